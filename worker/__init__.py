@@ -1,0 +1,1 @@
+"""What happens: charges are opened, claimed, charged, settled and reconciled here; when is decided in `schedules`."""

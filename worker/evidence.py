@@ -1,0 +1,99 @@
+"""What PortOne's records prove about one attempt: any paid record wins, and absence proves nothing too soon."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from worker.declines import NeedsLookUp, classify
+from worker.gateway import Found, LookUpFailed, PaymentRecord
+from worker.outcomes import (
+    NO_ANSWER,
+    Answer,
+    Declined,
+    DeclineKind,
+    NotCharged,
+    NotChargedReason,
+    Outcome,
+    Paid,
+    Unknown,
+    UnknownReason,
+)
+from worker.settlement import OpenAttempt
+
+
+def conclude(attempt: OpenAttempt, finding: Found | LookUpFailed, *, now: datetime, quiet_period: timedelta) -> Outcome:
+    """Judge an open attempt by everything PortOne has under its merchant_uid.
+
+    The quiet period counts from the claim of the last send. Until it is over, a request of ours may still be
+    under way at PortOne or the PG, so neither "nothing found" nor "failed" is believed.
+    """
+    if isinstance(finding, LookUpFailed):
+        return Unknown(UnknownReason.LOOK_UP_FAILED, finding.answer)
+    records = finding.records
+    if paid := _of_status(records, "paid"):
+        return _paid(attempt, paid)
+    if canceled := _of_status(records, "cancelled"):
+        return Unknown(UnknownReason.CANCELED, answer_of(canceled[0]), needs_human=True)
+    quiet = now >= attempt.started_at + quiet_period
+    others = [record for record in records if record.status != "failed"]
+    if others:
+        return Unknown(UnknownReason.IN_PROGRESS, answer_of(others[0]))
+    if records:
+        return _failed(attempt, records, quiet=quiet)
+    return _nothing(attempt, quiet=quiet)
+
+
+def answer_of(record: PaymentRecord) -> Answer:
+    """Keep of a record what may be stored."""
+    return Answer(
+        http_status=200,
+        code=record.status,
+        message=record.fail_reason,
+        imp_uid=record.imp_uid,
+        pg_tid=record.pg_tid,
+        raw=record.raw,
+    )
+
+
+def is_about(attempt: OpenAttempt, record: PaymentRecord) -> bool:
+    """Say whether a record is of our payment: the same merchant_uid, amount and currency."""
+    request = attempt.request
+    return (record.merchant_uid, record.amount, record.currency) == (
+        request.merchant_uid,
+        request.amount,
+        request.currency,
+    )
+
+
+def _of_status(records: Iterable[PaymentRecord], status: str) -> list[PaymentRecord]:
+    return [record for record in records if record.status == status]
+
+
+def _paid(attempt: OpenAttempt, paid: list[PaymentRecord]) -> Outcome:
+    ours = [record for record in paid if is_about(attempt, record)]
+    if len(paid) > 1 or not ours or ours[0].paid_at is None:
+        # Two payments of one merchant_uid, or one of another amount: money moved, and not as we asked.
+        return Unknown(UnknownReason.OTHER_PAYMENT, answer_of(paid[0]), needs_human=True)
+    return Paid(ours[0].paid_at, answer_of(ours[0]))
+
+
+def _failed(attempt: OpenAttempt, records: tuple[PaymentRecord, ...], *, quiet: bool) -> Outcome:
+    """A `failed` record settles a decline once no other send of the same merchant_uid can still land."""
+    newest = records[0]
+    if len(records) < attempt.sends and not quiet:
+        return Unknown(UnknownReason.IN_PROGRESS, answer_of(newest))
+    verdict = classify(attempt.request.pg, None, newest.fail_reason)
+    if verdict is NeedsLookUp and not quiet:
+        return Unknown(UnknownReason.GATEWAY_UNSURE, answer_of(newest))
+    kind = verdict if isinstance(verdict, DeclineKind) else DeclineKind.TRANSIENT
+    return Declined(kind, answer_of(newest))
+
+
+def _nothing(attempt: OpenAttempt, *, quiet: bool) -> Outcome:
+    if not quiet:
+        return Unknown(UnknownReason.NOT_FOUND_YET)
+    if attempt.refusal is not None:
+        # PortOne refused in words we do not know, and nothing was charged: so it was a decline.
+        return Declined(DeclineKind.UNMATCHED, attempt.refusal)
+    return NotCharged(NotChargedReason.NOT_FOUND, NO_ANSWER)

@@ -1,0 +1,69 @@
+"""What charging and reconciliation ask of a payment gateway; `worker.portone` answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from worker.outcomes import Answer, NotCharged, Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargeRequest:
+    """One call that may move money. `customer_uid` is as good as a card: it never shows in a repr."""
+
+    customer_uid: str = field(repr=False)
+    merchant_uid: str
+    amount: int
+    tax_free: int
+    vat_amount: int | None
+    currency: str
+    name: str
+    pg: str
+    channel_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentRecord:
+    """One payment as PortOne's look-ups show it; `status` is PortOne's word and may be one we do not know."""
+
+    imp_uid: str
+    merchant_uid: str
+    status: str
+    amount: int
+    cancel_amount: int
+    currency: str
+    paid_at: datetime | None
+    fail_reason: str | None
+    pg_tid: str | None
+    raw: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Every record PortOne has under one merchant_uid, newest first; none is an answer too."""
+
+    records: tuple[PaymentRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LookUpFailed:
+    """PortOne gave no usable answer, so nothing was learnt."""
+
+    answer: Answer
+
+
+class Gateway(Protocol):
+    async def ready(self) -> NotCharged | None:
+        """Say why no charge can be made just now (no connection, no token), or None."""
+
+    async def charge(self, request: ChargeRequest) -> Outcome:
+        """Send one charge. Never raises for anything the network or PortOne does."""
+
+    async def look_up(self, merchant_uid: str) -> Found | LookUpFailed:
+        """Read everything PortOne has under one merchant_uid."""
+
+    async def aclose(self) -> None:
+        """Close every connection."""

@@ -1,0 +1,71 @@
+"""The statuses, which of them may follow which, and what each status leaves to whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class ChargeStatus(StrEnum):
+    DUE = "due"  # owed and never declined; a pump claims it once next_attempt_at has come
+    CHARGING = "charging"  # claimed: its open attempt decides; a crash leaves it here for reconciliation
+    PAST_DUE = "past_due"  # declined; the pump claims it again at next_attempt_at, or a person must act
+    PAID = "paid"  # paid once, for good
+    UNCOLLECTIBLE = "uncollectible"  # the dunning calendar is spent
+    VOID = "void"  # not owed: skipped by the catch-up policy, or the subscription was canceled
+
+
+class AttemptStatus(StrEnum):
+    STARTED = "started"  # committed before the request left; older than its lease, it is abandoned
+    UNKNOWN = "unknown"  # it could have been charged; reconciliation looks it up
+    PAID = "paid"
+    DECLINED = "declined"
+    NOT_CHARGED = "not_charged"  # proved; the next claim sends the same merchant_uid again
+
+
+class SubscriptionStatus(StrEnum):
+    PENDING = "pending"  # waits for its first billing key
+    TRIALING = "trialing"  # free until next_charge_at
+    ACTIVE = "active"
+    PAST_DUE = "past_due"  # a charge was declined; later periods keep falling due
+    PAUSED = "paused"  # nothing falls due
+    CANCELED = "canceled"  # stopped by the customer or the merchant; for good
+    ENDED = "ended"  # ran its course; for good
+
+
+class BillingKeyStatus(StrEnum):
+    REGISTERING = "registering"
+    ACTIVE = "active"
+    DEAD = "dead"  # a hard decline; needs a new instrument
+    DELETED = "deleted"
+
+
+CHARGE_TRANSITIONS: Mapping[ChargeStatus, frozenset[ChargeStatus]] = {
+    ChargeStatus.DUE: frozenset({ChargeStatus.CHARGING, ChargeStatus.PAID, ChargeStatus.VOID}),
+    ChargeStatus.CHARGING: frozenset(
+        {ChargeStatus.PAID, ChargeStatus.PAST_DUE, ChargeStatus.DUE, ChargeStatus.UNCOLLECTIBLE}
+    ),
+    ChargeStatus.PAST_DUE: frozenset(
+        {ChargeStatus.CHARGING, ChargeStatus.PAID, ChargeStatus.UNCOLLECTIBLE, ChargeStatus.VOID}
+    ),
+    ChargeStatus.PAID: frozenset(),
+    ChargeStatus.UNCOLLECTIBLE: frozenset(),
+    ChargeStatus.VOID: frozenset(),
+}
+
+ATTEMPT_TRANSITIONS: Mapping[AttemptStatus, frozenset[AttemptStatus]] = {
+    AttemptStatus.STARTED: frozenset(
+        {AttemptStatus.PAID, AttemptStatus.DECLINED, AttemptStatus.NOT_CHARGED, AttemptStatus.UNKNOWN}
+    ),
+    AttemptStatus.UNKNOWN: frozenset({AttemptStatus.PAID, AttemptStatus.DECLINED, AttemptStatus.NOT_CHARGED}),
+    # sent again under the same merchant_uid, or a late answer proves the proof wrong
+    AttemptStatus.NOT_CHARGED: frozenset({AttemptStatus.STARTED, AttemptStatus.PAID}),
+    AttemptStatus.PAID: frozenset(),
+    AttemptStatus.DECLINED: frozenset(),
+}
+
+OPEN_ATTEMPTS = frozenset({AttemptStatus.STARTED, AttemptStatus.UNKNOWN})
+CLAIMABLE_CHARGES = frozenset(status for status, after in CHARGE_TRANSITIONS.items() if ChargeStatus.CHARGING in after)
+TERMINAL_CHARGES = frozenset(status for status, after in CHARGE_TRANSITIONS.items() if not after)
+BILLED_SUBSCRIPTIONS = frozenset({SubscriptionStatus.TRIALING, SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE})
+"""The subscriptions whose periods fall due."""

@@ -1,0 +1,152 @@
+"""Everything that can be configured, read from the environment once and checked as a whole.
+
+Nothing else reads the environment. Defaults exist only where a wrong default cannot cost money.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+
+from worker.merchant_uid import PREFIX
+
+LIVE_URL = "https://api.iamport.kr"  # documented; TLS 1.2 and newer only
+
+
+class InvalidSettings(ValueError):  # noqa: N818 - reads as a sentence where it is raised
+    """The settings do not work; the message lists every problem with its variable and what is expected."""
+
+
+def _comma_list(value: object) -> object:
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+def _prefix(value: str) -> str:
+    if PREFIX.fullmatch(value) is None:
+        raise ValueError("must be 1 to 8 lower-case letters and digits, a letter first")
+    return value
+
+
+def _rising(value: tuple[float, ...]) -> tuple[float, ...]:
+    if list(value) != sorted(set(value)) or not value or value[0] <= 0:
+        raise ValueError("must be rising numbers above 0")
+    return value
+
+
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Settings(BaseModel):
+    """One field per variable: AGAIN_ and the field's name in capitals. `.env.example` documents each."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    database_url: SecretStr | None = None
+    broker_url: SecretStr | None = None
+    data_dir: Path = Path(".again")
+
+    portone_key: SecretStr | None = None
+    portone_secret: SecretStr | None = None
+    portone_url: str = LIVE_URL
+    sandbox_url: str = "http://127.0.0.1:9101"
+    merchant_uid_prefix: Annotated[str, AfterValidator(_prefix)] = "again"
+
+    window: Annotated[int, Field(ge=1, le=5000)] = 200
+    claim_chunk: Annotated[int, Field(ge=1, le=1000)] = 100
+    pump_seconds: Seconds = 20
+    tick_seconds: Seconds | None = None
+    catch_up_cap: Annotated[int, Field(ge=1, le=1000)] = 12
+    max_amount: Annotated[int, Field(ge=100)] = 2_000_000
+
+    connect_timeout_seconds: Seconds = 5
+    read_timeout_seconds: Seconds = 65
+    settle_seconds: Seconds = 30
+    quiet_period_seconds: Seconds = 1800
+    ladder_seconds: Annotated[
+        tuple[float, ...], BeforeValidator(_comma_list), AfterValidator(_rising), Field(validate_default=True)
+    ] = (300, 900, 1800, 3600, *(86_400 * day for day in range(1, 8)))
+    not_charged_delay_seconds: Seconds = 60
+    transient_delay_seconds: Seconds = 600
+
+    log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """Read the settings, or raise InvalidSettings with every problem at once."""
+        source = os.environ if environ is None else environ
+        given = {
+            name: source[variable]
+            for name in cls.model_fields
+            if source.get(variable := f"AGAIN_{name.upper()}", "") != ""
+        }
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            raise InvalidSettings(_sentences(error)) from None
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if (self.portone_key is None) != (self.portone_secret is None):
+            raise ValueError("AGAIN_PORTONE_KEY and AGAIN_PORTONE_SECRET go together: set both, or neither")
+        if self.live and not self.portone_url.startswith("https://"):
+            raise ValueError("AGAIN_PORTONE_URL must begin with https:// when AGAIN_PORTONE_KEY is set")
+        if self.quiet_period <= self.lease * 2:
+            raise ValueError(
+                f"AGAIN_QUIET_PERIOD_SECONDS must exceed twice the lease of an attempt ({2 * self.lease}), "
+                "or a payment still under way would be taken for none"
+            )
+        return self
+
+    @property
+    def live(self) -> bool:
+        """True when real money moves. No PortOne key means the sandbox."""
+        return self.portone_key is not None
+
+    @property
+    def gateway_url(self) -> str:
+        return self.portone_url if self.live else self.sandbox_url
+
+    @property
+    def gateway_credentials(self) -> tuple[str, str]:
+        if self.portone_key is None or self.portone_secret is None:
+            return "sandbox", "sandbox"
+        return self.portone_key.get_secret_value(), self.portone_secret.get_secret_value()
+
+    @property
+    def call_deadline(self) -> timedelta:
+        """The longest one charge call may take in all, one repeat after a 401 included."""
+        return timedelta(seconds=self.connect_timeout_seconds + self.read_timeout_seconds)
+
+    @property
+    def lease(self) -> timedelta:
+        """How long a claimed attempt belongs to its worker; after that it counts as abandoned."""
+        return self.call_deadline + timedelta(seconds=self.settle_seconds)
+
+    @property
+    def quiet_period(self) -> timedelta:
+        return timedelta(seconds=self.quiet_period_seconds)
+
+
+def _sentences(error: ValidationError) -> str:
+    return "\n".join(_sentence(dict(problem)) for problem in error.errors(include_url=False, include_input=False))
+
+
+def _sentence(problem: Mapping[str, Any]) -> str:
+    reason = str(problem["msg"]).removeprefix("Value error, ")
+    if not problem["loc"]:
+        return reason
+    return f"AGAIN_{str(problem['loc'][0]).upper()}: {reason}. See .env.example."
