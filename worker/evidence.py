@@ -95,5 +95,5 @@ def _nothing(attempt: OpenAttempt, *, quiet: bool) -> Outcome:
         return Unknown(UnknownReason.NOT_FOUND_YET)
     if attempt.refusal is not None:
         # PortOne refused in words we do not know, and nothing was charged: so it was a decline.
-        return Declined(DeclineKind.UNMATCHED, attempt.refusal)
+        return Declined(DeclineKind.UNMATCHED, Answer(http_status=200, message=attempt.refusal))
     return NotCharged(NotChargedReason.NOT_FOUND, NO_ANSWER)

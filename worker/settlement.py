@@ -14,7 +14,6 @@ from schedules.dunning import DunningCalendar, next_attempt_at
 from worker.gateway import ChargeRequest
 from worker.lifecycle import AttemptStatus, ChargeStatus
 from worker.outcomes import (
-    NO_ANSWER,
     Answer,
     Declined,
     DeclineKind,
@@ -44,7 +43,7 @@ class OpenAttempt:
     sends: int
     lookups: int
     started_at: datetime
-    refusal: Answer | None  # what PortOne said when it refused in words that no table knows
+    refusal: str | None  # what PortOne said when it refused in words that no table knows
     declines: int
     first_declined_at: datetime | None
     deferrals: int
@@ -82,6 +81,7 @@ class Settlement:
     lookups: int = 0
     next_lookup_at: datetime | None = None
     flag: str | None = None
+    refusal: str | None = None
 
     @property
     def kills_key(self) -> bool:
@@ -209,7 +209,8 @@ def _unknown(attempt: OpenAttempt, outcome: Unknown, now: datetime, policy: Poli
         attempt=attempt,
         attempt_status=AttemptStatus.UNKNOWN,
         reason=outcome.reason,
-        answer=outcome.answer if outcome.answer is not NO_ANSWER else (attempt.refusal or NO_ANSWER),
+        answer=outcome.answer,
+        refusal=_refusal(attempt, outcome),
         charge_status=ChargeStatus.CHARGING,
         declines=attempt.declines,
         first_declined_at=attempt.first_declined_at,
@@ -224,6 +225,12 @@ def _next_lookup_at(attempt: OpenAttempt, now: datetime, policy: Policy) -> date
     """The first rung of the ladder that is still ahead; rungs missed while we were down are not made up."""
     rungs = (attempt.started_at + rung for rung in policy.ladder)
     return next((rung for rung in rungs if rung > now), None)
+
+
+def _refusal(attempt: OpenAttempt, outcome: Unknown) -> str | None:
+    if outcome.reason is UnknownReason.REFUSAL_NOT_KNOWN:
+        return " ".join(filter(None, (outcome.answer.code, outcome.answer.message)))
+    return attempt.refusal
 
 
 def _words(outcome: Declined) -> str:

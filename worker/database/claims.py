@@ -1,0 +1,166 @@
+"""Claiming due charges: the attempt and its merchant_uid are committed before PortOne hears of them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from schedules.dunning import parse_dunning
+from worker.database.rows import as_rows
+from worker.gateway import ChargeRequest
+from worker.lifecycle import AttemptStatus
+from worker.merchant_uid import MAX_NUMBER, derive
+from worker.settlement import OpenAttempt
+
+FRESH_NUMBER_PGS = frozenset({"naverpay"})
+"""PGs that refuse a merchant_uid once it was used in any way (documented): what was not charged takes a new number."""
+
+CLAIM_LOCK = 0x6167_6169  # "agai": held shared by every claim, exclusively by `again stop`
+
+# Columns that every open attempt needs, whether it is being claimed or looked up.
+ATTEMPT_COLUMNS = """
+    c.id AS charge_id, c.subscription_id, c.period_start, c.amount, c.tax_free, c.vat_amount, c.currency,
+    c.order_name, c.declines, c.first_declined_at, c.deferrals,
+    s.code AS subscription_code,
+    k.id AS billing_key_id, k.customer_uid, k.pg, k.channel_key,
+    p.time_zone, p.charge_hour, p.dunning
+"""
+
+# One subscription has one charge in flight, the oldest first: wallets refuse two at once (seen in Kakao's forum).
+_DUE = text(f"""
+    SELECT {ATTEMPT_COLUMNS}, last.number AS last_number, last.status AS last_status
+    FROM charges c
+    JOIN subscriptions s ON s.id = c.subscription_id
+    JOIN billing_keys k ON k.id = s.billing_key_id
+    JOIN plans p ON p.id = s.plan_id
+    LEFT JOIN LATERAL (
+        SELECT number, status FROM attempts WHERE charge_id = c.id ORDER BY number DESC LIMIT 1
+    ) last ON true
+    WHERE c.status IN ('due', 'past_due') AND c.next_attempt_at <= :now
+      AND s.status IN ('trialing', 'active', 'past_due')
+      AND k.status = 'active'
+      AND NOT EXISTS (SELECT FROM stops WHERE scope IN ('all', k.pg))
+      AND NOT EXISTS (
+        SELECT FROM charges other
+        WHERE other.subscription_id = c.subscription_id AND other.id <> c.id
+          AND other.status IN ('due', 'charging', 'past_due')
+          AND CASE other.status
+            WHEN 'charging' THEN EXISTS (
+                SELECT FROM attempts a WHERE a.charge_id = other.id AND a.status = 'started')
+            ELSE other.next_attempt_at <= :now AND other.period_start < c.period_start
+          END
+      )
+      AND COALESCE(last.number, 0) < {MAX_NUMBER}
+    ORDER BY c.next_attempt_at, c.id
+    LIMIT :limit
+    FOR UPDATE OF c SKIP LOCKED
+""")  # noqa: S608 - constants only
+
+_CLAIM = text("""
+    WITH v AS (
+        SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb))
+            AS v(charge_id bigint, billing_key_id bigint, number smallint, merchant_uid text)
+    ), claimed AS (
+        UPDATE charges SET status = 'charging', status_reason = 'claimed', status_at = :now, next_attempt_at = NULL
+        FROM v WHERE charges.id = v.charge_id AND charges.status IN ('due', 'past_due')
+        RETURNING charges.id
+    )
+    INSERT INTO attempts AS a (charge_id, billing_key_id, number, merchant_uid, status, status_reason, status_at,
+                               sends, started_at, lease_until)
+    SELECT v.charge_id, v.billing_key_id, v.number, v.merchant_uid, 'started', 'claimed', :now, 1, :now, :lease_until
+    FROM v JOIN claimed ON claimed.id = v.charge_id
+    ON CONFLICT (merchant_uid) DO UPDATE
+        SET status = 'started', status_reason = 'sent again after a proof that nothing was charged', status_at = :now,
+            sends = a.sends + 1, started_at = :now, lease_until = :lease_until, settled_at = NULL, lookups = 0,
+            billing_key_id = excluded.billing_key_id
+        WHERE a.status = 'not_charged' AND a.charge_id = excluded.charge_id
+    RETURNING a.id, a.charge_id, a.sends
+""")
+
+
+class ClaimConflict(RuntimeError):  # noqa: N818 - named as PostgreSQL names it
+    """A due charge could not get its attempt row: somebody else was faster. The whole claim is rolled back."""
+
+
+def claim(session: Session, *, now: datetime, limit: int, lease: timedelta, prefix: str) -> list[OpenAttempt]:
+    """Claim up to `limit` due charges, with an attempt row each; the caller commits, then sends.
+
+    Claims nothing while `again stop` holds or has set the switch. Raises ClaimConflict.
+    """
+    session.execute(text("SELECT pg_advisory_xact_lock_shared(:lock)"), {"lock": CLAIM_LOCK})
+    due = {row.charge_id: row for row in session.execute(_DUE, {"now": now, "limit": limit})}
+    if not due:
+        return []
+    wanted = [_attempt_row(row, prefix) for row in due.values()]
+    parameters = {"rows": as_rows(wanted), "now": now, "lease_until": now + lease}
+    claimed = session.execute(_CLAIM, parameters).all()
+    if len(claimed) != len(due):
+        raise ClaimConflict(f"{len(due)} charges were due and {len(claimed)} could be claimed; trying again")
+    by_charge = {row["charge_id"]: row for row in wanted}
+    return [
+        open_attempt(due[row.charge_id], row.id, by_charge[row.charge_id], sends=row.sends, lookups=0, started_at=now)
+        for row in claimed
+    ]
+
+
+def open_attempt(
+    row: Row[Any],
+    attempt_id: int,
+    key: dict[str, Any],
+    *,
+    sends: int,
+    lookups: int,
+    started_at: datetime,
+    refusal: str | None = None,
+) -> OpenAttempt:
+    """Put together what deciding about an attempt takes, from the columns of ATTEMPT_COLUMNS."""
+    return OpenAttempt(
+        attempt_id=attempt_id,
+        charge_id=row.charge_id,
+        subscription_id=row.subscription_id,
+        billing_key_id=row.billing_key_id,
+        number=key["number"],
+        sends=sends,
+        lookups=lookups,
+        started_at=started_at,
+        refusal=refusal,
+        declines=row.declines,
+        first_declined_at=row.first_declined_at,
+        deferrals=row.deferrals,
+        dunning=parse_dunning(row.dunning),
+        time_zone=ZoneInfo(row.time_zone),
+        charge_hour=row.charge_hour,
+        request=ChargeRequest(
+            customer_uid=row.customer_uid,
+            merchant_uid=key["merchant_uid"],
+            amount=row.amount,
+            tax_free=row.tax_free,
+            vat_amount=row.vat_amount,
+            currency=row.currency,
+            name=row.order_name,
+            pg=row.pg,
+            channel_key=row.channel_key,
+        ),
+    )
+
+
+def _attempt_row(row: Row[Any], prefix: str) -> dict[str, Any]:
+    number = _number(row.last_number, row.last_status, row.pg)
+    return {
+        "charge_id": row.charge_id,
+        "billing_key_id": row.billing_key_id,
+        "number": number,
+        "merchant_uid": derive(prefix, row.subscription_code, row.period_start, number),
+    }
+
+
+def _number(last_number: int | None, last_status: str | None, pg: str) -> int:
+    if last_number is None:
+        return 1
+    if last_status == AttemptStatus.NOT_CHARGED and pg not in FRESH_NUMBER_PGS:
+        return last_number
+    return last_number + 1

@@ -1,0 +1,62 @@
+"""Which attempts must be looked up at PortOne, and whose turn it is."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from worker.database.claims import ATTEMPT_COLUMNS, open_attempt
+from worker.outcomes import UnknownReason
+from worker.settlement import OpenAttempt
+
+_ABANDON = text("""
+    UPDATE attempts SET status = 'unknown', status_reason = :reason, status_at = :now, next_lookup_at = :now
+    WHERE status = 'started' AND id IN (
+        SELECT id FROM attempts WHERE status = 'started' AND lease_until < :now
+        ORDER BY lease_until LIMIT :limit FOR UPDATE SKIP LOCKED
+    )
+    RETURNING id
+""")
+
+_TAKE = text(f"""
+    WITH taken AS (
+        UPDATE attempts SET next_lookup_at = :taken_until, lookups = lookups + 1
+        WHERE status = 'unknown' AND id IN (
+            SELECT id FROM attempts WHERE status = 'unknown' AND next_lookup_at <= :now
+            ORDER BY next_lookup_at LIMIT :limit FOR UPDATE SKIP LOCKED
+        )
+        RETURNING id, charge_id, billing_key_id, number, merchant_uid, sends, lookups, started_at, refusal
+    )
+    SELECT {ATTEMPT_COLUMNS}, a.id AS attempt_id, a.number, a.merchant_uid, a.sends, a.lookups, a.started_at,
+           a.refusal
+    FROM taken a
+    JOIN charges c ON c.id = a.charge_id
+    JOIN subscriptions s ON s.id = c.subscription_id
+    JOIN billing_keys k ON k.id = a.billing_key_id
+    JOIN plans p ON p.id = s.plan_id
+""")  # noqa: S608 - constants only
+
+
+def abandon(session: Session, *, now: datetime, limit: int) -> int:
+    """Declare attempts unknown whose worker let its lease run out; returns how many."""
+    parameters = {"now": now, "limit": limit, "reason": UnknownReason.ABANDONED.value}
+    return len(session.execute(_ABANDON, parameters).all())
+
+
+def take(session: Session, *, now: datetime, limit: int, hold: timedelta) -> list[OpenAttempt]:
+    """Take the attempts whose look-up is due. Should we die meanwhile, they are due again after `hold`."""
+    rows = session.execute(_TAKE, {"now": now, "limit": limit, "taken_until": now + hold})
+    return [
+        open_attempt(
+            row,
+            row.attempt_id,
+            {"number": row.number, "merchant_uid": row.merchant_uid},
+            sends=row.sends,
+            lookups=row.lookups,
+            started_at=row.started_at,
+            refusal=row.refusal,
+        )
+        for row in rows
+    ]

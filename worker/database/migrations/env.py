@@ -1,0 +1,12 @@
+"""Alembic's entry: run the migrations on the connection that the caller hands over."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from worker.database.models import Base
+
+connection = context.config.attributes["connection"]
+context.configure(connection=connection, target_metadata=Base.metadata, transaction_per_migration=False)
+with context.begin_transaction():
+    context.run_migrations()

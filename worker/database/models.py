@@ -1,0 +1,283 @@
+"""The tables. Constraints carry the promises; comments say who moves a row on and what a crash leaves."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Date,
+    DateTime,
+    Enum,
+    ForeignKey,
+    Identity,
+    Index,
+    MetaData,
+    SmallInteger,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from schedules.plans import CatchUp
+from worker.lifecycle import AttemptStatus, BillingKeyStatus, ChargeStatus, SubscriptionStatus
+from worker.outcomes import DeclineKind
+
+
+def _stored_by_value(enum: type[StrEnum]) -> Enum:
+    return Enum(
+        enum,
+        native_enum=False,
+        length=20,
+        values_callable=lambda members: [member.value for member in members],
+        create_constraint=True,
+        name=enum.__name__.lower(),
+    )
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+            "pk": "%(table_name)s_pkey",
+            "uq": "%(table_name)s_%(column_0_N_name)s_key",
+            "fk": "%(table_name)s_%(column_0_name)s_fkey",
+            "ck": "%(table_name)s_%(constraint_name)s_check",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own way to declare it
+        int: BigInteger,
+        str: Text,
+        datetime: DateTime(timezone=True),
+        date: Date,
+        **{
+            enum: _stored_by_value(enum)
+            for enum in (CatchUp, AttemptStatus, BillingKeyStatus, ChargeStatus, SubscriptionStatus, DeclineKind)
+        },
+    }
+
+
+def _id() -> Mapped[int]:
+    return mapped_column(BigInteger, Identity(always=True), primary_key=True)
+
+
+class HasStatus:
+    """Every change of a status is written to `audit` by a trigger, with the reason and the instant given here."""
+
+    status_reason: Mapped[str] = mapped_column(server_default="")
+    status_at: Mapped[datetime]
+
+
+class Plan(Base):
+    """What is sold. A change of price touches no charge that is already open."""
+
+    __tablename__ = "plans"
+    __table_args__ = (
+        CheckConstraint("amount > 0", name="amount"),
+        CheckConstraint("tax_free BETWEEN 0 AND amount", name="tax_free"),
+        CheckConstraint("vat_amount BETWEEN 0 AND amount - tax_free", name="vat_amount"),
+        CheckConstraint("charge_hour BETWEEN 0 AND 23", name="charge_hour"),
+        CheckConstraint("trial_days >= 0", name="trial_days"),
+    )
+
+    id: Mapped[int] = _id()
+    code: Mapped[str] = mapped_column(String(40), unique=True)
+    name: Mapped[str] = mapped_column(String(40))  # becomes PortOne's order name
+    amount: Mapped[int]
+    tax_free: Mapped[int]
+    vat_amount: Mapped[int | None]
+    currency: Mapped[str] = mapped_column(String(3))
+    cadence: Mapped[str]
+    time_zone: Mapped[str]
+    charge_hour: Mapped[int] = mapped_column(SmallInteger)
+    trial_days: Mapped[int]
+    catch_up: Mapped[CatchUp]
+    dunning: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class BillingKey(HasStatus, Base):
+    """One payment instrument, stored at PortOne under `customer_uid`; as good as a card, so it is never printed."""
+
+    __tablename__ = "billing_keys"
+
+    id: Mapped[int] = _id()
+    customer_uid: Mapped[str] = mapped_column(String(80), unique=True)
+    pg: Mapped[str] = mapped_column(String(16))  # PortOne's pg_provider
+    channel_key: Mapped[str | None] = mapped_column(String(55))
+    label: Mapped[str]
+    status: Mapped[BillingKeyStatus]
+    created_at: Mapped[datetime]
+
+
+class Subscription(HasStatus, Base):
+    """One customer on one plan. `next_charge_at` is the start of the first period that has no charge yet."""
+
+    __tablename__ = "subscriptions"
+    __table_args__ = (
+        CheckConstraint("code ~ '^[0-9A-HJKMNP-TV-Z]{13}$'", name="code"),
+        CheckConstraint(
+            "(next_charge_at IS NOT NULL) = (status IN ('trialing', 'active', 'past_due'))", name="next_charge_at"
+        ),
+        CheckConstraint("current_period_start < current_period_end", name="current_period"),
+        # One customer has one running subscription to a plan.
+        Index(
+            "subscriptions_running_key",
+            "plan_id",
+            "customer_reference",
+            unique=True,
+            postgresql_where=text("status NOT IN ('canceled', 'ended')"),
+        ),
+        # What the tick scans: only the rows that can fall due.
+        Index(
+            "subscriptions_next_charge_at_idx", "next_charge_at", postgresql_where=text("next_charge_at IS NOT NULL")
+        ),
+    )
+
+    id: Mapped[int] = _id()
+    code: Mapped[str] = mapped_column(String(13), unique=True)
+    customer_reference: Mapped[str]
+    plan_id: Mapped[int] = mapped_column(ForeignKey(Plan.id))
+    billing_key_id: Mapped[int | None] = mapped_column(ForeignKey(BillingKey.id), index=True)
+    status: Mapped[SubscriptionStatus]
+    anchor_on: Mapped[date]  # in the plan's time zone; every period is computed from it
+    current_period_start: Mapped[datetime | None]
+    current_period_end: Mapped[datetime | None]
+    next_charge_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+
+
+class Charge(HasStatus, Base):
+    """What one subscription owes for one period: one row for ever, with the plan's amounts of the day it opened."""
+
+    __tablename__ = "charges"
+    __table_args__ = (
+        # Promise 1 begins here: a period has one charge, whoever opens it and how often.
+        UniqueConstraint("subscription_id", "period_start"),
+        CheckConstraint("period_start < period_end", name="period"),
+        CheckConstraint("amount > 0 AND tax_free BETWEEN 0 AND amount", name="amount"),
+        CheckConstraint("(status = 'paid') = (paid_at IS NOT NULL)", name="paid_at"),
+        CheckConstraint("status <> 'due' OR next_attempt_at IS NOT NULL", name="due"),
+        CheckConstraint("status IN ('due', 'past_due') OR next_attempt_at IS NULL", name="next_attempt_at"),
+        CheckConstraint("(declines > 0) = (first_declined_at IS NOT NULL)", name="declines"),
+        # What the pump scans.
+        Index("charges_claimable_idx", "next_attempt_at", "id", postgresql_where=text("status IN ('due', 'past_due')")),
+        # What serialises the charges of one subscription, and what status and reconciliation look at.
+        Index(
+            "charges_open_idx",
+            "subscription_id",
+            "period_start",
+            postgresql_where=text("status IN ('due', 'charging', 'past_due')"),
+        ),
+    )
+
+    id: Mapped[int] = _id()
+    subscription_id: Mapped[int] = mapped_column(ForeignKey(Subscription.id))
+    period_start: Mapped[datetime]
+    period_end: Mapped[datetime]
+    amount: Mapped[int]
+    tax_free: Mapped[int]
+    vat_amount: Mapped[int | None]
+    currency: Mapped[str] = mapped_column(String(3))
+    order_name: Mapped[str] = mapped_column(String(40))
+    status: Mapped[ChargeStatus]
+    next_attempt_at: Mapped[datetime | None]
+    paid_at: Mapped[datetime | None]
+    declines: Mapped[int] = mapped_column(SmallInteger, server_default="0")  # those that count for dunning
+    first_declined_at: Mapped[datetime | None]
+    deferrals: Mapped[int] = mapped_column(SmallInteger, server_default="0")  # in a row; nobody's fault
+    created_at: Mapped[datetime]
+
+
+class Attempt(HasStatus, Base):
+    """One merchant_uid. Never deleted; `paid` and `declined` are final."""
+
+    __tablename__ = "attempts"
+    __table_args__ = (
+        UniqueConstraint("charge_id", "number"),
+        CheckConstraint("number BETWEEN 1 AND 999", name="number"),
+        CheckConstraint("sends >= 1", name="sends"),
+        CheckConstraint("merchant_uid ~ '^[A-Za-z0-9]{1,40}$'", name="merchant_uid"),
+        CheckConstraint("status <> 'paid' OR imp_uid IS NOT NULL", name="paid"),
+        CheckConstraint("(status = 'declined') = (decline_kind IS NOT NULL)", name="decline_kind"),
+        CheckConstraint("status = 'unknown' OR next_lookup_at IS NULL", name="next_lookup_at"),
+        CheckConstraint("status = 'unknown' OR flagged_at IS NULL", name="flagged_at"),
+        CheckConstraint(
+            "status <> 'unknown' OR (next_lookup_at IS NULL) = (flagged_at IS NOT NULL)", name="unknown_is_looked_up"
+        ),
+        # No second attempt while the outcome of the first is open.
+        Index(
+            "attempts_open_key",
+            "charge_id",
+            unique=True,
+            postgresql_where=text("status IN ('started', 'unknown')"),
+        ),
+        # What reconciliation scans.
+        Index("attempts_lease_idx", "lease_until", postgresql_where=text("status = 'started'")),
+        Index("attempts_lookup_idx", "next_lookup_at", postgresql_where=text("status = 'unknown'")),
+    )
+
+    id: Mapped[int] = _id()
+    charge_id: Mapped[int] = mapped_column(ForeignKey(Charge.id))
+    billing_key_id: Mapped[int] = mapped_column(ForeignKey(BillingKey.id))
+    number: Mapped[int] = mapped_column(SmallInteger)
+    merchant_uid: Mapped[str] = mapped_column(String(40), unique=True)
+    status: Mapped[AttemptStatus]
+    sends: Mapped[int] = mapped_column(SmallInteger)  # how often the request may have gone out
+    started_at: Mapped[datetime]  # of the latest send: committed before the request
+    lease_until: Mapped[datetime]
+    settled_at: Mapped[datetime | None]
+    imp_uid: Mapped[str | None]
+    pg_tid: Mapped[str | None]
+    http_status: Mapped[int | None] = mapped_column(SmallInteger)
+    code: Mapped[str | None]
+    message: Mapped[str | None]
+    decline_kind: Mapped[DeclineKind | None]
+    refusal: Mapped[str | None]  # in words that no table knows, kept until a look-up says what it was
+    raw: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))  # without personal data
+    lookups: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    next_lookup_at: Mapped[datetime | None]
+    flagged_at: Mapped[datetime | None]  # the ladder is spent or the answer is odd: a person decides
+    flag_reason: Mapped[str | None]
+
+
+class Stop(Base):
+    """The kill switch: while a row stands, nothing of its scope is claimed. `all`, or one channel's PG."""
+
+    __tablename__ = "stops"
+
+    scope: Mapped[str] = mapped_column(String(16), primary_key=True)
+    reason: Mapped[str]
+    stopped_by: Mapped[str]
+    stopped_at: Mapped[datetime]
+
+
+class Heartbeat(Base):
+    """When something was last seen alive: beat's ticks, and each kind of task."""
+
+    __tablename__ = "heartbeats"
+
+    name: Mapped[str] = mapped_column(String(60), primary_key=True)
+    seen_at: Mapped[datetime]
+
+
+class Audit(Base):
+    """Who or what changed a status, from what, to what, why. Append-only, written by triggers."""
+
+    __tablename__ = "audit"
+    __table_args__ = (Index("audit_entity_idx", "entity", "entity_id"),)
+
+    id: Mapped[int] = _id()
+    at: Mapped[datetime]
+    actor: Mapped[str]
+    entity: Mapped[str]
+    entity_id: Mapped[int]
+    from_status: Mapped[str | None]
+    to_status: Mapped[str]
+    reason: Mapped[str]

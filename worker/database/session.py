@@ -1,0 +1,45 @@
+"""Engines and sessions. An engine belongs to one process and is made after the fork."""
+
+from __future__ import annotations
+
+from sqlalchemy import Engine, create_engine, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.orm import Session, sessionmaker
+
+Sessions = sessionmaker[Session]
+
+
+class InvalidDatabaseUrl(ValueError):  # noqa: N818 - reads as a sentence where it is raised
+    """The database address cannot be read; give postgresql://user:password@host:5432/name."""
+
+
+def create_database_engine(url: str, *, actor: str) -> Engine:
+    """Make an engine whose connections carry the actor's name, which the audit triggers write down.
+
+    Connects to nothing yet. TLS and the like come with the address (`?sslmode=verify-full`).
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise InvalidDatabaseUrl(
+            "AGAIN_DATABASE_URL cannot be read; give postgresql://user:password@host:5432/name"
+        ) from None
+    if parsed.get_backend_name() != "postgresql":
+        raise InvalidDatabaseUrl(
+            f"AGAIN_DATABASE_URL names {parsed.get_backend_name()!r}; Again works with PostgreSQL 14 or newer: "
+            "give postgresql://user:password@host:5432/name"
+        )
+    return create_engine(
+        parsed.set(drivername="postgresql+psycopg"),
+        pool_pre_ping=True,
+        connect_args={
+            "application_name": actor[:63],
+            "connect_timeout": 5,
+            "options": "-c timezone=UTC -c lock_timeout=30s",
+        },
+    )
+
+
+def session_factory(engine: Engine) -> Sessions:
+    """Leaving `with sessions.begin()` is the commit; an exception inside it is the rollback."""
+    return sessionmaker(engine, expire_on_commit=False)

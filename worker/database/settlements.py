@@ -1,0 +1,151 @@
+"""Writing settlements back: many per transaction, each guarded by the state it expects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from worker.database.rows import as_rows
+from worker.lifecycle import AttemptStatus, ChargeStatus
+from worker.outcomes import DeclineKind
+from worker.settlement import Settlement
+
+# An answer counts for the send it belongs to. "Paid" counts whenever it comes, unless the attempt is settled for good:
+# money that moved cannot be argued away by a proof that it had not.
+_WRITE_BACK = text("""
+    WITH v AS (
+        SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(
+            attempt_id bigint, charge_id bigint, sends smallint, attempt_status text, reason text, imp_uid text,
+            pg_tid text, http_status smallint, code text, message text, decline_kind text, refusal text, raw jsonb,
+            next_lookup_at timestamptz, flag text, charge_status text, next_attempt_at timestamptz,
+            paid_at timestamptz, declines smallint, first_declined_at timestamptz, deferrals smallint)
+    ), settled AS (
+        UPDATE attempts a
+        SET status = v.attempt_status, status_reason = v.reason, status_at = :now,
+            settled_at = CASE WHEN v.attempt_status <> 'unknown' THEN CAST(:now AS timestamptz) END,
+            imp_uid = COALESCE(v.imp_uid, a.imp_uid), pg_tid = COALESCE(v.pg_tid, a.pg_tid),
+            http_status = COALESCE(v.http_status, a.http_status), code = COALESCE(v.code, a.code),
+            message = COALESCE(v.message, a.message), decline_kind = v.decline_kind,
+            refusal = COALESCE(v.refusal, a.refusal), raw = COALESCE(v.raw, a.raw),
+            next_lookup_at = v.next_lookup_at, flag_reason = v.flag,
+            flagged_at = CASE WHEN v.flag IS NOT NULL THEN CAST(:now AS timestamptz) END
+        FROM v
+        WHERE a.id = v.attempt_id AND (
+            (a.status IN ('started', 'unknown') AND a.sends = v.sends)
+            OR (v.attempt_status = 'paid' AND a.status IN ('started', 'unknown', 'not_charged')))
+        RETURNING a.id
+    ), written AS (
+        UPDATE charges c
+        SET status = v.charge_status, status_reason = v.reason, status_at = :now,
+            next_attempt_at = v.next_attempt_at, paid_at = v.paid_at, declines = v.declines,
+            first_declined_at = v.first_declined_at, deferrals = v.deferrals
+        FROM v JOIN settled ON settled.id = v.attempt_id
+        WHERE c.id = v.charge_id AND v.charge_status <> 'charging' AND (
+            c.status = 'charging' OR (v.charge_status = 'paid' AND c.status IN ('due', 'past_due')))
+        RETURNING c.id
+    )
+    SELECT v.attempt_id, settled.id IS NOT NULL AS settled,
+           written.id IS NOT NULL OR v.charge_status = 'charging' AS charge_written
+    FROM v LEFT JOIN settled ON settled.id = v.attempt_id LEFT JOIN written ON written.id = v.charge_id
+""")
+
+_SUBSCRIPTIONS_PAID = text("""
+    UPDATE subscriptions s SET status = 'active', status_reason = 'paid', status_at = :now
+    WHERE s.id = ANY(:ids) AND s.status IN ('past_due', 'trialing')
+      AND NOT EXISTS (SELECT FROM charges c WHERE c.subscription_id = s.id AND c.status = 'past_due')
+""")
+
+_SUBSCRIPTIONS_DECLINED = text("""
+    UPDATE subscriptions SET status = 'past_due', status_reason = 'a charge was declined', status_at = :now
+    WHERE id = ANY(:ids) AND status IN ('trialing', 'active')
+""")
+
+_KEYS_DEAD = text("""
+    UPDATE billing_keys k SET status = 'dead', status_reason = v.reason, status_at = :now
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(id bigint, reason text)
+    WHERE k.id = v.id AND k.status = 'active'
+""")
+
+_STOP_CHANNELS = text("""
+    INSERT INTO stops (scope, reason, stopped_by, stopped_at)
+    SELECT v.scope, v.reason, 'settlement', :now
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(scope text, reason text)
+    ON CONFLICT (scope) DO NOTHING
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class WriteBack:
+    """What became of settlements.
+
+    `late` ones met an attempt that was settled already and changed nothing. `stray` ones settled their attempt, but
+    the charge had been decided otherwise: a person looks at those.
+    """
+
+    settled: tuple[Settlement, ...]
+    late: tuple[Settlement, ...]
+    stray: tuple[Settlement, ...]
+
+
+def write_back(session: Session, settlements: Sequence[Settlement], *, now: datetime) -> WriteBack:
+    """Apply settlements to attempts, charges, subscriptions and billing keys; the caller commits."""
+    rows = session.execute(_WRITE_BACK, {"rows": as_rows(map(_row, settlements)), "now": now})
+    fate = {row.attempt_id: row for row in rows}
+    result = WriteBack(
+        settled=tuple(s for s in settlements if fate[s.attempt.attempt_id].settled),
+        late=tuple(s for s in settlements if not fate[s.attempt.attempt_id].settled),
+        stray=tuple(s for s in settlements if _is_stray(fate[s.attempt.attempt_id])),
+    )
+    _follow_up(session, result.settled, now)
+    return result
+
+
+def _is_stray(row: Any) -> bool:
+    return bool(row.settled and not row.charge_written)
+
+
+def _follow_up(session: Session, settled: Sequence[Settlement], now: datetime) -> None:
+    declined = [s for s in settled if s.attempt_status is AttemptStatus.DECLINED]
+    paid = [s.attempt.subscription_id for s in settled if s.charge_status is ChargeStatus.PAID]
+    if paid:
+        session.execute(_SUBSCRIPTIONS_PAID, {"ids": sorted(paid), "now": now})
+    if dunned := [s.attempt.subscription_id for s in declined if s.declines > s.attempt.declines]:
+        session.execute(_SUBSCRIPTIONS_DECLINED, {"ids": sorted(dunned), "now": now})
+    if dead := [{"id": s.attempt.billing_key_id, "reason": s.reason} for s in declined if s.kills_key]:
+        session.execute(_KEYS_DEAD, {"rows": as_rows(dead), "now": now})
+    if stops := {s.attempt.request.pg: s.reason for s in declined if s.stops_channel}:
+        rows = as_rows({"scope": pg, "reason": reason} for pg, reason in stops.items())
+        session.execute(_STOP_CHANNELS, {"rows": rows, "now": now})
+
+
+def _row(settlement: Settlement) -> Mapping[str, Any]:
+    answer = settlement.answer
+    kind: DeclineKind | None = settlement.decline_kind
+    return {
+        "attempt_id": settlement.attempt.attempt_id,
+        "charge_id": settlement.attempt.charge_id,
+        "sends": settlement.attempt.sends,
+        "attempt_status": settlement.attempt_status,
+        "reason": settlement.reason,
+        "imp_uid": answer.imp_uid,
+        "pg_tid": answer.pg_tid,
+        "http_status": answer.http_status,
+        "code": answer.code,
+        "message": answer.message,
+        "decline_kind": kind,
+        "refusal": settlement.refusal,
+        "raw": answer.raw,
+        "next_lookup_at": settlement.next_lookup_at,
+        "flag": settlement.flag,
+        "charge_status": settlement.charge_status,
+        "next_attempt_at": settlement.next_attempt_at,
+        "paid_at": settlement.paid_at,
+        "declines": settlement.declines,
+        "first_declined_at": settlement.first_declined_at,
+        "deferrals": settlement.deferrals,
+    }
