@@ -124,7 +124,7 @@ def settle(attempt: OpenAttempt, outcome: Outcome, *, now: datetime, policy: Pol
 
 def backoff(delay: timedelta, deferrals: int) -> timedelta:
     """Double the delay with every deferral in a row: 1, 2, 4, 8 minutes ... up to LONGEST_DELAY."""
-    return min(delay * 2 ** min(deferrals, 16), LONGEST_DELAY)
+    return min(delay * (1 << min(deferrals, 16)), LONGEST_DELAY)
 
 
 def _declined(attempt: OpenAttempt, outcome: Declined, now: datetime, policy: Policy) -> Settlement:

@@ -56,10 +56,12 @@ class Base(DeclarativeBase):
         str: Text,
         datetime: DateTime(timezone=True),
         date: Date,
-        **{
-            enum: _stored_by_value(enum)
-            for enum in (CatchUp, AttemptStatus, BillingKeyStatus, ChargeStatus, SubscriptionStatus, DeclineKind)
-        },
+        CatchUp: _stored_by_value(CatchUp),
+        AttemptStatus: _stored_by_value(AttemptStatus),
+        BillingKeyStatus: _stored_by_value(BillingKeyStatus),
+        ChargeStatus: _stored_by_value(ChargeStatus),
+        SubscriptionStatus: _stored_by_value(SubscriptionStatus),
+        DeclineKind: _stored_by_value(DeclineKind),
     }
 
 

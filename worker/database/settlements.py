@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from worker.database.rows import as_rows
@@ -50,8 +50,9 @@ _WRITE_BACK = text("""
         RETURNING c.id
     )
     SELECT v.attempt_id, settled.id IS NOT NULL AS settled,
-           written.id IS NOT NULL OR v.charge_status = 'charging' AS charge_written
-    FROM v LEFT JOIN settled ON settled.id = v.attempt_id LEFT JOIN written ON written.id = v.charge_id
+           written.id IS NOT NULL OR v.charge_status = 'charging' AS charge_written, before.status AS status_before
+    FROM v JOIN attempts before ON before.id = v.attempt_id
+    LEFT JOIN settled ON settled.id = v.attempt_id LEFT JOIN written ON written.id = v.charge_id
 """)
 
 _SUBSCRIPTIONS_PAID = text("""
@@ -79,34 +80,58 @@ _STOP_CHANNELS = text("""
 """)
 
 
+_NOTE = text("""
+    INSERT INTO audit (at, actor, entity, entity_id, from_status, to_status, reason)
+    SELECT :now, current_setting('application_name'), 'attempt', v.id, v.status, v.status, v.reason
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(id bigint, status text, reason text)
+""")
+
+
 @dataclass(frozen=True, slots=True)
 class WriteBack:
     """What became of settlements.
 
-    `late` ones met an attempt that was settled already and changed nothing. `stray` ones settled their attempt, but
-    the charge had been decided otherwise: a person looks at those.
+    `late` ones met an attempt that was settled already and changed nothing. `contradictions` say that money moved
+    where the books have decided otherwise: they are in the audit, and a person looks at them.
     """
 
     settled: tuple[Settlement, ...]
     late: tuple[Settlement, ...]
-    stray: tuple[Settlement, ...]
+    contradictions: tuple[Settlement, ...]
 
 
 def write_back(session: Session, settlements: Sequence[Settlement], *, now: datetime) -> WriteBack:
     """Apply settlements to attempts, charges, subscriptions and billing keys; the caller commits."""
     rows = session.execute(_WRITE_BACK, {"rows": as_rows(map(_row, settlements)), "now": now})
     fate = {row.attempt_id: row for row in rows}
+    decided = [(settlement, fate[settlement.attempt.attempt_id]) for settlement in settlements]
     result = WriteBack(
-        settled=tuple(s for s in settlements if fate[s.attempt.attempt_id].settled),
-        late=tuple(s for s in settlements if not fate[s.attempt.attempt_id].settled),
-        stray=tuple(s for s in settlements if _is_stray(fate[s.attempt.attempt_id])),
+        settled=tuple(settlement for settlement, row in decided if row.settled),
+        late=tuple(settlement for settlement, row in decided if not row.settled),
+        contradictions=tuple(settlement for settlement, row in decided if _contradicts(settlement, row)),
     )
     _follow_up(session, result.settled, now)
+    if result.contradictions:
+        _note(session, result.contradictions, fate, now)
     return result
 
 
-def _is_stray(row: Any) -> bool:
-    return bool(row.settled and not row.charge_written)
+def _contradicts(settlement: Settlement, row: Row[Any]) -> bool:
+    if settlement.attempt_status is not AttemptStatus.PAID:
+        return False
+    return not row.charge_written if row.settled else row.status_before != AttemptStatus.PAID
+
+
+def _note(session: Session, contradictions: Sequence[Settlement], fate: Mapping[int, Row[Any]], now: datetime) -> None:
+    rows = [
+        {
+            "id": each.attempt.attempt_id,
+            "status": fate[each.attempt.attempt_id].status_before,
+            "reason": f"contradiction: paid at PortOne ({each.answer.imp_uid}), but the charge was decided otherwise",
+        }
+        for each in contradictions
+    ]
+    session.execute(_NOTE, {"rows": as_rows(rows), "now": now})
 
 
 def _follow_up(session: Session, settled: Sequence[Settlement], now: datetime) -> None:

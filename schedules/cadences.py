@@ -1,0 +1,182 @@
+"""How often a plan bills: every so many days, weeks, months or years from an anchor, or when a cron expression fires.
+
+A cadence that exists is a cadence that works: both kinds refuse at construction what could not be billed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
+from functools import lru_cache
+
+from croniter import CroniterBadDateError, croniter
+
+
+class Unit(StrEnum):
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    YEAR = "year"
+
+
+# Ten years in each unit; a longer period is a slip of the pen, and no billing key lives that long.
+LONGEST = {Unit.DAY: 3650, Unit.WEEK: 520, Unit.MONTH: 120, Unit.YEAR: 10}
+LONGEST_TEXT = 100  # characters; keeps hostile input away from croniter's regular expressions
+CRON_FIELDS = ("minute", "hour", "day of month", "month", "day of week")
+
+# croniter's extensions for a time drawn at random (R) or from a hash (H): "R", "H(0-29)", "R/5"; not "MAR" or "THU".
+_DRAWN = re.compile(r"[HR](?![A-Z])")
+# Weekdays and leap years repeat every 28 years between 1901 and 2099, so these years show every case.
+_CALENDAR_CYCLE = range(2000, 2028)
+
+
+class InvalidCadence(ValueError):  # noqa: N818 - a word of the domain; "Error" would add nothing
+    """A cadence that cannot be billed. Its text says why, and how a cadence is written."""
+
+    def __init__(self, text: str, reason: str) -> None:
+        super().__init__(text, reason)
+        self.text = text
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"Cadence {self.text!r:.110} cannot be used: {self.reason}. "
+            "Write for example 'month', '2 weeks', 'year' or 'cron 0 9 1 * *'."
+        )
+
+
+@dataclass(frozen=True)
+class Anchored:
+    """Every so many units, counted from the subscription's anchor: `Anchored(3, Unit.MONTH)` is every quarter."""
+
+    every: int
+    unit: Unit
+
+    def __post_init__(self) -> None:
+        longest = LONGEST[self.unit]
+        if not 1 <= self.every <= longest:
+            raise InvalidCadence(
+                str(self),
+                f"the number of {self.unit}s must be from 1 to {longest} (ten years), not {self.every}",
+            )
+
+    def __str__(self) -> str:
+        return self.unit.value if self.every == 1 else f"{self.every} {self.unit}s"
+
+
+@dataclass(frozen=True)
+class Cron:
+    """Whenever a five-field cron expression fires in the plan's time zone, which is at most once on a local day.
+
+    The expression is kept in capitals with single spaces, so that the same schedule written alike compares equal.
+    """
+
+    expression: str
+
+    def __post_init__(self) -> None:
+        expression = " ".join(self.expression.split()).upper()
+        object.__setattr__(self, "expression", expression)
+        if reason := _objection(expression):
+            raise InvalidCadence(str(self), reason)
+
+    def __str__(self) -> str:
+        return f"cron {self.expression}"
+
+
+Cadence = Anchored | Cron
+
+
+def parse_cadence(text: str) -> Cadence:
+    """Read a cadence as people write it; `str` of the result is its canonical text and reads back as an equal value.
+
+    `month`, `3 months`, `2 weeks`, `day`, `year`, or `cron` and five fields. Raises InvalidCadence.
+    """
+    if len(text) > LONGEST_TEXT:
+        raise InvalidCadence(text, f"it is longer than {LONGEST_TEXT} characters")
+    match text.lower().split():
+        case ["cron", *fields]:
+            return Cron(" ".join(fields))
+        case [unit]:
+            return Anchored(1, _unit(unit, text))
+        case [every, unit]:
+            return Anchored(_number(every, text), _unit(unit, text))
+        case words if len(words) == len(CRON_FIELDS):
+            raise InvalidCadence(text, "a cron expression needs the word cron before it")
+        case _:
+            raise InvalidCadence(text, "a cadence is a number and a unit, or cron and five fields")
+
+
+def _number(word: str, text: str) -> int:
+    if not re.fullmatch(r"-?[0-9]{1,9}", word):
+        raise InvalidCadence(text, f"{word!r} is not a whole number")
+    return int(word)
+
+
+def _unit(word: str, text: str) -> Unit:
+    try:
+        return Unit(word.removesuffix("s"))
+    except ValueError:
+        units = ", ".join(Unit)
+        raise InvalidCadence(text, f"{word!r} is not a unit; the units are {units}") from None
+
+
+@lru_cache(maxsize=1024)  # a plan read from the database asks again each time
+def _objection(expression: str) -> str | None:
+    """Say why an expression cannot be billed; None when it can."""
+    return _objection_to_form(expression) or _objection_to_times(expression)
+
+
+def _objection_to_form(expression: str) -> str | None:
+    fields = expression.split()
+    if len(expression) > LONGEST_TEXT:
+        return f"it is longer than {LONGEST_TEXT} characters"
+    if len(fields) != len(CRON_FIELDS):
+        names = ", ".join(CRON_FIELDS)
+        return f"it has {len(fields)} fields where five are needed ({names}); no seconds, years or @words"
+    if any(_DRAWN.match(field) for field in fields):
+        return "R and H stand for a time drawn at random or from a hash, and a billing date must be certain"
+    if refused := _refused_fields(expression, fields):
+        return f"croniter refuses the {refused}"
+    return None
+
+
+def _objection_to_times(expression: str) -> str | None:
+    if not _fires_once_a_day(expression):
+        return (
+            "it fires more than once on a local day and a subscription is billed at most once per local billing date; "
+            "give one minute and one hour"
+        )
+    if not _keeps_firing(expression):
+        return "it never fires, or not once in ten years"
+    return None
+
+
+def _refused_fields(expression: str, fields: list[str]) -> str:
+    """Name the fields that croniter refuses even among harmless ones; empty when it takes the expression."""
+    if croniter.is_valid(expression):
+        return ""
+    culprits = [
+        f"{name} {field!r}"
+        for place, (name, field) in enumerate(zip(CRON_FIELDS, fields, strict=True))
+        if not croniter.is_valid(" ".join(["1"] * place + [field] + ["1"] * (len(fields) - place - 1)))
+    ]
+    return " and the ".join(culprits) or "combination of fields"
+
+
+def _fires_once_a_day(expression: str) -> bool:
+    """Say whether minute and hour are one number each: croniter crosses all of them on every day that matches."""
+    minutes, hours = croniter.expand(expression)[0][:2]
+    return all(len(field) == 1 and field != ["*"] for field in (minutes, hours))
+
+
+def _keeps_firing(expression: str) -> bool:
+    """Say whether any ten calendar years in a row hold a fire. 29 February does, 30 February and 31 April do not."""
+    cron = croniter(expression, ret_type=datetime, max_years_between_matches=9)
+    try:
+        for year in _CALENDAR_CYCLE:
+            cron.get_next(start_time=datetime.combine(date(year, 1, 1), time.min) - timedelta(minutes=1))
+    except CroniterBadDateError:
+        return False
+    return True

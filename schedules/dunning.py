@@ -1,0 +1,89 @@
+"""When a declined charge is tried again, and when its calendar is spent."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from schedules.local_time import instant_of
+
+LATEST_DAY = 60  # days after the first decline; later than that the next periods are at stake, not this one
+NO_RETRY = "none"
+
+
+class InvalidDunning(ValueError):  # noqa: N818 - a word of the domain; "Error" would add nothing
+    """A dunning calendar that cannot be kept. Its text says why, and how a calendar is written."""
+
+    def __init__(self, text: str, reason: str) -> None:
+        super().__init__(text, reason)
+        self.text = text
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"Dunning calendar {self.text!r:.110} cannot be used: {self.reason}. "
+            f"Write for example '1,3,5,7' for retries that many days after the first decline, or '{NO_RETRY}'."
+        )
+
+
+@dataclass(frozen=True)
+class DunningCalendar:
+    """The days, counted from the first decline of a charge, on which it is attempted again; none at all is allowed."""
+
+    days: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        steps = zip((0, *self.days), self.days, strict=False)
+        if not all(earlier < later for earlier, later in steps):
+            raise InvalidDunning(str(self), "each day must be at least 1 and later than the one before")
+        if self.days and self.days[-1] > LATEST_DAY:
+            raise InvalidDunning(str(self), f"no day may be later than {LATEST_DAY}")
+
+    def __str__(self) -> str:
+        return ",".join(map(str, self.days)) or NO_RETRY
+
+
+DEFAULT_DUNNING = DunningCalendar((1, 3, 5, 7))
+
+
+def parse_dunning(text: str) -> DunningCalendar:
+    """Read `1,3,5,7` or `none`; `str` of the result reads back as an equal calendar. Raises InvalidDunning."""
+    if text.strip().lower() == NO_RETRY:
+        return DunningCalendar(())
+    words = [word.strip() for word in text.split(",")]
+    if not all(re.fullmatch(r"-?[0-9]{1,9}", word) for word in words):
+        raise InvalidDunning(text, "it must be whole numbers of days with commas between")
+    return DunningCalendar(tuple(int(word) for word in words))
+
+
+def next_attempt_at(
+    calendar: DunningCalendar,
+    *,
+    first_declined_at: datetime,
+    declines: int,
+    time_zone: ZoneInfo,
+    charge_hour: int,
+) -> datetime | None:
+    """Say when a charge declined `declines` times so far is attempted again, in UTC; None when its calendar is spent.
+
+    The retry falls on a local date counted from the first decline, at the plan's hour, and never before that decline.
+    With days 1,3,5,7, hour 10, Asia/Seoul, first declined on Friday 2 January 2026 at 10:00:03:
+
+        declines 1 -> Saturday  3 January 10:00
+        declines 2 -> Monday    5 January 10:00
+        declines 3 -> Wednesday 7 January 10:00
+        declines 4 -> Friday    9 January 10:00
+        declines 5 -> None
+
+    Counting from the first decline keeps the days a customer was told: a retry that comes late moves none of those
+    after it, and a day that has passed by then is due at once.
+    """
+    if declines < 1:
+        raise ValueError(f"A retry follows a decline, so declines must be at least 1, not {declines}.")
+    if declines > len(calendar.days):
+        return None
+    retry_on = first_declined_at.astimezone(time_zone).date() + timedelta(days=calendar.days[declines - 1])
+    retry_at = instant_of(datetime.combine(retry_on, time(charge_hour)), time_zone)
+    return max(retry_at, first_declined_at.astimezone(UTC))

@@ -1,0 +1,95 @@
+"""Which period a subscription is in, when the next begins, and which are due.
+
+A period begins when it is charged: at the plan's hour on an anchored date, or when its cron fires, by the clocks of
+the plan's zone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from itertools import groupby
+
+from schedules.local_time import instant_of
+from schedules.plans import CatchUp, Plan
+from schedules.wall_times import wall_times
+
+# With catch-up `skip`, a charge this late is still made: a deployment or a night's outage is not a missed period.
+CATCH_UP_GRACE = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class BillingPeriod:
+    """What one charge pays for: from `start` up to, not including, `end`. Both are aware and in UTC."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What is to be opened now, what is to be void, and when to look again, which is in the past while periods wait."""
+
+    open: tuple[BillingPeriod, ...]
+    void: tuple[BillingPeriod, ...]
+    next_charge_at: datetime
+
+
+def first_start(plan: Plan, anchor_on: date) -> datetime:
+    """Give the first start: on the anchor itself; for a cron, its first fire from that local midnight on."""
+    return next(_starts(plan, anchor_on, since_on=anchor_on))
+
+
+def next_start(plan: Plan, anchor_on: date, after: datetime) -> datetime:
+    """Give the first start strictly later than `after`, which may be any instant, also one before the anchor."""
+    # Two days of run-up: a jump of clocks moves a start by a day at most, and which start then makes way shows only
+    # after the one before it.
+    since_on = max(anchor_on, _local_date(after, plan) - timedelta(days=2))
+    return next(start for start in _starts(plan, anchor_on, since_on=since_on) if start > after)
+
+
+def period_starting(plan: Plan, anchor_on: date, start: datetime) -> BillingPeriod:
+    """Give the period from `start` to the start after it.
+
+    `start` is taken as it is: after a change of plan, the first period runs from the old plan's date to the new
+    plan's next.
+    """
+    return BillingPeriod(start.astimezone(UTC), next_start(plan, anchor_on, after=start))
+
+
+def due_periods(plan: Plan, anchor_on: date, *, next_charge_at: datetime, now: datetime, cap: int) -> Opening:
+    """Say what becomes of the periods that began from `next_charge_at` to `now`, at most `cap` of them at a time.
+
+    Each period comes up exactly once over calls that hand on `next_charge_at`, whatever the cap and the clock do.
+    """
+    if cap < 1:
+        raise ValueError(f"At least one period must be allowed at a time, so cap must be 1 or more, not {cap}.")
+    opened: list[BillingPeriod] = []
+    void: list[BillingPeriod] = []
+    while next_charge_at <= now and len(opened) + len(void) < cap:
+        period = period_starting(plan, anchor_on, next_charge_at)
+        (opened if _is_charged(plan.catch_up, period, now) else void).append(period)
+        next_charge_at = period.end
+    return Opening(tuple(opened), tuple(void), next_charge_at)
+
+
+def _is_charged(catch_up: CatchUp, period: BillingPeriod, now: datetime) -> bool:
+    """Judge a started period by itself, so that a cap cannot take an older one for the newest."""
+    if catch_up is CatchUp.ALL:
+        return True
+    is_newest = now < period.end
+    if catch_up is CatchUp.LATEST:
+        return is_newest
+    return is_newest and now - period.start <= CATCH_UP_GRACE
+
+
+def _starts(plan: Plan, anchor_on: date, *, since_on: date) -> Iterator[datetime]:
+    """Give starts in order, one per local date: where a jump of clocks puts two on one date, the first is kept."""
+    times = wall_times(plan.cadence, anchor_on=anchor_on, charge_hour=plan.charge_hour, since_on=since_on)
+    starts = (instant_of(wall, plan.time_zone) for wall in times)
+    return (next(on_one_date) for _, on_one_date in groupby(starts, key=lambda start: _local_date(start, plan)))
+
+
+def _local_date(instant: datetime, plan: Plan) -> date:
+    return instant.astimezone(plan.time_zone).date()

@@ -1,0 +1,112 @@
+"""What each field of a plan must be, and a list of everything that is not so."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeGuard
+
+LOWEST_AMOUNT = 100  # KRW; assumed: card PGs refuse a smaller payment
+HIGHEST_AMOUNT = 1_000_000_000  # KRW; a monthly price above this is a slip of the pen
+LONGEST_NAME = 40  # characters; documented: PortOne's order name
+LONGEST_TRIAL = 730  # days
+
+EXPECTED = {
+    "code": "1 to 40 characters of a-z, 0-9, - and _",
+    "name": "1 to 40 characters without control characters or emoji, since payment gateways cannot store them",
+    "amount": f"a whole number of won from {LOWEST_AMOUNT} to {HIGHEST_AMOUNT}, without decimals or separators",
+    "tax_free": "a whole number of won from 0 to the amount, without decimals or separators",
+    "vat_amount": "none, or a whole number of won from 0 to amount less tax_free, without decimals or separators",
+    "currency": "KRW, the only currency supported so far",
+    "cadence": "a cadence such as 'month', '2 weeks' or 'cron 0 9 1 * *'",
+    "time_zone": "a time zone by its IANA name, such as Asia/Seoul",
+    "charge_hour": "a whole hour from 0 to 23",
+    "trial_days": f"a whole number of days from 0 to {LONGEST_TRIAL}",
+    "catch_up": "all, latest or skip",
+    "dunning": "days after the first decline such as '1,3,5,7', or none",
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One field of a plan that is not what it must be; `value` is None when it is missing."""
+
+    field: str
+    value: object
+    expected: str
+
+    def __str__(self) -> str:
+        found = "missing" if self.value is None else f"{self.value!r:.60}"
+        return f"{self.field} is {found} but must be {self.expected}"
+
+
+def problems_in(values: Mapping[str, object]) -> tuple[Problem, ...]:
+    """List every field among `values` that breaks its rule; fields that are not there are not judged."""
+    return tuple(
+        Problem(field, values[field], expected)
+        for field, expected in EXPECTED.items()
+        if field in values and not _is_right(field, values)
+    )
+
+
+def _is_right(field: str, values: Mapping[str, object]) -> bool:
+    value = values[field]
+    match field:
+        case "code":
+            return isinstance(value, str) and re.fullmatch(r"[a-z0-9_-]{1,40}", value) is not None
+        case "name":
+            return isinstance(value, str) and _is_order_name(value)
+        case "currency":
+            return value == "KRW"
+        case "amount" | "tax_free" | "charge_hour" | "trial_days":
+            return _is_whole(value, *_bounds(field, values))
+        case "vat_amount":
+            return value is None or _is_whole(value, *_bounds(field, values))
+        case _:
+            return True  # typed values, which cannot exist wrongly
+
+
+def _bounds(field: str, values: Mapping[str, object]) -> tuple[int, int]:
+    """Give the least and the most a number may be; an amount that is wrong itself bounds nothing."""
+    amount, tax_free = values.get("amount"), values.get("tax_free")
+    most = amount if _is_whole(amount, LOWEST_AMOUNT, HIGHEST_AMOUNT) else HIGHEST_AMOUNT
+    taxed = most - tax_free if _is_whole(tax_free, 0, most) else most
+    return {
+        "amount": (LOWEST_AMOUNT, HIGHEST_AMOUNT),
+        "tax_free": (0, most),
+        "vat_amount": (0, taxed),
+        "charge_hour": (0, 23),
+        "trial_days": (0, LONGEST_TRIAL),
+    }[field]
+
+
+def _is_whole(value: object, least: int, most: int) -> TypeGuard[int]:
+    """Say whether a value is an int in bounds; True and 1.0 are no numbers of won."""
+    return type(value) is int and least <= value <= most
+
+
+def _is_order_name(name: str) -> bool:
+    within = 1 <= len(name) <= LONGEST_NAME and name == name.strip()
+    return within and all(_is_storable(character) for character in name)
+
+
+def _is_storable(character: str) -> bool:
+    """Say whether a payment gateway can be expected to keep a character; many have a Korean code page (assumed).
+
+    None outside the Basic Multilingual Plane is, nor a control, a format mark, a lone surrogate or a line separator.
+    A symbol is when that code page has it, which lets ㈜ and ★ in and leaves the emoji out.
+    """
+    kind = unicodedata.category(character)
+    if ord(character) > 0xFFFF or kind.startswith("C") or kind in {"Zl", "Zp"}:
+        return False
+    return kind not in {"So", "Me"} or _is_in_korean_code_page(character)
+
+
+def _is_in_korean_code_page(character: str) -> bool:
+    try:
+        character.encode("cp949")
+    except UnicodeEncodeError:
+        return False
+    return True

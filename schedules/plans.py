@@ -1,0 +1,135 @@
+"""What is sold: how much, how often, in which zone, and what happens to late and declined charges.
+
+A Plan that exists is a plan that can be billed. Its rules are in `plan_rules`; this module gathers their objections.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, fields
+from enum import StrEnum
+from typing import Any, Self
+from zoneinfo import ZoneInfo
+
+from schedules.cadences import Cadence, InvalidCadence, parse_cadence
+from schedules.dunning import DEFAULT_DUNNING, DunningCalendar, InvalidDunning, parse_dunning
+from schedules.plan_rules import EXPECTED, Problem, problems_in
+
+SEOUL = ZoneInfo("Asia/Seoul")
+
+
+class CatchUp(StrEnum):
+    """What becomes of periods that began while nothing was charging. Those not charged become void, never forgotten."""
+
+    ALL = "all"  # each is charged
+    LATEST = "latest"  # only the newest that has begun is charged
+    SKIP = "skip"  # none is charged that was missed
+
+
+class InvalidPlan(ValueError):  # noqa: N818 - a word of the domain; "Error" would add nothing
+    """A plan that cannot be billed, with every field that is wrong."""
+
+    def __init__(self, code: object, problems: tuple[Problem, ...]) -> None:
+        super().__init__(code, problems)
+        self.code = code
+        self.problems = problems
+
+    def __str__(self) -> str:
+        count = "a problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
+        listed = "; ".join(map(str, self.problems))
+        return f"Plan {self.code!r:.60} has {count}: {listed}. Correct this and try again."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The terms of every subscription on it; amounts are whole won, `tax_free` and `vat_amount` are parts of `amount`.
+
+    `vat_amount` None leaves the VAT to PortOne: an eleventh of the amount (documented for a `tax_free` of 0).
+    `charge_hour` is local; with a cron cadence, which names its own times, it serves for retries only. Raises
+    InvalidPlan with all problems at once.
+    """
+
+    code: str
+    name: str  # the order name customers see at their card company
+    amount: int
+    tax_free: int = 0
+    vat_amount: int | None = None
+    currency: str = "KRW"
+    cadence: Cadence
+    time_zone: ZoneInfo = SEOUL
+    charge_hour: int = 10
+    trial_days: int = 0
+    catch_up: CatchUp = CatchUp.ALL
+    dunning: DunningCalendar = DEFAULT_DUNNING
+
+    def __post_init__(self) -> None:
+        values = {field: getattr(self, field) for field in EXPECTED}
+        if problems := problems_in(values):
+            raise InvalidPlan(self.code, problems)
+
+    @classmethod
+    def parse(cls, texts: Mapping[str, str]) -> Self:
+        """Build a plan from texts, as the command line and CSV files have them; absent or empty ones take the defaults.
+
+        Raises InvalidPlan with all problems at once: unreadable, missing and unknown fields, and broken rules.
+        """
+        given = {field: text.strip() for field, text in texts.items() if text.strip()}
+        values, unreadable = _read(given)
+        if problems := (*_missing_in(given), *unreadable, *problems_in(values)):
+            raise InvalidPlan(given.get("code", ""), problems)
+        return cls(**values)
+
+
+def _missing_in(given: Mapping[str, str]) -> list[Problem]:
+    required = [field.name for field in fields(Plan) if field.default is MISSING]
+    return [Problem(field, None, EXPECTED[field]) for field in required if field not in given]
+
+
+def _read(given: Mapping[str, str]) -> tuple[dict[str, Any], list[Problem]]:
+    """Turn each text into its value, or into the problem of having none."""
+    values: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for field, text in given.items():
+        try:
+            values[field] = _READERS[field](text)
+        except (InvalidCadence, InvalidDunning) as refused:
+            problems.append(Problem(field, text, f"{EXPECTED[field]} ({refused.reason})"))
+        except (ValueError, OSError, LookupError):
+            problems.append(Problem(field, text, EXPECTED.get(field, f"left out; a plan has {', '.join(EXPECTED)}")))
+    return values, problems
+
+
+def _whole(text: str) -> int:
+    if not re.fullmatch(r"-?[0-9]{1,12}", text):
+        raise ValueError(text)
+    return int(text)
+
+
+def _order_name(text: str) -> str:
+    """Put Korean syllables together that come in pieces, as a Mac writes them, so that each counts as one character."""
+    return unicodedata.normalize("NFC", text)
+
+
+def _time_zone(text: str) -> ZoneInfo:
+    """Look a zone up. Raises OSError for the name of a folder, LookupError or ValueError for what is none at all."""
+    if text == "localtime":
+        raise ValueError(text)  # the machine's own zone: another one on the next machine
+    return ZoneInfo(text)
+
+
+_READERS: Mapping[str, Callable[[str], object]] = {
+    "code": str,
+    "name": _order_name,
+    "amount": _whole,
+    "tax_free": _whole,
+    "vat_amount": lambda text: None if text.lower() == "none" else _whole(text),
+    "currency": str.upper,
+    "cadence": parse_cadence,
+    "time_zone": _time_zone,
+    "charge_hour": _whole,
+    "trial_days": _whole,
+    "catch_up": lambda text: CatchUp(text.lower()),
+    "dunning": parse_dunning,
+}

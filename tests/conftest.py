@@ -1,0 +1,66 @@
+"""Fixtures every layer may use: real servers from the wheels, started once, and a clean environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from sqlalchemy import Engine
+
+from worker.database import migrations
+from worker.database.session import Sessions, create_database_engine, session_factory
+from worker.embedded import Postgres, Valkey
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _clean_environment() -> None:
+    """No setting of the person who runs the tests reaches them, least of all a live key."""
+    for name in [name for name in os.environ if name.startswith("AGAIN_")]:
+        del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A real PostgreSQL whose database `again` is migrated and kept as the template of every test's own."""
+    server = Postgres(tmp_path_factory.mktemp("postgres") / "data")
+    engine = create_database_engine(server.url, actor="template")
+    migrations.upgrade(engine)
+    engine.dispose()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def database_url(postgres: Postgres) -> Iterator[str]:
+    """The address of a migrated, empty database of this test's own."""
+    name = f"test_{uuid4().hex}"
+    admin = postgres.url.replace("/again?", "/postgres?")
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE again")
+    yield postgres.url.replace("/again?", f"/{name}?")
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    engine = create_database_engine(database_url, actor="test")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def sessions(engine: Engine) -> Sessions:
+    return session_factory(engine)
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real Valkey."""
+    server = Valkey(Path(tmp_path_factory.mktemp("valkey")))
+    yield server.url
+    server.close()

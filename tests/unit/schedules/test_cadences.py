@@ -1,0 +1,167 @@
+"""How cadences are read and written, and which are refused with what reason."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schedules.cadences import LONGEST, Anchored, Cron, InvalidCadence, Unit, parse_cadence
+
+CRON_WORDS = [
+    "0",
+    "9",
+    "*",
+    "?",
+    "L",
+    "15W",
+    "1-5",
+    "*/2",
+    "FRI#2",
+    "JAN",
+    "H",
+    "R/5",
+    "0-0",
+    "99",
+    "-1",
+    ",",
+    "#",
+    "1/0",
+]
+
+anchored = st.sampled_from(Unit).flatmap(
+    lambda unit: st.builds(Anchored, st.integers(min_value=1, max_value=LONGEST[unit]), st.just(unit)),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "cadence", "canonical"),
+    [
+        ("day", Anchored(1, Unit.DAY), "day"),
+        ("week", Anchored(1, Unit.WEEK), "week"),
+        ("2 weeks", Anchored(2, Unit.WEEK), "2 weeks"),
+        ("month", Anchored(1, Unit.MONTH), "month"),
+        ("1 month", Anchored(1, Unit.MONTH), "month"),
+        ("3 months", Anchored(3, Unit.MONTH), "3 months"),
+        ("3 month", Anchored(3, Unit.MONTH), "3 months"),  # people forget the s
+        ("  3   MONTHS ", Anchored(3, Unit.MONTH), "3 months"),
+        ("months", Anchored(1, Unit.MONTH), "month"),
+        ("year", Anchored(1, Unit.YEAR), "year"),
+        ("2 years", Anchored(2, Unit.YEAR), "2 years"),
+        ("10 years", Anchored(10, Unit.YEAR), "10 years"),  # the longest
+        ("cron 0 9 1 * *", Cron("0 9 1 * *"), "cron 0 9 1 * *"),
+        ("CRON  30 23 l * *", Cron("30 23 L * *"), "cron 30 23 L * *"),  # the month's last day
+        ("cron 0 9 * * mon-fri", Cron("0 9 * * MON-FRI"), "cron 0 9 * * MON-FRI"),
+        ("cron 0 9 ? mar thu", Cron("0 9 ? MAR THU"), "cron 0 9 ? MAR THU"),  # an R and an H that draw nothing
+        ("cron 0 9 * * fri#2", Cron("0 9 * * FRI#2"), "cron 0 9 * * FRI#2"),  # the second Friday
+        ("cron 0 9 29 2 *", Cron("0 9 29 2 *"), "cron 0 9 29 2 *"),  # every fourth year, eight across 2100
+        ("cron 0 9 31 2 1", Cron("0 9 31 2 1"), "cron 0 9 31 2 1"),  # day or weekday: Mondays in February
+        ("cron 0 */24 1 * *", Cron("0 */24 1 * *"), "cron 0 */24 1 * *"),  # a step that leaves one hour
+    ],
+)
+def test_a_cadence_is_read_as_people_write_it(text, cadence, canonical):
+    assert parse_cadence(text) == cadence
+    assert str(cadence) == canonical
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "a number and a unit"),
+        ("every other month", "a number and a unit"),
+        ("monthly", "'monthly' is not a unit; the units are day, week, month, year"),
+        ("2 fortnights", "'fortnights' is not a unit"),
+        ("hour", "'hour' is not a unit"),  # a billing date is a day
+        ("@monthly", "'@monthly' is not a unit"),
+        ("0 months", "from 1 to 120 (ten years), not 0"),
+        ("-1 month", "from 1 to 120 (ten years), not -1"),
+        ("1.5 months", "'1.5' is not a whole number"),
+        ("two weeks", "'two' is not a whole number"),
+        ("² weeks", "'²' is not a whole number"),  # a digit to Python, not to us
+        ("3651 days", "from 1 to 3650 (ten years), not 3651"),
+        ("521 weeks", "from 1 to 520"),
+        ("121 months", "from 1 to 120"),
+        ("11 years", "from 1 to 10"),
+        ("9999999999 days", "not a whole number"),  # too many digits to look at
+        ("month" * 30, "longer than 100 characters"),
+        ("0 9 1 * *", "needs the word cron before it"),
+        ("cron", "0 fields where five are needed"),
+        ("cron @reboot", "1 fields where five are needed"),
+        ("cron @daily", "no seconds, years or @words"),
+        ("cron 0 9 1 *", "4 fields"),
+        ("cron 0 9 1 * * 30", "6 fields"),  # seconds
+        ("cron 0 9 1 * * 0 2026", "7 fields"),  # a year
+        ("cron 60 9 1 * *", "croniter refuses the minute '60'"),
+        ("cron 0 24 1 * *", "croniter refuses the hour '24'"),
+        ("cron 0 9 32 * *", "croniter refuses the day of month '32'"),
+        ("cron 0 9 0 * *", "croniter refuses the day of month '0'"),
+        ("cron 0 9 1 13 *", "croniter refuses the month '13'"),
+        ("cron 0 9 * * mon#6", "croniter refuses the day of week 'MON#6'"),
+        ("cron x 9 1 * y", "croniter refuses the minute 'X' and the day of week 'Y'"),
+        ("cron 0 9 1/0 * *", "croniter refuses the day of month '1/0'"),
+        ("cron 0 9 R * *", "drawn at random or from a hash"),  # croniter draws anew each time it is asked
+        ("cron R(0-29) 9 1 * *", "drawn at random"),
+        ("cron 0 H/5 1 * *", "drawn at random"),
+        ("cron * 9 1 * *", "more than once on a local day"),
+        ("cron 0 * 1 * *", "more than once on a local day"),
+        ("cron 0 9,18 1 * *", "more than once on a local day"),
+        ("cron */30 9 1 * *", "more than once on a local day"),
+        ("cron 0 0-0 1 * *", "more than once on a local day"),  # an equal range means the whole field to croniter
+        ("cron 0 0 30 2 *", "never fires"),
+        ("cron 0 0 31 4,6,9,11 *", "never fires"),
+        ("cron 0 0 29 2 mon#5", "not once in ten years"),  # every 28 years
+        ("cron 0 0 13 10 fri#2", "not once in ten years"),  # a pause of eleven
+    ],
+)
+def test_a_cadence_that_cannot_be_billed_is_refused_with_reason_and_example(text, reason):
+    with pytest.raises(InvalidCadence) as refused:
+        parse_cadence(text)
+    assert reason in refused.value.reason
+    assert reason in str(refused.value)
+    assert "Write for example 'month'" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_cadence_cannot_be_made_wrongly_in_code_either():
+    with pytest.raises(InvalidCadence, match="from 1 to 10"):
+        Anchored(0, Unit.YEAR)
+    with pytest.raises(InvalidCadence, match="more than once"):
+        Cron("* * * * *")
+    with pytest.raises(InvalidCadence, match="longer than 100 characters"):
+        Cron("0 9 1 * " + ",".join(["1"] * 60))
+
+
+def test_a_refusal_survives_the_way_between_processes():
+    refused = InvalidCadence("monthly", "it is not a unit")
+    assert str(pickle.loads(pickle.dumps(refused))) == str(refused)
+
+
+@given(anchored)
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_every_anchored_cadence_reads_back_from_its_text(cadence):
+    assert parse_cadence(str(cadence)) == cadence
+
+
+@given(st.text(alphabet="0123456789*/,-#?LWRHJANMONcrondayweekmonthyears @", max_size=30))
+@settings(max_examples=1000, deadline=None, derandomize=True)
+def test_any_text_is_either_a_cadence_or_refused_in_a_sentence(text):
+    try:
+        cadence = parse_cadence(text)
+    except InvalidCadence as refused:
+        assert refused.reason  # noqa: PT017 - either way out is right
+    else:
+        assert parse_cadence(str(cadence)) == cadence
+
+
+@given(st.lists(st.sampled_from(CRON_WORDS), min_size=3, max_size=7))
+@settings(max_examples=500, deadline=None, derandomize=True)
+def test_any_cron_is_either_a_cadence_or_refused_in_a_sentence(fields):
+    text = " ".join(["cron", *fields])
+    try:
+        cadence = parse_cadence(text)
+    except InvalidCadence as refused:
+        assert "\n" not in str(refused)  # noqa: PT017 - either way out is right
+    else:
+        assert parse_cadence(str(cadence)) == cadence

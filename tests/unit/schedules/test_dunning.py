@@ -1,0 +1,135 @@
+"""On which days a declined charge is tried again."""
+
+from __future__ import annotations
+
+import pickle
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schedules.dunning import DEFAULT_DUNNING, DunningCalendar, InvalidDunning, next_attempt_at, parse_dunning
+
+SEOUL = ZoneInfo("Asia/Seoul")
+NEW_YORK = ZoneInfo("America/New_York")
+
+calendars = st.sets(st.integers(1, 60)).map(lambda days: DunningCalendar(tuple(sorted(days))))
+
+
+def local(year: int, month: int, day: int, *hour_minute_second: int, zone: ZoneInfo = SEOUL) -> datetime:
+    return datetime(year, month, day, *hour_minute_second, tzinfo=zone)
+
+
+@pytest.mark.parametrize(
+    ("text", "days", "canonical"),
+    [
+        ("1,3,5,7", (1, 3, 5, 7), "1,3,5,7"),
+        (" 1, 3 ,5 ", (1, 3, 5), "1,3,5"),
+        ("60", (60,), "60"),
+        ("none", (), "none"),
+        (" None ", (), "none"),
+    ],
+)
+def test_a_calendar_is_read_as_people_write_it(text, days, canonical):
+    calendar = parse_dunning(text)
+    assert calendar.days == days
+    assert str(calendar) == canonical
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "whole numbers"),  # no retry is said in a word, not by silence
+        ("1,,3", "whole numbers"),
+        ("1;3", "whole numbers"),
+        ("1.5", "whole numbers"),
+        ("²", "whole numbers"),
+        ("0,1", "at least 1"),  # the same day would ask a bank twice
+        ("-1", "at least 1"),
+        ("3,1", "later than the one before"),
+        ("1,1", "later than the one before"),
+        ("1,61", "later than 60"),
+    ],
+)
+def test_a_calendar_that_cannot_be_kept_is_refused_with_reason_and_example(text, reason):
+    with pytest.raises(InvalidDunning) as refused:
+        parse_dunning(text)
+    assert reason in refused.value.reason
+    assert "Write for example '1,3,5,7'" in str(refused.value)
+    assert str(pickle.loads(pickle.dumps(refused.value))) == str(refused.value)
+
+
+@given(calendars)
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_every_calendar_reads_back_from_its_text(calendar):
+    assert parse_dunning(str(calendar)) == calendar
+
+
+@pytest.mark.parametrize(
+    ("declines", "retry_at"),
+    [  # the sequence in the docstring
+        (1, local(2026, 1, 3, 10)),
+        (2, local(2026, 1, 5, 10)),
+        (3, local(2026, 1, 7, 10)),
+        (4, local(2026, 1, 9, 10)),
+        (5, None),
+        (99, None),
+    ],
+)
+def test_the_default_calendar_retries_four_times(declines, retry_at):
+    declined_at = local(2026, 1, 2, 10, 0, 3)
+    assert retry(DEFAULT_DUNNING, declined_at, declines) == retry_at
+
+
+@pytest.mark.parametrize(
+    ("zone", "declined_at", "retry_at"),
+    [
+        # 15:30 UTC is half past midnight of the next day in Seoul: the day is counted there
+        (SEOUL, datetime(2026, 1, 1, 15, 30, tzinfo=UTC), local(2026, 1, 3, 10)),
+        (SEOUL, datetime(2026, 1, 1, 14, 59, tzinfo=UTC), local(2026, 1, 2, 10)),
+        # a decline late in the evening is retried after less than a day, on the next date
+        (SEOUL, local(2026, 1, 1, 23, 59), local(2026, 1, 2, 10)),
+        # across the spring change: 23 hours later
+        (NEW_YORK, local(2026, 3, 7, 10, zone=NEW_YORK), datetime(2026, 3, 8, 14, tzinfo=UTC)),
+    ],
+)
+def test_days_are_counted_on_local_dates(zone, declined_at, retry_at):
+    assert retry(DunningCalendar((1,)), declined_at, 1, zone=zone) == retry_at
+
+
+def test_no_calendar_means_no_retry():
+    assert retry(DunningCalendar(()), local(2026, 1, 2, 10), 1) is None
+
+
+def test_a_retry_without_a_decline_is_a_bug():
+    with pytest.raises(ValueError, match="declines must be at least 1, not 0"):
+        retry(DEFAULT_DUNNING, local(2026, 1, 2, 10), 0)
+
+
+def test_a_retry_never_precedes_its_decline():
+    # Juneau lived through 18 October 1867 twice, so the next date's morning had come before its second evening.
+    juneau = ZoneInfo("America/Juneau")
+    declined_at = datetime(1867, 10, 18, 20, tzinfo=juneau, fold=1).astimezone(UTC)
+    assert retry(DunningCalendar((1,)), declined_at, 1, zone=juneau) == declined_at
+
+
+@given(
+    calendar=calendars,
+    declined_at=st.datetimes(datetime(2000, 1, 1), datetime(2050, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 - bounds
+    zone=st.sampled_from(["Asia/Seoul", "America/New_York", "Australia/Lord_Howe", "Pacific/Apia"]).map(ZoneInfo),
+    hour=st.integers(0, 23),
+)
+@settings(max_examples=300, deadline=None, derandomize=True)
+def test_retries_go_forward_and_end_with_the_calendar(calendar, declined_at, zone, hour):
+    retries = [retry(calendar, declined_at, n, zone=zone, hour=hour) for n in range(1, len(calendar.days) + 1)]
+    assert all(earlier < later for earlier, later in zip([declined_at, *retries], retries, strict=False))
+    assert all(at.utcoffset() == timedelta(0) for at in retries)
+    assert retry(calendar, declined_at, len(calendar.days) + 1, zone=zone, hour=hour) is None
+
+
+def retry(
+    calendar: DunningCalendar, declined_at: datetime, declines: int, *, zone: ZoneInfo = SEOUL, hour: int = 10
+) -> datetime | None:
+    return next_attempt_at(calendar, first_declined_at=declined_at, declines=declines, time_zone=zone, charge_hour=hour)

@@ -1,0 +1,127 @@
+"""The Celery app: JSON only, acknowledged late, no results kept, beat's table from `schedules.beat`.
+
+Configuration is read when Celery first needs it, so importing this module needs no servers and no settings.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from celery import Celery, signals
+from celery.schedules import crontab, schedule
+from kombu.exceptions import OperationalError
+
+from schedules.beat import Entry, beat_table
+from worker import process
+from worker.embedded import NotAvailable, known_addresses
+from worker.logs import configure_logs
+from worker.settings import InvalidSettings, Settings
+
+QUEUE = "again"
+
+log = structlog.get_logger()
+
+app = Celery("again", include=["worker.tasks"])
+
+
+def configuration() -> dict[str, Any]:
+    """Give Celery's settings, or end the program with one sentence per thing that is wrong."""
+    try:
+        settings = Settings.from_env()
+        addresses = known_addresses(settings)
+    except (InvalidSettings, NotAvailable) as problem:
+        raise SystemExit(f"again: {problem}") from None
+    limit = task_time_limit(settings)
+    visibility = visibility_timeout(settings)
+    return {
+        "broker_url": addresses.broker_url,
+        "task_default_queue": QUEUE,
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        # Messages are hints: nothing keeps results, anything may be lost or doubled.
+        "task_ignore_result": True,
+        "result_backend": None,
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        "worker_prefetch_multiplier": 1,
+        "worker_max_tasks_per_child": 500,
+        # Only a process that hangs is ended; a pump ends itself long before. No soft limit: it would raise anywhere.
+        "task_time_limit": int(limit.total_seconds()),
+        "worker_soft_shutdown_timeout": limit.total_seconds(),
+        "worker_send_task_events": True,
+        "task_send_sent_event": True,
+        "worker_hijack_root_logger": False,
+        # Half-open connections, a killed broker and a killed worker are survived with these, measured.
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "visibility_timeout": visibility,
+        "broker_transport_options": {
+            "visibility_timeout": visibility,
+            "unacked_restore_interval": 10,
+            "unacked_restore_throttle": 1,
+            "socket_timeout": 5,
+            "socket_connect_timeout": 5,
+            "socket_keepalive": True,
+            "health_check_interval": 5,
+        },
+        "control_queue_ttl": 300,
+        "control_queue_expires": 600,
+        "beat_schedule": {entry.name: _celery_entry(entry) for entry in beat_table(_tick(settings))},
+        "beat_max_loop_interval": 1,
+        "timezone": "UTC",
+    }
+
+
+def task_time_limit(settings: Settings) -> timedelta:
+    """No task reaches this: the pump's budget, its last call and its last write-back fit in, with a minute to spare."""
+    return timedelta(seconds=settings.pump_seconds) + settings.lease + timedelta(minutes=1)
+
+
+def visibility_timeout(settings: Settings) -> int:
+    """In seconds; longer than any task runs, or the broker would deliver a running task again."""
+    return max(600, 2 * int(task_time_limit(settings).total_seconds()))
+
+
+app.add_defaults(configuration)
+
+
+def _tick(settings: Settings) -> timedelta | None:
+    return None if settings.tick_seconds is None else timedelta(seconds=settings.tick_seconds)
+
+
+def _celery_entry(entry: Entry) -> dict[str, Any]:
+    every = crontab.from_string(entry.every) if isinstance(entry.every, str) else schedule(entry.every)
+    return {"task": entry.task, "schedule": every, "options": {"expires": entry.expires.total_seconds()}}
+
+
+@signals.setup_logging.connect(weak=False)
+def _configure_logs(**_: object) -> None:
+    configure_logs(Settings.from_env().log_level)
+
+
+@signals.worker_shutting_down.connect(weak=False)
+def _stop_claiming(**_: object) -> None:
+    process.stop_claiming()
+
+
+@signals.worker_process_shutdown.connect(weak=False)
+def _close_process(**_: object) -> None:
+    process.forget()
+
+
+@signals.worker_ready.connect(weak=False)
+def _look_without_beat(sender: Any, **_: object) -> None:
+    """Send the ticks now and then ourselves: with every beat down, charges are late by minutes, not forgotten."""
+    for entry in beat_table(_tick(Settings.from_env())):
+        if isinstance(entry.every, timedelta):
+            interval = max(entry.every * 6, timedelta(minutes=1))
+            sender.timer.call_repeatedly(interval.total_seconds(), _send, (entry,))
+
+
+def _send(entry: Entry) -> None:
+    try:
+        app.send_task(entry.task, expires=entry.expires.total_seconds(), retry=False)
+    except OperationalError as error:
+        log.warning("broker not reached; beat or the next try will do", task=entry.task, error=str(error))

@@ -1,0 +1,234 @@
+"""The pump: claims due charges, charges them with many calls in flight, and settles what comes back.
+
+Intent before effect: a claim commits the attempts and their merchant_uids, and only then does a request leave. The
+database is worked in bulk and off the event loop; no transaction is open while PortOne is asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from time import monotonic
+
+import structlog
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from worker.clock import Clock
+from worker.database.claims import ClaimConflict, claim
+from worker.database.session import Sessions
+from worker.gateway import Gateway
+from worker.outcomes import NotCharged, NotChargedReason, Outcome
+from worker.recording import record
+from worker.settlement import OpenAttempt, Policy, settle
+
+GIVE_UP_AFTER = 20
+"""So many calls in a row that did not even leave: the gateway is away, and claiming more would only stir the rows."""
+
+WRITE_BACK_ROWS = 500
+RETRY_WRITE_BACK_SECONDS = 0.5
+
+Answered = tuple[OpenAttempt, Outcome]
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much one pump run does at once, and for how long it goes on claiming."""
+
+    window: int
+    chunk: int
+    budget: timedelta
+    lease: timedelta
+    send_within: timedelta  # a claimed attempt that could not be sent by then is given back
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pumped:
+    """What one pump run did; flower shows it as the task's result."""
+
+    claimed: int
+    paid: int
+    declined: int
+    not_charged: int
+    unknown: int
+    seconds: float
+    ended: str
+
+    def summary(self) -> dict[str, object]:
+        return asdict(self)
+
+
+class Pump:
+    """One run. Several may run at once, on one machine or many: claims skip each other's rows."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        gateway: Gateway,
+        *,
+        clock: Clock,
+        limits: Limits,
+        policy: Policy,
+        stopping: Callable[[], bool],
+    ) -> None:
+        self._sessions = sessions
+        self._gateway = gateway
+        self._clock = clock
+        self._limits = limits
+        self._policy = policy
+        self._stopping = stopping
+        self._calls: set[asyncio.Task[None]] = set()
+        self._answered: list[Answered] = []
+        self._unsettled = 0
+        self._wake_settler = asyncio.Event()
+        self._progress = asyncio.Event()
+        self._not_sent_in_a_row = 0
+        self._counts: Counter[str] = Counter()
+
+    async def run(self) -> Pumped:
+        """Charge until nothing is due, the budget is spent, or the worker is told to stop; settle everything begun."""
+        started = monotonic()
+        if problem := await self._gateway.ready():
+            log.error("the gateway is not ready; nothing was claimed", reason=problem.answer.message)
+            return self._pumped(started, f"gateway not ready: {problem.reason.value}")
+        settler = asyncio.create_task(self._settle_all())
+        try:
+            ended = await self._claim_all(started)
+        finally:
+            await self._drain()
+            settler.cancel()
+            with suppress(asyncio.CancelledError):
+                await settler
+        pumped = self._pumped(started, ended)
+        if pumped.claimed:
+            log.info("pump run ended", **pumped.summary())
+        return pumped
+
+    # --- claiming ---------------------------------------------------------------------------------------------------
+
+    async def _claim_all(self, started: float) -> str:
+        while True:
+            if (reason := self._reason_to_end(started)) is not None:
+                return reason
+            room = self._limits.window - len(self._calls)
+            if room < min(self._limits.chunk, self._limits.window) or self._unsettled > self._limits.window:
+                await self._next_progress()
+            elif not await self._claim_chunk(min(room, self._limits.chunk)):
+                # A subscription's next period becomes claimable when the one before it is settled.
+                if not self._calls and not self._unsettled:
+                    return "nothing due"
+                await self._next_progress()
+
+    def _reason_to_end(self, started: float) -> str | None:
+        if self._stopping():
+            return "told to stop"
+        if monotonic() - started > self._limits.budget.total_seconds():
+            return "time budget spent"
+        if self._not_sent_in_a_row >= GIVE_UP_AFTER:
+            return "gateway not reached"
+        return None
+
+    async def _claim_chunk(self, limit: int) -> int:
+        before = monotonic()
+        try:
+            attempts = await asyncio.to_thread(self._claim, limit)
+        except ClaimConflict as conflict:
+            log.warning("claim rolled back", reason=str(conflict))
+            return 1  # not "nothing due": look again
+        send_before = before + self._limits.send_within.total_seconds()
+        for attempt in attempts:
+            call = asyncio.create_task(self._charge(attempt, send_before))
+            self._calls.add(call)
+            call.add_done_callback(self._calls.discard)
+        self._counts["claimed"] += len(attempts)
+        self._unsettled += len(attempts)
+        return len(attempts)
+
+    def _claim(self, limit: int) -> list[OpenAttempt]:
+        limits = self._limits
+        with self._sessions.begin() as session:
+            return claim(session, now=self._clock(), limit=limit, lease=limits.lease, prefix=limits.prefix)
+
+    async def _charge(self, attempt: OpenAttempt, send_before: float) -> None:
+        """One call. A worker that slept past its turn sends nothing: by now others may have looked the attempt up."""
+        if monotonic() > send_before:
+            outcome: Outcome = NotCharged(NotChargedReason.LEASE_OVER)
+        else:
+            outcome = await self._gateway.charge(attempt.request)
+        not_sent = isinstance(outcome, NotCharged)
+        self._not_sent_in_a_row = self._not_sent_in_a_row + 1 if not_sent else 0
+        self._answered.append((attempt, outcome))
+        self._wake_settler.set()
+
+    # --- settling ---------------------------------------------------------------------------------------------------
+
+    async def _settle_all(self) -> None:
+        """Write back whatever was answered while the previous batch was being written: the load sets the batch."""
+        while True:
+            await self._wake_settler.wait()
+            batch = self._answered[:WRITE_BACK_ROWS]
+            del self._answered[:WRITE_BACK_ROWS]
+            if not self._answered:
+                self._wake_settler.clear()
+            if batch:
+                await self._settle(batch)
+                self._unsettled -= len(batch)
+            self._progress.set()
+
+    async def _settle(self, batch: list[Answered]) -> None:
+        """Write a batch back, trying again while the database is away.
+
+        If it stays away, the answers are lost and the attempts stay `started`: reconciliation learns them anew.
+        """
+        give_up_at = monotonic() + self._limits.send_within.total_seconds()
+        while True:
+            try:
+                return await asyncio.to_thread(self._write_back, batch)
+            except (OperationalError, InterfaceError) as error:
+                if monotonic() > give_up_at:
+                    return self._lose(batch)
+                log.warning("write-back failed, trying again", attempts=len(batch), error=type(error.orig).__name__)
+                await asyncio.sleep(RETRY_WRITE_BACK_SECONDS)
+            except Exception:  # noqa: BLE001 - one answer that cannot be written must not take the others with it
+                if len(batch) == 1:
+                    return self._lose(batch)
+                for answered in batch:
+                    await self._settle([answered])
+                return None
+
+    def _lose(self, batch: list[Answered]) -> None:
+        log.error("answers not written back; reconciliation will look them up", attempts=len(batch), exc_info=True)
+        self._counts["unknown"] += len(batch)
+
+    def _write_back(self, batch: list[Answered]) -> None:
+        now = self._clock()
+        settlements = [settle(attempt, outcome, now=now, policy=self._policy) for attempt, outcome in batch]
+        record(self._sessions, settlements, now=now)
+        self._counts.update(settlement.attempt_status.value for settlement in settlements)
+
+    async def _next_progress(self) -> None:
+        self._progress.clear()
+        await self._progress.wait()
+
+    async def _drain(self) -> None:
+        """Let the calls in flight finish, and settle them."""
+        while self._calls or self._unsettled:
+            await self._next_progress()
+
+    def _pumped(self, started: float, ended: str) -> Pumped:
+        counts = self._counts
+        return Pumped(
+            claimed=counts["claimed"],
+            paid=counts["paid"],
+            declined=counts["declined"],
+            not_charged=counts["not_charged"],
+            unknown=counts["unknown"],
+            seconds=round(monotonic() - started, 3),
+            ended=ended,
+        )

@@ -1,0 +1,1 @@
+"""The PortOne V1 API: the only folder that knows how to reach it and how to read it."""

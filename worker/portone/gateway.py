@@ -1,0 +1,129 @@
+"""PortOne as a gateway: every answer and every failure becomes an Outcome, and "paid" is believed last."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from worker.declines import NeedsLookUp, Verdict, classify
+from worker.gateway import ChargeRequest, Found, LookUpFailed, PaymentRecord
+from worker.outcomes import (
+    Answer,
+    Declined,
+    DeclineKind,
+    NotCharged,
+    NotChargedReason,
+    Outcome,
+    Paid,
+    Unknown,
+    UnknownReason,
+)
+from worker.portone.client import PortOneClient
+from worker.portone.errors import NoAnswer, NotSent, Refused
+from worker.portone.payloads import Envelope, Unreadable, read_payment
+
+
+class PortOneGateway:
+    """The Gateway of `worker.gateway`, on PortOne V1."""
+
+    def __init__(self, client: PortOneClient, *, deadline: timedelta) -> None:
+        self._client = client
+        self._deadline = deadline.total_seconds()
+
+    async def ready(self) -> NotCharged | None:
+        try:
+            async with asyncio.timeout(self._deadline):
+                await self._client.token()
+        except NotSent as error:
+            return NotCharged(error.reason, Answer(message=str(error)))
+        except TimeoutError:
+            return NotCharged(NotChargedReason.NO_TOKEN, Answer(message="PortOne gave no access token in time"))
+        return None
+
+    async def charge(self, request: ChargeRequest) -> Outcome:
+        try:
+            async with asyncio.timeout(self._deadline):
+                return read_charge(request, await self._client.again(request))
+        except NotSent as error:
+            return NotCharged(error.reason, Answer(message=str(error)))
+        except NoAnswer as error:
+            return Unknown(error.reason, error.answer)
+        except TimeoutError:
+            return Unknown(UnknownReason.TIMEOUT, Answer(message="no answer within the deadline"))
+
+    async def look_up(self, merchant_uid: str) -> Found | LookUpFailed:
+        try:
+            async with asyncio.timeout(self._deadline):
+                records = await self._client.find_all(merchant_uid)
+        except (NoAnswer, Refused) as error:
+            return LookUpFailed(error.answer)
+        except NotSent as error:
+            return LookUpFailed(Answer(message=str(error)))
+        except TimeoutError:
+            return LookUpFailed(Answer(message="no answer within the deadline"))
+        return Found(tuple(record for record in records if record.merchant_uid == merchant_uid))
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+
+def read_charge(request: ChargeRequest, envelope: Envelope) -> Outcome:
+    """Read the answer to `again`.
+
+    Both shapes of a decline are read: code 0 with a failed payment (documented), and another code with the PG's text
+    in `message` (seen in client code).
+    """
+    if envelope.http_status >= 500 or 300 <= envelope.http_status < 400:
+        return Unknown(UnknownReason.SERVER_ERROR, envelope.answer)
+    if envelope.code != 0:
+        return _refused(envelope.answer, classify(request.pg, None, envelope.message))
+    try:
+        record = read_payment(envelope.response)
+    except Unreadable as error:
+        answer = Answer(http_status=envelope.http_status, code="0", message=str(error))
+        return Unknown(UnknownReason.UNREADABLE, answer)
+    return _read_record(request, record, _answer(envelope, record))
+
+
+def _read_record(request: ChargeRequest, record: PaymentRecord, answer: Answer) -> Outcome:
+    ours = (request.merchant_uid, request.amount, request.currency)
+    if (record.merchant_uid, record.amount, record.currency) != ours:
+        return Unknown(UnknownReason.OTHER_PAYMENT, answer, needs_human=True)
+    match record.status:
+        case "paid" if record.paid_at is not None:
+            return Paid(record.paid_at, answer)
+        case "failed":
+            return _failed(answer, classify(request.pg, None, record.fail_reason))
+        case "ready":
+            return Unknown(UnknownReason.IN_PROGRESS, answer)
+        case "cancelled":
+            return Unknown(UnknownReason.CANCELED, answer, needs_human=True)
+        case _:
+            return Unknown(UnknownReason.STATUS_NOT_KNOWN, answer)
+
+
+def _failed(answer: Answer, verdict: Verdict) -> Outcome:
+    """A failed record is on PortOne's books: words nobody knows are a decline all the same."""
+    if verdict is NeedsLookUp:
+        return Unknown(UnknownReason.GATEWAY_UNSURE, answer)
+    return Declined(verdict, answer)
+
+
+def _refused(answer: Answer, verdict: Verdict) -> Outcome:
+    """Without a record, words that nobody knows may also mean "already paid": they are looked up."""
+    if verdict is NeedsLookUp:
+        return Unknown(UnknownReason.DUPLICATE, answer)
+    if verdict is DeclineKind.UNMATCHED:
+        return Unknown(UnknownReason.REFUSAL_NOT_KNOWN, answer)
+    return Declined(verdict, answer)
+
+
+def _answer(envelope: Envelope, record: PaymentRecord) -> Answer:
+    return Answer(
+        http_status=envelope.http_status,
+        code=str(envelope.code),
+        message=record.fail_reason,
+        imp_uid=record.imp_uid,
+        pg_tid=record.pg_tid,
+        raw=record.raw,
+    )

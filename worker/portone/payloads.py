@@ -1,0 +1,157 @@
+"""Reading PortOne's JSON: the envelope, payments, pages. Tolerant of what is new, strict about what decides."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from worker.gateway import ChargeRequest, PaymentRecord
+from worker.outcomes import Answer
+
+KEPT_FIELDS = frozenset(
+    (
+        *("imp_uid", "merchant_uid", "name", "status", "amount", "cancel_amount", "currency", "sandbox"),
+        *("pay_method", "channel", "pg_provider", "emb_pg_provider", "pg_tid", "pg_id", "customer_uid_usage"),
+        *("card_code", "card_name", "card_issuer_code", "card_publisher_code", "card_quota", "card_type"),
+        *("started_at", "paid_at", "failed_at", "cancelled_at", "fail_reason", "cancel_reason"),
+    )
+)
+"""What of a payment may be stored. A list of what is kept: a new field is not kept by itself."""
+
+_LONG_NUMBER = re.compile(r"\d(?:[ -]?\d){9,}")
+
+
+class Unreadable(ValueError):  # noqa: N818 - reads as a sentence where it is raised
+    """PortOne's answer does not have the shape that the API promises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """PortOne's `{code, message, response}`. Code 0 means that the call worked, not that money moved (documented)."""
+
+    http_status: int
+    code: int
+    message: str | None
+    response: Any
+
+    @property
+    def answer(self) -> Answer:
+        return Answer(http_status=self.http_status, code=str(self.code), message=self.message)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of payments; `next_page` is None on the last."""
+
+    payments: tuple[PaymentRecord, ...]
+    total: int
+    next_page: int | None
+
+
+def read_envelope(http_status: int, body: bytes) -> Envelope:
+    """Read the envelope, or raise Unreadable."""
+    try:
+        document = json.loads(body)
+    except ValueError:
+        raise Unreadable("not JSON") from None
+    if not isinstance(document, dict) or type(document.get("code")) is not int:
+        raise Unreadable("not PortOne's envelope")
+    message = document.get("message")
+    return Envelope(
+        http_status, document["code"], redacted(message) if isinstance(message, str) else None, document.get("response")
+    )
+
+
+def read_payment(document: Any) -> PaymentRecord:
+    """Read one payment, or raise Unreadable when a field that decides is missing or of another type."""
+    if not isinstance(document, dict):
+        raise Unreadable("a payment is not an object")
+    return PaymentRecord(
+        imp_uid=_text(document, "imp_uid"),
+        merchant_uid=_text(document, "merchant_uid"),
+        status=_text(document, "status"),
+        amount=_money(document, "amount"),
+        cancel_amount=_money({"cancel_amount": document.get("cancel_amount") or 0}, "cancel_amount"),
+        currency=_text(document, "currency"),
+        paid_at=_instant(document.get("paid_at")),
+        fail_reason=_words(document.get("fail_reason")),
+        pg_tid=_words(document.get("pg_tid")),
+        raw=kept(document),
+    )
+
+
+def read_page(document: Any) -> Page:
+    """Read a page of payments, or raise Unreadable."""
+    if not isinstance(document, dict) or not isinstance(document.get("list"), list):
+        raise Unreadable("not a page of payments")
+    following, total = document.get("next"), document.get("total")
+    return Page(
+        payments=tuple(read_payment(each) for each in document["list"]),
+        total=total if type(total) is int else len(document["list"]),
+        next_page=following if type(following) is int and following > 0 else None,
+    )
+
+
+def again_body(request: ChargeRequest) -> dict[str, Any]:
+    """Write the body of `again`: PortOne's example, the name, and what differs from the defaults."""
+    body: dict[str, Any] = {
+        "customer_uid": request.customer_uid,
+        "merchant_uid": request.merchant_uid,
+        "amount": request.amount,
+        "name": request.name,
+    }
+    if request.currency != "KRW":
+        body["currency"] = request.currency
+    if request.tax_free:
+        body["tax_free"] = request.tax_free
+    if request.vat_amount is not None:
+        body["vat_amount"] = request.vat_amount
+    if request.channel_key is not None:
+        body["channel_key"] = request.channel_key
+    return body
+
+
+def kept(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Take out of a payment what may be stored."""
+    return {
+        name: redacted(value) if isinstance(value, str) and name.endswith("_reason") else value
+        for name, value in document.items()
+        if name in KEPT_FIELDS and (value is None or isinstance(value, str | int | float | bool))
+    }
+
+
+def redacted(text: str) -> str:
+    """Hide what could be a card or account number in a PG's text, and cut it to a readable length."""
+    return _LONG_NUMBER.sub("[number removed]", text.replace("\x00", ""))[:500]
+
+
+def _text(document: Mapping[str, Any], name: str) -> str:
+    value = document.get(name)
+    if not isinstance(value, str) or not value or "\x00" in value:
+        raise Unreadable(f"{name} is not a text")
+    return value
+
+
+def _words(value: Any) -> str | None:
+    return redacted(value) if isinstance(value, str) and value else None
+
+
+def _money(document: Mapping[str, Any], name: str) -> int:
+    value = document.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
+        raise Unreadable(f"{name} is not a whole number")
+    return int(value)
+
+
+def _instant(value: Any) -> datetime | None:
+    """UNIX seconds; a time that does not apply is 0 (seen in samples) or null."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+        return None
+    try:
+        return datetime.fromtimestamp(value, UTC)
+    except (OverflowError, OSError, ValueError):
+        return None

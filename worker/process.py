@@ -1,0 +1,74 @@
+"""What one worker process keeps for its whole life: a Runtime, one event loop, one gateway. Made after the fork."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import socket
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from worker.embedded import known_addresses
+from worker.gateway import Gateway
+from worker.runtime import Runtime
+from worker.settings import Settings
+
+T = TypeVar("T")
+
+_stopping = multiprocessing.Event()
+"""Shared by the worker's main process, which SIGTERM reaches, and its children, which inherit it over the fork."""
+
+
+class Process:
+    """The runtime of a child, with the loop in which everything asynchronous of it runs."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self._runner = asyncio.Runner()
+        self._gateway: Gateway | None = None
+
+    def run(self, work: Callable[[Gateway], Coroutine[Any, Any, T]]) -> T:
+        """Run work with this process's gateway, whose connections outlive the run."""
+        return self._runner.run(self._with_gateway(work))
+
+    async def _with_gateway(self, work: Callable[[Gateway], Coroutine[Any, Any, T]]) -> T:
+        if self._gateway is None:
+            self._gateway = self.runtime.gateway()
+        return await work(self._gateway)
+
+    def close(self) -> None:
+        if self._gateway is not None:
+            self._runner.run(self._gateway.aclose())
+        self._runner.close()
+        self.runtime.close()
+
+
+_current: Process | None = None
+
+
+def current() -> Process:
+    """Give this process's Process, making it at the first call."""
+    global _current  # noqa: PLW0603 - one per process is the point
+    if _current is None:
+        settings = Settings.from_env()
+        database_url = known_addresses(settings).database_url
+        _current = Process(Runtime.create(settings, database_url, actor=f"worker {socket.gethostname()}:{os.getpid()}"))
+    return _current
+
+
+def forget() -> None:
+    """Close what this process has, if anything."""
+    global _current  # noqa: PLW0603
+    if _current is not None:
+        _current.close()
+        _current = None
+
+
+def stop_claiming() -> None:
+    """Tell every child of this worker to claim nothing more; calls in flight finish and are settled."""
+    _stopping.set()
+
+
+def is_stopping() -> bool:
+    return _stopping.is_set()

@@ -1,0 +1,103 @@
+"""Learning the truth about attempts that are unknown, or were started and never settled: ask, then settle as ever."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from time import monotonic
+
+import structlog
+
+from worker.clock import Clock
+from worker.database import lookups
+from worker.database.session import Sessions
+from worker.evidence import conclude
+from worker.gateway import Gateway
+from worker.lifecycle import AttemptStatus
+from worker.recording import record
+from worker.settlement import OpenAttempt, Policy, settle
+
+CHUNK = 100
+HOLD = timedelta(minutes=2)
+"""How long a taken look-up belongs to us. Longer than any look-up takes; should we die, it is due again then."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """What one run found out; flower shows it as the task's result."""
+
+    abandoned: int
+    looked_up: int
+    paid: int
+    declined: int
+    not_charged: int
+    still_unknown: int
+    seconds: float
+
+    def summary(self) -> dict[str, object]:
+        return asdict(self)
+
+
+async def reconcile(
+    sessions: Sessions,
+    gateway: Gateway,
+    *,
+    clock: Clock,
+    policy: Policy,
+    budget: timedelta,
+    stopping: Callable[[], bool],
+) -> Reconciled:
+    """Look up every attempt whose turn it is, and settle what became clear; the rest waits for its next rung."""
+    started = monotonic()
+    counts: Counter[str] = Counter()
+    counts["abandoned"] = await asyncio.to_thread(_abandon, sessions, clock)
+    while not stopping() and monotonic() - started < budget.total_seconds():
+        attempts = await asyncio.to_thread(_take, sessions, clock)
+        if not attempts:
+            break
+        counts.update(await _look_up_and_settle(sessions, gateway, attempts, clock, policy))
+    reconciled = Reconciled(
+        abandoned=counts["abandoned"],
+        looked_up=counts["looked_up"],
+        paid=counts[AttemptStatus.PAID],
+        declined=counts[AttemptStatus.DECLINED],
+        not_charged=counts[AttemptStatus.NOT_CHARGED],
+        still_unknown=counts[AttemptStatus.UNKNOWN],
+        seconds=round(monotonic() - started, 3),
+    )
+    if reconciled.looked_up or reconciled.abandoned:
+        log.info("reconciliation ended", **reconciled.summary())
+    return reconciled
+
+
+async def _look_up_and_settle(
+    sessions: Sessions, gateway: Gateway, attempts: list[OpenAttempt], clock: Clock, policy: Policy
+) -> Counter[str]:
+    findings = await asyncio.gather(*(gateway.look_up(attempt.request.merchant_uid) for attempt in attempts))
+    now = clock()
+    settlements = []
+    for attempt, finding in zip(attempts, findings, strict=True):
+        outcome = conclude(attempt, finding, now=now, quiet_period=policy.quiet_period)
+        settlements.append(settle(attempt, outcome, now=now, policy=policy))
+    await asyncio.to_thread(record, sessions, settlements, now=now)
+    return Counter({"looked_up": len(attempts)}) + Counter(each.attempt_status.value for each in settlements)
+
+
+def _abandon(sessions: Sessions, clock: Clock) -> int:
+    abandoned = 0
+    while True:
+        with sessions.begin() as session:
+            found = lookups.abandon(session, now=clock(), limit=CHUNK)
+        abandoned += found
+        if found < CHUNK:
+            return abandoned
+
+
+def _take(sessions: Sessions, clock: Clock) -> list[OpenAttempt]:
+    with sessions.begin() as session:
+        return lookups.take(session, now=clock(), limit=CHUNK, hold=HOLD)

@@ -1,0 +1,64 @@
+"""The only place that builds real things: engine, sessions, gateway. One Runtime per process, made after the fork."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import Engine
+
+from worker.clock import Clock, system_clock
+from worker.database.session import Sessions, create_database_engine, session_factory
+from worker.gateway import Gateway
+from worker.portone.client import PortOneClient
+from worker.portone.connection import Connection
+from worker.portone.gateway import PortOneGateway
+from worker.settings import Settings
+from worker.settlement import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What a use case is given. Nothing connects before it is used."""
+
+    settings: Settings
+    clock: Clock
+    engine: Engine
+    sessions: Sessions
+
+    @classmethod
+    def create(cls, settings: Settings, database_url: str, *, actor: str, clock: Clock = system_clock) -> Runtime:
+        """Make a runtime; `actor` is what the audit writes down as who did it."""
+        engine = create_database_engine(database_url, actor=actor)
+        return cls(settings, clock, engine, session_factory(engine))
+
+    def client(self) -> PortOneClient:
+        """Connect to PortOne or the sandbox; call it inside the event loop that will use it."""
+        settings = self.settings
+        return PortOneClient(
+            Connection(
+                settings.gateway_url,
+                settings.gateway_credentials,
+                connections=settings.window,
+                connect_timeout=settings.connect_timeout_seconds,
+                read_timeout=settings.read_timeout_seconds,
+            )
+        )
+
+    def gateway(self) -> Gateway:
+        """Make the gateway on a connection of its own; inside the event loop that will use it."""
+        return PortOneGateway(self.client(), deadline=self.settings.call_deadline)
+
+    @property
+    def policy(self) -> Policy:
+        """The waiting times of the settings, as settlement takes them."""
+        settings = self.settings
+        return Policy(
+            quiet_period=settings.quiet_period,
+            ladder=tuple(timedelta(seconds=rung) for rung in settings.ladder_seconds),
+            not_charged_delay=timedelta(seconds=settings.not_charged_delay_seconds),
+            transient_delay=timedelta(seconds=settings.transient_delay_seconds),
+        )
+
+    def close(self) -> None:
+        self.engine.dispose()

@@ -1,0 +1,91 @@
+"""The Celery tasks: each reads the clock, calls one use case, and returns a summary that flower shows.
+
+No argument, no money and no key travels in a message. A message lost or doubled changes nothing but latency.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from worker import process
+from worker.app import app
+from worker.charging import Limits, Pump
+from worker.database import heartbeats
+from worker.gateway import Gateway
+from worker.reconciliation import reconcile as reconcile_attempts
+from worker.renewals import open_due_charges
+from worker.runtime import Runtime
+from worker.settings import Settings
+
+
+@app.task(name="again.open_charges", bind=True)
+def open_charges(self: Any) -> dict[str, object]:
+    """Open a charge for every period that has come due."""
+    runtime = _begin(self)
+    opened = open_due_charges(runtime.sessions, now=runtime.clock(), cap=runtime.settings.catch_up_cap)
+    return opened.summary()
+
+
+@app.task(name="again.charge", bind=True)
+def charge(self: Any) -> dict[str, object]:
+    """One pump run: charge until nothing is due or the time budget ends."""
+    runtime = _begin(self)
+
+    async def pump(gateway: Gateway) -> dict[str, object]:
+        run = Pump(
+            runtime.sessions,
+            gateway,
+            clock=runtime.clock,
+            limits=limits(runtime.settings),
+            policy=runtime.policy,
+            stopping=process.is_stopping,
+        )
+        return (await run.run()).summary()
+
+    return process.current().run(pump)
+
+
+@app.task(name="again.reconcile", bind=True)
+def reconcile(self: Any) -> dict[str, object]:
+    """Look up every attempt whose outcome is open and whose turn it is."""
+    runtime = _begin(self)
+
+    async def look_up(gateway: Gateway) -> dict[str, object]:
+        reconciled = await reconcile_attempts(
+            runtime.sessions,
+            gateway,
+            clock=runtime.clock,
+            policy=runtime.policy,
+            budget=timedelta(seconds=runtime.settings.pump_seconds),
+            stopping=process.is_stopping,
+        )
+        return reconciled.summary()
+
+    return process.current().run(look_up)
+
+
+def limits(settings: Settings) -> Limits:
+    """Give a pump run its limits from the settings."""
+    return Limits(
+        window=settings.window,
+        chunk=settings.claim_chunk,
+        budget=timedelta(seconds=settings.pump_seconds),
+        lease=settings.lease,
+        send_within=timedelta(seconds=settings.settle_seconds),
+        prefix=settings.merchant_uid_prefix,
+    )
+
+
+def _begin(task: Any) -> Runtime:
+    """Bind the task to the log lines, and note that it is alive, and that beat is when beat has sent it."""
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(task=task.name, task_id=task.request.id)
+    runtime = process.current().runtime
+    with runtime.sessions.begin() as session:
+        heartbeats.beat(session, task.name, now=runtime.clock())
+        if task.request.get("celery_beat_task"):
+            heartbeats.beat(session, heartbeats.BEAT, now=runtime.clock())
+    return runtime
