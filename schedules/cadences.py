@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from enum import StrEnum
 from functools import lru_cache
 
@@ -26,10 +26,14 @@ LONGEST = {Unit.DAY: 3650, Unit.WEEK: 520, Unit.MONTH: 120, Unit.YEAR: 10}
 LONGEST_TEXT = 100  # characters; keeps hostile input away from croniter's regular expressions
 CRON_FIELDS = ("minute", "hour", "day of month", "month", "day of week")
 
-# croniter's extensions for a time drawn at random (R) or from a hash (H): "R", "H(0-29)", "R/5"; not "MAR" or "THU".
-_DRAWN = re.compile(r"[HR](?![A-Z])")
+# croniter's extensions draw a time at random or from a hash: "R", "H(0-29)", "R/5". No month or weekday begins so.
+_DRAWN = ("H", "R")
 # Weekdays and leap years repeat every 28 years between 1901 and 2099, so these years show every case.
 _CALENDAR_CYCLE = range(2000, 2028)
+LONGEST_PAUSE = 10  # years without a fire; as with anchored cadences
+# How far croniter looks: what fires at all does so within 40 years (a Monday on 29 February, across 2100). It must look
+# that far even where a fire is near, for of a day of the month and a weekday it seeks both and takes the nearer.
+SEARCH_YEARS = 40
 
 
 class InvalidCadence(ValueError):  # noqa: N818 - a word of the domain; "Error" would add nothing
@@ -70,7 +74,8 @@ class Anchored:
 class Cron:
     """Whenever a five-field cron expression fires in the plan's time zone, which is at most once on a local day.
 
-    The expression is kept in capitals with single spaces, so that the same schedule written alike compares equal.
+    Given both, either the day of the month or the weekday is enough, as cron has it; `L` is the month's last day. The
+    expression is kept in capitals with single spaces, so that the same schedule written alike compares equal.
     """
 
     expression: str
@@ -134,8 +139,8 @@ def _objection_to_form(expression: str) -> str | None:
         return f"it is longer than {LONGEST_TEXT} characters"
     if len(fields) != len(CRON_FIELDS):
         names = ", ".join(CRON_FIELDS)
-        return f"it has {len(fields)} fields where five are needed ({names}); no seconds, years or @words"
-    if any(_DRAWN.match(field) for field in fields):
+        return f"it needs five fields ({names}) and has {len(fields)}; no seconds, years or @words"
+    if any(field.startswith(_DRAWN) for field in fields):
         return "R and H stand for a time drawn at random or from a hash, and a billing date must be certain"
     if refused := _refused_fields(expression, fields):
         return f"croniter refuses the {refused}"
@@ -149,7 +154,7 @@ def _objection_to_times(expression: str) -> str | None:
             "give one minute and one hour"
         )
     if not _keeps_firing(expression):
-        return "it never fires, or not once in ten years"
+        return f"it never fires, or not once in {LONGEST_PAUSE} years"
     return None
 
 
@@ -172,11 +177,10 @@ def _fires_once_a_day(expression: str) -> bool:
 
 
 def _keeps_firing(expression: str) -> bool:
-    """Say whether any ten calendar years in a row hold a fire. 29 February does, 30 February and 31 April do not."""
-    cron = croniter(expression, ret_type=datetime, max_years_between_matches=9)
+    """Say whether any ten calendar years in a row hold a fire: 29 February does, 30 February and 31 April do not."""
+    cron = croniter(expression, ret_type=datetime, max_years_between_matches=SEARCH_YEARS)
+    new_years = [datetime.combine(date(year, 1, 1), time.min) for year in _CALENDAR_CYCLE]
     try:
-        for year in _CALENDAR_CYCLE:
-            cron.get_next(start_time=datetime.combine(date(year, 1, 1), time.min) - timedelta(minutes=1))
+        return all(cron.get_next(start_time=start).year < start.year + LONGEST_PAUSE for start in new_years)
     except CroniterBadDateError:
         return False
-    return True

@@ -29,7 +29,10 @@ class BillingPeriod:
 
 @dataclass(frozen=True)
 class Opening:
-    """What is to be opened now, what is to be void, and when to look again, which is in the past while periods wait."""
+    """Which periods become charges that are due, which become void charges, and when to look again.
+
+    `next_charge_at` is in the past while more periods wait, so that the next tick takes them.
+    """
 
     open: tuple[BillingPeriod, ...]
     void: tuple[BillingPeriod, ...]

@@ -9,17 +9,14 @@ from itertools import count
 from croniter import croniter
 from dateutil.relativedelta import relativedelta
 
-from schedules.cadences import Anchored, Cadence, Unit
-
-# A cron that fires in any ten years (see `cadences`) still may pause twelve across 2100, which is no leap year.
-LONGEST_PAUSE_YEARS = 20
+from schedules.cadences import SEARCH_YEARS, Anchored, Cadence, Unit
 
 _DAYS = {Unit.DAY: 1, Unit.WEEK: 7}
 _MONTHS = {Unit.MONTH: 1, Unit.YEAR: 12}
 
 
 def wall_times(cadence: Cadence, *, anchor_on: date, charge_hour: int, since_on: date) -> Iterator[datetime]:
-    """Give, in order and without end, the naive times a cadence names from `since_on` on, which no anchor follows."""
+    """Give, in order and without end, the naive times a cadence names from `since_on` on, the anchor or a later day."""
     if isinstance(cadence, Anchored):
         return _anchored_times(cadence, anchor_on, charge_hour, since_on)
     return _cron_times(cadence.expression, since_on)
@@ -54,6 +51,6 @@ def _cron_times(expression: str, since_on: date) -> Iterator[datetime]:
     A croniter moves as it is asked, so threads must not share one; a new one costs 75 µs, and a copy hardly less.
     """
     just_before = datetime.combine(since_on, time.min) - timedelta(minutes=1)
-    cron = croniter(expression, just_before, datetime, max_years_between_matches=LONGEST_PAUSE_YEARS)
+    cron = croniter(expression, just_before, datetime, max_years_between_matches=SEARCH_YEARS)
     while True:
         yield cron.get_next()

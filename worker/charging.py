@@ -192,18 +192,18 @@ class Pump:
                 return await asyncio.to_thread(self._write_back, batch)
             except (OperationalError, InterfaceError) as error:
                 if monotonic() > give_up_at:
-                    return self._lose(batch)
+                    return self._lose(batch, error)
                 log.warning("write-back failed, trying again", attempts=len(batch), error=type(error.orig).__name__)
                 await asyncio.sleep(RETRY_WRITE_BACK_SECONDS)
-            except Exception:  # noqa: BLE001 - one answer that cannot be written must not take the others with it
+            except Exception as error:  # noqa: BLE001 - one answer that cannot be written must not lose the others
                 if len(batch) == 1:
-                    return self._lose(batch)
+                    return self._lose(batch, error)
                 for answered in batch:
                     await self._settle([answered])
                 return None
 
-    def _lose(self, batch: list[Answered]) -> None:
-        log.error("answers not written back; reconciliation will look them up", attempts=len(batch), exc_info=True)
+    def _lose(self, batch: list[Answered], error: Exception) -> None:
+        log.error("answers not written back; reconciliation will look them up", attempts=len(batch), error=repr(error))
         self._counts["unknown"] += len(batch)
 
     def _write_back(self, batch: list[Answered]) -> None:

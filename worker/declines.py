@@ -1,4 +1,4 @@
-"""What a refusal means, read from tables: first the PG's own codes, then words, each in a fixed order.
+"""What a refusal means, read from tables: first any word for "duplicate", then the PG's own codes, then other words.
 
 V1 hands the PG's text through as one string, usually with the PG's code in brackets before the reason (seen in client
 code). The codes and their meanings are documented by the PGs. Texts change, so a text that no row matches is
@@ -19,13 +19,17 @@ TRANSIENT, UNMATCHED = DeclineKind.TRANSIENT, DeclineKind.UNMATCHED
 
 
 class _Unsure(Enum):
+    DUPLICATE = "duplicate"
     NEEDS_LOOK_UP = "needs_look_up"
 
 
-NeedsLookUp: Final = _Unsure.NEEDS_LOOK_UP
-"""The text leaves it open whether money moved ("duplicate", a time-out behind the PG): ask, decide nothing."""
+Duplicate: Final = _Unsure.DUPLICATE
+"""The PG knows the order already, so money may have moved. Never a decline, however long nothing is found."""
 
-Verdict = DeclineKind | Literal[_Unsure.NEEDS_LOOK_UP]
+NeedsLookUp: Final = _Unsure.NEEDS_LOOK_UP
+"""The text leaves it open whether money moved (a time-out behind the PG, a lost line): ask, decide nothing."""
+
+Verdict = DeclineKind | Literal[_Unsure.DUPLICATE, _Unsure.NEEDS_LOOK_UP]
 
 
 def _table(rows: Mapping[Verdict, str]) -> Mapping[str, Verdict]:
@@ -34,22 +38,24 @@ def _table(rows: Mapping[Verdict, str]) -> Mapping[str, Verdict]:
 
 KAKAOPAY = _table(
     {
-        # limits, balances, "call the issuer", temporary suspension
-        SOFT: "LACK_BALANCE NOT_ENOUGH_BALANCE LIMIT_ONE_TIME LIMIT_USE_PER_DAY LIMIT_BALANCE"
+        # limits, balances, "call the issuer", temporary suspension, the monthly count of one SID (-752)
+        SOFT: "-752 LACK_BALANCE NOT_ENOUGH_BALANCE LIMIT_ONE_TIME LIMIT_USE_PER_DAY LIMIT_BALANCE"
         " 0002 0016 5012 5039 8323 8325 8326 8327 8373 8376 8521 8546",
         # closed, blocked, expired, lost, stolen, overdue; SID missing or inactive
         HARD: "-750 -751 BANK_ACCOUNT_NOT_FOUND BANK_ACCOUNT_BLOCKED USER_NOT_FOUND PAY_USER_NOT_FOUND"
         " DEACTIVATED_USER_STATUS INVALID_PAYMENT_KEY"
         " 0004 0026 0032 5009 5015 5019 8181 8192 8198 8314 8324 8350 8514 8515",
-        # parameters, CID, source address, the monthly count of the contract (-752), partner_user_id (-753)
-        CONFIG: "-2 -721 -722 -724 -725 -726 -730 -731 -732 -733 -752 -753 -798 NETWORK_ACL_ERROR CHANNEL_NOT_FOUND"
+        # parameters, CID, source address, partner_user_id (-753), the merchant's own limit
+        CONFIG: "-2 -721 -722 -724 -725 -726 -730 -731 -732 -733 -753 -798 NETWORK_ACL_ERROR CHANNEL_NOT_FOUND"
         " 0029 7573 8320",
         # maintenance, too many requests, another transaction of the same account is running
         TRANSIENT: "-7 -9798 -10 USER_LOCKED BANK_FIRM_API_FAIL INTERNAL_ERROR PAY_ACCOUNT_RESPONSE_ERROR"
         " UNDER_CONSTRUCTION BANK_FIRM_UNAVAILABLE 0057 0121 0299 8374 8791 8971"
         " 8245 8246 8247 8248 8249 8250 8251 8252 8253 8254 8255 8256 8257 8258",
-        # internal (-1), already approved, wrong state, sent twice, open bank transaction, VAN time-outs, duplicates
-        NeedsLookUp: "-1 -702 -783 -784 -785 BANK_FIRM_UNKNOWN 0010 0290 0504 5530",
+        # already approved, wrong state, sent twice
+        Duplicate: "-702 -783 -784 -785 0504 5530",
+        # internal, an open bank transaction, VAN time-outs
+        NeedsLookUp: "-1 BANK_FIRM_UNKNOWN 0010 0290",
     }
 )
 
@@ -59,7 +65,8 @@ KCP = _table(
         HARD: "CC04 CC14 CC43 CC44 CC45 CC54 CC55 CCAF",
         CONFIG: "CC33 CC36 CC62",
         TRANSIENT: "CC75 CCC0 CCAG",
-        NeedsLookUp: "CC72 CC98 CC99 3008 7512 8041 8042 8043 8044 7101 8094",
+        Duplicate: "7101 8094",
+        NeedsLookUp: "CC72 CC98 CC99 3008 7512 8041 8042 8043 8044",
     }
 )
 
@@ -79,7 +86,8 @@ TOSS = _table(
         HARD: "INVALID_STOPPED_CARD",
         CONFIG: "C031 C058 NOT_MATCHES_CUSTOMER_KEY",
         TRANSIENT: "C030",
-        NeedsLookUp: "3001 C045 A016 DUPLICATED_ORDER_ID",
+        Duplicate: "A016 DUPLICATED_ORDER_ID",
+        NeedsLookUp: "3001 C045",
     }
 )
 
@@ -105,36 +113,60 @@ CODES: Mapping[str, Mapping[str, Verdict]] = {
 
 RELAY_PREFIXES: Mapping[str, str] = {"payco": "04"}
 
-# The order carries the meaning: "duplicate" is never a decline; a limit can be the merchant's own.
+SAYS_DUPLICATE = re.compile(
+    r"중복|재사용|이미(?!\s*(?:해지|정지|만료|탈퇴|분실|도난))|(?<![가-힣])기\s?(?:결제|승인|처리)|동일한?\s*(?:주문|거래|결제)"
+    r"|주문\s*번호|merchant_?uid|order[\s_-]?(?:id|number)|duplicat|already|F1002",
+    re.IGNORECASE,
+)
+"""Asked before any code, so that no table can turn it into a decline. A text about the order number counts too: there
+is no list of the ways to say that it was used before."""
+
+# The order carries the meaning: what may still be under way comes first, and a limit can be the merchant's own.
 WORDS: tuple[tuple[re.Pattern[str], Verdict], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), verdict)
     for pattern, verdict in (
-        (r"중복|이미\s*(결제|승인|처리|완료|진행)|duplicate|already|F1002", NeedsLookUp),
-        (r"time[\s-]?out|타임\s*아웃|시간\s*초과|응답\s*(없음|지연)|무응답|통신|회선", NeedsLookUp),
-        (r"점검|maintenance|service unavailable", TRANSIENT),
-        (r"가맹점|merchant", CONFIG),
+        (r"time[\s-]?out|타임\s*아웃|시간이?\s*(?:초과|만료)|응답\s*(?:없음|지연)|무응답", NeedsLookUp),
+        (r"통신|회선|네트워크|접속|network|connection", NeedsLookUp),
+        (r"(?:진행|처리)\s*중\s*(?:인|입니다|이)|in progress|pending", NeedsLookUp),
+        (r"점검|maintenance|service unavailable|too many requests|rate limit|TALK_USER_", TRANSIENT),
+        (r"가맹점|(?<![a-z_])merchant(?![a-z_])", CONFIG),
         (r"한도\s*조회\s*불가", UNMATCHED),  # a property of the card, not a limit that was reached
-        (r"잔액|한도|balance|limit exceeded", SOFT),
-        (r"일시\s*정지|전화\s*요망|카드사\s*(문의|연락)", SOFT),
-        (r"분실|도난|유효\s*기간|만료|해지|정지|연체|탈퇴|expired|lost|stolen", HARD),
-        (r"등록되지\s*않은\s*(구매자|사용자)", HARD),
+        (r"잔액|한도|(?<![a-z_])balance(?![a-z_])|limit exceeded", SOFT),
+        (r"일시\s*정지|전화\s*요망|카드사\s*(?:문의|연락)", SOFT),
+        (r"분실|도난|유효\s*기간|해지|정지|연체|탈퇴", HARD),
+        # Of a card: a session and a token can expire too, and a connection can be lost.
+        (r"만료된?\s*카드|카드\S{0,2}\s*만료", HARD),
+        (r"\b(?:expired|lost|stolen) card|\bcard (?:is |was |has |has been )?(?:expired|lost|stolen)", HARD),
+        (r"등록되지\s*않은\s*(?:구매자|사용자)|등록된\s*고객\s*정보가\s*없", HARD),
     )
 )
 
-_IN_BRACKETS = re.compile(r"[\[(]\s*(-?[A-Za-z0-9_]{2,40})\s*[\])]|\b([A-Z]{2,}(?:_[A-Z]+)+)\b|(?<![\w-])(-\d{1,4})\b")
+# In brackets; or a name in capitals; or a negative number that is no part of a telephone number. Korean letters may
+# follow at once, so these are not \b and \w.
+_CODES = re.compile(
+    r"[\[(【［（]\s*(-?[A-Za-z0-9_]{2,40})\s*[\])】］）]"
+    r"|(?<![A-Za-z0-9_])([A-Z]{2,}(?:_[A-Z]+)+)(?![A-Za-z0-9_])"
+    r"|(?<![A-Za-z0-9_-])(-[0-9]{1,4})(?![A-Za-z0-9_-])"
+)
 
 
 def classify(pg: str, code: str | None, text: str | None) -> Verdict:
-    """Say what a refusal by this PG means; `code` is the PG's where it comes apart from the text."""
+    """Say what a refusal by this PG means; `code` is the PG's where it comes apart from the text.
+
+    Of several codes in one text the first counts, unless another leaves it open whether money moved.
+    """
+    said = text or ""
+    if SAYS_DUPLICATE.search(said):
+        return Duplicate
     table = CODES.get(pg, {})
-    for candidate in _codes(pg, code, text or ""):
-        if (verdict := table.get(candidate)) is not None:
-            return verdict
-    return next((verdict for words, verdict in WORDS if words.search(text or "")), UNMATCHED)
+    verdicts = [table[candidate] for candidate in _codes(pg, code, said) if candidate in table]
+    if verdicts:
+        return next((verdict for verdict in verdicts if not isinstance(verdict, DeclineKind)), verdicts[0])
+    return next((verdict for words, verdict in WORDS if words.search(said)), UNMATCHED)
 
 
 def _codes(pg: str, code: str | None, text: str) -> list[str]:
     found = [code] if code else []
-    found += [next(filter(None, groups)) for groups in _IN_BRACKETS.findall(text)]
+    found += [next(filter(None, groups)) for groups in _CODES.findall(text)]
     prefix = RELAY_PREFIXES.get(pg)
     return found + [each.removeprefix(prefix) for each in found if prefix and each.startswith(prefix)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from worker.declines import NeedsLookUp, classify
+from worker.declines import Duplicate, NeedsLookUp, classify
 from worker.gateway import Found, LookUpFailed, PaymentRecord
 from worker.outcomes import (
     NO_ANSWER,
@@ -26,7 +26,8 @@ def conclude(attempt: OpenAttempt, finding: Found | LookUpFailed, *, now: dateti
     """Judge an open attempt by everything PortOne has under its merchant_uid.
 
     The quiet period counts from the claim of the last send. Until it is over, a request of ours may still be
-    under way at PortOne or the PG, so neither "nothing found" nor "failed" is believed.
+    under way at PortOne or the PG, so "nothing found" is not believed, nor "failed" unless it is the answer to the
+    last send.
     """
     if isinstance(finding, LookUpFailed):
         return Unknown(UnknownReason.LOOK_UP_FAILED, finding.answer)
@@ -72,28 +73,47 @@ def _of_status(records: Iterable[PaymentRecord], status: str) -> list[PaymentRec
 
 def _paid(attempt: OpenAttempt, paid: list[PaymentRecord]) -> Outcome:
     ours = [record for record in paid if is_about(attempt, record)]
-    if len(paid) > 1 or not ours or ours[0].paid_at is None:
+    if len(paid) > 1 or not ours:
         # Two payments of one merchant_uid, or one of another amount: money moved, and not as we asked.
         return Unknown(UnknownReason.OTHER_PAYMENT, answer_of(paid[0]), needs_human=True)
+    if ours[0].paid_at is None:
+        return Unknown(UnknownReason.STATUS_NOT_KNOWN, answer_of(ours[0]), needs_human=True)
     return Paid(ours[0].paid_at, answer_of(ours[0]))
 
 
 def _failed(attempt: OpenAttempt, records: tuple[PaymentRecord, ...], *, quiet: bool) -> Outcome:
-    """A `failed` record settles a decline once no other send of the same merchant_uid can still land."""
+    """A `failed` record settles a decline once no send of the same merchant_uid can still land."""
     newest = records[0]
-    if len(records) < attempt.sends and not quiet:
+    if not quiet and not _of_this_send(attempt, records):
         return Unknown(UnknownReason.IN_PROGRESS, answer_of(newest))
     verdict = classify(attempt.request.pg, None, newest.fail_reason)
+    if verdict is Duplicate:
+        return Unknown(UnknownReason.DUPLICATE, answer_of(newest))
     if verdict is NeedsLookUp and not quiet:
         return Unknown(UnknownReason.GATEWAY_UNSURE, answer_of(newest))
-    kind = verdict if isinstance(verdict, DeclineKind) else DeclineKind.TRANSIENT
+    kind = DeclineKind.TRANSIENT if verdict is NeedsLookUp else verdict
     return Declined(kind, answer_of(newest))
+
+
+def _of_this_send(attempt: OpenAttempt, records: tuple[PaymentRecord, ...]) -> bool:
+    """Every send has its record, and the newest record is younger than the last send.
+
+    A database restored from a backup has forgotten sends, whose old records would else speak for the one under way.
+    """
+    failed_at = records[0].raw.get("failed_at")
+    if isinstance(failed_at, bool) or not isinstance(failed_at, int | float):
+        return False
+    return len(records) >= attempt.sends and failed_at >= int(attempt.started_at.timestamp())
 
 
 def _nothing(attempt: OpenAttempt, *, quiet: bool) -> Outcome:
     if not quiet:
         return Unknown(UnknownReason.NOT_FOUND_YET)
-    if attempt.refusal is not None:
-        # PortOne refused in words we do not know, and nothing was charged: so it was a decline.
-        return Declined(DeclineKind.UNMATCHED, Answer(http_status=200, message=attempt.refusal))
-    return NotCharged(NotChargedReason.NOT_FOUND, NO_ANSWER)
+    if attempt.refusal is None:
+        return NotCharged(NotChargedReason.NOT_FOUND, NO_ANSWER)
+    refusal = Answer(http_status=200, message=attempt.refusal)
+    if classify(attempt.request.pg, None, attempt.refusal) is Duplicate:
+        # The PG knows an order that PortOne does not show: neither a decline nor a proof.
+        return Unknown(UnknownReason.DUPLICATE, refusal)
+    # Refused in words we do not know, and nothing was charged: so it was a decline.
+    return Declined(DeclineKind.UNMATCHED, refusal)

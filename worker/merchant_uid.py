@@ -46,10 +46,12 @@ def derive(prefix: str, subscription_code: str, period_start: datetime, number: 
     """Give the merchant_uid of one attempt; the same parts always give the same text.
 
     Raises ValueError for parts that would not come back: a number outside 1-999, a start with fractions of a
-    second, a prefix or code of another alphabet.
+    second or without a zone, a prefix or code of another alphabet.
     """
-    text = str(MerchantUid(prefix, subscription_code, period_start, number))
-    if parse(text) != MerchantUid(prefix, subscription_code, period_start, number):
+    # In UTC before it is compared: a local time that clocks show twice, or never, equals no time of another zone.
+    parts = MerchantUid(prefix, subscription_code, period_start.astimezone(UTC), number)
+    text = str(parts)
+    if period_start.tzinfo is None or parse(text) != parts:
         raise ValueError(f"no merchant_uid can hold {prefix=} {subscription_code=} {period_start=} {number=}")
     return text
 

@@ -6,7 +6,7 @@ Nothing else reads the environment. Defaults exist only where a wrong default ca
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -47,7 +47,10 @@ def _rising(value: tuple[float, ...]) -> tuple[float, ...]:
     return value
 
 
-Seconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, le=366 * 86_400, allow_inf_nan=False)]
+
+BANK_TRANSACTION = timedelta(minutes=20)
+"""So long the outcome of a bank's transaction may stay open (documented by Kakao Pay)."""
 
 
 class Settings(BaseModel):
@@ -77,7 +80,7 @@ class Settings(BaseModel):
     settle_seconds: Seconds = 30
     quiet_period_seconds: Seconds = 1800
     ladder_seconds: Annotated[
-        tuple[float, ...], BeforeValidator(_comma_list), AfterValidator(_rising), Field(validate_default=True)
+        tuple[Seconds, ...], BeforeValidator(_comma_list), AfterValidator(_rising), Field(validate_default=True)
     ] = (300, 900, 1800, 3600, *(86_400 * day for day in range(1, 8)))
     not_charged_delay_seconds: Seconds = 60
     transient_delay_seconds: Seconds = 600
@@ -100,16 +103,45 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
-        if (self.portone_key is None) != (self.portone_secret is None):
-            raise ValueError("AGAIN_PORTONE_KEY and AGAIN_PORTONE_SECRET go together: set both, or neither")
-        if self.live and not self.portone_url.startswith("https://"):
-            raise ValueError("AGAIN_PORTONE_URL must begin with https:// when AGAIN_PORTONE_KEY is set")
-        if self.quiet_period <= self.lease * 2:
-            raise ValueError(
-                f"AGAIN_QUIET_PERIOD_SECONDS must exceed twice the lease of an attempt ({2 * self.lease}), "
-                "or a payment still under way would be taken for none"
-            )
+        if problems := list(self._misfits()):
+            raise ValueError("\n".join(problems))
         return self
+
+    def _misfits(self) -> Iterator[str]:
+        if (self.portone_key is None) != (self.portone_secret is None):
+            yield "AGAIN_PORTONE_KEY and AGAIN_PORTONE_SECRET go together: set both, or neither."
+        if self.live and not self.portone_url.startswith("https://"):
+            yield "AGAIN_PORTONE_URL must begin with https:// when AGAIN_PORTONE_KEY is set."
+        if self.quiet_period <= self.lease * 2:
+            yield (
+                "AGAIN_QUIET_PERIOD_SECONDS must exceed twice the lease of an attempt "
+                f"({2 * self.lease.total_seconds():g}, from the time-outs), "
+                "or a payment still under way would be taken for none."
+            )
+        if self.live and self.quiet_period < BANK_TRANSACTION:
+            yield (
+                f"AGAIN_QUIET_PERIOD_SECONDS must be at least {BANK_TRANSACTION.total_seconds():g} when "
+                "AGAIN_PORTONE_KEY is set: so long a bank may leave it open whether money moved."
+            )
+        if self.ladder_seconds[-1] < self.quiet_period_seconds:
+            yield (
+                "AGAIN_LADDER_SECONDS must reach to the end of AGAIN_QUIET_PERIOD_SECONDS or beyond, "
+                "or no look-up could ever prove that nothing was charged."
+            )
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """Give the environment of a child process that is to have exactly these settings, and `more`."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AGAIN_")}
+        ours = {f"AGAIN_{name.upper()}": text for name in type(self).model_fields if (text := self._text(name))}
+        return {**inherited, **ours, **more}
+
+    def _text(self, name: str) -> str:
+        value = getattr(self, name)
+        if isinstance(value, SecretStr):
+            return value.get_secret_value()
+        if isinstance(value, tuple):
+            return ",".join(map(str, value))
+        return "" if value is None else str(value)
 
     @property
     def live(self) -> bool:

@@ -6,11 +6,12 @@ A direct answer and a look-up settle through this one function.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import assert_never
 from zoneinfo import ZoneInfo
 
 from schedules.dunning import DunningCalendar, next_attempt_at
+from schedules.local_time import instant_of
 from worker.gateway import ChargeRequest
 from worker.lifecycle import AttemptStatus, ChargeStatus
 from worker.outcomes import (
@@ -43,7 +44,7 @@ class OpenAttempt:
     sends: int
     lookups: int
     started_at: datetime
-    refusal: str | None  # what PortOne said when it refused in words that no table knows
+    refusal: str | None  # what PortOne said when it refused in words that no table knows, or as a duplicate
     declines: int
     first_declined_at: datetime | None
     deferrals: int
@@ -153,8 +154,12 @@ def _retry_at(attempt: OpenAttempt, kind: DeclineKind, now: datetime) -> datetim
         time_zone=attempt.time_zone,
         charge_hour=attempt.charge_hour,
     )
-    # A calendar day that passed while we were down is tried now, once, not skipped.
-    return None if planned is None else max(planned, now)
+    if planned is None or planned > now:
+        return planned
+    # A calendar day that passed while we were down is not skipped. But now is when the issuer has just declined:
+    # asked again at once, and once for every day missed, it would say the same.
+    tomorrow = now.astimezone(attempt.time_zone).date() + timedelta(days=1)
+    return instant_of(datetime.combine(tomorrow, time(attempt.charge_hour)), attempt.time_zone)
 
 
 def _dunned(
@@ -228,7 +233,7 @@ def _next_lookup_at(attempt: OpenAttempt, now: datetime, policy: Policy) -> date
 
 
 def _refusal(attempt: OpenAttempt, outcome: Unknown) -> str | None:
-    if outcome.reason is UnknownReason.REFUSAL_NOT_KNOWN:
+    if outcome.reason in {UnknownReason.REFUSAL_NOT_KNOWN, UnknownReason.DUPLICATE}:
         return " ".join(filter(None, (outcome.answer.code, outcome.answer.message)))
     return attempt.refusal
 

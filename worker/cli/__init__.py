@@ -1,1 +1,15 @@
-def main() -> None: ...
+"""The `again` command: one module per noun, each with its commands; what they do is done by the use cases.
+
+It ends with 0 when it did what was asked; 1 when the answer is no (refused, not found, not confirmed); 2 when the
+command line is wrong; 3 when the settings are; 4 when the database or another server does not answer; 5 when the
+database is not migrated. `worker.cli.exits` has the table.
+"""
+
+from __future__ import annotations
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    from worker.cli.commands import app
+
+    app()

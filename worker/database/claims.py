@@ -21,6 +21,11 @@ FRESH_NUMBER_PGS = frozenset({"naverpay"})
 
 CLAIM_LOCK = 0x6167_6169  # "agai": held shared by every claim, exclusively by `again stop`
 
+EVERYTHING = "all"
+"""The scope of a stop that stops every channel."""
+
+_STOPPED = text("SELECT scope FROM stops")
+
 # Columns that every open attempt needs, whether it is being claimed or looked up.
 ATTEMPT_COLUMNS = """
     c.id AS charge_id, c.subscription_id, c.period_start, c.amount, c.tax_free, c.vat_amount, c.currency,
@@ -43,7 +48,7 @@ _DUE = text(f"""
     WHERE c.status IN ('due', 'past_due') AND c.next_attempt_at <= :now
       AND s.status IN ('trialing', 'active', 'past_due')
       AND k.status = 'active'
-      AND NOT EXISTS (SELECT FROM stops WHERE scope IN ('all', k.pg))
+      AND k.pg <> ALL(:stopped)
       AND NOT EXISTS (
         SELECT FROM charges other
         WHERE other.subscription_id = c.subscription_id AND other.id <> c.id
@@ -92,7 +97,10 @@ def claim(session: Session, *, now: datetime, limit: int, lease: timedelta, pref
     Claims nothing while `again stop` holds or has set the switch. Raises ClaimConflict.
     """
     session.execute(text("SELECT pg_advisory_xact_lock_shared(:lock)"), {"lock": CLAIM_LOCK})
-    due = {row.charge_id: row for row in session.execute(_DUE, {"now": now, "limit": limit})}
+    stopped = list(session.scalars(_STOPPED))
+    if EVERYTHING in stopped:
+        return []
+    due = {row.charge_id: row for row in session.execute(_DUE, {"now": now, "limit": limit, "stopped": stopped})}
     if not due:
         return []
     wanted = [_attempt_row(row, prefix) for row in due.values()]

@@ -177,6 +177,14 @@ class Charge(HasStatus, Base):
             "period_start",
             postgresql_where=text("status IN ('due', 'charging', 'past_due')"),
         ),
+        # What status counts among the many that are settled: a day's paid ones, and the few that never were.
+        Index("charges_paid_at_idx", "paid_at", postgresql_where=text("paid_at IS NOT NULL")),
+        Index(
+            "charges_not_collected_idx",
+            "status",
+            "status_at",
+            postgresql_where=text("status IN ('uncollectible', 'void')"),
+        ),
     )
 
     id: Mapped[int] = _id()

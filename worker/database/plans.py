@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
 
 from schedules.cadences import parse_cadence
 from schedules.dunning import parse_dunning
 from schedules.plans import CatchUp, Plan
+from worker.database import models
 
 _AS_TEXT = frozenset({"cadence", "time_zone", "dunning"})
 
@@ -35,3 +42,18 @@ def plan_of(row: Any) -> Plan:
         catch_up=CatchUp(row.catch_up),
         dunning=parse_dunning(row.dunning),
     )
+
+
+def add(session: Session, plan: Plan, *, now: datetime) -> int | None:
+    """Add a plan and return its id; None when its code is taken."""
+    row = insert(models.Plan).values(**plan_columns(plan), created_at=now)
+    return session.scalar(row.on_conflict_do_nothing(index_elements=[models.Plan.code]).returning(models.Plan.id))
+
+
+def known(session: Session) -> Sequence[models.Plan]:
+    """List every plan."""
+    return session.scalars(select(models.Plan).order_by(models.Plan.code)).all()
+
+
+def named(session: Session, code: str) -> models.Plan | None:
+    return session.scalars(select(models.Plan).where(models.Plan.code == code)).one_or_none()

@@ -20,7 +20,7 @@ def create_database_engine(url: str, *, actor: str) -> Engine:
     """
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # a port that is no number is a ValueError
         raise InvalidDatabaseUrl(
             "AGAIN_DATABASE_URL cannot be read; give postgresql://user:password@host:5432/name"
         ) from None
@@ -32,10 +32,14 @@ def create_database_engine(url: str, *, actor: str) -> Engine:
     return create_engine(
         parsed.set(drivername="postgresql+psycopg"),
         pool_pre_ping=True,
+        hide_parameters=True,  # an error's text would show them, customer_uids among them
         connect_args={
             "application_name": actor[:63],
             "connect_timeout": 5,
-            "options": "-c timezone=UTC -c lock_timeout=30s",
+            # Bulk statements are planned anew each time: a plan kept from when a table was empty scans it for ever.
+            # PgBouncer's transaction pooling works this way too.
+            "prepare_threshold": None,
+            "options": "-c timezone=UTC -c lock_timeout=30s -c random_page_cost=1.1",
         },
     )
 

@@ -11,7 +11,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from worker.database.rows import as_rows
-from worker.lifecycle import AttemptStatus, ChargeStatus
+from worker.lifecycle import CLAIMABLE_CHARGES, AttemptStatus, ChargeStatus
 from worker.outcomes import DeclineKind
 from worker.settlement import Settlement
 
@@ -51,7 +51,7 @@ _WRITE_BACK = text("""
     )
     SELECT v.attempt_id, settled.id IS NOT NULL AS settled,
            written.id IS NOT NULL OR v.charge_status = 'charging' AS charge_written, before.status AS status_before
-    FROM v JOIN attempts before ON before.id = v.attempt_id
+    FROM v LEFT JOIN attempts before ON before.id = v.attempt_id
     LEFT JOIN settled ON settled.id = v.attempt_id LEFT JOIN written ON written.id = v.charge_id
 """)
 
@@ -79,6 +79,15 @@ _STOP_CHANNELS = text("""
     ON CONFLICT (scope) DO NOTHING
 """)
 
+
+# What was in flight when its subscription was canceled, and did not end paid, is claimed by nobody: it is not owed.
+_VOID_OF_CANCELED = text("""
+    UPDATE charges c
+    SET status = 'void', status_reason = 'its subscription is over', status_at = :now, next_attempt_at = NULL
+    FROM subscriptions s
+    WHERE c.id = ANY(:ids) AND c.status IN ('due', 'past_due')
+      AND s.id = c.subscription_id AND s.status IN ('canceled', 'ended')
+""")
 
 _NOTE = text("""
     INSERT INTO audit (at, actor, entity, entity_id, from_status, to_status, reason)
@@ -126,7 +135,7 @@ def _note(session: Session, contradictions: Sequence[Settlement], fate: Mapping[
     rows = [
         {
             "id": each.attempt.attempt_id,
-            "status": fate[each.attempt.attempt_id].status_before,
+            "status": fate[each.attempt.attempt_id].status_before or "missing",
             "reason": f"contradiction: paid at PortOne ({each.answer.imp_uid}), but the charge was decided otherwise",
         }
         for each in contradictions
@@ -141,6 +150,8 @@ def _follow_up(session: Session, settled: Sequence[Settlement], now: datetime) -
         session.execute(_SUBSCRIPTIONS_PAID, {"ids": sorted(paid), "now": now})
     if dunned := [s.attempt.subscription_id for s in declined if s.declines > s.attempt.declines]:
         session.execute(_SUBSCRIPTIONS_DECLINED, {"ids": sorted(dunned), "now": now})
+    if waiting := [s.attempt.charge_id for s in settled if s.charge_status in CLAIMABLE_CHARGES]:
+        session.execute(_VOID_OF_CANCELED, {"ids": sorted(waiting), "now": now})
     if dead := [{"id": s.attempt.billing_key_id, "reason": s.reason} for s in declined if s.kills_key]:
         session.execute(_KEYS_DEAD, {"rows": as_rows(dead), "now": now})
     if stops := {s.attempt.request.pg: s.reason for s in declined if s.stops_channel}:

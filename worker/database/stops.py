@@ -9,11 +9,12 @@ from sqlalchemy import delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from worker.database.claims import CLAIM_LOCK
-from worker.database.models import Attempt, Stop
+from worker.database.claims import CLAIM_LOCK, EVERYTHING
+from worker.database.models import Attempt, BillingKey, Stop
 from worker.lifecycle import AttemptStatus
 
-EVERYTHING = "all"
+
+__all__ = ["EVERYTHING", "calls_in_flight", "standing", "start", "stop"]
 
 
 def stop(session: Session, *, scope: str, reason: str, stopped_by: str, now: datetime) -> None:
@@ -33,7 +34,9 @@ def standing(session: Session) -> Sequence[Stop]:
     return session.scalars(select(Stop).order_by(Stop.scope)).all()
 
 
-def calls_in_flight(session: Session, *, now: datetime) -> int:
-    """Count the attempts whose request may still be on its way: started, within their lease."""
+def calls_in_flight(session: Session, *, now: datetime, scope: str = EVERYTHING) -> int:
+    """Count the attempts of a scope whose request may still be on its way: started, within their lease."""
     query = select(func.count()).where(Attempt.status == AttemptStatus.STARTED, Attempt.lease_until >= now)
+    if scope != EVERYTHING:
+        query = query.where(Attempt.billing_key_id == BillingKey.id, BillingKey.pg == scope)
     return session.scalars(query).one()

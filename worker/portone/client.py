@@ -56,7 +56,9 @@ class PortOneClient:
     async def payment(self, imp_uid: str) -> PaymentRecord | None:
         """GET /payments/{imp_uid}, payments of test channels included; None when there is none."""
         return _payment_or_none(
-            await self._connection.found("GET", f"/payments/{quote(imp_uid)}", params={"include_sandbox": "true"})
+            await self._connection.found(
+                "GET", f"/payments/{quote(imp_uid, safe='')}", params={"include_sandbox": "true"}
+            )
         )
 
     async def payments(self, merchant_uids: Sequence[str]) -> list[PaymentRecord]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -14,7 +16,12 @@ from worker.portone.tokens import Token, TokenSource
 from worker.portone.transport import AiohttpTransport
 
 MAX_BODY_BYTES = 1 << 20
-"""No answer of a payment is anywhere near; a body beyond it is not read to its end."""
+"""No answer about one payment is anywhere near; a body beyond it is not read to its end."""
+
+MAX_PAGE_BYTES = 16 << 20
+"""The same for a page of a thousand payments of some kilobytes each."""
+
+LONGEST_TOKEN_LIFE = 3600.0  # seconds; PortOne's is 1800, or 300 more (documented)
 
 
 class Connection:
@@ -47,13 +54,13 @@ class Connection:
         """Give the access token; raises NoToken when PortOne gives none."""
         return await self._tokens.get()
 
-    async def call(self, method: str, path: str, **content: Any) -> Envelope:
+    async def call(self, method: str, path: str, *, limit: int = MAX_BODY_BYTES, **content: Any) -> Envelope:
         """Call with the token; a 401 means "not processed", so it is repeated once with another token."""
         token = await self._tokens.get()
-        status, body = await self._send(method, path, token, **content)
+        status, body = await self._send(method, path, token, limit, **content)
         if status == 401:
             token = await self._tokens.replace(token)
-            status, body = await self._send(method, path, token, **content)
+            status, body = await self._send(method, path, token, limit, **content)
         if status == 401:
             raise Unauthorized(str(Unauthorized.__doc__))
         try:
@@ -63,9 +70,10 @@ class Connection:
             raise NoAnswer(reason, Answer(http_status=status, message=str(error))) from None
 
     async def accepted(self, method: str, path: str, **content: Any) -> Envelope:
-        """Call, and raise Refused unless PortOne's code is 0."""
+        """Call, and raise Refused unless PortOne's code is 0; a status that contradicts the code is no answer."""
         envelope = await self.call(method, path, **content)
-        if envelope.http_status >= 500:
+        success = 200 <= envelope.http_status < 300
+        if envelope.http_status >= 500 or (envelope.code == 0 and not success):
             raise NoAnswer(UnknownReason.SERVER_ERROR, envelope.answer)
         if envelope.code != 0:
             raise Refused(envelope.answer)
@@ -84,7 +92,7 @@ class Connection:
         """Walk through the pages of a list of payments; nothing when PortOne has none."""
         number: int | None = 1
         while number is not None:
-            envelope = await self.found("GET", path, params={**query, "page": number})
+            envelope = await self.found("GET", path, params={**query, "page": number}, limit=MAX_PAGE_BYTES)
             if envelope is None:
                 return
             page = _page(envelope)
@@ -96,7 +104,7 @@ class Connection:
         key, secret = self._credentials
         try:
             status, body = await self._send(
-                "POST", "/users/getToken", None, json={"imp_key": key, "imp_secret": secret}
+                "POST", "/users/getToken", None, MAX_BODY_BYTES, json={"imp_key": key, "imp_secret": secret}
             )
         except PortOneError as error:
             raise NoToken(f"PortOne gave no access token: {error}") from None
@@ -105,33 +113,38 @@ class Connection:
         except Unreadable as error:
             raise NoToken(f"PortOne gave no access token: its answer (HTTP {status}) is {error}") from None
         given = envelope.response
-        if envelope.code != 0 or not isinstance(given, dict) or not isinstance(given.get("access_token"), str):
+        if envelope.code != 0 or not isinstance(given, dict) or not _fits_a_header(given.get("access_token")):
             raise NoToken(f"{NoToken.__doc__} PortOne said (HTTP {status}): {envelope.message}")
         return Token(given["access_token"], _lifetime(given))
 
-    async def _send(self, method: str, path: str, token: str | None, **content: Any) -> tuple[int, bytes]:
+    async def _send(self, method: str, path: str, token: str | None, limit: int, **content: Any) -> tuple[int, bytes]:
         headers = {"Authorization": token} if token else {}
         try:
             async with self._http.stream(method, path, headers=headers, **content) as response:
-                return response.status_code, await _bounded(response)
+                return response.status_code, await _bounded(response, limit)
         except Exception as error:  # noqa: BLE001 - whatever it is, it has to become "not sent" or "unknown"
             raise explain(error) from None
 
 
-async def _bounded(response: httpx.Response) -> bytes:
+async def _bounded(response: httpx.Response, limit: int) -> bytes:
     body = bytearray()
     async for chunk in response.aiter_bytes():
         body += chunk
-        if len(body) > MAX_BODY_BYTES:
+        if len(body) > limit:
             raise httpx.DecodingError("the body is too large for an answer of PortOne", request=response.request)
     return bytes(body)
 
 
+def _fits_a_header(token: object) -> bool:
+    return isinstance(token, str) and re.fullmatch(r"[!-~]{1,4000}", token) is not None
+
+
 def _lifetime(given: Mapping[str, Any]) -> float:
     try:
-        return float(given["expired_at"]) - float(given["now"])
-    except (KeyError, TypeError, ValueError):
+        lifetime = float(given["expired_at"]) - float(given["now"])
+    except (KeyError, TypeError, ValueError, OverflowError):
         return 0.0  # unknown: use it briefly, then ask again
+    return min(lifetime, LONGEST_TOKEN_LIFE) if math.isfinite(lifetime) else 0.0
 
 
 def _page(envelope: Envelope) -> Page:

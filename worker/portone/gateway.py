@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
-from worker.declines import NeedsLookUp, Verdict, classify
+import structlog
+
+from worker.declines import Duplicate, NeedsLookUp, Verdict, classify
 from worker.gateway import ChargeRequest, Found, LookUpFailed, PaymentRecord
 from worker.outcomes import (
     Answer,
@@ -20,7 +23,14 @@ from worker.outcomes import (
 )
 from worker.portone.client import PortOneClient
 from worker.portone.errors import NoAnswer, NotSent, Refused
-from worker.portone.payloads import Envelope, Unreadable, read_payment
+from worker.portone.payloads import Envelope, Unreadable, read_payment, redacted
+
+ANSWERING_STATUSES = frozenset({200, 400, 404})
+"""HTTP 200 (documented), 400 (seen in client code) and 404 (documented for an unknown key). No other is believed, not
+even one with a readable body: a 408, 409 or 429 says nothing sure about the payment."""
+
+
+log = structlog.get_logger()
 
 
 class PortOneGateway:
@@ -50,6 +60,8 @@ class PortOneGateway:
             return Unknown(error.reason, error.answer)
         except TimeoutError:
             return Unknown(UnknownReason.TIMEOUT, Answer(message="no answer within the deadline"))
+        except Exception as error:  # noqa: BLE001 - a request may be out there, whatever went wrong with its answer
+            return Unknown(UnknownReason.UNREADABLE, _defect(error))
 
     async def look_up(self, merchant_uid: str) -> Found | LookUpFailed:
         try:
@@ -61,7 +73,12 @@ class PortOneGateway:
             return LookUpFailed(Answer(message=str(error)))
         except TimeoutError:
             return LookUpFailed(Answer(message="no answer within the deadline"))
-        return Found(tuple(record for record in records if record.merchant_uid == merchant_uid))
+        except Exception as error:  # noqa: BLE001 - one odd answer must not end the look-ups of all others
+            return LookUpFailed(_defect(error))
+        if any(record.merchant_uid != merchant_uid for record in records):
+            # Not "nothing found": an answer to somebody else's question proves nothing about ours.
+            return LookUpFailed(Answer(http_status=200, message="PortOne's answer is about another merchant_uid"))
+        return Found(tuple(records))
 
     async def aclose(self) -> None:
         await self._client.aclose()
@@ -71,17 +88,23 @@ def read_charge(request: ChargeRequest, envelope: Envelope) -> Outcome:
     """Read the answer to `again`.
 
     Both shapes of a decline are read: code 0 with a failed payment (documented), and another code with the PG's text
-    in `message` (seen in client code).
+    in `message` (seen in client code), whose response is then null.
     """
-    if envelope.http_status >= 500 or 300 <= envelope.http_status < 400:
-        return Unknown(UnknownReason.SERVER_ERROR, envelope.answer)
+    said = Answer(
+        http_status=envelope.http_status,
+        code=str(envelope.code),
+        message=None if envelope.message is None else redacted(envelope.message, request.customer_uid),
+    )
+    if envelope.http_status not in ANSWERING_STATUSES or (envelope.code == 0 and envelope.http_status != 200):
+        return Unknown(UnknownReason.SERVER_ERROR, said)
+    if envelope.code != 0 and envelope.response:
+        return Unknown(UnknownReason.STATUS_NOT_KNOWN, said)  # a refusal that comes with a payment is neither
     if envelope.code != 0:
-        return _refused(envelope.answer, classify(request.pg, None, envelope.message))
+        return _refused(said, classify(request.pg, None, said.message))
     try:
         record = read_payment(envelope.response)
     except Unreadable as error:
-        answer = Answer(http_status=envelope.http_status, code="0", message=str(error))
-        return Unknown(UnknownReason.UNREADABLE, answer)
+        return Unknown(UnknownReason.UNREADABLE, replace(said, message=str(error)))
     return _read_record(request, record, _answer(envelope, record))
 
 
@@ -104,6 +127,8 @@ def _read_record(request: ChargeRequest, record: PaymentRecord, answer: Answer) 
 
 def _failed(answer: Answer, verdict: Verdict) -> Outcome:
     """A failed record is on PortOne's books: words nobody knows are a decline all the same."""
+    if verdict is Duplicate:
+        return Unknown(UnknownReason.DUPLICATE, answer)
     if verdict is NeedsLookUp:
         return Unknown(UnknownReason.GATEWAY_UNSURE, answer)
     return Declined(verdict, answer)
@@ -111,11 +136,15 @@ def _failed(answer: Answer, verdict: Verdict) -> Outcome:
 
 def _refused(answer: Answer, verdict: Verdict) -> Outcome:
     """Without a record, words that nobody knows may also mean "already paid": they are looked up."""
-    if verdict is NeedsLookUp:
-        return Unknown(UnknownReason.DUPLICATE, answer)
     if verdict is DeclineKind.UNMATCHED:
         return Unknown(UnknownReason.REFUSAL_NOT_KNOWN, answer)
-    return Declined(verdict, answer)
+    return _failed(answer, verdict)
+
+
+def _defect(error: Exception) -> Answer:
+    """Note an error that no table knows, without its text: nobody knows what that holds."""
+    log.error("a PortOne answer met a defect of ours; the payment will be looked up", error=type(error).__name__)
+    return Answer(message=type(error).__name__)
 
 
 def _answer(envelope: Envelope, record: PaymentRecord) -> Answer:

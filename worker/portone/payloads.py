@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,7 +23,16 @@ KEPT_FIELDS = frozenset(
 )
 """What of a payment may be stored. A list of what is kept: a new field is not kept by itself."""
 
+IDENTIFIERS = frozenset(("imp_uid", "merchant_uid", "pg_tid", "pg_id"))
+"""What is kept as it is: a PG's transaction id may be all digits, and a cut one finds nothing."""
+
+LONGEST_TEXT = 500  # characters of anything that is stored
+LONGEST_IDENTIFIER = 100  # PortOne's own limits are 32 to 80 (documented)
+
 _LONG_NUMBER = re.compile(r"\d(?:[ -]?\d){9,}")
+_CUSTOMER_UID = re.compile(r"(customer_uid\W{0,3})[\w.@:-]+")  # PortOne quotes it in its refusals (seen in client code)
+_TELLING = 8
+"""A customer_uid shorter than that is left in a text: it names nobody, and taking it out could take out a PG's code."""
 
 
 class Unreadable(ValueError):  # noqa: N818 - reads as a sentence where it is raised
@@ -36,7 +46,7 @@ class Envelope:
     http_status: int
     code: int
     message: str | None
-    response: Any
+    response: Any = field(repr=False)
 
     @property
     def answer(self) -> Answer:
@@ -56,14 +66,11 @@ def read_envelope(http_status: int, body: bytes) -> Envelope:
     """Read the envelope, or raise Unreadable."""
     try:
         document = json.loads(body)
-    except ValueError:
-        raise Unreadable("not JSON") from None
+    except (ValueError, RecursionError):
+        raise Unreadable("not JSON, or nested too deep") from None
     if not isinstance(document, dict) or type(document.get("code")) is not int:
         raise Unreadable("not PortOne's envelope")
-    message = document.get("message")
-    return Envelope(
-        http_status, document["code"], redacted(message) if isinstance(message, str) else None, document.get("response")
-    )
+    return Envelope(http_status, document["code"], _words(document.get("message")), document.get("response"))
 
 
 def read_payment(document: Any) -> PaymentRecord:
@@ -78,8 +85,8 @@ def read_payment(document: Any) -> PaymentRecord:
         cancel_amount=_money({"cancel_amount": document.get("cancel_amount") or 0}, "cancel_amount"),
         currency=_text(document, "currency"),
         paid_at=_instant(document.get("paid_at")),
-        fail_reason=_words(document.get("fail_reason")),
-        pg_tid=_words(document.get("pg_tid")),
+        fail_reason=_words(document.get("fail_reason"), document.get("customer_uid")),
+        pg_tid=_identifier(document.get("pg_tid")),
         raw=kept(document),
     )
 
@@ -116,28 +123,46 @@ def again_body(request: ChargeRequest) -> dict[str, Any]:
 
 
 def kept(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Take out of a payment what may be stored."""
+    """Take out of a payment what may be stored, and can be: PostgreSQL's JSON knows neither NUL nor infinity."""
+    customer_uid = document.get("customer_uid")
     return {
-        name: redacted(value) if isinstance(value, str) and name.endswith("_reason") else value
+        name: _kept_text(name, value, customer_uid) if isinstance(value, str) else value
         for name, value in document.items()
-        if name in KEPT_FIELDS and (value is None or isinstance(value, str | int | float | bool))
+        if name in KEPT_FIELDS
+        and (value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)))
     }
 
 
-def redacted(text: str) -> str:
-    """Hide what could be a card or account number in a PG's text, and cut it to a readable length."""
-    return _LONG_NUMBER.sub("[number removed]", text.replace("\x00", ""))[:500]
+def redacted(text: str, customer_uid: object = None) -> str:
+    """Hide in a PG's text the billing key and what could be a card or account number, and cut it to be readable."""
+    if isinstance(customer_uid, str) and len(customer_uid) >= _TELLING:
+        text = text.replace(customer_uid, "[customer_uid removed]")
+    text = _CUSTOMER_UID.sub(r"\1[removed]", storable(text))
+    return _LONG_NUMBER.sub("[number removed]", text)[:LONGEST_TEXT]
+
+
+def storable(text: str) -> str:
+    """Leave out what PostgreSQL cannot store: NUL, and halves of surrogate pairs, which JSON can spell."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()
+
+
+def _kept_text(name: str, value: str, customer_uid: object) -> str:
+    return storable(value)[:LONGEST_IDENTIFIER] if name in IDENTIFIERS else redacted(value, customer_uid)
 
 
 def _text(document: Mapping[str, Any], name: str) -> str:
     value = document.get(name)
-    if not isinstance(value, str) or not value or "\x00" in value:
+    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_IDENTIFIER or storable(value) != value:
         raise Unreadable(f"{name} is not a text")
     return value
 
 
-def _words(value: Any) -> str | None:
-    return redacted(value) if isinstance(value, str) and value else None
+def _identifier(value: Any) -> str | None:
+    return (storable(value)[:LONGEST_IDENTIFIER] or None) if isinstance(value, str) else None
+
+
+def _words(value: Any, customer_uid: object = None) -> str | None:
+    return redacted(value, customer_uid) if isinstance(value, str) and value else None
 
 
 def _money(document: Mapping[str, Any], name: str) -> int:

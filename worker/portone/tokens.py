@@ -29,6 +29,9 @@ class Token:
 FAILURE_SECONDS = 1.0
 """A failed renewal answers everyone who waited for it, and nobody asks again at once."""
 
+INSISTING_SECONDS = 1.0
+"""A refused token that PortOne has just given out again is the answer to everyone who was refused with it."""
+
 
 class TokenSource:
     """Hands out the token; never more than one renewal is under way in a process."""
@@ -41,6 +44,7 @@ class TokenSource:
         self._good_until = 0.0
         self._failure: Exception | None = None
         self._failed_until = 0.0
+        self._insisted_until = 0.0
 
     async def get(self) -> str:
         """Give a token that should still live; fetches one when needed. Raises what the fetch raises."""
@@ -54,9 +58,13 @@ class TokenSource:
     async def replace(self, refused: str) -> str:
         """Give another token than the refused one. PortOne may insist on the same one; then that is the answer."""
         async with self._lock:
-            if self._value is not None and self._value != refused:
+            insisted = self._clock() < self._insisted_until
+            if self._value is not None and (self._value != refused or insisted):
                 return self._value
-            return await self._renew()
+            value = await self._renew()
+            if value == refused:
+                self._insisted_until = self._clock() + INSISTING_SECONDS
+            return value
 
     async def _renew(self) -> str:
         if self._failure is not None and self._clock() < self._failed_until:

@@ -11,13 +11,21 @@ from contextlib import contextmanager
 
 import aiohttp
 import httpx
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
+from yarl import URL
 
 KEEP_ALIVE_SECONDS = 4.0
 """A connection that idled longer is not used again: the far end may be closing it, and a POST lost in that gap would
 have to be looked up."""
 
+CHUNK_BYTES = 4096
+"""Bodies are handed on in such pieces: one that was compressed against our wish cannot grow beyond four megabytes
+before somebody looks at its size."""
+
 # First match wins, so the narrow ones come first.
 AIOHTTP_ERRORS: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
+    (aiohttp.RedirectClientError, httpx.RemoteProtocolError),  # whatever it says of the address, it was an answer
     (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),  # no connection in time, or none free in time
     (aiohttp.SocketTimeoutError, httpx.ReadTimeout),
     (aiohttp.ServerTimeoutError, httpx.ReadTimeout),
@@ -39,8 +47,13 @@ def _as_httpx_errors() -> Iterator[None]:
     except Exception as error:
         for theirs, ours in AIOHTTP_ERRORS:
             if isinstance(error, theirs):
-                raise ours(str(error)) from error
+                raise ours(_told(error)) from error
         raise
+
+
+def _told(error: Exception) -> str:
+    """Say what happened. Only a connector's text is known to hold no path: that could name a customer_uid."""
+    return str(error) if isinstance(error, aiohttp.ClientConnectorError) else type(error).__name__
 
 
 class _Body(httpx.AsyncByteStream):
@@ -49,13 +62,32 @@ class _Body(httpx.AsyncByteStream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         with _as_httpx_errors():
-            async for chunk in self._response.content.iter_any():
+            async for chunk in self._response.content.iter_chunked(CHUNK_BYTES):
                 yield chunk
 
     async def aclose(self) -> None:
         # A body that was read to its end has given its connection back already; any other is not reused.
         if not self._response.closed:
             self._response.close()
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Never reuses a connection on which something came unasked.
+
+    It would be read as the answer to the next request, and a refusal does not say which payment it is about.
+    """
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's own signature
+    ) -> Connection:
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            if connection.protocol is None or not connection.protocol.should_close:
+                return connection
+            connection.close()
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
@@ -66,7 +98,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
     def __init__(self, *, connections: int) -> None:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
+            connector=_Connector(
                 limit=connections, keepalive_timeout=KEEP_ALIVE_SECONDS, ssl=httpx.create_ssl_context()
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -79,7 +111,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         with _as_httpx_errors():
             response = await self._session.request(
                 request.method,
-                str(request.url),
+                URL(str(request.url), encoded=True),  # as it is: another quoting would be another path
                 headers=request.headers.multi_items(),
                 data=request.content or None,
                 allow_redirects=False,

@@ -57,6 +57,12 @@ anchored = st.sampled_from(Unit).flatmap(
         ("cron 0 9 ? mar thu", Cron("0 9 ? MAR THU"), "cron 0 9 ? MAR THU"),  # an R and an H that draw nothing
         ("cron 0 9 * * fri#2", Cron("0 9 * * FRI#2"), "cron 0 9 * * FRI#2"),  # the second Friday
         ("cron 0 9 29 2 *", Cron("0 9 29 2 *"), "cron 0 9 29 2 *"),  # every fourth year, eight across 2100
+        ("cron 0 9 1 10 mon#1", Cron("0 9 1 10 MON#1"), "cron 0 9 1 10 MON#1"),  # every October's first Monday
+        (
+            "cron 0 9 * 2 1#5,2#5,4#5,5#5",
+            Cron("0 9 * 2 1#5,2#5,4#5,5#5"),
+            "cron 0 9 * 2 1#5,2#5,4#5,5#5",
+        ),  # pauses of 8
         ("cron 0 9 31 2 1", Cron("0 9 31 2 1"), "cron 0 9 31 2 1"),  # day or weekday: Mondays in February
         ("cron 0 */24 1 * *", Cron("0 */24 1 * *"), "cron 0 */24 1 * *"),  # a step that leaves one hour
     ],
@@ -87,12 +93,12 @@ def test_a_cadence_is_read_as_people_write_it(text, cadence, canonical):
         ("9999999999 days", "not a whole number"),  # too many digits to look at
         ("month" * 30, "longer than 100 characters"),
         ("0 9 1 * *", "needs the word cron before it"),
-        ("cron", "0 fields where five are needed"),
-        ("cron @reboot", "1 fields where five are needed"),
+        ("cron", "needs five fields (minute, hour, day of month, month, day of week) and has 0"),
+        ("cron @reboot", "and has 1"),
         ("cron @daily", "no seconds, years or @words"),
-        ("cron 0 9 1 *", "4 fields"),
-        ("cron 0 9 1 * * 30", "6 fields"),  # seconds
-        ("cron 0 9 1 * * 0 2026", "7 fields"),  # a year
+        ("cron 0 9 1 *", "and has 4"),
+        ("cron 0 9 1 * * 30", "and has 6"),  # seconds
+        ("cron 0 9 1 * * 0 2026", "and has 7"),  # a year
         ("cron 60 9 1 * *", "croniter refuses the minute '60'"),
         ("cron 0 24 1 * *", "croniter refuses the hour '24'"),
         ("cron 0 9 32 * *", "croniter refuses the day of month '32'"),
@@ -111,8 +117,8 @@ def test_a_cadence_is_read_as_people_write_it(text, cadence, canonical):
         ("cron 0 0-0 1 * *", "more than once on a local day"),  # an equal range means the whole field to croniter
         ("cron 0 0 30 2 *", "never fires"),
         ("cron 0 0 31 4,6,9,11 *", "never fires"),
-        ("cron 0 0 29 2 mon#5", "not once in ten years"),  # every 28 years
-        ("cron 0 0 13 10 fri#2", "not once in ten years"),  # a pause of eleven
+        ("cron 0 0 29 2 mon#5", "not once in 10 years"),  # every 28 years
+        ("cron 0 9 * 2 2#5,3#5,4#5", "not once in 10 years"),  # pauses of twelve
     ],
 )
 def test_a_cadence_that_cannot_be_billed_is_refused_with_reason_and_example(text, reason):
@@ -139,13 +145,13 @@ def test_a_refusal_survives_the_way_between_processes():
 
 
 @given(anchored)
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=100, deadline=None, derandomize=True)
 def test_every_anchored_cadence_reads_back_from_its_text(cadence):
     assert parse_cadence(str(cadence)) == cadence
 
 
 @given(st.text(alphabet="0123456789*/,-#?LWRHJANMONcrondayweekmonthyears @", max_size=30))
-@settings(max_examples=1000, deadline=None, derandomize=True)
+@settings(max_examples=500, deadline=None, derandomize=True)
 def test_any_text_is_either_a_cadence_or_refused_in_a_sentence(text):
     try:
         cadence = parse_cadence(text)
@@ -156,7 +162,7 @@ def test_any_text_is_either_a_cadence_or_refused_in_a_sentence(text):
 
 
 @given(st.lists(st.sampled_from(CRON_WORDS), min_size=3, max_size=7))
-@settings(max_examples=500, deadline=None, derandomize=True)
+@settings(max_examples=150, deadline=None, derandomize=True)
 def test_any_cron_is_either_a_cadence_or_refused_in_a_sentence(fields):
     text = " ".join(["cron", *fields])
     try:

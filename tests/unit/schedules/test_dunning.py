@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pickle
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -18,8 +19,10 @@ NEW_YORK = ZoneInfo("America/New_York")
 calendars = st.sets(st.integers(1, 60)).map(lambda days: DunningCalendar(tuple(sorted(days))))
 
 
-def local(year: int, month: int, day: int, *hour_minute_second: int, zone: ZoneInfo = SEOUL) -> datetime:
-    return datetime(year, month, day, *hour_minute_second, tzinfo=zone)
+def local(
+    year: int, month: int, day: int, hour: int, minute: int = 0, second: int = 0, *, zone: ZoneInfo = SEOUL
+) -> datetime:
+    return datetime(year, month, day, hour, minute, second, tzinfo=zone)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +65,7 @@ def test_a_calendar_that_cannot_be_kept_is_refused_with_reason_and_example(text,
 
 
 @given(calendars)
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=100, deadline=None, derandomize=True)
 def test_every_calendar_reads_back_from_its_text(calendar):
     assert parse_dunning(str(calendar)) == calendar
 
@@ -121,11 +124,13 @@ def test_a_retry_never_precedes_its_decline():
     zone=st.sampled_from(["Asia/Seoul", "America/New_York", "Australia/Lord_Howe", "Pacific/Apia"]).map(ZoneInfo),
     hour=st.integers(0, 23),
 )
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=150, deadline=None, derandomize=True)
 def test_retries_go_forward_and_end_with_the_calendar(calendar, declined_at, zone, hour):
     retries = [retry(calendar, declined_at, n, zone=zone, hour=hour) for n in range(1, len(calendar.days) + 1)]
-    assert all(earlier < later for earlier, later in zip([declined_at, *retries], retries, strict=False))
-    assert all(at.utcoffset() == timedelta(0) for at in retries)
+    instants = [at for at in retries if at is not None]
+    assert len(instants) == len(calendar.days)
+    assert all(earlier < later for earlier, later in pairwise([declined_at, *instants]))
+    assert all(at.tzinfo is UTC for at in instants)
     assert retry(calendar, declined_at, len(calendar.days) + 1, zone=zone, hour=hour) is None
 
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from croniter import croniter
+from dateutil.tz import datetime_exists
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
@@ -16,7 +17,7 @@ from schedules.cadences import Anchored, Cadence, Cron, InvalidCadence, Unit
 from schedules.periods import CATCH_UP_GRACE, BillingPeriod, due_periods, first_start, next_start, period_starting
 from schedules.plans import CatchUp, Plan
 
-thorough = settings(max_examples=200, deadline=None, derandomize=True)
+thorough = settings(max_examples=100, deadline=None, derandomize=True)
 
 DAY_LEFT_OUT = "Pacific/Apia"  # 30 December 2011
 ZONES_WITH_ALL_DAYS = [
@@ -149,8 +150,8 @@ def test_an_anchored_start_is_the_anchors_day_or_the_months_last(cadence, zone, 
         found.append(next_start(terms, anchor_on, found[-1]))
     assert local_date(found[-1], zone) == expected_on
     assert len(found) <= 3
-    shown = found[-1].astimezone(zone)
-    assert shown.hour == hour or shown - timedelta(hours=1) < datetime.combine(expected_on, time(hour), zone)
+    was_shown = datetime_exists(datetime.combine(expected_on, time(hour), zone))
+    assert not was_shown or found[-1].astimezone(zone).hour == hour
 
 
 def _date_by_hand(cadence: Anchored, anchor_on: date, steps: int) -> date:
@@ -194,7 +195,7 @@ def test_cron_starts_are_croniters_own_but_once_per_local_date(cadence, zone, an
     catch_up=st.sampled_from(CatchUp),
     calls=st.lists(st.tuples(st.integers(-5, 20), st.integers(0, 86_400), st.integers(1, 4)), min_size=1, max_size=8),
 )
-@settings(thorough, max_examples=400)
+@settings(thorough, max_examples=150)
 def test_every_due_period_comes_up_exactly_once_whatever_the_caps_and_clock_jumps(
     cadence, zone, anchor_on, catch_up, calls
 ):

@@ -253,6 +253,20 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("status IN ('due', 'charging', 'past_due')"),
     )
+    op.create_index(
+        "charges_paid_at_idx",
+        "charges",
+        ["paid_at"],
+        unique=False,
+        postgresql_where=sa.text("paid_at IS NOT NULL"),
+    )
+    op.create_index(
+        "charges_not_collected_idx",
+        "charges",
+        ["status", "status_at"],
+        unique=False,
+        postgresql_where=sa.text("status IN ('uncollectible', 'void')"),
+    )
     op.create_table(
         "attempts",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),

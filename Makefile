@@ -1,0 +1,50 @@
+# Everything starts here: `make demo` shows it, `make test` proves it. Each target sets up what it needs.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test check format bench lock clean
+
+help: ## what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(READY) ## charge a book of 1,000 subscriptions on real parts, and compare the books (about a minute)
+	@$(BIN)/again demo
+
+up: $(READY) ## run everything until Ctrl-C, and print what runs where
+	@$(BIN)/again up
+
+test: $(READY) ## the whole test suite, on real servers (a few minutes)
+	@$(BIN)/pytest
+
+check: $(READY) ## format, lint, types and import contracts
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(READY) ## put the code into its form
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(READY) ## measure the pump against a bare client and against the obvious design (two minutes)
+	@$(BIN)/python -m tests.bench
+
+lock: $(READY) ## resolve the dependencies anew into requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --upgrade \
+		--no-header --no-annotate --no-emit-index-url --quiet --output-file requirements.lock
+
+clean: ## remove everything that was made here: environment, data, caches
+	rm -rf $(VENV) .again .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+
+$(READY): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "make: $(PYTHON) is older than 3.11; run make PYTHON=python3.12 (or newer)"; exit 1; }
+	@echo "Installing into $(VENV) from requirements.lock (once, about a minute) ..."
+	@$(PYTHON) -m venv $(VENV) || { echo "make: no virtual environment; on Debian: apt-get install python3-venv"; exit 1; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check --progress-bar off \
+		--constraint requirements.lock --editable '.[dev]'
+	@touch $@

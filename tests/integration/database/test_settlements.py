@@ -1,0 +1,226 @@
+"""Write-back against a real PostgreSQL: what each guard lets through, and what it refuses."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Row, text
+from sqlalchemy.exc import IntegrityError
+
+from tests.fixtures.book import Book
+from tests.integration.database.conftest import NOW, claim_now, open_all
+from tests.integration.database.test_claims import POLICY, give_back
+from worker.database import lookups
+from worker.database.session import Sessions
+from worker.database.settlements import WriteBack
+from worker.outcomes import (
+    Answer,
+    Declined,
+    DeclineKind,
+    NotCharged,
+    NotChargedReason,
+    Outcome,
+    Paid,
+    Unknown,
+    UnknownReason,
+)
+from worker.recording import record
+from worker.settlement import OpenAttempt, settle
+
+PAID = Paid(NOW, Answer(http_status=200, code="0", imp_uid="imps_1", pg_tid="T1", raw={"status": "paid"}))
+SOFT = Declined(DeclineKind.SOFT, Answer(http_status=200, code="0", message="[LACK_BALANCE]", imp_uid="imps_2"))
+
+
+def write(sessions: Sessions, attempt: OpenAttempt, outcome: Outcome) -> WriteBack:
+    return record(sessions, [settle(attempt, outcome, now=NOW, policy=POLICY)], now=NOW)
+
+
+def states(sessions: Sessions) -> Row[tuple[str, str]]:
+    with sessions() as session:
+        return (
+            session.execute(
+                text("SELECT c.status, a.status FROM charges c JOIN attempts a ON a.charge_id = c.id ORDER BY a.id")
+            )
+            .one()
+            ._tuple()
+        )
+
+
+@pytest.fixture
+def attempt(book: Book, sessions: Sessions) -> OpenAttempt:
+    book.subscribe(now=NOW)
+    open_all(sessions)
+    (claimed,) = claim_now(sessions)
+    return claimed
+
+
+def test_paid_is_written_to_the_attempt_and_the_charge(attempt: OpenAttempt, sessions: Sessions):
+    result = write(sessions, attempt, PAID)
+    assert (len(result.settled), result.late, result.contradictions) == (1, (), ())
+    assert states(sessions) == ("paid", "paid")
+
+
+def test_the_same_answer_twice_changes_nothing_the_second_time(attempt: OpenAttempt, sessions: Sessions):
+    write(sessions, attempt, PAID)
+    result = write(sessions, attempt, PAID)
+    assert (result.settled, len(result.late), result.contradictions) == ((), 1, ())
+
+
+def test_a_late_decline_does_not_undo_a_payment(attempt: OpenAttempt, sessions: Sessions):
+    write(sessions, attempt, PAID)
+    assert write(sessions, attempt, SOFT).settled == ()
+    assert states(sessions) == ("paid", "paid")
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [SOFT, NotCharged(NotChargedReason.LEASE_OVER), Unknown(UnknownReason.TIMEOUT)],
+    ids=["decline", "not charged", "unknown"],
+)
+def test_an_answer_to_an_earlier_send_does_not_settle_a_later_one(
+    outcome: Outcome, attempt: OpenAttempt, sessions: Sessions
+):
+    give_back(sessions, attempt)
+    (again,) = claim_now(sessions, now=NOW + timedelta(minutes=5))
+    assert again.attempt_id == attempt.attempt_id
+    assert write(sessions, attempt, outcome).settled == ()
+    assert states(sessions) == ("charging", "started")
+
+
+def test_a_payment_by_an_earlier_send_counts(attempt: OpenAttempt, sessions: Sessions):
+    give_back(sessions, attempt)
+    claim_now(sessions, now=NOW + timedelta(minutes=5))
+    assert len(write(sessions, attempt, PAID).settled) == 1
+    assert states(sessions) == ("paid", "paid")
+
+
+def test_a_payment_that_turns_up_after_the_proof_that_there_was_none_counts(attempt: OpenAttempt, sessions: Sessions):
+    give_back(sessions, attempt)
+    assert states(sessions) == ("due", "not_charged")
+    result = write(sessions, attempt, PAID)
+    assert (len(result.settled), result.contradictions) == (1, ())
+    assert states(sessions) == ("paid", "paid")
+
+
+def test_a_payment_after_a_decline_is_a_contradiction_for_a_person(attempt: OpenAttempt, sessions: Sessions):
+    write(sessions, attempt, SOFT)
+    result = write(sessions, attempt, PAID)
+    assert len(result.contradictions) == 1
+    assert states(sessions) == ("past_due", "declined")
+    with sessions() as session:
+        reasons = session.scalars(text("SELECT reason FROM audit WHERE reason LIKE 'contradiction%'")).all()
+    assert len(reasons) == 1
+    assert "imps_1" in reasons[0]
+
+
+def test_an_abandoned_attempt_is_still_settled_by_its_workers_answer(attempt: OpenAttempt, sessions: Sessions):
+    with sessions.begin() as session:
+        assert lookups.abandon(session, now=NOW + timedelta(hours=1), limit=10) == 1
+    assert states(sessions) == ("charging", "unknown")
+    assert len(write(sessions, attempt, PAID).settled) == 1
+    assert states(sessions) == ("paid", "paid")
+
+
+def test_an_attempt_within_its_lease_is_not_abandoned(attempt: OpenAttempt, sessions: Sessions):
+    with sessions.begin() as session:
+        assert lookups.abandon(session, now=NOW + timedelta(minutes=1), limit=10) == 0
+    assert states(sessions) == ("charging", "started")
+
+
+def test_a_look_up_is_taken_by_one_and_comes_back_when_its_taker_dies(attempt: OpenAttempt, sessions: Sessions):
+    write(sessions, attempt, Unknown(UnknownReason.TIMEOUT))
+    due, hold = NOW + timedelta(minutes=6), timedelta(minutes=2)
+    with sessions.begin() as session:
+        (taken,) = lookups.take(session, now=due, limit=10, hold=hold)
+    assert taken.request == attempt.request
+    with sessions.begin() as session:
+        assert lookups.take(session, now=due, limit=10, hold=hold) == []
+        assert len(lookups.take(session, now=due + hold, limit=10, hold=hold)) == 1
+
+
+def test_a_hard_decline_kills_the_key_and_a_config_decline_stops_the_channel(book: Book, sessions: Sessions):
+    for _ in range(2):
+        book.subscribe(now=NOW)
+    open_all(sessions)
+    one, other = claim_now(sessions)
+    hard = settle(one, Declined(DeclineKind.HARD, SOFT.answer), now=NOW, policy=POLICY)
+    config = settle(other, Declined(DeclineKind.CONFIG, SOFT.answer), now=NOW, policy=POLICY)
+    record(sessions, [hard, config], now=NOW)
+    with sessions() as session:
+        assert session.execute(text("SELECT id, status FROM billing_keys ORDER BY status")).all() == [
+            (other.billing_key_id, "active"),
+            (one.billing_key_id, "dead"),
+        ]
+        assert session.scalars(text("SELECT scope FROM stops")).all() == ["kakaopay"]
+        assert session.scalars(text("SELECT status FROM subscriptions ORDER BY id")).all() == ["past_due", "active"]
+
+
+def test_every_change_of_a_status_is_in_the_audit_with_who_and_why(attempt: OpenAttempt, sessions: Sessions):
+    write(sessions, attempt, SOFT)
+    with sessions() as session:
+        trail = session.execute(
+            text(
+                "SELECT entity, from_status, to_status, reason, actor FROM audit WHERE entity IN ('charge', 'attempt')"
+                " ORDER BY id"
+            )
+        ).all()
+    # The order within one statement is PostgreSQL's affair.
+    assert Counter((row.entity, row.from_status, row.to_status) for row in trail) == Counter(
+        {
+            ("charge", None, "due"): 1,
+            ("charge", "due", "charging"): 1,
+            ("attempt", None, "started"): 1,
+            ("attempt", "started", "declined"): 1,
+            ("charge", "charging", "past_due"): 1,
+        }
+    )
+    assert {row.actor for row in trail} == {"test"}
+    assert trail[-1].reason == "soft: 0 [LACK_BALANCE]"
+
+
+FORBIDDEN = {
+    "a paid charge is reopened": "UPDATE charges SET status = 'due', paid_at = NULL, next_attempt_at = now()",
+    "a paid attempt is reopened": "UPDATE attempts SET status = 'started'",
+    "an attempt is deleted": "DELETE FROM attempts",
+    "the audit is rewritten": "UPDATE audit SET reason = 'never happened'",
+    "the audit is shortened": "DELETE FROM audit",
+    "a paid charge has no date": "UPDATE charges SET paid_at = NULL",
+    "a period gets a second charge": """
+        INSERT INTO charges (subscription_id, period_start, period_end, amount, tax_free, currency, order_name, status,
+                             status_at, next_attempt_at, created_at)
+        SELECT subscription_id, period_start, period_end, amount, 0, 'KRW', '', 'due', status_at, status_at, status_at
+        FROM charges""",
+}
+
+
+@pytest.mark.parametrize("what", FORBIDDEN)
+def test_the_database_itself_refuses_that(what: str, attempt: OpenAttempt, sessions: Sessions):
+    write(sessions, attempt, PAID)
+    with pytest.raises(IntegrityError), sessions.begin() as session:
+        session.execute(text(FORBIDDEN[what]))
+
+
+def test_one_batch_holds_any_mixture(book: Book, sessions: Sessions):
+    outcomes = [PAID, SOFT, NotCharged(NotChargedReason.CONNECT_FAILED), Unknown(UnknownReason.TIMEOUT), PAID]
+    for _ in outcomes:
+        book.subscribe(now=NOW)
+    open_all(sessions)
+    attempts = claim_now(sessions)
+    settlements = [
+        settle(one, outcome, now=NOW, policy=POLICY) for one, outcome in zip(attempts, outcomes, strict=True)
+    ]
+    # An answer about a row that is no longer there, as after a restored backup, must not take the others with it.
+    stranger = replace(settlements[0], attempt=replace(attempts[0], attempt_id=10**9))
+    result = record(sessions, [*settlements, stranger], now=NOW)
+    assert (len(result.settled), len(result.late)) == (5, 1)
+    with sessions() as session:
+        assert session.scalars(text("SELECT status FROM charges ORDER BY id")).all() == [
+            "paid",
+            "past_due",
+            "due",
+            "charging",
+            "paid",
+        ]

@@ -1,0 +1,181 @@
+"""Charging a billing key over HTTP: what is answered, and what the ledger says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.fixtures.sandbox import Api, RunningSandbox
+from tests.integration.sandbox.shapes import PAYMENT, check, check_refusal
+from worker.sandbox.behaviours import Shape, decline, flaky, misrecorded, pay
+from worker.sandbox.client import SandboxAdmin
+
+
+def test_a_kakao_money_charge_is_paid_and_in_the_ledger(api: Api, admin: SandboxAdmin):
+    admin.create_key("key")
+    payment = check(api.again("m1", buyer_name="Buyer", custom_data='{"period": 1}'), PAYMENT)
+    assert (payment["status"], payment["amount"], payment["merchant_uid"]) == ("paid", 9900, "m1")
+    assert (payment["pg_provider"], payment["pg_id"], payment["pay_method"]) == ("kakaopay", "TCSUBSCRIP", "point")
+    assert payment["user_agent"].startswith("python-httpx/")
+    assert (payment["buyer_name"], payment["custom_data"]) == ("Buyer", '{"period": 1}')
+    assert payment["receipt_url"].startswith("https://receipt.kakaopay.example.invalid/T")
+    assert payment["started_at"] <= payment["paid_at"]
+    assert admin.charges() == {"m1": 1}
+    assert admin.report().charged_krw == 9900
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ({"pg": "kakaopay", "instrument": "card"}, ("card", "TCSUBSCRIP", True)),
+        ({"pg": "payco"}, ("card", "AUTOPAY", True)),
+        ({"pg": "payco", "instrument": "money"}, ("point", "AUTOPAY", True)),
+        ({"pg": "kakaopay", "sandbox": False}, ("point", "CA0SANDBOX", False)),  # a live channel
+    ],
+)
+def test_other_channels_and_instruments(
+    api: Api, admin: SandboxAdmin, key: dict[str, Any], expected: tuple[str, str, bool]
+):
+    admin.create_keys([{"customer_uid": "key", **key}])
+    payment = check(api.again("m1"), PAYMENT)
+    assert (payment["pay_method"], payment["pg_id"], payment["sandbox"]) == expected
+
+
+def test_a_request_may_be_a_form(api: Api, admin: SandboxAdmin):
+    admin.create_key("key")
+    fields = {"customer_uid": "key", "merchant_uid": "m1", "amount": "9900", "name": "월 구독"}
+    headers = {"Authorization": f"Bearer {api.token}"}
+    answer = api.http.post("/subscribe/payments/again", data=fields, headers=headers)
+    assert check(answer, PAYMENT)["name"] == "월 구독"
+
+
+def test_a_request_may_be_a_multipart_form(api: Api, admin: SandboxAdmin):
+    admin.create_key("key")
+    fields = {"customer_uid": "key", "merchant_uid": "m1", "amount": "9900"}
+    parts = {name: (None, value) for name, value in fields.items()}
+    answer = api.http.post("/subscribe/payments/again", files=parts, headers={"Authorization": api.token})
+    check(answer, PAYMENT)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"{", "application/json"),
+        (b"[]", "application/json"),
+        (b'"text"', "application/json"),
+        (b"\xff\xfe", "application/json"),
+        (b'{"merchant_uid": "\\ud800"}', "application/json"),  # half a character
+        (b"[" * 100_000, "application/json"),  # too deep
+        (b"no boundary", "multipart/form-data"),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_a_400_in_the_envelope(api: Api, body: bytes, content_type: str):
+    headers = {"Authorization": api.token, "Content-Type": content_type}
+    answer = api.http.post("/subscribe/payments/again", content=body, headers=headers)
+    check_refusal(answer, code=1, status=400)
+
+
+@pytest.mark.parametrize("missing", ["customer_uid", "merchant_uid", "amount"])
+def test_a_missing_field_is_a_400(api: Api, admin: SandboxAdmin, missing: str):
+    admin.create_key("key")
+    check_refusal(api.again("m1", **{missing: None}), code=1, status=400, message=missing)
+    assert admin.report().charges == 0
+
+
+def test_an_unknown_customer_uid_is_code_1_with_http_200(api: Api, admin: SandboxAdmin):
+    check_refusal(api.again("m1", "nobody"), code=1, message="등록되지 않은 구매자입니다.")
+    assert admin.report().again_results == {"refused": 1}
+
+
+def test_an_amount_below_the_minimum_is_refused_and_leaves_nothing(api: Api, admin: SandboxAdmin):
+    admin.create_key("key", decline(), pay())
+    check_refusal(api.again("m1", amount=99), code=-1)
+    assert admin.payments() == []
+    assert admin.keys()[0]["calls"] == 0, "a refusal does not use up a behaviour"
+
+
+def test_without_a_token_nothing_is_charged(sandbox: RunningSandbox, admin: SandboxAdmin):
+    admin.create_key("key")
+    body = {"customer_uid": "key", "merchant_uid": "m1", "amount": 9900}
+    answer = httpx.post(f"{sandbox.base_url}/subscribe/payments/again", json=body)
+    assert answer.status_code == 401
+    assert admin.report().again_results == {"unauthorized": 1}
+
+
+def test_a_decline_by_status_is_code_0_with_a_failed_record(api: Api, admin: SandboxAdmin):
+    admin.create_key("key", decline("CC61", "한도초과"))
+    payment = check(api.again("m1"), PAYMENT)
+    assert (payment["status"], payment["fail_reason"]) == ("failed", "[CC61]한도초과")
+    assert (payment["paid_at"], payment["receipt_url"]) == (0, None)
+    assert payment["failed_at"] > 0
+    report = admin.report()
+    assert (report.count("failed"), report.charges, report.charged_krw) == (1, 0, 0)
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_decline_by_message_is_code_minus_1_with_or_without_a_record(
+    api: Api, admin: SandboxAdmin, *, recorded: bool
+):
+    admin.create_key("key", decline("2116", "개인 월 한도금액 초과", shape=Shape.MESSAGE, recorded=recorded))
+    check_refusal(api.again("m1"), code=-1, message="결제승인에 실패하였습니다. [2116]개인 월 한도금액 초과")
+    assert admin.report().count("failed") == int(recorded)
+    assert api.get("/payments/findAll/m1").status_code == (200 if recorded else 404)
+
+
+def test_a_key_declines_twice_and_then_pays(api: Api, admin: SandboxAdmin):
+    admin.create_key("key", decline(times=2), pay())
+    statuses = [api.again(f"m{number}").json()["response"]["status"] for number in range(4)]
+    assert statuses == ["failed", "failed", "paid", "paid"]
+
+
+def test_money_taken_behind_a_failed_record_is_a_charge_and_can_be_corrected(api: Api, admin: SandboxAdmin):
+    admin.create_key("key", misrecorded())
+    failed = check(api.again("m1"), PAYMENT)
+    assert failed["status"] == "failed"
+    assert (admin.charges(), admin.report().charged_krw) == ({"m1": 1}, 9900)
+    admin.correct(failed["imp_uid"])
+    assert check(api.get("/payments/find/m1"), PAYMENT)["status"] == "paid"
+    assert admin.report().charged_krw == 9900, "correcting a record moves no money"
+
+
+def test_a_flaky_run_can_be_repeated(api: Api, admin: SandboxAdmin):
+    def run() -> list[str]:
+        admin.reset()
+        api.log_in()
+        admin.create_key("key", flaky(11, mix=[(1, pay()), (1, decline())]))
+        return [api.again(f"m{number}").json()["response"]["status"] for number in range(20)]
+
+    first = run()
+    assert set(first) == {"paid", "failed"}
+    assert run() == first
+
+
+def test_behaviours_can_be_changed_while_running(api: Api, admin: SandboxAdmin):
+    admin.create_keys([{"customer_uid": "a"}, {"customer_uid": "b"}])
+    assert admin.behave(decline(), customer_uids=["a"]) == 1
+    assert [api.again(f"m{uid}", uid).json()["response"]["status"] for uid in "ab"] == ["failed", "paid"]
+    assert admin.behave(decline()) == 2
+    assert api.again("m2", "b").json()["response"]["status"] == "failed"
+
+
+def test_issuing_again_under_a_customer_uid_replaces_the_key(api: Api, admin: SandboxAdmin):
+    admin.create_key("key", decline())
+    admin.create_key("key", pg="payco")
+    assert check(api.again("m1"), PAYMENT)["pg_provider"] == "payco"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "/subscribe/payments/schedule", 404),
+        ("GET", "/nothing/here", 404),
+        ("GET", "/", 404),
+        ("GET", "/subscribe/payments/again", 405),
+        ("DELETE", "/payments/cancel", 405),
+    ],
+)
+def test_what_is_not_part_of_the_sandbox_says_so_in_the_envelope(api: Api, method: str, path: str, status: int):
+    answer = api.http.request(method, path, headers={"Authorization": api.token})
+    check_refusal(answer, code=1, status=status)

@@ -1,0 +1,97 @@
+"""Giving money back over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.fixtures.sandbox import Api
+from tests.integration.sandbox.shapes import PAYMENT, check, check_refusal
+from worker.sandbox.behaviours import decline
+from worker.sandbox.client import SandboxAdmin
+
+CANCEL = "/payments/cancel"
+
+
+def test_a_whole_cancel(api: Api, admin: SandboxAdmin):
+    admin.create_key("key")
+    paid = api.paid("m1")
+    cancelled = check(api.post(CANCEL, imp_uid=paid["imp_uid"], reason="asked for"), PAYMENT)
+    assert (cancelled["status"], cancelled["cancel_amount"], cancelled["cancel_reason"]) == (
+        "cancelled",
+        9900,
+        "asked for",
+    )
+    [entry] = cancelled["cancel_history"]
+    assert (entry["amount"], entry["reason"], entry["pg_tid"]) == (9900, "asked for", paid["pg_tid"])
+    report = admin.report()
+    assert (report.charges, report.charged_krw, report.refunded_krw, report.kept_krw) == (1, 9900, 9900, 0)
+
+
+def test_partial_cancels_leave_a_history(api: Api, admin: SandboxAdmin):
+    admin.create_key("key")
+    api.paid("m1")
+    first = check(api.post(CANCEL, merchant_uid="m1", amount=900, checksum=9900), PAYMENT)
+    assert (first["status"], first["cancel_amount"]) == ("paid", 900)
+    check_refusal(api.post(CANCEL, merchant_uid="m1", amount=900, checksum=9900), code=1, message="checksum")
+    check_refusal(api.post(CANCEL, merchant_uid="m1", amount=9001), code=1)
+    rest = check(api.post(CANCEL, merchant_uid="m1", amount=0), PAYMENT)
+    assert [entry["amount"] for entry in rest["cancel_history"]] == [900, 9000]
+    assert len({entry["cancellation_id"] for entry in rest["cancel_history"]}) == 2
+    check_refusal(api.post(CANCEL, merchant_uid="m1"), code=1, message="이미 전액취소된 주문입니다.")
+    assert admin.report().refunded_krw == 9900
+
+
+def test_imp_uid_wins_over_merchant_uid(api: Api, admin: SandboxAdmin):
+    admin.create_key("key")
+    one = api.paid("m1")
+    api.paid("m2")
+    cancelled = check(api.post(CANCEL, imp_uid=one["imp_uid"], merchant_uid="m2"), PAYMENT)
+    assert cancelled["merchant_uid"] == "m1"
+    answer = api.post(CANCEL, imp_uid="imps_000000000000", merchant_uid="m2")
+    check_refusal(answer, code=1, message="취소할 결제건이 존재하지 않습니다.")
+
+
+def test_of_several_payments_the_paid_one_is_cancelled(api: Api, admin: SandboxAdmin):
+    admin.create_keys([{"customer_uid": "key"}, {"customer_uid": "poor"}])
+    admin.behave(decline(), customer_uids=["poor"])
+    admin.switch(repeated_paid="accept")
+    paid = api.paid("m1")
+    api.again("m1", "poor")
+    assert check(api.post(CANCEL, merchant_uid="m1"), PAYMENT)["imp_uid"] == paid["imp_uid"]
+
+
+@pytest.mark.parametrize("fields", [{"merchant_uid": "nothing"}, {"imp_uid": "nothing"}, {"merchant_uid": "failed"}])
+def test_nothing_to_cancel_is_code_1(api: Api, admin: SandboxAdmin, fields: dict[str, Any]):
+    admin.create_key("key", decline())
+    api.again("failed")
+    check_refusal(api.post(CANCEL, **fields), code=1, message="취소할 결제건이 존재하지 않습니다.")
+
+
+@pytest.mark.parametrize(
+    ("pg", "fields", "refused"),
+    [
+        ("payco", {}, True),  # tax_free has to be said ...
+        ("payco", {"tax_free": 0}, False),  # ... even when it is nothing
+        ("nice", {}, True),
+        ("kakaopay", {}, False),
+        ("kakaopay", {"tax_free": 9901}, True),  # more than is cancelled
+    ],
+)
+def test_tax_free_must_be_given_where_the_pg_wants_it(
+    api: Api, admin: SandboxAdmin, pg: str, fields: dict[str, Any], *, refused: bool
+):
+    admin.create_key("key", pg=pg)
+    api.paid("m1")
+    answer = api.post(CANCEL, merchant_uid="m1", **fields)
+    assert answer.json()["code"] == int(refused)
+    assert admin.report().refunded_krw == (0 if refused else 9900)
+
+
+@pytest.mark.parametrize("fields", [{}, {"merchant_uid": "m1", "amount": "half"}, {"merchant_uid": "m1", "amount": -1}])
+def test_a_cancel_that_cannot_be_read_is_a_400(api: Api, admin: SandboxAdmin, fields: dict[str, Any]):
+    admin.create_key("key")
+    api.paid("m1")
+    check_refusal(api.post(CANCEL, **fields), code=1, status=400)
+    assert admin.report().refunded_krw == 0

@@ -1,0 +1,111 @@
+"""A merchant_uid that comes again: after it was paid, after it failed, and while it is being charged."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from tests.fixtures.sandbox import Api, wait_until
+from tests.integration.sandbox.shapes import PAYMENT, check, check_refusal
+from worker.sandbox.behaviours import Behaviour, Verdict, decline, pay, slow
+from worker.sandbox.client import SandboxAdmin
+
+OVERLAP_SECONDS = 0.4
+
+
+def twice_at_once(api: Api, admin: SandboxAdmin) -> list[httpx.Response]:
+    """Send the same charge twice, the second while the first is surely under way; answers in that order."""
+    with ThreadPoolExecutor(2) as threads:
+        first: Future[httpx.Response] = threads.submit(api.again, "m1")
+        wait_until(lambda: admin.requests(merchant_uid="m1"), "the first request never arrived")
+        second = threads.submit(api.again, "m1")
+        return [first.result(), second.result()]
+
+
+def test_a_paid_merchant_uid_is_refused_with_code_1(api: Api, admin: SandboxAdmin):
+    admin.create_key("key")
+    api.paid("m1")
+    check_refusal(api.again("m1"), code=1, message="이미 결제가 이루어진 거래건입니다.")
+    assert admin.charges() == {"m1": 1}
+
+
+def test_a_paid_merchant_uid_can_be_refused_with_code_minus_1(api: Api, admin: SandboxAdmin):
+    admin.create_key("key")
+    admin.switch(repeated_paid="refuse_as_pg")
+    api.paid("m1")
+    check_refusal(api.again("m1"), code=-1)
+    assert admin.charges() == {"m1": 1}
+
+
+def test_an_accepted_repeat_is_a_second_real_charge(api: Api, admin: SandboxAdmin):
+    admin.create_key("key")
+    admin.switch(repeated_paid="accept")
+    assert api.paid("m1")["imp_uid"] != api.paid("m1")["imp_uid"]
+    report = admin.report()
+    assert (report.charged_twice, report.charged_krw, report.count("paid")) == ({"m1": 2}, 19_800, 2)
+    assert [row["charged"] for row in admin.payments(merchant_uid="m1")] == [9900, 9900]
+
+
+def test_a_cancelled_charge_still_counts_among_the_charges(api: Api, admin: SandboxAdmin):
+    admin.create_key("key")
+    admin.switch(repeated_paid="accept")
+    api.paid("m1")
+    api.post("/payments/cancel", merchant_uid="m1")
+    api.paid("m1")
+    assert admin.report().charged_twice == {"m1": 2}
+
+
+def test_a_failed_merchant_uid_may_be_charged_again(api: Api, admin: SandboxAdmin):
+    admin.create_key("key", decline(), pay())
+    assert check(api.again("m1"), PAYMENT)["status"] == "failed"
+    assert check(api.again("m1"), PAYMENT)["status"] == "paid"
+    assert admin.charges() == {"m1": 1}
+
+
+@pytest.mark.parametrize(("rule", "code"), [("refuse", 1), ("refuse_as_pg", -1)])
+def test_a_failed_merchant_uid_can_be_refused(api: Api, admin: SandboxAdmin, rule: str, code: int):
+    admin.create_key("key", decline(), pay())
+    admin.switch(repeated_failed=rule)
+    api.again("m1")
+    check_refusal(api.again("m1"), code=code)
+    assert admin.charges() == {}
+
+
+def test_naverpay_never_takes_a_merchant_uid_twice(api: Api, admin: SandboxAdmin):
+    admin.create_key("key", decline(), pay(), pg="naverpay")
+    api.again("m1")
+    check_refusal(api.again("m1"), code=1)
+
+
+def test_two_at_once_are_serialized_and_the_second_meets_the_paid_rule(api: Api, admin: SandboxAdmin):
+    admin.create_key("key", slow(OVERLAP_SECONDS))
+    first, second = twice_at_once(api, admin)
+    check(first, PAYMENT)
+    check_refusal(second, code=1, message="이미 결제가 이루어진 거래건입니다.")
+    assert admin.charges() == {"m1": 1}
+
+
+def test_two_at_once_are_serialized_and_the_second_meets_the_failed_rule(api: Api, admin: SandboxAdmin):
+    admin.create_key("key", Behaviour(verdict=Verdict.DECLINED, wait_seconds=OVERLAP_SECONDS), pay())
+    first, second = twice_at_once(api, admin)
+    assert check(first, PAYMENT)["status"] == "failed"
+    assert check(second, PAYMENT)["status"] == "paid"
+
+
+@pytest.mark.parametrize(("rule", "code"), [("refuse", 1), ("refuse_as_pg", -1)])
+def test_the_second_of_two_at_once_can_be_refused(api: Api, admin: SandboxAdmin, rule: str, code: int):
+    admin.create_key("key", slow(OVERLAP_SECONDS))
+    admin.switch(repeated_in_flight=rule)
+    first, second = twice_at_once(api, admin)
+    check(first, PAYMENT)
+    check_refusal(second, code=code, message="진행중")
+
+
+def test_two_at_once_can_both_be_charged(api: Api, admin: SandboxAdmin):
+    admin.create_key("key", slow(OVERLAP_SECONDS))
+    admin.switch(repeated_in_flight="accept")
+    for answer in twice_at_once(api, admin):
+        check(answer, PAYMENT)
+    assert admin.report().charged_twice == {"m1": 2}

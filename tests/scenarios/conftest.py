@@ -1,0 +1,165 @@
+"""A small world: a database, a sandbox over real HTTP, the real tasks, and a clock that is moved by hand."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text
+
+from schedules.plans import Plan
+from tests.fixtures.book import Book
+from worker import process, tasks
+from worker.database import models
+from worker.merchant_uid import MerchantUid, parse
+from worker.process import Process
+from worker.runtime import Runtime
+from worker.sandbox.behaviours import Behaviour
+from worker.sandbox.client import SandboxAdmin
+from worker.sandbox.server import SandboxServer
+from worker.settings import Settings
+
+
+@dataclass
+class World:
+    """What a story needs, in its own words."""
+
+    runtime: Runtime
+    portone: SandboxAdmin
+    book: Book
+    _clock: list[datetime]
+
+    @property
+    def now(self) -> datetime:
+        return self._clock[0]
+
+    # --- the book ---------------------------------------------------------------------------------------------------
+
+    def plan(self, code: str = "monthly", **terms: str) -> Plan:
+        return self.book.plan(code, now=self.now, **terms)
+
+    def subscribe(
+        self, *story: Behaviour, plan: str = "monthly", pg: str = "kakaopay", starts_on: date | None = None
+    ) -> str:
+        """Register a key with a story at the sandbox, and a subscription on it; returns the subscription's code."""
+        subscribed = self.book.subscribe(plan=plan, pg=pg, starts_on=starts_on, now=self.now)
+        self.portone.create_key(subscribed.customer_uid, *story, pg=pg)
+        return subscribed.code
+
+    # --- what happens -----------------------------------------------------------------------------------------------
+
+    def tick(self) -> dict[str, Any]:
+        """Let beat tick once: open, charge, reconcile, through the tasks."""
+        return {"opened": tasks.open_charges(), "charged": tasks.charge(), "reconciled": tasks.reconcile()}
+
+    def wait(self, **span: float) -> None:
+        self._clock[0] += timedelta(**span)
+
+    def live(self, *, days: int, step: timedelta = timedelta(hours=6)) -> None:
+        """Let time pass, ticking as it goes."""
+        end = self.now + timedelta(days=days)
+        while self.now < end:
+            self._clock[0] += step
+            self.tick()
+
+    def restart_worker(self) -> None:
+        """Forget everything a worker process keeps in memory."""
+        process._current = Process(self.runtime)
+
+    # --- what is true -----------------------------------------------------------------------------------------------
+
+    def charges(self, subscription: str | None = None) -> list[models.Charge]:
+        query = select(models.Charge).join(models.Subscription).order_by(models.Charge.period_start, models.Charge.id)
+        if subscription is not None:
+            query = query.where(models.Subscription.code == subscription)
+        with self.runtime.sessions() as session:
+            return list(session.scalars(query))
+
+    def attempts(self) -> list[models.Attempt]:
+        with self.runtime.sessions() as session:
+            return list(session.scalars(select(models.Attempt).order_by(models.Attempt.id)))
+
+    def subscription(self, code: str) -> models.Subscription:
+        with self.runtime.sessions() as session:
+            return session.scalars(select(models.Subscription).where(models.Subscription.code == code)).one()
+
+    def statuses(self) -> Counter[str]:
+        return Counter(charge.status.value for charge in self.charges())
+
+    def sql(self, statement: str, **parameters: Any) -> list[Any]:
+        with self.runtime.sessions.begin() as session:
+            return list(session.execute(text(statement), parameters))
+
+    def paid_periods(self) -> Counter[tuple[str, datetime]]:
+        """How often each billing period was really charged, by the sandbox's own ledger."""
+        periods: Counter[tuple[str, datetime]] = Counter()
+        for merchant_uid, times in self.portone.charges().items():
+            parts = parse(merchant_uid)
+            assert isinstance(parts, MerchantUid), f"{merchant_uid} is not ours"
+            periods[parts.subscription_code, parts.period_start] += times
+        return periods
+
+    def assert_books_agree(self) -> None:
+        """The end of every story: no period charged twice, and the database says what the ledger says."""
+        really = self.paid_periods()
+        assert [period for period, times in really.items() if times > 1] == []
+        rows = self.sql("""SELECT s.code, c.period_start FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
+                           WHERE c.status = 'paid'""")
+        assert {(row.code, row.period_start) for row in rows} == set(really)
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path, clock_box: list[datetime]) -> Iterator[SandboxServer]:
+    server = SandboxServer(tmp_path / "ledger.sqlite", clock=lambda: clock_box[0])
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    yield server
+    server.stop()
+    thread.join(timeout=10)
+    assert not thread.is_alive()
+
+
+@pytest.fixture
+def clock_box() -> list[datetime]:
+    """The instant it is, in a box that the sandbox and the worker share."""
+    return [datetime(2026, 1, 5, 3, 0, tzinfo=UTC)]
+
+
+@pytest.fixture
+def make_settings(sandbox: SandboxServer) -> Callable[..., Settings]:
+    def make(**variables: str) -> Settings:
+        return Settings.from_env(
+            {
+                "AGAIN_SANDBOX_URL": sandbox.base_url,
+                "AGAIN_CONNECT_TIMEOUT_SECONDS": "2",
+                "AGAIN_READ_TIMEOUT_SECONDS": "1",
+                **variables,
+            }
+        )
+
+    return make
+
+
+@pytest.fixture
+def world(
+    database_url: str,
+    sandbox: SandboxServer,
+    make_settings: Callable[..., Settings],
+    clock_box: list[datetime],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[World]:
+    # Celery wants an address when a task is first called, though no message is sent here.
+    monkeypatch.setenv("AGAIN_DATABASE_URL", database_url)
+    monkeypatch.setenv("AGAIN_BROKER_URL", "memory://")
+    runtime = Runtime.create(make_settings(), database_url, actor="scenario", clock=lambda: clock_box[0])
+    with SandboxAdmin(sandbox.base_url) as portone:
+        world = World(runtime, portone, Book(runtime.sessions), clock_box)
+        process._current = Process(runtime)
+        yield world
+        process.forget()

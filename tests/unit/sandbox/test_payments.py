@@ -1,0 +1,119 @@
+"""How a Payment changes: paid, failed, cancelled in parts; and the paging object around many."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.sandbox import payments
+from worker.sandbox.answers import Refused
+from worker.sandbox.billing_keys import BillingKey
+from worker.sandbox.calls import Call
+from worker.sandbox.charge_requests import read
+from worker.sandbox.paging import paged, read_page
+from worker.sandbox.payments import Payment
+from worker.sandbox.providers import Instrument, channel
+
+NOW = 1_772_323_200
+
+
+def started(pg: str = "kakaopay", instrument: Instrument = Instrument.MONEY, **fields: Any) -> Payment:
+    body = {"customer_uid": "key", "merchant_uid": "m1", "amount": 9900, "name": "Plan", **fields}
+    key = BillingKey("key", channel(pg, sandbox=True), instrument)
+    request = read(Call("POST", "/", fields=body))
+    return payments.started(request, key, number=42, at=NOW, pg_tid="T0", user_agent="tests")
+
+
+def test_a_kakao_money_payment_looks_like_one():
+    payment = payments.paid(started(), at=NOW + 1)
+    assert payment["pay_method"] == "point"
+    assert {name: payment[name] for name in payment if name.startswith("card_")} == {
+        **dict.fromkeys(["card_code", "card_name", "card_issuer_code", "card_issuer_name", "card_number"]),
+        **dict.fromkeys(["card_publisher_code", "card_publisher_name", "card_type"]),
+        "card_quota": 0,
+    }
+    assert (payment["apply_num"], payment["emb_pg_provider"], payment["pg_id"]) == ("", None, "TCSUBSCRIP")
+    assert (payment["imp_uid"], payment["channel"], payment["customer_uid_usage"]) == (
+        "imps_000000000042",
+        "api",
+        "payment",
+    )
+
+
+@pytest.mark.parametrize(
+    ("pg", "instrument", "pay_method", "pg_id", "has_card"),
+    [
+        ("kakaopay", Instrument.CARD, "card", "TCSUBSCRIP", True),
+        ("payco", Instrument.CARD, "card", "AUTOPAY", True),
+        ("payco", Instrument.MONEY, "point", "AUTOPAY", False),
+        ("nice_v2", Instrument.CARD, "card", "sandbox_nice_v2", True),
+    ],
+)
+def test_other_instruments(pg: str, instrument: Instrument, pay_method: str, pg_id: str, *, has_card: bool):
+    payment = started(pg, instrument)
+    assert (payment["pay_method"], payment["pg_provider"], payment["pg_id"]) == (pay_method, pg, pg_id)
+    assert (payment["card_number"] is not None) is has_card
+
+
+def test_times_that_do_not_apply_are_zero():
+    paid = payments.paid(started(), at=NOW + 5)
+    failed = payments.failed(started(), at=NOW + 5, reason="[CC61]한도초과")
+    times = ["started_at", "paid_at", "failed_at", "cancelled_at"]
+    assert [paid[name] for name in times] == [NOW, NOW + 5, 0, 0]
+    assert [failed[name] for name in times] == [NOW, 0, NOW + 5, 0]
+
+
+@given(st.lists(st.integers(min_value=1, max_value=5000), min_size=1, max_size=10))
+def test_partial_cancels_add_up_and_the_last_one_cancels(parts: list[int]):
+    payment = payments.paid(started(amount=max(100, sum(parts))), at=NOW)
+    for part in parts:
+        assert payment["status"] == "paid"
+        payment = payments.cancelled(payment, amount=part, reason="r", at=NOW, cancellation_id="c")
+    if payments.cancellable(payment):
+        rest = payments.cancellable(payment)
+        payment = payments.cancelled(payment, amount=rest, reason="r", at=NOW, cancellation_id="c")
+    assert payment["status"] == "cancelled"
+    assert sum(each["amount"] for each in payment["cancel_history"]) == payment["cancel_amount"] == payment["amount"]
+
+
+def page_call(**query: str) -> Call:
+    return Call("GET", "/", query={name: [value] for name, value in query.items()})
+
+
+@pytest.mark.parametrize(
+    ("total", "query", "expected"),
+    [
+        (0, {}, (0, 0, 0)),  # the first page of nothing is an empty one
+        (20, {}, (20, 0, 0)),  # one full page
+        (21, {}, (21, 0, 2)),  # and one more
+        (21, {"page": "2"}, (21, 1, 0)),
+        (50, {"page": "2", "limit": "10"}, (50, 1, 3)),
+        (1000, {"limit": "1000"}, (1000, 0, 0)),
+    ],
+)
+def test_the_paging_object(total: int, query: dict[str, str], expected: tuple[int, int, int]):
+    answer = json.loads(paged([], total=total, page=read_page(page_call(**query))))
+    assert (answer["total"], answer["previous"], answer["next"]) == expected
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"page": "0"},
+        {"page": "-1"},
+        {"page": "two"},
+        {"page": "²"},  # a digit to Python, not to us
+        {"limit": "0"},
+        {"limit": "1001"},
+        {"sorting": "amount"},
+        {"page": "3"},  # behind the data: 40 rows are two pages
+    ],
+)
+def test_a_page_there_is_not_is_refused_with_400(query: dict[str, str]):
+    with pytest.raises(Refused) as refused:
+        paged([], total=40, page=read_page(page_call(**query)))
+    assert refused.value.answer.status == 400

@@ -1,0 +1,158 @@
+"""What the PG and PortOne have against a request: amounts, names, and merchant_uids seen before."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from worker.sandbox import charge_requests, rules
+from worker.sandbox.answers import Answer, Refused
+from worker.sandbox.billing_keys import BillingKey
+from worker.sandbox.calls import Call
+from worker.sandbox.charge_requests import ChargeRequest
+from worker.sandbox.providers import Instrument, channel
+from worker.sandbox.switches import Repeat, Switches
+
+FIELDS: dict[str, Any] = {"customer_uid": "key", "merchant_uid": "m1", "amount": 9900, "name": "Plan"}
+
+
+def call(**fields: Any) -> Call:
+    return Call("POST", "/subscribe/payments/again", fields={**FIELDS, **fields})
+
+
+def request(**fields: Any) -> ChargeRequest:
+    return charge_requests.read(call(**fields))
+
+
+def key(pg: str = "kakaopay", instrument: Instrument = Instrument.MONEY, *, sandbox: bool = True) -> BillingKey:
+    return BillingKey("key", channel(pg, sandbox=sandbox), instrument)
+
+
+def code_and_status(answer: Answer | None) -> tuple[int, int] | None:
+    return None if answer is None else (json.loads(answer.body)["code"], answer.status)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"customer_uid": None},
+        {"customer_uid": ""},
+        {"merchant_uid": None},
+        {"merchant_uid": {"nested": 1}},
+        {"amount": None},
+        {"amount": ""},
+        {"amount": "much"},
+        {"amount": -100},
+        {"amount": 9900.5},  # KRW has no parts
+        {"amount": True},
+        {"amount": float("nan")},
+        {"amount": "1e400"},
+        {"amount": {"total": 9900}},  # the shape of V2
+        {"customer_uid": "u" * 81},
+        {"merchant_uid": "m" * 41},
+        {"name": "n" * 41},
+        {"buyer_name": "b" * 17},
+        {"buyer_email": "b" * 65},
+        {"buyer_tel": "1" * 17},
+        {"buyer_addr": "b" * 129},
+        {"buyer_postcode": "1" * 9},
+        {"tax_free": 9901},  # more than the amount
+        {"tax_free": "some"},
+    ],
+)
+def test_an_unreadable_request_is_a_400(fields: dict[str, Any]):
+    with pytest.raises(Refused) as refused:
+        request(**fields)
+    assert code_and_status(refused.value.answer) == (1, 400)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"amount": "9900"}, {"amount": 9900}),  # a form's text
+        ({"amount": 9900.0}, {"amount": 9900}),  # a whole number all the same
+        ({"merchant_uid": 123}, {"merchant_uid": "123"}),
+        ({"name": None}, {"name": None}),  # seen to work without
+        ({"customer_uid": "u" * 80, "merchant_uid": "m" * 40, "name": "가" * 40}, {"name": "가" * 40}),  # at the limits
+        ({"tax_free": 9900}, {"tax_free": 9900}),
+        ({"currency": None}, {"currency": "KRW"}),
+    ],
+)
+def test_a_readable_request(fields: dict[str, Any], expected: dict[str, Any]):
+    read = request(**fields)
+    assert {name: getattr(read, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("charged", "fields", "refused"),
+    [
+        (key(), {"amount": 99}, (-1, 200)),  # Kakao Pay takes 100 and more
+        (key(), {"amount": 100}, None),
+        (key("payco"), {"amount": 99}, (-1, 200)),  # so does PAYCO
+        (key("payco"), {"amount": 100}, None),
+        (key("nice_v2"), {"amount": 1}, None),  # no minimum known
+        (key(), {"amount": 2_000_000}, None),  # Kakao money: up to 2,000,000
+        (key(), {"amount": 2_000_001}, (-1, 200)),
+        (key(instrument=Instrument.CARD), {"amount": 999_999}, None),  # a Kakao card on a test channel: below 1,000,000
+        (key(instrument=Instrument.CARD), {"amount": 1_000_000}, (-1, 200)),
+        (key(instrument=Instrument.CARD, sandbox=False), {"amount": 1_999_999}, None),  # live: below 2,000,000
+        (key(instrument=Instrument.CARD, sandbox=False), {"amount": 2_000_000}, (-1, 200)),
+        (key("payco", sandbox=False), {"amount": 2_000_001}, (-1, 200)),  # a PAYCO account: 2,000,000 a day
+        (key("payco"), {"amount": 2_000_001}, None),  # PAYCO's test mode knows no limits
+        (key(), {"currency": "USD"}, (1, 400)),
+        (key("html5_inicis"), {"name": None}, (1, 400)),  # insists on a name
+        (key("nice_v2"), {"name": None}, None),
+        (key("nice_v2"), {"card_quota": 2, "amount": 49_999}, (1, 400)),  # instalments from 50,000
+        (key("nice_v2"), {"card_quota": 2, "amount": 50_000}, None),
+    ],
+)
+def test_what_the_pg_has_against_a_request(
+    charged: BillingKey, fields: dict[str, Any], refused: tuple[int, int] | None
+):
+    assert code_and_status(rules.against_pg(request(**fields), charged)) == refused
+
+
+USUAL = Switches()
+
+
+@pytest.mark.parametrize(
+    ("statuses", "pg", "switches", "refused"),
+    [
+        (set(), "kakaopay", USUAL, None),  # never seen
+        ({"paid"}, "kakaopay", USUAL, (1, 200)),
+        ({"failed"}, "kakaopay", USUAL, None),  # only a paid one blocks
+        ({"failed", "paid"}, "kakaopay", USUAL, (1, 200)),  # a failed one does not hide it
+        ({"cancelled"}, "kakaopay", USUAL, (1, 200)),  # it was paid once
+        ({"paid"}, "kakaopay", replace(USUAL, repeated_paid=Repeat.REFUSE_AS_PG), (-1, 200)),
+        ({"paid"}, "kakaopay", replace(USUAL, repeated_paid=Repeat.ACCEPT), None),
+        ({"failed"}, "kakaopay", replace(USUAL, repeated_failed=Repeat.REFUSE), (1, 200)),
+        ({"failed"}, "kakaopay", replace(USUAL, repeated_failed=Repeat.REFUSE_AS_PG), (-1, 200)),
+        ({"failed"}, "naverpay", USUAL, (1, 200)),  # used in any way is used for good
+        ({"paid"}, "naverpay", replace(USUAL, repeated_paid=Repeat.ACCEPT), (1, 200)),
+    ],
+)
+def test_what_portone_has_against_a_repeated_merchant_uid(
+    statuses: set[str], pg: str, switches: Switches, refused: tuple[int, int] | None
+):
+    assert code_and_status(rules.against_repeat(statuses, key(pg), switches)) == refused
+
+
+@pytest.mark.parametrize(
+    ("repeat", "refused"),
+    [
+        (Repeat.REFUSE, (1, 200)),
+        (Repeat.REFUSE_AS_PG, (-1, 200)),
+        (Repeat.ACCEPT, None),
+        (Repeat.SERIALIZE, None),  # waits instead
+    ],
+)
+def test_what_portone_has_against_an_overlap(repeat: Repeat, refused: tuple[int, int] | None):
+    assert code_and_status(rules.against_overlap(replace(USUAL, repeated_in_flight=repeat))) == refused
+
+
+def test_nothing_personal_is_in_a_repr():
+    shown = repr(request(buyer_name="Hong", custom_data="private", customer_uid="secretkey")) + repr(call(name="Plan"))
+    assert not [each for each in ("Hong", "private", "secretkey") if each in shown]

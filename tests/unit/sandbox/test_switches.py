@@ -1,0 +1,46 @@
+"""Changing the switches of a sandbox by name."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from worker.sandbox.switches import BadSwitch, Outage, Repeat, Settings, Switches
+
+
+def test_switches_are_changed_by_name():
+    changed = Switches().changed({"repeated_paid": "accept", "outage": "hang", "latency_seconds": [0, 0.05]})
+    assert (changed.repeated_paid, changed.outage) == (Repeat.ACCEPT, Outage.HANG)
+    assert changed.latency_seconds == (0.0, 0.05)
+    assert changed.repeated_failed is Repeat.ACCEPT, "what is not named stays"
+
+
+def test_switches_written_as_json_can_be_set_again():
+    switches = Switches(repeated_in_flight=Repeat.ACCEPT, latency_seconds=(0.1, 0.2), unknown_customer_status=200)
+    assert Switches().changed(json.loads(json.dumps(switches.as_json()))) == switches
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"colour": "red"}, "no switch 'colour'"),
+        ({"repeated_paid": "serialize"}, "refuse, refuse_as_pg, accept"),  # there is nothing to wait for
+        ({"repeated_failed": "serialize"}, "refuse, refuse_as_pg, accept"),
+        ({"repeated_in_flight": "maybe"}, "serialize"),
+        ({"outage": True}, "none, refuse"),
+        ({"latency_seconds": 1}, "two numbers"),
+        ({"latency_seconds": [1, 0]}, "must not exceed"),
+        ({"latency_seconds": [-1, 0]}, "from 0"),
+        ({"lookup_delay_seconds": "long"}, "from 0"),
+        ({"unknown_customer_status": 500}, "200 or 404"),
+    ],
+)
+def test_a_switch_that_does_not_exist_is_refused_with_a_sentence(changes: dict[str, Any], complaint: str):
+    with pytest.raises(BadSwitch, match=complaint):
+        Switches().changed(changes)
+
+
+def test_the_secret_is_not_in_the_settings_repr():
+    assert "hush" not in repr(Settings(imp_secret="hush"))

@@ -1,0 +1,7 @@
+"""`python -m worker.cli` is `again`."""
+
+from __future__ import annotations
+
+from worker.cli import main
+
+main()

@@ -1,0 +1,177 @@
+"""`again charge`: what is owed for a period, every attempt to collect it, and what happens next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from worker.cli import console, words
+from worker.cli.options import Json, Limit
+from worker.lifecycle import AttemptStatus, BillingKeyStatus, ChargeStatus, SubscriptionStatus
+
+if TYPE_CHECKING:
+    from sqlalchemy import Row
+    from sqlalchemy.orm import Session
+
+app = typer.Typer(help="What is owed, was paid, and why it waits.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_charges(
+    status: Annotated[ChargeStatus | None, typer.Option(help="Only those of this status.")] = None,
+    subscription: Annotated[str | None, typer.Option(metavar="CODE", help="Only those of this subscription.")] = None,
+    limit: Limit = 50,
+    *,
+    as_json: Json = False,
+) -> None:
+    """List charges."""
+    from worker.cli.database import database
+    from worker.database import history
+    from worker.subscription_code import read_code
+
+    code = None if subscription is None else read_code(subscription)
+    with database(as_json=as_json) as runtime, runtime.sessions() as session:
+        charges = history.charges(session, status=status, subscription=code, limit=limit)
+    if as_json:
+        console.print_json(charges)
+    else:
+        print_charges(charges)
+
+
+@app.command("show")
+def show(
+    charge: Annotated[str, typer.Argument(metavar="ID", help="The charge's id, or the merchant_uid of an attempt.")],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Show a charge with every attempt, why it waits, and what happens next."""
+    from worker.cli.database import database
+    from worker.database import history
+
+    with database(as_json=as_json) as runtime, runtime.sessions() as session:
+        now = runtime.clock()
+        row = _found(session, charge, now)
+        attempts = history.attempts(session, row.id)
+        audit = history.audit(session, "charge", row.id)
+    sentence = _prospect(row, attempts, now)
+    shown = {name: value for name, value in row._mapping.items() if name != "first_charge_id"}  # noqa: SLF001 - public
+    if as_json:
+        console.print_json({**shown, "next": sentence, "attempts": attempts, "audit": audit})
+    else:
+        _print(shown, sentence, attempts, audit)
+
+
+def print_charges(charges: Sequence[Mapping[str, Any]]) -> None:
+    """Print charges, one a line."""
+    console.table(
+        "ID",
+        "SUBSCRIPTION",
+        "PERIOD FROM",
+        "AMOUNT",
+        "STATUS",
+        "WHEN",
+        rows=[
+            (
+                str(row["id"]),
+                row["subscription"],
+                words.local(row["period_start"], row["time_zone"]),
+                words.money(row["amount"], row["currency"]),
+                row["status"],
+                _when(row),
+            )
+            for row in charges
+        ],
+        right=("ID", "AMOUNT"),
+        whole=("ID", "SUBSCRIPTION", "AMOUNT", "STATUS"),
+    )
+
+
+def _when(row: Mapping[str, Any]) -> str:
+    if row["paid_at"] is not None:
+        return f"paid {words.local(row['paid_at'], row['time_zone'])}"
+    if row["next_attempt_at"] is not None:
+        return f"next {words.local(row['next_attempt_at'], row['time_zone'])}"
+    return f"since {words.local(row['status_at'], row['time_zone'])}"
+
+
+def _found(session: Session, text: str, now: datetime) -> Row[Any]:
+    from worker.database import history
+    from worker.database.billing_keys import LARGEST_ID
+    from worker.refusals import Refused
+
+    is_id = text.isascii() and text.isdigit() and int(text) <= LARGEST_ID
+    charge_id = int(text) if is_id else history.charge_of(session, text)
+    row = None if charge_id is None else history.charge(session, charge_id, now=now)
+    if row is None:
+        raise Refused(f"There is no charge with the id or merchant_uid {text!r:.60}. `again charge list` shows some.")
+    return row
+
+
+def _prospect(row: Row[Any], attempts: Sequence[Mapping[str, Any]], now: datetime) -> str:
+    from worker.prospects import LastAttempt, Standing, prospect
+
+    last = None
+    if attempts:
+        names = ("number", "status_reason", "started_at", "lease_until", "next_lookup_at", "flag_reason")
+        known = {name: attempts[-1][name] for name in names}
+        last = LastAttempt(status=AttemptStatus(attempts[-1]["status"]), **known)
+    standing = Standing(
+        status=ChargeStatus(row.status),
+        status_reason=row.status_reason,
+        declines=row.declines,
+        next_attempt_at=row.next_attempt_at,
+        paid_at=row.paid_at,
+        subscription=SubscriptionStatus(row.subscription_status),
+        key=None if row.key_status is None else BillingKeyStatus(row.key_status),
+        stop_scope=row.stop_scope,
+        stop_reason=row.stop_reason,
+        first_charge_id=row.first_charge_id,
+        attempt=last,
+    )
+    return prospect(standing, now=now, shown=words.in_zone(row.time_zone))
+
+
+def _print(
+    shown: Mapping[str, Any], sentence: str, attempts: Sequence[Mapping[str, Any]], audit: Sequence[Mapping[str, Any]]
+) -> None:
+    from worker.cli.subscription import print_audit
+
+    at = words.in_zone(shown["time_zone"])
+    key = "none" if shown["key_id"] is None else f"{shown['key_id']} ({shown['pg']}, {shown['key_status']})"
+    console.details(
+        {
+            "charge": str(shown["id"]),
+            "subscription": f"{shown['subscription']} ({shown['subscription_status']})",
+            "customer": shown["customer_reference"],
+            "key": key,
+            "period": f"{at(shown['period_start'])} to {at(shown['period_end'])}",
+            "amount": f"{words.money(shown['amount'], shown['currency'])} ({shown['order_name']})",
+            "status": f"{shown['status']} since {at(shown['status_at'])}",
+            "next": sentence,
+        }
+    )
+    if attempts:
+        console.head("Attempts")
+        for attempt in attempts:
+            _print_attempt(attempt, shown["time_zone"])
+    console.head("History")
+    print_audit(audit, shown["time_zone"])
+
+
+def _print_attempt(attempt: Mapping[str, Any], zone: str) -> None:
+    said = " ".join(filter(None, (attempt["code"], attempt["message"])))
+    sends = "sent once" if attempt["sends"] == 1 else f"sent {attempt['sends']} times"
+    console.details(
+        {
+            f"{attempt['number']}": f"{attempt['status']} ({attempt['status_reason']}), {sends}",
+            "  merchant_uid": attempt["merchant_uid"],
+            "  started": words.local(attempt["started_at"], zone),
+            "  settled": words.local(attempt["settled_at"], zone) or None,
+            "  PortOne said": said or None,
+            "  imp_uid": attempt["imp_uid"],
+            "  flagged": attempt["flag_reason"],
+        }
+    )

@@ -1,0 +1,112 @@
+"""The runtime of one command: settings read, mode said, database reached and migrated, everything closed at the end."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import psycopg
+from psycopg.errors import InsufficientPrivilege
+from sqlalchemy import make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
+
+from worker.cli import console
+from worker.cli.exits import NotMigrated, NotReachable
+from worker.database import migrations
+from worker.embedded import NotAvailable, database_address
+from worker.runtime import Runtime
+from worker.settings import Settings
+
+
+@contextmanager
+def database(*, as_json: bool, migrated: bool = True) -> Iterator[Runtime]:
+    """Open the database for one command. Raises NotAvailable, NotReachable, and NotMigrated for other tables than ours.
+
+    Nothing of the database's address but host and name is ever shown: it may hold a password.
+    """
+    settings = Settings.from_env()
+    if not as_json:
+        console.say_mode(live=settings.live)
+    with ExitStack() as stack:
+        url = _address(settings, stack)
+        runtime = Runtime.create(settings, url, actor=actor())
+        stack.callback(runtime.close)
+        with _explained(url):
+            if migrated:
+                _require_tables(runtime)
+            yield runtime
+
+
+def actor() -> str:
+    """Name the person at the keyboard, for the audit."""
+    try:
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container may run under a number without a name
+        user = str(os.getuid())
+    return f"cli {user}@{socket.gethostname()}"
+
+
+def _address(settings: Settings, stack: ExitStack) -> str:
+    try:
+        return stack.enter_context(database_address(settings))
+    except (OSError, subprocess.SubprocessError, psycopg.Error) as error:
+        said = str(error).strip().partition("\n")[0]
+        raise NotAvailable(
+            f"The embedded PostgreSQL in {settings.data_dir} does not start: {said}. "
+            "Mend that, or set AGAIN_DATABASE_URL."
+        ) from None
+
+
+@contextmanager
+def _explained(url: str) -> Iterator[None]:
+    """Turn what PostgreSQL says about itself, not about our statements, into a sentence."""
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        raise NotReachable(
+            f"The database at {_place(url)} does not answer: {_said(error)}. "
+            "Check that PostgreSQL runs there and that AGAIN_DATABASE_URL is right."
+        ) from None
+    except ProgrammingError as error:
+        if not isinstance(error.orig, InsufficientPrivilege):
+            raise
+        raise NotReachable(
+            f"The database at {_place(url)} refuses: {_said(error)}. Give its user the rights on Again's tables."
+        ) from None
+
+
+def _place(url: str) -> str:
+    """Name host and database without user and password."""
+    parsed = make_url(url)
+    host = parsed.host or parsed.query.get("host") or "localhost"
+    port = f":{parsed.port}" if parsed.port else ""
+    return f"{host}{port}/{parsed.database or ''}"
+
+
+def _said(error: DBAPIError) -> str:
+    return str(error.orig).strip().partition("\n")[0].rstrip(".")
+
+
+def _require_tables(runtime: Runtime) -> None:
+    current = migrations.current(runtime.engine)
+    if current == migrations.newest():
+        return
+    check_known(current)
+    if runtime.settings.database_url is not None:
+        state = "has no tables yet" if current is None else f"is at migration {current}, older than this version needs"
+        raise NotMigrated(f"The database {state}: run `again migrate`.")
+    migrations.upgrade(runtime.engine)
+    console.note("the embedded database was migrated")
+
+
+def check_known(current: str | None) -> None:
+    """Raise NotMigrated for a database that a newer version of Again has migrated."""
+    if current is not None and not migrations.is_known(current):
+        raise NotMigrated(
+            f"The database is at migration {current}, which this version of Again does not know: "
+            "update Again, or use the database that belongs to it."
+        )

@@ -1,0 +1,72 @@
+"""How a command ends: the exit codes, and the one table that gives an error its code and keeps tracebacks for bugs."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from worker.cli import console
+
+EPILOG = (
+    "With --json, a command prints one JSON document to standard output and nothing else.\n\n"
+    "Exit codes: 0 done; 1 the answer is no (refused, not found); 2 wrong command line; 3 wrong settings; "
+    "4 the database or another server does not answer; 5 the database is not migrated."
+)
+
+
+class ExitCode(IntEnum):
+    DONE = 0
+    REFUSED = 1
+    USAGE = 2  # Typer's own
+    SETTINGS = 3
+    NOT_REACHABLE = 4
+    NOT_MIGRATED = 5
+
+
+class NotReachable(RuntimeError):  # noqa: N818 - reads as a sentence where it is raised
+    """A server does not answer as it must; the text says which, what it said and what to do."""
+
+
+class NotMigrated(RuntimeError):  # noqa: N818 - reads as a sentence where it is raised
+    """The database's tables are not those that this version needs."""
+
+
+class Commands(TyperGroup):
+    """A group whose commands end with one sentence and an exit code instead of a traceback, unless it is a bug."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            code = exit_code(error)
+            if code is None:
+                raise
+            console.complain(str(error))
+            raise typer.Exit(code) from None
+
+
+def exit_code(error: Exception) -> ExitCode | None:
+    """Look an error up; None for one that nobody foresaw."""
+    from schedules.plans import InvalidPlan
+    from worker.database.session import InvalidDatabaseUrl
+    from worker.embedded import NotAvailable
+    from worker.refusals import Refused
+    from worker.sandbox.ledger import LedgerUnusable
+    from worker.sandbox.server import CannotListen
+    from worker.settings import InvalidSettings
+
+    table = {
+        Refused: ExitCode.REFUSED,
+        InvalidPlan: ExitCode.REFUSED,
+        CannotListen: ExitCode.REFUSED,
+        LedgerUnusable: ExitCode.REFUSED,
+        InvalidSettings: ExitCode.SETTINGS,
+        InvalidDatabaseUrl: ExitCode.SETTINGS,
+        NotAvailable: ExitCode.NOT_REACHABLE,
+        NotReachable: ExitCode.NOT_REACHABLE,
+        NotMigrated: ExitCode.NOT_MIGRATED,
+    }
+    return next((code for kind, code in table.items() if isinstance(error, kind)), None)

@@ -1,0 +1,87 @@
+"""`again key`: billing keys, which are shown by id, label and a masked customer_uid."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from worker.channels import PGS
+from worker.cli import console, words
+from worker.cli.options import Json, Limit
+from worker.lifecycle import BillingKeyStatus
+
+app = typer.Typer(help="Billing keys (customer_uid), which are as good as cards.", no_args_is_help=True)
+
+
+@app.command("add")
+def add(
+    customer_uid: Annotated[
+        str, typer.Argument(metavar="CUSTOMER_UID", help="As registered at PortOne; - reads it from standard input.")
+    ],
+    pg: Annotated[str, typer.Option(help=f"PortOne's code of the PG: {', '.join(PGS)}.")],
+    channel_key: Annotated[str, typer.Option(help="The channel, where PortOne has several under one key.")] = "",
+    label: Annotated[str, typer.Option(help="What to call it, such as a masked card number.")] = "",
+    *,
+    as_json: Json = False,
+) -> None:
+    """Add a billing key that is registered at PortOne."""
+    from worker.billing_keys import NewKey, add_key
+    from worker.cli.database import database
+    from worker.customer_uid import masked
+
+    if customer_uid == "-":
+        customer_uid = sys.stdin.readline().strip()
+    key = NewKey(customer_uid=customer_uid, pg=pg, channel_key=channel_key, label=label.strip())
+    with database(as_json=as_json) as runtime:
+        key_id = add_key(runtime.sessions, key, now=runtime.clock())
+    if PGS[pg].needs and not as_json:
+        console.note(f"{PGS[pg].name} wants {PGS[pg].needs} with every charge, which Again does not send yet")
+    if as_json:
+        console.print_json({"id": key_id, "customer_uid": masked(customer_uid), "pg": pg, "label": key.label})
+    else:
+        console.say(f"Billing key {key_id} added ({PGS[pg].name}, {masked(customer_uid)}).")
+
+
+@app.command("list")
+def list_keys(
+    status: Annotated[BillingKeyStatus | None, typer.Option(help="Only keys of this status.")] = None,
+    limit: Limit = 50,
+    *,
+    as_json: Json = False,
+) -> None:
+    """List billing keys."""
+    from worker.cli.database import database
+    from worker.database import billing_keys
+
+    with database(as_json=as_json) as runtime:
+        now = runtime.clock()
+        with runtime.sessions() as session:
+            keys = billing_keys.listed(session, status=status, limit=limit)
+    if as_json:
+        console.print_json(keys)
+        return
+    console.table(
+        "ID",
+        "CUSTOMER_UID",
+        "PG",
+        "LABEL",
+        "STATUS",
+        "SINCE",
+        "REASON",
+        rows=[
+            (
+                str(key["id"]),
+                key["customer_uid"],
+                key["pg"],
+                key["label"],
+                key["status"],
+                words.age(key["status_at"], now),
+                key["status_reason"],
+            )
+            for key in keys
+        ],
+        right=("ID",),
+        whole=("ID", "CUSTOMER_UID", "PG", "STATUS", "SINCE"),
+    )

@@ -1,0 +1,24 @@
+"""`again migrate`: bring the database's tables to what this version needs."""
+
+from __future__ import annotations
+
+from worker.cli import console
+from worker.cli.options import Json
+
+
+def migrate(*, as_json: Json = False) -> None:
+    """Bring the database to the newest migration; safe to run twice and from two places."""
+    from worker.cli.database import check_known, database
+    from worker.database import migrations
+
+    with database(as_json=as_json, migrated=False) as runtime:
+        before = migrations.current(runtime.engine)
+        check_known(before)
+        migrations.upgrade(runtime.engine)
+        after = migrations.current(runtime.engine)
+    if as_json:
+        console.print_json({"from": before, "to": after})
+    elif before == after:
+        console.say(f"The database is at the newest migration already: {after}.")
+    else:
+        console.say(f"Migrated from {before or 'nothing'} to {after}.")

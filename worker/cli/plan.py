@@ -1,0 +1,128 @@
+"""`again plan`: what is sold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from worker.cli import console, words
+from worker.cli.options import Json
+
+if TYPE_CHECKING:
+    from schedules.plans import Plan
+
+SHOWN_CHARGES = 5
+
+app = typer.Typer(help="What is sold: amount, cadence, trial, dunning.", no_args_is_help=True)
+
+
+@app.command("add")
+def add(
+    code: Annotated[str, typer.Argument(metavar="CODE", help="1 to 40 of a-z, 0-9, - and _.")],
+    *,
+    name: Annotated[str, typer.Option(help="What customers see at their card company; at most 40 characters.")],
+    amount: Annotated[str, typer.Option(metavar="WON", help="Whole won for each period, taxes included.")],
+    cadence: Annotated[str, typer.Option(help="'month', '3 months', 'year', '2 weeks' or 'cron 0 9 1 * *'.")],
+    tax_free: Annotated[str, typer.Option(metavar="WON", help="The tax-free part of the amount.")] = "0",
+    vat_amount: Annotated[
+        str, typer.Option(metavar="WON", help="The VAT in it; 'none' leaves it to PortOne.")
+    ] = "none",
+    time_zone: Annotated[str, typer.Option(help="Whose days and hours count.")] = "Asia/Seoul",
+    charge_hour: Annotated[str, typer.Option(metavar="HOUR", help="When on its day a period is charged, 0-23.")] = "10",
+    trial_days: Annotated[str, typer.Option(metavar="DAYS", help="Free days before the first period.")] = "0",
+    catch_up: Annotated[str, typer.Option(help="Periods missed in a downtime: all, latest or skip.")] = "all",
+    dunning: Annotated[str, typer.Option(help="Days after a first decline to try again on, or 'none'.")] = "1,3,5,7",
+    as_json: Json = False,
+) -> None:
+    """Add a plan. Nothing of it changes once it is sold."""
+    from schedules.plans import Plan
+    from worker.catalog import add_plan
+    from worker.cli.database import database
+
+    given = {"code": code, "name": name, "amount": amount, "cadence": cadence, "tax_free": tax_free}
+    given |= {"vat_amount": vat_amount, "time_zone": time_zone, "charge_hour": charge_hour, "trial_days": trial_days}
+    given |= {"catch_up": catch_up, "dunning": dunning}
+    with database(as_json=as_json) as runtime:
+        plan, now = Plan.parse(given), runtime.clock()
+        add_plan(runtime.sessions, plan, max_amount=runtime.settings.max_amount, now=now)
+    _show(plan, now, as_json=as_json)
+
+
+@app.command("list")
+def list_plans(*, as_json: Json = False) -> None:
+    """List every plan."""
+    from worker.cli.database import database
+    from worker.database import plans
+
+    with database(as_json=as_json) as runtime, runtime.sessions() as session:
+        known = [plans.plan_of(row) for row in plans.known(session)]
+    if as_json:
+        console.print_json([_document(plan) for plan in known])
+        return
+    console.table(
+        "CODE",
+        "NAME",
+        "AMOUNT",
+        "CADENCE",
+        "TRIAL",
+        "DUNNING",
+        rows=[
+            (
+                plan.code,
+                plan.name,
+                words.money(plan.amount, plan.currency),
+                str(plan.cadence),
+                f"{plan.trial_days} days" if plan.trial_days else "",
+                str(plan.dunning),
+            )
+            for plan in known
+        ],
+        right=("AMOUNT",),
+        whole=("AMOUNT",),
+    )
+
+
+@app.command("show")
+def show(code: Annotated[str, typer.Argument(metavar="CODE")], *, as_json: Json = False) -> None:
+    """Show a plan, and when a subscription that starts today would be charged."""
+    from worker.catalog import plan_row
+    from worker.cli.database import database
+    from worker.database.plans import plan_of
+
+    with database(as_json=as_json) as runtime:
+        with runtime.sessions() as session:
+            plan = plan_of(plan_row(session, code))
+        _show(plan, runtime.clock(), as_json=as_json)
+
+
+def _show(plan: Plan, now: datetime, *, as_json: bool) -> None:
+    from worker.catalog import next_charges
+
+    charges = next_charges(plan, now=now, count=SHOWN_CHARGES)
+    if as_json:
+        console.print_json({**_document(plan), "next_charges": charges})
+        return
+    vat = "as PortOne computes it" if plan.vat_amount is None else words.money(plan.vat_amount, plan.currency)
+    console.details(
+        {
+            "plan": plan.code,
+            "name": plan.name,
+            "amount": words.money(plan.amount, plan.currency),
+            "tax-free": words.money(plan.tax_free, plan.currency) if plan.tax_free else None,
+            "VAT": vat,
+            "cadence": f"{plan.cadence}, at hour {plan.charge_hour}, {plan.time_zone}",
+            "trial": f"{plan.trial_days} days" if plan.trial_days else "none",
+            "catch-up": plan.catch_up.value,
+            "dunning": f"{plan.dunning} days after the first decline" if plan.dunning.days else "none",
+            "started today": "\n".join(words.local(at, plan.time_zone) for at in charges),
+        }
+    )
+
+
+def _document(plan: Plan) -> Mapping[str, Any]:
+    from worker.database.plans import plan_columns
+
+    return plan_columns(plan)

@@ -1,0 +1,59 @@
+"""`again sandbox`: the PortOne simulator in the foreground."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from worker.cli import console
+
+
+def sandbox(
+    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 9101,
+    ledger: Annotated[
+        Path | None, typer.Option(help="The file that keeps its payments; in the data folder by default.")
+    ] = None,
+    latency: Annotated[
+        str, typer.Option(metavar="SECONDS[,SECONDS]", help="How long a call takes: a number, or from one to another.")
+    ] = "0",
+    admin_token_file: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="A file with the token that its admin API asks for."),
+    ] = None,
+) -> None:
+    """Run the sandbox until Ctrl-C: an HTTP server that behaves like PortOne V1 and moves no money."""
+    from worker.sandbox.server import SandboxServer
+    from worker.sandbox.switches import Settings as SandboxSettings
+    from worker.sandbox.switches import Switches
+    from worker.settings import Settings
+
+    settings = Settings.from_env()
+    if settings.live:
+        console.note("AGAIN_PORTONE_KEY is set, so no other command uses this sandbox", style="yellow")
+    path = ledger or settings.data_dir / "sandbox.sqlite"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    server = SandboxServer(
+        path,
+        host=host,
+        port=port,
+        settings=SandboxSettings(switches=Switches(latency_seconds=_latency(latency))),
+        admin_token=admin_token_file.read_text().strip() if admin_token_file else None,
+    )
+    console.note(f"sandbox on {server.base_url}, ledger {path}; Ctrl-C ends it")
+    server.run()
+
+
+def _latency(text: str) -> tuple[float, float]:
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    match numbers:
+        case [one] if 0 <= one <= 3600:
+            return one, one
+        case [low, high] if 0 <= low <= high <= 3600:
+            return low, high
+    raise typer.BadParameter(f"{text!r} is not a number of seconds, or two, such as 0.5,3", param_hint="--latency")

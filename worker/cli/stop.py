@@ -1,0 +1,104 @@
+"""`again stop` and `again start`: the kill switch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from worker.cli import console
+from worker.cli.exits import ExitCode
+from worker.cli.options import Json
+
+Scope = Annotated[str, typer.Argument(metavar="[all|PG]", help="Everything, or one PG.")]
+
+
+def stop(
+    scope: Scope = "all",
+    reason: Annotated[str, typer.Option(help="Why; everybody who asks for the status reads it.")] = "stopped by hand",
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until no call is in flight any more.")] = True,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Stop charging: nothing more is claimed, and when this ends, no call is in flight either."""
+    from worker import stopping
+    from worker.cli.database import actor, database
+
+    with database(as_json=as_json) as runtime:
+        stopped = stopping.stop_charging(
+            runtime.sessions, scope, reason=reason, stopped_by=actor(), now=runtime.clock()
+        )
+        if not as_json:
+            before = (
+                f", since {stopped.stopped_at:%Y-%m-%d %H:%M} UTC by {stopped.stopped_by}" if stopped.was_set else ""
+            )
+            console.say(f"Stopped: {scope} ({stopped.reason}){before}. Nothing more of it is claimed.")
+        if wait:
+            with _telling(as_json=as_json) as tell:
+                stopping.wait_until_quiet(runtime.sessions, scope, clock=runtime.clock, tell=tell)
+    if as_json:
+        console.print_json(
+            {
+                "scope": stopped.scope,
+                "reason": stopped.reason,
+                "stopped_by": stopped.stopped_by,
+                "stopped_at": stopped.stopped_at,
+                "was_set": stopped.was_set,
+                "waited": wait,
+            }
+        )
+    elif wait:
+        console.say("No call is in flight.")
+
+
+def start(
+    scope: Scope = "all",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Charge again what was stopped."""
+    from worker import stopping
+    from worker.cli.database import database
+
+    with database(as_json=as_json) as runtime:
+        if runtime.settings.live and not yes:
+            _confirm(f"Start charging real money again ({scope})?")
+        left = stopping.start_charging(runtime.sessions, scope)
+    if as_json:
+        console.print_json({"scope": scope, "still_stopped": [stop.scope for stop in left]})
+        return
+    console.say(f"Started: {scope}.")
+    for each in left:
+        console.note(f"still stopped: {each.scope} ({each.reason})", style="yellow")
+
+
+def _confirm(question: str) -> None:
+    """Ask a person; a script is not asked."""
+    if console.is_conversation() and not typer.confirm(question, err=True):
+        console.complain("Not started.")
+        raise typer.Exit(ExitCode.REFUSED)
+
+
+@contextmanager
+def _telling(*, as_json: bool) -> Iterator[Callable[[int], None]]:
+    """Show on one line how many calls are still in flight; in a log, a line for each number."""
+    told: list[int] = []
+
+    def text(count: int) -> str:
+        return f"{count} {'call' if count == 1 else 'calls'} still in flight"
+
+    with console.live_line("waiting", shown=not as_json) as update:
+
+        def tell(count: int) -> None:
+            if count and told[-1:] != [count]:
+                told.append(count)
+                update(text(count))
+
+        try:
+            yield tell
+        except KeyboardInterrupt:
+            console.complain("Not waited for; the switch stays set, and calls may still be in flight.")
+            raise typer.Exit(ExitCode.REFUSED) from None

@@ -1,0 +1,40 @@
+"""How instants, ages and money read. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+from zoneinfo import ZoneInfo
+
+_UNITS = (
+    (timedelta(days=1), "d"),
+    (timedelta(hours=1), "h"),
+    (timedelta(minutes=1), "min"),
+    (timedelta(seconds=1), "s"),
+)
+
+
+def age(since: datetime | None, now: datetime) -> str:
+    """Say how long ago, in the largest unit that fits; nothing for never, "now" for less than a second."""
+    if since is None:
+        return ""
+    passed = now - since
+    return next((f"{passed // unit} {name}" for unit, name in _UNITS if passed >= unit), "now")
+
+
+def local(instant: datetime | None, zone: str | ZoneInfo) -> str:
+    """Show an instant by the clocks of a zone, to the minute; nothing for None."""
+    if instant is None:
+        return ""
+    zone = ZoneInfo(zone) if isinstance(zone, str) else zone
+    return f"{instant.astimezone(zone):%Y-%m-%d %H:%M %Z}"
+
+
+def in_zone(zone: str) -> Callable[[datetime], str]:
+    """Give a function that shows instants in a zone."""
+    return partial(local, zone=zone)
+
+
+def money(amount: int, currency: str = "KRW") -> str:
+    return f"{amount:,} {currency}"

@@ -1,0 +1,92 @@
+"""CSV files as people have them: UTF-8 with or without a mark, or CP949, which Korean Excel writes.
+
+Read line by line: a file of any size takes the memory of one row.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from codecs import getincrementaldecoder
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from worker.refusals import Refused
+
+ENCODINGS = ("utf-8-sig", "cp949")
+
+_BLOCK = 1 << 20
+_ROWS_PER_REPORT = 500
+
+Progress = Callable[[int], None]
+"""Told now and then how many bytes have been read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: the line of the file on which it begins, and its values, with spaces around them removed."""
+
+    line: int
+    cells: tuple[str, ...]
+
+
+def read_csv(path: Path, progress: Progress) -> Iterator[Row]:
+    """Give the rows that are not empty, the header first. Raises Refused for a file that is no such text."""
+    encoding = _encoding(path)
+    with path.open("rb") as file, io.TextIOWrapper(file, encoding=encoding, newline="") as text:
+        yield from _rows(path, text, partial(_report, file, progress))
+        progress(file.tell())
+
+
+def _rows(path: Path, text: io.TextIOWrapper, report: Callable[[], None]) -> Iterator[Row]:
+    reader = csv.reader(text, strict=True)
+    line = 1
+    try:
+        for number, cells in enumerate(reader):
+            stripped = tuple(cell.strip() for cell in cells)
+            if any(stripped):
+                yield Row(line, stripped)
+            line = reader.line_num + 1
+            if number % _ROWS_PER_REPORT == 0:
+                report()
+    except csv.Error as error:
+        raise Refused(f"{path} cannot be read from line {line} on: {error}. Save it as CSV again.") from None
+
+
+def _report(file: BinaryIO, progress: Progress) -> None:
+    progress(file.tell())
+
+
+def columns_of(path: Path, header: Row | None, *, known: Sequence[str], required: Sequence[str]) -> tuple[str, ...]:
+    """Read a header, in any order and case. Raises Refused, with everything that is wrong with it."""
+    names = tuple(name.lower() for name in header.cells) if header else ()
+    problems = [
+        *(f"the column {name} is missing" for name in required if name not in names),
+        *(f"the column {name!r:.40} is unknown" for name in dict.fromkeys(names) if name not in known),
+        *(f"the column {name} is there twice" for name in known if names.count(name) > 1),
+    ]
+    if problems:
+        raise Refused(f"{path} has a wrong first line: {'; '.join(problems)}. The columns are {', '.join(known)}.")
+    return names
+
+
+def _encoding(path: Path) -> str:
+    for encoding in ENCODINGS:
+        if _decodes(path, encoding):
+            return encoding
+    raise Refused(f"{path} is neither UTF-8 nor CP949 text. Save it as CSV UTF-8.")
+
+
+def _decodes(path: Path, encoding: str) -> bool:
+    decoder = getincrementaldecoder(encoding)()
+    with path.open("rb") as file:
+        try:
+            for block in iter(partial(file.read, _BLOCK), b""):
+                decoder.decode(block)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return False
+    return True

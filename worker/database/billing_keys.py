@@ -1,0 +1,65 @@
+"""Billing keys: added, found and listed. A customer_uid goes in; only its masked form comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import or_, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from worker.customer_uid import masked
+from worker.database.models import BillingKey
+from worker.lifecycle import BillingKeyStatus
+
+LARGEST_ID = 2**63 - 1
+
+
+def add(
+    session: Session, *, customer_uid: str, pg: str, channel_key: str | None, label: str, reason: str, now: datetime
+) -> int | None:
+    """Add an active key and return its id; None when its customer_uid is known already."""
+    row = insert(BillingKey).values(
+        customer_uid=customer_uid,
+        pg=pg,
+        channel_key=channel_key,
+        label=label,
+        status=BillingKeyStatus.ACTIVE,
+        status_reason=reason,
+        status_at=now,
+        created_at=now,
+    )
+    return session.scalar(row.on_conflict_do_nothing().returning(BillingKey.id))
+
+
+def matching(session: Session, text: str) -> Sequence[BillingKey]:
+    """Find the key with this id and the key with this customer_uid, which may be two."""
+    wanted = [BillingKey.customer_uid == text]
+    if text.isascii() and text.isdigit() and int(text) <= LARGEST_ID:
+        wanted.append(BillingKey.id == int(text))
+    return session.scalars(select(BillingKey).where(or_(*wanted)).order_by(BillingKey.id)).all()
+
+
+def listed(session: Session, *, status: BillingKeyStatus | None, limit: int) -> Sequence[Mapping[str, Any]]:
+    """List the newest keys, as they may be shown."""
+    query = select(BillingKey).order_by(BillingKey.id.desc()).limit(limit)
+    if status is not None:
+        query = query.where(BillingKey.status == status)
+    return [shown(key) for key in session.scalars(query)]
+
+
+def shown(key: BillingKey) -> Mapping[str, Any]:
+    """Give what of a key may be shown."""
+    return {
+        "id": key.id,
+        "customer_uid": masked(key.customer_uid),
+        "label": key.label,
+        "pg": key.pg,
+        "channel_key": key.channel_key,
+        "status": key.status.value,
+        "status_reason": key.status_reason,
+        "status_at": key.status_at,
+        "created_at": key.created_at,
+    }

@@ -1,0 +1,148 @@
+"""Subscriptions: begun, found, and moved on by guarded UPDATEs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CursorResult, Row, text
+from sqlalchemy.orm import Session
+
+from worker.customer_uid import masked
+from worker.lifecycle import SubscriptionStatus
+
+_ADD = text("""
+    INSERT INTO subscriptions (code, customer_reference, plan_id, billing_key_id, status, status_reason, status_at,
+                               anchor_on, next_charge_at, created_at)
+    VALUES (:code, :customer_reference, :plan_id, :billing_key_id, :status, :reason, :now, :anchor_on, :next_charge_at,
+            :now)
+    ON CONFLICT (plan_id, customer_reference) WHERE status NOT IN ('canceled', 'ended') DO NOTHING
+    RETURNING id
+""")
+
+_RUNNING = text("""
+    SELECT code FROM subscriptions
+    WHERE plan_id = :plan_id AND customer_reference = :customer_reference AND status NOT IN ('canceled', 'ended')
+""")
+
+_LOCKED = text("""
+    SELECT s.id, s.code, s.status, s.anchor_on, s.next_charge_at, p.code AS plan_code,
+           EXISTS (SELECT FROM charges c WHERE c.subscription_id = s.id AND c.status = 'past_due') AS owes
+    FROM subscriptions s JOIN plans p ON p.id = s.plan_id
+    WHERE s.code = :code
+    FOR UPDATE OF s
+""")
+
+# A charge in flight is waited for here, should it be about to be written back, and then left as that decided.
+_LOCK_CHARGES = text("""
+    SELECT c.id FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
+    WHERE s.code = :code AND c.status IN ('due', 'charging', 'past_due')
+    ORDER BY c.id
+    FOR UPDATE OF c
+""")
+
+_MOVE = text("""
+    UPDATE subscriptions
+    SET status = :status, status_reason = :reason, status_at = :now, next_charge_at = :next_charge_at
+    WHERE id = :id AND status = :expected
+""")
+
+_VOID_CHARGES = text("""
+    UPDATE charges SET status = 'void', status_reason = :reason, status_at = :now, next_attempt_at = NULL
+    WHERE subscription_id = :id AND status IN ('due', 'past_due')
+    RETURNING id
+""")
+
+_IN_FLIGHT = text("SELECT count(*) FROM charges WHERE subscription_id = :id AND status = 'charging'")
+
+_COLUMNS = """
+    s.id, s.code, s.customer_reference, p.code AS plan, p.time_zone, s.status, s.status_reason, s.status_at,
+    s.anchor_on, s.current_period_start, s.current_period_end, s.next_charge_at, s.created_at,
+    k.id AS key_id, k.customer_uid, k.label AS key_label, k.pg, k.status AS key_status
+"""
+
+_SHOWN = f"""
+    SELECT {_COLUMNS}
+    FROM subscriptions s JOIN plans p ON p.id = s.plan_id LEFT JOIN billing_keys k ON k.id = s.billing_key_id
+"""  # noqa: S608 - constants only
+
+
+def add(session: Session, row: Mapping[str, Any], *, now: datetime) -> int | None:
+    """Add a subscription and return its id; None when the customer has a running one to this plan."""
+    added: int | None = session.scalar(_ADD, {**row, "now": now})
+    return added
+
+
+def running(session: Session, *, plan_id: int, customer_reference: str) -> str | None:
+    """Give the code of the running subscription of a customer to a plan."""
+    code: str | None = session.scalar(_RUNNING, {"plan_id": plan_id, "customer_reference": customer_reference})
+    return code
+
+
+def locked(session: Session, code: str) -> Row[Any] | None:
+    """Lock a subscription, so that no tick and no other command moves it before this transaction ends."""
+    return session.execute(_LOCKED, {"code": code}).one_or_none()
+
+
+def lock_open_charges(session: Session, code: str) -> None:
+    """Lock the open charges of a subscription. Before `locked`, as a write-back does, or the two may block each other.
+
+    After it, no write-back is half done: an answer either shows already, or meets what this transaction decides.
+    """
+    session.execute(_LOCK_CHARGES, {"code": code})
+
+
+def move(
+    session: Session,
+    row: Row[Any],
+    status: SubscriptionStatus,
+    *,
+    reason: str,
+    next_charge_at: datetime | None,
+    now: datetime,
+) -> bool:
+    """Move a subscription to another status; False when it is no longer in the status that was read."""
+    values = {
+        "id": row.id,
+        "expected": row.status,
+        "status": status,
+        "reason": reason,
+        "now": now,
+        "next_charge_at": next_charge_at,
+    }
+    moved = session.execute(_MOVE, values)
+    assert isinstance(moved, CursorResult)
+    return moved.rowcount == 1
+
+
+def void_charges(session: Session, subscription_id: int, *, reason: str, now: datetime) -> int:
+    """Void what a subscription owes and nobody is charging just now; returns how many charges."""
+    return len(session.execute(_VOID_CHARGES, {"id": subscription_id, "reason": reason, "now": now}).all())
+
+
+def charges_in_flight(session: Session, subscription_id: int) -> int:
+    return int(session.scalar(_IN_FLIGHT, {"id": subscription_id}) or 0)
+
+
+def listed(
+    session: Session, *, status: SubscriptionStatus | None, plan: str | None, customer: str | None, limit: int
+) -> Sequence[Mapping[str, Any]]:
+    """List the newest subscriptions, as they may be shown."""
+    wanted = {"s.status = :status": status, "p.code = :plan": plan, "s.customer_reference = :customer": customer}
+    conditions = [condition for condition, value in wanted.items() if value is not None]
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    query = text(f"{_SHOWN} {where} ORDER BY s.id DESC LIMIT :limit")
+    rows = session.execute(query, {"status": status, "plan": plan, "customer": customer, "limit": limit})
+    return [_shown(row) for row in rows]
+
+
+def shown(session: Session, code: str) -> Mapping[str, Any] | None:
+    row = session.execute(text(f"{_SHOWN} WHERE s.code = :code"), {"code": code}).one_or_none()
+    return None if row is None else _shown(row)
+
+
+def _shown(row: Row[Any]) -> Mapping[str, Any]:
+    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
+    customer_uid = values.pop("customer_uid")
+    return {**values, "customer_uid": None if customer_uid is None else masked(customer_uid)}

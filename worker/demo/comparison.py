@@ -1,0 +1,66 @@
+"""The audit at the end: what the database says against what the sandbox's ledger says was really charged."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from worker.merchant_uid import parse
+
+Period = tuple[str, datetime]
+"""A subscription's code and its period's start: what may be paid once."""
+
+_PAID = text("""
+    SELECT s.code, c.period_start FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
+    WHERE c.status = 'paid'
+""")
+_STATUSES = text("SELECT status, count(*) AS charges FROM charges GROUP BY status")
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Where the books differ. `strangers` are charged merchant_uids that are not ours."""
+
+    periods: int
+    really_paid: int
+    charged_twice: tuple[Period, ...]
+    paid_only_here: tuple[Period, ...]
+    paid_only_there: tuple[Period, ...]
+    strangers: tuple[str, ...]
+    unaccounted: int
+
+    @property
+    def agrees(self) -> bool:
+        differences = (self.charged_twice, self.paid_only_here, self.paid_only_there, self.strangers)
+        return not any(differences) and self.unaccounted == 0
+
+
+def compare(session: Session, really_charged: Mapping[str, int]) -> Comparison:
+    """Compare the database with how often the sandbox really charged each merchant_uid.
+
+    A charge that is still open (`due` or `charging`) is unaccounted for: its story has not ended.
+    """
+    really: Counter[Period] = Counter()
+    strangers = []
+    for merchant_uid, times in really_charged.items():
+        parts = parse(merchant_uid)
+        if parts is None:
+            strangers.append(merchant_uid)
+        else:
+            really[parts.subscription_code, parts.period_start] += times
+    here = {(row.code, row.period_start) for row in session.execute(_PAID)}
+    statuses = {row.status: row.charges for row in session.execute(_STATUSES)}
+    return Comparison(
+        periods=sum(statuses.values()),
+        really_paid=sum(really.values()),
+        charged_twice=tuple(period for period, times in really.items() if times > 1),
+        paid_only_here=tuple(here - really.keys()),
+        paid_only_there=tuple(really.keys() - here),
+        strangers=tuple(strangers),
+        unaccounted=statuses.get("due", 0) + statuses.get("charging", 0),
+    )

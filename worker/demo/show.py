@@ -1,0 +1,174 @@
+"""The demo itself: start everything, let beat and the worker do their work, show it, and compare the books."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, sleep
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+from sqlalchemy import text
+
+from worker.database import migrations
+from worker.demo.book import TEMPERS, fill
+from worker.demo.comparison import Comparison, compare
+from worker.runtime import Runtime
+from worker.sandbox.client import SandboxAdmin
+from worker.settings import Settings
+from worker.supervision import Stack, free_port, running_stack
+
+PATIENCE_SECONDS = 80.0
+
+# Waiting times a person can watch; the code that waits is the same as ever.
+VARIABLES = {
+    "AGAIN_TICK_SECONDS": "2",
+    "AGAIN_WINDOW": "100",
+    "AGAIN_CONNECT_TIMEOUT_SECONDS": "1",
+    "AGAIN_READ_TIMEOUT_SECONDS": "2",
+    "AGAIN_SETTLE_SECONDS": "2",
+    "AGAIN_QUIET_PERIOD_SECONDS": "12",
+    "AGAIN_LADDER_SECONDS": "4,8,12,16,20,30,45,60",
+    "AGAIN_NOT_CHARGED_DELAY_SECONDS": "1",
+    "AGAIN_LOG_LEVEL": "INFO",
+}
+
+_COUNTS = text("SELECT status, count(*) AS charges FROM charges GROUP BY status")
+_UNKNOWN = text("SELECT count(*) FROM attempts WHERE status = 'unknown'")
+_LOOKED_UP = text("SELECT count(DISTINCT entity_id) FROM audit WHERE entity = 'attempt' AND to_status = 'unknown'")
+_SENT_AGAIN = text("SELECT count(*) FROM attempts WHERE sends > 1")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the database says at one moment."""
+
+    charges: Counter[str]
+    unknown: int
+    looked_up: int
+    sent_again: int
+
+    @property
+    def settled(self) -> int:
+        return sum(self.charges[status] for status in ("paid", "past_due", "uncollectible", "void"))
+
+
+def run_demo(console: Console, data_dir: Path, *, subscriptions: int) -> bool:
+    """Run the demo in a folder of its own; True when the books agree."""
+    folder = data_dir / "demo"
+    shutil.rmtree(folder, ignore_errors=True)
+    settings = Settings.from_env({**VARIABLES, "AGAIN_DATA_DIR": str(folder)})
+    console.print("[bold]Again[/] charges a book of subscriptions whose cards misbehave, on real parts.\n")
+    with ExitStack() as stopping:
+        with console.status("starting PostgreSQL, Valkey, the PortOne sandbox, a Celery worker, beat and flower ..."):
+            starting = running_stack(settings, sandbox_port=free_port(9101), flower_port=free_port(5555))
+            stack = stopping.enter_context(starting)
+        agrees = _play(console, stack, subscriptions)
+        console.print("\nstopping everything ...", style="dim")
+    return agrees
+
+
+def _play(console: Console, stack: Stack, subscriptions: int) -> bool:
+    runtime = Runtime.create(stack.settings, stack.addresses.database_url, actor="demo")
+    migrations.upgrade(runtime.engine)
+    with SandboxAdmin(str(stack.part("sandbox").url)) as portone:
+        portone.switch(latency_seconds=[0.05, 0.4])
+        console.print(_cast(stack))
+        with console.status(f"importing {subscriptions:,} subscriptions ..."):
+            fill(runtime, portone, stack.settings.data_dir, count=subscriptions, now=runtime.clock())
+        seconds = _watch(console, runtime, portone, subscriptions)
+        with runtime.sessions() as session:
+            comparison = compare(session, portone.charges())
+        requests = portone.report().again_requests
+    runtime.close()
+    console.print(_audit(comparison, requests, seconds))
+    return comparison.agrees and comparison.periods >= subscriptions
+
+
+def _watch(console: Console, runtime: Runtime, portone: SandboxAdmin, subscriptions: int) -> float:
+    """Show what happens until every charge has ended its story for today, or patience does."""
+    started = monotonic()
+    with Live(console=console, refresh_per_second=8) as live:
+        while monotonic() - started < PATIENCE_SECONDS:
+            view = _view(runtime)
+            live.update(_picture(view, portone.report().charges, subscriptions, monotonic() - started))
+            if view.settled >= subscriptions and not view.unknown:
+                break
+            sleep(0.25)
+    return monotonic() - started
+
+
+def _view(runtime: Runtime) -> View:
+    with runtime.sessions() as session:
+        return View(
+            charges=Counter({row.status: row.charges for row in session.execute(_COUNTS)}),
+            unknown=session.scalars(_UNKNOWN).one(),
+            looked_up=session.scalars(_LOOKED_UP).one(),
+            sent_again=session.scalars(_SENT_AGAIN).one(),
+        )
+
+
+def _cast(stack: Stack) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    table.add_row("database", "PostgreSQL, embedded")
+    table.add_row("broker", "Valkey, embedded")
+    for part in stack.parts:
+        table.add_row(part.name, part.url or f"Celery, log in {part.log.name}")
+    tempers = Table.grid(padding=(0, 2))
+    for temper in TEMPERS:
+        tempers.add_row(f"[dim]{temper.share:>4}[/]", f"[dim]{temper.pg}[/]", f"[dim]{temper.says}[/]")
+    return Group(table, Text("\nof 1,000 cards:", style="dim"), tempers, Text())
+
+
+def _picture(view: View, really: int, subscriptions: int, seconds: float) -> RenderableType:
+    lines = Table.grid(padding=(0, 2))
+    lines.add_column(width=26)
+    lines.add_column(justify="right", width=7)
+    lines.add_column(width=40)
+    rows = (
+        ("paid", view.charges["paid"], "green"),
+        ("declined, to be retried", view.charges["past_due"], "yellow"),
+        ("being charged", view.charges["charging"] - view.unknown, "cyan"),
+        ("unknown, being looked up", view.unknown, "magenta"),
+        ("due", view.charges["due"], "white"),
+    )
+    for name, count, color in rows:
+        bar = ProgressBar(total=subscriptions, completed=count, width=40, complete_style=color, finished_style=color)
+        lines.add_row(Text(name, style=color), f"{max(count, 0):,}", bar)
+    said = (
+        f"really charged: {really:,}   once unknown, looked up: {view.looked_up:,}   "
+        f"proved not charged, sent again: {view.sent_again:,}"
+    )
+    return Panel(Group(lines, Text(f"\n{said}", style="dim")), title=f"{seconds:4.0f} s", width=90)
+
+
+def _audit(comparison: Comparison, requests: int, seconds: float) -> RenderableType:
+    table = Table(title="The database against the sandbox's ledger", width=90)
+    table.add_column("question")
+    table.add_column("answer", justify="right")
+    rows = (
+        ("billing periods that fell due", comparison.periods, False),
+        ("requests to charge that reached the sandbox", requests, False),
+        ("payments really made", comparison.really_paid, False),
+        ("periods paid more than once", len(comparison.charged_twice), True),
+        ("paid at the sandbox, but not in the database", len(comparison.paid_only_there), True),
+        ("paid in the database, but not at the sandbox", len(comparison.paid_only_here), True),
+        ("payments that are not ours", len(comparison.strangers), True),
+        ("charges whose outcome is still open", comparison.unaccounted, True),
+    )
+    for question, answer, must_be_none in rows:
+        style = "" if not must_be_none else "green" if answer == 0 else "bold red"
+        table.add_row(question, Text(f"{answer:,}", style=style))
+    verdict = (
+        Text(f"The books agree after {seconds:.0f} s: nobody was charged twice, nobody was forgotten.", "bold green")
+        if comparison.agrees
+        else Text("The books do not agree. See the rows in red, and the logs in .again/demo/logs.", "bold red")
+    )
+    return Group(table, verdict)

@@ -1,0 +1,98 @@
+"""Many subscriptions from a CSV file, all of them or none: every row is checked before the first is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from worker.csv_files import Progress, columns_of, read_csv
+from worker.database import imports, plans
+from worker.database.imports import Added
+from worker.database.plans import plan_of
+from worker.database.session import Sessions
+from worker.import_rows import COLUMNS, REQUIRED, Known, Problem, RowReader, Staged, shown
+from worker.refusals import Refused
+
+LISTED = 50
+"""So many problems are kept and named; of a file that is wrong throughout, more would help nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What a file held, and what was written: nothing, on a dry run."""
+
+    rows: int
+    added: Added | None
+
+
+class RowsRefused(Refused):
+    """Rows are wrong, so nothing was imported. `problems` are the first of `total`."""
+
+    def __init__(self, problems: list[Problem], total: int) -> None:
+        self.problems = sorted(problems, key=lambda problem: (problem.line, problem.column))[:LISTED]
+        self.total = total
+        listed = "\n".join(map(str, self.problems))
+        more = f"\n... and {total - len(self.problems)} more" if total > len(self.problems) else ""
+        count = "1 problem" if total == 1 else f"{total} problems"
+        super().__init__(f"{listed}{more}\nNothing was imported: {count}. Correct the file and try again.")
+
+
+def import_subscriptions(
+    sessions: Sessions,
+    path: Path,
+    *,
+    max_amount: int,
+    arrears: bool = False,
+    dry_run: bool = False,
+    now: datetime,
+    progress: Progress = lambda _: None,
+) -> Imported:
+    """Import a file, or only check it on a dry run. Raises Refused for a file, RowsRefused for rows that are wrong."""
+    with sessions.begin() as session:
+        check = _Check(session, path, max_amount=max_amount, arrears=arrears, now=now)
+        rows = imports.stage(session, check.good_rows(progress))
+        check.compare(session)
+        if not rows:
+            raise Refused(f"{path} has no rows after its first line; nothing was imported.")
+        added = None if dry_run else imports.write(session, now=now)
+        if added is not None and added.subscriptions != rows:
+            raise Refused("Somebody changed the same keys or subscriptions meanwhile; nothing was imported. Try again.")
+    return Imported(rows, added)
+
+
+class _Check:
+    """Gathers what is wrong with a file: first row by row, then between rows and with the database."""
+
+    def __init__(self, session: Session, path: Path, *, max_amount: int, arrears: bool, now: datetime) -> None:
+        self._path = path
+        known = {row.code: Known(row.id, plan_of(row)) for row in plans.known(session)}
+        self._reader = partial(RowReader, plans=known, max_amount=max_amount, arrears=arrears, now=now)
+        self._problems: list[Problem] = []
+        self._total = 0
+
+    def good_rows(self, progress: Progress) -> Iterator[Staged]:
+        rows = read_csv(self._path, progress)
+        columns = columns_of(self._path, next(rows, None), known=COLUMNS, required=REQUIRED)
+        reader = self._reader(columns)
+        for row in rows:
+            read = reader.read(row)
+            if isinstance(read, Staged):
+                yield read
+            else:
+                self._total += len(read)
+                self._problems.extend(read[: max(0, LISTED - len(self._problems))])
+
+    def compare(self, session: Session) -> None:
+        """Look for rows that contradict each other or the database; raise RowsRefused if anything at all is wrong."""
+        found = imports.conflicts(session, limit=LISTED)
+        self._total += found[0].total if found else 0
+        for row in found:
+            value = shown(row.column_name, row.value or "")
+            self._problems.append(Problem(row.line, row.column_name, value, row.expected))
+        if self._total:
+            raise RowsRefused(self._problems, self._total)

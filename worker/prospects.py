@@ -1,0 +1,116 @@
+"""Why a charge waits and what happens next, in a sentence. Pure; it follows what claims and settlement do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from worker.lifecycle import (
+    BILLED_SUBSCRIPTIONS,
+    OPEN_ATTEMPTS,
+    AttemptStatus,
+    BillingKeyStatus,
+    ChargeStatus,
+    SubscriptionStatus,
+)
+from worker.merchant_uid import MAX_NUMBER
+
+Shown = Callable[[datetime], str]
+"""How an instant is written for the reader."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastAttempt:
+    """The newest attempt of a charge."""
+
+    number: int
+    status: AttemptStatus
+    status_reason: str
+    started_at: datetime
+    lease_until: datetime
+    next_lookup_at: datetime | None
+    flag_reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where a charge stands, with everything that may stand in its way."""
+
+    status: ChargeStatus
+    status_reason: str
+    declines: int
+    next_attempt_at: datetime | None
+    paid_at: datetime | None
+    subscription: SubscriptionStatus
+    key: BillingKeyStatus | None
+    stop_scope: str | None
+    stop_reason: str | None
+    first_charge_id: int | None  # another charge of the subscription that is charged before this one
+    attempt: LastAttempt | None
+
+
+def prospect(standing: Standing, *, now: datetime, shown: Shown) -> str:
+    """Say what happens to a charge next."""
+    match standing.status:
+        case ChargeStatus.PAID:
+            assert standing.paid_at is not None
+            return f"It was paid on {shown(standing.paid_at)}; nothing more happens."
+        case ChargeStatus.UNCOLLECTIBLE:
+            times = "once" if standing.declines == 1 else f"{standing.declines} times"
+            return f"It was declined {times} and its dunning calendar is spent; nothing more happens."
+        case ChargeStatus.VOID:
+            return f"It is not owed ({standing.status_reason}); nothing more happens."
+        case ChargeStatus.CHARGING:
+            return _in_flight(standing.attempt, now, shown)
+        case ChargeStatus.DUE | ChargeStatus.PAST_DUE:
+            return _obstacle(standing) or _turn(standing, now, shown)
+
+
+def _in_flight(attempt: LastAttempt | None, now: datetime, shown: Shown) -> str:
+    if attempt is None or attempt.status not in OPEN_ATTEMPTS:
+        return "It has no open attempt, which should not be: a person has to look at it."
+    named = f"Attempt {attempt.number}"
+    if attempt.status is AttemptStatus.STARTED:
+        if now <= attempt.lease_until:
+            return f"{named} is under way since {shown(attempt.started_at)}; PortOne's answer decides."
+        return f"{named} was given up by its worker; the next reconciliation asks PortOne what became of it."
+    if attempt.next_lookup_at is None:
+        reason = attempt.flag_reason or attempt.status_reason
+        return f"What became of attempt {attempt.number} is unknown and a person has to decide: {reason}."
+    again = "PortOne is asked again at the next reconciliation"
+    if attempt.next_lookup_at > now:
+        again = f"PortOne is asked again on {shown(attempt.next_lookup_at)}"
+    return f"What became of attempt {attempt.number} is unknown ({attempt.status_reason}); {again}."
+
+
+def _obstacle(standing: Standing) -> str | None:
+    """Say what keeps a charge from being claimed at all, whatever its time."""
+    if standing.subscription not in BILLED_SUBSCRIPTIONS:
+        return f"Its subscription is {standing.subscription}, so it is not charged."
+    if standing.key is None:
+        return "Its subscription has no billing key; it waits for one."
+    if standing.key is not BillingKeyStatus.ACTIVE:
+        return f"Its billing key is {standing.key}; it waits for another one."
+    if standing.stop_scope is not None:
+        return (
+            f"Charging is stopped ({standing.stop_scope}: {standing.stop_reason}); "
+            f"it waits for `again start {standing.stop_scope}`."
+        )
+    if standing.attempt is not None and standing.attempt.number >= MAX_NUMBER:
+        return f"It had {MAX_NUMBER} attempts, more than any calendar; a person has to look at it."
+    return None
+
+
+def _turn(standing: Standing, now: datetime, shown: Shown) -> str:
+    """Say when a charge that nothing forbids is claimed."""
+    if standing.next_attempt_at is None:
+        return "No further attempt is planned; a person has to decide what becomes of it."
+    if standing.next_attempt_at > now:
+        if standing.attempt is None:
+            return f"It is charged on {shown(standing.next_attempt_at)}."
+        ended = f"Attempt {standing.attempt.number} ended {standing.attempt.status} ({standing.attempt.status_reason})"
+        return f"{ended}; it is charged again on {shown(standing.next_attempt_at)}."
+    if standing.first_charge_id is not None:
+        return f"It is due, and waits until charge {standing.first_charge_id} of the same subscription is settled."
+    return "It is due; the next pump run charges it."

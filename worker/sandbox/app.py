@@ -1,0 +1,46 @@
+"""The sandbox as a web application: PortOne's API, and the admin API under /_sandbox/."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+
+from worker.sandbox import texts
+from worker.sandbox.admin import Admin
+from worker.sandbox.answers import bad_request
+from worker.sandbox.delivery import Courier, UnreadableBody, deliver, read_call
+from worker.sandbox.endpoints import handle
+from worker.sandbox.sandbox import Sandbox
+
+METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]  # all get an envelope
+
+
+def create_app(
+    sandbox: Sandbox,
+    *,
+    bound_to_loopback: bool = False,
+    admin_token: str | None = None,
+    courier: Courier | None = None,
+) -> Starlette:
+    """Put a sandbox behind HTTP. The admin API is open to loopback, or to holders of the admin token."""
+    carrying = courier or Courier()
+
+    async def portone(request: Request) -> Response:
+        try:
+            call = await read_call(request)
+        except (UnreadableBody, HTTPException):
+            return await deliver(bad_request(texts.BODY_UNREADABLE), request, carrying)
+        except ClientDisconnect:
+            return Response()  # nobody is there to be answered, and nothing was asked for yet
+        return await deliver(await carrying.carry_out(handle(sandbox, call)), request, carrying)
+
+    admin = Admin(sandbox, bound_to_loopback=bound_to_loopback, token=admin_token)
+    return Starlette(
+        routes=[
+            Mount("/_sandbox", routes=admin.routes()),
+            Route("/{path:path}", portone, methods=METHODS),
+        ]
+    )

@@ -1,0 +1,124 @@
+"""`POST /subscribe/payments/again`: whether a request is charged, when the money moves, and what is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from worker.sandbox import charge_requests, key_rows, payment_rows, payments, replies, rules, texts
+from worker.sandbox.answers import Answer, Pause, Refused, Steps, refusal, unauthorized
+from worker.sandbox.behaviours import Behaviour, Reply, Verdict, current, drawn
+from worker.sandbox.billing_keys import BillingKey
+from worker.sandbox.calls import Call
+from worker.sandbox.charge_requests import ChargeRequest
+from worker.sandbox.payments import Payment
+from worker.sandbox.sandbox import Sandbox
+from worker.sandbox.switches import Repeat
+
+TURN_SECONDS = 0.02  # how often a serialized request looks whether its turn has come
+
+RESULTS = {
+    Verdict.PAID: "charged",
+    Verdict.DECLINED: "declined",
+    Verdict.UNTOUCHED: "untouched",
+    Verdict.MISRECORDED: "misrecorded",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Charging:
+    """One charge under way: what was asked, of which key, how it will go, and since when (UNIX seconds)."""
+
+    request: ChargeRequest
+    key: BillingKey
+    behaviour: Behaviour
+    started_at: int
+    user_agent: str | None
+
+
+def again(sandbox: Sandbox, call: Call) -> Steps:
+    """Charge a billing key.
+
+    The steps go on whether or not the client still listens, as they do at PortOne [documented for V2, assumed here]:
+    a client that has hung up may well be charged.
+    """
+    request = charge_requests.read(call)
+    key = _key(sandbox, request)
+    started_at = sandbox.now()
+    yield from _turn(sandbox, request, key)
+    charging = Charging(request, key, _next_behaviour(sandbox, key), started_at, call.user_agent)
+    latency = sandbox.latency()
+    with sandbox.in_flight(request.merchant_uid):
+        yield from _pause(charging.behaviour.wait_seconds + latency / 2)
+        payment = _carried_out(sandbox, charging)
+    yield from _pause(charging.behaviour.answer_seconds + latency / 2)
+    yield _reply(sandbox, charging.behaviour, payment)
+
+
+def _key(sandbox: Sandbox, request: ChargeRequest) -> BillingKey:
+    key = key_rows.find(sandbox.ledger, request.customer_uid)
+    if key is None:
+        raise Refused(refusal(texts.NO_BILLING_KEY))
+    _refuse(rules.against_pg(request, key))
+    return key
+
+
+def _turn(sandbox: Sandbox, request: ChargeRequest, key: BillingKey) -> Iterator[Pause]:
+    """Apply the rules for a merchant_uid seen before, after waiting for its turn if it is to be serialized."""
+    switches = sandbox.switches
+    if sandbox.is_in_flight(request.merchant_uid):
+        _refuse(rules.against_overlap(switches))
+        while switches.repeated_in_flight is Repeat.SERIALIZE and sandbox.is_in_flight(request.merchant_uid):
+            yield Pause(TURN_SECONDS)
+    _refuse(rules.against_repeat(payment_rows.statuses(sandbox.ledger, request.merchant_uid), key, switches))
+
+
+def _next_behaviour(sandbox: Sandbox, key: BillingKey) -> Behaviour:
+    """Use up one call of the key's story, which may have changed while the request waited for its turn."""
+    story, calls = key_rows.count_call(sandbox.ledger, key.customer_uid)
+    return drawn(current(story, calls), key.customer_uid, calls)
+
+
+def _carried_out(sandbox: Sandbox, charging: Charging) -> Payment:
+    """Move the money or do not, and record it; the ledger has it before anybody is answered."""
+    number, now, behaviour = sandbox.next_number(), sandbox.now(), charging.behaviour
+    payment = payments.started(
+        charging.request,
+        charging.key,
+        number=number,
+        at=charging.started_at,
+        pg_tid="T" + sandbox.hex_of(f"tid:{number}")[:20],  # Kakao Pay's form [seen]; assumed for the others
+        user_agent=charging.user_agent,
+    )
+    is_paid = behaviour.verdict in (Verdict.PAID, Verdict.UNTOUCHED)
+    payment = payments.paid(payment, at=now) if is_paid else payments.failed(payment, at=now, reason=behaviour.reason)
+    if behaviour.verdict is Verdict.UNTOUCHED or (behaviour.verdict is Verdict.DECLINED and not behaviour.recorded):
+        return payment  # only to answer with
+    moved = 0 if behaviour.verdict is Verdict.DECLINED else charging.request.amount
+    hidden = max(behaviour.hidden_seconds, sandbox.switches.lookup_delay_seconds)
+    payment_rows.add(
+        sandbox.ledger,
+        payment,
+        number=number,
+        charged=moved,
+        at=now,
+        visible_at=sandbox.moment() + hidden if hidden else 0,
+    )
+    return payment
+
+
+def _reply(sandbox: Sandbox, behaviour: Behaviour, payment: Payment) -> Answer:
+    if behaviour.reply is Reply.UNAUTHORIZED:
+        sandbox.end_token()
+        return unauthorized()
+    return replace(replies.reply(behaviour, payment), result=RESULTS[behaviour.verdict])
+
+
+def _pause(seconds: float) -> Iterator[Pause]:
+    if seconds > 0:
+        yield Pause(seconds)
+
+
+def _refuse(answer: Answer | None) -> None:
+    if answer is not None:
+        raise Refused(answer)

@@ -1,0 +1,148 @@
+"""Driving a sandbox's admin API from tests and demos."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from worker.sandbox import stories
+from worker.sandbox.admin import TOKEN_HEADER
+from worker.sandbox.behaviours import Behaviour
+
+
+class SandboxAdminError(RuntimeError):
+    """The sandbox refused an admin call; the message is the sandbox's own sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerReport:
+    """What really happened. A charge is money that moved, even if it was recorded as failed or given back since."""
+
+    payments: Mapping[str, Mapping[str, int]]  # by status: payments, amount, charged, refunded
+    charges: int
+    charged_krw: int
+    refunded_krw: int
+    kept_krw: int
+    again_requests: int
+    again_results: Mapping[str, int]
+    charged_twice: Mapping[str, int]  # merchant_uid -> times, where more than once
+
+    def count(self, status: str) -> int:
+        """How many payments PortOne has in a status."""
+        return self.payments.get(status, {}).get("payments", 0)
+
+
+class SandboxAdmin:
+    """A connection to a sandbox's admin API. `base_url` is the sandbox's, without a path."""
+
+    def __init__(self, base_url: str, *, admin_token: str | None = None, timeout_seconds: float = 30.0) -> None:
+        headers = {} if admin_token is None else {TOKEN_HEADER: admin_token}
+        # trust_env: a proxy configured for the machine has no business between a test and its sandbox
+        self._http = httpx.Client(
+            base_url=f"{base_url}/_sandbox/", headers=headers, timeout=timeout_seconds, trust_env=False
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._http.close()
+
+    def is_up(self) -> bool:
+        """Whether a sandbox answers at all."""
+        try:
+            return "sandbox" in self._get("health")
+        except (httpx.TransportError, SandboxAdminError):
+            return False
+
+    # billing keys and how they behave
+
+    def create_key(
+        self,
+        customer_uid: str,
+        *behaviours: Behaviour,
+        pg: str = "kakaopay",
+        instrument: str | None = None,
+        sandbox: bool = True,
+        **holder: str,
+    ) -> None:
+        """Make one billing key; without behaviours it pays."""
+        key: dict[str, Any] = {"customer_uid": customer_uid, "pg": pg, "sandbox": sandbox, **holder}
+        if instrument is not None:
+            key["instrument"] = instrument
+        self.create_keys([{**key, "behaviours": stories.written(behaviours)}])
+
+    def create_keys(self, keys: Iterable[Mapping[str, Any]]) -> int:
+        """Make any number of keys in one call: mappings with customer_uid, and pg, instrument, sandbox, behaviours."""
+        made: int = self._post("keys", {"keys": [dict(key) for key in keys]})["made"]
+        return made
+
+    def keys(self) -> list[dict[str, Any]]:
+        """All keys, each with its behaviours and the number of calls that met them."""
+        return list(self._get("keys"))
+
+    def behave(self, *behaviours: Behaviour, customer_uids: Sequence[str] | None = None) -> int:
+        """Give keys (all of them, unless named) a new story from its beginning; returns how many."""
+        uids = None if customer_uids is None else list(customer_uids)
+        body = {"customer_uids": uids, "behaviours": stories.written(behaviours)}
+        told: int = self._post("behaviours", body)["told"]
+        return told
+
+    # troubles of the whole sandbox
+
+    def switches(self) -> dict[str, Any]:
+        return dict(self._get("switches"))
+
+    def switch(self, **changes: Any) -> dict[str, Any]:
+        """Change switches by name, such as outage="hang"; returns all of them."""
+        return dict(self._post("switches", changes))
+
+    def end_token(self) -> None:
+        """Let the present access token die."""
+        self._post("token/end", {})
+
+    def correct(self, imp_uid: str) -> None:
+        """Turn a failed payment into a paid one, as PortOne does when it learns better."""
+        self._post("payments/correct", {"imp_uid": imp_uid})
+
+    def reset(self) -> None:
+        """Forget everything: keys, payments, requests, token, changed switches."""
+        self._post("reset", {})
+
+    # the ledger
+
+    def report(self) -> LedgerReport:
+        return LedgerReport(**self._get("ledger"))
+
+    def charges(self) -> dict[str, int]:
+        """How often each merchant_uid was really charged; those never charged are missing."""
+        return dict(self._get("charges"))
+
+    def payments(self, **narrowed: str | int) -> list[dict[str, Any]]:
+        """The raw list, oldest first; narrowed by merchant_uid, customer_uid, after, limit, or charged_only="true"."""
+        return list(self._get("payments", narrowed))
+
+    def requests(self, **narrowed: str | int) -> list[dict[str, Any]]:
+        """Every request that arrived, oldest first; narrowed by merchant_uid, endpoint, after, limit."""
+        return list(self._get("requests", narrowed))
+
+    def _get(self, path: str, query: Mapping[str, str | int] | None = None) -> Any:
+        return _read(self._http.get(path, params=query))
+
+    def _post(self, path: str, body: Mapping[str, Any]) -> Any:
+        return _read(self._http.post(path, json=body))
+
+
+def _read(response: httpx.Response) -> Any:
+    if response.status_code != httpx.codes.OK:
+        raise SandboxAdminError(f"{response.status_code}: {response.text}")
+    return response.json()

@@ -1,0 +1,90 @@
+"""Billing keys as the API shows them: reading, deleting, and what card data cannot do for wallets."""
+
+from __future__ import annotations
+
+from worker.sandbox import key_rows, lookups, texts
+from worker.sandbox.answers import Answer, Refused, answered, as_json, bad_request, not_found, refusal
+from worker.sandbox.billing_keys import BillingKey, customer
+from worker.sandbox.calls import Call
+from worker.sandbox.providers import WALLETS, channel
+from worker.sandbox.sandbox import Sandbox
+
+MOST_CUSTOMERS = 100  # [assumed], as for payments
+
+
+def read(sandbox: Sandbox, call: Call) -> Answer:
+    return answered(as_json(customer(_key(sandbox, call))))
+
+
+def read_many(sandbox: Sandbox, call: Call) -> Answer:
+    """Several keys: 200 when all were found, 207 for some, 404 for none [documented]."""
+    wanted = call.query_list("customer_uid")
+    if not wanted or len(wanted) > MOST_CUSTOMERS:
+        return bad_request(texts.TOO_MANY_IDS if wanted else texts.CUSTOMER_IDS_MISSING)
+    keys = [key for uid in wanted if (key := key_rows.find(sandbox.ledger, uid)) is not None]
+    if not keys:
+        return not_found(texts.NO_CUSTOMER.format(customer_uid=", ".join(wanted)))
+    return answered(as_json([customer(key) for key in keys]), status=200 if len(keys) == len(wanted) else 207)
+
+
+def delete(sandbox: Sandbox, call: Call) -> Answer:
+    """Delete a key for good; what is deleted is answered once more [documented]."""
+    key = _key(sandbox, call)
+    key_rows.delete(sandbox.ledger, key.customer_uid, at=sandbox.now())
+    return answered(as_json(customer(key)), result="deleted")
+
+
+def payments(sandbox: Sandbox, call: Call) -> Answer:
+    """The payments of a key. Of a deleted or unknown one: 404 [documented for unknown, assumed for deleted]."""
+    return lookups.of_customer(sandbox, call, _key(sandbox, call).customer_uid)
+
+
+def issue(sandbox: Sandbox, call: Call) -> Answer:
+    """Keys by card data: not possible for wallets [documented]; for the others not part of this sandbox."""
+    return _by_card_data(sandbox, call, call.in_path["customer_uid"])
+
+
+def onetime(sandbox: Sandbox, call: Call) -> Answer:
+    """Charges by card data: not possible for wallets [documented]; for the others not part of this sandbox."""
+    return _by_card_data(sandbox, call, call.text("customer_uid"))
+
+
+def channels(sandbox: Sandbox, call: Call) -> Answer:
+    """The PGs this merchant has contracted: both wallets, on test channels."""
+    del sandbox, call
+    settings = [
+        {
+            "pg_provider": each.pg_provider,
+            "pg_id": each.pg_id,
+            "sandbox": each.sandbox,
+            "type": "payment",
+            "channel_name": f"sandbox {each.pg_provider}",
+            "channel_key": channel_key(each.pg_provider),
+        }
+        for each in (channel(name, sandbox=True) for name in sorted(WALLETS))
+    ]
+    return answered(as_json(settings))
+
+
+def channel_key(pg_provider: str) -> str:
+    """The key a channel is named by; its real form is `channel-key-` and a UUID [seen]."""
+    return f"channel-key-sandbox-{pg_provider}"
+
+
+def _key(sandbox: Sandbox, call: Call) -> BillingKey:
+    uid = call.in_path["customer_uid"]
+    key = key_rows.find(sandbox.ledger, uid)
+    if key is None:
+        status = sandbox.switches.unknown_customer_status
+        raise Refused(refusal(texts.NO_CUSTOMER.format(customer_uid=uid), status=status, result="not_found"))
+    return key
+
+
+def _by_card_data(sandbox: Sandbox, call: Call, customer_uid: str | None) -> Answer:
+    key = None if customer_uid is None else key_rows.find(sandbox.ledger, customer_uid)
+    # `pg` is "provider" or "provider.MID"; channel_key names the provider at its end, in this sandbox
+    named = (call.text("pg") or "").partition(".")[0] or (call.text("channel_key") or "").rpartition("-")[2]
+    provider = named or ("" if key is None else key.channel.pg_provider)
+    if provider in WALLETS:
+        return refusal(texts.NOT_BY_CARD_DATA.format(pg=provider))
+    return refusal(texts.NOT_IN_SANDBOX.format(method=call.method, path=call.path), status=501)

@@ -1,0 +1,93 @@
+"""Payments in the ledger: each kept as the very JSON that PortOne answers, beside the columns that find it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from worker.sandbox.answers import as_json
+from worker.sandbox.ledger import Ledger
+from worker.sandbox.paging import Page
+from worker.sandbox.payments import Payment
+
+ADD = """
+INSERT INTO payments (number, imp_uid, merchant_uid, customer_uid, status, amount, charged, started_at, paid_at,
+                      failed_at, cancelled_at, updated_at, visible_at, document)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+CHANGE = """
+UPDATE payments SET status = ?, paid_at = ?, failed_at = ?, cancelled_at = ?, updated_at = ?, document = ?,
+                    refunded = refunded + ?
+WHERE imp_uid = ?
+"""
+
+
+def last_number(ledger: Ledger) -> int:
+    """The number of the newest payment, or 0."""
+    return ledger.value("SELECT max(number) FROM payments") or 0
+
+
+def add(ledger: Ledger, payment: Payment, *, number: int, charged: int, at: int, visible_at: float) -> None:
+    """Record a payment, and how much money it really moved."""
+    ledger.execute(
+        ADD,
+        (
+            number,
+            payment["imp_uid"],
+            payment["merchant_uid"],
+            payment["customer_uid"],
+            payment["status"],
+            payment["amount"],
+            charged,
+            payment["started_at"],
+            payment["paid_at"],
+            payment["failed_at"],
+            payment["cancelled_at"],
+            at,
+            visible_at,
+            as_json(payment),
+        ),
+    )
+
+
+def change(ledger: Ledger, payment: Payment, *, at: int, refunded: int = 0) -> None:
+    """Record a payment's new state, and how much money went back with it."""
+    times = (payment["paid_at"], payment["failed_at"], payment["cancelled_at"], at)
+    ledger.execute(CHANGE, (payment["status"], *times, as_json(payment), refunded, payment["imp_uid"]))
+
+
+def find(ledger: Ledger, imp_uid: str, *, visible_at: float | None = None) -> Payment | None:
+    """A payment by PortOne's id; with `visible_at` only if look-ups can see it by then."""
+    row = ledger.execute("SELECT document, visible_at FROM payments WHERE imp_uid = ?", (imp_uid,)).fetchone()
+    return json.loads(row["document"]) if row is not None and _is_visible(row, visible_at) else None
+
+
+def of_merchant_uid(ledger: Ledger, merchant_uid: str) -> list[Payment]:
+    """All payments under a merchant_uid, newest first, seen by look-ups or not."""
+    sql = "SELECT document FROM payments WHERE merchant_uid = ? ORDER BY number DESC"
+    return [json.loads(row["document"]) for row in ledger.execute(sql, (merchant_uid,))]
+
+
+def statuses(ledger: Ledger, merchant_uid: str) -> set[str]:
+    """What PortOne has on record for a merchant_uid."""
+    rows = ledger.execute("SELECT status FROM payments WHERE merchant_uid = ?", (merchant_uid,))
+    return {row["status"] for row in rows}
+
+
+def count(ledger: Ledger, where: str, values: Sequence[Any]) -> int:
+    """How many payments meet a condition."""
+    number: int = ledger.value(f"SELECT count(*) FROM payments WHERE {where}", values)  # noqa: S608 (our own conditions)
+    return number
+
+
+def page(ledger: Ledger, where: str, values: Sequence[Any], page: Page) -> list[str]:
+    """One page of the documents that meet a condition, as JSON texts."""
+    sql = f"SELECT document FROM payments WHERE {where} ORDER BY {page.order} LIMIT ? OFFSET ?"  # noqa: S608 (our own conditions)
+    rows = ledger.execute(sql, (*values, page.limit, page.offset))
+    return [row["document"] for row in rows]
+
+
+def _is_visible(row: sqlite3.Row, at: float | None) -> bool:
+    return at is None or bool(row["visible_at"] <= at)

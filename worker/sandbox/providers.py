@@ -1,0 +1,70 @@
+"""What differs between PGs in V1: ids, amounts they take, what they answer with. Kakao Pay and PAYCO in full."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Instrument(StrEnum):
+    """What the buyer chose in the PG's window; the choice is kept for all later charges [documented]."""
+
+    CARD = "card"
+    MONEY = "money"  # Kakao money; for PAYCO its points or a bank account
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A PG as contracted: the merchant's id there, and whether it is a test one."""
+
+    pg_provider: str
+    pg_id: str
+    sandbox: bool
+
+
+# All that `again` can charge [documented].
+PG_PROVIDERS = frozenset(
+    {
+        *("chai", "danal", "danal_tpay", "daou", "html5_inicis", "inicis", "kakaopay", "kcp", "kcp_billing", "kicc"),
+        *("ksnet", "mobilians", "naverpay", "nice", "nice_v2", "payco", "paymentwall", "paypal_v2", "settle"),
+        *("settle_acc", "smartro_v2", "tosspay_v2", "tosspayments", "welcome"),
+    }
+)
+WALLETS = frozenset({"kakaopay", "payco"})
+
+TEST_IDS = {"kakaopay": "TCSUBSCRIP", "payco": "AUTOPAY"}  # [documented] test ids for recurring charges
+LIVE_IDS = {"kakaopay": "CA0SANDBOX", "payco": "CPSANDBOX"}  # [assumed]; a live Kakao CID starts with CA
+
+# tax_free has to be given when cancelling, even 0 [documented].
+TAX_FREE_ON_CANCEL = frozenset({"kcp", "kcp_quick", "kicc", "nice", "payco"})
+# Whatever happened to a merchant_uid, it cannot be used again [documented].
+NEVER_REUSE = frozenset({"naverpay"})
+# name is insisted on [documented]; others take a charge without one [seen].
+NAME_REQUIRED = frozenset({"html5_inicis", "danal_tpay"})
+
+MINIMUM_KRW = {"kakaopay": 100, "payco": 100}  # [documented]
+QUOTA_FROM_KRW = 50_000  # instalments [documented]
+
+
+def channel(pg_provider: str, *, sandbox: bool) -> Channel:
+    """The merchant's contract with a PG in this sandbox; ids of PGs not named above are made up."""
+    ids = TEST_IDS if sandbox else LIVE_IDS
+    return Channel(pg_provider, ids.get(pg_provider, f"sandbox_{pg_provider}"), sandbox)
+
+
+def maximum_krw(pg_provider: str, instrument: Instrument, *, sandbox: bool) -> int | None:
+    """The most one charge may take, in KRW, or None. PAYCO's day and month sums are not kept.
+
+    Kakao Pay: money 2,000,000; a card below 2,000,000, on a test channel below 1,000,000 [documented]. PAYCO: an
+    account 2,000,000 a day [documented], so no more at once [assumed]; its test mode knows no limits [documented].
+    """
+    if pg_provider == "kakaopay" and instrument is Instrument.CARD:
+        return 999_999 if sandbox else 1_999_999
+    if instrument is Instrument.MONEY and (pg_provider == "kakaopay" or not sandbox):
+        return 2_000_000
+    return None
+
+
+def pay_method(instrument: Instrument) -> str:
+    """Payment.pay_method. Kakao money is `point` [seen]; that PAYCO answers alike is assumed."""
+    return "point" if instrument is Instrument.MONEY else "card"

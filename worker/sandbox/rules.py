@@ -1,0 +1,57 @@
+"""Whether a readable `again` request may be charged at all: the PG's limits, and a merchant_uid seen before. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from worker.sandbox import texts
+from worker.sandbox.answers import Answer, bad_request, refusal
+from worker.sandbox.billing_keys import BillingKey
+from worker.sandbox.charge_requests import ChargeRequest
+from worker.sandbox.providers import MINIMUM_KRW, NAME_REQUIRED, NEVER_REUSE, QUOTA_FROM_KRW, maximum_krw
+from worker.sandbox.switches import Repeat, Switches
+
+PG_REFUSAL = -1
+
+
+def against_pg(request: ChargeRequest, key: BillingKey) -> Answer | None:
+    """What the PG has against a request. Its refusals leave no payment and do not use up a behaviour [assumed]."""
+    provider, instrument = key.channel.pg_provider, key.instrument
+    maximum = maximum_krw(provider, instrument, sandbox=key.channel.sandbox)
+    if request.currency != "KRW":  # Kakao Pay and PAYCO take nothing else [documented]; nor does this sandbox
+        return bad_request(texts.CURRENCY_NOT_KRW)
+    if request.name is None and provider in NAME_REQUIRED:
+        return bad_request(texts.NAME_REQUIRED_INICIS)
+    if request.card_quota >= 2 and request.amount < QUOTA_FROM_KRW:
+        return bad_request(texts.QUOTA_TOO_SMALL_AMOUNT)
+    if request.amount < MINIMUM_KRW.get(provider, 1):
+        return refusal(texts.BELOW_MINIMUM.format(limit=MINIMUM_KRW.get(provider, 1)), code=PG_REFUSAL)
+    if maximum is not None and request.amount > maximum:
+        return refusal(texts.ABOVE_MAXIMUM.format(limit=maximum), code=PG_REFUSAL)
+    return None
+
+
+def against_repeat(statuses: Collection[str], key: BillingKey, switches: Switches) -> Answer | None:
+    """What PortOne has against a merchant_uid with these earlier payments. Cancelled ones count as paid [assumed]."""
+    if not statuses:
+        return None
+    if key.channel.pg_provider in NEVER_REUSE:
+        return refusal(texts.ALREADY_USED)
+    if "paid" in statuses or "cancelled" in statuses:
+        return _refused_by(switches.repeated_paid, texts.ALREADY_PAID)
+    return _refused_by(switches.repeated_failed, texts.ALREADY_USED)
+
+
+def against_overlap(switches: Switches) -> Answer | None:
+    """What PortOne has against a merchant_uid whose charge is still under way; serializing is not a refusal."""
+    return _refused_by(switches.repeated_in_flight, texts.IN_FLIGHT)
+
+
+def _refused_by(repeat: Repeat, message: str) -> Answer | None:
+    match repeat:
+        case Repeat.REFUSE:
+            return refusal(message)
+        case Repeat.REFUSE_AS_PG:
+            return refusal(message, code=PG_REFUSAL)
+        case Repeat.ACCEPT | Repeat.SERIALIZE:
+            return None

@@ -1,0 +1,140 @@
+"""Serving a sandbox over HTTP: binding, running, and stopping cleanly."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import ExitStack, closing
+from ipaddress import ip_address
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from worker.clock import Clock, system_clock
+from worker.sandbox.app import create_app
+from worker.sandbox.delivery import Courier
+from worker.sandbox.ledger import Ledger
+from worker.sandbox.sandbox import Sandbox
+from worker.sandbox.switches import Settings
+
+BACKLOG = 2048
+KEEP_ALIVE_SECONDS = 75  # uvicorn's 5 would close idle connections under clients that are about to use them
+STOP_SECONDS = 3  # how long open requests may take to end after a stop
+
+
+class CannotListen(OSError):  # noqa: N818 (reads as what it is)
+    """The address cannot be listened on; the message says which and why."""
+
+
+class SandboxServer:
+    """A sandbox listening on an address. The port is taken on construction, so that 0 can be asked for and read."""
+
+    def __init__(
+        self,
+        ledger_path: Path | str,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        settings: Settings | None = None,
+        admin_token: str | None = None,
+        clock: Clock = system_clock,
+    ) -> None:
+        with ExitStack() as opened:
+            self._ledger = opened.enter_context(closing(Ledger(ledger_path)))
+            self._socket = opened.enter_context(closing(_listening(host, port)))
+            self.host, self.port = self._socket.getsockname()[:2]
+            courier = Courier()
+            app = create_app(
+                Sandbox(self._ledger, clock, settings),
+                bound_to_loopback=ip_address(self.host).is_loopback,
+                admin_token=admin_token,
+                courier=courier,
+            )
+            self._server = _Server(_config(app), courier)
+            opened.pop_all()  # from here on it is `run` that closes them
+
+    @property
+    def base_url(self) -> str:
+        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
+
+    def run(self) -> None:
+        """Serve until `stop`, SIGTERM or SIGINT; the ledger is closed when this returns."""
+        try:
+            asyncio.run(self._server.serve(sockets=[self._socket]))
+        finally:
+            self._socket.close()
+            self._ledger.close()
+
+    def stop(self) -> None:
+        """Ask a running server to stop; from any thread, and also before it has begun to run."""
+        self._server.should_exit = True
+
+
+def serve(
+    host: str,
+    port: int,
+    ledger_path: Path | str,
+    *,
+    settings: Settings | None = None,
+    admin_token: str | None = None,
+) -> None:
+    """Serve a sandbox until SIGTERM or SIGINT. Prints nothing; raises CannotListen or LedgerUnusable."""
+    SandboxServer(ledger_path, host=host, port=port, settings=settings, admin_token=admin_token).run()
+
+
+class _Protocol(H11Protocol):
+    """HTTP/1.1 that shows an application its connection, so that it can be broken on purpose."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
+        super().connection_made(transport)
+        self.app_state: dict[str, Any] = {**self.app_state, "transport": transport}
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, but a signal is the ordinary end of serving, and waiting requests end with it."""
+
+    def __init__(self, config: uvicorn.Config, courier: Courier) -> None:
+        super().__init__(config)
+        self._courier = courier
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        del sig, frame  # uvicorn would raise the signal again after stopping
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._courier.stop()
+        await super().shutdown(sockets)
+
+
+def _config(app: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=_Protocol,
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        log_level="error",
+        server_header=False,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        backlog=BACKLOG,
+    )
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Naming TCP makes asyncio switch Nagle's algorithm off; without it every answer may wait 40 ms for an ACK.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(BACKLOG)
+    except OSError as error:
+        listening.close()
+        why = error.strerror or error
+        raise CannotListen(f"The sandbox cannot listen on {host}:{port}: {why}; name another port.") from error
+    return listening

@@ -1,0 +1,110 @@
+"""What can be set for a whole sandbox: its credentials, and the rules and troubles that may change while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from enum import StrEnum
+from typing import Any
+
+
+class Repeat(StrEnum):
+    """What `again` does about a merchant_uid it has met before. PortOne's rule is not published."""
+
+    REFUSE = "refuse"  # code 1, as PortOne's own checks
+    REFUSE_AS_PG = "refuse_as_pg"  # code -1, as refusals from further down
+    ACCEPT = "accept"  # a second real charge
+    SERIALIZE = "serialize"  # in flight only: wait for the first to end, then apply the rule for its outcome
+
+
+class Outage(StrEnum):
+    """A trouble of the whole API. A refused *connect* is only had by stopping the server."""
+
+    NONE = "none"
+    REFUSE = "refuse"  # every connection is reset once its request is in
+    HANG = "hang"
+    ERROR = "error"  # 500
+    UNAVAILABLE = "unavailable"  # 503, HTML
+
+
+class BadSwitch(ValueError):  # noqa: N818 (reads as what it is)
+    """A switch was given a value it does not have; the message says which and what it takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """Rules and troubles of a run. Seconds where a name says so."""
+
+    repeated_paid: Repeat = Repeat.REFUSE
+    repeated_failed: Repeat = Repeat.ACCEPT
+    repeated_in_flight: Repeat = Repeat.SERIALIZE
+    outage: Outage = Outage.NONE
+    latency_seconds: tuple[float, float] = (0.0, 0.0)  # every call takes a random time between the two
+    lookup_delay_seconds: float = 0.0  # a new payment cannot be looked up before that
+    unknown_customer_status: int = 404  # 404 [documented] or 200 [seen in client tests]; the body is the same
+
+    def changed(self, changes: Mapping[str, Any]) -> Switches:
+        """Apply changes by name, as an admin or a caller wrote them; raises BadSwitch."""
+        known = {each.name for each in fields(self)}
+        for name in changes:
+            if name not in known:
+                raise BadSwitch(f"There is no switch {name!r}; there are {', '.join(sorted(known))}.")
+        return replace(self, **{name: _READERS[name](name, value) for name, value in changes.items()})
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a sandbox is started with. An empty seed means: made up once and kept in the ledger."""
+
+    imp_key: str = "sandbox"
+    imp_secret: str = field(default="sandbox", repr=False)
+    seed: str = ""
+    switches: Switches = field(default_factory=Switches)
+
+
+def _repeat(name: str, value: Any) -> Repeat:
+    allowed = [each for each in Repeat if each is not Repeat.SERIALIZE or name == "repeated_in_flight"]
+    if value not in allowed:
+        raise BadSwitch(f"{name} is {value!r}; it can be {', '.join(allowed)}.")
+    return Repeat(value)
+
+
+def _outage(name: str, value: Any) -> Outage:
+    if value not in list(Outage):
+        raise BadSwitch(f"{name} is {value!r}; it can be {', '.join(Outage)}.")
+    return Outage(value)
+
+
+def _latency(name: str, value: Any) -> tuple[float, float]:
+    if not isinstance(value, (list, tuple)) or len(value) != 2:
+        raise BadSwitch(f"{name} is {value!r}; it takes two numbers of seconds, such as [0, 0.05].")
+    low, high = (_seconds(name, each) for each in value)
+    if low > high:
+        raise BadSwitch(f"{name} is {value!r}; the first number must not exceed the second.")
+    return low, high
+
+
+def _seconds(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 86_400:
+        raise BadSwitch(f"{name} is {value!r}; it takes seconds from 0 to 86400.")
+    return float(value)
+
+
+def _status(name: str, value: Any) -> int:
+    if value not in (200, 404):
+        raise BadSwitch(f"{name} is {value!r}; it can be 200 or 404.")
+    return int(value)
+
+
+_READERS: dict[str, Callable[[str, Any], Any]] = {
+    "repeated_paid": _repeat,
+    "repeated_failed": _repeat,
+    "repeated_in_flight": _repeat,
+    "outage": _outage,
+    "latency_seconds": _latency,
+    "lookup_delay_seconds": _seconds,
+    "unknown_customer_status": _status,
+}

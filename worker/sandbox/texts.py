@@ -1,0 +1,59 @@
+"""The sentences PortOne answers with, each with where it is known from.
+
+[seen] in published client code, tests or a pasted trace; [assumed] written for this sandbox because PortOne's
+own wording is not published. Clients must not decide anything by the assumed ones.
+"""
+
+from __future__ import annotations
+
+# tokens
+CREDENTIALS_MISSING = "imp_key, imp_secret 파라메터가 누락되었습니다."  # [seen]
+CREDENTIALS_WRONG = "imp_key, imp_secret 값이 올바르지 않습니다."  # [assumed]; the 401 itself is documented
+
+# again
+NO_BILLING_KEY = "등록되지 않은 구매자입니다."  # [seen] code 1, HTTP 200
+FIELD_MISSING = "{field} 파라메터가 누락되었습니다."  # [assumed], after the wording of getToken
+FIELD_TOO_LONG = "{field} 파라메터는 {limit}자를 초과할 수 없습니다."  # [assumed]
+AMOUNT_NOT_WHOLE = "amount 파라메터는 정수여야 합니다."  # [assumed]
+FIELD_NOT_A_NUMBER = "{field} 파라메터는 0 이상의 숫자여야 합니다."  # [assumed]
+TAX_FREE_TOO_MUCH = "tax_free는 amount를 초과할 수 없습니다."  # [assumed]
+NAME_REQUIRED_INICIS = "이니시스 빌링결제는 상품명이 필수입니다."  # [seen] HTTP 400
+CURRENCY_NOT_KRW = "지원되지 않는 통화입니다."  # [assumed]
+QUOTA_TOO_SMALL_AMOUNT = "할부결제는 50,000원 이상부터 가능합니다."  # [assumed]; the rule is documented
+BELOW_MINIMUM = "결제승인에 실패하였습니다. 최소 결제금액은 {limit}원입니다."  # [assumed]
+ABOVE_MAXIMUM = "결제승인에 실패하였습니다. 1회 결제한도 초과 ({limit}원)"  # [assumed]
+ALREADY_PAID = "이미 결제가 이루어진 거래건입니다."  # [seen] for windows (F1002); for again [assumed]
+ALREADY_USED = "이미 사용된 merchant_uid입니다."  # [assumed]
+IN_FLIGHT = "동일한 merchant_uid로 결제가 진행중입니다."  # [assumed]
+DECLINED = "결제승인에 실패하였습니다. {reason}"  # [seen] for onetime: text, then the PG's code in brackets
+
+# look-ups
+NO_PAYMENT = "존재하지 않는 결제정보입니다."  # [seen] HTTP 404
+UNKNOWN_STATUS = "지원되지 않는 상태값입니다."  # [seen]
+UNKNOWN_SORTING = "지원되지 않는 정렬값입니다."  # [assumed]
+BAD_PAGE = "page, limit 파라메터가 올바르지 않습니다."  # [assumed]; the 400 is documented
+NO_SUCH_PAGE = "조회할 수 있는 페이지를 초과하였습니다."  # [assumed]; the 400 is documented
+BAD_RANGE = "from, to 파라메터가 올바르지 않습니다."  # [assumed]; the 400 is documented
+RANGE_TOO_LONG = "조회기간은 최대 90일입니다."  # [assumed]; the limit is documented
+TOO_MANY_IDS = "최대 100건까지 조회할 수 있습니다."  # [assumed]; the limit is documented
+IDS_MISSING = "imp_uid[] 또는 merchant_uid[] 파라메터가 누락되었습니다."  # [assumed]
+
+# cancelling
+NOTHING_TO_CANCEL = "취소할 결제건이 존재하지 않습니다."  # [seen] code 1
+ALREADY_CANCELLED = "이미 전액취소된 주문입니다."  # [seen] code 1
+CANCEL_TOO_MUCH = "취소요청금액이 취소가능금액을 초과하였습니다."  # [assumed]
+CHECKSUM_DIFFERS = "checksum이 취소가능금액과 일치하지 않습니다."  # [assumed]; the refusal is documented
+TAX_FREE_REQUIRED = "해당 PG는 취소시 tax_free 파라메터가 필수입니다."  # [assumed]; the rule is documented
+CANCEL_IDS_MISSING = "imp_uid 또는 merchant_uid 파라메터가 누락되었습니다."  # [assumed]
+
+# customers
+NO_CUSTOMER = "요청하신 customer_uid({customer_uid})로 등록된 정보를 찾을 수 없습니다."  # [seen]
+CUSTOMER_IDS_MISSING = "customer_uid[] 파라메터가 누락되었습니다."  # [assumed]
+NOT_BY_CARD_DATA = (
+    "{pg}는 카드정보를 이용한 API 결제 및 빌링키 발급을 지원하지 않습니다."  # [assumed]; the rule is documented
+)
+
+# the sandbox's own, in English so that nobody takes them for PortOne's
+NOT_IN_SANDBOX = "{method} {path} is not part of this sandbox."
+METHOD_NOT_ALLOWED = "{path} does not take {method}."
+BODY_UNREADABLE = "The request body is neither a JSON object nor a form."

@@ -1,0 +1,145 @@
+"""Subscriptions from their beginning to their end: subscribe, pause, resume, cancel.
+
+Each is one transaction of guarded UPDATEs: a tick, a pump or another person at the same time gets in the way of none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Row
+from sqlalchemy.orm import Session
+
+from schedules.periods import first_start, next_start
+from schedules.plans import Plan
+from worker.billing_keys import usable_key
+from worker.catalog import plan_row
+from worker.database import subscriptions
+from worker.database.plans import plan_of
+from worker.database.session import Sessions
+from worker.enrolment import EXPECTED_REFERENCE, amount_objection, begin, is_customer_reference
+from worker.lifecycle import SubscriptionStatus
+from worker.refusals import Refused
+from worker.subscription_code import new_code, read_code
+
+OVER = frozenset({SubscriptionStatus.CANCELED, SubscriptionStatus.ENDED})
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """A new subscription, as far as it was decided just now."""
+
+    code: str
+    status: SubscriptionStatus
+    anchor_on: date
+    next_charge_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Canceled:
+    """What a cancellation did; charges in flight end by themselves, paid or void."""
+
+    void: int
+    in_flight: int
+
+
+def subscribe(
+    sessions: Sessions,
+    customer_reference: str,
+    *,
+    plan: str,
+    key: str,
+    start_on: date | None = None,
+    arrears: bool = False,
+    max_amount: int,
+    now: datetime,
+) -> Subscribed:
+    """Begin a subscription. Raises Refused for everything that could not be charged, and for a second one."""
+    if not is_customer_reference(customer_reference):
+        raise Refused(f"The customer reference {customer_reference!r:.60} must be {EXPECTED_REFERENCE}.")
+    with sessions.begin() as session:
+        row = plan_row(session, plan)
+        terms = plan_of(row)
+        billing_key = usable_key(session, key)
+        if objection := amount_objection(terms, billing_key.pg, max_amount=max_amount):
+            raise Refused(f"Plan {plan!r} costs {terms.amount:,} {terms.currency}, but {objection}.")
+        beginning = begin(terms, start_on=start_on, now=now, arrears=arrears)
+        subscribed = Subscribed(new_code(), beginning.status, beginning.anchor_on, beginning.next_charge_at)
+        added = {
+            **asdict(subscribed),
+            "customer_reference": customer_reference,
+            "plan_id": row.id,
+            "billing_key_id": billing_key.id,
+            "reason": "subscribed",
+        }
+        if subscriptions.add(session, added, now=now) is None:
+            code = subscriptions.running(session, plan_id=row.id, customer_reference=customer_reference)
+            raise Refused(
+                f"{customer_reference!r} has a running subscription to plan {plan!r} already: {code}. "
+                "Cancel that one first."
+            )
+    return subscribed
+
+
+def cancel(sessions: Sessions, code: str, *, reason: str, now: datetime) -> Canceled:
+    """End a subscription for good, and void what it owes. A charge in flight ends by itself."""
+    code = read_code(code)
+    with sessions.begin() as session:
+        subscriptions.lock_open_charges(session, code)
+        row = _running(session, code, "canceled")
+        _move(session, row, SubscriptionStatus.CANCELED, reason, None, now)
+        void = subscriptions.void_charges(session, row.id, reason=f"subscription canceled: {reason}", now=now)
+        return Canceled(void, subscriptions.charges_in_flight(session, row.id))
+
+
+def pause(sessions: Sessions, code: str, *, reason: str, now: datetime) -> None:
+    """Let nothing fall due until it is resumed. What it owes already is charged no more until then."""
+    with sessions.begin() as session:
+        row = _running(session, read_code(code), "paused")
+        if row.status not in {SubscriptionStatus.TRIALING, SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE}:
+            raise Refused(f"Subscription {row.code} is {row.status}; only one that is billed can be paused.")
+        _move(session, row, SubscriptionStatus.PAUSED, reason, None, now)
+
+
+def resume(sessions: Sessions, code: str, *, reason: str, now: datetime) -> datetime:
+    """Bill a paused subscription again, from its next period on; returns when. The pause is not owed."""
+    with sessions.begin() as session:
+        row = _running(session, read_code(code), "resumed")
+        if row.status != SubscriptionStatus.PAUSED:
+            raise Refused(f"Subscription {row.code} is {row.status}, not paused; there is nothing to resume.")
+        plan = plan_of(plan_row(session, row.plan_code))
+        next_charge_at = next_start(plan, row.anchor_on, after=now)
+        _move(session, row, _status_resumed(row, plan, next_charge_at), reason, next_charge_at, now)
+    return next_charge_at
+
+
+def _running(session: Session, code: str, wanted: str) -> Row[Any]:
+    """Lock a subscription that is not over, or raise Refused."""
+    row = subscriptions.locked(session, code)
+    if row is None:
+        raise Refused(f"There is no subscription {code!r:.60}. `again subscription list` shows those there are.")
+    if row.status in OVER:
+        raise Refused(f"Subscription {code} is {row.status}, which is for good; it cannot be {wanted}.")
+    return row
+
+
+def _move(
+    session: Session,
+    row: Row[Any],
+    status: SubscriptionStatus,
+    reason: str,
+    next_charge_at: datetime | None,
+    now: datetime,
+) -> None:
+    moved = subscriptions.move(session, row, status, reason=reason, next_charge_at=next_charge_at, now=now)
+    assert moved, "the row is locked, so nobody else can have moved it"
+
+
+def _status_resumed(row: Row[Any], plan: Plan, next_charge_at: datetime) -> SubscriptionStatus:
+    if row.owes:
+        return SubscriptionStatus.PAST_DUE
+    if plan.trial_days and next_charge_at == first_start(plan, row.anchor_on):
+        return SubscriptionStatus.TRIALING  # it was paused in its trial, which is not over
+    return SubscriptionStatus.ACTIVE

@@ -1,0 +1,151 @@
+"""Running all the parts of Again on one machine: the servers, the sandbox, a worker, beat and flower."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, sleep
+
+import httpx
+
+from worker.embedded import Addresses, running_servers
+from worker.settings import Settings
+
+STOP_SECONDS = 30.0
+"""How long a part may take to end what it has begun; a pump in flight needs its calls' time-out."""
+
+
+class DidNotStart(RuntimeError):  # noqa: N818 - reads as a sentence where it is raised
+    """A part of Again did not start; the message names it and its log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One process of ours: what it is, what it runs, where it can be reached, and where it writes."""
+
+    name: str
+    command: tuple[str, ...]
+    process: subprocess.Popen[bytes]
+    log: Path
+    url: str | None = None
+
+    @property
+    def ended(self) -> int | None:
+        return self.process.poll()
+
+    def stop(self, *, patience: float = STOP_SECONDS) -> None:
+        """Ask it to end, wait, and insist."""
+        if self.ended is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(patience)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Everything that runs, and the settings with which other commands find it."""
+
+    settings: Settings
+    addresses: Addresses
+    parts: tuple[Part, ...]
+
+    def part(self, name: str) -> Part:
+        return next(part for part in self.parts if part.name == name)
+
+
+@contextmanager
+def running_stack(settings: Settings, *, sandbox_port: int, flower_port: int) -> Iterator[Stack]:
+    """Start every part and stop all of them at the end, the ones that charge first.
+
+    Raises DidNotStart, and then leaves nothing running.
+    """
+    folder = settings.data_dir.resolve()
+    logs = folder / "logs"
+    with running_servers(settings) as addresses, ExitStack() as stopping:
+        logs.mkdir(parents=True, exist_ok=True)
+        sandbox_url = f"http://127.0.0.1:{sandbox_port}"
+        given = {"database_url": addresses.database_url, "broker_url": addresses.broker_url}
+        settings = settings.model_copy(update={"sandbox_url": sandbox_url})
+        environment = settings.environment(**{f"AGAIN_{name.upper()}": value for name, value in given.items()})
+        parts: list[Part] = []
+
+        def start(name: str, *command: str, url: str | None = None) -> Part:
+            part = start_part(name, command, environment, logs, url=url)
+            stopping.callback(part.stop)
+            parts.append(part)
+            return part
+
+        if not settings.live:
+            ledger = str(folder / "sandbox.sqlite")
+            again = (sys.executable, "-m", "worker.cli", "sandbox", "--port", str(sandbox_port), "--ledger", ledger)
+            wait_for(start("sandbox", *again, url=sandbox_url), "/_sandbox/health")
+        celery = (sys.executable, "-m", "celery", "-A", "worker.app")
+        start("flower", *celery, "flower", "--address=127.0.0.1", f"--port={flower_port}", url=_flower(flower_port))
+        start("beat", *celery, "beat", "-l", settings.log_level, "-s", str(folder / "beat-schedule"))
+        start("worker", *celery, "worker", "-P", "prefork", "-c", "2", "-l", settings.log_level, *_QUIET)
+        wait_for(parts[-3], "/healthcheck")
+        yield Stack(settings, addresses, tuple(parts))
+
+
+_QUIET = ("--without-gossip", "--without-mingle")
+"""Workers have nothing to tell each other: rows are the queue."""
+
+
+def start_part(
+    name: str, command: tuple[str, ...], environment: Mapping[str, str], logs: Path, *, url: str | None = None
+) -> Part:
+    """Start one process in a session of its own, so that Ctrl-C reaches it only through us."""
+    log = logs / f"{name}.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(  # noqa: S603 - our own commands
+            command,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    return Part(name, command, process, log, url)
+
+
+def wait_for(part: Part, path: str, *, patience: float = 30.0) -> None:
+    """Wait until a part answers HTTP; raises DidNotStart with the end of its log."""
+    deadline = monotonic() + patience
+    while monotonic() < deadline and part.ended is None:
+        try:
+            if httpx.get(f"{part.url}{path}", timeout=2, trust_env=False).status_code == 200:
+                return
+        except httpx.TransportError:
+            sleep(0.1)
+    raise DidNotStart(f"{part.name} did not start; its log {part.log} ends with: {last_lines(part.log)}")
+
+
+def last_lines(log: Path, count: int = 3) -> str:
+    """Give the end of a log."""
+    return " / ".join(log.read_text(errors="replace").splitlines()[-count:])
+
+
+def free_port(wanted: int) -> int:
+    """Give the wanted port, or another free one when it is taken."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise DidNotStart(f"no free port on 127.0.0.1, not even another one than {wanted}")
+
+
+def _flower(port: int) -> str:
+    return f"http://127.0.0.1:{port}"
