@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -24,9 +25,16 @@ def _clean_environment() -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+def server_folder() -> Iterator[Path]:
+    """A folder for servers. Not pytest's own: that is closed to other users, and PostgreSQL runs as one under root."""
+    with tempfile.TemporaryDirectory(prefix="again-tests-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres(server_folder: Path) -> Iterator[Postgres]:
     """A real PostgreSQL whose database `again` is migrated and kept as the template of every test's own."""
-    server = Postgres(tmp_path_factory.mktemp("postgres") / "data")
+    server = Postgres(server_folder / "postgres")
     engine = create_database_engine(server.url, actor="template")
     migrations.upgrade(engine)
     engine.dispose()
@@ -59,8 +67,8 @@ def sessions(engine: Engine) -> Sessions:
 
 
 @pytest.fixture(scope="session")
-def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def valkey(server_folder: Path) -> Iterator[str]:
     """The address of a real Valkey."""
-    server = Valkey(Path(tmp_path_factory.mktemp("valkey")))
+    server = Valkey(server_folder / "valkey")
     yield server.url
     server.close()

@@ -37,8 +37,8 @@ class RowsRefused(Refused):
         self.problems = sorted(problems, key=lambda problem: (problem.line, problem.column))[:LISTED]
         self.total = total
         listed = "\n".join(map(str, self.problems))
-        more = f"\n... and {total - len(self.problems)} more" if total > len(self.problems) else ""
-        count = "1 problem" if total == 1 else f"{total} problems"
+        more = f"\n... and {total - len(self.problems):,} more" if total > len(self.problems) else ""
+        count = "1 problem" if total == 1 else f"{total:,} problems"
         super().__init__(f"{listed}{more}\nNothing was imported: {count}. Correct the file and try again.")
 
 

@@ -115,11 +115,15 @@ def resume(sessions: Sessions, code: str, *, reason: str, now: datetime) -> date
     return next_charge_at
 
 
+def no_such(code: str) -> Refused:
+    return Refused(f"There is no subscription {code!r:.60}. `again subscription list` shows those there are.")
+
+
 def _running(session: Session, code: str, wanted: str) -> Row[Any]:
     """Lock a subscription that is not over, or raise Refused."""
     row = subscriptions.locked(session, code)
     if row is None:
-        raise Refused(f"There is no subscription {code!r:.60}. `again subscription list` shows those there are.")
+        raise no_such(code)
     if row.status in OVER:
         raise Refused(f"Subscription {code} is {row.status}, which is for good; it cannot be {wanted}.")
     return row

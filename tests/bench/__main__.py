@@ -60,7 +60,9 @@ class Usage:
 
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="again-bench-") as folder:
-        settings = Settings.from_env({"AGAIN_DATA_DIR": folder, "AGAIN_WINDOW": str(WINDOW), "AGAIN_LOG_LEVEL": "WARNING"})
+        settings = Settings.from_env(
+            {"AGAIN_DATA_DIR": folder, "AGAIN_WINDOW": str(WINDOW), "AGAIN_LOG_LEVEL": "WARNING"}
+        )
         with running_servers(settings) as addresses:
             _bench(settings, addresses, Path(folder))
 
@@ -87,7 +89,7 @@ def _bench(settings: Settings, addresses: Addresses, folder: Path) -> None:
 
 def _bare(url: str) -> dict[str, float]:
     command = [sys.executable, "-m", "tests.bench.bare_client", url, str(WINDOW), str(CHARGES)]
-    result: dict[str, float] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)  # noqa: S603
+    result: dict[str, float] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     return result
 
 
@@ -120,7 +122,9 @@ def _obvious(
         usage.sample()
         before = usage.cpu_seconds
         for charge_id in connection.scalars(text("SELECT id FROM charges")).all():
-            app.send_task("obvious.charge", (charge_id, url, addresses.database_url.replace("postgresql:", "postgresql+psycopg:")))
+            app.send_task(
+                "obvious.charge", (charge_id, url, addresses.database_url.replace("postgresql:", "postgresql+psycopg:"))
+            )
         connection.rollback()
         _until_paid(engine, OBVIOUS_CHARGES, usage)
         cpu = usage.cpu_seconds - before
@@ -197,7 +201,7 @@ def _call(app: str, task: str, environment: dict[str, str]) -> None:
 
 def _celery(app: str, *arguments: str, environment: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
     command = [sys.executable, "-m", "celery", "-A", app, *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, check=False)  # noqa: S603
+    return subprocess.run(command, env=environment, capture_output=True, check=False)
 
 
 @contextmanager
@@ -220,12 +224,12 @@ def _report(bare: dict[str, float], pump: dict[str, float], obvious: dict[str, f
     ]
     for name, row in rows:
         memory = f"{row['peak_mib']:.0f}" if "peak_mib" in row else "-"
-        table.add_row(
-            name, f"{row['rate']:.1f}", f"{row['rate'] / bare['rate']:.3f}", f"{row['cpu_ms']:.2f}", memory
-        )
+        table.add_row(name, f"{row['rate']:.1f}", f"{row['rate'] / bare['rate']:.3f}", f"{row['cpu_ms']:.2f}", memory)
     console.print(table)
     ratio = pump["rate"] / bare["rate"]
-    console.print(f"ratio {ratio:.3f} (aim: at least {RATIO_LIMIT}), {pump['rate'] / obvious['rate']:.0f} times the obvious design")
+    console.print(
+        f"ratio {ratio:.3f} (aim: at least {RATIO_LIMIT}), {pump['rate'] / obvious['rate']:.0f} times the obvious design"
+    )
     console.print(f"CPU {pump['cpu_ms']:.2f} ms per charge (aim: at most {CPU_LIMIT_MS})")
     console.print(f"memory {pump['peak_mib']:.0f} MiB (aim: under {MEMORY_LIMIT_MIB})")
 

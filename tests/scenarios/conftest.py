@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -15,6 +14,7 @@ from sqlalchemy import select, text
 
 from schedules.plans import Plan
 from tests.fixtures.book import Book
+from tests.fixtures.sandbox import RunningSandbox, running_sandbox
 from worker import process, tasks
 from worker.database import models
 from worker.merchant_uid import MerchantUid, parse
@@ -22,7 +22,6 @@ from worker.process import Process
 from worker.runtime import Runtime
 from worker.sandbox.behaviours import Behaviour
 from worker.sandbox.client import SandboxAdmin
-from worker.sandbox.server import SandboxServer
 from worker.settings import Settings
 
 
@@ -115,14 +114,9 @@ class World:
 
 
 @pytest.fixture
-def sandbox(tmp_path: Path, clock_box: list[datetime]) -> Iterator[SandboxServer]:
-    server = SandboxServer(tmp_path / "ledger.sqlite", clock=lambda: clock_box[0])
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    yield server
-    server.stop()
-    thread.join(timeout=10)
-    assert not thread.is_alive()
+def sandbox(tmp_path: Path, clock_box: list[datetime]) -> Iterator[RunningSandbox]:
+    with running_sandbox(tmp_path / "ledger.sqlite", clock=lambda: clock_box[0]) as running:
+        yield running
 
 
 @pytest.fixture
@@ -132,34 +126,23 @@ def clock_box() -> list[datetime]:
 
 
 @pytest.fixture
-def make_settings(sandbox: SandboxServer) -> Callable[..., Settings]:
-    def make(**variables: str) -> Settings:
-        return Settings.from_env(
-            {
-                "AGAIN_SANDBOX_URL": sandbox.base_url,
-                "AGAIN_CONNECT_TIMEOUT_SECONDS": "2",
-                "AGAIN_READ_TIMEOUT_SECONDS": "1",
-                **variables,
-            }
-        )
-
-    return make
-
-
-@pytest.fixture
 def world(
     database_url: str,
-    sandbox: SandboxServer,
-    make_settings: Callable[..., Settings],
+    sandbox: RunningSandbox,
     clock_box: list[datetime],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[World]:
     # Celery wants an address when a task is first called, though no message is sent here.
     monkeypatch.setenv("AGAIN_DATABASE_URL", database_url)
     monkeypatch.setenv("AGAIN_BROKER_URL", "memory://")
-    runtime = Runtime.create(make_settings(), database_url, actor="scenario", clock=lambda: clock_box[0])
-    with SandboxAdmin(sandbox.base_url) as portone:
-        world = World(runtime, portone, Book(runtime.sessions), clock_box)
-        process._current = Process(runtime)
-        yield world
-        process.forget()
+    settings = Settings.from_env(
+        {
+            "AGAIN_SANDBOX_URL": sandbox.base_url,
+            "AGAIN_CONNECT_TIMEOUT_SECONDS": "2",
+            "AGAIN_READ_TIMEOUT_SECONDS": "1",
+        }
+    )
+    runtime = Runtime.create(settings, database_url, actor="scenario", clock=lambda: clock_box[0])
+    process._current = Process(runtime)
+    yield World(runtime, sandbox.admin, Book(runtime.sessions), clock_box)
+    process.forget()

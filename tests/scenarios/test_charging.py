@@ -8,11 +8,11 @@ from itertools import pairwise
 import pytest
 
 from tests.scenarios.conftest import World
+from worker import tasks
 from worker.database import stops
 from worker.database.claims import claim
 from worker.lifecycle import SubscriptionStatus
 from worker.sandbox.behaviours import Behaviour, Reply, Shape, decline, pay, troubled
-from worker.tasks import limits, open_charges
 
 
 @pytest.mark.parametrize("pg", ["kakaopay", "payco"])
@@ -121,9 +121,9 @@ def test_a_worker_that_died_after_the_claim_leaves_an_attempt_that_is_looked_up(
     world.tick()
     world.wait(days=31)
     # A claim commits the attempt; the process ends before anything is sent.
-    open_charges()
+    tasks.open_charges()
     with world.runtime.sessions.begin() as session:
-        settings = limits(world.runtime.settings)
+        settings = tasks.limits(world.runtime.settings)
         (left,) = claim(session, now=world.now, limit=10, lease=settings.lease, prefix=settings.prefix)
     assert left.sends == 1
     world.tick()

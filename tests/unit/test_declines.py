@@ -253,7 +253,9 @@ def test_every_code_of_every_table_is_tested_here():
     by_table = {id(table): {pg for pg in CODES if CODES[pg] is table} for table in CODES.values()}
     for table in CODES.values():
         prefixed = {RELAY_PREFIXES.get(pg, "") for pg in by_table[id(table)]}
-        known_by = {code.removeprefix(prefix) for pg, code in tested if pg in by_table[id(table)] for prefix in prefixed}
+        known_by = {
+            code.removeprefix(prefix) for pg, code in tested if pg in by_table[id(table)] for prefix in prefixed
+        }
         of_kcp = set(CODES["kcp"]) if "payco" in by_table[id(table)] else set()
         assert set(table) - known_by - of_kcp == set()
 

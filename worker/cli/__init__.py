@@ -7,9 +7,15 @@ database is not migrated. `worker.cli.exits` has the table.
 
 from __future__ import annotations
 
+import io
+import sys
+
 
 def main() -> None:
     """Run the command line of this process."""
     from worker.cli.commands import app
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without Korean shows codes, not a traceback
     app()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from worker.cli import console, words
+from worker.cli.audit import print_audit
 from worker.cli.options import Json, Limit
 from worker.lifecycle import AttemptStatus, BillingKeyStatus, ChargeStatus, SubscriptionStatus
 
@@ -69,7 +70,7 @@ def print_charges(charges: Sequence[Mapping[str, Any]]) -> None:
     console.table(
         "ID",
         "SUBSCRIPTION",
-        "PERIOD FROM",
+        "FROM",
         "AMOUNT",
         "STATUS",
         "WHEN",
@@ -77,7 +78,7 @@ def print_charges(charges: Sequence[Mapping[str, Any]]) -> None:
             (
                 str(row["id"]),
                 row["subscription"],
-                words.local(row["period_start"], row["time_zone"]),
+                words.local_date(row["period_start"], row["time_zone"]),
                 words.money(row["amount"], row["currency"]),
                 row["status"],
                 _when(row),
@@ -90,11 +91,10 @@ def print_charges(charges: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _when(row: Mapping[str, Any]) -> str:
-    if row["paid_at"] is not None:
-        return f"paid {words.local(row['paid_at'], row['time_zone'])}"
+    """Say when it was paid, is attempted next, or came to its status; which of them, the status tells."""
     if row["next_attempt_at"] is not None:
-        return f"next {words.local(row['next_attempt_at'], row['time_zone'])}"
-    return f"since {words.local(row['status_at'], row['time_zone'])}"
+        return f"next {words.local_time(row['next_attempt_at'], row['time_zone'])}"
+    return words.local_time(row["paid_at"] or row["status_at"], row["time_zone"])
 
 
 def _found(session: Session, text: str, now: datetime) -> Row[Any]:
@@ -137,8 +137,6 @@ def _prospect(row: Row[Any], attempts: Sequence[Mapping[str, Any]], now: datetim
 def _print(
     shown: Mapping[str, Any], sentence: str, attempts: Sequence[Mapping[str, Any]], audit: Sequence[Mapping[str, Any]]
 ) -> None:
-    from worker.cli.subscription import print_audit
-
     at = words.in_zone(shown["time_zone"])
     key = "none" if shown["key_id"] is None else f"{shown['key_id']} ({shown['pg']}, {shown['key_status']})"
     console.details(

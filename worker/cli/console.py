@@ -59,12 +59,14 @@ def print_json(document: object) -> None:
 
 def table(*columns: str, rows: Iterable[Sequence[Cell]], right: Sequence[str] = (), whole: Sequence[str] = ()) -> None:
     """Print rows under a head. `right` names columns of numbers, `whole` those that must not be broken."""
+    if not (rows := list(rows)):
+        return note("there are none")
     grid = Table(box=None, pad_edge=False, header_style="bold")
     for name in columns:
         grid.add_column(name, justify="right" if name in right else "left", no_wrap=name in whole, overflow="fold")
     for row in rows:
         grid.add_row(*(Text(plain(cell)) if isinstance(cell, str) else cell for cell in row))
-    output().print(grid)
+    return output().print(grid)
 
 
 def details(values: Mapping[str, Cell | None]) -> None:

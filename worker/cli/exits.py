@@ -37,6 +37,12 @@ class NotMigrated(RuntimeError):  # noqa: N818 - reads as a sentence where it is
 class Commands(TyperGroup):
     """A group whose commands end with one sentence and an exit code instead of a traceback, unless it is a bug."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        for argument in args:
+            if not argument.isascii() and argument.encode(errors="replace").decode() != argument:
+                raise typer.BadParameter(f"{argument!r:.60} is not UTF-8 text")
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)

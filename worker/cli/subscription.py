@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from worker.runtime import Runtime
 
 SHOWN_CHARGES = 12
-SHOWN_PERIODS = 3
 
 app = typer.Typer(help="Who is on which plan.", no_args_is_help=True)
 
@@ -93,7 +92,7 @@ def list_subscriptions(
                 row["customer_reference"],
                 row["plan"],
                 row["status"],
-                words.local(row["next_charge_at"], row["time_zone"]),
+                words.local_time(row["next_charge_at"], row["time_zone"]),
                 "none" if row["key_id"] is None else f"{row['key_id']} {row['key_status']}",
             )
             for row in listed
@@ -106,6 +105,7 @@ def list_subscriptions(
 def show(code: Code, *, as_json: Json = False) -> None:
     """Show a subscription with its periods, its charges and its history."""
     from worker.cli.database import database
+    from worker.cli.subscription_details import print_subscription, upcoming_periods
     from worker.database import history, plans
 
     with database(as_json=as_json) as runtime:
@@ -114,11 +114,11 @@ def show(code: Code, *, as_json: Json = False) -> None:
             plan = plans.named(session, shown["plan"])
             charges = history.charges(session, status=None, subscription=shown["code"], limit=SHOWN_CHARGES)
             audit = history.audit(session, "subscription", shown["id"])
-    upcoming = _upcoming(plan, shown)
+    upcoming = upcoming_periods(plan, shown)
     if as_json:
         console.print_json({**shown, "upcoming": upcoming, "charges": charges, "audit": audit})
     else:
-        _print(shown, upcoming, charges, audit)
+        print_subscription(shown, upcoming, charges, audit)
 
 
 @app.command("cancel")
@@ -168,7 +168,7 @@ def resume(code: Code, reason: Reason = "resumed by hand", *, as_json: Json = Fa
         console.say(f"Subscription {shown['code']} is {shown['status']}; its next charge is due on {at}.")
 
 
-def _date(text: str) -> Any:
+def _date(text: str) -> date | None:
     from worker.import_rows import read_date
     from worker.refusals import Refused
 
@@ -180,70 +180,11 @@ def _date(text: str) -> Any:
 
 def _shown(runtime: Runtime, code: str) -> Mapping[str, Any]:
     from worker.database import subscriptions
-    from worker.refusals import Refused
     from worker.subscription_code import read_code
+    from worker.subscriptions import no_such
 
     with runtime.sessions() as session:
         shown = subscriptions.shown(session, read_code(code))
     if shown is None:
-        raise Refused(f"There is no subscription {code!r:.60}. `again subscription list` shows those there are.")
+        raise no_such(code)
     return shown
-
-
-def _upcoming(plan_row: Any, shown: Mapping[str, Any]) -> list[Mapping[str, datetime]]:
-    """List the next periods that will be charged; none while nothing falls due."""
-    from schedules.periods import period_starting
-    from worker.database.plans import plan_of
-
-    start: datetime | None = shown["next_charge_at"]
-    periods: list[Mapping[str, datetime]] = []
-    while start is not None and len(periods) < SHOWN_PERIODS:
-        period = period_starting(plan_of(plan_row), shown["anchor_on"], start)
-        periods.append({"start": period.start, "end": period.end})
-        start = period.end
-    return periods
-
-
-def _print(shown: Mapping[str, Any], upcoming: list[Mapping[str, datetime]], charges: Any, audit: Any) -> None:
-    at = words.in_zone(shown["time_zone"])
-    key = "none; it waits for one"
-    if shown["key_id"] is not None:
-        key = " ".join(
-            (
-                f"{shown['key_id']}",
-                shown["key_label"],
-                f"({shown['pg']}, {shown['customer_uid']}, {shown['key_status']})",
-            )
-        )
-    current = shown["current_period_start"]
-    console.details(
-        {
-            "subscription": shown["code"],
-            "customer": shown["customer_reference"],
-            "plan": shown["plan"],
-            "key": key,
-            "status": f"{shown['status']} since {at(shown['status_at'])} ({shown['status_reason']})",
-            "anchor": str(shown["anchor_on"]),
-            "current period": f"{at(current)} to {at(shown['current_period_end'])}" if current else None,
-            "next periods": "\n".join(f"{at(each['start'])} to {at(each['end'])}" for each in upcoming) or "none",
-        }
-    )
-    if charges:
-        from worker.cli.charge import print_charges
-
-        console.head(f"The last {len(charges)} charges" if len(charges) == SHOWN_CHARGES else "Charges")
-        print_charges(charges)
-    console.head("History")
-    print_audit(audit, shown["time_zone"])
-
-
-def print_audit(audit: Any, zone: str) -> None:
-    """Print who changed a status, when and why."""
-    console.table(
-        "AT",
-        "STATUS",
-        "REASON",
-        "BY",
-        rows=[(words.local(row["at"], zone), row["to_status"], row["reason"], row["actor"]) for row in audit],
-        whole=("AT", "STATUS"),
-    )

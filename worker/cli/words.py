@@ -24,11 +24,17 @@ def age(since: datetime | None, now: datetime) -> str:
 
 
 def local(instant: datetime | None, zone: str | ZoneInfo) -> str:
-    """Show an instant by the clocks of a zone, to the minute; nothing for None."""
-    if instant is None:
-        return ""
-    zone = ZoneInfo(zone) if isinstance(zone, str) else zone
-    return f"{instant.astimezone(zone):%Y-%m-%d %H:%M %Z}"
+    """Show an instant by the clocks of a zone, which is named; nothing for None."""
+    return _formatted(instant, zone, "%Y-%m-%d %H:%M %Z")
+
+
+def local_time(instant: datetime | None, zone: str | ZoneInfo) -> str:
+    """Show an instant by the clocks of a zone that the reader knows; nothing for None."""
+    return _formatted(instant, zone, "%Y-%m-%d %H:%M")
+
+
+def local_date(instant: datetime | None, zone: str | ZoneInfo) -> str:
+    return _formatted(instant, zone, "%Y-%m-%d")
 
 
 def in_zone(zone: str) -> Callable[[datetime], str]:
@@ -38,3 +44,9 @@ def in_zone(zone: str) -> Callable[[datetime], str]:
 
 def money(amount: int, currency: str = "KRW") -> str:
     return f"{amount:,} {currency}"
+
+
+def _formatted(instant: datetime | None, zone: str | ZoneInfo, form: str) -> str:
+    if instant is None:
+        return ""
+    return instant.astimezone(ZoneInfo(zone) if isinstance(zone, str) else zone).strftime(form)

@@ -41,7 +41,7 @@ _CONFLICTS = text("""
         FROM compared WHERE channel_key IS DISTINCT FROM key_channel
         UNION ALL
         SELECT r.line, 'customer_reference', r.customer_reference,
-               format('a customer without a running subscription to this plan, and %s is running', s.code)
+               format('a customer without a running subscription to this plan; %s is running', s.code)
         FROM import_rows r JOIN subscriptions s ON s.plan_id = r.plan_id AND s.customer_reference = r.customer_reference
         WHERE s.status NOT IN ('canceled', 'ended')
         UNION ALL
@@ -53,7 +53,7 @@ _CONFLICTS = text("""
         WHERE r.channel_key IS NOT NULL AND r.channel_key IS DISTINCT FROM k.channel_key
         UNION ALL
         SELECT r.line, 'customer_uid', r.customer_uid,
-               format('an active billing key, and billing key %s is %s', k.id, k.status)
+               format('an active billing key; key %s is %s', k.id, k.status)
         FROM import_rows r JOIN billing_keys k USING (customer_uid) WHERE k.status <> 'active'
     )
     SELECT line, column_name, value, expected, count(*) OVER () AS total

@@ -30,7 +30,7 @@ LONGEST_TEXT = 500  # characters of anything that is stored
 LONGEST_IDENTIFIER = 100  # PortOne's own limits are 32 to 80 (documented)
 
 _LONG_NUMBER = re.compile(r"\d(?:[ -]?\d){9,}")
-_CUSTOMER_UID = re.compile(r"(customer_uid\W{0,3})[\w.@:-]+")  # PortOne quotes it in its refusals (seen in client code)
+_CUSTOMER_UID = re.compile(r"(customer_uid\W{0,3})(?!removed\])[\w.@:-]+")  # PortOne quotes it in its refusals (seen in client code)
 _TELLING = 8
 """A customer_uid shorter than that is left in a text: it names nobody, and taking it out could take out a PG's code."""
 
@@ -136,7 +136,7 @@ def kept(document: Mapping[str, Any]) -> dict[str, Any]:
 def redacted(text: str, customer_uid: object = None) -> str:
     """Hide in a PG's text the billing key and what could be a card or account number, and cut it to be readable."""
     if isinstance(customer_uid, str) and len(customer_uid) >= _TELLING:
-        text = text.replace(customer_uid, "[customer_uid removed]")
+        text = text.replace(customer_uid, "[removed]")
     text = _CUSTOMER_UID.sub(r"\1[removed]", storable(text))
     return _LONG_NUMBER.sub("[number removed]", text)[:LONGEST_TEXT]
 

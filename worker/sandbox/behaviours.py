@@ -25,7 +25,7 @@ class Reply(StrEnum):
     """What becomes of the answer."""
 
     PLAIN = "plain"
-    HANG = "hang"
+    HANG = "hang"  # nothing arrives; for PortOne the request is over, so its merchant_uid is not in flight
     DROP = "drop"
     RESET = "reset"
     CUT = "cut"  # half of the body, then the connection closes

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from tests.fixtures.book import Book
@@ -38,15 +38,11 @@ def write(sessions: Sessions, attempt: OpenAttempt, outcome: Outcome) -> WriteBa
     return record(sessions, [settle(attempt, outcome, now=NOW, policy=POLICY)], now=NOW)
 
 
-def states(sessions: Sessions) -> Row[tuple[str, str]]:
+def states(sessions: Sessions) -> tuple[str, str]:
+    query = text("SELECT c.status, a.status FROM charges c JOIN attempts a ON a.charge_id = c.id ORDER BY a.id")
     with sessions() as session:
-        return (
-            session.execute(
-                text("SELECT c.status, a.status FROM charges c JOIN attempts a ON a.charge_id = c.id ORDER BY a.id")
-            )
-            .one()
-            ._tuple()
-        )
+        charge, attempt = session.execute(query).one()
+    return charge, attempt
 
 
 @pytest.fixture
@@ -204,7 +200,13 @@ def test_the_database_itself_refuses_that(what: str, attempt: OpenAttempt, sessi
 
 
 def test_one_batch_holds_any_mixture(book: Book, sessions: Sessions):
-    outcomes = [PAID, SOFT, NotCharged(NotChargedReason.CONNECT_FAILED), Unknown(UnknownReason.TIMEOUT), PAID]
+    outcomes: list[Outcome] = [
+        PAID,
+        SOFT,
+        NotCharged(NotChargedReason.CONNECT_FAILED),
+        Unknown(UnknownReason.TIMEOUT),
+        PAID,
+    ]
     for _ in outcomes:
         book.subscribe(now=NOW)
     open_all(sessions)

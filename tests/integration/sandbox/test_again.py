@@ -166,6 +166,14 @@ def test_issuing_again_under_a_customer_uid_replaces_the_key(api: Api, admin: Sa
     assert check(api.again("m1"), PAYMENT)["pg_provider"] == "payco"
 
 
+def test_a_key_issued_again_begins_its_story_anew(api: Api, admin: SandboxAdmin):
+    statuses = []
+    for merchant_uid in ("m1", "m2"):
+        admin.create_key("key", decline(times=1), pay())
+        statuses.append(api.again(merchant_uid).json()["response"]["status"])
+    assert statuses == ["failed", "failed"]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [

@@ -62,6 +62,15 @@ def test_of_several_payments_the_paid_one_is_cancelled(api: Api, admin: SandboxA
     assert check(api.post(CANCEL, merchant_uid="m1"), PAYMENT)["imp_uid"] == paid["imp_uid"]
 
 
+def test_a_cancelled_payment_does_not_hide_a_paid_one(api: Api, admin: SandboxAdmin):
+    admin.create_key("key")
+    admin.switch(repeated_paid="accept")
+    api.paid("m1")
+    api.post(CANCEL, merchant_uid="m1")
+    second = api.paid("m1")
+    assert check(api.post(CANCEL, merchant_uid="m1"), PAYMENT)["imp_uid"] == second["imp_uid"]
+
+
 @pytest.mark.parametrize("fields", [{"merchant_uid": "nothing"}, {"imp_uid": "nothing"}, {"merchant_uid": "failed"}])
 def test_nothing_to_cancel_is_code_1(api: Api, admin: SandboxAdmin, fields: dict[str, Any]):
     admin.create_key("key", decline())

@@ -67,6 +67,12 @@ def test_times_that_do_not_apply_are_zero():
     assert [failed[name] for name in times] == [NOW, 0, NOW + 5, 0]
 
 
+def test_only_an_approved_card_charge_has_an_approval_number():
+    by_card = started("payco", Instrument.CARD)
+    assert payments.paid(by_card, at=NOW)["apply_num"] == "00000042"
+    assert payments.failed(by_card, at=NOW, reason="no")["apply_num"] is None
+
+
 @given(st.lists(st.integers(min_value=1, max_value=5000), min_size=1, max_size=10))
 def test_partial_cancels_add_up_and_the_last_one_cancels(parts: list[int]):
     payment = payments.paid(started(amount=max(100, sum(parts))), at=NOW)

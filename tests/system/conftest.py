@@ -1,0 +1,109 @@
+"""Real processes: Celery workers and beat, started and stopped as an operator would."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+import redis
+from sqlalchemy import text
+
+from tests.fixtures.book import Book
+from tests.fixtures.sandbox import running_sandbox
+from worker.database.session import Sessions
+from worker.demo.comparison import Comparison, compare
+from worker.sandbox.behaviours import Behaviour
+from worker.sandbox.client import SandboxAdmin
+from worker.settings import Settings
+from worker.supervision import Part, last_lines, start_part
+
+VARIABLES = {
+    "AGAIN_TICK_SECONDS": "1",
+    "AGAIN_WINDOW": "50",
+    "AGAIN_CONNECT_TIMEOUT_SECONDS": "1",
+    "AGAIN_READ_TIMEOUT_SECONDS": "2",
+    "AGAIN_SETTLE_SECONDS": "2",
+    "AGAIN_QUIET_PERIOD_SECONDS": "11",
+    "AGAIN_LADDER_SECONDS": "2,4,6,8,10,12,15,20,30,60",
+    "AGAIN_NOT_CHARGED_DELAY_SECONDS": "1",
+}
+
+
+@dataclass
+class Site:
+    """A database, a broker and a sandbox, and whatever processes the test starts between them."""
+
+    settings: Settings
+    database_url: str
+    broker_url: str
+    sessions: Sessions
+    portone: SandboxAdmin
+    logs: Path
+    parts: list[Part] = field(default_factory=list)
+
+    def start(self, name: str, *command: str) -> Part:
+        environment = self.settings.environment(
+            AGAIN_DATABASE_URL=self.database_url, AGAIN_BROKER_URL=self.broker_url, FLOWER_UNAUTHENTICATED_API="true"
+        )
+        part = start_part(name, (sys.executable, "-m", "celery", "-A", "worker.app", *command), environment, self.logs)
+        self.parts.append(part)
+        return part
+
+    def start_worker(self, name: str = "worker") -> Part:
+        quiet = ("--without-gossip", "--without-mingle")
+        return self.start(name, "worker", "-P", "prefork", "-c", "2", "-l", "INFO", "-n", f"{name}@%h", *quiet)
+
+    def start_beat(self, name: str = "beat") -> Part:
+        return self.start(name, "beat", "-l", "INFO", "-s", str(self.logs / f"{name}-schedule"))
+
+    def subscribe(self, *stories: tuple[int, tuple[Behaviour, ...]]) -> int:
+        """So many due subscriptions per story; returns how many in all."""
+        book, now, total = Book(self.sessions), datetime.now(UTC), 0
+        book.plan(now=now, charge_hour="0")
+        for count, story in stories:
+            for _ in range(count):
+                subscribed = book.subscribe(now=now)
+                self.portone.create_key(subscribed.customer_uid, *story)
+                total += 1
+        return total
+
+    def statuses(self) -> Counter[str]:
+        with self.sessions() as session:
+            rows = session.execute(text("SELECT status, count(*) AS charges FROM charges GROUP BY status"))
+            return Counter({row.status: row.charges for row in rows})
+
+    def open_attempts(self) -> Counter[str]:
+        with self.sessions() as session:
+            rows = session.execute(text("SELECT status, count(*) AS n FROM attempts GROUP BY status"))
+            return Counter({row.status: row.n for row in rows if row.status in {"started", "unknown"}})
+
+    def until(self, what: str, reached: Callable[[], bool], *, patience: float = 60.0) -> None:
+        """Wait for something to come true, watching that no process of ours has died meanwhile."""
+        deadline = monotonic() + patience
+        while not reached():
+            if monotonic() > deadline:
+                logs = "\n".join(f"{part.name}: {last_lines(part.log, 5)}" for part in self.parts)
+                pytest.fail(f"not within {patience} s: {what}; charges {self.statuses()}\n{logs}")
+            sleep(0.05)
+
+    def comparison(self) -> Comparison:
+        with self.sessions() as session:
+            return compare(session, self.portone.charges())
+
+
+@pytest.fixture
+def site(database_url: str, valkey: str, sessions: Sessions, server_folder: Path, tmp_path: Path) -> Iterator[Site]:
+    with redis.Redis.from_url(valkey) as broker:
+        broker.flushall()
+    with running_sandbox(tmp_path / "ledger.sqlite") as sandbox:
+        settings = Settings.from_env({**VARIABLES, "AGAIN_SANDBOX_URL": sandbox.base_url})
+        site = Site(settings, database_url, valkey, sessions, sandbox.admin, tmp_path)
+        yield site
+        for part in site.parts:
+            part.stop(patience=20)

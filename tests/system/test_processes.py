@@ -1,0 +1,97 @@
+"""Real Celery processes under real signals. Every story ends on the sandbox's ledger."""
+
+from __future__ import annotations
+
+import signal
+
+import httpx
+import psutil
+
+from tests.system.conftest import Site
+from worker.database import heartbeats
+from worker.sandbox.behaviours import Reply, pay, slow, troubled
+from worker.supervision import free_port, wait_for
+
+
+def children(pid: int) -> list[psutil.Process]:
+    return psutil.Process(pid).children(recursive=True)
+
+
+def test_beat_makes_periods_due_and_a_worker_charges_them(site: Site):
+    count = site.subscribe((40, (pay(),)), (5, (troubled(Reply.DROP, charged=True), pay())))
+    site.start_worker()
+    site.start_beat()
+    site.until("all are paid", lambda: site.statuses() == {"paid": count})
+    assert site.comparison().agrees
+    with site.sessions() as session:
+        assert {heartbeats.BEAT, "again.charge", "again.open_charges"} <= heartbeats.last_seen(session).keys()
+
+
+def test_two_beats_and_two_workers_charge_everyone_once(site: Site):
+    count = site.subscribe((120, (pay(),)))
+    for number in (1, 2):
+        site.start_worker(f"worker{number}")
+        site.start_beat(f"beat{number}")
+    site.until("all are paid", lambda: site.statuses() == {"paid": count})
+    assert site.comparison().agrees
+    assert site.portone.report().again_requests == count
+
+
+def test_sigterm_lets_calls_in_flight_finish_and_settles_them(site: Site):
+    site.subscribe((60, (slow(1.0),)))
+    worker = site.start_worker()
+    site.start_beat()
+    site.until("calls are in flight", lambda: site.portone.report().again_requests > 0)
+    worker.process.send_signal(signal.SIGTERM)
+    site.until("the worker has ended", lambda: worker.ended is not None, patience=20)
+    assert worker.ended == 0
+    assert site.open_attempts() == {}
+    statuses = site.statuses()
+    assert statuses["charging"] == 0
+    assert statuses["paid"] == site.portone.report().charges > 0
+    # It claimed nothing more: with a window of 50, a part of the 60 was left.
+    assert statuses["due"] == 60 - statuses["paid"] > 0
+
+
+def test_kill_9_in_the_middle_leaves_nothing_charged_twice_and_nothing_forgotten(site: Site):
+    count = site.subscribe((60, (slow(0.3, answer_seconds=0.3),)))
+    worker = site.start_worker()
+    site.start_beat()
+    site.until("money has moved and answers have not", lambda: site.portone.report().charges > 0)
+    for process in [psutil.Process(worker.process.pid), *children(worker.process.pid)]:
+        process.kill()
+    assert site.open_attempts()["started"] > 0
+    site.start_worker("another")
+    site.until("all are paid", lambda: site.statuses() == {"paid": count})
+    assert site.comparison().agrees
+
+
+def test_a_killed_child_is_replaced_and_its_attempts_are_looked_up(site: Site):
+    count = site.subscribe((60, (slow(0.3, answer_seconds=0.3),)))
+    worker = site.start_worker()
+    site.start_beat()
+    site.until("money has moved and answers have not", lambda: site.portone.report().charges > 0)
+    for child in children(worker.process.pid):
+        child.kill()
+    site.until("all are paid", lambda: site.statuses() == {"paid": count})
+    assert worker.ended is None
+    assert site.comparison().agrees
+
+
+def test_flower_shows_what_a_pump_run_did(site: Site):
+    port = free_port(0)
+    flower = site.start("flower", "flower", "--address=127.0.0.1", f"--port={port}")
+    wait_for(
+        type(flower)(flower.name, flower.command, flower.process, flower.log, f"http://127.0.0.1:{port}"),
+        "/healthcheck",
+    )
+    count = site.subscribe((10, (pay(),)))
+    site.start_worker()
+    site.start_beat()
+    site.until("all are paid", lambda: site.statuses() == {"paid": count})
+
+    def results() -> list[str]:
+        tasks = httpx.get(f"http://127.0.0.1:{port}/api/tasks", params={"taskname": "again.charge"}, trust_env=False)
+        return [str(task["result"]) for task in tasks.json().values()]
+
+    site.until("flower has seen the run", lambda: any(f"'paid': {count}" in result for result in results()))

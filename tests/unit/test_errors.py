@@ -1,0 +1,189 @@
+"""Every way in which a call can fail is known, and only a failure to connect proves that nothing was sent."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Iterator
+
+import aiohttp
+import httpx
+import pytest
+from aiohttp.client_reqrep import ConnectionKey
+
+from worker.outcomes import NO_ANSWER, Answer, NotChargedReason, UnknownReason
+from worker.portone.errors import (
+    MAYBE_PROCESSED,
+    NOTHING_SENT,
+    NoAnswer,
+    NotReached,
+    NotSent,
+    NoToken,
+    PortOneError,
+    Refused,
+    Unauthorized,
+    explain,
+)
+from worker.portone.transport import AIOHTTP_ERRORS
+
+
+def family(kind: type[Exception]) -> Iterator[type[Exception]]:
+    yield kind
+    for child in kind.__subclasses__():
+        yield from family(child)
+
+
+HTTPX_ERRORS = sorted({kind for kind in family(httpx.RequestError) if kind.__module__.startswith("httpx")}, key=str)
+AIOHTTP_CLIENT_ERRORS = sorted(
+    {kind for kind in family(aiohttp.ClientError) if kind.__module__.startswith("aiohttp")}, key=str
+)
+
+
+def becomes(kind: type[Exception]) -> type[httpx.TransportError]:
+    """What the transport makes of an aiohttp error: the first row that matches."""
+    return next(ours for theirs, ours in AIOHTTP_ERRORS if issubclass(kind, theirs))
+
+
+# --- httpx ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", HTTPX_ERRORS)
+def test_every_error_of_httpx_is_in_exactly_one_table(kind):
+    assert (kind in NOTHING_SENT) != (kind in MAYBE_PROCESSED), (
+        f"{kind} is new or in both: decide whether it proves that not one byte was sent"
+    )
+
+
+def test_the_errors_that_prove_that_nothing_was_sent_are_these_and_no_others():
+    assert {httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol} == NOTHING_SENT
+
+
+@pytest.mark.parametrize("kind", HTTPX_ERRORS)
+def test_an_error_of_httpx_is_explained_by_its_table(kind):
+    explained = explain(kind("what the library says"))
+    if kind in NOTHING_SENT:
+        assert isinstance(explained, NotReached)
+    else:
+        assert isinstance(explained, NoAnswer)
+        assert explained.reason is MAYBE_PROCESSED[kind]
+        assert explained.answer == Answer(message=kind.__name__), "the library's text could hold an address"
+
+
+@pytest.mark.parametrize("parent", sorted(NOTHING_SENT, key=str))
+def test_a_subclass_nobody_has_seen_proves_nothing(parent):
+    class New(parent):  # type: ignore[misc, valid-type]  # a class made of a parameter
+        pass
+
+    assert isinstance(explain(New("new")), NoAnswer)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ValueError("what is this"), UnknownReason.UNREADABLE),
+        (RecursionError(), UnknownReason.UNREADABLE),
+        (MemoryError(), UnknownReason.UNREADABLE),
+        (KeyError("status"), UnknownReason.UNREADABLE),
+        (TimeoutError(), UnknownReason.TIMEOUT),
+        (httpx.InvalidURL("x"), UnknownReason.UNREADABLE),
+        (httpx.StreamError("x"), UnknownReason.UNREADABLE),
+        (aiohttp.ClientConnectionError(), UnknownReason.UNREADABLE),  # one the transport let through
+        (ConnectionRefusedError(), UnknownReason.UNREADABLE),  # nobody says at which moment
+        (ssl.SSLError(), UnknownReason.UNREADABLE),
+    ],
+)
+def test_an_error_in_no_table_proves_nothing(error, reason):
+    explained = explain(error)
+    assert isinstance(explained, NoAnswer)
+    assert explained.reason is reason
+
+
+# --- aiohttp --------------------------------------------------------------------------------------------------------
+
+BEFORE_A_CONNECTION = (
+    aiohttp.ClientConnectorError,  # refused, unreachable, DNS, certificate, TLS handshake
+    aiohttp.ConnectionTimeoutError,  # none in time, or none free in time
+    aiohttp.InvalidURL,
+    aiohttp.NonHttpUrlClientError,
+)
+
+
+@pytest.mark.parametrize("kind", AIOHTTP_CLIENT_ERRORS)
+def test_only_what_aiohttp_raises_before_a_connection_is_made_says_that_nothing_was_sent(kind):
+    """A package that makes a ConnectTimeout of a server's disconnect would charge twice: the request was out."""
+    before = issubclass(kind, BEFORE_A_CONNECTION) and not issubclass(kind, aiohttp.RedirectClientError)
+    assert (becomes(kind) in NOTHING_SENT) is before
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (aiohttp.ServerDisconnectedError, httpx.RemoteProtocolError),
+        (aiohttp.ClientOSError, httpx.ReadError),
+        (aiohttp.ClientConnectionResetError, httpx.ReadError),
+        (aiohttp.ClientPayloadError, httpx.ReadError),
+        (aiohttp.SocketTimeoutError, httpx.ReadTimeout),
+        (aiohttp.ServerTimeoutError, httpx.ReadTimeout),
+        (aiohttp.ServerFingerprintMismatch, httpx.ReadError),
+        (aiohttp.TooManyRedirects, httpx.RemoteProtocolError),
+        (aiohttp.InvalidUrlRedirectClientError, httpx.RemoteProtocolError),
+        (aiohttp.NonHttpUrlRedirectClientError, httpx.RemoteProtocolError),
+        (ConnectionResetError, httpx.ReadError),
+        (BrokenPipeError, httpx.ReadError),
+        (TimeoutError, httpx.ReadError),  # an OSError; which time-out it was, nobody says
+        (ssl.SSLError, httpx.ReadError),
+    ],
+)
+def test_a_connection_that_breaks_later_never_says_so(kind, expected):
+    assert becomes(kind) is expected
+    assert expected in MAYBE_PROCESSED
+
+
+def test_no_narrow_error_is_hidden_behind_a_wide_one():
+    for place, (kind, _) in enumerate(AIOHTTP_ERRORS):
+        earlier = [other for other, _ in AIOHTTP_ERRORS[:place]]
+        assert not any(issubclass(kind, other) for other in earlier), f"{kind} can never be met"
+
+
+def test_every_error_of_aiohttps_client_is_met_by_the_table():
+    assert len(AIOHTTP_CLIENT_ERRORS) > 20
+    assert all(becomes(kind) for kind in AIOHTTP_CLIENT_ERRORS)
+
+
+# --- our own tree ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        (NotReached, NotChargedReason.CONNECT_FAILED),
+        (NoToken, NotChargedReason.NO_TOKEN),
+        (Unauthorized, NotChargedReason.UNAUTHORIZED),
+    ],
+)
+def test_what_was_not_sent_says_why(kind, reason):
+    assert issubclass(kind, NotSent)
+    assert kind("text").reason is reason
+
+
+def test_every_leaf_of_the_tree_is_a_portone_error_and_says_what_to_do():
+    leaves = [kind for kind in family(PortOneError) if not kind.__subclasses__()]
+    assert set(leaves) == {NotReached, NoToken, Unauthorized, NoAnswer, Refused}
+    for kind in (NotReached, NoToken, Unauthorized):
+        assert "check" in str(kind.__doc__)
+
+
+def test_errors_tell_what_happened_in_a_sentence():
+    assert str(NoAnswer(UnknownReason.TIMEOUT, NO_ANSWER)) == "no readable answer: timeout"
+    refused = Refused(Answer(http_status=200, code="1", message="취소할 결제건이 존재하지 않습니다."))
+    assert str(refused) == "PortOne refused (HTTP 200, code 1): 취소할 결제건이 존재하지 않습니다."
+
+
+def test_a_connection_error_names_the_host_for_a_person():
+    key = ConnectionKey("api.iamport.kr", 443, True, True, None, None, None)  # type: ignore[call-arg]  # its stubs lag
+    text = str(aiohttp.ClientConnectorError(key, OSError(111, "Connection refused")))
+    assert "api.iamport.kr:443" in str(explain(httpx.ConnectError(text)))
+
+
+def test_asyncios_own_time_out_is_the_builtin_one():
+    assert asyncio.TimeoutError is TimeoutError, "gateway.charge catches the deadline by this name"

@@ -1,0 +1,186 @@
+"""Settings come from variables, are checked as a whole, and show no secret."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from worker.settings import InvalidSettings, Settings
+
+LIVE = {"AGAIN_PORTONE_KEY": "imp-key-1234", "AGAIN_PORTONE_SECRET": "imp-secret-5678"}
+SECRETS = {
+    **LIVE,
+    "AGAIN_DATABASE_URL": "postgresql://again:db-password@db/again",
+    "AGAIN_BROKER_URL": "redis://:broker-password@broker/0",
+}
+
+EVERY_VARIABLE = [
+    # variable, what is written, what is read
+    ("AGAIN_DATABASE_URL", "postgresql://db/again", "postgresql://db/again"),
+    ("AGAIN_BROKER_URL", "redis://broker/0", "redis://broker/0"),
+    ("AGAIN_DATA_DIR", "/var/lib/again", Path("/var/lib/again")),
+    ("AGAIN_PORTONE_KEY", "imp-key-1234", "imp-key-1234"),
+    ("AGAIN_PORTONE_SECRET", "imp-secret-5678", "imp-secret-5678"),
+    ("AGAIN_PORTONE_URL", "https://static-api.iamport.kr", "https://static-api.iamport.kr"),
+    ("AGAIN_SANDBOX_URL", "http://127.0.0.1:9999", "http://127.0.0.1:9999"),
+    ("AGAIN_MERCHANT_UID_PREFIX", "stage2", "stage2"),
+    ("AGAIN_WINDOW", "1000", 1000),
+    ("AGAIN_CLAIM_CHUNK", "50", 50),
+    ("AGAIN_PUMP_SECONDS", "5", 5.0),
+    ("AGAIN_TICK_SECONDS", "0.5", 0.5),
+    ("AGAIN_CATCH_UP_CAP", "3", 3),
+    ("AGAIN_MAX_AMOUNT", "50000", 50_000),
+    ("AGAIN_CONNECT_TIMEOUT_SECONDS", "2.5", 2.5),
+    ("AGAIN_READ_TIMEOUT_SECONDS", "90", 90.0),
+    ("AGAIN_SETTLE_SECONDS", "10", 10.0),
+    ("AGAIN_QUIET_PERIOD_SECONDS", "3600", 3600.0),
+    ("AGAIN_LADDER_SECONDS", "60, 600,7200", (60.0, 600.0, 7200.0)),
+    ("AGAIN_NOT_CHARGED_DELAY_SECONDS", "30", 30.0),
+    ("AGAIN_TRANSIENT_DELAY_SECONDS", "300", 300.0),
+    ("AGAIN_LOG_LEVEL", "DEBUG", "DEBUG"),
+]
+
+
+def test_without_any_variable_it_is_a_sandbox_with_careful_times():
+    settings = Settings.from_env({})
+    assert not settings.live
+    assert settings.gateway_url == settings.sandbox_url
+    assert settings.gateway_credentials == ("sandbox", "sandbox")
+    assert settings.call_deadline == timedelta(seconds=70)
+    assert settings.lease == timedelta(seconds=100)
+    assert settings.quiet_period == timedelta(minutes=30)
+    assert settings.ladder_seconds[:4] == (300, 900, 1800, 3600)
+    assert settings.ladder_seconds[-1] == timedelta(days=7).total_seconds()
+
+
+def test_every_setting_is_in_the_table_above():
+    assert {f"AGAIN_{name.upper()}" for name in Settings.model_fields} == {row[0] for row in EVERY_VARIABLE}
+
+
+@pytest.mark.parametrize(("variable", "written", "read"), EVERY_VARIABLE)
+def test_each_variable_is_read(variable, written, read):
+    pair = LIVE if variable in LIVE else {}
+    settings = Settings.from_env({**pair, variable: written})
+    value = getattr(settings, variable.removeprefix("AGAIN_").lower())
+    assert (value.get_secret_value() if hasattr(value, "get_secret_value") else value) == read
+
+
+def test_an_empty_variable_is_none_at_all_and_others_variables_are_no_business_of_ours():
+    environ = {"AGAIN_WINDOW": "", "AGAIN_PORTONE_KEY": "", "AGAIN_PORTONE_SECRET": "", "WINDOW": "3", "PATH": "/bin"}
+    assert Settings.from_env(environ) == Settings()
+
+
+def test_a_key_means_real_money():
+    settings = Settings.from_env({**LIVE, "AGAIN_SANDBOX_URL": "http://127.0.0.1:1"})
+    assert settings.live
+    assert settings.gateway_url == "https://api.iamport.kr"
+    assert settings.gateway_credentials == ("imp-key-1234", "imp-secret-5678")
+
+
+@pytest.mark.parametrize(
+    ("environ", "says"),
+    [
+        ({"AGAIN_WINDOW": "many"}, "AGAIN_WINDOW: Input should be a valid integer"),
+        ({"AGAIN_WINDOW": "0"}, "AGAIN_WINDOW: Input should be greater than or equal to 1"),
+        ({"AGAIN_WINDOW": "5001"}, "AGAIN_WINDOW: Input should be less than or equal to 5000"),
+        ({"AGAIN_CLAIM_CHUNK": "0"}, "AGAIN_CLAIM_CHUNK: "),
+        ({"AGAIN_CATCH_UP_CAP": "-1"}, "AGAIN_CATCH_UP_CAP: "),
+        ({"AGAIN_MAX_AMOUNT": "99"}, "AGAIN_MAX_AMOUNT: "),
+        ({"AGAIN_MERCHANT_UID_PREFIX": "Again"}, "AGAIN_MERCHANT_UID_PREFIX: must be 1 to 8 lower-case letters"),
+        ({"AGAIN_MERCHANT_UID_PREFIX": "9again"}, "AGAIN_MERCHANT_UID_PREFIX: "),
+        ({"AGAIN_MERCHANT_UID_PREFIX": "again-1"}, "AGAIN_MERCHANT_UID_PREFIX: "),
+        ({"AGAIN_LOG_LEVEL": "debug"}, "AGAIN_LOG_LEVEL: "),
+        # seconds
+        ({"AGAIN_READ_TIMEOUT_SECONDS": "0"}, "AGAIN_READ_TIMEOUT_SECONDS: Input should be greater than 0"),
+        ({"AGAIN_READ_TIMEOUT_SECONDS": "65s"}, "AGAIN_READ_TIMEOUT_SECONDS: "),
+        ({"AGAIN_READ_TIMEOUT_SECONDS": "inf"}, "AGAIN_READ_TIMEOUT_SECONDS: Input should be a finite number"),
+        ({"AGAIN_QUIET_PERIOD_SECONDS": "nan"}, "AGAIN_QUIET_PERIOD_SECONDS: Input should be a finite number"),
+        ({"AGAIN_SETTLE_SECONDS": "1e300"}, "AGAIN_SETTLE_SECONDS: Input should be less than or equal to"),
+        # the ladder
+        ({"AGAIN_LADDER_SECONDS": "300,300"}, "AGAIN_LADDER_SECONDS: must be rising numbers above 0"),
+        ({"AGAIN_LADDER_SECONDS": "900,300"}, "AGAIN_LADDER_SECONDS: "),
+        ({"AGAIN_LADDER_SECONDS": "0,300"}, "AGAIN_LADDER_SECONDS: "),
+        ({"AGAIN_LADDER_SECONDS": "300,,900"}, "AGAIN_LADDER_SECONDS: "),
+        ({"AGAIN_LADDER_SECONDS": "300,nan"}, "AGAIN_LADDER_SECONDS: "),
+        ({"AGAIN_LADDER_SECONDS": " "}, "AGAIN_LADDER_SECONDS: "),
+        # what has to fit together
+        ({"AGAIN_PORTONE_KEY": "k"}, "go together: set both, or neither"),
+        ({"AGAIN_PORTONE_SECRET": "s"}, "go together: set both, or neither"),
+        ({**LIVE, "AGAIN_PORTONE_URL": "http://api.iamport.kr"}, "AGAIN_PORTONE_URL must begin with https://"),
+        ({"AGAIN_QUIET_PERIOD_SECONDS": "200"}, "must exceed twice the lease of an attempt (200, from the time-outs)"),
+        ({"AGAIN_READ_TIMEOUT_SECONDS": "900"}, "must exceed twice the lease of an attempt (1870, from"),
+        ({**LIVE, "AGAIN_QUIET_PERIOD_SECONDS": "1199"}, "must be at least 1200 when AGAIN_PORTONE_KEY is set"),
+        ({"AGAIN_LADDER_SECONDS": "300,1799"}, "AGAIN_LADDER_SECONDS must reach to the end of"),
+        ({"AGAIN_QUIET_PERIOD_SECONDS": "604801"}, "AGAIN_LADDER_SECONDS must reach to the end of"),
+    ],
+)
+def test_a_setting_that_does_not_work_is_refused_in_words(environ, says):
+    with pytest.raises(InvalidSettings) as refused:
+        Settings.from_env(environ)
+    assert says in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"AGAIN_QUIET_PERIOD_SECONDS": "200.5"},  # just above twice the lease: enough for a sandbox
+        {**LIVE, "AGAIN_QUIET_PERIOD_SECONDS": "1200"},
+        {"AGAIN_LADDER_SECONDS": "1800"},  # one look-up, when it is quiet
+    ],
+)
+def test_the_bounds_themselves_are_allowed(environ):
+    assert Settings.from_env(environ)
+
+
+def test_all_problems_are_told_at_once():
+    unreadable = {"AGAIN_WINDOW": "x", "AGAIN_MAX_AMOUNT": "1", "AGAIN_LADDER_SECONDS": "2,1", "AGAIN_LOG_LEVEL": "x"}
+    with pytest.raises(InvalidSettings) as refused:
+        Settings.from_env(unreadable)
+    lines = str(refused.value).splitlines()
+    assert sorted(line.partition(":")[0] for line in lines) == sorted(unreadable)
+    assert all(line.endswith("See .env.example.") for line in lines)
+
+
+def test_all_that_does_not_fit_together_is_told_at_once():
+    misfits = {
+        "AGAIN_PORTONE_KEY": "k",
+        "AGAIN_PORTONE_URL": "http://x",
+        "AGAIN_QUIET_PERIOD_SECONDS": "100",
+        "AGAIN_LADDER_SECONDS": "50",
+    }
+    with pytest.raises(InvalidSettings) as refused:
+        Settings.from_env(misfits)
+    assert len(str(refused.value).splitlines()) == 5
+
+
+@pytest.mark.parametrize("wrong", [{}, {"AGAIN_WINDOW": "x"}, {"AGAIN_QUIET_PERIOD_SECONDS": "1"}])
+def test_no_secret_shows_in_settings_or_in_what_is_wrong_with_them(wrong):
+    try:
+        settings = Settings.from_env(SECRETS | wrong)
+        shown = f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
+        assert not wrong
+    except InvalidSettings as problem:
+        shown = f"{problem!r} {problem} {problem.__cause__!r}"
+        assert wrong
+    for secret in ("imp-key-1234", "imp-secret-5678", "db-password", "broker-password"):
+        assert secret not in shown
+
+
+def test_a_settings_object_cannot_be_changed_and_has_no_unknown_field():
+    settings = Settings.from_env({})
+    with pytest.raises(ValueError, match="frozen"):
+        settings.window = 1  # type: ignore[misc]  # that it cannot is the point
+    with pytest.raises(ValueError, match="Extra inputs"):
+        Settings.model_validate({"windows": 1})
+
+
+def test_a_child_process_gets_exactly_these_settings(monkeypatch):
+    monkeypatch.setenv("AGAIN_WINDOW", "7")
+    monkeypatch.setenv("LANG", "ko_KR.UTF-8")
+    settings = Settings.from_env({variable: written for variable, written, _ in EVERY_VARIABLE})
+    environment = settings.environment(AGAIN_LOG_LEVEL="ERROR")
+    assert environment["LANG"] == "ko_KR.UTF-8"
+    assert Settings.from_env(environment) == settings.model_copy(update={"log_level": "ERROR"})
+    assert Settings.from_env(Settings().environment()) == Settings()
