@@ -33,7 +33,7 @@ class WrongDate(Refused):
     """A date from which no subscription can begin; `column` says which, `expected` what it must be."""
 
     def __init__(self, column: str, found: date, expected: str) -> None:
-        super().__init__(f"{column} is {found} but must be {expected}")
+        super().__init__(f"{column} is {found} but must be {expected}.")
         self.column = column
         self.found = found
         self.expected = expected

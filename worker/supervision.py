@@ -14,6 +14,8 @@ from time import monotonic, sleep
 
 import httpx
 
+from worker.database import migrations
+from worker.database.session import create_database_engine
 from worker.embedded import Addresses, running_servers
 from worker.settings import Settings
 
@@ -66,12 +68,15 @@ class Stack:
 def running_stack(settings: Settings, *, sandbox_port: int, flower_port: int) -> Iterator[Stack]:
     """Start every part and stop all of them at the end, the ones that charge first.
 
-    Raises DidNotStart, and then leaves nothing running.
+    An embedded database is migrated; a configured one is the operator's. Raises DidNotStart, and then leaves nothing
+    running.
     """
     folder = settings.data_dir.resolve()
     logs = folder / "logs"
     with running_servers(settings) as addresses, ExitStack() as stopping:
         logs.mkdir(parents=True, exist_ok=True)
+        if settings.database_url is None:
+            _migrate(addresses.database_url)
         sandbox_url = f"http://127.0.0.1:{sandbox_port}"
         given = {"database_url": addresses.database_url, "broker_url": addresses.broker_url}
         settings = settings.model_copy(update={"sandbox_url": sandbox_url})
@@ -94,6 +99,12 @@ def running_stack(settings: Settings, *, sandbox_port: int, flower_port: int) ->
         start("worker", *celery, "worker", "-P", "prefork", "-c", "2", "-l", settings.log_level, *_QUIET)
         wait_for(parts[-3], "/healthcheck")
         yield Stack(settings, addresses, tuple(parts))
+
+
+def _migrate(database_url: str) -> None:
+    engine = create_database_engine(database_url, actor="up")
+    migrations.upgrade(engine)
+    engine.dispose()
 
 
 _QUIET = ("--without-gossip", "--without-mingle")

@@ -185,6 +185,8 @@ def test_a_page_is_read_to_its_last_payment_or_not_at_all():
         ({"list": [], "next": -1, "total": None}, 0, None),
         ({"list": [], "next": "2", "total": "many"}, 0, None),
         ({"list": [], "next": True}, 0, None),
+        ({"total": 0, "previous": 0, "next": 0}, 0, None),  # of nothing, the list may be left out
+        ({"total": 0, "list": None}, 0, None),
     ],
 )
 def test_a_page_that_does_not_say_what_follows_is_the_last(document, total, next_page):
@@ -192,7 +194,7 @@ def test_a_page_that_does_not_say_what_follows_is_the_last(document, total, next
     assert (page.payments, page.total, page.next_page) == ((), total, next_page)
 
 
-@pytest.mark.parametrize("document", [None, [], {}, {"list": None}, {"list": {}}, {"list": [None]}, {"list": [[]]}])
+@pytest.mark.parametrize("document", [None, [], {}, {"list": None}, {"total": 1}, {"total": 0.0}, {"total": False, "list": None}, {"list": {}}, {"list": [None]}, {"list": [[]]}])
 def test_what_is_no_page_is_unreadable(document):
     with pytest.raises(Unreadable):
         read_page(document)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from worker.cli import charge, importing, key, migrate, plan, sandbox, status, stop, subscription
+from worker.cli import charge, demo, doctor, importing, key, migrate, plan, sandbox, status, stop, subscription, up
 from worker.cli.exits import EPILOG, Commands
 
 RUN, SELL, LOOK = "Run it", "Sell", "See and stop"
@@ -38,7 +38,10 @@ def again(
     pass
 
 
+app.command(rich_help_panel=RUN)(demo.demo)
+app.command(rich_help_panel=RUN)(up.up)
 app.command(rich_help_panel=RUN)(migrate.migrate)
+app.command(rich_help_panel=RUN)(doctor.doctor)
 app.command(rich_help_panel=RUN)(sandbox.sandbox)
 
 app.add_typer(plan.app, name="plan", rich_help_panel=SELL)

@@ -63,6 +63,7 @@ def exit_code(error: Exception) -> ExitCode | None:
     from worker.sandbox.ledger import LedgerUnusable
     from worker.sandbox.server import CannotListen
     from worker.settings import InvalidSettings
+    from worker.supervision import DidNotStart
 
     table = {
         Refused: ExitCode.REFUSED,
@@ -72,6 +73,7 @@ def exit_code(error: Exception) -> ExitCode | None:
         InvalidSettings: ExitCode.SETTINGS,
         InvalidDatabaseUrl: ExitCode.SETTINGS,
         NotAvailable: ExitCode.NOT_REACHABLE,
+        DidNotStart: ExitCode.NOT_REACHABLE,
         NotReachable: ExitCode.NOT_REACHABLE,
         NotMigrated: ExitCode.NOT_MIGRATED,
     }

@@ -17,7 +17,6 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy import text
 
-from worker.database import migrations
 from worker.demo.book import TEMPERS, fill
 from worker.demo.comparison import Comparison, compare
 from worker.runtime import Runtime
@@ -77,7 +76,6 @@ def run_demo(console: Console, data_dir: Path, *, subscriptions: int) -> bool:
 
 def _play(console: Console, stack: Stack, subscriptions: int) -> bool:
     runtime = Runtime.create(stack.settings, stack.addresses.database_url, actor="demo")
-    migrations.upgrade(runtime.engine)
     with SandboxAdmin(str(stack.part("sandbox").url)) as portone:
         portone.switch(latency_seconds=[0.05, 0.4])
         console.print(_cast(stack))
@@ -131,7 +129,7 @@ def _picture(view: View, really: int, subscriptions: int, seconds: float) -> Ren
     lines = Table.grid(padding=(0, 2))
     lines.add_column(width=26)
     lines.add_column(justify="right", width=7)
-    lines.add_column(width=40)
+    lines.add_column(width=32)
     rows = (
         ("paid", view.charges["paid"], "green"),
         ("declined, to be retried", view.charges["past_due"], "yellow"),
@@ -140,17 +138,17 @@ def _picture(view: View, really: int, subscriptions: int, seconds: float) -> Ren
         ("due", view.charges["due"], "white"),
     )
     for name, count, color in rows:
-        bar = ProgressBar(total=subscriptions, completed=count, width=40, complete_style=color, finished_style=color)
+        bar = ProgressBar(total=subscriptions, completed=count, width=32, complete_style=color, finished_style=color)
         lines.add_row(Text(name, style=color), f"{max(count, 0):,}", bar)
     said = (
-        f"really charged: {really:,}   once unknown, looked up: {view.looked_up:,}   "
-        f"proved not charged, sent again: {view.sent_again:,}"
+        f"really charged: {really:,}   looked up: {view.looked_up:,}   "
+        f"proved not charged and sent again: {view.sent_again:,}"
     )
-    return Panel(Group(lines, Text(f"\n{said}", style="dim")), title=f"{seconds:4.0f} s", width=90)
+    return Panel(Group(lines, Text(f"\n{said}", style="dim")), title=f"{seconds:4.0f} s", expand=False)
 
 
 def _audit(comparison: Comparison, requests: int, seconds: float) -> RenderableType:
-    table = Table(title="The database against the sandbox's ledger", width=90)
+    table = Table(title="The database against the sandbox's ledger")
     table.add_column("question")
     table.add_column("answer", justify="right")
     rows = (
@@ -171,4 +169,4 @@ def _audit(comparison: Comparison, requests: int, seconds: float) -> RenderableT
         if comparison.agrees
         else Text("The books do not agree. See the rows in red, and the logs in .again/demo/logs.", "bold red")
     )
-    return Group(table, verdict)
+    return Group(Text(), table, verdict)

@@ -72,8 +72,13 @@ class PortOneClient:
 
     async def find_all(self, merchant_uid: str, status: str | None = None) -> list[PaymentRecord]:
         """GET /payments/findAll: every record of a merchant_uid, newest first."""
-        pages = self._connection.pages(_path("/payments/findAll", merchant_uid, status), {"limit": MAX_PAGE})
-        return [payment async for page in pages for payment in page.payments]
+        walk = self._connection.pages(_path("/payments/findAll", merchant_uid, status), {"limit": MAX_PAGE})
+        pages = [page async for page in walk]
+        payments = [payment for page in pages for payment in page.payments]
+        if not payments and any(page.total for page in pages):
+            answer = Answer(http_status=200, message="a page that counts payments and lists none")
+            raise NoAnswer(UnknownReason.UNREADABLE, answer)
+        return payments
 
     def payments_by_status(self, status: str, *, since: datetime, until: datetime) -> AsyncIterator[Page]:
         """GET /payments/status/{status}: pages of payments in a window of at most 90 days."""

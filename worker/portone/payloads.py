@@ -93,12 +93,16 @@ def read_payment(document: Any) -> PaymentRecord:
 
 def read_page(document: Any) -> Page:
     """Read a page of payments, or raise Unreadable."""
-    if not isinstance(document, dict) or not isinstance(document.get("list"), list):
+    if not isinstance(document, dict):
         raise Unreadable("not a page of payments")
-    following, total = document.get("next"), document.get("total")
+    following, total, listed = document.get("next"), document.get("total"), document.get("list")
+    if listed is None and type(total) is int and total == 0:
+        listed = []  # of nothing, the list may be left out (documented as optional)
+    if not isinstance(listed, list):
+        raise Unreadable("not a page of payments")
     return Page(
-        payments=tuple(read_payment(each) for each in document["list"]),
-        total=total if type(total) is int else len(document["list"]),
+        payments=tuple(read_payment(each) for each in listed),
+        total=total if type(total) is int else len(listed),
         next_page=following if type(following) is int and following > 0 else None,
     )
 

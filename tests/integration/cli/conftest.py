@@ -1,0 +1,156 @@
+"""The real command line against a real PostgreSQL: each test has a database of its own, named by its environment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+from typer.testing import CliRunner
+
+from worker.cli.commands import app
+
+MINUTE = timedelta(minutes=1)
+
+
+@dataclass
+class Ended:
+    """How a command ended and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """What it printed with --json; fails unless that is one document and nothing else was said."""
+        assert self.err == ""
+        return json.loads(self.out)
+
+    @property
+    def said(self) -> str:
+        """Everything, on one line: rich breaks lines where the terminal ends."""
+        return " ".join((self.out + self.err).split())
+
+
+Again = Callable[..., Ended]
+
+
+@pytest.fixture
+def again(database_url: str) -> Again:
+    """Run a command in this process; settings by keyword, `code` is how it must end."""
+
+    def run(*arguments: str | int | Path, code: int = 0, stdin: str | None = None, **settings: str) -> Ended:
+        environment = {"AGAIN_DATABASE_URL": database_url, "COLUMNS": "200"}
+        environment |= {name.upper(): value for name, value in settings.items()}
+        result = CliRunner().invoke(app, [str(each) for each in arguments], env=environment, input=stdin)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        assert result.exit_code == code, result.output
+        return Ended(result.exit_code, result.stdout, result.stderr)
+
+    return run
+
+
+class Book:
+    """Rows that commands meet: what ticks, pumps and reconciliation would have left."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.now = datetime.now(UTC)
+
+    def sql(self, statement: str, **values: Any) -> list[Any]:
+        with self._engine.begin() as connection:
+            result = connection.execute(text(statement), values)
+            return list(result) if result.returns_rows else []
+
+    def count(self, table: str) -> int:
+        return int(self.sql(f"SELECT count(*) FROM {table}")[0][0])
+
+    def charge(self, subscription: str, status: str = "due", *, months_ago: int = 0, **columns: Any) -> int:
+        """Open a charge; `due` and `past_due` ones are due now unless said otherwise."""
+        declines = int(status in {"past_due", "uncollectible"})
+        values = {
+            "amount": 9900,
+            "tax_free": 0,
+            "currency": "KRW",
+            "order_name": "Gold",
+            "status": status,
+            "status_reason": "so it is",
+            "status_at": self.now - MINUTE,
+            "created_at": self.now,
+            "next_attempt_at": self.now - MINUTE if status in {"due", "past_due"} else None,
+            "paid_at": self.now if status == "paid" else None,
+            "declines": declines,
+            "first_declined_at": self.now - MINUTE if declines else None,
+            "period_start": self.now - timedelta(days=30 * months_ago + 1),
+            "period_end": self.now - timedelta(days=30 * months_ago - 29),
+        } | columns
+        names = ", ".join(values)
+        return int(
+            self.sql(
+                f"INSERT INTO charges (subscription_id, {names}) SELECT id, {', '.join(f':{name}' for name in values)} "
+                "FROM subscriptions WHERE code = :code RETURNING id",
+                code=subscription,
+                **values,
+            )[0].id
+        )
+
+    def attempt(self, charge: int, status: str = "started", *, number: int = 1, **columns: Any) -> str:
+        """Make an attempt of a charge, and return its merchant_uid."""
+        merchant_uid = f"again{charge:07d}{number:03d}"
+        values = {
+            "number": number,
+            "merchant_uid": merchant_uid,
+            "status": status,
+            "status_reason": "timeout" if status == "unknown" else status,
+            "status_at": self.now,
+            "sends": 1,
+            "started_at": self.now - MINUTE,
+            "lease_until": self.now + MINUTE,
+            "settled_at": None if status in {"started", "unknown"} else self.now,
+            "imp_uid": "imps_123456789012" if status == "paid" else None,
+            "decline_kind": "soft" if status == "declined" else None,
+            "next_lookup_at": self.now + MINUTE if status == "unknown" else None,
+        } | columns
+        self.sql(
+            f"INSERT INTO attempts (charge_id, billing_key_id, {', '.join(values)}) "
+            f"SELECT c.id, s.billing_key_id, {', '.join(f':{name}' for name in values)} "
+            "FROM charges c JOIN subscriptions s ON s.id = c.subscription_id WHERE c.id = :charge",
+            charge=charge,
+            **values,
+        )
+        return merchant_uid
+
+    def statuses(self, table: str) -> list[str]:
+        return [row.status for row in self.sql(f"SELECT status FROM {table} ORDER BY id")]
+
+
+@pytest.fixture
+def book(engine: Engine) -> Book:
+    return Book(engine)
+
+
+@pytest.fixture
+def gold(again: Again) -> str:
+    """A monthly plan."""
+    again("plan", "add", "gold", "--name", "골드 멤버십", "--amount", 9900, "--cadence", "month")
+    return "gold"
+
+
+@pytest.fixture
+def key(again: Again) -> int:
+    """A Kakao Pay key."""
+    return int(again("key", "add", "customer_uid_of_gildong", "--pg", "kakaopay", "--json").document["id"])
+
+
+@pytest.fixture
+def subscription(again: Again, gold: str, key: int) -> str:
+    """The code of a running subscription whose first period begins tomorrow."""
+    tomorrow = date.fromisoformat(str(datetime.now(UTC).date())) + timedelta(days=1)
+    return str(again("subscribe", "gildong", "--plan", gold, "--key", key, "--start", tomorrow, "--json").document["code"])

@@ -1,0 +1,38 @@
+"""What is there before any database is asked."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import version
+
+from tests.integration.cli.conftest import Again
+
+HEAVY = ("sqlalchemy", "pydantic", "psycopg", "croniter", "celery", "httpx", "aiohttp", "redis", "alembic", "uvicorn")
+
+
+def test_help_names_every_command_and_explains_the_exit_codes(again: Again):
+    said = again("--help").said
+    for command in ("migrate", "sandbox", "plan", "key", "subscribe", "subscription", "import", "status", "charge"):
+        assert command in said
+    for code in range(6):
+        assert f"{code} " in said.partition("Exit codes:")[2]
+
+
+def test_help_loads_nothing_heavy():
+    script = f"import sys, worker.cli.commands; print([name for name in {HEAVY} if name in sys.modules])"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert loaded.stdout.strip() == "[]"
+
+
+def test_the_module_runs_as_the_command_does():
+    asked = subprocess.run([sys.executable, "-m", "worker.cli", "--version"], capture_output=True, text=True, check=True)
+    assert asked.stdout.strip() == version("again-billing")
+
+
+def test_a_command_that_is_none_is_a_wrong_command_line(again: Again):
+    assert "No such command" in again("frobnicate", code=2).err
+
+
+def test_an_argument_that_is_no_text_is_a_wrong_command_line(again: Again):
+    assert "not UTF-8" in again("subscribe", "\udcff", "--plan", "gold", "--key", 1, code=2).err

@@ -1,0 +1,121 @@
+"""Trouble of every kind ends in one sentence and its exit code, never in a traceback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import Engine
+
+from tests.integration.cli.conftest import Again, Book
+from worker.database import migrations
+
+EVERY_COMMAND = [
+    ("status",),
+    ("plan", "add", "gold", "--name", "Gold", "--amount", "9900", "--cadence", "month"),
+    ("plan", "list"),
+    ("plan", "show", "gold"),
+    ("key", "add", "customer_uid_of_gildong", "--pg", "payco"),
+    ("key", "list"),
+    ("subscribe", "gildong", "--plan", "gold", "--key", "1"),
+    ("subscription", "list"),
+    ("subscription", "show", "0000000000000"),
+    ("subscription", "cancel", "0000000000000"),
+    ("subscription", "pause", "0000000000000"),
+    ("subscription", "resume", "0000000000000"),
+    ("charge", "list"),
+    ("charge", "show", "1"),
+    ("import", __file__),
+    ("stop",),
+    ("start",),
+]
+NOWHERE = "postgresql://again:open-sesame@127.0.0.1:1/books"
+
+
+@pytest.mark.parametrize("command", [*EVERY_COMMAND, ("migrate",)], ids=" ".join)
+@pytest.mark.parametrize("as_json", [(), ("--json",)], ids=["", "json"])
+def test_a_database_that_does_not_answer_is_named_without_its_password(again: Again, command, as_json):
+    ended = again(*command, *as_json, code=4, again_database_url=NOWHERE)
+    assert "127.0.0.1:1/books does not answer" in ended.said
+    assert "AGAIN_DATABASE_URL" in ended.said
+    assert "sesame" not in ended.said
+    assert ended.out == ""
+
+
+@pytest.mark.parametrize("command", EVERY_COMMAND, ids=" ".join)
+def test_a_database_without_tables_says_to_migrate(again: Again, engine: Engine, command):
+    migrations.downgrade(engine, "base")
+    ended = again(*command, code=5)
+    assert "run `again migrate`" in ended.err
+    assert ended.out == ""
+
+
+def test_migrating_makes_the_tables_and_says_from_what_to_what(again: Again, engine: Engine):
+    migrations.downgrade(engine, "base")
+    assert again("migrate", "--json").document == {"from": None, "to": migrations.newest()}
+    assert "newest migration already" in again("migrate").out
+    again("status")
+
+
+@pytest.mark.parametrize("command", [("status",), ("migrate",)], ids=" ".join)
+def test_a_database_of_a_newer_version_is_left_alone(again: Again, book: Book, command):
+    book.sql("UPDATE alembic_version SET version_num = '9999'")
+    assert "9999, which this version of Again does not know" in again(*command, code=5).err
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"again_window": "0"}, "AGAIN_WINDOW"),
+        ({"again_portone_key": "imp_key"}, "AGAIN_PORTONE_SECRET"),  # one without the other
+        ({"again_database_url": "mysql://again:open-sesame@localhost/books"}, "works with PostgreSQL"),
+        ({"again_database_url": "postgresql://again:open-sesame@localhost:port/books"}, "cannot be read"),
+        ({"again_database_url": "nonsense"}, "cannot be read"),
+    ],
+)
+def test_settings_that_do_not_work_are_named(again: Again, settings, expected):
+    ended = again("status", code=3, **settings)
+    assert expected in ended.said
+    assert "sesame" not in ended.said
+
+
+def test_a_user_without_rights_is_told_so(again: Again, book: Book, database_url: str):
+    book.sql("CREATE ROLE guest LOGIN")
+    try:
+        guest = database_url.replace("postgres:@", "guest:@")
+        assert "permission denied" in again("status", code=4, again_database_url=guest).err
+    finally:
+        book.sql("DROP ROLE guest")
+
+
+def test_without_a_setting_the_embedded_database_starts_and_migrates_itself(again: Again, server_folder: Path):
+    folder = server_folder / "again-data"
+    first = again("plan", "list", again_database_url="", again_data_dir=str(folder))
+    assert "embedded database was migrated" in first.err
+    assert again("plan", "list", "--json", again_database_url="", again_data_dir=str(folder)).document == []
+
+
+def test_an_embedded_database_that_cannot_start_is_a_sentence(again: Again, tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    ended = again("status", code=4, again_database_url="", again_data_dir=str(tmp_path / "file"))
+    assert "embedded PostgreSQL" in ended.said
+    assert "AGAIN_DATABASE_URL" in ended.said
+
+
+def test_every_command_says_whether_real_money_moves(again: Again):
+    live = {"again_portone_key": "imp_key", "again_portone_secret": "imp_secret"}
+    assert "sandbox: no real money moves" in again("status").err
+    assert "LIVE: real money moves" in again("status", **live).err
+    assert again("status", "--json", **live).document["mode"] == "live"  # and nothing on standard error
+
+
+def test_a_lock_that_somebody_holds_is_a_sentence(again: Again, subscription: str, database_url: str, book: Book):
+    book.sql("ALTER DATABASE " + database_url.partition("?")[0].rpartition("/")[2] + " SET lock_timeout = '50ms'")
+    # The engine asks for 30 s of patience, which would be long for a test; a role setting cannot undercut that.
+    with psycopg.connect(database_url) as other:
+        other.execute("SELECT FROM subscriptions FOR UPDATE")
+        hurried = database_url + "&options=-c%20lock_timeout%3D50ms"
+        ended = again("subscription", "pause", subscription, code=4, again_database_url=hurried)
+    assert "lock timeout" in ended.said
+    assert book.statuses("subscriptions") == ["active"]

@@ -1,0 +1,24 @@
+"""`again demo`: the main job on real parts, before your eyes."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from worker.cli.exits import ExitCode
+
+
+def demo(
+    subscriptions: Annotated[int, typer.Option(min=20, max=5000, help="How many to charge.")] = 1000,
+) -> None:
+    """Charge a book of subscriptions whose cards misbehave, and compare the books; needs no settings, moves no money.
+
+    It runs in a folder of its own, which the next demo empties; nothing of `again up` is touched.
+    """
+    from worker.demo.show import run_demo
+    from worker.settings import Settings
+
+    if not run_demo(Console(), Settings.from_env().data_dir, subscriptions=subscriptions):
+        raise typer.Exit(ExitCode.REFUSED)
