@@ -64,8 +64,16 @@ class Valkey:
         self._server.start()
 
     @property
+    def port(self) -> int:
+        return int(self._server.port)
+
+    @property
     def url(self) -> str:
-        return f"redis://{self._server.host}:{self._server.port}/0"
+        return f"redis://{self._server.host}:{self.port}/0"
+
+    def kill(self) -> None:
+        """End it as a crash would: with everything it has in memory."""
+        self._server.terminate()
 
     def close(self) -> None:
         if self._server.is_running():

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import psutil
 
 from tests.system.conftest import Site
 from worker.database import heartbeats
+from worker.embedded import Valkey
 from worker.sandbox.behaviours import Reply, pay, slow, troubled
 from worker.supervision import free_port, wait_for
 
@@ -78,13 +81,27 @@ def test_a_killed_child_is_replaced_and_its_attempts_are_looked_up(site: Site):
     assert site.comparison().agrees
 
 
+def test_a_broker_that_forgets_everything_delays_and_loses_nothing(site: Site, server_folder: Path):
+    broker = Valkey(server_folder / "forgetful")
+    site.broker_url = broker.url
+    count = site.subscribe((150, (slow(0.2),)))
+    site.start_worker()
+    site.start_beat()
+    site.until("money moves", lambda: site.portone.report().charges > 0)
+    port = broker.port
+    broker.kill()
+    broker = Valkey(server_folder / "forgetful", port=port)
+    site.until("all are paid", lambda: site.statuses() == {"paid": count})
+    assert site.comparison().agrees
+    for part in site.parts:
+        part.stop()
+    broker.close()
+
+
 def test_flower_shows_what_a_pump_run_did(site: Site):
     port = free_port(0)
     flower = site.start("flower", "flower", "--address=127.0.0.1", f"--port={port}")
-    wait_for(
-        type(flower)(flower.name, flower.command, flower.process, flower.log, f"http://127.0.0.1:{port}"),
-        "/healthcheck",
-    )
+    wait_for(replace(flower, url=f"http://127.0.0.1:{port}"), "/healthcheck")
     count = site.subscribe((10, (pay(),)))
     site.start_worker()
     site.start_beat()

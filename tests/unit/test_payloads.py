@@ -194,7 +194,21 @@ def test_a_page_that_does_not_say_what_follows_is_the_last(document, total, next
     assert (page.payments, page.total, page.next_page) == ((), total, next_page)
 
 
-@pytest.mark.parametrize("document", [None, [], {}, {"list": None}, {"total": 1}, {"total": 0.0}, {"total": False, "list": None}, {"list": {}}, {"list": [None]}, {"list": [[]]}])
+@pytest.mark.parametrize(
+    "document",
+    [
+        None,
+        [],
+        {},
+        {"list": None},
+        {"total": 1},
+        {"total": 0.0},
+        {"total": False, "list": None},
+        {"list": {}},
+        {"list": [None]},
+        {"list": [[]]},
+    ],
+)
 def test_what_is_no_page_is_unreadable(document):
     with pytest.raises(Unreadable):
         read_page(document)

@@ -65,7 +65,11 @@ def kind_of(outcome: Outcome) -> Any:
         (200, envelope(code=-1, message="[0029]가맹점한도초과"), DeclineKind.CONFIG),
         (200, envelope(code=-1, message="[-9798]service unavailable."), DeclineKind.TRANSIENT),
         (200, envelope(code=-1, message="[8326]한도초과") + b"\n", DeclineKind.SOFT),
-        (200, envelope([], code=-1, message="[8326]한도초과"), DeclineKind.SOFT),  # an empty response is as good as null
+        (
+            200,
+            envelope([], code=-1, message="[8326]한도초과"),
+            DeclineKind.SOFT,
+        ),  # an empty response is as good as null
         # words nobody knows: a decline when there is a record of it, looked up when there is none
         (200, envelope(payment("failed", fail_reason="거절")), DeclineKind.UNMATCHED),
         (200, envelope(payment("failed", fail_reason=None)), DeclineKind.UNMATCHED),
@@ -160,7 +164,9 @@ values = st.recursive(
     st.none()
     | st.booleans()
     | st.integers()
-    | st.sampled_from([9900, 9900.0, "9900", "KRW", MERCHANT_UID, "paid", "failed", "한도초과", "\x00", "\ud800", 1e308])
+    | st.sampled_from(
+        [9900, 9900.0, "9900", "KRW", MERCHANT_UID, "paid", "failed", "한도초과", "\x00", "\ud800", 1e308]
+    )
     | st.floats()
     | st.text(max_size=12),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
@@ -214,13 +220,17 @@ def says_paid(status: int, body: bytes) -> bool:
     said = document.get("response")
     if not isinstance(said, dict) or isinstance(said.get("paid_at"), bool | str | list | dict):
         return False
-    about_ours = (said.get("merchant_uid"), said.get("currency")) == (MERCHANT_UID, "KRW") and said.get("amount") == 9900
+    about_ours = (said.get("merchant_uid"), said.get("currency")) == (MERCHANT_UID, "KRW") and said.get(
+        "amount"
+    ) == 9900
     return about_ours and said.get("status") == "paid" and 0 < (said.get("paid_at") or 0) < 1e12
 
 
 @given(http_statuses, bodies)
 @example(200, written({"code": 0, "message": None, "response": payment()}))
-@example(200, written({"code": 0, "message": None, "response": payment(card_name="\x00\ud800", card_quota=float("nan"))}))
+@example(
+    200, written({"code": 0, "message": None, "response": payment(card_name="\x00\ud800", card_quota=float("nan"))})
+)
 @example(200, written({"code": 0, "message": None, "response": payment(fail_reason="\x00\udfff" * 600)}))
 @example(200, written({"code": 0, "message": None, "response": payment(card_quota=10**4000, paid_at=10**300)}))
 @example(200, written({"code": -1, "message": "\x00" * 3 + "\ud800한도초과", "response": None}))

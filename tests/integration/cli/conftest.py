@@ -153,4 +153,6 @@ def key(again: Again) -> int:
 def subscription(again: Again, gold: str, key: int) -> str:
     """The code of a running subscription whose first period begins tomorrow."""
     tomorrow = date.fromisoformat(str(datetime.now(UTC).date())) + timedelta(days=1)
-    return str(again("subscribe", "gildong", "--plan", gold, "--key", key, "--start", tomorrow, "--json").document["code"])
+    return str(
+        again("subscribe", "gildong", "--plan", gold, "--key", key, "--start", tomorrow, "--json").document["code"]
+    )

@@ -26,7 +26,9 @@ def test_help_loads_nothing_heavy():
 
 
 def test_the_module_runs_as_the_command_does():
-    asked = subprocess.run([sys.executable, "-m", "worker.cli", "--version"], capture_output=True, text=True, check=True)
+    asked = subprocess.run(
+        [sys.executable, "-m", "worker.cli", "--version"], capture_output=True, text=True, check=True
+    )
     assert asked.stdout.strip() == version("again-billing")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import monotonic
 
 import psycopg
 import pytest
@@ -110,12 +112,28 @@ def test_every_command_says_whether_real_money_moves(again: Again):
     assert again("status", "--json", **live).document["mode"] == "live"  # and nothing on standard error
 
 
-def test_a_lock_that_somebody_holds_is_a_sentence(again: Again, subscription: str, database_url: str, book: Book):
-    book.sql("ALTER DATABASE " + database_url.partition("?")[0].rpartition("/")[2] + " SET lock_timeout = '50ms'")
-    # The engine asks for 30 s of patience, which would be long for a test; a role setting cannot undercut that.
-    with psycopg.connect(database_url) as other:
-        other.execute("SELECT FROM subscriptions FOR UPDATE")
-        hurried = database_url + "&options=-c%20lock_timeout%3D50ms"
-        ended = again("subscription", "pause", subscription, code=4, again_database_url=hurried)
-    assert "lock timeout" in ended.said
+def test_a_database_that_goes_away_in_the_middle_leaves_nothing_half_written(
+    again: Again, subscription: str, database_url: str, book: Book
+):
+    book.charge(subscription)
+    with psycopg.connect(database_url) as other, ThreadPoolExecutor() as pool:
+        other.execute("SELECT FROM subscriptions FOR UPDATE")  # where the command has to wait
+        ended_one = pool.submit(_end_whoever_waits, database_url)
+        ended = again("subscription", "cancel", subscription, code=4)
+        assert ended_one.result()
+    assert "does not answer" in ended.said
     assert book.statuses("subscriptions") == ["active"]
+    assert book.statuses("charges") == ["due"]
+
+
+def _end_whoever_waits(database_url: str) -> bool:
+    deadline = monotonic() + 10
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        while monotonic() < deadline:
+            ended = connection.execute("""
+                SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                WHERE datname = current_database() AND wait_event_type = 'Lock'
+            """).fetchall()
+            if ended:
+                return True
+    return False

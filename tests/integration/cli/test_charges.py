@@ -1,0 +1,99 @@
+"""`again charge`: what is owed, and why it waits."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tests.integration.cli.conftest import Again, Book
+
+
+def test_charges_are_listed_by_status_and_subscription(again: Again, subscription: str, book: Book, key: int):
+    other = again("subscribe", "cheolsu", "--plan", "gold", "--key", key, "--json").document["code"]
+    paid = book.charge(subscription, "paid", months_ago=1)
+    due = book.charge(subscription)
+    void = book.charge(other, "void")
+
+    def ids(*options: str) -> list[int]:
+        return [row["id"] for row in again("charge", "list", *options, "--json").document]
+
+    assert ids() == [void, due, paid]
+    assert ids("--limit", "1") == [void]
+    assert ids("--status", "paid") == [paid]
+    assert ids("--status", "void") == [void]
+    assert ids("--subscription", subscription.lower()) == [due, paid]
+    assert "9,900 KRW" in again("charge", "list").out
+    again("charge", "list", "--status", "overdue", code=2)
+    again("charge", "list", "--limit", "0", code=2)
+
+
+def test_a_charge_shows_every_attempt_and_what_comes_next(again: Again, subscription: str, book: Book):
+    charge = book.charge(subscription, "past_due", next_attempt_at=book.now + timedelta(days=1))
+    said = {"code": "-1", "message": "[CC61] 한도초과", "status_reason": "soft: -1 [CC61] 한도초과"}
+    merchant_uid = book.attempt(charge, "declined", **said)
+    book.attempt(charge, "not_charged", number=2, sends=2)
+    document = again("charge", "show", charge, "--json").document
+    assert [row["number"] for row in document["attempts"]] == [1, 2]
+    assert document["attempts"][0]["merchant_uid"] == merchant_uid
+    assert "Attempt 2 ended not_charged (not_charged); it is charged again on" in document["next"]
+    shown = again("charge", "show", charge).said
+    for part in (merchant_uid, "한도초과", "sent 2 times", "gildong", document["next"]):
+        assert part in shown
+
+
+def test_a_charge_is_found_by_the_merchant_uid_of_an_attempt(again: Again, subscription: str, book: Book):
+    charge = book.charge(subscription, "paid")
+    merchant_uid = book.attempt(charge, "paid")
+    assert again("charge", "show", merchant_uid, "--json").document["id"] == charge
+
+
+@pytest.mark.parametrize("charge", ["999", "again0000000001", str(10**30), "②"])
+def test_a_charge_that_is_not_there_is_not_shown(again: Again, gold: str, charge):
+    assert "There is no charge" in again("charge", "show", charge, code=1).said
+
+
+# What a claim would look at is what the sentence speaks of; each row is one reason to wait, made in the database.
+@pytest.mark.parametrize(
+    ("obstacle", "expected"),
+    [
+        ("SELECT 1", "It is due; the next pump run charges it."),
+        ("UPDATE subscriptions SET status = 'paused', next_charge_at = NULL", "Its subscription is paused"),
+        ("UPDATE subscriptions SET billing_key_id = NULL", "Its subscription has no billing key"),
+        ("UPDATE billing_keys SET status = 'dead'", "Its billing key is dead"),
+        ("INSERT INTO stops VALUES ('all', 'fire', 'me', now())", "Charging is stopped (all: fire)"),
+        ("INSERT INTO stops VALUES ('kakaopay', 'fire', 'me', now())", "`again start kakaopay`"),
+        ("INSERT INTO stops VALUES ('payco', 'fire', 'me', now())", "the next pump run charges it"),  # another PG
+        ("UPDATE charges SET next_attempt_at = now() + interval '1 day'", "It is charged on"),
+    ],
+)
+def test_a_charge_says_why_it_waits(again: Again, subscription: str, book: Book, obstacle, expected):
+    charge = book.charge(subscription)
+    book.sql(obstacle)
+    assert expected in again("charge", "show", charge).said
+
+
+def test_the_older_of_two_charges_goes_first(again: Again, subscription: str, book: Book):
+    older, newer = (book.charge(subscription, months_ago=months) for months in (1, 0))
+    assert f"waits until charge {older}" in again("charge", "show", newer).said
+    assert "next pump run" in again("charge", "show", older).said
+
+
+@pytest.mark.parametrize(
+    ("attempt", "expected"),
+    [
+        ({"status": "started"}, "Attempt 1 is under way since"),
+        ({"status": "started", "lease_until_in": -1}, "was given up by its worker"),
+        ({"status": "unknown"}, "is unknown (timeout); PortOne is asked again on"),
+        ({"status": "unknown", "next_lookup_at": None, "flag_reason": "other_payment"}, "a person has to decide"),
+    ],
+)
+def test_a_charge_in_flight_says_what_is_awaited(again: Again, subscription: str, book: Book, attempt, expected):
+    charge = book.charge(subscription, "charging")
+    columns = dict(attempt)
+    if "lease_until_in" in columns:
+        columns["lease_until"] = book.now + timedelta(minutes=columns.pop("lease_until_in"))
+    if columns.get("flag_reason"):
+        columns["flagged_at"] = book.now
+    book.attempt(charge, **columns)
+    assert expected in again("charge", "show", charge).said

@@ -1,0 +1,88 @@
+"""`again key`: what goes in, and that a customer_uid never comes out."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.integration.cli.conftest import Again, Book
+
+UID = "customer_uid_of_gildong"
+
+
+def test_a_key_is_added_and_listed_without_its_customer_uid(again: Again, book: Book):
+    added = again("key", "add", UID, "--pg", "payco", "--label", "신한 ****1234", "--channel-key", "channel-1")
+    listed = again("key", "list")
+    document = again("key", "list", "--json")
+    assert document.document[0] | {"created_at": "", "status_at": ""} == {
+        "id": 1,
+        "customer_uid": "****dong",
+        "label": "신한 ****1234",
+        "pg": "payco",
+        "channel_key": "channel-1",
+        "status": "active",
+        "status_reason": "added by hand",
+        "status_at": "",
+        "created_at": "",
+    }
+    assert "신한 ****1234" in listed.out
+    for ended in (added, listed, document):
+        assert UID not in ended.out + ended.err
+    assert book.sql("SELECT customer_uid FROM billing_keys") == [(UID,)]
+
+
+def test_a_customer_uid_can_come_from_standard_input(again: Again, book: Book):
+    again("key", "add", "-", "--pg", "payco", stdin=f"{UID}\n")
+    assert book.sql("SELECT customer_uid FROM billing_keys") == [(UID,)]
+
+
+@pytest.mark.parametrize(
+    ("customer_uid", "options", "expected"),
+    [
+        ("u" * 81, {}, "has 81 characters, must be 1 to 80"),
+        ("", {}, "has 0 characters"),
+        ("gil dong", {}, "without spaces"),
+        ("길동", {}, "ASCII"),
+        ("gildong\n", {}, "without spaces"),
+        (UID, {"--pg": "kakao"}, "pg 'kakao'"),
+        (UID, {"--pg": "KAKAOPAY"}, "pg 'KAKAOPAY'"),
+        (UID, {"--label": "4111-1111-1111-1111"}, "no full card number"),
+        (UID, {"--label": "x" * 61}, "at most 60"),
+        (UID, {"--channel-key": "c" * 56}, "1 to 55"),
+    ],
+)
+def test_a_key_that_cannot_be_one_is_refused(again: Again, book: Book, customer_uid, options, expected):
+    words = [word for pair in ({"--pg": "kakaopay"} | options).items() for word in pair]
+    ended = again("key", "add", customer_uid, *words, code=1)
+    assert expected in ended.said
+    assert UID not in ended.said
+    assert "4111-1111" not in ended.said
+    assert book.count("billing_keys") == 0
+
+
+def test_80_characters_are_a_customer_uid(again: Again):
+    again("key", "add", "u" * 80, "--pg", "kakaopay")
+
+
+def test_a_key_is_added_once(again: Again, key: int):
+    said = again("key", "add", UID, "--pg", "payco", code=1).said
+    assert f"is billing key {key} already" in said
+    assert UID not in said
+
+
+def test_a_pg_that_wants_more_than_is_sent_is_announced(again: Again):
+    assert "Smartro wants" in again("key", "add", UID, "--pg", "smartro_v2").err
+
+
+def test_keys_are_listed_by_status(again: Again, key: int, book: Book):
+    again("key", "add", "another_customer_uid", "--pg", "payco")
+    book.sql("UPDATE billing_keys SET status = 'dead', status_reason = 'hard: [CC14] 분실' WHERE id = :id", id=key)
+    assert [row["id"] for row in again("key", "list", "--status", "dead", "--json").document] == [key]
+    assert "분실" in again("key", "list").out
+    again("key", "list", "--status", "buried", code=2)
+
+
+def test_what_a_pg_wrote_cannot_act_on_the_terminal(again: Again, key: int, book: Book):
+    book.sql("UPDATE billing_keys SET status_reason = :reason", reason="\x1b[2J[red]:boom:")
+    shown = again("key", "list").out
+    assert "\x1b[2J" not in shown
+    assert "[red]:boom:" in shown

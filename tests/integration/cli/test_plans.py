@@ -1,0 +1,87 @@
+"""`again plan`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+
+from tests.integration.cli.conftest import Again, Book
+
+
+def test_a_plan_is_added_listed_and_shown(again: Again):
+    terms = ("--amount", 33_000, "--cadence", "3 months", "--tax-free", 3000, "--vat-amount", 2500, "--trial-days", 14)
+    more = ("--time-zone", "Asia/Tokyo", "--charge-hour", 8, "--catch-up", "latest", "--dunning", "2,4")
+    added = again("plan", "add", "silver", "--name", "실버", *terms, *more, "--json").document
+    assert again("plan", "list", "--json").document == [
+        {
+            "code": "silver",
+            "name": "실버",
+            "amount": 33_000,
+            "tax_free": 3000,
+            "vat_amount": 2500,
+            "currency": "KRW",
+            "cadence": "3 months",
+            "time_zone": "Asia/Tokyo",
+            "charge_hour": 8,
+            "trial_days": 14,
+            "catch_up": "latest",
+            "dunning": "2,4",
+        }
+    ]
+    shown = again("plan", "show", "silver", "--json").document
+    assert {**shown, "next_charges": []} == {**added, "next_charges": []}
+    assert "실버" in again("plan", "list").out
+    assert "33,000 KRW" in again("plan", "show", "silver").out
+
+
+def test_a_plan_shows_when_a_subscription_of_today_would_be_charged(again: Again):
+    trial = ("--trial-days", 7, "--time-zone", "UTC", "--charge-hour", 23)
+    again("plan", "add", "weekly", "--name", "Weekly", "--amount", 1000, "--cadence", "week", *trial)
+    charges = [datetime.fromisoformat(at) for at in again("plan", "show", "weekly", "--json").document["next_charges"]]
+    assert charges[0].date() - datetime.now(UTC).date() in {timedelta(days=7), timedelta(days=6)}  # over midnight
+    assert {later - earlier for earlier, later in pairwise(charges)} == {timedelta(weeks=1)}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("--amount", "0", "whole number of won from 100"),
+        ("--amount", "-9900", "whole number of won from 100"),
+        ("--amount", "9900.5", "without decimals"),
+        ("--amount", "9,900", "without decimals or separators"),
+        ("--amount", "99", "from 100"),  # less than a card PG takes
+        ("--amount", "2000001", "AGAIN_MAX_AMOUNT"),
+        ("--name", "골드 😀", "emoji"),
+        ("--name", "x" * 41, "1 to 40 characters"),
+        ("--cadence", "fortnight", "not a unit"),
+        ("--cadence", "cron 61 9 1 * *", "minute"),
+        ("--time-zone", "Asia/Seul", "IANA"),
+        ("--charge-hour", "24", "0 to 23"),
+        ("--trial-days", "-1", "from 0"),
+        ("--catch-up", "some", "all, latest or skip"),
+        ("--dunning", "3,1", "later than the one before"),
+        ("--tax-free", "9901", "from 0 to the amount"),
+    ],
+)
+def test_a_plan_that_cannot_be_billed_is_refused(again: Again, book: Book, field, value, expected):
+    terms = {"--name": "Gold", "--amount": "9900", "--cadence": "month"} | {field: value}
+    ended = again("plan", "add", "gold", *[word for pair in terms.items() for word in pair], code=1)
+    assert expected in ended.said
+    assert book.count("plans") == 0
+
+
+def test_every_wrong_term_is_named_at_once(again: Again):
+    said = again("plan", "add", "GOLD", "--name", "", "--amount", "1e4", "--cadence", "moon", code=1).said
+    assert "4 problems" in said
+
+
+def test_a_plan_is_never_replaced(again: Again, gold: str):
+    said = again("plan", "add", gold, "--name", "Other", "--amount", 1000, "--cadence", "day", code=1).said
+    assert "exists already" in said
+    assert again("plan", "show", gold, "--json").document["amount"] == 9900
+
+
+def test_a_plan_that_is_not_there_is_answered_with_those_that_are(again: Again, gold: str):
+    assert f"exist: {gold}" in again("plan", "show", "platinum", code=1).said

@@ -1,0 +1,235 @@
+"""`again subscribe` and `again subscription`: from the beginning to the end."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tests.integration.cli.conftest import Again, Book
+
+SEOUL = ZoneInfo("Asia/Seoul")
+
+
+def today() -> date:
+    return datetime.now(SEOUL).date()
+
+
+def at_ten(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, 10, tzinfo=SEOUL).astimezone(UTC)
+
+
+# --- beginning ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_subscription_begins_today_at_the_plans_hour(again: Again, gold: str, key: int):
+    begun = again("subscribe", "gildong", "--plan", gold, "--key", key, "--json").document
+    assert begun["anchor_on"] == str(today())
+    assert datetime.fromisoformat(begun["next_charge_at"]) == at_ten(today())
+    assert begun["status"] == "active"
+    assert len(begun["code"]) == 13
+
+
+def test_a_trial_comes_before_the_first_charge(again: Again, key: int):
+    again("plan", "add", "try", "--name", "Try", "--amount", 9900, "--cadence", "month", "--trial-days", 14)
+    start = today() + timedelta(days=3)
+    begun = again("subscribe", "gildong", "--plan", "try", "--key", key, "--start", start, "--json").document
+    assert begun["status"] == "trialing"
+    assert datetime.fromisoformat(begun["next_charge_at"]) == at_ten(start + timedelta(days=14))
+
+
+def test_a_key_is_named_by_its_customer_uid_as_well(again: Again, gold: str, key: int):
+    ended = again("subscribe", "gildong", "--plan", gold, "--key", "customer_uid_of_gildong", "--json")
+    assert ended.document["key_id"] == key
+    assert "customer_uid_of_gildong" not in ended.out
+
+
+def test_a_key_that_two_could_mean_is_refused(again: Again, gold: str, key: int):
+    again("key", "add", str(key), "--pg", "payco")
+    assert "Use ids only" in again("subscribe", "gildong", "--plan", gold, "--key", key, code=1).said
+
+
+def test_one_customer_has_one_running_subscription_to_a_plan(again: Again, book: Book, subscription: str, key: int):
+    said = again("subscribe", "gildong", "--plan", "gold", "--key", key, code=1).said
+    assert subscription in said
+    again("subscribe", "cheolsu", "--plan", "gold", "--key", key)
+    again("subscription", "cancel", subscription)
+    again("subscribe", "gildong", "--plan", "gold", "--key", key)
+    assert book.count("subscriptions") == 3
+
+
+@pytest.mark.parametrize(
+    ("customer", "options", "expected"),
+    [
+        ("gildong", {"--plan": "platinum"}, "There is no plan 'platinum'"),
+        ("gildong", {"--key": "99"}, "no billing key with id 99"),
+        ("gildong", {"--key": str(10**30)}, "no billing key"),  # larger than any id
+        ("gildong", {"--key": "somebody_elses_customer_uid"}, "customer_uid ****_uid"),
+        ("", {}, "1 to 100 printable"),
+        ("x" * 101, {}, "1 to 100 printable"),
+        ("gil\tdong", {}, "1 to 100 printable"),
+        (" gildong", {}, "1 to 100 printable"),
+        ("gildong", {"--start": "2026-02-30"}, "a date written as 2026-01-31"),
+        ("gildong", {"--start": "20260131"}, "a date written as 2026-01-31"),
+        ("gildong", {"--start": "9999-12-31"}, "must be from 1970-01-01 to"),
+        ("gildong", {"--start": "0001-01-01"}, "must be from 1970-01-01 to"),
+        ("gildong", {"--start": "2020-01-31"}, "no more than one period is due"),
+    ],
+)
+def test_what_cannot_be_billed_does_not_begin(
+    again: Again, gold: str, key: int, book: Book, customer, options, expected
+):
+    words = [word for pair in ({"--plan": gold, "--key": str(key)} | options).items() for word in pair]
+    ended = again("subscribe", customer, *words, code=1)
+    assert expected in ended.said
+    assert "somebody_elses" not in ended.said
+    assert book.count("subscriptions") == 0
+
+
+def test_arrears_are_charged_only_when_wanted(again: Again, gold: str, key: int):
+    start = ("--start", today() - timedelta(days=100))
+    again("subscribe", "gildong", "--plan", gold, "--key", key, *start, code=1)
+    begun = again("subscribe", "gildong", "--plan", gold, "--key", key, *start, "--arrears", "--json").document
+    assert datetime.fromisoformat(begun["next_charge_at"]) == at_ten(today() - timedelta(days=100))
+
+
+@pytest.mark.parametrize("status", ["dead", "deleted", "registering"])
+def test_only_an_active_key_is_billed(again: Again, gold: str, key: int, book: Book, status):
+    book.sql("UPDATE billing_keys SET status = :status", status=status)
+    assert f"is {status}" in again("subscribe", "gildong", "--plan", gold, "--key", key, code=1).said
+
+
+@pytest.mark.parametrize(
+    ("amount", "pg", "settings", "expected"),
+    [
+        # what the plan was when AGAIN_MAX_AMOUNT was higher
+        (1_000_001, "payco", {"again_max_amount": "1000000"}, "AGAIN_MAX_AMOUNT allows no charge above 1,000,000"),
+        (2_000_001, "kakaopay", {"again_max_amount": "9000000"}, "Kakao Pay takes no more than 2,000,000 KRW at once"),
+        (9900, "paypal_v2", {}, "PayPal takes no KRW"),
+    ],
+)
+def test_an_amount_that_the_pg_or_the_setting_forbids_is_refused(again: Again, amount, pg, settings, expected):
+    plan = ("plan", "add", "dear", "--name", "Dear", "--amount", amount, "--cadence", "year")
+    again(*plan, again_max_amount="9000000")
+    again("key", "add", "customer_uid_of_gildong", "--pg", pg)
+    assert expected in again("subscribe", "gildong", "--plan", "dear", "--key", 1, code=1, **settings).said
+
+
+# --- looking -----------------------------------------------------------------------------------------------------------
+
+
+def test_subscriptions_are_listed_by_status_plan_and_customer(again: Again, subscription: str, key: int):
+    again("plan", "add", "daily", "--name", "Daily", "--amount", 1000, "--cadence", "day")
+    daily = again("subscribe", "cheolsu", "--plan", "daily", "--key", key, "--json").document["code"]
+    again("subscription", "pause", daily)
+
+    def codes(*options: str) -> list[str]:
+        return [row["code"] for row in again("subscription", "list", *options, "--json").document]
+
+    assert codes() == [daily, subscription]
+    assert codes("--limit", "1") == [daily]
+    assert codes("--status", "paused") == [daily]
+    assert codes("--plan", "gold") == [subscription]
+    assert codes("--customer", "gildong") == [subscription]
+    assert codes("--customer", "gildong", "--plan", "daily") == []
+    assert "there are none" in again("subscription", "list", "--status", "ended").err
+
+
+def test_a_subscription_shows_its_periods_charges_and_history(again: Again, subscription: str, book: Book):
+    charge = book.charge(subscription, "paid")
+    # codes are typed as people read them
+    shown = again("subscription", "show", subscription.lower(), "--json")
+    document = shown.document
+    assert document["customer_reference"] == "gildong"
+    assert document["customer_uid"] == "****dong"
+    assert [row["id"] for row in document["charges"]] == [charge]
+    assert [row["to_status"] for row in document["audit"]] == ["active"]
+    assert document["audit"][0]["actor"].startswith("cli ")
+    assert document["upcoming"][0]["start"] == document["next_charge_at"]
+    assert document["upcoming"][0]["end"] == document["upcoming"][1]["start"]
+    said = again("subscription", "show", subscription).said
+    assert "9,900 KRW" in said
+    assert "subscribed" in said
+    assert "customer_uid_of" not in said + shown.out
+
+
+def test_a_subscription_that_is_not_there_is_not_shown(again: Again, subscription: str):
+    assert "There is no subscription" in again("subscription", "show", "0000000000000", code=1).said
+
+
+# --- pausing and resuming ----------------------------------------------------------------------------------------------
+
+
+def test_a_pause_is_not_owed(again: Again, subscription: str, book: Book):
+    paused = again("subscription", "pause", subscription, "--reason", "여행", "--json").document
+    assert (paused["status"], paused["next_charge_at"], paused["status_reason"]) == ("paused", None, "여행")
+    # A hundred days pass.
+    long_ago = today() - timedelta(days=100)
+    book.sql("UPDATE subscriptions SET anchor_on = :anchor", anchor=long_ago)
+    resumed = again("subscription", "resume", subscription, "--json").document
+    assert resumed["status"] == "active"
+    next_charge_at = datetime.fromisoformat(resumed["next_charge_at"])
+    assert timedelta(0) < next_charge_at - datetime.now(UTC) <= timedelta(days=31)
+    assert next_charge_at.astimezone(SEOUL).hour == 10
+
+
+def test_a_subscription_that_owes_resumes_past_due(again: Again, subscription: str, book: Book):
+    book.charge(subscription, "past_due")
+    again("subscription", "pause", subscription)
+    assert again("subscription", "resume", subscription, "--json").document["status"] == "past_due"
+
+
+def test_a_trial_goes_on_after_a_pause(again: Again, key: int):
+    again("plan", "add", "try", "--name", "Try", "--amount", 9900, "--cadence", "month", "--trial-days", 14)
+    begun = again("subscribe", "gildong", "--plan", "try", "--key", key, "--json").document
+    again("subscription", "pause", begun["code"])
+    resumed = again("subscription", "resume", begun["code"], "--json").document
+    assert (resumed["status"], resumed["next_charge_at"]) == ("trialing", begun["next_charge_at"])
+
+
+def test_only_what_is_billed_pauses_and_only_what_is_paused_resumes(again: Again, subscription: str):
+    assert "not paused" in again("subscription", "resume", subscription, code=1).said
+    again("subscription", "pause", subscription)
+    assert "is paused; only one that is billed" in again("subscription", "pause", subscription, code=1).said
+
+
+# --- the end -----------------------------------------------------------------------------------------------------------
+
+
+def test_canceling_voids_what_is_owed_and_leaves_what_is_settled_or_in_flight(
+    again: Again, subscription: str, book: Book
+):
+    for months_ago, status in enumerate(["due", "charging", "past_due", "paid", "uncollectible"]):
+        book.charge(subscription, status, months_ago=months_ago)
+    ended = again("subscription", "cancel", subscription, "--reason", "moved away", "--json").document
+    assert (ended["status"], ended["void_charges"], ended["charges_in_flight"]) == ("canceled", 2, 1)
+    assert ended["next_charge_at"] is None
+    assert book.statuses("charges") == ["void", "charging", "void", "paid", "uncollectible"]
+    reasons = {row.status_reason for row in book.sql("SELECT status_reason FROM charges WHERE status = 'void'")}
+    assert reasons == {"subscription canceled: moved away"}
+
+
+@pytest.mark.parametrize("command", ["cancel", "pause", "resume"])
+def test_a_canceled_subscription_is_over_for_good(again: Again, subscription: str, command):
+    assert "is canceled" in again("subscription", "cancel", subscription).out
+    assert "for good" in again("subscription", command, subscription, code=1).said
+
+
+@pytest.mark.parametrize("command", ["cancel", "pause", "resume"])
+def test_a_subscription_that_is_not_there_cannot_change(again: Again, subscription: str, command):
+    assert "There is no subscription" in again("subscription", command, "ZZZZZZZZZZZZZ", code=1).said
+
+
+def test_every_change_is_in_the_audit_with_who_and_why(again: Again, subscription: str):
+    again("subscription", "pause", subscription, "--reason", "holiday")
+    again("subscription", "resume", subscription)
+    again("subscription", "cancel", subscription, "--reason", "moved away")
+    audit = again("subscription", "show", subscription, "--json").document["audit"]
+    assert [(row["to_status"], row["reason"]) for row in audit] == [
+        ("active", "subscribed"),
+        ("paused", "holiday"),
+        ("active", "resumed by hand"),
+        ("canceled", "moved away"),
+    ]
+    assert all(row["actor"].startswith("cli ") for row in audit)

@@ -1,0 +1,181 @@
+"""No key, token, billing key or buyer shows in a log line, an outcome, an error or a repr, whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import traceback
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import pytest
+
+from tests.fixtures.attempts import CUSTOMER_UID, POLICY, attempt, payment, request
+from tests.fixtures.gateways import KEY, SECRET, gateway_to
+from tests.fixtures.wire_server import TOKEN, Request, Wire, envelope, http, paid, pays, token_reply, wire_server
+from worker import evidence, gateway, outcomes, settlement
+from worker.portone import client, connection, errors, payloads, tokens
+from worker.portone.payloads import read_envelope, read_page, read_payment
+from worker.portone.tokens import Token
+
+BUYER = ("Hong Gildong", "gildong@example.com", "010-1234-5678", "95404900****1569")
+SECRETS = (KEY, SECRET, TOKEN, CUSTOMER_UID, *BUYER)
+
+
+def shown_secrets(text: str) -> list[str]:
+    return [secret for secret in SECRETS if secret in text]
+
+
+@dataclass(frozen=True)
+class Happening:
+    """Something that happens to a charge, and the outcome's class that shows that it did happen."""
+
+    name: str
+    answer: Callable[[Wire, Request], Awaitable[None]]
+    outcome: type
+    token: bytes = http(200, token_reply(), "Connection: close")
+
+
+def says(data: bytes) -> Callable[[Wire, Request], Awaitable[None]]:
+    async def answer(wire: Wire, _request: Request) -> None:
+        await wire.send(data)
+
+    return answer
+
+
+async def hangs(wire: Wire, _request: Request) -> None:
+    await wire.reader.read()
+
+
+async def hangs_up(wire: Wire, _request: Request) -> None:
+    wire.writer.close()
+
+
+async def echoes(wire: Wire, asked: Request) -> None:
+    """An error page that shows the request, as frameworks in debug mode do."""
+    await wire.send(http(500, repr(asked.headers).encode() + asked.body))
+
+
+async def pays_another(wire: Wire, asked: Request) -> None:
+    await wire.send(http(200, paid(asked, merchant_uid="another")))
+
+
+QUOTING = f"요청하신 customer_uid({CUSTOMER_UID})로 등록된 정보를 찾을 수 없습니다."
+
+HAPPENINGS = [
+    Happening("a charge", pays, outcomes.Paid),
+    Happening("a decline with a record", says(http(200, envelope(payment("failed")))), outcomes.Unknown),
+    Happening("a decline in words", says(http(200, envelope(code=-1, message="한도초과 010-1234-5678"))), outcomes.Declined),
+    Happening("a refusal that quotes the key", says(http(200, envelope(code=1, message=QUOTING))), outcomes.Unknown),
+    Happening("somebody else's answer", pays_another, outcomes.Unknown),
+    Happening("a 401 twice", says(http(401, envelope(code=-1, message="Unauthorized"))), outcomes.NotCharged),
+    Happening("a time-out", hangs, outcomes.Unknown),
+    Happening("a lost connection", hangs_up, outcomes.Unknown),
+    Happening("an error page that shows the request", echoes, outcomes.Unknown),
+    Happening("no HTTP", says(TOKEN.encode() + b"\r\n\r\n"), outcomes.Unknown),
+    Happening("no token", pays, outcomes.NotCharged, http(401, envelope(code=-1, message="no such key"))),
+    Happening("an unreadable token", pays, outcomes.NotCharged, http(200, SECRET.encode())),
+]
+
+
+@pytest.mark.parametrize("happening", HAPPENINGS, ids=lambda happening: happening.name)
+def test_nothing_secret_shows_when(happening, caplog, capfd):
+    async def answer_token(wire: Wire, _request: Request) -> None:
+        await wire.send(happening.token)
+
+    async def story():
+        async with (
+            wire_server(happening.answer, answer_token=answer_token) as server,
+            gateway_to(server.url, read_timeout=0.1, deadline=1, primed=False) as opened,
+        ):
+            return await opened.charge(request()), repr(opened) + repr(vars(opened))
+
+    for name in ["", *logging.root.manager.loggerDict]:
+        caplog.set_level(logging.DEBUG, logger=name)
+    outcome, shown = asyncio.run(story(), debug=True)
+    assert isinstance(outcome, happening.outcome), outcome
+    logged = "".join(f"{record.getMessage()} {record.args} {record.exc_text}" for record in caplog.records)
+    assert any(record.name == "httpx" for record in caplog.records), "the most talkative library is heard"
+    printed = "".join(capfd.readouterr())
+    settled = settlement.settle(attempt(), outcome, now=attempt().started_at, policy=POLICY)
+    assert shown_secrets(f"{outcome!r} {outcome} {outcome.answer.raw} {settled!r} {shown} {logged} {printed}") == []
+
+
+@pytest.mark.parametrize("method", ["customer", "delete_customer", "customer_payments"])
+@pytest.mark.parametrize(
+    ("answer", "read_timeout"),
+    [(says(http(200, envelope(code=7, message=QUOTING))), 5), (hangs_up, 5), (hangs, 0.1), (says(http(500, b"")), 5)],
+)
+def test_an_error_about_a_billing_key_does_not_name_it(method, answer, read_timeout):
+    async def story() -> str:
+        async with wire_server(answer) as server, gateway_to(server.url, read_timeout=read_timeout) as opened:
+            portone = opened._client
+            with pytest.raises(errors.PortOneError) as raised:
+                if method == "customer_payments":
+                    [page async for page in portone.customer_payments(CUSTOMER_UID)]
+                elif method == "delete_customer":
+                    await portone.delete_customer(CUSTOMER_UID, reason="asked for")
+                else:
+                    await portone.customer(CUSTOMER_UID)
+            error = raised.value
+            return f"{error} {error!r} {error.__dict__} {''.join(traceback.format_exception_only(error))}"
+
+    assert shown_secrets(asyncio.run(story())) == []
+
+
+def test_no_connection_to_ask_about_a_billing_key_does_not_name_it_either():
+    async def story() -> str:
+        async with wire_server(pays) as server, gateway_to(server.url, connections=1, connect_timeout=0.1) as opened:
+            server.answer = hangs
+            holding = asyncio.create_task(opened.charge(request()))
+            while not server.charges:
+                await asyncio.sleep(0)
+            with pytest.raises(errors.NotReached) as raised:
+                await opened._client.customer(CUSTOMER_UID)
+            holding.cancel()
+            return str(raised.value)
+
+    assert shown_secrets(asyncio.run(story())) == []
+
+
+def instances() -> list[object]:
+    """One of everything that our modules make of an answer full of secrets."""
+    personal = payment("failed", fail_reason=f"[8326] {CUSTOMER_UID} 010-1234-5678")
+    page = read_page({"total": 1, "list": [personal]})
+    record = read_payment(personal)
+    answer = evidence.answer_of(record)
+    outcome = outcomes.Declined(outcomes.DeclineKind.SOFT, answer)
+    return [
+        Token(TOKEN, 1800.0),
+        read_envelope(200, envelope(personal)),
+        page,
+        record,
+        answer,
+        gateway.Found((record,)),
+        gateway.LookUpFailed(answer),
+        request(),
+        attempt(),
+        outcome,
+        outcomes.Paid(attempt().started_at, answer),
+        outcomes.NotCharged(outcomes.NotChargedReason.NO_TOKEN, answer),
+        outcomes.Unknown(outcomes.UnknownReason.TIMEOUT, answer),
+        errors.Refused(answer),
+        errors.NoAnswer(outcomes.UnknownReason.TIMEOUT, answer),
+    ]
+
+
+@pytest.mark.parametrize("instance", instances(), ids=lambda instance: type(instance).__name__)
+def test_no_repr_of_anything_we_make_of_an_answer_shows_a_secret(instance):
+    assert shown_secrets(f"{instance!r} {instance} {[instance]}") == []
+
+
+def test_every_dataclass_that_carries_answers_is_shown_above():
+    shown = {type(instance) for instance in instances()}
+    made = {
+        kind
+        for module in (outcomes, gateway, payloads, tokens, client, connection, errors)
+        for kind in vars(module).values()
+        if isinstance(kind, type) and dataclasses.is_dataclass(kind) and kind.__module__ == module.__name__
+    }
+    assert made - shown == set()
