@@ -140,8 +140,7 @@ def _beat(patient: Patient) -> Finding:
 
 
 def _worker(patient: Patient) -> Finding:
-    tasks = [entry.task for entry in beat_table()]
-    return _seen(patient, "worker", tasks, "start `celery -A worker.app worker`, or look at its log")
+    return _seen(patient, "worker", ["again.charge"], "start `celery -A worker.app worker`, or look at its log")
 
 
 def _seen(patient: Patient, check: str, names: list[str], remedy: str) -> Finding:

@@ -16,6 +16,8 @@ import redis
 from worker.settings import Settings
 
 DATABASE = "again"
+NOTE = "addresses.json"
+"""In the data folder while `again up` runs, so that other commands find what it started."""
 
 
 class NotAvailable(RuntimeError):  # noqa: N818 - reads as a sentence where it is raised
@@ -24,10 +26,11 @@ class NotAvailable(RuntimeError):  # noqa: N818 - reads as a sentence where it i
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the database and the broker are. Both may hold a password, so neither shows in a repr."""
+    """Where things are. Database and broker addresses may hold a password, so nothing shows in a repr."""
 
     database_url: str
     broker_url: str
+    sandbox_url: str | None = None
 
     def __repr__(self) -> str:
         return "Addresses(...)"
@@ -82,7 +85,7 @@ class Valkey:
 
 @contextmanager
 def running_servers(settings: Settings) -> Iterator[Addresses]:
-    """Start what is not configured, note where it runs for other commands, and stop it at the end."""
+    """Start what is not configured, note where everything runs for other commands, and stop it at the end."""
     folder = settings.data_dir.resolve()
     with (
         _closing(lambda: Postgres(folder / "postgres"), settings.database_url is None) as postgres,
@@ -92,10 +95,12 @@ def running_servers(settings: Settings) -> Iterator[Addresses]:
             database_url=postgres.url if postgres else _secret(settings.database_url),
             broker_url=valkey.url if valkey else _secret(settings.broker_url),
         )
-        note = folder / "addresses.json"
-        if postgres or valkey:
-            note.touch(mode=0o600)
-            note.write_text(json.dumps(asdict(addresses)))
+        folder.mkdir(parents=True, exist_ok=True)
+        note = folder / NOTE
+        note.touch(mode=0o600)
+        # What is configured need not be noted: whoever has no setting for it asks here, and it may hold a password.
+        started = Addresses(postgres.url if postgres else "", valkey.url if valkey else "", settings.sandbox_url)
+        note.write_text(json.dumps(asdict(started)))
         try:
             yield addresses
         finally:
@@ -129,11 +134,21 @@ def known_addresses(settings: Settings) -> Addresses:
     return Addresses(database_url, broker_url)
 
 
+def settings_here() -> Settings:
+    """Read the settings, and take the sandbox's address from `again up` when none is configured."""
+    settings = Settings.from_env()
+    if settings.live or settings.sandbox_url is not None or (noted := _noted(settings)) is None:
+        return settings
+    return settings.model_copy(update={"sandbox_url": noted.sandbox_url})
+
+
 def _noted(settings: Settings) -> Addresses | None:
     """What `again up` noted, if its broker still answers."""
     try:
-        addresses = Addresses(**json.loads((settings.data_dir / "addresses.json").read_text()))
-        redis.Redis.from_url(addresses.broker_url, socket_timeout=2).ping()
+        addresses = Addresses(**json.loads((settings.data_dir / NOTE).read_text()))
+        if addresses.broker_url:
+            with redis.Redis.from_url(addresses.broker_url, socket_timeout=2) as broker:
+                broker.ping()
     except (OSError, ValueError, TypeError, redis.RedisError):
         return None
     return addresses

@@ -9,10 +9,9 @@ import socket
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from worker.embedded import known_addresses
+from worker.embedded import known_addresses, settings_here
 from worker.gateway import Gateway
 from worker.runtime import Runtime
-from worker.settings import Settings
 
 T = TypeVar("T")
 
@@ -51,7 +50,7 @@ def current() -> Process:
     """Give this process's Process, making it at the first call."""
     global _current  # noqa: PLW0603 - one per process is the point
     if _current is None:
-        settings = Settings.from_env()
+        settings = settings_here()
         database_url = known_addresses(settings).database_url
         _current = Process(Runtime.create(settings, database_url, actor=f"worker {socket.gethostname()}:{os.getpid()}"))
     return _current

@@ -24,6 +24,7 @@ from pydantic import (
 
 from worker.merchant_uid import PREFIX
 
+DEFAULT_SANDBOX_URL = "http://127.0.0.1:9101"
 LIVE_URL = "https://api.iamport.kr"  # documented; TLS 1.2 and newer only
 
 
@@ -65,7 +66,7 @@ class Settings(BaseModel):
     portone_key: SecretStr | None = None
     portone_secret: SecretStr | None = None
     portone_url: str = LIVE_URL
-    sandbox_url: str = "http://127.0.0.1:9101"
+    sandbox_url: str | None = None
     merchant_uid_prefix: Annotated[str, AfterValidator(_prefix)] = "again"
 
     window: Annotated[int, Field(ge=1, le=5000)] = 200
@@ -150,7 +151,7 @@ class Settings(BaseModel):
 
     @property
     def gateway_url(self) -> str:
-        return self.portone_url if self.live else self.sandbox_url
+        return self.portone_url if self.live else self.sandbox_url or DEFAULT_SANDBOX_URL
 
     @property
     def gateway_credentials(self) -> tuple[str, str]:

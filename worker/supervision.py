@@ -73,14 +73,15 @@ def running_stack(settings: Settings, *, sandbox_port: int, flower_port: int) ->
     """
     folder = settings.data_dir.resolve()
     logs = folder / "logs"
+    sandbox_url = None if settings.live else f"http://127.0.0.1:{sandbox_port}"
+    settings = settings.model_copy(update={"sandbox_url": sandbox_url})
     with running_servers(settings) as addresses, ExitStack() as stopping:
         logs.mkdir(parents=True, exist_ok=True)
         if settings.database_url is None:
             _migrate(addresses.database_url)
-        sandbox_url = f"http://127.0.0.1:{sandbox_port}"
-        given = {"database_url": addresses.database_url, "broker_url": addresses.broker_url}
-        settings = settings.model_copy(update={"sandbox_url": sandbox_url})
-        environment = settings.environment(**{f"AGAIN_{name.upper()}": value for name, value in given.items()})
+        environment = settings.environment(
+            AGAIN_DATABASE_URL=addresses.database_url, AGAIN_BROKER_URL=addresses.broker_url
+        )
         parts: list[Part] = []
 
         def start(name: str, *command: str, url: str | None = None) -> Part:

@@ -260,7 +260,7 @@ def test_every_code_of_every_table_is_tested_here():
         assert set(table) - known_by - of_kcp == set()
 
 
-@given(st.sampled_from(sorted(CODES) + ["nice_v2", ""]), st.none() | st.text(max_size=12), st.none() | st.text())
+@given(st.sampled_from([*sorted(CODES), "nice_v2", ""]), st.none() | st.text(max_size=12), st.none() | st.text())
 @settings(max_examples=300, deadline=None, derandomize=True)
 def test_any_text_at_all_has_a_verdict(pg, code, text):
     assert classify(pg, code, text) in {*DeclineKind, Duplicate, NeedsLookUp}

@@ -16,9 +16,9 @@ from worker.portone.errors import (
     MAYBE_PROCESSED,
     NOTHING_SENT,
     NoAnswer,
+    NoToken,
     NotReached,
     NotSent,
-    NoToken,
     PortOneError,
     Refused,
     Unauthorized,
@@ -180,7 +180,7 @@ def test_errors_tell_what_happened_in_a_sentence():
 
 
 def test_a_connection_error_names_the_host_for_a_person():
-    key = ConnectionKey("api.iamport.kr", 443, True, True, None, None, None)  # type: ignore[call-arg]  # its stubs lag
+    key = ConnectionKey("api.iamport.kr", 443, True, True, None, None, None)
     text = str(aiohttp.ClientConnectorError(key, OSError(111, "Connection refused")))
     assert "api.iamport.kr:443" in str(explain(httpx.ConnectError(text)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -98,7 +99,7 @@ def test_a_payment_without_a_field_that_decides_is_unreadable(field):
     with pytest.raises(Unreadable, match=field):
         read_payment(without(field))
     with pytest.raises(Unreadable, match=field):
-        read_payment(payment(**{field: None}))
+        read_payment(payment() | {field: None})
 
 
 @pytest.mark.parametrize(
@@ -301,10 +302,8 @@ def test_what_is_kept_can_be_stored_whatever_came(document):
 @given(st.binary(max_size=200) | st.text().map(lambda text: text.encode("utf-8", "replace")))
 @settings(max_examples=300, deadline=None, derandomize=True)
 def test_any_bytes_are_an_envelope_or_unreadable(body):
-    try:
+    with suppress(Unreadable):
         assert isinstance(read_envelope(200, body).code, int)
-    except Unreadable:
-        pass
 
 
 @given(st.dictionaries(st.sampled_from(sorted(payment())), anything))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -131,7 +132,7 @@ def test_however_late_we_are_no_issuer_is_asked_twice_on_one_day(days, late):
     retries = walk(DeclineKind.SOFT, dunning=DunningCalendar(tuple(sorted(days))), late=late)
     dates = [retry.astimezone(SEOUL).date() for retry in [NOW, *retries]]
     assert len(retries) == len(days), "late, but none is lost"
-    assert all(earlier < later for earlier, later in zip(dates, dates[1:], strict=False))
+    assert all(earlier < later for earlier, later in pairwise(dates))
 
 
 # --- not charged ----------------------------------------------------------------------------------------------------

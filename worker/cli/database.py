@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, Program
 from worker.cli import console
 from worker.cli.exits import NotMigrated, NotReachable
 from worker.database import migrations
-from worker.embedded import NotAvailable, database_address
+from worker.embedded import NotAvailable, database_address, settings_here
 from worker.runtime import Runtime
 from worker.settings import Settings
 
@@ -28,7 +28,7 @@ def database(*, as_json: bool, migrated: bool = True) -> Iterator[Runtime]:
 
     Nothing of the database's address but host and name is ever shown: it may hold a password.
     """
-    settings = Settings.from_env()
+    settings = settings_here()
     if not as_json:
         console.say_mode(live=settings.live)
     with ExitStack() as stack:

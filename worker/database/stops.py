@@ -13,7 +13,6 @@ from worker.database.claims import CLAIM_LOCK, EVERYTHING
 from worker.database.models import Attempt, BillingKey, Stop
 from worker.lifecycle import AttemptStatus
 
-
 __all__ = ["EVERYTHING", "calls_in_flight", "standing", "start", "stop"]
 
 

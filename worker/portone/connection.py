@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
 from typing import Any
 
 import httpx
 
 from worker.outcomes import Answer, UnknownReason
 from worker.portone.errors import NoAnswer, NoToken, PortOneError, Refused, Unauthorized, explain
-from worker.portone.payloads import Envelope, Page, Unreadable, read_envelope, read_page
+from worker.portone.payloads import Envelope, Page, Unreadable, instant, read_envelope, read_page
 from worker.portone.tokens import Token, TokenSource
 from worker.portone.transport import AiohttpTransport
 
@@ -100,7 +101,15 @@ class Connection:
             # A page that points at itself or back would never end.
             number = page.next_page if page.next_page is not None and page.next_page > number else None
 
+    async def server_time(self) -> datetime | None:
+        """Ask PortOne what time it is by its clock; raises NoToken. None when it does not say."""
+        return instant((await self._granted()).get("now"))
+
     async def _fetch_token(self) -> Token:
+        given = await self._granted()
+        return Token(given["access_token"], _lifetime(given))
+
+    async def _granted(self) -> Mapping[str, Any]:
         key, secret = self._credentials
         try:
             status, body = await self._send(
@@ -115,7 +124,7 @@ class Connection:
         given = envelope.response
         if envelope.code != 0 or not isinstance(given, dict) or not _fits_a_header(given.get("access_token")):
             raise NoToken(f"{NoToken.__doc__} PortOne said (HTTP {status}): {envelope.message}")
-        return Token(given["access_token"], _lifetime(given))
+        return given
 
     async def _send(self, method: str, path: str, token: str | None, limit: int, **content: Any) -> tuple[int, bytes]:
         headers = {"Authorization": token} if token else {}

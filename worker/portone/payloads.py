@@ -30,7 +30,9 @@ LONGEST_TEXT = 500  # characters of anything that is stored
 LONGEST_IDENTIFIER = 100  # PortOne's own limits are 32 to 80 (documented)
 
 _LONG_NUMBER = re.compile(r"\d(?:[ -]?\d){9,}")
-_CUSTOMER_UID = re.compile(r"(customer_uid\W{0,3})(?!removed\])[\w.@:-]+")  # PortOne quotes it in its refusals (seen in client code)
+_CUSTOMER_UID = re.compile(
+    r"(customer_uid\W{0,3})(?!removed\])[\w.@:-]+"
+)  # PortOne quotes it in its refusals (seen in client code)
 _TELLING = 8
 """A customer_uid shorter than that is left in a text: it names nobody, and taking it out could take out a PG's code."""
 
@@ -84,7 +86,7 @@ def read_payment(document: Any) -> PaymentRecord:
         amount=_money(document, "amount"),
         cancel_amount=_money({"cancel_amount": document.get("cancel_amount") or 0}, "cancel_amount"),
         currency=_text(document, "currency"),
-        paid_at=_instant(document.get("paid_at")),
+        paid_at=instant(document.get("paid_at")),
         fail_reason=_words(document.get("fail_reason"), document.get("customer_uid")),
         pg_tid=_identifier(document.get("pg_tid")),
         raw=kept(document),
@@ -176,7 +178,7 @@ def _money(document: Mapping[str, Any], name: str) -> int:
     return int(value)
 
 
-def _instant(value: Any) -> datetime | None:
+def instant(value: Any) -> datetime | None:
     """UNIX seconds; a time that does not apply is 0 (seen in samples) or null."""
     if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
         return None

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import psycopg
 import pytest
 from sqlalchemy import Engine, text
 from typer.testing import CliRunner
 
 from worker.cli.commands import app
+from worker.database.session import create_database_engine
+from worker.embedded import Postgres
 
 MINUTE = timedelta(minutes=1)
 
@@ -41,13 +44,11 @@ class Ended:
 Again = Callable[..., Ended]
 
 
-@pytest.fixture
-def again(database_url: str) -> Again:
-    """Run a command in this process; settings by keyword, `code` is how it must end."""
+def _commands(ends: int = 0, **defaults: str) -> Again:
+    """Give a function that runs a command in this process; settings by keyword, `code` is how it must end."""
 
-    def run(*arguments: str | int | Path, code: int = 0, stdin: str | None = None, **settings: str) -> Ended:
-        environment = {"AGAIN_DATABASE_URL": database_url, "COLUMNS": "200"}
-        environment |= {name.upper(): value for name, value in settings.items()}
+    def run(*arguments: object, code: int = ends, stdin: str | None = None, **settings: str) -> Ended:
+        environment = {name.upper(): value for name, value in ({"columns": "200"} | defaults | settings).items()}
         result = CliRunner().invoke(app, [str(each) for each in arguments], env=environment, input=stdin)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
@@ -57,17 +58,38 @@ def again(database_url: str) -> Again:
     return run
 
 
+@pytest.fixture
+def again(database_url: str) -> Again:
+    """Run commands on a migrated database of this test's own."""
+    return _commands(again_database_url=database_url)
+
+
+@pytest.fixture
+def again_without_database() -> Again:
+    """Run commands that get no database from us."""
+    return _commands()
+
+
 class Book:
     """Rows that commands meet: what ticks, pumps and reconciliation would have left."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self.now = datetime.now(UTC)
+        self.now = datetime.now(UTC).replace(microsecond=0)
 
     def sql(self, statement: str, **values: Any) -> list[Any]:
         with self._engine.begin() as connection:
             result = connection.execute(text(statement), values)
             return list(result) if result.returns_rows else []
+
+    @property
+    def url(self) -> str:
+        return self._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+    def everything(self) -> list[Any]:
+        """Say how many rows each table has, and how far the audit has come."""
+        tables = ("plans", "billing_keys", "subscriptions", "charges", "attempts", "stops", "audit")
+        return [self.count(table) for table in tables]
 
     def count(self, table: str) -> int:
         return int(self.sql(f"SELECT count(*) FROM {table}")[0][0])
@@ -134,6 +156,31 @@ class Book:
 @pytest.fixture
 def book(engine: Engine) -> Book:
     return Book(engine)
+
+
+@pytest.fixture(scope="module")
+def unchanged(postgres: Postgres) -> Iterator[Book]:
+    """One database for a whole table of refusals: it has a plan `gold` and billing key 1, and stays as it is."""
+    admin, name = postgres.url.replace("/again?", "/postgres?"), f"test_{uuid4().hex}"
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE again")
+        url = postgres.url.replace("/again?", f"/{name}?")
+        engine = create_database_engine(url, actor="test")
+        again = _commands(again_database_url=url, again_max_amount="9000000")
+        again("plan", "add", "gold", "--name", "Gold", "--amount", 9900, "--cadence", "month")
+        again("plan", "add", "dear", "--name", "Dear", "--amount", 2_000_001, "--cadence", "year")
+        again("key", "add", "customer_uid_of_gildong", "--pg", "kakaopay")
+        yield Book(engine)
+        engine.dispose()
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def refused(unchanged: Book) -> Iterator[Again]:
+    """Run commands that are refused: they end with 1, and every table is afterwards as it was before."""
+    before = unchanged.everything()
+    yield _commands(1, again_database_url=unchanged.url)
+    assert unchanged.everything() == before
 
 
 @pytest.fixture

@@ -49,8 +49,8 @@ def test_a_charge_is_found_by_the_merchant_uid_of_an_attempt(again: Again, subsc
 
 
 @pytest.mark.parametrize("charge", ["999", "again0000000001", str(10**30), "②"])
-def test_a_charge_that_is_not_there_is_not_shown(again: Again, gold: str, charge):
-    assert "There is no charge" in again("charge", "show", charge, code=1).said
+def test_a_charge_that_is_not_there_is_not_shown(refused: Again, charge):
+    assert "There is no charge" in refused("charge", "show", charge).said
 
 
 # What a claim would look at is what the sentence speaks of; each row is one reason to wait, made in the database.

@@ -11,8 +11,8 @@ from tests.integration.cli.conftest import Again
 HEAVY = ("sqlalchemy", "pydantic", "psycopg", "croniter", "celery", "httpx", "aiohttp", "redis", "alembic", "uvicorn")
 
 
-def test_help_names_every_command_and_explains_the_exit_codes(again: Again):
-    said = again("--help").said
+def test_help_names_every_command_and_explains_the_exit_codes(again_without_database: Again):
+    said = again_without_database("--help").said
     for command in ("migrate", "sandbox", "plan", "key", "subscribe", "subscription", "import", "status", "charge"):
         assert command in said
     for code in range(6):
@@ -32,9 +32,9 @@ def test_the_module_runs_as_the_command_does():
     assert asked.stdout.strip() == version("again-billing")
 
 
-def test_a_command_that_is_none_is_a_wrong_command_line(again: Again):
-    assert "No such command" in again("frobnicate", code=2).err
+def test_a_command_that_is_none_is_a_wrong_command_line(again_without_database: Again):
+    assert "No such command" in again_without_database("frobnicate", code=2).err
 
 
-def test_an_argument_that_is_no_text_is_a_wrong_command_line(again: Again):
-    assert "not UTF-8" in again("subscribe", "\udcff", "--plan", "gold", "--key", 1, code=2).err
+def test_an_argument_that_is_no_text_is_a_wrong_command_line(again_without_database: Again):
+    assert "not UTF-8" in again_without_database("subscribe", "\udcff", "--plan", "gold", "--key", 1, code=2).err

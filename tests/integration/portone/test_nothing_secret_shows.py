@@ -6,16 +6,19 @@ import asyncio
 import dataclasses
 import logging
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
+import structlog
 
 from tests.fixtures.attempts import CUSTOMER_UID, POLICY, attempt, payment, request
 from tests.fixtures.gateways import KEY, SECRET, gateway_to
 from tests.fixtures.wire_server import TOKEN, Request, Wire, envelope, http, paid, pays, token_reply, wire_server
 from worker import evidence, gateway, outcomes, settlement
+from worker.logs import configure_logs
 from worker.portone import client, connection, errors, payloads, tokens
+from worker.portone.client import PortOneClient
 from worker.portone.payloads import read_envelope, read_page, read_payment
 from worker.portone.tokens import Token
 
@@ -65,8 +68,10 @@ QUOTING = f"요청하신 customer_uid({CUSTOMER_UID})로 등록된 정보를 찾
 
 HAPPENINGS = [
     Happening("a charge", pays, outcomes.Paid),
-    Happening("a decline with a record", says(http(200, envelope(payment("failed")))), outcomes.Unknown),
-    Happening("a decline in words", says(http(200, envelope(code=-1, message="한도초과 010-1234-5678"))), outcomes.Declined),
+    Happening("a decline with a record", says(http(200, envelope(payment("failed")))), outcomes.Declined),
+    Happening(
+        "a decline in words", says(http(200, envelope(code=-1, message="한도초과 010-1234-5678"))), outcomes.Declined
+    ),
     Happening("a refusal that quotes the key", says(http(200, envelope(code=1, message=QUOTING))), outcomes.Unknown),
     Happening("somebody else's answer", pays_another, outcomes.Unknown),
     Happening("a 401 twice", says(http(401, envelope(code=-1, message="Unauthorized"))), outcomes.NotCharged),
@@ -102,22 +107,28 @@ def test_nothing_secret_shows_when(happening, caplog, capfd):
     assert shown_secrets(f"{outcome!r} {outcome} {outcome.answer.raw} {settled!r} {shown} {logged} {printed}") == []
 
 
-@pytest.mark.parametrize("method", ["customer", "delete_customer", "customer_payments"])
+async def read_key(portone: PortOneClient) -> None:
+    await portone.customer(CUSTOMER_UID)
+
+
+async def delete_key(portone: PortOneClient) -> None:
+    await portone.delete_customer(CUSTOMER_UID, reason="asked for")
+
+
+async def walk_payments(portone: PortOneClient) -> None:
+    [page async for page in portone.customer_payments(CUSTOMER_UID)]
+
+
+@pytest.mark.parametrize("ask_about_the_key", [read_key, delete_key, walk_payments])
 @pytest.mark.parametrize(
     ("answer", "read_timeout"),
     [(says(http(200, envelope(code=7, message=QUOTING))), 5), (hangs_up, 5), (hangs, 0.1), (says(http(500, b"")), 5)],
 )
-def test_an_error_about_a_billing_key_does_not_name_it(method, answer, read_timeout):
+def test_an_error_about_a_billing_key_does_not_name_it(ask_about_the_key, answer, read_timeout):
     async def story() -> str:
         async with wire_server(answer) as server, gateway_to(server.url, read_timeout=read_timeout) as opened:
-            portone = opened._client
             with pytest.raises(errors.PortOneError) as raised:
-                if method == "customer_payments":
-                    [page async for page in portone.customer_payments(CUSTOMER_UID)]
-                elif method == "delete_customer":
-                    await portone.delete_customer(CUSTOMER_UID, reason="asked for")
-                else:
-                    await portone.customer(CUSTOMER_UID)
+                await ask_about_the_key(opened._client)
             error = raised.value
             return f"{error} {error!r} {error.__dict__} {''.join(traceback.format_exception_only(error))}"
 
@@ -127,16 +138,49 @@ def test_an_error_about_a_billing_key_does_not_name_it(method, answer, read_time
 def test_no_connection_to_ask_about_a_billing_key_does_not_name_it_either():
     async def story() -> str:
         async with wire_server(pays) as server, gateway_to(server.url, connections=1, connect_timeout=0.1) as opened:
-            server.answer = hangs
+            held = asyncio.Event()
+
+            async def holds(wire: Wire, asked: Request) -> None:
+                held.set()
+                await hangs(wire, asked)
+
+            server.answer = holds
             holding = asyncio.create_task(opened.charge(request()))
-            while not server.charges:
-                await asyncio.sleep(0)
+            await held.wait()
             with pytest.raises(errors.NotReached) as raised:
                 await opened._client.customer(CUSTOMER_UID)
             holding.cancel()
             return str(raised.value)
 
     assert shown_secrets(asyncio.run(story())) == []
+
+
+@pytest.fixture
+def configured_logs(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
+    """Logs as a worker has them, at the most talkative level; undone afterwards."""
+    root = logging.getLogger()
+    handlers = root.handlers[:]
+    levels = {name: logging.getLogger(name).level for name in ["", *root.manager.loggerDict]}
+    configure_logs("DEBUG")
+    yield
+    root.handlers[:] = handlers
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.mark.usefixtures("configured_logs")
+def test_the_address_of_a_billing_key_is_not_logged(capfd):
+    async def story() -> None:
+        no_such_key = says(http(404, envelope(code=1, message=QUOTING)))
+        async with wire_server(no_such_key) as server, gateway_to(server.url) as opened:
+            assert await opened._client.customer(CUSTOMER_UID) is None
+
+    logging.getLogger("tests").debug("logs are on")
+    asyncio.run(story())
+    printed = capfd.readouterr().err
+    assert "logs are on" in printed
+    assert shown_secrets(printed) == []
 
 
 def instances() -> list[object]:

@@ -103,19 +103,19 @@ def test_a_charge_refused_twice_for_its_token_was_not_charged_and_not_sent_a_thi
 
 
 def test_trouble_with_the_repeat_after_a_401_is_unknown_as_ever():
+    answers = [UNAUTHORIZED]
+
     async def refuses_then_hangs_up(wire: Wire, _request: Request) -> None:
-        if server.charges[MERCHANT_UID] == 1:
-            await wire.send(UNAUTHORIZED)
+        if answers:
+            await wire.send(answers.pop())
         else:
             wire.writer.close()
 
-    async def story() -> Outcome:
-        nonlocal server
+    async def story() -> tuple[Outcome, WireServer]:
         async with wire_server(refuses_then_hangs_up) as server:
-            return await charge(server)
+            return await charge(server), server
 
-    server: WireServer
-    outcome = asyncio.run(story())
+    outcome, server = asyncio.run(story())
     assert isinstance(outcome, Unknown)
     assert outcome.reason is UnknownReason.CONNECTION_LOST
     assert server.charges[MERCHANT_UID] == 2
