@@ -76,7 +76,8 @@ def configuration() -> dict[str, Any]:
 
 def task_time_limit(settings: Settings) -> timedelta:
     """No task reaches this: the pump's budget, its last call and its last write-back fit in, with a minute to spare."""
-    return timedelta(seconds=settings.pump_seconds) + settings.lease + timedelta(minutes=1)
+    seconds = settings.pump_seconds + 2 * settings.settle_seconds
+    return timedelta(seconds=seconds) + settings.call_deadline + timedelta(minutes=1)
 
 
 def visibility_timeout(settings: Settings) -> int:
@@ -117,11 +118,12 @@ def _look_without_beat(sender: Any, **_: object) -> None:
     for entry in beat_table(_tick(Settings.from_env())):
         if isinstance(entry.every, timedelta):
             interval = max(entry.every * 6, timedelta(minutes=1))
-            sender.timer.call_repeatedly(interval.total_seconds(), _send, (entry,))
+            sender.timer.call_repeatedly(interval.total_seconds(), send, (entry,))
 
 
-def _send(entry: Entry) -> None:
+def send(entry: Entry) -> None:
+    """Send one tick ourselves; when the broker is away, beat or the next try will do."""
     try:
         app.send_task(entry.task, expires=entry.expires.total_seconds(), retry=False)
     except OperationalError as error:
-        log.warning("broker not reached; beat or the next try will do", task=entry.task, error=str(error))
+        log.warning("tick not sent, the broker is not reached", task=entry.task, error=str(error))

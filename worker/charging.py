@@ -26,10 +26,13 @@ from worker.recording import record
 from worker.settlement import OpenAttempt, Policy, settle
 
 GIVE_UP_AFTER = 20
-"""So many calls in a row that did not even leave: the gateway is away, and claiming more would only stir the rows."""
+"""So many calls in a row that did not even leave, or claims that met others: more would only stir the rows."""
 
 WRITE_BACK_ROWS = 500
 RETRY_WRITE_BACK_SECONDS = 0.5
+
+BUDGET_SPENT = "time budget spent"
+"""How a run ends that could have gone on."""
 
 Answered = tuple[OpenAttempt, Outcome]
 
@@ -89,6 +92,7 @@ class Pump:
         self._wake_settler = asyncio.Event()
         self._progress = asyncio.Event()
         self._not_sent_in_a_row = 0
+        self._conflicts_in_a_row = 0
         self._counts: Counter[str] = Counter()
 
     async def run(self) -> Pumped:
@@ -129,9 +133,11 @@ class Pump:
         if self._stopping():
             return "told to stop"
         if monotonic() - started > self._limits.budget.total_seconds():
-            return "time budget spent"
+            return BUDGET_SPENT
         if self._not_sent_in_a_row >= GIVE_UP_AFTER:
             return "gateway not reached"
+        if self._conflicts_in_a_row >= GIVE_UP_AFTER:
+            return "claims conflict"
         return None
 
     async def _claim_chunk(self, limit: int) -> int:
@@ -140,7 +146,9 @@ class Pump:
             attempts = await asyncio.to_thread(self._claim, limit)
         except ClaimConflict as conflict:
             log.warning("claim rolled back", reason=str(conflict))
+            self._conflicts_in_a_row += 1
             return 1  # not "nothing due": look again
+        self._conflicts_in_a_row = 0
         send_before = before + self._limits.send_within.total_seconds()
         for attempt in attempts:
             call = asyncio.create_task(self._charge(attempt, send_before))

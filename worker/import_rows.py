@@ -9,8 +9,6 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 from schedules.plans import Plan
-from worker.billing_keys import EXPECTED as EXPECTED_OF_KEYS
-from worker.billing_keys import NewKey
 from worker.csv_files import Row
 from worker.customer_uid import masked
 from worker.enrolment import (
@@ -21,6 +19,8 @@ from worker.enrolment import (
     begin,
     is_customer_reference,
 )
+from worker.key_rules import EXPECTED as EXPECTED_OF_KEYS
+from worker.key_rules import NewKey
 from worker.subscription_code import new_code
 
 REQUIRED = ("customer_reference", "plan", "customer_uid", "pg")

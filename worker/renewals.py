@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -42,7 +43,7 @@ def open_due_charges(sessions: Sessions, *, now: datetime, cap: int) -> Opened:
     while True:
         chunk = _open_chunk(sessions, now, cap)
         total = Opened(total.subscriptions + chunk.subscriptions, total.opened + chunk.opened, total.void + chunk.void)
-        if chunk.subscriptions < CHUNK:
+        if chunk.subscriptions < CHUNK:  # fewer were due, or the rest of this chunk cannot be billed
             break
     if total.subscriptions:
         log.info("charges opened", subscriptions=total.subscriptions, opened=total.opened, void=total.void)
@@ -54,19 +55,26 @@ def _open_chunk(sessions: Sessions, now: datetime, cap: int) -> Opened:
         due = openings.due_subscriptions(session, now=now, limit=CHUNK)
         if not due:
             return Opened()
-        plans: dict[str, Plan] = {}
-        decided = [(row, _due_periods(row, plans, now, cap)) for row in due]
+        decided = list(_decided(due, now, cap))
         charges = [charge for row, opening in decided for charge in _charges(row, opening)]
         created = openings.open_charges(session, charges, now=now)
         openings.advance(session, [_advanced(row, opening) for row, opening in decided], now=now)
     opened = sum(row.status == ChargeStatus.DUE for row in created)
-    return Opened(len(due), opened, len(created) - opened)
+    return Opened(len(decided), opened, len(created) - opened)
 
 
-def _due_periods(row: Any, plans: dict[str, Plan], now: datetime, cap: int) -> Opening:
-    if (plan := plans.get(row.code)) is None:
-        plan = plans[row.code] = plan_of(row)
-    return due_periods(plan, row.anchor_on, next_charge_at=row.next_charge_at, now=now, cap=cap)
+def _decided(due: Sequence[Any], now: datetime, cap: int) -> Iterator[tuple[Any, Opening]]:
+    """Decide about each subscription by itself: one that cannot be billed must not keep the others from it."""
+    plans: dict[str, Plan] = {}
+    for row in due:
+        try:
+            if (plan := plans.get(row.code)) is None:
+                plan = plans[row.code] = plan_of(row)
+            opening = due_periods(plan, row.anchor_on, next_charge_at=row.next_charge_at, now=now, cap=cap)
+        except (ValueError, LookupError, OSError) as error:
+            log.error("subscription cannot be billed", subscription_id=row.id, plan=row.code, reason=str(error))  # noqa: TRY400
+            continue
+        yield row, opening
 
 
 def _charges(row: Any, opening: Opening) -> list[dict[str, Any]]:

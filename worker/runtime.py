@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
 from worker.clock import Clock, system_clock
 from worker.database.session import Sessions, create_database_engine, session_factory
 from worker.gateway import Gateway
-from worker.portone.client import PortOneClient
-from worker.portone.connection import Connection
-from worker.portone.gateway import PortOneGateway
 from worker.settings import Settings
 from worker.settlement import Policy
+
+if TYPE_CHECKING:
+    from worker.portone.client import PortOneClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,9 @@ class Runtime:
 
     def client(self) -> PortOneClient:
         """Connect to PortOne or the sandbox; call it inside the event loop that will use it."""
+        from worker.portone.client import PortOneClient
+        from worker.portone.connection import Connection
+
         settings = self.settings
         return PortOneClient(
             Connection(
@@ -47,6 +51,8 @@ class Runtime:
 
     def gateway(self) -> Gateway:
         """Make the gateway on a connection of its own; inside the event loop that will use it."""
+        from worker.portone.gateway import PortOneGateway
+
         return PortOneGateway(self.client(), deadline=self.settings.call_deadline)
 
     @property

@@ -10,9 +10,10 @@ from typing import Any
 
 import structlog
 
+from schedules.beat import BEAT
 from worker import process
-from worker.app import app
-from worker.charging import Limits, Pump
+from worker.app import app, send
+from worker.charging import BUDGET_SPENT, Limits, Pump, Pumped
 from worker.database import heartbeats
 from worker.gateway import Gateway
 from worker.reconciliation import reconcile as reconcile_attempts
@@ -34,7 +35,7 @@ def charge(self: Any) -> dict[str, object]:
     """One pump run: charge until nothing is due or the time budget ends."""
     runtime = _begin(self)
 
-    async def pump(gateway: Gateway) -> dict[str, object]:
+    async def pump(gateway: Gateway) -> Pumped:
         run = Pump(
             runtime.sessions,
             gateway,
@@ -43,9 +44,13 @@ def charge(self: Any) -> dict[str, object]:
             policy=runtime.policy,
             stopping=process.is_stopping,
         )
-        return (await run.run()).summary()
+        return await run.run()
 
-    return process.current().run(pump)
+    pumped = process.current().run(pump)
+    if pumped.ended == BUDGET_SPENT:
+        # There is more to do, and the next tick may be seconds away.
+        send(next(entry for entry in BEAT if entry.task == self.name))
+    return pumped.summary()
 
 
 @app.task(name="again.reconcile", bind=True)

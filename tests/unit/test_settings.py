@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.settings import InvalidSettings, Settings
+from worker.settings import DEFAULT_SANDBOX_URL, InvalidSettings, Settings
 
 LIVE = {"AGAIN_PORTONE_KEY": "imp-key-1234", "AGAIN_PORTONE_SECRET": "imp-secret-5678"}
 SECRETS = {
@@ -46,7 +46,7 @@ EVERY_VARIABLE = [
 def test_without_any_variable_it_is_a_sandbox_with_careful_times():
     settings = Settings.from_env({})
     assert not settings.live
-    assert settings.gateway_url == settings.sandbox_url
+    assert settings.gateway_url == DEFAULT_SANDBOX_URL
     assert settings.gateway_credentials == ("sandbox", "sandbox")
     assert settings.call_deadline == timedelta(seconds=70)
     assert settings.lease == timedelta(seconds=100)

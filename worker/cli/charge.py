@@ -99,11 +99,10 @@ def _when(row: Mapping[str, Any]) -> str:
 
 def _found(session: Session, text: str, now: datetime) -> Row[Any]:
     from worker.database import history
-    from worker.database.billing_keys import LARGEST_ID
+    from worker.database.ids import read_id
     from worker.refusals import Refused
 
-    is_id = text.isascii() and text.isdigit() and int(text) <= LARGEST_ID
-    charge_id = int(text) if is_id else history.charge_of(session, text)
+    charge_id = read_id(text) or history.charge_of(session, text)
     row = None if charge_id is None else history.charge(session, charge_id, now=now)
     if row is None:
         raise Refused(f"There is no charge with the id or merchant_uid {text!r:.60}. `again charge list` shows some.")

@@ -27,9 +27,10 @@ def add(
     as_json: Json = False,
 ) -> None:
     """Add a billing key that is registered at PortOne."""
-    from worker.billing_keys import NewKey, add_key
+    from worker.billing_keys import add_key
     from worker.cli.database import database
     from worker.customer_uid import masked
+    from worker.key_rules import NewKey
 
     if customer_uid == "-":
         customer_uid = sys.stdin.readline().strip()

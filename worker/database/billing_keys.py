@@ -11,10 +11,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from worker.customer_uid import masked
+from worker.database.ids import read_id
 from worker.database.models import BillingKey
 from worker.lifecycle import BillingKeyStatus
-
-LARGEST_ID = 2**63 - 1
 
 
 def add(
@@ -35,10 +34,10 @@ def add(
 
 
 def matching(session: Session, text: str) -> Sequence[BillingKey]:
-    """Find the key with this id and the key with this customer_uid, which may be two."""
+    """Find the key with this id, as 17 or #17, and the key with this customer_uid, which may be two."""
     wanted = [BillingKey.customer_uid == text]
-    if text.isascii() and text.isdigit() and int(text) <= LARGEST_ID:
-        wanted.append(BillingKey.id == int(text))
+    if (key_id := read_id(text)) is not None:
+        wanted.append(BillingKey.id == key_id)
     return session.scalars(select(BillingKey).where(or_(*wanted)).order_by(BillingKey.id)).all()
 
 

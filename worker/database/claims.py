@@ -60,6 +60,8 @@ _DUE = text(f"""
           END
       )
       AND COALESCE(last.number, 0) < {MAX_NUMBER}
+      -- These contradict a claimable charge. Not ours to repair, and they must not stand in everybody's way.
+      AND COALESCE(last.status, '') NOT IN ('started', 'unknown', 'paid')
     ORDER BY c.next_attempt_at, c.id
     LIMIT :limit
     FOR UPDATE OF c SKIP LOCKED

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import httpx
@@ -39,12 +40,10 @@ class Connection:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._credentials = credentials
+        self._url = url.rstrip("/")
+        self._timeout = httpx.Timeout(read_timeout, connect=connect_timeout, pool=connect_timeout).as_dict()
         self._http = httpx.AsyncClient(
-            base_url=url,
-            transport=transport or AiohttpTransport(connections=connections),
-            timeout=httpx.Timeout(read_timeout, connect=connect_timeout, pool=connect_timeout),
-            headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "again-billing"},
-            trust_env=False,
+            transport=transport or AiohttpTransport(connections=connections), trust_env=False
         )
         self._tokens = TokenSource(self._fetch_token)
 
@@ -127,12 +126,29 @@ class Connection:
         return given
 
     async def _send(self, method: str, path: str, token: str | None, limit: int, **content: Any) -> tuple[int, bytes]:
-        headers = {"Authorization": token} if token else {}
         try:
-            async with self._http.stream(method, path, headers=headers, **content) as response:
+            response = await self._http.send(self._request(method, path, token, **content), stream=True)
+            try:
                 return response.status_code, await _bounded(response, limit)
+            finally:
+                await response.aclose()
         except Exception as error:  # noqa: BLE001 - whatever it is, it has to become "not sent" or "unknown"
             raise explain(error) from None
+
+    def _request(self, method: str, path: str, token: str | None, **content: Any) -> httpx.Request:
+        """Build a request without the client's merging of defaults, which takes as long as the rest of a charge."""
+        headers = _HEADERS if token is None else {**_HEADERS, "Authorization": token}
+        extensions = {"timeout": self._timeout}
+        return httpx.Request(method, _url(self._url + path), headers=headers, extensions=extensions, **content)
+
+
+_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "again-billing"}
+
+
+@lru_cache(maxsize=64)
+def _url(text: str) -> httpx.URL:
+    """Parse an address; that of `again` comes a thousand times a second."""
+    return httpx.URL(text)
 
 
 async def _bounded(response: httpx.Response, limit: int) -> bytes:

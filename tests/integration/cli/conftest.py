@@ -70,7 +70,7 @@ def again_without_database() -> Again:
     return _commands()
 
 
-class Book:
+class Tables:
     """Rows that commands meet: what ticks, pumps and reconciliation would have left."""
 
     def __init__(self, engine: Engine) -> None:
@@ -123,11 +123,11 @@ class Book:
             )[0].id
         )
 
-    def attempt(self, charge: int, status: str = "started", *, number: int = 1, **columns: Any) -> str:
+    def attempt(self, charge: int, status: str = "started", **columns: Any) -> str:
         """Make an attempt of a charge, and return its merchant_uid."""
-        merchant_uid = f"again{charge:07d}{number:03d}"
+        merchant_uid = f"again{charge:07d}{columns.get('number', 1):03d}"
         values = {
-            "number": number,
+            "number": 1,
             "merchant_uid": merchant_uid,
             "status": status,
             "status_reason": "timeout" if status == "unknown" else status,
@@ -154,12 +154,12 @@ class Book:
 
 
 @pytest.fixture
-def book(engine: Engine) -> Book:
-    return Book(engine)
+def tables(engine: Engine) -> Tables:
+    return Tables(engine)
 
 
 @pytest.fixture(scope="module")
-def unchanged(postgres: Postgres) -> Iterator[Book]:
+def unchanged(postgres: Postgres) -> Iterator[Tables]:
     """One database for a whole table of refusals: it has a plan `gold` and billing key 1, and stays as it is."""
     admin, name = postgres.url.replace("/again?", "/postgres?"), f"test_{uuid4().hex}"
     with psycopg.connect(admin, autocommit=True) as connection:
@@ -170,13 +170,13 @@ def unchanged(postgres: Postgres) -> Iterator[Book]:
         again("plan", "add", "gold", "--name", "Gold", "--amount", 9900, "--cadence", "month")
         again("plan", "add", "dear", "--name", "Dear", "--amount", 2_000_001, "--cadence", "year")
         again("key", "add", "customer_uid_of_gildong", "--pg", "kakaopay")
-        yield Book(engine)
+        yield Tables(engine)
         engine.dispose()
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
-def refused(unchanged: Book) -> Iterator[Again]:
+def refused(unchanged: Tables) -> Iterator[Again]:
     """Run commands that are refused: they end with 1, and every table is afterwards as it was before."""
     before = unchanged.everything()
     yield _commands(1, again_database_url=unchanged.url)

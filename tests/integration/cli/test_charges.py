@@ -6,14 +6,14 @@ from datetime import timedelta
 
 import pytest
 
-from tests.integration.cli.conftest import Again, Book
+from tests.integration.cli.conftest import Again, Tables
 
 
-def test_charges_are_listed_by_status_and_subscription(again: Again, subscription: str, book: Book, key: int):
+def test_charges_are_listed_by_status_and_subscription(again: Again, subscription: str, tables: Tables, key: int):
     other = again("subscribe", "cheolsu", "--plan", "gold", "--key", key, "--json").document["code"]
-    paid = book.charge(subscription, "paid", months_ago=1)
-    due = book.charge(subscription)
-    void = book.charge(other, "void")
+    paid = tables.charge(subscription, "paid", months_ago=1)
+    due = tables.charge(subscription)
+    void = tables.charge(other, "void")
 
     def ids(*options: str) -> list[int]:
         return [row["id"] for row in again("charge", "list", *options, "--json").document]
@@ -28,11 +28,11 @@ def test_charges_are_listed_by_status_and_subscription(again: Again, subscriptio
     again("charge", "list", "--limit", "0", code=2)
 
 
-def test_a_charge_shows_every_attempt_and_what_comes_next(again: Again, subscription: str, book: Book):
-    charge = book.charge(subscription, "past_due", next_attempt_at=book.now + timedelta(days=1))
+def test_a_charge_shows_every_attempt_and_what_comes_next(again: Again, subscription: str, tables: Tables):
+    charge = tables.charge(subscription, "past_due", next_attempt_at=tables.now + timedelta(days=1))
     said = {"code": "-1", "message": "[CC61] 한도초과", "status_reason": "soft: -1 [CC61] 한도초과"}
-    merchant_uid = book.attempt(charge, "declined", **said)
-    book.attempt(charge, "not_charged", number=2, sends=2)
+    merchant_uid = tables.attempt(charge, "declined", **said)
+    tables.attempt(charge, "not_charged", number=2, sends=2)
     document = again("charge", "show", charge, "--json").document
     assert [row["number"] for row in document["attempts"]] == [1, 2]
     assert document["attempts"][0]["merchant_uid"] == merchant_uid
@@ -42,13 +42,13 @@ def test_a_charge_shows_every_attempt_and_what_comes_next(again: Again, subscrip
         assert part in shown
 
 
-def test_a_charge_is_found_by_the_merchant_uid_of_an_attempt(again: Again, subscription: str, book: Book):
-    charge = book.charge(subscription, "paid")
-    merchant_uid = book.attempt(charge, "paid")
+def test_a_charge_is_found_by_the_merchant_uid_of_an_attempt(again: Again, subscription: str, tables: Tables):
+    charge = tables.charge(subscription, "paid")
+    merchant_uid = tables.attempt(charge, "paid")
     assert again("charge", "show", merchant_uid, "--json").document["id"] == charge
 
 
-@pytest.mark.parametrize("charge", ["999", "again0000000001", str(10**30), "②"])
+@pytest.mark.parametrize("charge", ["999", "again0000000001", str(10**30), "9" * 5000, "②"])
 def test_a_charge_that_is_not_there_is_not_shown(refused: Again, charge):
     assert "There is no charge" in refused("charge", "show", charge).said
 
@@ -67,14 +67,14 @@ def test_a_charge_that_is_not_there_is_not_shown(refused: Again, charge):
         ("UPDATE charges SET next_attempt_at = now() + interval '1 day'", "It is charged on"),
     ],
 )
-def test_a_charge_says_why_it_waits(again: Again, subscription: str, book: Book, obstacle, expected):
-    charge = book.charge(subscription)
-    book.sql(obstacle)
+def test_a_charge_says_why_it_waits(again: Again, subscription: str, tables: Tables, obstacle, expected):
+    charge = tables.charge(subscription)
+    tables.sql(obstacle)
     assert expected in again("charge", "show", charge).said
 
 
-def test_the_older_of_two_charges_goes_first(again: Again, subscription: str, book: Book):
-    older, newer = (book.charge(subscription, months_ago=months) for months in (1, 0))
+def test_the_older_of_two_charges_goes_first(again: Again, subscription: str, tables: Tables):
+    older, newer = (tables.charge(subscription, months_ago=months) for months in (1, 0))
     assert f"waits until charge {older}" in again("charge", "show", newer).said
     assert "next pump run" in again("charge", "show", older).said
 
@@ -88,12 +88,12 @@ def test_the_older_of_two_charges_goes_first(again: Again, subscription: str, bo
         ({"status": "unknown", "next_lookup_at": None, "flag_reason": "other_payment"}, "a person has to decide"),
     ],
 )
-def test_a_charge_in_flight_says_what_is_awaited(again: Again, subscription: str, book: Book, attempt, expected):
-    charge = book.charge(subscription, "charging")
+def test_a_charge_in_flight_says_what_is_awaited(again: Again, subscription: str, tables: Tables, attempt, expected):
+    charge = tables.charge(subscription, "charging")
     columns = dict(attempt)
     if "lease_until_in" in columns:
-        columns["lease_until"] = book.now + timedelta(minutes=columns.pop("lease_until_in"))
+        columns["lease_until"] = tables.now + timedelta(minutes=columns.pop("lease_until_in"))
     if columns.get("flag_reason"):
-        columns["flagged_at"] = book.now
-    book.attempt(charge, **columns)
+        columns["flagged_at"] = tables.now
+    tables.attempt(charge, **columns)
     assert expected in again("charge", "show", charge).said

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.integration.cli.conftest import Again, Book
+from tests.integration.cli.conftest import Again, Tables
 from worker.import_rows import COLUMNS
 
 SEOUL = ZoneInfo("Asia/Seoul")
@@ -46,11 +46,11 @@ def line(number: int, **values: str) -> str:
     return ",".join((row | values).values())
 
 
-def rows_of(book: Book, columns: str, table: str) -> Sequence[tuple[object, ...]]:
-    return [tuple(row) for row in book.sql(f"SELECT {columns} FROM {table} ORDER BY id")]
+def rows_of(tables: Tables, columns: str, table: str) -> Sequence[tuple[object, ...]]:
+    return [tuple(row) for row in tables.sql(f"SELECT {columns} FROM {table} ORDER BY id")]
 
 
-def test_a_file_becomes_keys_and_subscriptions(again: Again, gold: str, book: Book, write: Write):
+def test_a_file_becomes_keys_and_subscriptions(again: Again, gold: str, tables: Tables, write: Write):
     path = write(line(1, label="신한 ****1234", channel_key="channel-1"), line(2, pg="payco"))
     assert again("import", path, "--json").document | {"first_charge_at": ""} == {
         "rows": 2,
@@ -60,38 +60,38 @@ def test_a_file_becomes_keys_and_subscriptions(again: Again, gold: str, book: Bo
         "due_now": 0 if datetime.now(SEOUL).hour < 10 else 2,
         "first_charge_at": "",
     }
-    assert rows_of(book, "customer_uid, pg, channel_key, label, status", "billing_keys") == [
+    assert rows_of(tables, "customer_uid, pg, channel_key, label, status", "billing_keys") == [
         ("customer_uid_number_1", "kakaopay", "channel-1", "신한 ****1234", "active"),
         ("customer_uid_number_2", "payco", None, "", "active"),
     ]
-    assert rows_of(book, "customer_reference, billing_key_id, status, anchor_on", "subscriptions") == [
+    assert rows_of(tables, "customer_reference, billing_key_id, status, anchor_on", "subscriptions") == [
         ("customer-1", 1, "active", today()),
         ("customer-2", 2, "active", today()),
     ]
-    assert {row.to_status for row in book.sql("SELECT to_status FROM audit WHERE entity = 'subscription'")} == {
+    assert {row.to_status for row in tables.sql("SELECT to_status FROM audit WHERE entity = 'subscription'")} == {
         "active"
     }
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp949"])
-def test_korean_is_read_however_excel_wrote_it(again: Again, gold: str, book: Book, write: Write, encoding):
+def test_korean_is_read_however_excel_wrote_it(again: Again, gold: str, tables: Tables, write: Write, encoding):
     again("import", write(line(1, customer_reference="홍길동", label="국민 ****1234"), encoding=encoding))
-    assert rows_of(book, "customer_reference", "subscriptions") == [("홍길동",)]
-    assert rows_of(book, "label", "billing_keys") == [("국민 ****1234",)]
+    assert rows_of(tables, "customer_reference", "subscriptions") == [("홍길동",)]
+    assert rows_of(tables, "label", "billing_keys") == [("국민 ****1234",)]
 
 
 def test_columns_come_in_any_order_and_case_and_empty_lines_do_not_count(
-    again: Again, gold: str, book: Book, write: Write
+    again: Again, gold: str, tables: Tables, write: Write
 ):
     header = " PG ,Customer_UID,plan,customer_reference"
     path = write(
         "kakaopay,customer_uid_1, gold ,gildong", "", ",,,", 'payco,customer_uid_2,gold,"kim, cheolsu"', header=header
     )
     assert again("import", path, "--json").document["subscriptions"] == 2
-    assert rows_of(book, "customer_reference", "subscriptions") == [("gildong",), ("kim, cheolsu",)]
+    assert rows_of(tables, "customer_reference", "subscriptions") == [("gildong",), ("kim, cheolsu",)]
 
 
-def test_what_was_paid_elsewhere_is_not_charged_again(again: Again, gold: str, key: int, book: Book, write: Write):
+def test_what_was_paid_elsewhere_is_not_charged_again(again: Again, gold: str, key: int, tables: Tables, write: Write):
     paid_until = today() + timedelta(days=20)
     anchor_on = paid_until - timedelta(days=365 * 2)
     again("plan", "add", "try", "--name", "Try", "--amount", 9900, "--cadence", "day", "--trial-days", 14)
@@ -102,10 +102,10 @@ def test_what_was_paid_elsewhere_is_not_charged_again(again: Again, gold: str, k
     )
     again("import", path)
     starts = [
-        row.next_charge_at.astimezone(SEOUL).date() for row in book.sql("SELECT * FROM subscriptions ORDER BY id")
+        row.next_charge_at.astimezone(SEOUL).date() for row in tables.sql("SELECT * FROM subscriptions ORDER BY id")
     ]
     assert starts == [paid_until, paid_until, today() + timedelta(days=14)]
-    assert rows_of(book, "status, anchor_on", "subscriptions") == [
+    assert rows_of(tables, "status, anchor_on", "subscriptions") == [
         ("active", paid_until),
         ("active", anchor_on),
         ("trialing", today() + timedelta(days=14)),
@@ -113,12 +113,12 @@ def test_what_was_paid_elsewhere_is_not_charged_again(again: Again, gold: str, k
 
 
 def test_a_key_that_is_known_is_used_and_two_plans_may_share_one(
-    again: Again, gold: str, key: int, book: Book, write: Write
+    again: Again, gold: str, key: int, tables: Tables, write: Write
 ):
     again("plan", "add", "daily", "--name", "Daily", "--amount", 1000, "--cadence", "day")
     uid = "customer_uid_of_gildong"
     again("import", write(line(1, customer_uid=uid), line(1, plan="daily", customer_uid=uid)))
-    assert rows_of(book, "billing_key_id", "subscriptions") == [(key,), (key,)]
+    assert rows_of(tables, "billing_key_id", "subscriptions") == [(key,), (key,)]
 
 
 @pytest.mark.parametrize(
@@ -195,32 +195,32 @@ def test_rows_that_contradict_each_other_are_found(refused: Again, write: Write,
     ],
 )
 def test_rows_that_contradict_the_database_are_found(
-    again: Again, gold: str, book: Book, write: Write, before, lines, expected
+    again: Again, gold: str, tables: Tables, write: Write, before, lines, expected
 ):
     again("import", write(line(1)))
-    book.sql(before)
+    tables.sql(before)
     ended = again("import", write(*lines), code=1)
     assert expected in ended.said
     assert "customer_uid_number_1" not in ended.said
-    assert book.count("subscriptions") == 1
+    assert tables.count("subscriptions") == 1
 
 
-def test_a_subscription_that_was_canceled_may_come_again(again: Again, gold: str, book: Book, write: Write):
+def test_a_subscription_that_was_canceled_may_come_again(again: Again, gold: str, tables: Tables, write: Write):
     again("import", write(line(1)))
-    again("subscription", "cancel", book.sql("SELECT code FROM subscriptions")[0].code)
+    again("subscription", "cancel", tables.sql("SELECT code FROM subscriptions")[0].code)
     again("import", write(line(1)))
-    assert book.statuses("subscriptions") == ["canceled", "active"]
+    assert tables.statuses("subscriptions") == ["canceled", "active"]
 
 
-def test_a_dry_run_checks_everything_and_writes_nothing(again: Again, gold: str, book: Book, write: Write):
+def test_a_dry_run_checks_everything_and_writes_nothing(again: Again, gold: str, tables: Tables, write: Write):
     path = write(line(1), line(2))
     assert "2 rows are good; nothing was written" in again("import", path, "--dry-run").said
     assert again("import", path, "--dry-run", "--json").document["subscriptions"] == 0
-    assert (book.count("subscriptions"), book.count("billing_keys")) == (0, 0)
+    assert (tables.count("subscriptions"), tables.count("billing_keys")) == (0, 0)
     assert "line 4" in again("import", write(line(1), line(2), line(1)), "--dry-run", code=1).said
 
 
-def test_arrears_are_imported_only_when_wanted(again: Again, gold: str, book: Book, write: Write):
+def test_arrears_are_imported_only_when_wanted(again: Again, gold: str, tables: Tables, write: Write):
     path = write(line(1, paid_until=str(today() - timedelta(days=90))))
     again("import", path, code=1)
     assert again("import", path, "--arrears", "--json").document["due_now"] == 1
@@ -261,14 +261,14 @@ def test_a_file_that_is_not_there_is_a_wrong_command_line(again_without_database
     again_without_database("import", tmp_path, code=2)
 
 
-def test_20000_rows_are_imported_at_once(again: Again, gold: str, book: Book, write: Write, record_property):
+def test_20000_rows_are_imported_at_once(again: Again, gold: str, tables: Tables, write: Write, record_property):
     path = write(*(line(number, paid_until=str(today() + timedelta(days=number % 28))) for number in range(20_000)))
     started = time.monotonic()
     assert again("import", path, "--json").document["subscriptions"] == 20_000
     seconds = time.monotonic() - started
     record_property("rows_per_second", round(20_000 / seconds))
     print(f"\n20,000 rows in {seconds:.1f} s: {20_000 / seconds:,.0f} rows/s")
-    assert book.count("subscriptions") == book.count("billing_keys") == 20_000
-    assert book.sql("SELECT count(DISTINCT code) FROM subscriptions")[0][0] == 20_000
+    assert tables.count("subscriptions") == tables.count("billing_keys") == 20_000
+    assert tables.sql("SELECT count(DISTINCT code) FROM subscriptions")[0][0] == 20_000
     # The same file again is 20,000 duplicates, and says so just as fast.
     assert "20,000 problems" in again("import", path, code=1).said

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.cli.conftest import Again, Book
+from tests.integration.cli.conftest import Again, Tables
 
 UID = "customer_uid_of_gildong"
 
 
-def test_a_key_is_added_and_listed_without_its_customer_uid(again: Again, book: Book):
+def test_a_key_is_added_and_listed_without_its_customer_uid(again: Again, tables: Tables):
     added = again("key", "add", UID, "--pg", "payco", "--label", "신한 ****1234", "--channel-key", "channel-1")
     listed = again("key", "list")
     document = again("key", "list", "--json")
@@ -27,12 +27,12 @@ def test_a_key_is_added_and_listed_without_its_customer_uid(again: Again, book: 
     assert "신한 ****1234" in listed.out
     for ended in (added, listed, document):
         assert UID not in ended.out + ended.err
-    assert book.sql("SELECT customer_uid FROM billing_keys") == [(UID,)]
+    assert tables.sql("SELECT customer_uid FROM billing_keys") == [(UID,)]
 
 
-def test_a_customer_uid_can_come_from_standard_input(again: Again, book: Book):
+def test_a_customer_uid_can_come_from_standard_input(again: Again, tables: Tables):
     again("key", "add", "-", "--pg", "payco", stdin=f"{UID}\n")
-    assert book.sql("SELECT customer_uid FROM billing_keys") == [(UID,)]
+    assert tables.sql("SELECT customer_uid FROM billing_keys") == [(UID,)]
 
 
 @pytest.mark.parametrize(
@@ -72,16 +72,16 @@ def test_a_pg_that_wants_more_than_is_sent_is_announced(again: Again):
     assert "Smartro wants" in again("key", "add", UID, "--pg", "smartro_v2").err
 
 
-def test_keys_are_listed_by_status(again: Again, key: int, book: Book):
+def test_keys_are_listed_by_status(again: Again, key: int, tables: Tables):
     again("key", "add", "another_customer_uid", "--pg", "payco")
-    book.sql("UPDATE billing_keys SET status = 'dead', status_reason = 'hard: [CC14] 분실' WHERE id = :id", id=key)
+    tables.sql("UPDATE billing_keys SET status = 'dead', status_reason = 'hard: [CC14] 분실' WHERE id = :id", id=key)
     assert [row["id"] for row in again("key", "list", "--status", "dead", "--json").document] == [key]
     assert "분실" in again("key", "list").out
     again("key", "list", "--status", "buried", code=2)
 
 
-def test_what_a_pg_wrote_cannot_act_on_the_terminal(again: Again, key: int, book: Book):
-    book.sql("UPDATE billing_keys SET status_reason = :reason", reason="\x1b[2J[red]:boom:")
+def test_what_a_pg_wrote_cannot_act_on_the_terminal(again: Again, key: int, tables: Tables):
+    tables.sql("UPDATE billing_keys SET status_reason = :reason", reason="\x1b[2J[red]:boom:")
     shown = again("key", "list").out
     assert "\x1b[2J" not in shown
     assert "[red]:boom:" in shown

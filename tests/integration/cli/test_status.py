@@ -7,26 +7,26 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine, text
 
-from tests.integration.cli.conftest import MINUTE, Again, Book
+from tests.integration.cli.conftest import MINUTE, Again, Tables
 from worker.database import heartbeats, overview
 from worker.database.session import Sessions
 
 
-def test_everything_is_counted_with_the_age_of_the_oldest(again: Again, subscription: str, key: int, book: Book):
+def test_everything_is_counted_with_the_age_of_the_oldest(again: Again, subscription: str, key: int, tables: Tables):
     hour = timedelta(hours=1)
     midnight = datetime.now(ZoneInfo("Asia/Seoul")).replace(hour=0, minute=0, second=0, microsecond=0)
-    book.charge(subscription, "due", months_ago=1, next_attempt_at=book.now - hour)
-    book.charge(subscription, "due", months_ago=2, next_attempt_at=book.now + hour)  # not due yet
-    book.charge(subscription, "past_due", months_ago=3, next_attempt_at=book.now + hour)
-    book.charge(subscription, "uncollectible", months_ago=4)
-    book.charge(subscription, "void", months_ago=5)
-    book.charge(subscription, "paid", months_ago=6, paid_at=midnight)
-    book.charge(subscription, "paid", months_ago=7, paid_at=midnight - timedelta(seconds=1))  # yesterday
-    book.attempt(book.charge(subscription, "charging", months_ago=8))
-    book.attempt(book.charge(subscription, "charging", months_ago=9), lease_until=book.now - MINUTE)
-    book.attempt(book.charge(subscription, "charging", months_ago=10), "unknown", started_at=book.now - hour)
-    flag = {"next_lookup_at": None, "flagged_at": book.now, "flag_reason": "other_payment"}
-    book.attempt(book.charge(subscription, "charging", months_ago=11), "unknown", **flag)
+    tables.charge(subscription, "due", months_ago=1, next_attempt_at=tables.now - hour)
+    tables.charge(subscription, "due", months_ago=2, next_attempt_at=tables.now + hour)  # not due yet
+    tables.charge(subscription, "past_due", months_ago=3, next_attempt_at=tables.now + hour)
+    tables.charge(subscription, "uncollectible", months_ago=4)
+    tables.charge(subscription, "void", months_ago=5)
+    tables.charge(subscription, "paid", months_ago=6, paid_at=midnight)
+    tables.charge(subscription, "paid", months_ago=7, paid_at=midnight - timedelta(seconds=1))  # yesterday
+    tables.attempt(tables.charge(subscription, "charging", months_ago=8))
+    tables.attempt(tables.charge(subscription, "charging", months_ago=9), lease_until=tables.now - MINUTE)
+    tables.attempt(tables.charge(subscription, "charging", months_ago=10), "unknown", started_at=tables.now - hour)
+    flag = {"next_lookup_at": None, "flagged_at": tables.now, "flag_reason": "other_payment"}
+    tables.attempt(tables.charge(subscription, "charging", months_ago=11), "unknown", **flag)
 
     document = again("status", "--json").document
     assert {name: found["count"] for name, found in document["counts"].items()} == {
@@ -42,29 +42,29 @@ def test_everything_is_counted_with_the_age_of_the_oldest(again: Again, subscrip
         "void": 1,
     }
     assert document["paid_today"] | {"since": ""} == {"count": 1, "amount": 9900, "currency": "KRW", "since": ""}
-    assert datetime.fromisoformat(document["counts"]["due"]["oldest_at"]) == book.now - hour
-    assert datetime.fromisoformat(document["counts"]["unknown"]["oldest_at"]) == book.now - hour
+    assert datetime.fromisoformat(document["counts"]["due"]["oldest_at"]) == tables.now - hour
+    assert datetime.fromisoformat(document["counts"]["unknown"]["oldest_at"]) == tables.now - hour
     assert document["counts"]["to_open"]["oldest_at"] is None
 
 
 def test_charges_that_wait_for_a_key_are_counted_whether_it_is_dead_or_none(
-    again: Again, gold: str, subscription: str, key: int, book: Book
+    again: Again, gold: str, subscription: str, key: int, tables: Tables
 ):
     other = again("subscribe", "cheolsu", "--plan", gold, "--key", key, "--json").document["code"]
-    book.charge(subscription)
-    book.charge(other, "past_due", next_attempt_at=None)
-    book.sql("UPDATE billing_keys SET status = 'dead'")
-    book.sql("UPDATE subscriptions SET billing_key_id = NULL WHERE code = :code", code=other)
+    tables.charge(subscription)
+    tables.charge(other, "past_due", next_attempt_at=None)
+    tables.sql("UPDATE billing_keys SET status = 'dead'")
+    tables.sql("UPDATE subscriptions SET billing_key_id = NULL WHERE code = :code", code=other)
     assert again("status", "--json").document["counts"]["waiting_for_key"]["count"] == 2
 
 
-def test_periods_that_no_tick_has_opened_are_counted(again: Again, subscription: str, book: Book):
-    book.sql("UPDATE subscriptions SET next_charge_at = now() - interval '2 hours'")
+def test_periods_that_no_tick_has_opened_are_counted(again: Again, subscription: str, tables: Tables):
+    tables.sql("UPDATE subscriptions SET next_charge_at = now() - interval '2 hours'")
     assert again("status", "--json").document["counts"]["to_open"]["count"] == 1
 
 
-def test_it_fits_on_a_terminal_of_80_columns(again: Again, subscription: str, book: Book):
-    book.charge(subscription)
+def test_it_fits_on_a_terminal_of_80_columns(again: Again, subscription: str, tables: Tables):
+    tables.charge(subscription)
     again("stop", "--reason", "a reason that is long enough to need a second line on a terminal of that width")
     out = again("status", columns="80").out
     assert max(map(len, out.splitlines())) <= 80
@@ -72,29 +72,29 @@ def test_it_fits_on_a_terminal_of_80_columns(again: Again, subscription: str, bo
         assert part in out
 
 
-def test_it_says_when_beat_and_each_task_were_last_seen(again: Again, sessions: Sessions, book: Book):
+def test_it_says_when_beat_and_each_task_were_last_seen(again: Again, sessions: Sessions, tables: Tables):
     with sessions.begin() as session:
-        heartbeats.beat(session, heartbeats.BEAT, now=book.now - timedelta(minutes=3))
-        heartbeats.beat(session, "again.charge", now=book.now)
+        heartbeats.beat(session, heartbeats.BEAT, now=tables.now - timedelta(minutes=3))
+        heartbeats.beat(session, "again.charge", now=tables.now)
     seen = again("status", "--json").document["last_seen"]
-    assert datetime.fromisoformat(seen["beat"]) == book.now - timedelta(minutes=3)
-    assert datetime.fromisoformat(seen["again.charge"]) == book.now
+    assert datetime.fromisoformat(seen["beat"]) == tables.now - timedelta(minutes=3)
+    assert datetime.fromisoformat(seen["again.charge"]) == tables.now
     assert seen["again.reconcile"] is None
     assert "3 min" in again("status").out
 
 
-def test_no_count_reads_the_settled_charges(subscription: str, book: Book, engine: Engine):
+def test_no_count_reads_the_settled_charges(subscription: str, tables: Tables, engine: Engine):
     """At a million charges the difference is seconds; the plan shows it at a few thousand."""
-    book.sql("ALTER TABLE charges DISABLE TRIGGER USER")
-    book.sql("""
+    tables.sql("ALTER TABLE charges DISABLE TRIGGER USER")
+    tables.sql("""
         INSERT INTO charges (subscription_id, period_start, period_end, amount, tax_free, currency, order_name, status,
                              paid_at, created_at, status_at)
         SELECT s.id, now() - make_interval(days => n), now() - make_interval(days => n - 1), 9900, 0, 'KRW', 'Gold',
                'paid', now() - make_interval(days => n), now(), now()
         FROM subscriptions s, generate_series(1, 20000) n
     """)
-    book.sql("ANALYZE charges")
+    tables.sql("ANALYZE charges")
     with engine.connect() as connection:
-        for query, values in ((overview._COUNTS, {"now": book.now}), (overview._PAID_SINCE, {"since": book.now})):
+        for query, values in ((overview._COUNTS, {"now": tables.now}), (overview._PAID_SINCE, {"since": tables.now})):
             plan = "\n".join(connection.scalars(text(f"EXPLAIN {query}"), values))
             assert "Seq Scan on charges" not in plan

@@ -12,7 +12,7 @@ from time import monotonic
 
 import pytest
 
-from tests.integration.cli.conftest import Again, Book
+from tests.integration.cli.conftest import Again, Tables
 from worker.database import stops
 from worker.database.claims import claim
 from worker.database.session import Sessions
@@ -25,25 +25,25 @@ def claimed(sessions: Sessions) -> int:
         return len(claim(session, now=datetime.now(UTC), limit=10, lease=timedelta(minutes=1), prefix="again"))
 
 
-def test_a_stop_stands_in_the_status_until_it_is_released(again: Again, book: Book):
+def test_a_stop_stands_in_the_status_until_it_is_released(again: Again, tables: Tables):
     document = again("stop", "--reason", "점검", "--json").document
     assert (document["scope"], document["reason"], document["was_set"]) == ("all", "점검", False)
     assert again("status", "--json").document["stopped"][0]["stopped_by"].startswith("cli ")
     assert "점검" in again("status").out
     assert again("start", "--json").document == {"scope": "all", "still_stopped": []}
-    assert book.count("stops") == 0
+    assert tables.count("stops") == 0
 
 
-def test_nothing_is_claimed_while_it_stands(again: Again, subscription: str, book: Book, sessions: Sessions):
-    book.charge(subscription)
+def test_nothing_is_claimed_while_it_stands(again: Again, subscription: str, tables: Tables, sessions: Sessions):
+    tables.charge(subscription)
     again("stop")
     assert claimed(sessions) == 0
     again("start")
     assert claimed(sessions) == 1
 
 
-def test_one_pg_is_stopped_alone(again: Again, subscription: str, book: Book, sessions: Sessions):
-    book.charge(subscription)  # by Kakao Pay
+def test_one_pg_is_stopped_alone(again: Again, subscription: str, tables: Tables, sessions: Sessions):
+    tables.charge(subscription)  # by Kakao Pay
     again("stop", "payco")
     assert claimed(sessions) == 1
     again("stop", "kakaopay", "--no-wait")
@@ -68,36 +68,36 @@ def test_what_was_not_stopped_cannot_be_started(again: Again):
     assert "Stopped is: payco" in again("start", code=1).said
 
 
-def test_a_stop_ends_when_the_last_call_has_ended(again: Again, subscription: str, book: Book):
-    charge = book.charge(subscription, "charging")
-    book.attempt(charge, lease_until=book.now + timedelta(minutes=5))
+def test_a_stop_ends_when_the_last_call_has_ended(again: Again, subscription: str, tables: Tables):
+    charge = tables.charge(subscription, "charging")
+    tables.attempt(charge, lease_until=tables.now + timedelta(minutes=5))
     settle = "UPDATE attempts SET status = 'paid', imp_uid = 'imps_123456789012' WHERE status = 'started'"
-    answer = threading.Timer(0.7, book.sql, (settle,))
+    answer = threading.Timer(0.7, tables.sql, (settle,))
     answer.start()
     ended = again("stop")
     answer.join()
-    assert book.statuses("attempts") == ["paid"]
+    assert tables.statuses("attempts") == ["paid"]
     assert "1 call still in flight" in ended.err
     assert "No call is in flight" in ended.out
 
 
-def test_a_stop_does_not_wait_for_a_worker_that_is_gone(again: Again, subscription: str, book: Book):
+def test_a_stop_does_not_wait_for_a_worker_that_is_gone(again: Again, subscription: str, tables: Tables):
     lease_until = datetime.now(UTC) + timedelta(seconds=1)
-    book.attempt(book.charge(subscription, "charging"), lease_until=lease_until)
+    tables.attempt(tables.charge(subscription, "charging"), lease_until=lease_until)
     again("stop")
     assert datetime.now(UTC) > lease_until
-    assert book.statuses("attempts") == ["started"]  # reconciliation asks about it
+    assert tables.statuses("attempts") == ["started"]  # reconciliation asks about it
 
 
-def test_a_stop_of_one_pg_waits_for_no_other(again: Again, subscription: str, book: Book):
-    book.attempt(book.charge(subscription, "charging"), lease_until=book.now + timedelta(minutes=5))
+def test_a_stop_of_one_pg_waits_for_no_other(again: Again, subscription: str, tables: Tables):
+    tables.attempt(tables.charge(subscription, "charging"), lease_until=tables.now + timedelta(minutes=5))
     assert "in flight" not in again("stop", "payco").err
     assert again("stop", "kakaopay", "--no-wait", "--json").document["waited"] is False
 
 
-def test_the_switch_waits_for_a_claim_under_way(again: Again, subscription: str, book: Book, sessions: Sessions):
+def test_the_switch_waits_for_a_claim_under_way(again: Again, subscription: str, tables: Tables, sessions: Sessions):
     """Once `stop` has said so, no claim that began before it can still commit."""
-    book.charge(subscription)
+    tables.charge(subscription)
     with sessions() as claiming:
         claim(claiming, now=datetime.now(UTC), limit=1, lease=timedelta(seconds=2), prefix="again")
         threading.Timer(0.5, claiming.commit).start()
@@ -109,11 +109,11 @@ def test_the_switch_waits_for_a_claim_under_way(again: Again, subscription: str,
 
 @pytest.mark.parametrize(("answer", "options", "code"), [("n", [], 1), ("y", [], 0), (None, ["--yes"], 0)])
 def test_starting_real_money_is_confirmed_on_a_terminal(
-    again: Again, book: Book, database_url: str, answer, options, code
+    again: Again, tables: Tables, database_url: str, answer, options, code
 ):
     again("stop")
     assert _on_a_terminal(["start", *options], answer, AGAIN_DATABASE_URL=database_url, **_upper(LIVE)) == code
-    assert book.count("stops") == code
+    assert tables.count("stops") == code
 
 
 def test_a_script_is_not_asked(again: Again):

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.integration.cli.conftest import Again, Book
+from tests.integration.cli.conftest import Again, Tables
 
 SEOUL = ZoneInfo("Asia/Seoul")
 
@@ -20,7 +20,7 @@ def at_ten(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, 10, tzinfo=SEOUL).astimezone(UTC)
 
 
-# --- beginning ----------------------------------------------------------------------------------------------------------
+# --- beginning -------------------------------------------------------------------------------------------------------
 
 
 def test_a_subscription_begins_today_at_the_plans_hour(again: Again, gold: str, key: int):
@@ -47,16 +47,17 @@ def test_a_key_is_named_by_its_customer_uid_as_well(again: Again, gold: str, key
 
 def test_a_key_that_two_could_mean_is_refused(again: Again, gold: str, key: int):
     again("key", "add", str(key), "--pg", "payco")
-    assert "Use ids only" in again("subscribe", "gildong", "--plan", gold, "--key", key, code=1).said
+    assert "Give an id as #ID" in again("subscribe", "gildong", "--plan", gold, "--key", key, code=1).said
+    assert again("subscribe", "gildong", "--plan", gold, "--key", f"#{key}", "--json").document["key_id"] == key
 
 
-def test_one_customer_has_one_running_subscription_to_a_plan(again: Again, book: Book, subscription: str, key: int):
+def test_one_customer_has_one_running_subscription_to_a_plan(again: Again, tables: Tables, subscription: str, key: int):
     said = again("subscribe", "gildong", "--plan", "gold", "--key", key, code=1).said
     assert subscription in said
     again("subscribe", "cheolsu", "--plan", "gold", "--key", key)
     again("subscription", "cancel", subscription)
     again("subscribe", "gildong", "--plan", "gold", "--key", key)
-    assert book.count("subscriptions") == 3
+    assert tables.count("subscriptions") == 3
 
 
 @pytest.mark.parametrize(
@@ -78,13 +79,13 @@ def test_one_customer_has_one_running_subscription_to_a_plan(again: Again, book:
     ],
 )
 def test_what_cannot_be_billed_does_not_begin(
-    again: Again, gold: str, key: int, book: Book, customer, options, expected
+    again: Again, gold: str, key: int, tables: Tables, customer, options, expected
 ):
     words = [word for pair in ({"--plan": gold, "--key": str(key)} | options).items() for word in pair]
     ended = again("subscribe", customer, *words, code=1)
     assert expected in ended.said
     assert "somebody_elses" not in ended.said
-    assert book.count("subscriptions") == 0
+    assert tables.count("subscriptions") == 0
 
 
 def test_arrears_are_charged_only_when_wanted(again: Again, gold: str, key: int):
@@ -95,8 +96,8 @@ def test_arrears_are_charged_only_when_wanted(again: Again, gold: str, key: int)
 
 
 @pytest.mark.parametrize("status", ["dead", "deleted", "registering"])
-def test_only_an_active_key_is_billed(again: Again, gold: str, key: int, book: Book, status):
-    book.sql("UPDATE billing_keys SET status = :status", status=status)
+def test_only_an_active_key_is_billed(again: Again, gold: str, key: int, tables: Tables, status):
+    tables.sql("UPDATE billing_keys SET status = :status", status=status)
     assert f"is {status}" in again("subscribe", "gildong", "--plan", gold, "--key", key, code=1).said
 
 
@@ -116,7 +117,7 @@ def test_an_amount_that_the_pg_or_the_setting_forbids_is_refused(again: Again, a
     assert expected in again("subscribe", "gildong", "--plan", "dear", "--key", 1, code=1, **settings).said
 
 
-# --- looking -----------------------------------------------------------------------------------------------------------
+# --- looking ---------------------------------------------------------------------------------------------------------
 
 
 def test_subscriptions_are_listed_by_status_plan_and_customer(again: Again, subscription: str, key: int):
@@ -136,8 +137,8 @@ def test_subscriptions_are_listed_by_status_plan_and_customer(again: Again, subs
     assert "there are none" in again("subscription", "list", "--status", "ended").err
 
 
-def test_a_subscription_shows_its_periods_charges_and_history(again: Again, subscription: str, book: Book):
-    charge = book.charge(subscription, "paid")
+def test_a_subscription_shows_its_periods_charges_and_history(again: Again, subscription: str, tables: Tables):
+    charge = tables.charge(subscription, "paid")
     # codes are typed as people read them
     shown = again("subscription", "show", subscription.lower(), "--json")
     document = shown.document
@@ -158,15 +159,15 @@ def test_a_subscription_that_is_not_there_is_not_shown(again: Again, subscriptio
     assert "There is no subscription" in again("subscription", "show", "0000000000000", code=1).said
 
 
-# --- pausing and resuming ----------------------------------------------------------------------------------------------
+# --- pausing and resuming --------------------------------------------------------------------------------------------
 
 
-def test_a_pause_is_not_owed(again: Again, subscription: str, book: Book):
+def test_a_pause_is_not_owed(again: Again, subscription: str, tables: Tables):
     paused = again("subscription", "pause", subscription, "--reason", "여행", "--json").document
     assert (paused["status"], paused["next_charge_at"], paused["status_reason"]) == ("paused", None, "여행")
     # A hundred days pass.
     long_ago = today() - timedelta(days=100)
-    book.sql("UPDATE subscriptions SET anchor_on = :anchor", anchor=long_ago)
+    tables.sql("UPDATE subscriptions SET anchor_on = :anchor", anchor=long_ago)
     resumed = again("subscription", "resume", subscription, "--json").document
     assert resumed["status"] == "active"
     next_charge_at = datetime.fromisoformat(resumed["next_charge_at"])
@@ -174,8 +175,8 @@ def test_a_pause_is_not_owed(again: Again, subscription: str, book: Book):
     assert next_charge_at.astimezone(SEOUL).hour == 10
 
 
-def test_a_subscription_that_owes_resumes_past_due(again: Again, subscription: str, book: Book):
-    book.charge(subscription, "past_due")
+def test_a_subscription_that_owes_resumes_past_due(again: Again, subscription: str, tables: Tables):
+    tables.charge(subscription, "past_due")
     again("subscription", "pause", subscription)
     assert again("subscription", "resume", subscription, "--json").document["status"] == "past_due"
 
@@ -194,19 +195,19 @@ def test_only_what_is_billed_pauses_and_only_what_is_paused_resumes(again: Again
     assert "is paused; only one that is billed" in again("subscription", "pause", subscription, code=1).said
 
 
-# --- the end -----------------------------------------------------------------------------------------------------------
+# --- the end ---------------------------------------------------------------------------------------------------------
 
 
 def test_canceling_voids_what_is_owed_and_leaves_what_is_settled_or_in_flight(
-    again: Again, subscription: str, book: Book
+    again: Again, subscription: str, tables: Tables
 ):
     for months_ago, status in enumerate(["due", "charging", "past_due", "paid", "uncollectible"]):
-        book.charge(subscription, status, months_ago=months_ago)
+        tables.charge(subscription, status, months_ago=months_ago)
     ended = again("subscription", "cancel", subscription, "--reason", "moved away", "--json").document
     assert (ended["status"], ended["void_charges"], ended["charges_in_flight"]) == ("canceled", 2, 1)
     assert ended["next_charge_at"] is None
-    assert book.statuses("charges") == ["void", "charging", "void", "paid", "uncollectible"]
-    reasons = {row.status_reason for row in book.sql("SELECT status_reason FROM charges WHERE status = 'void'")}
+    assert tables.statuses("charges") == ["void", "charging", "void", "paid", "uncollectible"]
+    reasons = {row.status_reason for row in tables.sql("SELECT status_reason FROM charges WHERE status = 'void'")}
     assert reasons == {"subscription canceled: moved away"}
 
 

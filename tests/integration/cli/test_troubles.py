@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from sqlalchemy import Engine
 
-from tests.integration.cli.conftest import Again, Book
+from tests.integration.cli.conftest import Again, Tables
 from worker.database import migrations
 
 EVERY_COMMAND = [
@@ -61,8 +61,8 @@ def test_migrating_makes_the_tables_and_says_from_what_to_what(again: Again, eng
 
 
 @pytest.mark.parametrize("command", [("status",), ("migrate",)], ids=" ".join)
-def test_a_database_of_a_newer_version_is_left_alone(again: Again, book: Book, command):
-    book.sql("UPDATE alembic_version SET version_num = '9999'")
+def test_a_database_of_a_newer_version_is_left_alone(again: Again, tables: Tables, command):
+    tables.sql("UPDATE alembic_version SET version_num = '9999'")
     assert "9999, which this version of Again does not know" in again(*command, code=5).err
 
 
@@ -82,13 +82,13 @@ def test_settings_that_do_not_work_are_named(again_without_database: Again, sett
     assert "sesame" not in ended.said
 
 
-def test_a_user_without_rights_is_told_so(again: Again, book: Book, database_url: str):
-    book.sql("CREATE ROLE guest LOGIN")
+def test_a_user_without_rights_is_told_so(again: Again, tables: Tables, database_url: str):
+    tables.sql("CREATE ROLE guest LOGIN")
     try:
         guest = database_url.replace("postgres:@", "guest:@")
         assert "permission denied" in again("status", code=4, again_database_url=guest).err
     finally:
-        book.sql("DROP ROLE guest")
+        tables.sql("DROP ROLE guest")
 
 
 def test_without_a_setting_the_embedded_database_starts_and_migrates_itself(
@@ -114,17 +114,17 @@ def test_every_command_says_whether_real_money_moves(again: Again):
 
 
 def test_a_database_that_goes_away_in_the_middle_leaves_nothing_half_written(
-    again: Again, subscription: str, database_url: str, book: Book
+    again: Again, subscription: str, database_url: str, tables: Tables
 ):
-    book.charge(subscription)
+    tables.charge(subscription)
     with psycopg.connect(database_url) as other, ThreadPoolExecutor() as pool:
         other.execute("SELECT FROM subscriptions FOR UPDATE")  # where the command has to wait
         ended_one = pool.submit(_end_whoever_waits, database_url)
         ended = again("subscription", "cancel", subscription, code=4)
         assert ended_one.result()
     assert "does not answer" in ended.said
-    assert book.statuses("subscriptions") == ["active"]
-    assert book.statuses("charges") == ["due"]
+    assert tables.statuses("subscriptions") == ["active"]
+    assert tables.statuses("charges") == ["due"]
 
 
 def _end_whoever_waits(database_url: str) -> bool:

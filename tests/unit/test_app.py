@@ -1,0 +1,69 @@
+"""How Celery is set up: what may be lost, doubled or late must not matter, and no pump may be cut in half."""
+
+from __future__ import annotations
+
+import inspect
+from datetime import timedelta
+
+import pytest
+
+from schedules.beat import BEAT
+from worker import tasks
+from worker.app import QUEUE, app, configuration, task_time_limit, visibility_timeout
+from worker.charging import Limits
+from worker.settings import Settings
+
+
+@pytest.fixture
+def configured(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    monkeypatch.setenv("AGAIN_DATABASE_URL", "postgresql://nobody@localhost/none")
+    monkeypatch.setenv("AGAIN_BROKER_URL", "memory://")
+    return configuration()
+
+
+def test_messages_are_json_acknowledged_late_and_leave_no_results(configured: dict[str, object]):
+    assert configured["accept_content"] == ["json"]
+    assert configured["task_serializer"] == "json"
+    assert configured["task_acks_late"] is True
+    assert configured["task_reject_on_worker_lost"] is True
+    assert configured["result_backend"] is None
+    assert configured["task_default_queue"] == QUEUE
+
+
+def test_a_half_open_connection_is_noticed(configured: dict[str, object]):
+    options = configured["broker_transport_options"]
+    assert isinstance(options, dict)
+    assert options["socket_timeout"] == 5
+    assert options["health_check_interval"] == 5
+    assert options["visibility_timeout"] == configured["visibility_timeout"]
+
+
+def test_every_tick_names_a_task_that_exists_and_expires(configured: dict[str, object], monkeypatch):
+    schedule = configured["beat_schedule"]
+    assert isinstance(schedule, dict)
+    assert {entry["task"] for entry in schedule.values()} == {entry.task for entry in BEAT}
+    assert {entry.task for entry in BEAT} <= app.tasks.keys()
+    assert all(entry["options"]["expires"] > 0 for entry in schedule.values())
+
+
+def test_no_task_takes_an_argument_so_no_money_and_no_key_can_travel_in_a_message(configured: dict[str, object]):
+    for entry in BEAT:
+        assert list(inspect.signature(app.tasks[entry.task].run).parameters) == []
+
+
+EXTREMES = [
+    {},
+    {"AGAIN_PUMP_SECONDS": "600"},
+    {"AGAIN_READ_TIMEOUT_SECONDS": "300", "AGAIN_QUIET_PERIOD_SECONDS": "7200"},
+    {"AGAIN_SETTLE_SECONDS": "120"},
+    {"AGAIN_CONNECT_TIMEOUT_SECONDS": "60"},
+]
+
+
+@pytest.mark.parametrize("variables", EXTREMES, ids=str)
+def test_no_time_limit_cuts_a_pump_in_half(variables: dict[str, str]):
+    settings = Settings.from_env(variables)
+    limits: Limits = tasks.limits(settings)
+    longest = limits.budget + limits.send_within + settings.call_deadline + limits.send_within
+    assert task_time_limit(settings) >= longest
+    assert timedelta(seconds=visibility_timeout(settings)) > task_time_limit(settings)

@@ -1,0 +1,118 @@
+"""How subscriptions begin."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from schedules.plans import Plan
+from worker.enrolment import Beginning, WrongDate, amount_objection, begin, is_customer_reference
+from worker.lifecycle import SubscriptionStatus
+
+NOW = datetime(2026, 3, 15, 3, 0, tzinfo=UTC)  # noon in Seoul
+ACTIVE, TRIALING = SubscriptionStatus.ACTIVE, SubscriptionStatus.TRIALING
+
+
+def plan(cadence: str = "month", **terms: str) -> Plan:
+    return Plan.parse({"code": "gold", "name": "Gold", "amount": "9900", "cadence": cadence, **terms})
+
+
+def on(text: str | None) -> date | None:
+    return None if text is None else date.fromisoformat(text)
+
+
+def seoul(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo("Asia/Seoul")).astimezone(UTC)
+
+
+@pytest.mark.parametrize(
+    ("terms", "start_on", "paid_until", "expected"),
+    [
+        # today, whose hour has passed already: it is due at once
+        ({}, None, None, Beginning(date(2026, 3, 15), ACTIVE, seoul("2026-03-15 10:00"))),
+        ({}, "2026-04-30", None, Beginning(date(2026, 4, 30), ACTIVE, seoul("2026-04-30 10:00"))),
+        # a trial moves the anchor
+        ({"trial_days": "14"}, None, None, Beginning(date(2026, 3, 29), TRIALING, seoul("2026-03-29 10:00"))),
+        # a cron fires when it fires
+        ({"cadence": "cron 0 9 1 * *"}, None, None, Beginning(date(2026, 3, 15), ACTIVE, seoul("2026-04-01 09:00"))),
+        # today in the plan's zone is still yesterday here
+        (
+            {"time_zone": "Pacific/Honolulu"},
+            None,
+            None,
+            Beginning(date(2026, 3, 14), ACTIVE, datetime(2026, 3, 14, 20, tzinfo=UTC)),
+        ),
+        # paid elsewhere: the first period starts there, without a trial
+        (
+            {"trial_days": "14"},
+            None,
+            "2026-03-20",
+            Beginning(date(2026, 3, 20), ACTIVE, seoul("2026-03-20 10:00")),
+        ),
+        # the anchor keeps the 31st that the 30th of April stands for
+        ({}, "2025-01-31", "2026-04-30", Beginning(date(2025, 1, 31), ACTIVE, seoul("2026-04-30 10:00"))),
+        # a cron's first fire after what was paid, however long it takes
+        (
+            {"cadence": "cron 0 9 1 * *"},
+            None,
+            "2026-03-20",
+            Beginning(date(2026, 3, 20), ACTIVE, seoul("2026-04-01 09:00")),
+        ),
+        # one period behind is one charge, no more
+        ({}, "2026-02-16", None, Beginning(date(2026, 2, 16), ACTIVE, seoul("2026-02-16 10:00"))),
+        # what the catch-up policy skips is not owed
+        ({"catch_up": "latest"}, "2020-01-15", None, Beginning(date(2020, 1, 15), ACTIVE, seoul("2020-01-15 10:00"))),
+    ],
+)
+def test_a_subscription_begins_with_its_anchor_status_and_first_charge(terms, start_on, paid_until, expected):
+    assert begin(plan(**terms), start_on=on(start_on), paid_until=on(paid_until), now=NOW) == expected
+
+
+@pytest.mark.parametrize(
+    ("start_on", "paid_until", "column", "expected"),
+    [
+        ("1969-12-31", None, "start_on", "from 1970-01-01"),
+        ("2036-03-13", None, "start_on", "to 2036-03-12"),  # 3,650 days from today
+        (None, "9999-12-31", "paid_until", "to 2036-03-12"),
+        ("2026-03-20", "2026-03-19", "paid_until", "start_on (2026-03-20) or later"),
+        ("2025-01-31", "2026-04-15", "paid_until", "such as 2026-04-30"),
+        ("2026-02-15", None, "start_on", "allow arrears"),  # 15 February and 15 March
+        ("2025-01-15", "2026-02-15", "paid_until", "allow arrears"),
+    ],
+)
+def test_a_date_from_which_nothing_can_begin_is_named(start_on, paid_until, column, expected):
+    with pytest.raises(WrongDate, match=column) as refused:
+        begin(plan(), start_on=on(start_on), paid_until=on(paid_until), now=NOW)
+    assert refused.value.column == column
+    assert expected in refused.value.expected
+
+
+def test_arrears_are_owed_when_they_are_wanted():
+    beginning = begin(plan(), start_on=date(2020, 1, 31), now=NOW, arrears=True)
+    assert beginning.next_charge_at == seoul("2020-01-31 10:00")
+
+
+@pytest.mark.parametrize(
+    ("reference", "expected"),
+    [
+        ("1", True),
+        ("홍길동 (42)", True),
+        ("x" * 100, True),
+        ("x" * 101, False),
+        ("", False),
+        ("a\tb", False),
+        ("a\u202eb", False),  # turns the direction of what follows
+        (" a", False),
+    ],
+)
+def test_a_customer_reference_is_what_can_be_printed(reference, expected):
+    assert is_customer_reference(reference) is expected
+
+
+def test_the_lower_of_two_limits_counts():
+    dear = plan(amount="1500000")
+    assert amount_objection(dear, "kakaopay", max_amount=2_000_000) is None
+    assert "AGAIN_MAX_AMOUNT" in str(amount_objection(dear, "kakaopay", max_amount=1_000_000))
+    assert "Kakao Pay" in str(amount_objection(plan(amount="2000001"), "kakaopay", max_amount=9_000_000))

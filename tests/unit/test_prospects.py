@@ -1,0 +1,92 @@
+"""Why a charge waits, in a sentence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from worker.lifecycle import AttemptStatus, BillingKeyStatus, ChargeStatus, SubscriptionStatus
+from worker.merchant_uid import MAX_NUMBER
+from worker.prospects import LastAttempt, Standing, prospect
+
+NOW = datetime(2026, 1, 5, 3, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+STARTED = LastAttempt(
+    number=2,
+    status=AttemptStatus.STARTED,
+    status_reason="claimed",
+    started_at=NOW - HOUR,
+    lease_until=NOW + HOUR,
+    next_lookup_at=None,
+    flag_reason=None,
+)
+UNKNOWN = replace(STARTED, status=AttemptStatus.UNKNOWN, status_reason="timeout", next_lookup_at=NOW + HOUR)
+DECLINED = replace(STARTED, status=AttemptStatus.DECLINED, status_reason="soft: [CC61] 한도초과")
+
+DUE = Standing(
+    status=ChargeStatus.DUE,
+    status_reason="its period began",
+    declines=0,
+    next_attempt_at=NOW,
+    paid_at=None,
+    subscription=SubscriptionStatus.ACTIVE,
+    key=BillingKeyStatus.ACTIVE,
+    stop_scope=None,
+    stop_reason=None,
+    first_charge_id=None,
+    attempt=None,
+)
+PAST_DUE = replace(DUE, status=ChargeStatus.PAST_DUE, declines=1, next_attempt_at=NOW + HOUR, attempt=DECLINED)
+CHARGING = replace(DUE, status=ChargeStatus.CHARGING, next_attempt_at=None, attempt=STARTED)
+
+
+def said(standing: Standing) -> str:
+    return prospect(standing, now=NOW, shown=lambda at: f"{at:%H:%M}")
+
+
+@pytest.mark.parametrize(
+    ("standing", "expected"),
+    [
+        (replace(DUE, status=ChargeStatus.PAID, paid_at=NOW), "paid on 03:00"),
+        (replace(DUE, status=ChargeStatus.UNCOLLECTIBLE, declines=1), "declined once"),
+        (replace(DUE, status=ChargeStatus.UNCOLLECTIBLE, declines=5), "declined 5 times"),
+        (replace(DUE, status=ChargeStatus.VOID, status_reason="subscription canceled"), "not owed (subscription canc"),
+        # in flight
+        (CHARGING, "Attempt 2 is under way since 02:00"),
+        (replace(CHARGING, attempt=replace(STARTED, lease_until=NOW - HOUR)), "the next reconciliation asks"),
+        (replace(CHARGING, attempt=UNKNOWN), "unknown (timeout); PortOne is asked again on 04:00"),
+        (replace(CHARGING, attempt=replace(UNKNOWN, next_lookup_at=NOW)), "asked again at the next reconciliation"),
+        (
+            replace(CHARGING, attempt=replace(UNKNOWN, next_lookup_at=None, flag_reason="canceled")),
+            "a person has to decide: canceled",
+        ),
+        (replace(CHARGING, attempt=DECLINED), "which should not be"),
+        (replace(CHARGING, attempt=None), "which should not be"),
+        # what keeps it from being claimed
+        (replace(DUE, subscription=SubscriptionStatus.PAUSED), "subscription is paused"),
+        (replace(DUE, key=None), "no billing key"),
+        (replace(PAST_DUE, key=BillingKeyStatus.DEAD, next_attempt_at=None), "key is dead; it waits for another"),
+        (replace(DUE, stop_scope="payco", stop_reason="점검"), "(payco: 점검); it waits for `again start payco`"),
+        (replace(PAST_DUE, attempt=replace(DECLINED, number=MAX_NUMBER)), "a person has to look at it"),
+        # whose turn it is
+        (DUE, "It is due; the next pump run charges it."),
+        (replace(DUE, first_charge_id=7), "waits until charge 7"),
+        (replace(DUE, next_attempt_at=NOW + HOUR), "It is charged on 04:00."),
+        (PAST_DUE, "Attempt 2 ended declined (soft: [CC61] 한도초과); it is charged again on 04:00."),
+        (replace(PAST_DUE, next_attempt_at=None), "No further attempt is planned"),
+    ],
+)
+def test_a_charge_says_what_happens_next(standing: Standing, expected: str):
+    assert expected in said(standing)
+
+
+@pytest.mark.parametrize("status", list(ChargeStatus))
+@pytest.mark.parametrize("attempt", [None, STARTED, UNKNOWN, DECLINED])
+def test_every_standing_has_one_sentence(status: ChargeStatus, attempt: LastAttempt | None):
+    paid_at = NOW if status is ChargeStatus.PAID else None
+    sentence = said(replace(DUE, status=status, attempt=attempt, paid_at=paid_at, declines=1))
+    assert sentence.endswith(".")
+    assert "None" not in sentence

@@ -1,0 +1,44 @@
+"""How ages, instants and money read on the command line."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from worker.cli.console import plain
+from worker.cli.words import age, local, local_date, local_time, money
+
+NOW = datetime(2026, 1, 5, 16, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("passed", "expected"),
+    [
+        (timedelta(0), "now"),
+        (timedelta(milliseconds=999), "now"),
+        (timedelta(seconds=59), "59 s"),
+        (timedelta(seconds=60), "1 min"),
+        (timedelta(minutes=59, seconds=59), "59 min"),
+        (timedelta(hours=23), "23 h"),
+        (timedelta(days=400), "400 d"),
+        (timedelta(seconds=-5), "now"),  # another machine's clock is ahead
+    ],
+)
+def test_an_age_is_told_in_the_largest_unit_that_fits(passed, expected):
+    assert age(NOW - passed, NOW) == expected
+
+
+def test_an_instant_is_shown_by_the_clocks_of_its_zone():
+    assert local(NOW, "Asia/Seoul") == "2026-01-06 01:30 KST"
+    assert local_time(NOW, "Asia/Seoul") == "2026-01-06 01:30"
+    assert local_date(NOW, "Asia/Seoul") == "2026-01-06"
+    assert (age(None, NOW), local(None, "UTC")) == ("", "")
+
+
+def test_money_has_separators_and_a_currency():
+    assert money(1_234_567) == "1,234,567 KRW"
+
+
+def test_what_would_act_on_a_terminal_is_taken_out():
+    assert plain("카드\x1b[2J\u202e한도") == "카드\N{REPLACEMENT CHARACTER}[2J\N{REPLACEMENT CHARACTER}한도"
