@@ -17,6 +17,20 @@ from worker.database.session import Sessions, create_database_engine, session_fa
 from worker.embedded import Postgres, Valkey
 
 
+LAYERS = ("unit", "integration", "scenarios", "system")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the fast layers first; what takes processes and seconds comes at the end."""
+    here = Path(__file__).parent
+
+    def layer(item: pytest.Item) -> int:
+        folder = item.path.relative_to(here).parts[0]
+        return LAYERS.index(folder) if folder in LAYERS else 0
+
+    items.sort(key=layer)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _clean_environment() -> None:
     """No setting of the person who runs the tests reaches them, least of all a live key."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import jsonschema  # type: ignore[import-untyped]  # it comes without types
+import jsonschema
 
 TEXT = {"type": ["string", "null"]}
 COUNT = {"type": "integer", "minimum": 0}
