@@ -16,7 +16,6 @@ from worker.database import migrations
 from worker.database.session import Sessions, create_database_engine, session_factory
 from worker.embedded import Postgres, Valkey
 
-
 LAYERS = ("unit", "integration", "scenarios", "system")
 
 

@@ -87,6 +87,9 @@ def kind_of(outcome: Outcome) -> Any:
         (200, envelope(payment("failed", fail_reason="통신 장애")), UnknownReason.GATEWAY_UNSURE),
         # no result, or an odd one
         (200, envelope(payment("ready")), UnknownReason.IN_PROGRESS),
+        (200, envelope(payment("ready", paid_at=1_767_315_663)), UnknownReason.IN_PROGRESS),  # its word counts
+        (200, envelope(payment("authorized", paid_at=1_767_315_663)), UnknownReason.STATUS_NOT_KNOWN),
+        (200, envelope(payment("PAID")), UnknownReason.STATUS_NOT_KNOWN),
         (200, envelope(payment("cancelled")), UnknownReason.CANCELED),
         (200, envelope(payment("in_a_status_of_next_year")), UnknownReason.STATUS_NOT_KNOWN),
         (200, envelope(payment(paid_at=0)), UnknownReason.STATUS_NOT_KNOWN),  # paid, but never
