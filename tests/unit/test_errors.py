@@ -25,6 +25,7 @@ from worker.portone.errors import (
     explain,
 )
 from worker.portone.transport import AIOHTTP_ERRORS
+from worker.portone.transport import _as_httpx_errors as as_httpx_errors
 
 
 def family(kind: type[Exception]) -> Iterator[type[Exception]]:
@@ -148,6 +149,11 @@ def test_no_narrow_error_is_hidden_behind_a_wide_one():
 def test_every_error_of_aiohttps_client_is_met_by_the_table():
     assert len(AIOHTTP_CLIENT_ERRORS) > 20
     assert all(becomes(kind) for kind in AIOHTTP_CLIENT_ERRORS)
+
+
+def test_an_error_that_is_in_no_row_passes_as_it_is():
+    with pytest.raises(KeyError), as_httpx_errors():
+        raise KeyError("what is this")
 
 
 # --- our own tree ---------------------------------------------------------------------------------------------------

@@ -83,11 +83,12 @@ class _Connector(aiohttp.TCPConnector):
         traces: list[Trace],
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's own signature
     ) -> Connection:
-        while True:
+        for _ in range(self.limit + 1):  # all that can be idle, and a new one
             connection = await super().connect(req, traces, timeout)
             if connection.protocol is None or not connection.protocol.should_close:
                 return connection
             connection.close()
+        raise aiohttp.ClientConnectorError(req.connection_key, ConnectionError("it speaks before it is asked"))
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -196,6 +197,20 @@ def test_a_token_with_odd_times_is_used_and_not_asked_for_with_every_charge(give
     outcomes, server = asyncio.run(story())
     assert all(isinstance(outcome, Paid) for outcome in outcomes)
     assert len(server.tokens) == 1
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [(1_700_000_000, datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)), (0, None), ("soon", None), (10**400, None)],
+)
+def test_portone_says_what_time_it_is_by_its_clock(now, expected):
+    body = json.dumps({"code": 0, "response": {"access_token": TOKEN, "now": now, "expired_at": now}}).encode()
+
+    async def story() -> datetime | None:
+        async with wire_server(pays, answer_token=_says(http(200, body))) as server, gateway_to(server.url) as gateway:
+            return await gateway._client.server_time()
+
+    assert asyncio.run(story()) == expected
 
 
 def test_a_thousand_charges_at_once_share_a_token_and_keep_to_the_limit_of_connections():

@@ -7,13 +7,16 @@ import gzip
 import socket
 import tracemalloc
 from collections.abc import Awaitable, Callable
+from typing import Any
 
+import aiohttp
 import pytest
 
 from tests.fixtures.attempts import MERCHANT_UID, request
 from tests.fixtures.gateways import gateway_to
 from tests.fixtures.wire_server import Request, Wire, envelope, http, paid, pays, wire_server
-from worker.outcomes import NotCharged, NotChargedReason, Outcome, Paid, Unknown, UnknownReason
+from worker.gateway import Found, LookUpFailed
+from worker.outcomes import Answer, NotCharged, NotChargedReason, Outcome, Paid, Unknown, UnknownReason
 from worker.portone.transport import KEEP_ALIVE_SECONDS
 
 READ_TIMEOUT, DEADLINE = 0.4, 0.8
@@ -25,7 +28,7 @@ UNREADABLE, SERVER_ERROR = UnknownReason.UNREADABLE, UnknownReason.SERVER_ERROR
 DECLINED = envelope(code=-1, message="[8326]한도초과")
 
 
-async def charged_once(trouble: Callable[[Wire, Request], Awaitable[None]], **times: float) -> tuple[Outcome, int, int]:
+async def charged_once(trouble: Callable[[Wire, Request], Awaitable[None]], **times: Any) -> tuple[Outcome, int, int]:
     """Charge once through trouble; returns the outcome, and how many requests and connections the server saw."""
     async with wire_server(trouble) as server:
         async with gateway_to(server.url, **times) as gateway:
@@ -256,7 +259,7 @@ async def _never_reads(wire: Wire) -> None:
 @pytest.mark.parametrize(("accept", "reasons"), [(_close, {LOST}), (_reset, {LOST}), (_never_reads, {TIMEOUT})])
 def test_a_connection_that_was_made_may_have_carried_the_request(accept, reasons):
     """The server may say that it read nothing; we cannot know, so it is not taken for "nothing was sent"."""
-    times = {"read_timeout": READ_TIMEOUT, "deadline": DEADLINE} if accept is _never_reads else {}
+    times: dict[str, Any] = {"read_timeout": READ_TIMEOUT, "deadline": DEADLINE} if accept is _never_reads else {}
 
     async def story() -> tuple[Outcome, int]:
         async with (
@@ -359,6 +362,22 @@ def test_what_comes_unasked_on_a_kept_connection_is_nobodys_answer(unasked):
     assert requests == 1
 
 
+def test_a_server_that_always_speaks_first_is_not_asked_for_ever():
+    async def speaks_first(wire: Wire) -> None:
+        await wire.send(http(408, b""))
+        await wire.reader.read()
+
+    async def story() -> tuple[Outcome, int]:
+        async with wire_server(pays) as server, gateway_to(server.url, connections=3) as gateway:
+            before, server.accept = server.connections, speaks_first
+            return await gateway.charge(request()), server.connections - before
+
+    outcome, connections = asyncio.run(story())
+    # Its words come before the request is out, which is then held back, or just after: then they are the answer.
+    assert isinstance(outcome, NotCharged | Unknown)
+    assert connections <= 4
+
+
 def test_an_answer_that_comes_too_late_is_nobodys_either():
     async def story() -> tuple[Outcome, Outcome]:
         release = asyncio.Event()
@@ -382,6 +401,75 @@ def test_an_answer_that_comes_too_late_is_nobodys_either():
 
 def test_an_idle_connection_is_given_up_before_servers_usually_do():
     assert KEEP_ALIVE_SECONDS < 5
+
+
+# --- looking up, and being ready ------------------------------------------------------------------------------------
+
+
+def look_up_through(trouble: Callable[[Wire, Request], Awaitable[None]], **times: Any) -> Found | LookUpFailed:
+    async def story() -> Found | LookUpFailed:
+        async with wire_server(trouble) as server, gateway_to(server.url, **times) as gateway:
+            return await gateway.look_up(MERCHANT_UID)
+
+    return asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("trouble", "times"),
+    [
+        (resets, {}),
+        (hangs, {"read_timeout": READ_TIMEOUT}),
+        (hangs, {"deadline": DEADLINE}),  # the deadline ends it before the read time-out does
+        (trickles, {"deadline": DEADLINE}),
+        (says(http(401, b"")), {}),
+        (says(http(500, b"")), {}),
+        (sends_ten_megabytes, {}),
+    ],
+)
+def test_a_look_up_in_trouble_is_a_failed_look_up_and_not_nothing_found(trouble, times):
+    assert isinstance(look_up_through(trouble, **times), LookUpFailed)
+
+
+def test_a_charge_ends_with_its_deadline_even_if_the_server_never_falls_silent_for_long():
+    outcome, requests, _ = asyncio.run(charged_once(hangs, deadline=DEADLINE))
+    assert outcome == Unknown(TIMEOUT, Answer(message="no answer within the deadline"))
+    assert requests == 1
+
+
+def test_a_token_that_does_not_come_within_the_deadline_is_none():
+    async def story() -> NotCharged | None:
+        async with (
+            wire_server(pays, answer_token=hangs) as server,
+            gateway_to(server.url, deadline=READ_TIMEOUT, primed=False) as gateway,
+        ):
+            return await gateway.ready()
+
+    assert asyncio.run(story()) == NotCharged(
+        NotChargedReason.NO_TOKEN, Answer(message="PortOne gave no access token in time")
+    )
+
+
+def test_a_defect_of_ours_in_reading_an_answer_loses_no_answer(monkeypatch, capsys):
+    """The request was out: whatever breaks afterwards, the payment is looked up, and the pump goes on."""
+
+    def breaks(*_args: object) -> Outcome:
+        raise ZeroDivisionError("secret")
+
+    monkeypatch.setattr("worker.portone.gateway.read_charge", breaks)
+    outcome, requests, _ = asyncio.run(charged_once(pays))
+    assert outcome == Unknown(UNREADABLE, Answer(message="ZeroDivisionError"))
+    assert requests == 1
+    printed = capsys.readouterr().out
+    assert "a defect of ours" in printed
+    assert "secret" not in printed
+
+
+def test_a_defect_of_ours_in_a_look_up_is_a_failed_look_up():
+    async def story() -> Found | LookUpFailed:
+        async with wire_server(pays) as server, gateway_to(server.url) as gateway:
+            return await gateway.look_up("")  # a merchant_uid that no attempt has
+
+    assert asyncio.run(story()) == LookUpFailed(Answer(message="ValueError"))
 
 
 # --- no connection at all -------------------------------------------------------------------------------------------
@@ -442,6 +530,28 @@ def test_a_failed_tls_handshake_charged_nothing(accept):
     outcome, requests = asyncio.run(story())
     assert_not_reached(outcome)
     assert requests == 0
+
+
+def test_when_no_connection_can_be_trusted_nothing_is_sent(monkeypatch):
+    class Spoilt:
+        protocol = type("Protocol", (), {"should_close": True})
+
+        def close(self) -> None:
+            pass
+
+    async def connect(*_args: object) -> Spoilt:
+        return Spoilt()
+
+    monkeypatch.setattr(aiohttp.TCPConnector, "connect", connect)
+    assert_not_reached(charge_at("http://127.0.0.1:1"))
+
+
+def test_a_look_up_without_a_connection_learns_nothing():
+    async def story() -> Found | LookUpFailed:
+        async with gateway_to(f"http://127.0.0.1:{closed_port()}", primed=False) as gateway:
+            return await gateway.look_up(MERCHANT_UID)
+
+    assert isinstance(asyncio.run(story()), LookUpFailed)
 
 
 def test_no_free_connection_in_time_charged_nothing():
