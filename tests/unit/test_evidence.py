@@ -207,7 +207,7 @@ elapsed = st.timedeltas(timedelta(0), timedelta(days=10))
 
 
 @given(findings, elapsed, st.integers(1, 3), st.sampled_from([None, "1 거절", "1 중복"]))
-@settings(max_examples=500, deadline=None, derandomize=True)
+@settings(max_examples=300, deadline=None, derandomize=True)
 def test_no_evidence_ever_lets_money_that_moved_be_charged_again(found, after, sends, refusal):
     now = STARTED_AT + after
     tried = attempt(sends=sends, refusal=refusal)

@@ -103,7 +103,7 @@ def attempts(draw):
 
 
 @given(attempts(), outcomes, st.timedeltas(timedelta(0), timedelta(days=40)))
-@settings(max_examples=600, deadline=None, derandomize=True)
+@settings(max_examples=400, deadline=None, derandomize=True)
 def test_a_settlement_is_an_allowed_transition_that_the_database_takes(tried, outcome, after):
     now = STARTED_AT + after
     done = settle(tried, outcome, now=now, policy=POLICY)

@@ -290,7 +290,7 @@ anything = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(sorted(KEPT_FIELDS)) | st.text(max_size=8), anything, max_size=8))
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=150, deadline=None, derandomize=True)
 def test_what_is_kept_can_be_stored_whatever_came(document):
     raw = kept(document)
     written = json.dumps(raw, allow_nan=False, ensure_ascii=False)
@@ -300,14 +300,14 @@ def test_what_is_kept_can_be_stored_whatever_came(document):
 
 
 @given(st.binary(max_size=200) | st.text().map(lambda text: text.encode("utf-8", "replace")))
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=150, deadline=None, derandomize=True)
 def test_any_bytes_are_an_envelope_or_unreadable(body):
     with suppress(Unreadable):
         assert isinstance(read_envelope(200, body).code, int)
 
 
 @given(st.dictionaries(st.sampled_from(sorted(payment())), anything))
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=200, deadline=None, derandomize=True)
 def test_any_payment_is_read_or_unreadable(changes):
     try:
         record = read_payment(payment() | changes)
