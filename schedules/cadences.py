@@ -36,7 +36,7 @@ LONGEST_PAUSE = 10  # years without a fire; as with anchored cadences
 SEARCH_YEARS = 40
 
 
-class InvalidCadence(ValueError):  # noqa: N818 - a word of the domain; "Error" would add nothing
+class InvalidCadence(ValueError):
     """A cadence that cannot be billed. Its text says why, and how a cadence is written."""
 
     def __init__(self, text: str, reason: str) -> None:

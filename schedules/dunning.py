@@ -13,7 +13,7 @@ LATEST_DAY = 60  # days after the first decline; later than that the next period
 NO_RETRY = "none"
 
 
-class InvalidDunning(ValueError):  # noqa: N818 - a word of the domain; "Error" would add nothing
+class InvalidDunning(ValueError):
     """A dunning calendar that cannot be kept. Its text says why, and how a calendar is written."""
 
     def __init__(self, text: str, reason: str) -> None:
@@ -78,7 +78,7 @@ def next_attempt_at(
         declines 5 -> None
 
     Counting from the first decline keeps the days a customer was told: a retry that comes late moves none of those
-    after it, and a day that has passed by then is due at once.
+    after it, and a day that has passed by then is not skipped.
     """
     if declines < 1:
         raise ValueError(f"A retry follows a decline, so declines must be at least 1, not {declines}.")

@@ -28,7 +28,7 @@ class CatchUp(StrEnum):
     SKIP = "skip"  # none is charged that was missed
 
 
-class InvalidPlan(ValueError):  # noqa: N818 - a word of the domain; "Error" would add nothing
+class InvalidPlan(ValueError):
     """A plan that cannot be billed, with every field that is wrong."""
 
     def __init__(self, code: object, problems: tuple[Problem, ...]) -> None:

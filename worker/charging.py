@@ -21,7 +21,7 @@ from worker.clock import Clock
 from worker.database.claims import ClaimConflict, claim
 from worker.database.session import Sessions
 from worker.gateway import Gateway
-from worker.outcomes import NotCharged, NotChargedReason, Outcome
+from worker.outcomes import NotCharged, NotChargedReason, Outcome, Unknown, UnknownReason
 from worker.recording import record
 from worker.settlement import OpenAttempt, Policy, settle
 
@@ -168,11 +168,19 @@ class Pump:
         if monotonic() > send_before:
             outcome: Outcome = NotCharged(NotChargedReason.LEASE_OVER)
         else:
-            outcome = await self._gateway.charge(attempt.request)
+            outcome = await self._ask(attempt)
         not_sent = isinstance(outcome, NotCharged)
         self._not_sent_in_a_row = self._not_sent_in_a_row + 1 if not_sent else 0
         self._answered.append((attempt, outcome))
         self._wake_settler.set()
+
+    async def _ask(self, attempt: OpenAttempt) -> Outcome:
+        """Charge. A gateway never raises; should one do it all the same, that is unknown, and not a hanging pump."""
+        try:
+            return await self._gateway.charge(attempt.request)
+        except Exception:
+            log.exception("the gateway raised", merchant_uid=attempt.request.merchant_uid)
+            return Unknown(UnknownReason.UNREADABLE)
 
     # --- settling ---------------------------------------------------------------------------------------------------
 

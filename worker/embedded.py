@@ -20,7 +20,7 @@ NOTE = "addresses.json"
 """In the data folder while `again up` runs, so that other commands find what it started."""
 
 
-class NotAvailable(RuntimeError):  # noqa: N818 - reads as a sentence where it is raised
+class NotAvailable(RuntimeError):
     """There is no server to talk to, and none may be started."""
 
 

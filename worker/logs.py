@@ -21,7 +21,9 @@ _TOO_TALKATIVE = ("httpx", "httpcore", "aiohttp", "sqlalchemy", "alembic")
 def configure_logs(level: str) -> None:
     """Send every log line of this process, Celery's too, to standard error in one form."""
     on_terminal = sys.stderr.isatty()
-    renderer: Processor = structlog.dev.ConsoleRenderer() if on_terminal else structlog.processors.JSONRenderer()
+    # Plain tracebacks: the pretty ones show local variables, and those hold customer_uids.
+    pretty = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    renderer: Processor = pretty if on_terminal else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

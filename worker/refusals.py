@@ -3,5 +3,5 @@
 from __future__ import annotations
 
 
-class Refused(ValueError):  # noqa: N818 - reads as a sentence where it is raised
+class Refused(ValueError):
     """What was asked for cannot be done, and nothing was changed. The text says what, where and what to do."""

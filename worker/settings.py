@@ -28,7 +28,7 @@ DEFAULT_SANDBOX_URL = "http://127.0.0.1:9101"
 LIVE_URL = "https://api.iamport.kr"  # documented; TLS 1.2 and newer only
 
 
-class InvalidSettings(ValueError):  # noqa: N818 - reads as a sentence where it is raised
+class InvalidSettings(ValueError):
     """The settings do not work; the message lists every problem with its variable and what is expected."""
 
 

@@ -23,7 +23,7 @@ STOP_SECONDS = 30.0
 """How long a part may take to end what it has begun; a pump in flight needs its calls' time-out."""
 
 
-class DidNotStart(RuntimeError):  # noqa: N818 - reads as a sentence where it is raised
+class DidNotStart(RuntimeError):
     """A part of Again did not start; the message names it and its log."""
 
 

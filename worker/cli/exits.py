@@ -26,11 +26,11 @@ class ExitCode(IntEnum):
     NOT_MIGRATED = 5
 
 
-class NotReachable(RuntimeError):  # noqa: N818 - reads as a sentence where it is raised
+class NotReachable(RuntimeError):
     """A server does not answer as it must; the text says which, what it said and what to do."""
 
 
-class NotMigrated(RuntimeError):  # noqa: N818 - reads as a sentence where it is raised
+class NotMigrated(RuntimeError):
     """The database's tables are not those that this version needs."""
 
 

@@ -89,7 +89,7 @@ _CLAIM = text("""
 """)
 
 
-class ClaimConflict(RuntimeError):  # noqa: N818 - named as PostgreSQL names it
+class ClaimConflict(RuntimeError):
     """A due charge could not get its attempt row: somebody else was faster. The whole claim is rolled back."""
 
 

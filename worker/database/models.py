@@ -249,7 +249,7 @@ class Attempt(HasStatus, Base):
     code: Mapped[str | None]
     message: Mapped[str | None]
     decline_kind: Mapped[DeclineKind | None]
-    refusal: Mapped[str | None]  # in words that no table knows, kept until a look-up says what it was
+    refusal: Mapped[str | None]  # "duplicate", or words that no table knows; kept until it is clear what it was
     raw: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))  # without personal data
     lookups: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     next_lookup_at: Mapped[datetime | None]

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, sessionmaker
 Sessions = sessionmaker[Session]
 
 
-class InvalidDatabaseUrl(ValueError):  # noqa: N818 - reads as a sentence where it is raised
+class InvalidDatabaseUrl(ValueError):
     """The database address cannot be read; give postgresql://user:password@host:5432/name."""
 
 

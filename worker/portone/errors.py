@@ -20,7 +20,7 @@ class PortOneError(Exception):
     """PortOne did not do what was asked."""
 
 
-class NotSent(PortOneError):  # noqa: N818 - the tree above reads better without "Error" in every line
+class NotSent(PortOneError):
     """The request was not processed."""
 
     reason: NotChargedReason
@@ -44,7 +44,7 @@ class Unauthorized(NotSent):
     reason = NotChargedReason.UNAUTHORIZED
 
 
-class NoAnswer(PortOneError):  # noqa: N818
+class NoAnswer(PortOneError):
     """The request may have been processed, and no readable answer came."""
 
     def __init__(self, reason: UnknownReason, answer: Answer) -> None:
@@ -53,7 +53,7 @@ class NoAnswer(PortOneError):  # noqa: N818
         self.answer = answer
 
 
-class Refused(PortOneError):  # noqa: N818
+class Refused(PortOneError):
     """PortOne answered with a code that is not 0."""
 
     def __init__(self, answer: Answer) -> None:

@@ -37,7 +37,7 @@ _TELLING = 8
 """A customer_uid shorter than that is left in a text: it names nobody, and taking it out could take out a PG's code."""
 
 
-class Unreadable(ValueError):  # noqa: N818 - reads as a sentence where it is raised
+class Unreadable(ValueError):
     """PortOne's answer does not have the shape that the API promises."""
 
 

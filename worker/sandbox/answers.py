@@ -46,7 +46,7 @@ class Answer:
 Steps = Iterator[Pause | Answer]
 
 
-class Refused(Exception):  # noqa: N818 (a refusal is an ordinary answer, not an error of the sandbox)
+class Refused(Exception):
     """Ends a request with an answer already decided; `endpoints.handle` turns it into the last step."""
 
     def __init__(self, answer: Answer) -> None:

@@ -34,7 +34,7 @@ CARD = {
 NO_CARD: dict[str, Any] = dict.fromkeys(CARD)
 
 
-class BadBillingKey(ValueError):  # noqa: N818 (reads as what it is)
+class BadBillingKey(ValueError):
     """A billing key cannot be made; the message says what is wrong with it."""
 
 

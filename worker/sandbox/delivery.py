@@ -21,7 +21,7 @@ from worker.sandbox.calls import Call
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER with no time: close() sends RST
 
 
-class UnreadableBody(ValueError):  # noqa: N818 (reads as what it is)
+class UnreadableBody(ValueError):
     """A body is neither a JSON object nor a form."""
 
 

@@ -63,7 +63,7 @@ CREATE TABLE requests (
 TABLES = ("state", "billing_keys", "payments", "requests")
 
 
-class LedgerUnusable(RuntimeError):  # noqa: N818 (reads as what it is)
+class LedgerUnusable(RuntimeError):
     """The ledger cannot be opened; the message says why and what to do."""
 
 

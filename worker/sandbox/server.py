@@ -25,7 +25,7 @@ KEEP_ALIVE_SECONDS = 75  # uvicorn's 5 would close idle connections under client
 STOP_SECONDS = 3  # how long open requests may take to end after a stop
 
 
-class CannotListen(OSError):  # noqa: N818 (reads as what it is)
+class CannotListen(OSError):
     """The address cannot be listened on; the message says which and why."""
 
 

@@ -15,7 +15,7 @@ LONGEST_SECONDS = 86_400
 DEFAULTS = Behaviour()
 
 
-class BadBehaviour(ValueError):  # noqa: N818 (reads as what it is)
+class BadBehaviour(ValueError):
     """A behaviour cannot be had; the message says what is wrong with it."""
 
 

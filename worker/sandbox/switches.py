@@ -27,7 +27,7 @@ class Outage(StrEnum):
     UNAVAILABLE = "unavailable"  # 503, HTML
 
 
-class BadSwitch(ValueError):  # noqa: N818 (reads as what it is)
+class BadSwitch(ValueError):
     """A switch was given a value it does not have; the message says which and what it takes."""
 
 
