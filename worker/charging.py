@@ -50,6 +50,11 @@ class Limits:
     send_within: timedelta  # a claimed attempt that could not be sent by then is given back
     prefix: str
 
+    @property
+    def least_room(self) -> int:
+        """So much of the window must be free for a claim to be worth its round trips; the rest of it stays busy."""
+        return max(1, min(self.chunk, self.window // 20))
+
 
 @dataclass(frozen=True, slots=True)
 class Pumped:
@@ -121,7 +126,7 @@ class Pump:
             if (reason := self._reason_to_end(started)) is not None:
                 return reason
             room = self._limits.window - len(self._calls)
-            if room < min(self._limits.chunk, self._limits.window) or self._unsettled > self._limits.window:
+            if room < self._limits.least_room or self._unsettled > self._limits.window:
                 await self._next_progress()
             elif not await self._claim_chunk(min(room, self._limits.chunk)):
                 # A subscription's next period becomes claimable when the one before it is settled.
@@ -173,6 +178,7 @@ class Pump:
         self._not_sent_in_a_row = self._not_sent_in_a_row + 1 if not_sent else 0
         self._answered.append((attempt, outcome))
         self._wake_settler.set()
+        self._progress.set()
 
     async def _ask(self, attempt: OpenAttempt) -> Outcome:
         """Charge. A gateway never raises; should one do it all the same, that is unknown, and not a hanging pump."""
