@@ -20,7 +20,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from worker.clock import Clock
 from worker.database.claims import ClaimConflict, claim
 from worker.database.session import Sessions
-from worker.gateway import Gateway
+from worker.gateway import Gateway, StillOurs
 from worker.outcomes import NotCharged, NotChargedReason, Outcome, Unknown, UnknownReason
 from worker.recording import record
 from worker.settlement import OpenAttempt, Policy, settle
@@ -95,7 +95,8 @@ class Pump:
         self._answered: list[Answered] = []
         self._unsettled = 0
         self._wake_settler = asyncio.Event()
-        self._progress = asyncio.Event()
+        self._answer_came = asyncio.Event()
+        self._settled = asyncio.Event()
         self._not_sent_in_a_row = 0
         self._conflicts_in_a_row = 0
         self._counts: Counter[str] = Counter()
@@ -127,12 +128,17 @@ class Pump:
                 return reason
             room = self._limits.window - len(self._calls)
             if room < self._limits.least_room or self._unsettled > self._limits.window:
-                await self._next_progress()
-            elif not await self._claim_chunk(min(room, self._limits.chunk)):
-                # A subscription's next period becomes claimable when the one before it is settled.
-                if not self._calls and not self._unsettled:
-                    return "nothing due"
-                await self._next_progress()
+                await _next(self._answer_came)
+                continue
+            was_busy = self._unsettled > 0
+            if await self._claim_chunk(min(room, self._limits.chunk)):
+                continue
+            if not was_busy:
+                return "nothing due"
+            # A subscription's next period becomes claimable when the one before it is settled, which may have happened
+            # while we were asking.
+            if self._unsettled > 0:
+                await _next(self._settled)
 
     def _reason_to_end(self, started: float) -> str | None:
         if self._stopping():
@@ -146,7 +152,7 @@ class Pump:
         return None
 
     async def _claim_chunk(self, limit: int) -> int:
-        before = monotonic()
+        still_ours = self._term()
         try:
             attempts = await asyncio.to_thread(self._claim, limit)
         except ClaimConflict as conflict:
@@ -154,39 +160,48 @@ class Pump:
             self._conflicts_in_a_row += 1
             return 1  # not "nothing due": look again
         self._conflicts_in_a_row = 0
-        send_before = before + self._limits.send_within.total_seconds()
         for attempt in attempts:
-            call = asyncio.create_task(self._charge(attempt, send_before))
+            call = asyncio.create_task(self._charge(attempt, still_ours))
             self._calls.add(call)
             call.add_done_callback(self._calls.discard)
         self._counts["claimed"] += len(attempts)
         self._unsettled += len(attempts)
         return len(attempts)
 
+    def _term(self) -> StillOurs:
+        """Start the time in which what is claimed from now on may be sent, by both clocks.
+
+        The monotonic one stands still while a machine is suspended; the other one may be set.
+        """
+        started, started_at = monotonic(), self._clock()
+        within = self._limits.send_within
+
+        def still_ours() -> bool:
+            return monotonic() - started < within.total_seconds() and self._clock() - started_at < within
+
+        return still_ours
+
     def _claim(self, limit: int) -> list[OpenAttempt]:
         limits = self._limits
         with self._sessions.begin() as session:
             return claim(session, now=self._clock(), limit=limit, lease=limits.lease, prefix=limits.prefix)
 
-    async def _charge(self, attempt: OpenAttempt, send_before: float) -> None:
+    async def _charge(self, attempt: OpenAttempt, still_ours: StillOurs) -> None:
         """One call. A worker that slept past its turn sends nothing: by now others may have looked the attempt up."""
-        if monotonic() > send_before:
-            outcome: Outcome = NotCharged(NotChargedReason.LEASE_OVER)
-        else:
-            outcome = await self._ask(attempt)
-        not_sent = isinstance(outcome, NotCharged)
-        self._not_sent_in_a_row = self._not_sent_in_a_row + 1 if not_sent else 0
-        self._answered.append((attempt, outcome))
-        self._wake_settler.set()
-        self._progress.set()
-
-    async def _ask(self, attempt: OpenAttempt) -> Outcome:
-        """Charge. A gateway never raises; should one do it all the same, that is unknown, and not a hanging pump."""
+        outcome: Outcome = Unknown(UnknownReason.ABANDONED)  # should the call end in no other way, as when canceled
         try:
-            return await self._gateway.charge(attempt.request)
+            if still_ours():
+                outcome = await self._gateway.charge(attempt.request, still_ours=still_ours)
+            else:
+                outcome = NotCharged(NotChargedReason.LEASE_OVER)
         except Exception:
             log.exception("the gateway raised", merchant_uid=attempt.request.merchant_uid)
-            return Unknown(UnknownReason.UNREADABLE)
+        finally:
+            not_sent = isinstance(outcome, NotCharged)
+            self._not_sent_in_a_row = self._not_sent_in_a_row + 1 if not_sent else 0
+            self._answered.append((attempt, outcome))
+            self._wake_settler.set()
+            self._answer_came.set()
 
     # --- settling ---------------------------------------------------------------------------------------------------
 
@@ -201,7 +216,8 @@ class Pump:
             if batch:
                 await self._settle(batch)
                 self._unsettled -= len(batch)
-            self._progress.set()
+            self._answer_came.set()
+            self._settled.set()
 
     async def _settle(self, batch: list[Answered]) -> None:
         """Write a batch back, trying again while the database is away.
@@ -234,14 +250,10 @@ class Pump:
         record(self._sessions, settlements, now=now)
         self._counts.update(settlement.attempt_status.value for settlement in settlements)
 
-    async def _next_progress(self) -> None:
-        self._progress.clear()
-        await self._progress.wait()
-
     async def _drain(self) -> None:
         """Let the calls in flight finish, and settle them."""
-        while self._calls or self._unsettled:
-            await self._next_progress()
+        while self._unsettled:
+            await _next(self._settled)
 
     def _pumped(self, started: float, ended: str) -> Pumped:
         counts = self._counts
@@ -254,3 +266,9 @@ class Pump:
             seconds=round(monotonic() - started, 3),
             ended=ended,
         )
+
+
+async def _next(event: asyncio.Event) -> None:
+    """Wait for something that happens from now on; nothing is missed, for between asking and this nothing else runs."""
+    event.clear()
+    await event.wait()

@@ -41,12 +41,12 @@ KAKAOPAY = _table(
         # limits, balances, "call the issuer", temporary suspension, the monthly count of one SID (-752)
         SOFT: "-752 LACK_BALANCE NOT_ENOUGH_BALANCE LIMIT_ONE_TIME LIMIT_USE_PER_DAY LIMIT_BALANCE"
         " 0002 0016 5012 5039 8323 8325 8326 8327 8373 8376 8521 8546",
-        # closed, blocked, expired, lost, stolen, overdue; SID missing or inactive
-        HARD: "-750 -751 BANK_ACCOUNT_NOT_FOUND BANK_ACCOUNT_BLOCKED USER_NOT_FOUND PAY_USER_NOT_FOUND"
+        # closed, blocked, expired, lost, stolen, overdue; SID missing, inactive, or registered for another customer
+        HARD: "-750 -751 -753 BANK_ACCOUNT_NOT_FOUND BANK_ACCOUNT_BLOCKED USER_NOT_FOUND PAY_USER_NOT_FOUND"
         " DEACTIVATED_USER_STATUS INVALID_PAYMENT_KEY"
         " 0004 0026 0032 5009 5015 5019 8181 8192 8198 8314 8324 8350 8514 8515",
-        # parameters, CID, source address, partner_user_id (-753), the merchant's own limit
-        CONFIG: "-2 -721 -722 -724 -725 -726 -730 -731 -732 -733 -753 -798 NETWORK_ACL_ERROR CHANNEL_NOT_FOUND"
+        # parameters, CID, source address, the merchant's own limit
+        CONFIG: "-2 -721 -722 -724 -725 -726 -730 -731 -732 -733 -798 NETWORK_ACL_ERROR CHANNEL_NOT_FOUND"
         " 0029 7573 8320",
         # maintenance, too many requests, another transaction of the same account is running
         TRANSIENT: "-7 -9798 -10 USER_LOCKED BANK_FIRM_API_FAIL INTERNAL_ERROR PAY_ACCOUNT_RESPONSE_ERROR"
@@ -121,13 +121,18 @@ SAYS_DUPLICATE = re.compile(
 """Asked before any code, so that no table can turn it into a decline. A text about the order number counts too: there
 is no list of the ways to say that it was used before."""
 
-# The order carries the meaning: what may still be under way comes first, and a limit can be the merchant's own.
+LEAVES_IT_OPEN = re.compile(
+    r"time[\s-]?out|타임\s*아웃|시간이?\s*(?:초과|만료)|응답\s*(?:없음|지연)|무응답"
+    r"|통신|회선|네트워크|접속|(?<![a-z_])(?:network|connection)(?![a-z_])"
+    r"|(?:진행|처리)\s*중\s*(?:인|입니다|이)|in progress|pending",
+    re.IGNORECASE,
+)
+"""Asked before any code too: a PG's code for "try later" beside words about a lost line proves nothing."""
+
+# The order carries the meaning: a limit can be the merchant's own.
 WORDS: tuple[tuple[re.Pattern[str], Verdict], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), verdict)
     for pattern, verdict in (
-        (r"time[\s-]?out|타임\s*아웃|시간이?\s*(?:초과|만료)|응답\s*(?:없음|지연)|무응답", NeedsLookUp),
-        (r"통신|회선|네트워크|접속|network|connection", NeedsLookUp),
-        (r"(?:진행|처리)\s*중\s*(?:인|입니다|이)|in progress|pending", NeedsLookUp),
         (r"점검|maintenance|service unavailable|too many requests|rate limit|TALK_USER_", TRANSIENT),
         (r"가맹점|(?<![a-z_])merchant(?![a-z_])", CONFIG),
         (r"한도\s*조회\s*불가", UNMATCHED),  # a property of the card, not a limit that was reached
@@ -158,6 +163,8 @@ def classify(pg: str, code: str | None, text: str | None) -> Verdict:
     said = text or ""
     if SAYS_DUPLICATE.search(said):
         return Duplicate
+    if LEAVES_IT_OPEN.search(said):
+        return NeedsLookUp
     table = CODES.get(pg, {})
     verdicts = [table[candidate] for candidate in _codes(pg, code, said) if candidate in table]
     if verdicts:

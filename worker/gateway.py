@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -55,12 +55,24 @@ class LookUpFailed:
     answer: Answer
 
 
+StillOurs = Callable[[], bool]
+"""Says whether the attempt to be sent still belongs to this worker."""
+
+
+def always() -> bool:
+    return True
+
+
 class Gateway(Protocol):
     async def ready(self) -> NotCharged | None:
         """Say why no charge can be made just now (no connection, no token), or None."""
 
-    async def charge(self, request: ChargeRequest) -> Outcome:
-        """Send one charge. Never raises for anything the network or PortOne does."""
+    async def charge(self, request: ChargeRequest, *, still_ours: StillOurs = always) -> Outcome:
+        """Send one charge. Never raises for anything the network or PortOne does.
+
+        `still_ours` is asked right before the request leaves, when there is a connection: a process that slept until
+        somebody else may have looked its attempt up sends nothing.
+        """
 
     async def look_up(self, merchant_uid: str) -> Found | LookUpFailed:
         """Read everything PortOne has under one merchant_uid."""

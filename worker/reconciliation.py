@@ -78,11 +78,14 @@ async def reconcile(
 async def _look_up_and_settle(
     sessions: Sessions, gateway: Gateway, attempts: list[OpenAttempt], clock: Clock, policy: Policy
 ) -> Counter[str]:
+    # Evidence is as old as its question: a look-up of before the quiet period's end proves nothing after it either,
+    # however long this process slept in between.
+    asked_at = clock()
     findings = await asyncio.gather(*(gateway.look_up(attempt.request.merchant_uid) for attempt in attempts))
     now = clock()
     settlements = []
     for attempt, finding in zip(attempts, findings, strict=True):
-        outcome = conclude(attempt, finding, now=now, quiet_period=policy.quiet_period)
+        outcome = conclude(attempt, finding, now=asked_at, quiet_period=policy.quiet_period)
         settlements.append(settle(attempt, outcome, now=now, policy=policy))
     await asyncio.to_thread(record, sessions, settlements, now=now)
     return Counter({"looked_up": len(attempts)}) + Counter(each.attempt_status.value for each in settlements)

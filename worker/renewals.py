@@ -12,6 +12,7 @@ import structlog
 from schedules.periods import BillingPeriod, Opening, due_periods
 from schedules.plans import Plan
 from worker.database import openings
+from worker.database.openings import Place
 from worker.database.plans import plan_of
 from worker.database.session import Sessions
 from worker.lifecycle import ChargeStatus
@@ -40,27 +41,29 @@ def open_due_charges(sessions: Sessions, *, now: datetime, cap: int) -> Opened:
     A period that has its charge already is left alone, so doubled ticks and crashes between chunks change nothing.
     """
     total = Opened()
-    while True:
-        chunk = _open_chunk(sessions, now, cap)
+    after: Place | None = openings.START
+    while after is not None:
+        chunk, after = _open_chunk(sessions, after, now, cap)
         total = Opened(total.subscriptions + chunk.subscriptions, total.opened + chunk.opened, total.void + chunk.void)
-        if chunk.subscriptions < CHUNK:  # fewer were due, or the rest of this chunk cannot be billed
-            break
     if total.subscriptions:
         log.info("charges opened", subscriptions=total.subscriptions, opened=total.opened, void=total.void)
     return total
 
 
-def _open_chunk(sessions: Sessions, now: datetime, cap: int) -> Opened:
+def _open_chunk(sessions: Sessions, after: Place, now: datetime, cap: int) -> tuple[Opened, Place | None]:
+    """Open the charges of the next subscriptions in order; also gives where to go on, or None at the end.
+
+    The walk goes by place, so that subscriptions which cannot be billed are passed once and stop nobody behind them.
+    """
     with sessions.begin() as session:
-        due = openings.due_subscriptions(session, now=now, limit=CHUNK)
-        if not due:
-            return Opened()
+        due = openings.due_subscriptions(session, after=after, now=now, limit=CHUNK)
         decided = list(_decided(due, now, cap))
         charges = [charge for row, opening in decided for charge in _charges(row, opening)]
         created = openings.open_charges(session, charges, now=now)
         openings.advance(session, [_advanced(row, opening) for row, opening in decided], now=now)
     opened = sum(row.status == ChargeStatus.DUE for row in created)
-    return Opened(len(decided), opened, len(created) - opened)
+    on = (due[-1].next_charge_at, due[-1].id) if len(due) == CHUNK else None
+    return Opened(len(decided), opened, len(created) - opened), on
 
 
 def _decided(due: Sequence[Any], now: datetime, cap: int) -> Iterator[tuple[Any, Opening]]:

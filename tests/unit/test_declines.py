@@ -25,7 +25,7 @@ KNOWN_CODES = [
     ("kakaopay", "-730 -731 -732 -733", CONFIG),  # app, CID, GID or the CID's secret
     ("kakaopay", "-750 -751", HARD),  # the SID is missing or inactive: the key is dead
     ("kakaopay", "-752", SOFT),  # the month's count of this SID, so no other customer's business
-    ("kakaopay", "-753", CONFIG),  # partner_user_id differs
+    ("kakaopay", "-753", HARD),  # partner_user_id differs from that of registration: this key, not the channel
     ("kakaopay", "-783 -784", Duplicate),  # in a state that a new payment is not in
     ("kakaopay", "-785", Duplicate),  # the same charge sent twice
     ("kakaopay", "-798", CONFIG),  # source address

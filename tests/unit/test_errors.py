@@ -21,6 +21,7 @@ from worker.portone.errors import (
     NotSent,
     PortOneError,
     Refused,
+    TooLate,
     Unauthorized,
     explain,
 )
@@ -174,7 +175,7 @@ def test_what_was_not_sent_says_why(kind, reason):
 
 def test_every_leaf_of_the_tree_is_a_portone_error_and_says_what_to_do():
     leaves = [kind for kind in family(PortOneError) if not kind.__subclasses__()]
-    assert set(leaves) == {NotReached, NoToken, Unauthorized, NoAnswer, Refused}
+    assert set(leaves) == {NotReached, NoToken, Unauthorized, TooLate, NoAnswer, Refused}
     for kind in (NotReached, NoToken, Unauthorized):
         assert "check" in str(kind.__doc__)
 

@@ -63,7 +63,7 @@ def kind_of(outcome: Outcome) -> Any:
         (200, envelope(code=1, message="등록되지 않은 구매자입니다."), DeclineKind.HARD),
         (404, envelope(code=1, message="등록되지 않은 구매자입니다."), DeclineKind.HARD),
         (200, envelope(code=-1, message="[0029]가맹점한도초과"), DeclineKind.CONFIG),
-        (200, envelope(code=-1, message="[-9798]service unavailable."), DeclineKind.TRANSIENT),
+        (200, envelope(code=-1, message="[-9798]service unavailable."), UnknownReason.GATEWAY_UNSURE),
         (200, envelope(code=-1, message="[8326]한도초과") + b"\n", DeclineKind.SOFT),
         (
             200,

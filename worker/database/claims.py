@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import structlog
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
@@ -16,8 +18,7 @@ from worker.lifecycle import AttemptStatus
 from worker.merchant_uid import MAX_NUMBER, derive
 from worker.settlement import OpenAttempt
 
-FRESH_NUMBER_PGS = frozenset({"naverpay"})
-"""PGs that refuse a merchant_uid once it was used in any way (documented): what was not charged takes a new number."""
+log = structlog.get_logger()
 
 CLAIM_LOCK = 0x6167_6169  # "agai": held shared by every claim, exclusively by `again stop`
 
@@ -37,18 +38,19 @@ ATTEMPT_COLUMNS = """
 
 # One subscription has one charge in flight, the oldest first: wallets refuse two at once (seen in Kakao's forum).
 _DUE = text(f"""
-    SELECT {ATTEMPT_COLUMNS}, last.number AS last_number, last.status AS last_status
+    SELECT {ATTEMPT_COLUMNS}, last.number AS last_number, last.status AS last_status,
+           last.merchant_uid AS last_merchant_uid
     FROM charges c
     JOIN subscriptions s ON s.id = c.subscription_id
     JOIN billing_keys k ON k.id = s.billing_key_id
     JOIN plans p ON p.id = s.plan_id
     LEFT JOIN LATERAL (
-        SELECT number, status FROM attempts WHERE charge_id = c.id ORDER BY number DESC LIMIT 1
+        SELECT number, status, merchant_uid FROM attempts WHERE charge_id = c.id ORDER BY number DESC LIMIT 1
     ) last ON true
     WHERE c.status IN ('due', 'past_due') AND c.next_attempt_at <= :now
       AND s.status IN ('trialing', 'active', 'past_due')
       AND k.status = 'active'
-      AND k.pg <> ALL(:stopped)
+      AND k.pg <> ALL(:stopped) AND c.id <> ALL(:left_out)
       AND NOT EXISTS (
         SELECT FROM charges other
         WHERE other.subscription_id = c.subscription_id AND other.id <> c.id
@@ -102,19 +104,48 @@ def claim(session: Session, *, now: datetime, limit: int, lease: timedelta, pref
     stopped = list(session.scalars(_STOPPED))
     if EVERYTHING in stopped:
         return []
-    due = {row.charge_id: row for row in session.execute(_DUE, {"now": now, "limit": limit, "stopped": stopped})}
-    if not due:
+    wanted = _due(session, stopped, now=now, limit=limit, prefix=prefix)
+    if not wanted:
         return []
-    wanted = [_attempt_row(row, prefix) for row in due.values()]
-    parameters = {"rows": as_rows(wanted), "now": now, "lease_until": now + lease}
-    claimed = session.execute(_CLAIM, parameters).all()
-    if len(claimed) != len(due):
-        raise ClaimConflict(f"{len(due)} charges were due and {len(claimed)} could be claimed; trying again")
-    by_charge = {row["charge_id"]: row for row in wanted}
-    return [
-        open_attempt(due[row.charge_id], row.id, by_charge[row.charge_id], sends=row.sends, lookups=0, started_at=now)
-        for row in claimed
-    ]
+    rows = [_attempt_row(attempt) for attempt in wanted.values()]
+    claimed = session.execute(_CLAIM, {"rows": as_rows(rows), "now": now, "lease_until": now + lease}).all()
+    if len(claimed) != len(wanted):
+        raise ClaimConflict(f"{len(wanted)} charges were due and {len(claimed)} could be claimed; trying again")
+    return [replace(wanted[row.charge_id], attempt_id=row.id, sends=row.sends) for row in claimed]
+
+
+def _due(session: Session, stopped: list[str], *, now: datetime, limit: int, prefix: str) -> dict[int, OpenAttempt]:
+    """Lock due charges and make their attempts ready.
+
+    What cannot be made ready is left out and named: a row that is wrong, such as one whose plan's time zone this
+    machine does not know, must not keep the others from being charged.
+    """
+    left_out: list[int] = []
+    while True:
+        parameters = {"now": now, "limit": limit, "stopped": stopped, "left_out": left_out}
+        due = session.execute(_DUE, parameters).all()
+        ready: dict[int, OpenAttempt] = {}
+        for row in due:
+            try:
+                ready[row.charge_id] = _prepared(row, prefix, now)
+            except (ValueError, LookupError, OSError) as error:
+                log.error("charge cannot be claimed", charge_id=row.charge_id, reason=str(error))  # noqa: TRY400
+                left_out.append(row.charge_id)
+        if ready or not due:
+            return ready
+
+
+def _prepared(row: Row[Any], prefix: str, now: datetime) -> OpenAttempt:
+    """Give the attempt that is to be made. What was proved not charged is sent again as it was, under its own key."""
+    number = (row.last_number or 0) + 1
+    merchant_uid = None
+    if row.last_status == AttemptStatus.NOT_CHARGED:
+        number, merchant_uid = row.last_number, row.last_merchant_uid
+    key = {
+        "number": number,
+        "merchant_uid": merchant_uid or derive(prefix, row.subscription_code, row.period_start, number),
+    }
+    return open_attempt(row, 0, key, sends=0, lookups=0, started_at=now)
 
 
 def open_attempt(
@@ -158,19 +189,10 @@ def open_attempt(
     )
 
 
-def _attempt_row(row: Row[Any], prefix: str) -> dict[str, Any]:
-    number = _number(row.last_number, row.last_status, row.pg)
+def _attempt_row(attempt: OpenAttempt) -> dict[str, Any]:
     return {
-        "charge_id": row.charge_id,
-        "billing_key_id": row.billing_key_id,
-        "number": number,
-        "merchant_uid": derive(prefix, row.subscription_code, row.period_start, number),
+        "charge_id": attempt.charge_id,
+        "billing_key_id": attempt.billing_key_id,
+        "number": attempt.number,
+        "merchant_uid": attempt.request.merchant_uid,
     }
-
-
-def _number(last_number: int | None, last_status: str | None, pg: str) -> int:
-    if last_number is None:
-        return 1
-    if last_status == AttemptStatus.NOT_CHARGED and pg not in FRESH_NUMBER_PGS:
-        return last_number
-    return last_number + 1

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import structlog
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.database.claims import ATTEMPT_COLUMNS, open_attempt
 from worker.outcomes import UnknownReason
 from worker.settlement import OpenAttempt
+
+log = structlog.get_logger()
 
 _ABANDON = text("""
     UPDATE attempts SET status = 'unknown', status_reason = :reason, status_at = :now, next_lookup_at = :now
@@ -47,16 +50,15 @@ def abandon(session: Session, *, now: datetime, limit: int) -> int:
 
 def take(session: Session, *, now: datetime, limit: int, hold: timedelta) -> list[OpenAttempt]:
     """Take the attempts whose look-up is due. Should we die meanwhile, they are due again after `hold`."""
-    rows = session.execute(_TAKE, {"now": now, "limit": limit, "taken_until": now + hold})
-    return [
-        open_attempt(
-            row,
-            row.attempt_id,
-            {"number": row.number, "merchant_uid": row.merchant_uid},
-            sends=row.sends,
-            lookups=row.lookups,
-            started_at=row.started_at,
-            refusal=row.refusal,
-        )
-        for row in rows
-    ]
+    taken = []
+    for row in session.execute(_TAKE, {"now": now, "limit": limit, "taken_until": now + hold}):
+        key = {"number": row.number, "merchant_uid": row.merchant_uid}
+        counts = {"sends": row.sends, "lookups": row.lookups}
+        try:
+            taken.append(
+                open_attempt(row, row.attempt_id, key, **counts, started_at=row.started_at, refusal=row.refusal)
+            )
+        except (ValueError, LookupError, OSError) as error:
+            # It stays unknown, in sight, and must not keep the others from being looked up.
+            log.error("attempt cannot be looked up", attempt_id=row.attempt_id, reason=str(error))  # noqa: TRY400
+    return taken

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row, text
@@ -16,7 +16,7 @@ _DUE = text("""
            p.code, p.name, p.amount, p.tax_free, p.vat_amount, p.currency, p.cadence, p.time_zone, p.charge_hour,
            p.trial_days, p.catch_up, p.dunning
     FROM subscriptions s JOIN plans p ON p.id = s.plan_id
-    WHERE s.next_charge_at <= :now
+    WHERE s.next_charge_at <= :now AND (s.next_charge_at, s.id) > (:after_at, :after_id)
     ORDER BY s.next_charge_at, s.id
     LIMIT :limit
     FOR UPDATE OF s SKIP LOCKED
@@ -48,9 +48,16 @@ _ADVANCE = text("""
 """)
 
 
-def due_subscriptions(session: Session, *, now: datetime, limit: int) -> Sequence[Row[Any]]:
-    """Lock up to `limit` subscriptions whose next charge is due, each with its plan; others skip these rows."""
-    return session.execute(_DUE, {"now": now, "limit": limit}).all()
+Place = tuple[datetime, int]
+"""A place in the order of due subscriptions: when the next charge is due, and the subscription's id."""
+
+START: Place = (datetime.min.replace(tzinfo=UTC), 0)
+
+
+def due_subscriptions(session: Session, *, after: Place, now: datetime, limit: int) -> Sequence[Row[Any]]:
+    """Lock the next `limit` subscriptions whose next charge is due, each with its plan; others skip these rows."""
+    parameters = {"now": now, "limit": limit, "after_at": after[0], "after_id": after[1]}
+    return session.execute(_DUE, parameters).all()
 
 
 def open_charges(session: Session, rows: Iterable[Mapping[str, Any]], *, now: datetime) -> Sequence[Row[Any]]:

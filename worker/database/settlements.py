@@ -15,8 +15,8 @@ from worker.lifecycle import CLAIMABLE_CHARGES, AttemptStatus, ChargeStatus
 from worker.outcomes import DeclineKind
 from worker.settlement import Settlement
 
-# An answer counts for the send it belongs to. "Paid" counts whenever it comes, unless the attempt is settled for good:
-# money that moved cannot be argued away by a proof that it had not.
+# An answer counts for the send it belongs to. "Paid" counts whenever it comes: money that moved cannot be argued away.
+# An attempt that is settled for good stays as it is, but its charge is paid, and is never charged again.
 _WRITE_BACK = text("""
     WITH v AS (
         SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(
@@ -44,13 +44,14 @@ _WRITE_BACK = text("""
         SET status = v.charge_status, status_reason = v.reason, status_at = :now,
             next_attempt_at = v.next_attempt_at, paid_at = v.paid_at, declines = v.declines,
             first_declined_at = v.first_declined_at, deferrals = v.deferrals
-        FROM v JOIN settled ON settled.id = v.attempt_id
-        WHERE c.id = v.charge_id AND v.charge_status <> 'charging' AND (
-            c.status = 'charging' OR (v.charge_status = 'paid' AND c.status IN ('due', 'past_due')))
+        FROM v LEFT JOIN settled ON settled.id = v.attempt_id
+        WHERE c.id = v.charge_id AND (
+            (settled.id IS NOT NULL AND v.charge_status <> 'charging' AND c.status = 'charging')
+            OR (v.charge_status = 'paid' AND c.status IN ('due', 'charging', 'past_due')))
         RETURNING c.id
     )
-    SELECT v.attempt_id, settled.id IS NOT NULL AS settled,
-           written.id IS NOT NULL OR v.charge_status = 'charging' AS charge_written, before.status AS status_before
+    SELECT v.attempt_id, settled.id IS NOT NULL AS settled, written.id IS NOT NULL AS charge_written,
+           before.status AS status_before, before.imp_uid AS imp_uid_before
     FROM v LEFT JOIN attempts before ON before.id = v.attempt_id
     LEFT JOIN settled ON settled.id = v.attempt_id LEFT JOIN written ON written.id = v.charge_id
 """)
@@ -119,16 +120,20 @@ def write_back(session: Session, settlements: Sequence[Settlement], *, now: date
         late=tuple(settlement for settlement, row in decided if not row.settled),
         contradictions=tuple(settlement for settlement, row in decided if _contradicts(settlement, row)),
     )
-    _follow_up(session, result.settled, now)
+    written = [settlement for settlement, row in decided if row.charge_written]
+    _follow_up(session, result.settled, written, now)
     if result.contradictions:
         _note(session, result.contradictions, fate, now)
     return result
 
 
 def _contradicts(settlement: Settlement, row: Row[Any]) -> bool:
+    """Money moved, and the books had decided otherwise: on the charge, on the attempt, or by another payment."""
     if settlement.attempt_status is not AttemptStatus.PAID:
         return False
-    return not row.charge_written if row.settled else row.status_before != AttemptStatus.PAID
+    if row.settled:
+        return row.charge_written is False
+    return bool(row.status_before != AttemptStatus.PAID or row.imp_uid_before != settlement.answer.imp_uid)
 
 
 def _note(session: Session, contradictions: Sequence[Settlement], fate: Mapping[int, Row[Any]], now: datetime) -> None:
@@ -143,12 +148,12 @@ def _note(session: Session, contradictions: Sequence[Settlement], fate: Mapping[
     session.execute(_NOTE, {"rows": as_rows(rows), "now": now})
 
 
-def _follow_up(session: Session, settled: Sequence[Settlement], now: datetime) -> None:
+def _follow_up(session: Session, settled: Sequence[Settlement], written: Sequence[Settlement], now: datetime) -> None:
+    """Carry on to subscriptions, keys and channels what became of attempts (`settled`) and of charges (`written`)."""
     declined = [s for s in settled if s.attempt_status is AttemptStatus.DECLINED]
-    paid = [s.attempt.subscription_id for s in settled if s.charge_status is ChargeStatus.PAID]
-    if paid:
+    if paid := [s.attempt.subscription_id for s in written if s.charge_status is ChargeStatus.PAID]:
         session.execute(_SUBSCRIPTIONS_PAID, {"ids": sorted(paid), "now": now})
-    if dunned := [s.attempt.subscription_id for s in declined if s.declines > s.attempt.declines]:
+    if dunned := [s.attempt.subscription_id for s in written if s.declines > s.attempt.declines]:
         session.execute(_SUBSCRIPTIONS_DECLINED, {"ids": sorted(dunned), "now": now})
     if waiting := [s.attempt.charge_id for s in settled if s.charge_status in CLAIMABLE_CHARGES]:
         session.execute(_VOID_OF_CANCELED, {"ids": sorted(waiting), "now": now})

@@ -10,11 +10,12 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from worker.gateway import ChargeRequest, PaymentRecord
+from worker.gateway import ChargeRequest, PaymentRecord, StillOurs, always
 from worker.outcomes import Answer, UnknownReason
 from worker.portone.connection import Connection
 from worker.portone.errors import NoAnswer, Refused
 from worker.portone.payloads import Envelope, Page, Unreadable, again_body, read_payment
+from worker.portone.transport import STILL_OURS
 
 MAX_PAGE = 1000  # documented; the default is 20
 
@@ -38,9 +39,11 @@ class PortOneClient:
 
     # --- charging ---------------------------------------------------------------------------------------------------
 
-    async def again(self, request: ChargeRequest) -> Envelope:
+    async def again(self, request: ChargeRequest, *, still_ours: StillOurs = always) -> Envelope:
         """POST /subscribe/payments/again: charge a stored key once. Money may have moved unless NotSent is raised."""
-        return await self._connection.call("POST", "/subscribe/payments/again", json=again_body(request))
+        return await self._connection.call(
+            "POST", "/subscribe/payments/again", json=again_body(request), extensions={STILL_OURS: still_ours}
+        )
 
     async def cancel(
         self, *, imp_uid: str, checksum: int, amount: int | None = None, tax_free: int | None = None, reason: str

@@ -135,11 +135,18 @@ class Connection:
         except Exception as error:  # noqa: BLE001 - whatever it is, it has to become "not sent" or "unknown"
             raise explain(error) from None
 
-    def _request(self, method: str, path: str, token: str | None, **content: Any) -> httpx.Request:
+    def _request(
+        self, method: str, path: str, token: str | None, extensions: Mapping[str, Any] | None = None, **content: Any
+    ) -> httpx.Request:
         """Build a request without the client's merging of defaults, which takes as long as the rest of a charge."""
         headers = _HEADERS if token is None else {**_HEADERS, "Authorization": token}
-        extensions = {"timeout": self._timeout}
-        return httpx.Request(method, _url(self._url + path), headers=headers, extensions=extensions, **content)
+        return httpx.Request(
+            method,
+            _url(self._url + path),
+            headers=headers,
+            extensions={"timeout": self._timeout, **(extensions or {})},
+            **content,
+        )
 
 
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "again-billing"}

@@ -5,6 +5,7 @@ PortOneError
     NotReached   no connection
     NoToken      no access token to be had
     Unauthorized 401, and 401 again with a fresh token
+    TooLate      the lease was over before it could be sent
   NoAnswer       it may have been processed: time-out, lost connection, 5xx, unreadable body
   Refused        PortOne answered, and said no
 """
@@ -42,6 +43,12 @@ class Unauthorized(NotSent):
     """PortOne answered 401 to a fresh token; check the key pair and the console's list of allowed addresses."""
 
     reason = NotChargedReason.UNAUTHORIZED
+
+
+class TooLate(NotSent):
+    """The attempt was no longer ours when there was a connection to send it on; nothing was sent."""
+
+    reason = NotChargedReason.LEASE_OVER
 
 
 class NoAnswer(PortOneError):
@@ -85,8 +92,10 @@ MAYBE_PROCESSED: dict[type[httpx.RequestError], UnknownReason] = {
 }
 
 
-def explain(error: Exception) -> NotReached | NoAnswer:
+def explain(error: Exception) -> NotSent | NoAnswer:
     """Say what an exception under a request proves; whatever is not listed proves nothing."""
+    if isinstance(error, TooLate):
+        return error
     if type(error) in NOTHING_SENT:
         return NotReached(f"{NotReached.__doc__} ({error})")
     reason = next(

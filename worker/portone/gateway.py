@@ -9,7 +9,7 @@ from datetime import timedelta
 import structlog
 
 from worker.declines import Duplicate, NeedsLookUp, Verdict, classify
-from worker.gateway import ChargeRequest, Found, LookUpFailed, PaymentRecord
+from worker.gateway import ChargeRequest, Found, LookUpFailed, PaymentRecord, StillOurs, always
 from worker.outcomes import (
     Answer,
     Declined,
@@ -50,10 +50,10 @@ class PortOneGateway:
             return NotCharged(NotChargedReason.NO_TOKEN, Answer(message="PortOne gave no access token in time"))
         return None
 
-    async def charge(self, request: ChargeRequest) -> Outcome:
+    async def charge(self, request: ChargeRequest, *, still_ours: StillOurs = always) -> Outcome:
         try:
             async with asyncio.timeout(self._deadline):
-                return read_charge(request, await self._client.again(request))
+                return read_charge(request, await self._client.again(request, still_ours=still_ours))
         except NotSent as error:
             return NotCharged(error.reason, Answer(message=str(error)))
         except NoAnswer as error:
@@ -135,9 +135,11 @@ def _failed(answer: Answer, verdict: Verdict) -> Outcome:
 
 
 def _refused(answer: Answer, verdict: Verdict) -> Outcome:
-    """Without a record, words that nobody knows may also mean "already paid": they are looked up."""
+    """Without a record, words that nobody knows may also mean "already paid", and "try later" that it is under way."""
     if verdict is DeclineKind.UNMATCHED:
         return Unknown(UnknownReason.REFUSAL_NOT_KNOWN, answer)
+    if verdict is DeclineKind.TRANSIENT:
+        return Unknown(UnknownReason.GATEWAY_UNSURE, answer)
     return _failed(answer, verdict)
 
 

@@ -70,8 +70,11 @@ def read_envelope(http_status: int, body: bytes) -> Envelope:
         document = json.loads(body)
     except (ValueError, RecursionError):
         raise Unreadable("not JSON, or nested too deep") from None
-    if not isinstance(document, dict) or type(document.get("code")) is not int:
+    # All three keys, always (documented). A proxy's own 404 must not read as "PortOne has no such payment".
+    if not isinstance(document, dict) or not {"code", "message", "response"} <= document.keys():
         raise Unreadable("not PortOne's envelope")
+    if type(document["code"]) is not int:
+        raise Unreadable("not PortOne's envelope: its code is not a number")
     return Envelope(http_status, document["code"], _words(document.get("message")), document.get("response"))
 
 

@@ -8,12 +8,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 import aiohttp
 import httpx
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 from yarl import URL
+
+from worker.gateway import StillOurs, always
+from worker.portone.errors import TooLate
+
+STILL_OURS = "again.still_ours"
+"""The request extension with the question whether it may still leave."""
 
 KEEP_ALIVE_SECONDS = 4.0
 """A connection that idled longer is not used again: the far end may be closing it, and a POST lost in that gap would
@@ -71,6 +78,10 @@ class _Body(httpx.AsyncByteStream):
             self._response.close()
 
 
+_still_ours: ContextVar[StillOurs] = ContextVar("still_ours", default=always)
+"""Asked by the connector, in the task of the request, once it has a connection and before a byte is written."""
+
+
 class _Connector(aiohttp.TCPConnector):
     """Never reuses a connection on which something came unasked.
 
@@ -85,6 +96,9 @@ class _Connector(aiohttp.TCPConnector):
     ) -> Connection:
         for _ in range(self.limit + 1):  # all that can be idle, and a new one
             connection = await super().connect(req, traces, timeout)
+            if not _still_ours.get()():
+                connection.close()
+                raise TooLate(str(TooLate.__doc__))
             if connection.protocol is None or not connection.protocol.should_close:
                 return connection
             connection.close()
@@ -109,6 +123,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         timeout = request.extensions.get("timeout", {})
+        _still_ours.set(request.extensions.get(STILL_OURS, always))
         with _as_httpx_errors():
             response = await self._session.request(
                 request.method,

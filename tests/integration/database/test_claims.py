@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, timedelta
-from threading import Barrier, Event
+from datetime import date, datetime, timedelta
+from threading import Barrier
 
 import pytest
 from sqlalchemy import text
@@ -18,7 +18,9 @@ from worker.database.session import Sessions
 from worker.lifecycle import AttemptStatus
 from worker.outcomes import NotCharged, NotChargedReason
 from worker.recording import record
+from worker.refusals import Refused
 from worker.settlement import OpenAttempt, Policy, settle
+from worker.stopping import set_switch, wait_for_claims
 
 POLICY = Policy(
     quiet_period=timedelta(minutes=30),
@@ -111,14 +113,34 @@ def test_what_was_not_charged_is_sent_again_under_the_same_merchant_uid(book: Bo
     assert (again.attempt_id, again.sends) == (first.attempt_id, 2)
 
 
-def test_a_pg_that_forbids_any_reuse_gets_the_next_number(book: Book, sessions: Sessions):
-    book.subscribe(now=NOW, pg="naverpay")
+def test_a_change_of_prefix_changes_no_merchant_uid_that_was_given_out(book: Book, sessions: Sessions):
+    book.subscribe(now=NOW)
     open_all(sessions)
     (first,) = claim_now(sessions)
     give_back(sessions, first)
-    (again,) = claim_now(sessions, now=NOW + timedelta(minutes=5))
-    assert (again.number, again.sends) == (2, 1)
-    assert again.request.merchant_uid != first.request.merchant_uid
+    with sessions.begin() as session:
+        later = NOW + timedelta(minutes=5)
+        (again,) = claim(session, now=later, limit=10, lease=LEASE, prefix="other")
+    assert again.request.merchant_uid == first.request.merchant_uid
+
+
+WRONG = {
+    "a dunning calendar that nobody can read": "UPDATE plans SET dunning = 'soon' WHERE code = 'broken'",
+    "a time zone that this machine does not know": "UPDATE plans SET time_zone = 'Mars/Olympus' WHERE code = 'broken'",
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_a_charge_that_cannot_be_claimed_keeps_no_other_from_it(what: str, book: Book, sessions: Sessions):
+    book.plan("broken", now=NOW)
+    for _ in range(5):
+        book.subscribe(now=NOW, plan="broken", starts_on=date(2026, 1, 4))
+    book.subscribe(now=NOW)
+    open_all(sessions)
+    with sessions.begin() as session:
+        session.execute(text(WRONG[what]))
+    (claimed,) = claim_now(sessions, limit=2)
+    assert claimed.request.name == "Plan monthly"
 
 
 BLOCKED = {
@@ -154,25 +176,68 @@ def test_stop_waits_for_a_claim_under_way_and_nothing_is_claimed_after_it(book: 
     for _ in range(2):
         book.subscribe(now=NOW)
     open_all(sessions)
-    claimed, stopping = Event(), Event()
-
-    def stop() -> None:
-        claimed.wait(10)
-        stopping.set()
-        with sessions.begin() as session:
-            stops.stop(session, scope=stops.EVERYTHING, reason="test", stopped_by="me", now=NOW)
-
     with ThreadPoolExecutor(1) as threads:
         with sessions.begin() as session:
             assert len(claim(session, now=NOW, limit=1, lease=LEASE, prefix="test")) == 1
-            done = threads.submit(stop)
-            claimed.set()
-            assert stopping.wait(10)
+            set_switch(sessions, stops.EVERYTHING, reason="test", stopped_by="me", now=NOW)  # waits for nobody
+            done = threads.submit(wait_for_claims, sessions, stops.EVERYTHING)
             # It cannot have returned: our claim holds the lock until it commits.
             with pytest.raises(TimeoutError):
                 done.result(timeout=0.3)
         done.result(timeout=10)
     assert claim_now(sessions) == []
+    assert in_flight(sessions, NOW) == 1
+
+
+def test_a_frozen_claim_does_not_keep_the_switch_from_being_set(book: Book, sessions: Sessions):
+    for _ in range(2):
+        book.subscribe(now=NOW)
+    open_all(sessions)
+    with sessions.begin() as frozen:
+        assert len(claim(frozen, now=NOW, limit=1, lease=LEASE, prefix="test")) == 1
+        pid = frozen.scalar(text("SELECT pg_backend_pid()"))
+        set_switch(sessions, stops.EVERYTHING, reason="test", stopped_by="me", now=NOW)
+        with pytest.raises(Refused, match=f"switch is set .* does not end .*pid {pid}"):
+            wait_for_claims(sessions, stops.EVERYTHING, patience=timedelta(milliseconds=50))
+        assert claim_now(sessions) == []  # other workers have seen it
+
+
+def test_a_worker_that_freezes_inside_a_transaction_is_thrown_out(sessions: Sessions):
     with sessions() as session:
-        assert stops.calls_in_flight(session, now=NOW) == 1
-        assert stops.calls_in_flight(session, now=NOW + LEASE + timedelta(seconds=1)) == 0
+        assert session.scalar(text("SHOW idle_in_transaction_session_timeout")) == "1min"
+
+
+# The clocks of a worker, a reconciler and whoever stops may be minutes apart.
+@pytest.mark.parametrize(
+    ("status", "after_the_lease", "expected"),
+    [
+        ("started", timedelta(minutes=-1), 1),
+        ("started", timedelta(minutes=4), 1),  # by our clock; the worker's may say otherwise
+        ("started", timedelta(minutes=6), 0),
+        ("abandoned", timedelta(minutes=-1), 1),  # by a reconciler whose clock is fast
+        ("abandoned", timedelta(minutes=4), 1),
+        ("abandoned", timedelta(minutes=6), 0),
+        ("looked up", timedelta(minutes=4), 1),  # abandoned, and asked about since
+        ("timeout", timedelta(minutes=-1), 0),  # its worker saw the call end
+    ],
+)
+def test_a_call_counts_as_in_flight_until_its_lease_is_over_by_every_clock(
+    book: Book, sessions: Sessions, status: str, after_the_lease: timedelta, expected: int
+):
+    book.subscribe(now=NOW)
+    open_all(sessions)
+    claim_now(sessions)
+    unknown = "UPDATE attempts SET status = 'unknown', status_reason = :reason, next_lookup_at = now()"
+    with sessions.begin() as session:
+        if status != "started":
+            session.execute(text(unknown), {"reason": "abandoned" if status == "looked up" else status})
+        if status == "looked up":
+            session.execute(text("UPDATE attempts SET status_reason = 'not_found_yet'"))
+    assert in_flight(sessions, NOW + LEASE + after_the_lease) == expected
+
+
+def in_flight(sessions: Sessions, now: datetime) -> int:
+    with sessions() as session:
+        assert stops.calls_in_flight(session, now=now, scope="payco") == 0
+        assert stops.calls_in_flight(session, now=now) == stops.calls_in_flight(session, now=now, scope="kakaopay")
+        return stops.calls_in_flight(session, now=now)

@@ -100,3 +100,14 @@ def test_the_trial_ends_when_the_first_period_begins(book: Book, sessions: Sessi
     assert (row.status, row.status_reason) == ("active", "the trial is over")
     assert str(row.current_period_end.date()) == "2026-02-19"
     assert subscribed.id
+
+
+def test_hundreds_that_cannot_be_billed_keep_nobody_behind_them_waiting(book: Book, sessions: Sessions):
+    book.plan("broken", now=NOW)
+    for _ in range(510):  # more than a chunk, and older than the healthy one
+        book.subscribe(now=NOW, plan="broken", starts_on=date(2026, 1, 4))
+    healthy = book.subscribe(now=NOW)
+    with sessions.begin() as session:
+        session.execute(text("UPDATE plans SET cadence = 'now and then' WHERE code = 'broken'"))
+    assert open_all(sessions).opened == 1
+    assert [row[0] for row in periods(sessions)] == [healthy.id]

@@ -101,15 +101,27 @@ def test_a_payment_that_turns_up_after_the_proof_that_there_was_none_counts(atte
     assert states(sessions) == ("paid", "paid")
 
 
-def test_a_payment_after_a_decline_is_a_contradiction_for_a_person(attempt: OpenAttempt, sessions: Sessions):
+def test_a_payment_after_a_decline_pays_the_charge_and_is_a_contradiction_for_a_person(
+    attempt: OpenAttempt, sessions: Sessions
+):
     write(sessions, attempt, SOFT)
     result = write(sessions, attempt, PAID)
     assert len(result.contradictions) == 1
-    assert states(sessions) == ("past_due", "declined")
+    # The attempt is final, but nobody may charge the period again.
+    assert states(sessions) == ("paid", "declined")
     with sessions() as session:
         reasons = session.scalars(text("SELECT reason FROM audit WHERE reason LIKE 'contradiction%'")).all()
+        subscription = session.scalars(text("SELECT status FROM subscriptions")).one()
     assert len(reasons) == 1
     assert "imps_1" in reasons[0]
+    assert subscription == "active"
+
+
+def test_a_second_payment_of_one_merchant_uid_is_a_contradiction(attempt: OpenAttempt, sessions: Sessions):
+    write(sessions, attempt, PAID)
+    other = Paid(NOW, Answer(http_status=200, code="0", imp_uid="imps_2"))
+    assert len(write(sessions, attempt, other).contradictions) == 1
+    assert states(sessions) == ("paid", "paid")
 
 
 def test_an_abandoned_attempt_is_still_settled_by_its_workers_answer(attempt: OpenAttempt, sessions: Sessions):

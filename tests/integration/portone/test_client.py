@@ -108,7 +108,6 @@ def test_the_again_call_of_portones_pages_charges_a_key_of_either_wallet(sandbox
         ({"kakaopay": "8326", "payco": "04CC61"}, "한도초과", DeclineKind.SOFT),
         ({"kakaopay": "8350", "payco": "CC04"}, "분실카드", DeclineKind.HARD),
         ({"kakaopay": "0029", "payco": "04CC33"}, "가맹점한도초과", DeclineKind.CONFIG),
-        ({"kakaopay": "-9798", "payco": "CC75"}, "service unavailable.", DeclineKind.TRANSIENT),
     ],
 )
 def test_both_shapes_of_a_decline_are_read_of_either_wallet(sandbox, pg, shape, codes, text, kind):
@@ -117,6 +116,18 @@ def test_both_shapes_of_a_decline_are_read_of_either_wallet(sandbox, pg, shape, 
     assert isinstance(outcome, Declined)
     assert outcome.kind is kind
     assert sandbox.admin.report().charges == 0
+
+
+@pytest.mark.parametrize("pg", ["kakaopay", "payco"])
+def test_maintenance_is_a_decline_when_it_is_recorded_and_looked_up_when_it_is_not(sandbox, pg):
+    words = ({"kakaopay": "-9798", "payco": "CC75"}[pg], "service unavailable.")
+    sandbox.admin.create_key("key", decline(*words), decline(*words, shape=Shape.MESSAGE), pg=pg)
+    recorded = charge(sandbox, request(customer_uid="key", pg=pg, merchant_uid="maintenance1"))
+    only_said = charge(sandbox, request(customer_uid="key", pg=pg, merchant_uid="maintenance2"))
+    assert isinstance(recorded, Declined)
+    assert recorded.kind is DeclineKind.TRANSIENT
+    assert isinstance(only_said, Unknown)
+    assert only_said.reason is UnknownReason.GATEWAY_UNSURE
 
 
 @pytest.mark.parametrize(

@@ -204,7 +204,9 @@ def test_a_token_with_odd_times_is_used_and_not_asked_for_with_every_charge(give
     [(1_700_000_000, datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)), (0, None), ("soon", None), (10**400, None)],
 )
 def test_portone_says_what_time_it_is_by_its_clock(now, expected):
-    body = json.dumps({"code": 0, "response": {"access_token": TOKEN, "now": now, "expired_at": now}}).encode()
+    body = json.dumps(
+        {"code": 0, "message": None, "response": {"access_token": TOKEN, "now": now, "expired_at": now}}
+    ).encode()
 
     async def story() -> datetime | None:
         async with wire_server(pays, answer_token=_says(http(200, body))) as server, gateway_to(server.url) as gateway:

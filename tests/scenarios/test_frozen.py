@@ -1,0 +1,85 @@
+"""Stories of a process that stands still at the worst moment, and goes on when the world has moved."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.scenarios.conftest import World
+from worker import process, tasks
+from worker.database.claims import claim
+from worker.gateway import Found, Gateway, LookUpFailed
+from worker.lifecycle import AttemptStatus
+from worker.outcomes import NotCharged, NotChargedReason, Outcome, Paid
+from worker.portone.gateway import PortOneGateway
+from worker.recording import record
+from worker.sandbox.behaviours import Behaviour, Reply, decline, pay
+from worker.settlement import OpenAttempt, settle
+
+
+def claim_one(world: World) -> OpenAttempt:
+    limits = tasks.limits(world.runtime.settings)
+    with world.runtime.sessions.begin() as session:
+        (attempt,) = claim(session, now=world.now, limit=1, lease=limits.lease, prefix=limits.prefix)
+    return attempt
+
+
+@pytest.mark.parametrize(("pg", "repeated_paid"), [("naverpay", "refuse"), ("kakaopay", "accept")])
+def test_a_look_up_of_before_the_quiet_period_proves_nothing_after_it(
+    world: World, pg: str, repeated_paid: str, monkeypatch: pytest.MonkeyPatch
+):
+    world.portone.switch(repeated_paid=repeated_paid)
+    code = world.subscribe(Behaviour(reply=Reply.DROP, hidden_seconds=600), pay(), pg=pg)
+    world.tick()
+    world.wait(minutes=6)
+    look_up = PortOneGateway.look_up
+
+    async def frozen_after_the_answer(self: PortOneGateway, merchant_uid: str) -> Found | LookUpFailed:
+        found = await look_up(self, merchant_uid)
+        world.wait(minutes=26)
+        return found
+
+    with monkeypatch.context() as thawing_later:
+        thawing_later.setattr(PortOneGateway, "look_up", frozen_after_the_answer)
+        tasks.reconcile()
+    assert [attempt.status for attempt in world.attempts()] == [AttemptStatus.UNKNOWN]
+    world.live(days=1)
+    assert [charge.status for charge in world.charges(code)] == ["paid"]
+    world.assert_books_agree()
+
+
+def test_a_payment_by_a_thawed_worker_ends_the_dunning_of_its_period(world: World):
+    code = world.subscribe(decline("LACK_BALANCE", "잔액이 부족합니다"), pay())
+    tasks.open_charges()
+    first = claim_one(world)  # worker A stands still, claimed and not sent
+    for minutes in (5, 31, 2):
+        world.wait(minutes=minutes)
+        world.tick()  # proved not charged; worker B sends again, and is declined
+    assert [(attempt.status, attempt.sends) for attempt in world.attempts()] == [("declined", 2)]
+
+    async def thaw(gateway: Gateway) -> Outcome:
+        return await gateway.charge(first.request)
+
+    outcome = process.current().run(thaw)  # had it not asked whether it was still its turn, A would be paid now
+    assert isinstance(outcome, Paid)
+    result = record(
+        world.runtime.sessions, [settle(first, outcome, now=world.now, policy=world.runtime.policy)], now=world.now
+    )
+    assert len(result.contradictions) == 1
+    world.live(days=10)
+    assert [charge.status for charge in world.charges(code)] == ["paid"]
+    world.assert_books_agree()
+
+
+def test_a_worker_whose_turn_is_over_when_it_has_a_connection_sends_nothing(world: World):
+    world.subscribe()
+    tasks.open_charges()
+    attempt = claim_one(world)
+
+    async def send(gateway: Gateway) -> Outcome:
+        await gateway.ready()  # the token is there: only the charge itself is asked about
+        return await gateway.charge(attempt.request, still_ours=lambda: False)
+
+    outcome = process.current().run(send)
+    assert isinstance(outcome, NotCharged)
+    assert outcome.reason is NotChargedReason.LEASE_OVER
+    assert world.portone.report().again_requests == 0
