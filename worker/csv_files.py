@@ -17,6 +17,7 @@ from typing import BinaryIO
 from worker.refusals import Refused
 
 ENCODINGS = ("utf-8-sig", "cp949")
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 _BLOCK = 1 << 20
 _ROWS_PER_REPORT = 500
@@ -33,6 +34,13 @@ class Row:
     cells: tuple[str, ...]
 
 
+def separator_of(path: Path) -> str:
+    """Find what separates the values: the one of SEPARATORS that the first line has most of."""
+    with path.open("rb") as file:
+        first = next((line for line in file if line.strip()), b"")
+    return max(SEPARATORS, key=lambda separator: first.count(separator.encode()))
+
+
 def read_csv(path: Path, progress: Progress) -> Iterator[Row]:
     """Give the rows that are not empty, the header first. Raises Refused for a file that is no such text."""
     encoding = _encoding(path)
@@ -42,7 +50,7 @@ def read_csv(path: Path, progress: Progress) -> Iterator[Row]:
 
 
 def _rows(path: Path, text: io.TextIOWrapper, report: Callable[[], None]) -> Iterator[Row]:
-    reader = csv.reader(text, strict=True)
+    reader = csv.reader(text, strict=True, delimiter=separator_of(path))
     line = 1
     try:
         for number, cells in enumerate(reader):
@@ -62,7 +70,9 @@ def _report(file: BinaryIO, progress: Progress) -> None:
 
 def columns_of(path: Path, header: Row | None, *, known: Sequence[str], required: Sequence[str]) -> tuple[str, ...]:
     """Read a header, in any order and case. Raises Refused, with everything that is wrong with it."""
-    names = tuple(name.lower() for name in header.cells) if header else ()
+    if header is None:
+        raise Refused(f"{path} is empty. Its first line must name the columns: {', '.join(required)}.")
+    names = tuple(name.lower() for name in header.cells)
     problems = [
         *(f"the column {name} is missing" for name in required if name not in names),
         *(f"the column {name!r:.40} is unknown" for name in dict.fromkeys(names) if name not in known),

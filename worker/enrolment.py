@@ -16,6 +16,7 @@ from worker.refusals import Refused
 EARLIEST_START_ON = date(1970, 1, 1)  # earlier is a slip of the pen
 LATEST_START = timedelta(days=3650)  # from today; no billing key lives that long
 LONGEST_REFERENCE = 100
+MOST_COUNTED = 1000  # periods that are due at once; beyond, the number says no more
 
 EXPECTED_REFERENCE = f"1 to {LONGEST_REFERENCE} printable characters"
 
@@ -39,6 +40,17 @@ class WrongDate(Refused):
         self.expected = expected
 
 
+class SeveralPeriodsDue(WrongDate):
+    """A start so long ago that several periods would be charged at once, which nobody has allowed."""
+
+    def __init__(self, column: str, found: date, due: int) -> None:
+        count = f"{due:,} or more" if due == MOST_COUNTED else f"{due:,}"
+        super().__init__(
+            column, found, f"later: {count} periods are due since {found}; give --arrears to charge them all"
+        )
+        self.args = (f"{count} periods are due since {found}. Give --arrears to charge them all, or a later --start.",)
+
+
 def is_customer_reference(text: str) -> bool:
     return 1 <= len(text) <= LONGEST_REFERENCE and text.isprintable() and text == text.strip()
 
@@ -59,9 +71,9 @@ def begin(
         beginning = _fresh(plan, start_on or today)
     else:
         beginning = _paid_elsewhere(plan, start_on or paid_until, paid_until)
-    if not arrears and _owes_several_periods(plan, beginning, now):
-        latest = "start_on" if paid_until is None else "paid_until"
-        raise WrongDate(latest, paid_until or start_on or today, _expected_without_arrears(plan, now))
+    if not arrears and (due := _periods_due(plan, beginning, now)) > 1:
+        column = "start_on" if paid_until is None else "paid_until"
+        raise SeveralPeriodsDue(column, paid_until or start_on or today, due)
     return beginning
 
 
@@ -101,13 +113,6 @@ def _midnight(on: date, zone: ZoneInfo) -> datetime:
     return datetime(on.year, on.month, on.day, tzinfo=zone)
 
 
-def _owes_several_periods(plan: Plan, beginning: Beginning, now: datetime) -> bool:
+def _periods_due(plan: Plan, beginning: Beginning, now: datetime) -> int:
     at = beginning.next_charge_at
-    return len(due_periods(plan, beginning.anchor_on, next_charge_at=at, now=now, cap=2).open) > 1
-
-
-def _expected_without_arrears(plan: Plan, now: datetime) -> str:
-    return (
-        f"so late that by today, {now.astimezone(plan.time_zone).date()}, no more than one period is due; "
-        "allow arrears to have every period since then charged at once"
-    )
+    return len(due_periods(plan, beginning.anchor_on, next_charge_at=at, now=now, cap=MOST_COUNTED).open)

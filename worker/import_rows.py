@@ -47,6 +47,13 @@ class Problem:
         return f"line {self.line}, {self.column}: {found} but must be {self.expected}"
 
 
+class WrongLength(Problem):
+    """A row that has more or fewer values than the header has names."""
+
+    def __str__(self) -> str:
+        return f"line {self.line} has {self.value}, the header has {self.expected}"
+
+
 class Staged(NamedTuple):
     """A good row, in the order of the staging table's columns."""
 
@@ -87,8 +94,8 @@ class RowReader:
     def read(self, row: Row) -> Staged | list[Problem]:
         """Turn a row into what is written, or list everything that is wrong with it."""
         if len(row.cells) != len(self._columns):
-            expected = f"{len(self._columns)} values, one for each column"
-            return [Problem(row.line, "the row", f"{len(row.cells)} values", expected)]
+            found = "1 value" if len(row.cells) == 1 else f"{len(row.cells)} values"
+            return [WrongLength(row.line, "", found, str(len(self._columns)))]
         values = dict.fromkeys(COLUMNS, "") | dict(zip(self._columns, row.cells, strict=True))
         key = NewKey(**{name: values[name] for name in ("customer_uid", "pg", "channel_key", "label")})
         if wrong := self._wrong(values, key):

@@ -43,6 +43,7 @@ class Standing:
     next_attempt_at: datetime | None
     paid_at: datetime | None
     subscription: SubscriptionStatus
+    subscription_code: str
     key: BillingKeyStatus | None
     stop_scope: str | None
     stop_reason: str | None
@@ -89,9 +90,9 @@ def _obstacle(standing: Standing) -> str | None:
     if standing.subscription not in BILLED_SUBSCRIPTIONS:
         return f"Its subscription is {standing.subscription}, so it is not charged."
     if standing.key is None:
-        return "Its subscription has no billing key; it waits for one."
+        return f"Its subscription has no billing key; it waits for one: {_key_command(standing)}."
     if standing.key is not BillingKeyStatus.ACTIVE:
-        return f"Its billing key is {standing.key}; it waits for another one."
+        return f"Its billing key is {standing.key}; it waits for another one: {_key_command(standing)}."
     if standing.stop_scope is not None:
         return (
             f"Charging is stopped ({standing.stop_scope}: {standing.stop_reason}); "
@@ -102,10 +103,14 @@ def _obstacle(standing: Standing) -> str | None:
     return None
 
 
+def _key_command(standing: Standing) -> str:
+    return f"`again subscription key {standing.subscription_code} KEY`"
+
+
 def _turn(standing: Standing, now: datetime, shown: Shown) -> str:
     """Say when a charge that nothing forbids is claimed."""
     if standing.next_attempt_at is None:
-        return "No further attempt is planned; a person has to decide what becomes of it."
+        return f"No further attempt is planned with its billing key; it waits for another: {_key_command(standing)}."
     if standing.next_attempt_at > now:
         if standing.attempt is None:
             return f"It is charged on {shown(standing.next_attempt_at)}."

@@ -9,12 +9,13 @@ from typing import Any
 
 import structlog
 
-from schedules.periods import BillingPeriod, Opening, due_periods
+from schedules.periods import Opening, due_periods
 from schedules.plans import Plan
 from worker.database import openings
 from worker.database.openings import Place
 from worker.database.plans import plan_of
 from worker.database.session import Sessions
+from worker.due_now import advanced, charges_of
 from worker.lifecycle import ChargeStatus
 
 CHUNK = 500
@@ -58,9 +59,9 @@ def _open_chunk(sessions: Sessions, after: Place, now: datetime, cap: int) -> tu
     with sessions.begin() as session:
         due = openings.due_subscriptions(session, after=after, now=now, limit=CHUNK)
         decided = list(_decided(due, now, cap))
-        charges = [charge for row, opening in decided for charge in _charges(row, opening)]
+        charges = [charge for row, opening in decided for charge in charges_of(row, opening)]
         created = openings.open_charges(session, charges, now=now)
-        openings.advance(session, [_advanced(row, opening) for row, opening in decided], now=now)
+        openings.advance(session, [advanced(row, opening) for row, opening in decided], now=now)
     opened = sum(row.status == ChargeStatus.DUE for row in created)
     on = (due[-1].next_charge_at, due[-1].id) if len(due) == CHUNK else None
     return Opened(len(decided), opened, len(created) - opened), on
@@ -78,38 +79,3 @@ def _decided(due: Sequence[Any], now: datetime, cap: int) -> Iterator[tuple[Any,
             log.error("subscription cannot be billed", subscription_id=row.id, plan=row.code, reason=str(error))  # noqa: TRY400
             continue
         yield row, opening
-
-
-def _charges(row: Any, opening: Opening) -> list[dict[str, Any]]:
-    """A period that the catch-up policy skips gets its charge too, void: nothing that fell due is forgotten."""
-    skipped = f"skipped by the plan's catch-up policy ({row.catch_up})"
-    return [
-        *(_charge(row, period, ChargeStatus.DUE, "its period began") for period in opening.open),
-        *(_charge(row, period, ChargeStatus.VOID, skipped) for period in opening.void),
-    ]
-
-
-def _charge(row: Any, period: BillingPeriod, status: ChargeStatus, reason: str) -> dict[str, Any]:
-    return {
-        "subscription_id": row.id,
-        "period_start": period.start,
-        "period_end": period.end,
-        "amount": row.amount,
-        "tax_free": row.tax_free,
-        "vat_amount": row.vat_amount,
-        "currency": row.currency,
-        "order_name": row.name,
-        "status": status,
-        "reason": reason,
-    }
-
-
-def _advanced(row: Any, opening: Opening) -> dict[str, Any]:
-    newest = max((*opening.open, *opening.void), key=lambda period: period.start)
-    return {
-        "id": row.id,
-        "expected": row.next_charge_at,
-        "next_charge_at": opening.next_charge_at,
-        "current_period_start": newest.start,
-        "current_period_end": newest.end,
-    }

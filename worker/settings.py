@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import (
     AfterValidator,
@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from worker.merchant_uid import PREFIX
+from worker.setting_problems import sentences, unknown_variables
 
 DEFAULT_SANDBOX_URL = "http://127.0.0.1:9101"
 LIVE_URL = "https://api.iamport.kr"  # documented; TLS 1.2 and newer only
@@ -97,10 +98,14 @@ class Settings(BaseModel):
             for name in cls.model_fields
             if source.get(variable := f"AGAIN_{name.upper()}", "") != ""
         }
+        problems = list(unknown_variables(source, (f"AGAIN_{name.upper()}" for name in cls.model_fields)))
         try:
-            return cls.model_validate(given)
+            settings = cls.model_validate(given)
         except ValidationError as error:
-            raise InvalidSettings(_sentences(error)) from None
+            problems += sentences(error, given, cls.model_fields)
+        if problems:
+            raise InvalidSettings("\n".join(problems))
+        return settings
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
@@ -111,6 +116,11 @@ class Settings(BaseModel):
     def _misfits(self) -> Iterator[str]:
         if (self.portone_key is None) != (self.portone_secret is None):
             yield "AGAIN_PORTONE_KEY and AGAIN_PORTONE_SECRET go together: set both, or neither."
+        if self.live and self.database_url is None:
+            yield (
+                "With a live key set AGAIN_DATABASE_URL (and AGAIN_BROKER_URL): the embedded database is for trying "
+                "out, and holds the sandbox's subscriptions."
+            )
         if self.live and not self.portone_url.startswith("https://"):
             yield "AGAIN_PORTONE_URL must begin with https:// when AGAIN_PORTONE_KEY is set."
         if self.quiet_period <= self.lease * 2:
@@ -172,14 +182,3 @@ class Settings(BaseModel):
     @property
     def quiet_period(self) -> timedelta:
         return timedelta(seconds=self.quiet_period_seconds)
-
-
-def _sentences(error: ValidationError) -> str:
-    return "\n".join(_sentence(dict(problem)) for problem in error.errors(include_url=False, include_input=False))
-
-
-def _sentence(problem: Mapping[str, Any]) -> str:
-    reason = str(problem["msg"]).removeprefix("Value error, ")
-    if not problem["loc"]:
-        return reason
-    return f"AGAIN_{str(problem['loc'][0]).upper()}: {reason}. See .env.example."

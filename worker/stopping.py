@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from time import sleep
+
+from psycopg.errors import LockNotAvailable
+from sqlalchemy.exc import OperationalError
 
 from worker.channels import PGS
 from worker.clock import Clock
@@ -15,6 +18,9 @@ from worker.database.session import Sessions
 from worker.refusals import Refused
 
 POLL_SECONDS = 0.25
+
+PATIENCE = timedelta(seconds=20)
+"""How long a claim under way is waited for. Claims queue behind the wait, and give up themselves after 30 seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +34,8 @@ class Stopped:
     was_set: bool
 
 
-def stop_charging(sessions: Sessions, scope: str, *, reason: str, stopped_by: str, now: datetime) -> Stopped:
-    """Set the switch. When this returns, nothing more of the scope is claimed; calls may still be in flight."""
+def set_switch(sessions: Sessions, scope: str, *, reason: str, stopped_by: str, now: datetime) -> Stopped:
+    """Set the switch, which waits for nobody. A claim that is under way may still take charges of the scope."""
     _require_scope(scope)
     with sessions.begin() as session:
         known = {stop.scope for stop in stops.standing(session)}
@@ -38,10 +44,30 @@ def stop_charging(sessions: Sessions, scope: str, *, reason: str, stopped_by: st
         return Stopped(scope, stop.reason, stop.stopped_by, stop.stopped_at, scope in known)
 
 
+def wait_for_claims(sessions: Sessions, scope: str, *, patience: timedelta = PATIENCE) -> None:
+    """Wait until no claim is under way that may not have seen the switch: nothing more of the scope is claimed then.
+
+    Raises Refused when one does not end, with who it is; the switch stays set.
+    """
+    try:
+        with sessions.begin() as session:
+            stops.await_claims(session, patience=patience)
+    except OperationalError as error:
+        if not isinstance(error.orig, LockNotAvailable):
+            raise
+        with sessions() as session:
+            pids = ", ".join(map(str, stops.claims_under_way(session)))
+        raise Refused(
+            f"The switch is set ({scope}), and nothing new is claimed; but a claim under way does not end "
+            f"(PostgreSQL pid {pids or 'unknown'}), and may still charge what it has taken. End that worker, or "
+            "`SELECT pg_terminate_backend(pid)`, and run `again stop` once more."
+        ) from None
+
+
 def wait_until_quiet(sessions: Sessions, scope: str, *, clock: Clock, tell: Callable[[int], None]) -> None:
     """Wait until no call of a stopped scope is in flight, telling how many are.
 
-    That ends: a call whose worker died counts no more when its lease has run out.
+    That ends: a call whose worker died counts no more when its lease has run out by every clock.
     """
     while True:
         with sessions() as session:
@@ -56,10 +82,13 @@ def start_charging(sessions: Sessions, scope: str) -> Sequence[Stop]:
     """Release the switch, and list what is stopped still. Raises Refused when it was not set."""
     _require_scope(scope)
     with sessions.begin() as session:
-        if not stops.start(session, scope=scope):
-            others = ", ".join(stop.scope for stop in stops.standing(session))
-            raise Refused(f"Nothing was stopped as {scope!r}. {f'Stopped is: {others}.' if others else ''}".rstrip())
-        return stops.standing(session)
+        started = stops.start(session, scope=scope)
+        left = stops.standing(session)
+        if not started:
+            commands = ", ".join(f"`again start {stop.scope}`" for stop in left)
+            other = f"Stopped is something else; start it with {commands}." if left else "Nothing else is either."
+            raise Refused(f"{scope!r} is not stopped. {other}")
+        return left
 
 
 def _require_scope(scope: str) -> None:

@@ -1,4 +1,4 @@
-"""Subscriptions from their beginning to their end: subscribe, pause, resume, cancel.
+"""Subscriptions from their beginning to their end: subscribe, pause, resume, change the key, cancel.
 
 Each is one transaction of guarded UPDATEs: a tick, a pump or another person at the same time gets in the way of none.
 """
@@ -19,6 +19,7 @@ from worker.catalog import plan_row
 from worker.database import subscriptions
 from worker.database.plans import plan_of
 from worker.database.session import Sessions
+from worker.due_now import open_due_now
 from worker.enrolment import EXPECTED_REFERENCE, amount_objection, begin, is_customer_reference
 from worker.lifecycle import SubscriptionStatus
 from worker.refusals import Refused
@@ -43,6 +44,14 @@ class Canceled:
 
     void: int
     in_flight: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChanged:
+    """A subscription's new billing key, and how many charges that waited for one are due now."""
+
+    key_id: int
+    woken: int
 
 
 def subscribe(
@@ -84,11 +93,11 @@ def subscribe(
 
 
 def cancel(sessions: Sessions, code: str, *, reason: str, now: datetime) -> Canceled:
-    """End a subscription for good, and void what it owes. A charge in flight ends by itself."""
+    """End a subscription for good, and void what it owes, opened or not. A charge in flight ends by itself."""
     code = read_code(code)
     with sessions.begin() as session:
         subscriptions.lock_open_charges(session, code)
-        row = _running(session, code, "canceled")
+        row = _up_to_date(session, _running(session, code, "canceled"), now)
         _move(session, row, SubscriptionStatus.CANCELED, reason, None, now)
         void = subscriptions.void_charges(session, row.id, reason=f"subscription canceled: {reason}", now=now)
         return Canceled(void, subscriptions.charges_in_flight(session, row.id))
@@ -100,19 +109,43 @@ def pause(sessions: Sessions, code: str, *, reason: str, now: datetime) -> None:
         row = _running(session, read_code(code), "paused")
         if row.status not in {SubscriptionStatus.TRIALING, SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE}:
             raise Refused(f"Subscription {row.code} is {row.status}; only one that is billed can be paused.")
-        _move(session, row, SubscriptionStatus.PAUSED, reason, None, now)
+        _move(session, _up_to_date(session, row, now), SubscriptionStatus.PAUSED, reason, None, now)
 
 
 def resume(sessions: Sessions, code: str, *, reason: str, now: datetime) -> datetime:
-    """Bill a paused subscription again, from its next period on; returns when. The pause is not owed."""
+    """Bill a paused subscription again, from its next period on; returns when. The pause is not owed.
+
+    What was paid before the pause stays paid: nothing is charged earlier than had been planned.
+    """
     with sessions.begin() as session:
         row = _running(session, read_code(code), "resumed")
         if row.status != SubscriptionStatus.PAUSED:
             raise Refused(f"Subscription {row.code} is {row.status}, not paused; there is nothing to resume.")
         plan = plan_of(plan_row(session, row.plan_code))
-        next_charge_at = next_start(plan, row.anchor_on, after=now)
+        next_charge_at: datetime = max(row.paused_next_charge_at, next_start(plan, row.anchor_on, after=now))
         _move(session, row, _status_resumed(row, plan, next_charge_at), reason, next_charge_at, now)
     return next_charge_at
+
+
+def change_key(sessions: Sessions, code: str, key: str, *, reason: str, max_amount: int, now: datetime) -> KeyChanged:
+    """Give a running subscription another active billing key, and charge by it what waited for one.
+
+    A charge in flight is left alone: it was sent with the old key. Raises Refused as `subscribe` does.
+    """
+    code = read_code(code)
+    with sessions.begin() as session:
+        subscriptions.lock_open_charges(session, code)
+        row = _running(session, code, "given another key")
+        billing_key = usable_key(session, key)
+        if billing_key.id == row.billing_key_id:
+            raise Refused(f"Subscription {code} has billing key {billing_key.id} already; give another one.")
+        terms = plan_of(plan_row(session, row.plan_code))
+        if objection := amount_objection(terms, billing_key.pg, max_amount=max_amount):
+            raise Refused(f"Plan {row.plan_code!r} costs {terms.amount:,} {terms.currency}, but {objection}.")
+        change = f"billing key {row.billing_key_id or 'none'} to {billing_key.id}: {reason}"
+        changed = subscriptions.change_key(session, row, billing_key.id, reason=change, now=now)
+        assert changed, "the row is locked, so nobody else can have given it a key"
+        return KeyChanged(billing_key.id, subscriptions.wake_charges(session, [row.id], now))
 
 
 def no_such(code: str) -> Refused:
@@ -127,6 +160,15 @@ def _running(session: Session, code: str, wanted: str) -> Row[Any]:
     if row.status in OVER:
         raise Refused(f"Subscription {code} is {row.status}, which is for good; it cannot be {wanted}.")
     return row
+
+
+def _up_to_date(session: Session, row: Row[Any], now: datetime) -> Row[Any]:
+    """Open what has come due and no tick has opened yet, and read the locked subscription again."""
+    due = subscriptions.due_now(session, row.id, now=now)
+    if due is None:
+        return row
+    open_due_now(session, due, now=now)
+    return _running(session, row.code, "changed")
 
 
 def _move(

@@ -11,16 +11,21 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
+from urllib.parse import urlsplit
 
 import httpx
 
 from worker.database import migrations
 from worker.database.session import create_database_engine
-from worker.embedded import Addresses, running_servers
+from worker.embedded import Servers, embedded_servers, make_private
 from worker.settings import Settings
+from worker.watchdog import Watchdog
 
 STOP_SECONDS = 30.0
 """How long a part may take to end what it has begun; a pump in flight needs its calls' time-out."""
+
+FLOWER_STOP_SECONDS = 3.0
+"""Flower has nothing to finish, and takes its time with that."""
 
 
 class DidNotStart(RuntimeError):
@@ -57,49 +62,74 @@ class Stack:
     """Everything that runs, and the settings with which other commands find it."""
 
     settings: Settings
-    addresses: Addresses
+    servers: Servers
     parts: tuple[Part, ...]
 
     def part(self, name: str) -> Part:
         return next(part for part in self.parts if part.name == name)
 
+    def ended(self) -> str | None:
+        """Say in a sentence what has ended by itself; None while everything runs."""
+        if (name := self.servers.ended()) is not None:
+            return f"The embedded {name} has ended, so everything is stopped. Its log is in {self.settings.data_dir}."
+        for part in self.parts:
+            if part.ended is not None:
+                said = last_lines(part.log)
+                return f"{part.name} ended with {part.ended}, so everything is stopped. {part.log}: {said}"
+        return None
+
 
 @contextmanager
-def running_stack(settings: Settings, *, sandbox_port: int, flower_port: int) -> Iterator[Stack]:
-    """Start every part and stop all of them at the end, the ones that charge first.
+def running_stack(settings: Settings, *, lock: int, sandbox_port: int, flower_port: int) -> Iterator[Stack]:
+    """Start every part and stop all of them at the end, the ones that charge first, even when this process is killed.
 
-    An embedded database is migrated; a configured one is the operator's. Raises DidNotStart, and then leaves nothing
-    running.
+    An embedded database is migrated; a configured one is the operator's. `lock` is the descriptor that keeps others out
+    of the data folder. Raises DidNotStart, and then leaves nothing running.
     """
-    folder = settings.data_dir.resolve()
-    logs = folder / "logs"
     sandbox_url = None if settings.live else f"http://127.0.0.1:{sandbox_port}"
     settings = settings.model_copy(update={"sandbox_url": sandbox_url})
-    with running_servers(settings) as addresses, ExitStack() as stopping:
-        logs.mkdir(parents=True, exist_ok=True)
-        if settings.database_url is None:
-            _migrate(addresses.database_url)
-        environment = settings.environment(
-            AGAIN_DATABASE_URL=addresses.database_url, AGAIN_BROKER_URL=addresses.broker_url
-        )
-        parts: list[Part] = []
+    with ExitStack() as stopping:
+        make_private(settings.data_dir)
+        guardian = Watchdog(settings.data_dir.resolve(), lock)
+        stopping.callback(guardian.dismiss)
+        servers = stopping.enter_context(embedded_servers(settings))
+        if servers.postgres is not None:
+            guardian.guard(servers.postgres.pid, signal.SIGINT)  # its fast shutdown
+            _migrate(servers.addresses.database_url)
+        if servers.valkey is not None:
+            guardian.guard(servers.valkey.pid)
+        parts = _start_parts(settings, servers, guardian, stopping, flower_port)
+        yield Stack(settings, servers, parts)
 
-        def start(name: str, *command: str, url: str | None = None) -> Part:
-            part = start_part(name, command, environment, logs, url=url)
-            stopping.callback(part.stop)
-            parts.append(part)
-            return part
 
-        if not settings.live:
-            ledger = str(folder / "sandbox.sqlite")
-            again = (sys.executable, "-m", "worker.cli", "sandbox", "--port", str(sandbox_port), "--ledger", ledger)
-            wait_for(start("sandbox", *again, url=sandbox_url), "/_sandbox/health")
-        celery = (sys.executable, "-m", "celery", "-A", "worker.app")
-        start("flower", *celery, "flower", "--address=127.0.0.1", f"--port={flower_port}", url=_flower(flower_port))
-        start("beat", *celery, "beat", "-l", settings.log_level, "-s", str(folder / "beat-schedule"))
-        start("worker", *celery, "worker", "-P", "prefork", "-c", "2", "-l", settings.log_level, *_QUIET)
-        wait_for(parts[-3], "/healthcheck")
-        yield Stack(settings, addresses, tuple(parts))
+def _start_parts(
+    settings: Settings, servers: Servers, guardian: Watchdog, stopping: ExitStack, flower_port: int
+) -> tuple[Part, ...]:
+    folder = settings.data_dir.resolve()
+    logs = folder / "logs"
+    make_private(logs)
+    addresses = servers.addresses
+    environment = settings.environment(AGAIN_DATABASE_URL=addresses.database_url, AGAIN_BROKER_URL=addresses.broker_url)
+    parts: list[Part] = []
+
+    def start(name: str, *command: str, url: str | None = None, patience: float = STOP_SECONDS) -> Part:
+        part = start_part(name, command, environment, logs, url=url)
+        stopping.callback(part.stop, patience=patience)
+        guardian.guard(part.process.pid, signal.SIGTERM if name == "worker" else signal.SIGKILL)
+        parts.append(part)
+        return part
+
+    if not settings.live:
+        port, ledger = str(urlsplit(settings.gateway_url).port), str(folder / "sandbox.sqlite")
+        again = (sys.executable, "-m", "worker.cli", "sandbox", "--port", port, "--ledger", ledger)
+        wait_for(start("sandbox", *again, url=settings.sandbox_url), "/_sandbox/health")
+    celery = (sys.executable, "-m", "celery", "-A", "worker.app")
+    flower = (*celery, "flower", "--address=127.0.0.1", f"--port={flower_port}")
+    start("flower", *flower, url=f"http://127.0.0.1:{flower_port}", patience=FLOWER_STOP_SECONDS)
+    start("beat", *celery, "beat", "-l", settings.log_level, "-s", str(folder / "beat-schedule"))
+    start("worker", *celery, "worker", "-P", "prefork", "-c", "2", "-l", settings.log_level, *_QUIET)
+    wait_for(parts[-3], "/healthcheck")
+    return tuple(parts)
 
 
 def _migrate(database_url: str) -> None:
@@ -157,7 +187,3 @@ def free_port(wanted: int) -> int:
                 continue
             return int(probe.getsockname()[1])
     raise DidNotStart(f"no free port on 127.0.0.1, not even another one than {wanted}")
-
-
-def _flower(port: int) -> str:
-    return f"http://127.0.0.1:{port}"

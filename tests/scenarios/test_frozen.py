@@ -14,6 +14,7 @@ from worker.portone.gateway import PortOneGateway
 from worker.recording import record
 from worker.sandbox.behaviours import Behaviour, Reply, decline, pay
 from worker.settlement import OpenAttempt, settle
+from worker.subscriptions import change_key
 
 
 def claim_one(world: World) -> OpenAttempt:
@@ -83,3 +84,24 @@ def test_a_worker_whose_turn_is_over_when_it_has_a_connection_sends_nothing(worl
     assert isinstance(outcome, NotCharged)
     assert outcome.reason is NotChargedReason.LEASE_OVER
     assert world.portone.report().again_requests == 0
+
+
+def test_a_hard_decline_of_a_replaced_key_does_not_hold_up_the_new_one(world: World):
+    code = world.subscribe(decline("CC54", "유효기간 경과"), pg="payco")
+    tasks.open_charges()
+    in_flight = claim_one(world)
+    world.portone.create_key("another-key", pay(), pg="payco")
+    ((new_key,),) = world.sql("""
+        INSERT INTO billing_keys (customer_uid, pg, label, status, status_at, created_at)
+        VALUES ('another-key', 'payco', '', 'active', now(), now()) RETURNING id""")
+    change_key(world.runtime.sessions, code, str(new_key), max_amount=2_000_000, reason="new card", now=world.now)
+
+    async def answer(gateway: Gateway) -> Outcome:
+        return await gateway.charge(in_flight.request)
+
+    outcome = process.current().run(answer)
+    settlement = settle(in_flight, outcome, now=world.now, policy=world.runtime.policy)
+    record(world.runtime.sessions, [settlement], now=world.now)
+    world.tick()
+    assert [charge.status for charge in world.charges(code)] == ["paid"]
+    world.assert_books_agree()

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
 import psutil
 import pytest
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
 
 
 @pytest.fixture
@@ -36,13 +40,56 @@ def again(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def ours_in(folder: Path) -> list[str]:
-    """The processes that run in, or with, a folder."""
+    """The command lines of the processes that run in, or with, a folder."""
+    return [" ".join(process.info["cmdline"] or []) for process in processes_in(folder)]
+
+
+def processes_in(folder: Path) -> list[psutil.Process]:
     found = []
-    for process in psutil.process_iter(["cmdline", "cwd"]):
+    for process in psutil.process_iter(["cmdline", "cwd", "status"]):
         words = " ".join([*(process.info["cmdline"] or []), process.info["cwd"] or ""])
-        if str(folder) in words:
-            found.append(words)
+        if str(folder) in words and process.info["status"] != psutil.STATUS_ZOMBIE:
+            found.append(process)
     return found
+
+
+def until(what: str, reached: Callable[[], bool], *, patience: float) -> None:
+    deadline = monotonic() + patience
+    while not reached():
+        assert monotonic() < deadline, f"not within {patience} s: {what}"
+        sleep(0.2)
+
+
+@contextmanager
+def running(folder: Path, *arguments: str, line: str) -> Iterator[subprocess.Popen[str]]:
+    """A command in a process group of its own, as a shell starts it, once it has printed a line."""
+    with subprocess.Popen(
+        ["again", *arguments],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        process_group=0,
+    ) as command:
+        try:
+            wait_for_line(command, line)
+            yield command
+        finally:
+            if command.poll() is None:
+                command.terminate()
+                command.communicate(timeout=60)
+
+
+def press_ctrl_c(command: subprocess.Popen[str]) -> str:
+    """Send what a terminal sends, to everyone in the group, and give the rest of what it says."""
+    os.killpg(command.pid, signal.SIGINT)
+    said, _ = command.communicate(timeout=20)
+    return said
+
+
+UP = ("up", "--sandbox-port", "19101", "--flower-port", "15555")
+RUNNING = "Ctrl-C stops everything"
 
 
 def test_the_demo_ends_with_books_that_agree_and_leaves_nothing_running(folder: Path):
@@ -52,29 +99,92 @@ def test_the_demo_ends_with_books_that_agree_and_leaves_nothing_running(folder: 
     assert ours_in(folder) == []
 
 
-def test_up_runs_everything_until_ctrl_c_and_other_commands_find_it(folder: Path):
-    ports = ("--sandbox-port", "19101", "--flower-port", "15555")
-    up = subprocess.Popen(
-        ["again", "up", *ports],
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        wait_for_line(up, "Ctrl-C stops everything")
+def test_ctrl_c_ends_the_demo_in_order(folder: Path):
+    with running(folder, "demo", line="of 1,000 cards") as demo:
+        assert "already" in again(folder, "demo").stderr  # and so empties nothing
+        said = press_ctrl_c(demo)
+    assert demo.returncode == 130, said
+    assert "stopping everything" in said
+    assert "Traceback" not in said
+    assert ours_in(folder) == []
+
+
+def test_a_terminal_that_is_closed_ends_up_in_order(folder: Path):
+    with running(folder, *UP, line=RUNNING) as up:
+        os.killpg(up.pid, signal.SIGHUP)
+        said, _ = up.communicate(timeout=20)
+    assert up.returncode == 0, said
+    assert ours_in(folder) == []
+
+
+def test_up_does_what_the_readme_says_until_ctrl_c(folder: Path):
+    (folder / ".venv").symlink_to(sys.prefix)
+    use_it = README.split("## Use it", 1)[1].split("## Go live", 1)[0]
+    commands, shown = re.findall(r"```\n(.*?)```", use_it, re.DOTALL)[1:3]
+    with running(folder, *UP, line=RUNNING) as up:
+        second = again(folder, *UP)
+        assert second.returncode == 4
+        assert f"runs in this folder already (pid {up.pid})" in second.stderr
+        script = f"set -e\n{commands}".replace("9101", "19101")
+        typed = subprocess.run(
+            ["bash", "-c", script],
+            cwd=folder,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert typed.returncode == 0, typed.stderr
+        until("a paid charge", lambda: "paid" in again(folder, "charge", "list").stdout, patience=75)
+        listed = again(folder, "charge", "list").stdout
+        assert in_outline(listed) == in_outline(shown)
+        assert again(folder, "charge", "show", "1").returncode == 0
         healthy(folder)
-        plan = again(folder, "plan", "add", "letter", "--name", "아침 편지", "--amount", "9900", "--cadence", "month")
-        assert plan.returncode == 0, plan.stderr
-        assert [row["code"] for row in json.loads(again(folder, "plan", "list", "--json").stdout)] == ["letter"]
-    finally:
-        up.send_signal(signal.SIGINT)
-        rest, _ = up.communicate(timeout=60)
-    assert up.returncode == 0, rest
+        said = press_ctrl_c(up)
+    assert up.returncode == 0, said
     assert ours_in(folder) == []
     # What was written stays for the next time.
     assert [row["code"] for row in json.loads(again(folder, "plan", "list", "--json").stdout)] == ["letter"]
+
+
+def in_outline(table: str) -> list[str]:
+    """A table without its spaces, and with every subscription code and instant alike."""
+    lines = [" ".join(line.split()) for line in table.strip().splitlines()]
+    return [re.sub(r"[0-9A-Z]{13}", "CODE", re.sub(r"\d{4}-\d\d-\d\d( \d\d:\d\d)?", "WHEN", line)) for line in lines]
+
+
+def test_whatever_is_killed_nothing_stays_behind_and_the_next_up_starts(folder: Path):
+    with running(folder, *UP, line=RUNNING) as up:
+        up.kill()
+        until("everything ended", lambda: ours_in(folder) == [], patience=25)
+    assert (folder / ".again" / "logs").stat().st_mode & 0o777 == 0o700
+    users = folder / ".again" / "postgres" / ".handle_pids.json"
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    users.write_text(json.dumps([ended.pid]))  # as a crash leaves it
+    with running(folder, *UP, line=RUNNING) as up:
+        next(process for process in processes_in(folder) if process.name() == "valkey-server").kill()
+        said, _ = up.communicate(timeout=60)
+    assert up.returncode == 4, said
+    assert "The embedded Valkey has ended" in said
+    assert ours_in(folder) == []
+
+
+def test_no_command_makes_a_database_in_a_wrong_folder(folder: Path):
+    status = again(folder, "status")
+    assert status.returncode == 4
+    assert "There is no Again database in" in status.stderr
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["up", "demo", "migrate"])
+def test_a_data_folder_that_cannot_be_made_is_a_sentence(folder: Path, command: str):
+    (folder / ".again").write_text("a file")
+    ended = again(folder, command)
+    assert ended.returncode == 4
+    assert "cannot be used" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def wait_for_line(process: subprocess.Popen[str], text: str) -> None:

@@ -78,12 +78,12 @@ def test_a_subscription_begins_with_its_anchor_status_and_first_charge(terms, st
         (None, "9999-12-31", "paid_until", "to 2036-03-12"),
         ("2026-03-20", "2026-03-19", "paid_until", "start_on (2026-03-20) or later"),
         ("2025-01-31", "2026-04-15", "paid_until", "such as 2026-04-30"),
-        ("2026-02-15", None, "start_on", "allow arrears"),  # 15 February and 15 March
-        ("2025-01-15", "2026-02-15", "paid_until", "allow arrears"),
+        ("2026-02-15", None, "start_on", "2 periods are due since 2026-02-15"),  # 15 February and 15 March
+        ("2025-01-15", "2026-02-15", "paid_until", "give --arrears"),
     ],
 )
 def test_a_date_from_which_nothing_can_begin_is_named(start_on, paid_until, column, expected):
-    with pytest.raises(WrongDate, match=column) as refused:
+    with pytest.raises(WrongDate) as refused:
         begin(plan(), start_on=on(start_on), paid_until=on(paid_until), now=NOW)
     assert refused.value.column == column
     assert expected in refused.value.expected

@@ -33,6 +33,7 @@ DUE = Standing(
     next_attempt_at=NOW,
     paid_at=None,
     subscription=SubscriptionStatus.ACTIVE,
+    subscription_code="0000000000001",
     key=BillingKeyStatus.ACTIVE,
     stop_scope=None,
     stop_reason=None,
@@ -68,7 +69,10 @@ def said(standing: Standing) -> str:
         # what keeps it from being claimed
         (replace(DUE, subscription=SubscriptionStatus.PAUSED), "subscription is paused"),
         (replace(DUE, key=None), "no billing key"),
-        (replace(PAST_DUE, key=BillingKeyStatus.DEAD, next_attempt_at=None), "key is dead; it waits for another"),
+        (
+            replace(PAST_DUE, key=BillingKeyStatus.DEAD, next_attempt_at=None),
+            "`again subscription key 0000000000001 KEY`",
+        ),
         (replace(DUE, stop_scope="payco", stop_reason="점검"), "(payco: 점검); it waits for `again start payco`"),
         (replace(PAST_DUE, attempt=replace(DECLINED, number=MAX_NUMBER)), "a person has to look at it"),
         # whose turn it is

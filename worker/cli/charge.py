@@ -124,6 +124,7 @@ def _prospect(row: Row[Any], attempts: Sequence[Mapping[str, Any]], now: datetim
         next_attempt_at=row.next_attempt_at,
         paid_at=row.paid_at,
         subscription=SubscriptionStatus(row.subscription_status),
+        subscription_code=row.subscription,
         key=None if row.key_status is None else BillingKeyStatus(row.key_status),
         stop_scope=row.stop_scope,
         stop_reason=row.stop_reason,

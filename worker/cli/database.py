@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import pwd
 import socket
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-import psycopg
 from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
@@ -17,22 +15,22 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, Program
 from worker.cli import console
 from worker.cli.exits import NotMigrated, NotReachable
 from worker.database import migrations
-from worker.embedded import NotAvailable, database_address, settings_here
+from worker.embedded import database_address, settings_here
 from worker.runtime import Runtime
-from worker.settings import Settings
 
 
 @contextmanager
-def database(*, as_json: bool, migrated: bool = True) -> Iterator[Runtime]:
+def database(*, as_json: bool, migrated: bool = True, create: bool = False) -> Iterator[Runtime]:
     """Open the database for one command. Raises NotAvailable, NotReachable, and NotMigrated for other tables than ours.
 
+    An embedded database is made only with `create`: a command in the wrong folder says so instead of showing nothing.
     Nothing of the database's address but host and name is ever shown: it may hold a password.
     """
     settings = settings_here()
     if not as_json:
         console.say_mode(live=settings.live)
     with ExitStack() as stack:
-        url = _address(settings, stack)
+        url = stack.enter_context(database_address(settings, create=create))
         runtime = Runtime.create(settings, url, actor=actor())
         stack.callback(runtime.close)
         with _explained(url):
@@ -48,17 +46,6 @@ def actor() -> str:
     except KeyError:  # a container may run under a number without a name
         user = str(os.getuid())
     return f"cli {user}@{socket.gethostname()}"
-
-
-def _address(settings: Settings, stack: ExitStack) -> str:
-    try:
-        return stack.enter_context(database_address(settings))
-    except (OSError, subprocess.SubprocessError, psycopg.Error) as error:
-        said = str(error).strip().partition("\n")[0]
-        raise NotAvailable(
-            f"The embedded PostgreSQL in {settings.data_dir} does not start: {said}. "
-            "Mend that, or set AGAIN_DATABASE_URL."
-        ) from None
 
 
 @contextmanager

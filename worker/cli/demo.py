@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Annotated
 
 import typer
@@ -20,5 +21,11 @@ def demo(
     from worker.demo.show import run_demo
     from worker.settings import Settings
 
-    if not run_demo(Console(), Settings.from_env().data_dir, subscriptions=subscriptions):
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)  # a closed terminal stops it as Ctrl-C does
+    try:
+        agrees = run_demo(Console(), Settings.from_env().data_dir, subscriptions=subscriptions)
+    except KeyboardInterrupt:
+        raise typer.Exit(128 + signal.SIGINT) from None
+    if not agrees:
         raise typer.Exit(ExitCode.REFUSED)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
@@ -12,7 +14,12 @@ from worker.cli import console
 from worker.cli.exits import ExitCode
 from worker.cli.options import Json
 
-STYLES = {"ok": "green", "warning": "yellow", "broken": "bold red"}
+if TYPE_CHECKING:
+    from worker.findings import Patient
+
+STYLES = {"ok": "green", "warning": "yellow", "broken": "bold red", "skipped": "dim"}
+NOWHERE = "postgresql:///again"
+"""Stands for a database that there is not; no check connects to it."""
 
 
 def doctor(
@@ -24,21 +31,13 @@ def doctor(
     as_json: Json = False,
 ) -> None:
     """Examine every part, and say what to do about what is broken. Ends with 1 when something is."""
-    from worker.app import task_time_limit, visibility_timeout
-    from worker.cli.database import database
-    from worker.doctor import CHECKS, Health, Patient, examine
-    from worker.embedded import known_addresses
+    from worker.doctor import CHECKS, examine
+    from worker.findings import Health
 
     if unknown := [name for name in checks or [] if name not in CHECKS]:
         raise typer.BadParameter(f"there is no check {unknown[0]!r:.40}; there are {', '.join(CHECKS)}")
     findings = []
-    with database(as_json=as_json, migrated=False) as runtime:
-        patient = Patient(
-            runtime=runtime,
-            broker_url=known_addresses(runtime.settings).broker_url,
-            visibility_timeout=visibility_timeout(runtime.settings),
-            task_time_limit=int(task_time_limit(runtime.settings).total_seconds()),
-        )
+    with _patient(as_json=as_json) as patient:
         for finding in examine(patient, checks):
             findings.append(finding)
             if not as_json:
@@ -47,6 +46,33 @@ def doctor(
         console.print_json([asdict(finding) for finding in findings])
     if any(finding.health is Health.BROKEN for finding in findings):
         raise typer.Exit(ExitCode.REFUSED)
+
+
+@contextmanager
+def _patient(*, as_json: bool) -> Iterator[Patient]:
+    from worker.app import task_time_limit, visibility_timeout
+    from worker.cli.database import actor
+    from worker.embedded import NotAvailable, broker_address, database_address, settings_here
+    from worker.findings import Patient
+    from worker.runtime import Runtime
+
+    settings = settings_here()
+    if not as_json:
+        console.say_mode(live=settings.live)
+    with ExitStack() as stack:
+        try:
+            url, no_database = stack.enter_context(database_address(settings)), ""
+        except NotAvailable as problem:
+            url, no_database = NOWHERE, str(problem)
+        runtime = Runtime.create(settings, url, actor=actor())
+        stack.callback(runtime.close)
+        yield Patient(
+            runtime=runtime,
+            broker_url=broker_address(settings),
+            no_database=no_database,
+            visibility_timeout=visibility_timeout(settings),
+            task_time_limit=int(task_time_limit(settings).total_seconds()),
+        )
 
 
 def _say(check: str, health: str, finding: str, remedy: str) -> None:

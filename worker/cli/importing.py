@@ -22,7 +22,7 @@ COLUMNS = (
     "A billing key is created when its customer_uid is new. paid_until says that somebody else collected up to that "
     "day: the first period starts on it. start_on then keeps the day of the month, such as 31 where paid_until is a "
     "28th.\n\n"
-    "UTF-8, or CP949 as Korean Excel writes it."
+    "UTF-8, or CP949 as Korean Excel writes it; values separated by commas, semicolons or tabs."
 )
 
 
@@ -35,9 +35,13 @@ def import_file(
 ) -> None:
     """Import subscriptions and their billing keys: all rows of a file, or, if any is wrong, none."""
     from worker.cli.database import database
+    from worker.csv_files import SEPARATORS, separator_of
     from worker.imports import import_subscriptions
 
+    separator = separator_of(file)
     with database(as_json=as_json) as runtime:
+        if separator != "," and not as_json:
+            console.note(f"the values in {file} are separated by {SEPARATORS[separator]}")
         now = runtime.clock()
         with _progress(file, shown=not as_json) as progress:
             imported = import_subscriptions(

@@ -11,7 +11,7 @@ def migrate(*, as_json: Json = False) -> None:
     from worker.cli.database import check_known, database
     from worker.database import migrations
 
-    with database(as_json=as_json, migrated=False) as runtime:
+    with database(as_json=as_json, migrated=False, create=True) as runtime:
         before = migrations.current(runtime.engine)
         check_known(before)
         migrations.upgrade(runtime.engine)

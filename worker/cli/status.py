@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 ROWS: Mapping[str, tuple[str, str, bool]] = {
     "to_open": ("to open", "periods begun whose charge is not opened yet", False),
     "due": ("due now", "waiting to be claimed", False),
+    "deferred": ("waits for the gateway", "nobody's fault; tried again later", False),
     "in_flight": ("in flight", "asked at PortOne, no answer yet", False),
     "abandoned": ("abandoned", "the worker died; reconciliation asks", False),
     "unknown": ("unknown", "outcome open; PortOne is asked again", False),
-    "flagged": ("needs a person", "of these, nobody asks any more", True),
+    "flagged": ("needs a person", "nobody asks or charges any more", True),
     "past_due": ("past due", "declined, on the dunning calendar", False),
     "waiting_for_key": ("waits for a key", "owed; billing key dead or none", True),
+    "contradictions": ("contradictions", "PortOne and the books disagree", True),
     "uncollectible": ("uncollectible", "dunning calendar spent", False),
     "void": ("void", "not owed after all", False),
 }

@@ -12,7 +12,7 @@ from worker.cli import console
 from worker.cli.exits import ExitCode
 from worker.cli.options import Json
 
-Scope = Annotated[str, typer.Argument(metavar="[all|PG]", help="Everything, or one PG.")]
+Scope = Annotated[str, typer.Argument(metavar="[all|PG]", help="Everything, or one PG, by its name.")]
 
 
 def stop(
@@ -27,9 +27,8 @@ def stop(
     from worker.cli.database import actor, database
 
     with database(as_json=as_json) as runtime:
-        stopped = stopping.stop_charging(
-            runtime.sessions, scope, reason=reason, stopped_by=actor(), now=runtime.clock()
-        )
+        stopped = stopping.set_switch(runtime.sessions, scope, reason=reason, stopped_by=actor(), now=runtime.clock())
+        stopping.wait_for_claims(runtime.sessions, scope)
         if not as_json:
             before = (
                 f", since {stopped.stopped_at:%Y-%m-%d %H:%M} UTC by {stopped.stopped_by}" if stopped.was_set else ""
@@ -59,7 +58,7 @@ def start(
     *,
     as_json: Json = False,
 ) -> None:
-    """Charge again what was stopped."""
+    """Charge again what was stopped. Each scope is started by its name: `all` starts no PG that is stopped alone."""
     from worker import stopping
     from worker.cli.database import database
 
@@ -76,8 +75,11 @@ def start(
 
 
 def _confirm(question: str) -> None:
-    """Ask a person; a script is not asked."""
-    if console.is_conversation() and not typer.confirm(question, err=True):
+    """Ask a person. A script cannot be asked, so it has to say beforehand that it means it."""
+    if not console.is_conversation():
+        console.complain("This would charge real money again, and there is nobody to ask; give --yes.")
+        raise typer.Exit(ExitCode.REFUSED)
+    if not typer.confirm(question, err=True):
         console.complain("Not started.")
         raise typer.Exit(ExitCode.REFUSED)
 

@@ -137,6 +137,35 @@ def cancel(code: Code, reason: Reason = "canceled by hand", *, as_json: Json = F
     console.say(f"Subscription {shown['code']} is canceled; {canceled.void} of its charges became void{flight}.")
 
 
+@app.command("key")
+def change_key(
+    code: Code,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="A billing key's id, or its customer_uid.")],
+    reason: Reason = "changed by hand",
+    *,
+    as_json: Json = False,
+) -> None:
+    """Give a subscription another billing key, and charge by it what waited for one."""
+    from worker import subscriptions
+    from worker.cli.database import database
+
+    with database(as_json=as_json) as runtime:
+        changed = subscriptions.change_key(
+            runtime.sessions,
+            code,
+            key,
+            reason=reason,
+            max_amount=runtime.settings.max_amount,
+            now=runtime.clock(),
+        )
+        shown = _shown(runtime, code)
+    if as_json:
+        console.print_json({**shown, "charges_woken": changed.woken})
+        return
+    woken = f"; {changed.woken} that waited for a key are due now" if changed.woken else ""
+    console.say(f"Subscription {shown['code']} is charged by billing key {changed.key_id} from now on{woken}.")
+
+
 @app.command("pause")
 def pause(code: Code, reason: Reason = "paused by hand", *, as_json: Json = False) -> None:
     """Let nothing fall due, and charge nothing that is owed, until it is resumed."""

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import signal
 from contextlib import ExitStack
+from pathlib import Path
 from threading import Event
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from worker.cli import console
 from worker.cli.exits import ExitCode
+
+if TYPE_CHECKING:
+    from worker.supervision import Stack
 
 HINT = """In another terminal, in this folder:
   again status                 what is due, in flight, unknown, past due
@@ -27,8 +31,9 @@ def up(
     Ports that are taken are replaced by free ones. Data stays in the data folder (AGAIN_DATA_DIR, `.again`).
     """
     from worker.cli.database import database
+    from worker.folder_lock import only_one
     from worker.settings import Settings
-    from worker.supervision import free_port, running_stack
+    from worker.supervision import running_stack
 
     settings = Settings.from_env()
     if settings.database_url is not None:
@@ -36,43 +41,47 @@ def up(
             pass  # a configured database must answer and be migrated before anything is started
     console.say_mode(live=settings.live)
     asked_to_stop = Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: asked_to_stop.set())
     with ExitStack() as stopping:
+        lock = stopping.enter_context(only_one(settings.data_dir / "up.lock", "again up"))
+        ports = {"flower_port": _port("flower", flower_port)}
+        ports["sandbox_port"] = sandbox_port if settings.live else _port("the sandbox", sandbox_port)
         with console.live_line("starting ...", shown=True):
-            starting = running_stack(settings, sandbox_port=free_port(sandbox_port), flower_port=free_port(flower_port))
-            stack = stopping.enter_context(starting)
+            stack = stopping.enter_context(running_stack(settings, lock=lock, **ports))
+        console.say(f"Data and logs are in {shown(stack.settings.data_dir)}.")
         console.table("part", "where", "log", rows=_rows(stack), whole=("part",))
         console.note(f"\n{HINT}\n\nCtrl-C stops everything.")
-        ended = _watch(stack, asked_to_stop)
+        ended = None
+        while ended is None and not asked_to_stop.wait(0.5):
+            ended = stack.ended()
         console.note("stopping; calls in flight are finished first ...")
     if ended is not None:
         console.complain(ended)
         raise typer.Exit(ExitCode.NOT_REACHABLE)
 
 
-def _watch(stack: object, asked_to_stop: Event) -> str | None:
-    """Wait until a person has had enough, or a part has ended by itself; then say which."""
-    from worker.supervision import Stack, last_lines
-
-    assert isinstance(stack, Stack)
-    while not asked_to_stop.wait(0.5):
-        for part in stack.parts:
-            if part.ended is not None:
-                return (
-                    f"{part.name} ended with {part.ended}, so everything is stopped. {part.log}: {last_lines(part.log)}"
-                )
-    return None
+def shown(path: Path) -> str:
+    """Name a folder as a person in the current one would."""
+    path, here = path.resolve(), Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
-def _rows(stack: object) -> list[tuple[str, str, str]]:
-    from sqlalchemy import make_url
+def _port(name: str, wanted: int) -> int:
+    from worker.supervision import free_port
 
-    from worker.supervision import Stack
+    port = free_port(wanted)
+    if port != wanted:
+        console.note(f"{wanted} is taken; {name} listens on {port}", style="yellow")
+    return port
 
-    assert isinstance(stack, Stack)
-    shown = [
-        ("database", make_url(stack.addresses.database_url).render_as_string(hide_password=True), ""),
-        ("broker", make_url(stack.addresses.broker_url).render_as_string(hide_password=True), ""),
-    ]
-    return shown + [(part.name, part.url or "", str(part.log)) for part in stack.parts]
+
+def _rows(stack: Stack) -> list[tuple[str, str, str]]:
+    servers, folder = stack.servers, stack.settings.data_dir.resolve()
+    postgres, valkey = "as AGAIN_DATABASE_URL says", "as AGAIN_BROKER_URL says"
+    if servers.postgres is not None:
+        postgres = f"PostgreSQL, embedded (socket in {shown(servers.postgres.socket_folder)})"
+    if servers.valkey is not None:
+        valkey = f"Valkey, embedded ({servers.valkey.host}:{servers.valkey.port})"
+    parts = [(part.name, part.url or "", str(part.log.relative_to(folder))) for part in stack.parts]
+    return [("database", postgres, ""), ("broker", valkey, ""), *parts]

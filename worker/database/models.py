@@ -127,6 +127,7 @@ class Subscription(HasStatus, Base):
         CheckConstraint(
             "(next_charge_at IS NOT NULL) = (status IN ('trialing', 'active', 'past_due'))", name="next_charge_at"
         ),
+        CheckConstraint("(paused_next_charge_at IS NOT NULL) = (status = 'paused')", name="paused_next_charge_at"),
         CheckConstraint("current_period_start < current_period_end", name="current_period"),
         # One customer has one running subscription to a plan.
         Index(
@@ -152,6 +153,7 @@ class Subscription(HasStatus, Base):
     current_period_start: Mapped[datetime | None]
     current_period_end: Mapped[datetime | None]
     next_charge_at: Mapped[datetime | None]
+    paused_next_charge_at: Mapped[datetime | None]  # what it was at the pause: nothing before it is charged afterwards
     created_at: Mapped[datetime]
 
 
@@ -281,7 +283,11 @@ class Audit(Base):
     """Who or what changed a status, from what, to what, why. Append-only, written by triggers."""
 
     __tablename__ = "audit"
-    __table_args__ = (Index("audit_entity_idx", "entity", "entity_id"),)
+    __table_args__ = (
+        Index("audit_entity_idx", "entity", "entity_id"),
+        # The few that say the books and PortOne disagree, which status counts.
+        Index("audit_contradictions_idx", "at", postgresql_where=text("starts_with(reason, 'contradiction')")),
+    )
 
     id: Mapped[int] = _id()
     at: Mapped[datetime]

@@ -14,31 +14,48 @@ from sqlalchemy.orm import Session
 
 # In two parts, each of which begins at the few: one condition over both would read every subscription.
 _WAITING_FOR_KEY = """
-    SELECT c.status_at
+    SELECT c.id, c.status_at
     FROM billing_keys k JOIN subscriptions s ON s.billing_key_id = k.id JOIN charges c ON c.subscription_id = s.id
     WHERE k.status <> 'active' AND c.status IN ('due', 'past_due')
     UNION ALL
-    SELECT c.status_at
+    SELECT c.id, c.status_at
     FROM subscriptions s JOIN charges c ON c.subscription_id = s.id
     WHERE s.billing_key_id IS NULL AND c.status IN ('due', 'past_due')
 """
 
+# Every charge is in one row at most: one that waits for a key is not due, whatever its time.
 _COUNTS = text(f"""
+    WITH waiting AS MATERIALIZED ({_WAITING_FOR_KEY}),
+    ready AS NOT MATERIALIZED (
+        SELECT c.status, c.next_attempt_at, c.first_declined_at, c.status_at FROM charges c
+        WHERE c.status IN ('due', 'past_due') AND NOT EXISTS (SELECT FROM waiting w WHERE w.id = c.id)
+    ),
+    needs_person AS (
+        SELECT flagged_at AS since FROM attempts WHERE status = 'unknown' AND flagged_at IS NOT NULL
+        UNION ALL SELECT status_at FROM ready WHERE status = 'past_due' AND next_attempt_at IS NULL
+    ),
+    contradictions AS (
+        SELECT at AS since FROM audit WHERE starts_with(reason, 'contradiction')
+        UNION ALL
+        SELECT c.status_at FROM charges c
+        WHERE c.status = 'charging' AND NOT EXISTS (
+            SELECT FROM attempts a WHERE a.charge_id = c.id AND a.status IN ('started', 'unknown'))
+    )
     SELECT 'to_open' AS name, count(*) AS found, min(next_charge_at) AS oldest_at
     FROM subscriptions WHERE next_charge_at <= :now
-    UNION ALL SELECT 'due', count(*), min(next_attempt_at)
-    FROM charges WHERE status IN ('due', 'past_due') AND next_attempt_at <= :now
+    UNION ALL SELECT 'due', count(*), min(next_attempt_at) FROM ready WHERE next_attempt_at <= :now
+    UNION ALL SELECT 'deferred', count(*), min(status_at) FROM ready WHERE status = 'due' AND next_attempt_at > :now
     UNION ALL SELECT 'in_flight', count(*), min(started_at)
     FROM attempts WHERE status = 'started' AND lease_until >= :now
     UNION ALL SELECT 'abandoned', count(*), min(started_at)
     FROM attempts WHERE status = 'started' AND lease_until < :now
     UNION ALL SELECT 'unknown', count(*), min(started_at)
-    FROM attempts WHERE status = 'unknown'
-    UNION ALL SELECT 'flagged', count(*), min(flagged_at)
-    FROM attempts WHERE status = 'unknown' AND flagged_at IS NOT NULL
+    FROM attempts WHERE status = 'unknown' AND flagged_at IS NULL
+    UNION ALL SELECT 'flagged', count(*), min(since) FROM needs_person
     UNION ALL SELECT 'past_due', count(*), min(first_declined_at)
-    FROM charges WHERE status = 'past_due'
-    UNION ALL SELECT 'waiting_for_key', count(*), min(status_at) FROM ({_WAITING_FOR_KEY}) waiting
+    FROM ready WHERE status = 'past_due' AND next_attempt_at > :now
+    UNION ALL SELECT 'waiting_for_key', count(*), min(status_at) FROM waiting
+    UNION ALL SELECT 'contradictions', count(*), min(since) FROM contradictions
     UNION ALL SELECT 'uncollectible', count(*), min(status_at)
     FROM charges WHERE status = 'uncollectible'
     UNION ALL SELECT 'void', count(*), min(status_at)

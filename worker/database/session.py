@@ -39,7 +39,15 @@ def create_database_engine(url: str, *, actor: str) -> Engine:
             # Bulk statements are planned anew each time: a plan kept from when a table was empty scans it for ever.
             # PgBouncer's transaction pooling works this way too.
             "prepare_threshold": None,
-            "options": "-c timezone=UTC -c lock_timeout=30s -c random_page_cost=1.1",
+            # A worker that freezes or vanishes inside a transaction must not hold its locks for ever: PostgreSQL ends
+            # it after a minute, and a connection whose other end is gone is noticed after one as well.
+            "options": (
+                "-c timezone=UTC -c lock_timeout=30s -c random_page_cost=1.1 -c idle_in_transaction_session_timeout=60s"
+            ),
+            "keepalives": 1,
+            "keepalives_idle": 30,
+            "keepalives_interval": 10,
+            "keepalives_count": 3,
         },
     )
 

@@ -11,6 +11,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from worker.database.rows import as_rows
+from worker.database.subscriptions import wake_charges
 from worker.lifecycle import CLAIMABLE_CHARGES, AttemptStatus, ChargeStatus
 from worker.outcomes import DeclineKind
 from worker.settlement import Settlement
@@ -159,6 +160,9 @@ def _follow_up(session: Session, settled: Sequence[Settlement], written: Sequenc
         session.execute(_VOID_OF_CANCELED, {"ids": sorted(waiting), "now": now})
     if dead := [{"id": s.attempt.billing_key_id, "reason": s.reason} for s in declined if s.kills_key]:
         session.execute(_KEYS_DEAD, {"rows": as_rows(dead), "now": now})
+    if refused := [s.attempt.subscription_id for s in declined if s.kills_key]:
+        # The key may have been replaced while its last call was in flight.
+        wake_charges(session, refused, now)
     if stops := {s.attempt.request.pg: s.reason for s in declined if s.stops_channel}:
         rows = as_rows({"scope": pg, "reason": reason} for pg, reason in stops.items())
         session.execute(_STOP_CHANNELS, {"rows": rows, "now": now})

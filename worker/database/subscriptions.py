@@ -27,11 +27,20 @@ _RUNNING = text("""
 """)
 
 _LOCKED = text("""
-    SELECT s.id, s.code, s.status, s.anchor_on, s.next_charge_at, p.code AS plan_code,
+    SELECT s.id, s.code, s.status, s.anchor_on, s.next_charge_at, s.paused_next_charge_at, s.billing_key_id,
+           p.code AS plan_code,
            EXISTS (SELECT FROM charges c WHERE c.subscription_id = s.id AND c.status = 'past_due') AS owes
     FROM subscriptions s JOIN plans p ON p.id = s.plan_id
     WHERE s.code = :code
     FOR UPDATE OF s
+""")
+
+_DUE_NOW = text("""
+    SELECT s.id, s.anchor_on, s.next_charge_at,
+           p.code, p.name, p.amount, p.tax_free, p.vat_amount, p.currency, p.cadence, p.time_zone, p.charge_hour,
+           p.trial_days, p.catch_up, p.dunning
+    FROM subscriptions s JOIN plans p ON p.id = s.plan_id
+    WHERE s.id = :id AND s.next_charge_at <= :now
 """)
 
 # A charge in flight is waited for here, should it be about to be written back, and then left as that decided.
@@ -44,8 +53,30 @@ _LOCK_CHARGES = text("""
 
 _MOVE = text("""
     UPDATE subscriptions
-    SET status = :status, status_reason = :reason, status_at = :now, next_charge_at = :next_charge_at
+    SET status = :status, status_reason = :reason, status_at = :now, next_charge_at = :next_charge_at,
+        paused_next_charge_at = CASE WHEN :paused THEN next_charge_at END
     WHERE id = :id AND status = :expected
+""")
+
+_CHANGE_KEY = text("""
+    WITH changed AS (
+        UPDATE subscriptions SET billing_key_id = :key WHERE id = :id AND billing_key_id IS NOT DISTINCT FROM :expected
+        RETURNING id, status
+    )
+    INSERT INTO audit (at, actor, entity, entity_id, from_status, to_status, reason)
+    SELECT :now, current_setting('application_name'), 'subscription', id, status, status, :reason FROM changed
+    RETURNING entity_id
+""")
+
+# What the newest key itself has declined stays where it is.
+_WAKE = text("""
+    UPDATE charges c SET next_attempt_at = :now
+    FROM subscriptions s JOIN billing_keys k ON k.id = s.billing_key_id
+    WHERE c.subscription_id = ANY(:ids) AND c.status = 'past_due' AND c.next_attempt_at IS NULL
+      AND s.id = c.subscription_id AND s.status NOT IN ('canceled', 'ended') AND k.status = 'active'
+      AND k.id IS DISTINCT FROM (
+        SELECT a.billing_key_id FROM attempts a WHERE a.charge_id = c.id ORDER BY a.number DESC LIMIT 1)
+    RETURNING c.id
 """)
 
 _VOID_CHARGES = text("""
@@ -85,6 +116,25 @@ def locked(session: Session, code: str) -> Row[Any] | None:
     return session.execute(_LOCKED, {"code": code}).one_or_none()
 
 
+def due_now(session: Session, subscription_id: int, *, now: datetime) -> Row[Any] | None:
+    """Give a locked subscription with its plan, if a period of it has begun and has no charge yet."""
+    return session.execute(_DUE_NOW, {"id": subscription_id, "now": now}).one_or_none()
+
+
+def change_key(session: Session, row: Row[Any], key_id: int, *, reason: str, now: datetime) -> bool:
+    """Give a locked subscription another billing key, and write it into the audit; False when it has yet another."""
+    values = {"id": row.id, "expected": row.billing_key_id, "key": key_id, "reason": reason, "now": now}
+    return session.execute(_CHANGE_KEY, values).first() is not None
+
+
+def wake_charges(session: Session, subscription_ids: Sequence[int], now: datetime) -> int:
+    """Let charges that waited for another key be charged now, where their subscription has one; returns how many.
+
+    Charges in flight are left alone; should one end with a hard decline of the old key, it is woken afterwards.
+    """
+    return len(session.execute(_WAKE, {"ids": sorted(subscription_ids), "now": now}).all())
+
+
 def lock_open_charges(session: Session, code: str) -> None:
     """Lock the open charges of a subscription. Before `locked`, as a write-back does, or the two may block each other.
 
@@ -110,6 +160,7 @@ def move(
         "reason": reason,
         "now": now,
         "next_charge_at": next_charge_at,
+        "paused": status is SubscriptionStatus.PAUSED,
     }
     moved = session.execute(_MOVE, values)
     assert isinstance(moved, CursorResult)

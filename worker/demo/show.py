@@ -19,6 +19,7 @@ from sqlalchemy import text
 
 from worker.demo.book import TEMPERS, fill
 from worker.demo.comparison import Comparison, compare
+from worker.folder_lock import only_one
 from worker.runtime import Runtime
 from worker.sandbox.client import SandboxAdmin
 from worker.settings import Settings
@@ -60,22 +61,26 @@ class View:
 
 
 def run_demo(console: Console, data_dir: Path, *, subscriptions: int) -> bool:
-    """Run the demo in a folder of its own; True when the books agree."""
+    """Run the demo in a folder of its own; True when the books agree. Ctrl-C passes, with everything stopped."""
     folder = data_dir / "demo"
-    shutil.rmtree(folder, ignore_errors=True)
     settings = Settings.from_env({**VARIABLES, "AGAIN_DATA_DIR": str(folder)})
     console.print("[bold]Again[/] charges a book of subscriptions whose cards misbehave, on real parts.\n")
     with ExitStack() as stopping:
-        with console.status("starting PostgreSQL, Valkey, the PortOne sandbox, a Celery worker, beat and flower ..."):
-            starting = running_stack(settings, sandbox_port=free_port(9101), flower_port=free_port(5555))
-            stack = stopping.enter_context(starting)
-        agrees = _play(console, stack, subscriptions)
-        console.print("\nstopping everything ...", style="dim")
-    return agrees
+        lock = stopping.enter_context(only_one(data_dir / "demo.lock", "again demo"))
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            with console.status(
+                "starting PostgreSQL, Valkey, the PortOne sandbox, a Celery worker, beat and flower ..."
+            ):
+                starting = running_stack(settings, lock=lock, sandbox_port=free_port(9101), flower_port=free_port(5555))
+                stack = stopping.enter_context(starting)
+            return _play(console, stack, subscriptions)
+        finally:
+            console.print("\nstopping everything ...", style="dim")
 
 
 def _play(console: Console, stack: Stack, subscriptions: int) -> bool:
-    runtime = Runtime.create(stack.settings, stack.addresses.database_url, actor="demo")
+    runtime = Runtime.create(stack.settings, stack.servers.addresses.database_url, actor="demo")
     with SandboxAdmin(str(stack.part("sandbox").url)) as portone:
         portone.switch(latency_seconds=[0.05, 0.4])
         console.print(_cast(stack))

@@ -58,7 +58,10 @@ def test_a_charge_that_is_not_there_is_not_shown(refused: Again, charge):
     ("obstacle", "expected"),
     [
         ("SELECT 1", "It is due; the next pump run charges it."),
-        ("UPDATE subscriptions SET status = 'paused', next_charge_at = NULL", "Its subscription is paused"),
+        (
+            "UPDATE subscriptions SET status = 'paused', paused_next_charge_at = next_charge_at, next_charge_at = NULL",
+            "Its subscription is paused",
+        ),
         ("UPDATE subscriptions SET billing_key_id = NULL", "Its subscription has no billing key"),
         ("UPDATE billing_keys SET status = 'dead'", "Its billing key is dead"),
         ("INSERT INTO stops VALUES ('all', 'fire', 'me', now())", "Charging is stopped (all: fire)"),

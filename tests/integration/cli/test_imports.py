@@ -80,6 +80,18 @@ def test_korean_is_read_however_excel_wrote_it(again: Again, gold: str, tables: 
     assert rows_of(tables, "label", "billing_keys") == [("국민 ****1234",)]
 
 
+@pytest.mark.parametrize(("separator", "name"), [(";", "semicolons"), ("\t", "tabs")])
+def test_other_separators_are_read_and_said(again: Again, gold: str, tables: Tables, write: Write, separator, name):
+    path = write(line(1).replace(",", separator), header=HEADER.replace(",", separator))
+    assert f"separated by {name}" in again("import", path).said
+    assert tables.count("subscriptions") == 1
+
+
+def test_an_empty_file_and_a_row_of_the_wrong_length_are_named_as_that(refused: Again, write: Write):
+    assert "is empty" in refused("import", write(header="")).said
+    assert "line 3 has 2 values, the header has 8" in refused("import", write(line(1), "a,b")).said
+
+
 def test_columns_come_in_any_order_and_case_and_empty_lines_do_not_count(
     again: Again, gold: str, tables: Tables, write: Write
 ):
@@ -137,8 +149,8 @@ def test_a_key_that_is_known_is_used_and_two_plans_may_share_one(
         ({"channel_key": "c" * 56}, "channel_key", "1 to 55"),
         ({"start_on": "31.1.2026"}, "start_on: is '31.1.2026'", "2026-01-31"),
         ({"start_on": "2026-02-30"}, "start_on: is '2026-02-30'", "2026-01-31"),
-        ({"start_on": "2020-01-31"}, "start_on", "no more than one period is due"),
-        ({"paid_until": "2020-01-31"}, "paid_until", "no more than one period is due"),
+        ({"start_on": "2020-01-31"}, "start_on", "periods are due since 2020-01-31; give --arrears"),
+        ({"paid_until": "2020-01-31"}, "paid_until", "periods are due since 2020-01-31; give --arrears"),
         ({"paid_until": "9999-01-31"}, "paid_until", "from 1970-01-01 to"),
         ({"start_on": "2036-01-31", "paid_until": "2036-01-30"}, "paid_until", "start_on (2036-01-31) or later"),
         ({"start_on": "2025-01-31", "paid_until": "2036-02-15"}, "paid_until", "such as 2036-02-29"),
@@ -229,14 +241,14 @@ def test_arrears_are_imported_only_when_wanted(again: Again, gold: str, tables: 
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b"", "column customer_reference is missing"),
+        (b"", "is empty. Its first line must name the columns"),
         (HEADER.encode(), "no rows after its first line"),
-        (b"customer_reference;plan;customer_uid;pg\n", "is unknown"),
+        (b"customer_reference;plan;customer_uid;pg\n", "no rows after its first line"),
         (HEADER.replace("label", "pg").encode(), "the column pg is there twice"),
         (HEADER.replace("label", "memo").encode(), "the column 'memo' is unknown"),
         (f"{HEADER}\n{line(1)}\n".encode("utf-16"), "neither UTF-8 nor CP949"),
-        (f"{HEADER}\n{line(1)},\n".encode(), "line 2, the row: is '9 values' but must be 8 values"),
-        (f"{HEADER}\ngildong,gold\n".encode(), "line 2, the row: is '2 values'"),
+        (f"{HEADER}\n{line(1)},\n".encode(), "line 2 has 9 values, the header has 8"),
+        (f"{HEADER}\ngildong,gold\n".encode(), "line 2 has 2 values, the header has 8"),
         (f'{HEADER}\n"gildong\n'.encode(), "cannot be read from line 2 on"),
         (f"{HEADER}\n{'x' * 200_000}\n".encode(), "cannot be read from line 2 on"),
         (f"{HEADER}\n{line(1, customer_reference='gil' + chr(0))}\n".encode(), "line 2, customer_reference"),

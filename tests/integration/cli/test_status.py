@@ -27,17 +27,20 @@ def test_everything_is_counted_with_the_age_of_the_oldest(again: Again, subscrip
     tables.attempt(tables.charge(subscription, "charging", months_ago=10), "unknown", started_at=tables.now - hour)
     flag = {"next_lookup_at": None, "flagged_at": tables.now, "flag_reason": "other_payment"}
     tables.attempt(tables.charge(subscription, "charging", months_ago=11), "unknown", **flag)
+    tables.charge(subscription, "past_due", months_ago=12, next_attempt_at=None)  # the active key was refused for good
 
     document = again("status", "--json").document
     assert {name: found["count"] for name, found in document["counts"].items()} == {
         "to_open": 0,
         "due": 1,
+        "deferred": 1,
         "in_flight": 1,
         "abandoned": 1,
-        "unknown": 2,
-        "flagged": 1,
+        "unknown": 1,
+        "flagged": 2,
         "past_due": 1,
         "waiting_for_key": 0,
+        "contradictions": 0,
         "uncollectible": 1,
         "void": 1,
     }
@@ -55,7 +58,19 @@ def test_charges_that_wait_for_a_key_are_counted_whether_it_is_dead_or_none(
     tables.charge(other, "past_due", next_attempt_at=None)
     tables.sql("UPDATE billing_keys SET status = 'dead'")
     tables.sql("UPDATE subscriptions SET billing_key_id = NULL WHERE code = :code", code=other)
-    assert again("status", "--json").document["counts"]["waiting_for_key"]["count"] == 2
+    counts = {name: found["count"] for name, found in again("status", "--json").document["counts"].items()}
+    assert counts["waiting_for_key"] == 2
+    assert (counts["due"], counts["past_due"], counts["flagged"]) == (0, 0, 0)  # each charge is in one row
+
+
+def test_contradictions_are_counted(again: Again, subscription: str, tables: Tables):
+    tables.charge(subscription, "charging")  # without an attempt that decides it
+    tables.sql("""
+        INSERT INTO audit (at, actor, entity, entity_id, to_status, reason)
+        VALUES (now(), 'test', 'attempt', 1, 'declined', 'contradiction: paid at PortOne'),
+               (now(), 'test', 'attempt', 2, 'declined', 'soft: no contradiction')
+    """)
+    assert again("status", "--json").document["counts"]["contradictions"]["count"] == 2
 
 
 def test_periods_that_no_tick_has_opened_are_counted(again: Again, subscription: str, tables: Tables):

@@ -13,6 +13,7 @@ from time import monotonic
 import pytest
 
 from tests.integration.cli.conftest import Again, Tables
+from worker import stopping
 from worker.database import stops
 from worker.database.claims import claim
 from worker.database.session import Sessions
@@ -65,7 +66,9 @@ def test_only_what_there_is_can_be_stopped(again: Again, command):
 
 def test_what_was_not_stopped_cannot_be_started(again: Again):
     again("stop", "payco")
-    assert "Stopped is: payco" in again("start", code=1).said
+    assert "start it with `again start payco`" in again("start", code=1).said
+    again("start", "payco")
+    assert "'all' is not stopped" in again("start", code=1).said
 
 
 def test_a_stop_ends_when_the_last_call_has_ended(again: Again, subscription: str, tables: Tables):
@@ -82,10 +85,10 @@ def test_a_stop_ends_when_the_last_call_has_ended(again: Again, subscription: st
 
 
 def test_a_stop_does_not_wait_for_a_worker_that_is_gone(again: Again, subscription: str, tables: Tables):
-    lease_until = datetime.now(UTC) + timedelta(seconds=1)
+    lease_until = datetime.now(UTC) - stops.CLOCKS_APART + timedelta(seconds=1)
     tables.attempt(tables.charge(subscription, "charging"), lease_until=lease_until)
     again("stop")
-    assert datetime.now(UTC) > lease_until
+    assert datetime.now(UTC) > lease_until + stops.CLOCKS_APART
     assert tables.statuses("attempts") == ["started"]  # reconciliation asks about it
 
 
@@ -101,8 +104,9 @@ def test_the_switch_waits_for_a_claim_under_way(again: Again, subscription: str,
     with sessions() as claiming:
         claim(claiming, now=datetime.now(UTC), limit=1, lease=timedelta(seconds=2), prefix="again")
         threading.Timer(0.5, claiming.commit).start()
+        threading.Timer(1.5, tables.sql, ("UPDATE attempts SET status = 'not_charged'",)).start()
         ended = again("stop")
-    assert "1 call still in flight" in ended.err  # it was seen, so it had committed before the switch was set
+    assert "1 call still in flight" in ended.err  # it was seen, so `stop` had waited until it committed
     with sessions() as session:
         assert [stop.scope for stop in stops.standing(session)] == ["all"]
 
@@ -116,9 +120,23 @@ def test_starting_real_money_is_confirmed_on_a_terminal(
     assert tables.count("stops") == code
 
 
-def test_a_script_is_not_asked(again: Again):
+def test_a_script_that_starts_real_money_must_say_that_it_means_it(again: Again, tables: Tables):
     again("stop")
-    again("start", **LIVE)
+    assert "nobody to ask; give --yes" in again("start", code=1, **LIVE).said
+    assert tables.count("stops") == 1
+    again("start", "--yes", **LIVE)
+    assert tables.count("stops") == 0
+
+
+def test_the_switch_is_set_though_a_claim_does_not_end(
+    again: Again, subscription: str, tables: Tables, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(stopping.wait_for_claims, "__kwdefaults__", {"patience": timedelta(milliseconds=100)})
+    tables.charge(subscription)
+    with sessions() as frozen:
+        claim(frozen, now=datetime.now(UTC), limit=1, lease=timedelta(seconds=2), prefix="again")
+        assert "a claim under way does not end (PostgreSQL pid" in again("stop", code=1).said
+    assert tables.count("stops") == 1
 
 
 def _upper(settings: dict[str, str]) -> dict[str, str]:

@@ -75,7 +75,7 @@ def test_one_customer_has_one_running_subscription_to_a_plan(again: Again, table
         ("gildong", {"--start": "20260131"}, "a date written as 2026-01-31"),
         ("gildong", {"--start": "9999-12-31"}, "must be from 1970-01-01 to"),
         ("gildong", {"--start": "0001-01-01"}, "must be from 1970-01-01 to"),
-        ("gildong", {"--start": "2020-01-31"}, "no more than one period is due"),
+        ("gildong", {"--start": "2020-01-31"}, "periods are due since 2020-01-31. Give --arrears to charge them all"),
     ],
 )
 def test_what_cannot_be_billed_does_not_begin(
@@ -167,7 +167,11 @@ def test_a_pause_is_not_owed(again: Again, subscription: str, tables: Tables):
     assert (paused["status"], paused["next_charge_at"], paused["status_reason"]) == ("paused", None, "여행")
     # A hundred days pass.
     long_ago = today() - timedelta(days=100)
-    tables.sql("UPDATE subscriptions SET anchor_on = :anchor", anchor=long_ago)
+    tables.sql(
+        "UPDATE subscriptions SET anchor_on = :anchor, paused_next_charge_at = :start",
+        anchor=long_ago,
+        start=at_ten(long_ago),
+    )
     resumed = again("subscription", "resume", subscription, "--json").document
     assert resumed["status"] == "active"
     next_charge_at = datetime.fromisoformat(resumed["next_charge_at"])
@@ -193,6 +197,43 @@ def test_only_what_is_billed_pauses_and_only_what_is_paused_resumes(again: Again
     assert "not paused" in again("subscription", "resume", subscription, code=1).said
     again("subscription", "pause", subscription)
     assert "is paused; only one that is billed" in again("subscription", "pause", subscription, code=1).said
+
+
+# --- another key -----------------------------------------------------------------------------------------------------
+
+
+def test_a_new_key_wakes_what_waited_for_one(again: Again, subscription: str, tables: Tables):
+    stuck = tables.charge(subscription, "past_due", next_attempt_at=None)
+    tables.attempt(stuck, "declined", decline_kind="hard")
+    in_flight = tables.charge(subscription, "charging", months_ago=1)
+    tables.sql("UPDATE billing_keys SET status = 'dead'")
+    command = f"`again subscription key {subscription} KEY`"
+    assert command in again("charge", "show", stuck).said
+    again("key", "add", "another_customer_uid", "--pg", "payco")
+    changed = again("subscription", "key", subscription.lower(), "#2", "--reason", "new card", "--json").document
+    assert (changed["key_id"], changed["charges_woken"]) == (2, 1)
+    rows = tables.sql("SELECT id, status, next_attempt_at IS NOT NULL AS planned FROM charges ORDER BY id")
+    assert [tuple(row) for row in rows] == [(stuck, "past_due", True), (in_flight, "charging", False)]
+    assert "next pump run" in again("charge", "show", stuck).said
+    audit = again("subscription", "show", subscription, "--json").document["audit"]
+    assert [row["reason"] for row in audit] == ["subscribed", "billing key 1 to 2: new card"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [("99", "no billing key with id 99"), ("#1", "has billing key 1 already"), ("#2", "is dead"), ("#3", "no KRW")],
+)
+def test_a_key_that_cannot_be_charged_is_not_given(again: Again, subscription: str, tables: Tables, wanted, expected):
+    again("key", "add", "another_customer_uid", "--pg", "payco")
+    again("key", "add", "a_third_customer_uid", "--pg", "paypal_v2")
+    tables.sql("UPDATE billing_keys SET status = 'dead' WHERE id = 2")
+    assert expected in again("subscription", "key", subscription, wanted, code=1).said
+    assert [row.billing_key_id for row in tables.sql("SELECT billing_key_id FROM subscriptions")] == [1]
+
+
+def test_a_subscription_that_is_over_gets_no_key(again: Again, subscription: str):
+    again("subscription", "cancel", subscription)
+    assert "for good" in again("subscription", "key", subscription, "1", code=1).said
 
 
 # --- the end ---------------------------------------------------------------------------------------------------------

@@ -91,19 +91,18 @@ def test_a_user_without_rights_is_told_so(again: Again, tables: Tables, database
         tables.sql("DROP ROLE guest")
 
 
-def test_without_a_setting_the_embedded_database_starts_and_migrates_itself(
+def test_without_a_setting_the_embedded_database_is_made_by_migrate_and_then_used(
     again_without_database: Again, server_folder: Path
 ):
     folder = str(server_folder / "again-data")
-    assert "embedded database was migrated" in again_without_database("plan", "list", again_data_dir=folder).err
+    assert "There is no Again database in" in again_without_database("plan", "list", code=4, again_data_dir=folder).err
+    assert "Migrated from nothing" in again_without_database("migrate", again_data_dir=folder).out
     assert again_without_database("plan", "list", "--json", again_data_dir=folder).document == []
 
 
-def test_an_embedded_database_that_cannot_start_is_a_sentence(again_without_database: Again, tmp_path: Path):
+def test_a_data_folder_that_cannot_be_used_is_a_sentence(again_without_database: Again, tmp_path: Path):
     (tmp_path / "file").write_text("")
-    ended = again_without_database("status", code=4, again_data_dir=str(tmp_path / "file"))
-    assert "embedded PostgreSQL" in ended.said
-    assert "AGAIN_DATABASE_URL" in ended.said
+    assert "cannot be used" in again_without_database("migrate", code=4, again_data_dir=str(tmp_path / "file")).said
 
 
 def test_every_command_says_whether_real_money_moves(again: Again):

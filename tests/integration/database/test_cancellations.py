@@ -98,7 +98,7 @@ def test_a_cancellation_waits_for_a_tick_that_is_opening_charges(book: Book, ses
     with sessions() as session:
         (row,) = openings.due_subscriptions(session, after=openings.START, now=NOW, limit=1)
         canceled = _meanwhile(engine, lambda: cancel(sessions, subscribed.code, reason="moved", now=NOW))
-        period = {"subscription_id": row.id, "period_start": NOW, "period_end": NOW.replace(month=2)}
+        period = {"subscription_id": row.id, "period_start": row.next_charge_at, "period_end": NOW.replace(month=2)}
         money = {"amount": 9900, "tax_free": 0, "vat_amount": None, "currency": "KRW", "order_name": "Monthly"}
         openings.open_charges(session, [period | money | {"status": "due", "reason": "its period began"}], now=NOW)
         session.commit()

@@ -146,7 +146,8 @@ def test_a_charge_that_cannot_be_claimed_keeps_no_other_from_it(what: str, book:
 BLOCKED = {
     "the key is dead": "UPDATE billing_keys SET status = 'dead'",
     "the key is still being registered": "UPDATE billing_keys SET status = 'registering'",
-    "the subscription is paused": "UPDATE subscriptions SET status = 'paused', next_charge_at = NULL",
+    "the subscription is paused": """
+        UPDATE subscriptions SET status = 'paused', paused_next_charge_at = next_charge_at, next_charge_at = NULL""",
     "the subscription is canceled": "UPDATE subscriptions SET status = 'canceled', next_charge_at = NULL",
     "everything is stopped": "INSERT INTO stops VALUES ('all', 'test', 'me', now())",
     "the channel is stopped": "INSERT INTO stops VALUES ('kakaopay', 'test', 'me', now())",

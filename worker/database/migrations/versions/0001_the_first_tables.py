@@ -62,6 +62,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("audit_pkey")),
     )
     op.create_index("audit_entity_idx", "audit", ["entity", "entity_id"], unique=False)
+    op.create_index(
+        "audit_contradictions_idx",
+        "audit",
+        ["at"],
+        unique=False,
+        postgresql_where=sa.text("starts_with(reason, 'contradiction')"),
+    )
     op.create_table(
         "billing_keys",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
@@ -159,12 +166,17 @@ def upgrade() -> None:
         sa.Column("current_period_start", sa.DateTime(timezone=True), nullable=True),
         sa.Column("current_period_end", sa.DateTime(timezone=True), nullable=True),
         sa.Column("next_charge_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("paused_next_charge_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("status_reason", sa.Text(), server_default="", nullable=False),
         sa.Column("status_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
             "(next_charge_at IS NOT NULL) = (status IN ('trialing', 'active', 'past_due'))",
             name=op.f("subscriptions_next_charge_at_check"),
+        ),
+        sa.CheckConstraint(
+            "(paused_next_charge_at IS NOT NULL) = (status = 'paused')",
+            name=op.f("subscriptions_paused_next_charge_at_check"),
         ),
         sa.CheckConstraint("code ~ '^[0-9A-HJKMNP-TV-Z]{13}$'", name=op.f("subscriptions_code_check")),
         sa.CheckConstraint(

@@ -1,0 +1,71 @@
+"""Pauses, cancellations and changes of key beside what is owed: nothing is forgotten, nothing charged too early."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from tests.scenarios.conftest import World
+from worker import subscriptions
+from worker.sandbox.behaviours import decline, pay
+
+
+def pause(world: World, code: str) -> None:
+    subscriptions.pause(world.runtime.sessions, code, reason="holiday", now=world.now)
+
+
+def resume(world: World, code: str) -> None:
+    subscriptions.resume(world.runtime.sessions, code, reason="back", now=world.now)
+
+
+def test_what_fell_due_before_a_pause_is_charged_after_it(world: World):
+    code = world.subscribe()  # due for two hours; no tick has come
+    pause(world, code)
+    world.live(days=1)
+    assert world.statuses() == {"due": 1}
+    resume(world, code)
+    world.live(days=1)
+    assert world.statuses() == {"paid": 1}
+    world.assert_books_agree()
+
+
+def test_what_fell_due_before_a_cancellation_is_on_record_as_void(world: World):
+    code = world.subscribe()
+    subscriptions.cancel(world.runtime.sessions, code, reason="moved", now=world.now)
+    world.live(days=3)
+    assert world.statuses() == {"void": 1}
+    world.assert_books_agree()
+
+
+def test_a_pause_does_not_make_what_was_paid_until_april_due_in_january(world: World):
+    code = world.subscribe(starts_on=date(2025, 12, 10))
+    world.sql("UPDATE subscriptions SET next_charge_at = '2026-04-10T01:00:00Z' RETURNING id")
+    pause(world, code)
+    resume(world, code)
+    world.live(days=90)
+    assert world.charges() == []
+    world.live(days=10)
+    assert [charge.period_start.date() for charge in world.charges()] == [date(2026, 4, 10)]
+
+
+def test_the_periods_of_a_pause_are_not_owed(world: World):
+    code = world.subscribe()
+    world.tick()
+    pause(world, code)
+    world.live(days=40)
+    resume(world, code)
+    world.live(days=25)
+    assert [charge.period_start.date() for charge in world.charges()] == [date(2026, 1, 5), date(2026, 3, 5)]
+    world.assert_books_agree()
+
+
+def test_a_new_key_pays_what_a_dead_one_left(world: World):
+    code = world.subscribe(decline("CC54", "유효기간 경과"), pg="payco")
+    world.tick()
+    assert world.statuses() == {"past_due": 1}
+    other = world.subscribe(pay(), pg="payco", starts_on=date(2026, 6, 1))  # whose key both use from now on
+    key = str(world.subscription(other).billing_key_id)
+    subscriptions.change_key(world.runtime.sessions, code, key, reason="new card", max_amount=10**6, now=world.now)
+    world.tick()
+    assert world.statuses() == {"paid": 1}
+    assert world.subscription(code).status == "active"
+    world.assert_books_agree()

@@ -1,0 +1,95 @@
+"""Do the servers answer, and are they as they must be? The checks only read."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+
+import redis
+from sqlalchemy import text
+
+from worker.database import migrations as schema
+from worker.findings import Finding, Patient, broken, ok, warning
+from worker.portone.errors import PortOneError
+from worker.runtime import Runtime
+
+SKEW = timedelta(seconds=30)
+"""Clocks that differ more would shorten leases and quiet periods noticeably."""
+
+OLDEST_POSTGRES = 140_000
+OLDEST_REDIS = (6, 2)
+
+
+def database(patient: Patient) -> Finding:
+    with patient.runtime.engine.connect() as connection:
+        version = int(connection.scalar(text("SHOW server_version_num")) or 0)
+        skew = abs(connection.scalars(text("SELECT clock_timestamp()")).one() - patient.now)
+    shown = f"PostgreSQL {version // 10_000}.{version % 10_000}"
+    if version < OLDEST_POSTGRES:
+        return broken("database", f"{shown} is too old", "upgrade to PostgreSQL 14 or newer")
+    if skew > SKEW:
+        return broken("database", f"its clock and ours differ by {skew}", "run NTP on both machines")
+    return ok("database", f"{shown} answers, clocks agree")
+
+
+def migrations(patient: Patient) -> Finding:
+    current, newest = schema.current(patient.runtime.engine), schema.newest()
+    if current != newest:
+        return broken("migrations", f"the schema is at {current or 'nothing'}, not {newest}", "run `again migrate`")
+    return ok("migrations", f"the schema is at {newest}")
+
+
+def broker(patient: Patient) -> Finding:
+    if not patient.broker_url:
+        remedy = "run `again up` in this folder, or set AGAIN_BROKER_URL"
+        return broken("broker", "there is none: AGAIN_BROKER_URL is not set, and nothing embedded runs", remedy)
+    try:
+        with redis.Redis.from_url(patient.broker_url, socket_timeout=5, socket_connect_timeout=5) as broker:
+            info = broker.info("server")
+            policy = broker.info("memory").get("maxmemory_policy")
+    except redis.RedisError as error:
+        return broken("broker", f"does not answer: {error}", "check AGAIN_BROKER_URL and the server")
+    version = str(info.get("redis_version", "0"))
+    shown = f"{info.get('server_name', 'redis')} (Redis {version})"
+    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_REDIS:
+        return broken("broker", f"{shown} is too old", "upgrade to Redis 6.2 or Valkey")
+    if policy != "noeviction":
+        return warning("broker", f"{shown} may evict messages ({policy})", "set maxmemory-policy noeviction")
+    return ok("broker", f"{shown} answers")
+
+
+def timeouts(patient: Patient) -> Finding:
+    visible, limit = patient.visibility_timeout, patient.task_time_limit
+    if visible <= limit:
+        return broken(
+            "timeouts", f"the broker redelivers after {visible} s, a task may run {limit} s", "raise visibility_timeout"
+        )
+    return ok("timeouts", f"a task ends within {limit} s, the broker waits {visible} s before it delivers again")
+
+
+def portone(patient: Patient) -> Finding:
+    where = "PortOne" if patient.runtime.settings.live else "the sandbox"
+    url = patient.runtime.settings.gateway_url
+    try:
+        theirs = asyncio.run(_server_time(patient.runtime))
+    except PortOneError as error:
+        return broken("portone", f"{where} at {url}: {error}", _portone_remedy(patient))
+    skew = abs(theirs - patient.now) if theirs else timedelta(0)
+    if skew > SKEW:
+        return warning("portone", f"{where} gives tokens, but its clock and ours differ by {skew}", "run NTP here")
+    return ok("portone", f"{where} at {url} gives tokens, clocks agree")
+
+
+def _portone_remedy(patient: Patient) -> str:
+    if patient.runtime.settings.live:
+        return "check AGAIN_PORTONE_KEY, AGAIN_PORTONE_SECRET and the network"
+    # Where no `again up` runs, the broker's remedy is this one's too.
+    return "run `again sandbox`, or set AGAIN_SANDBOX_URL" if patient.broker_url else ""
+
+
+async def _server_time(runtime: Runtime) -> datetime | None:
+    client = runtime.client()
+    try:
+        return await client.server_time()
+    finally:
+        await client.aclose()

@@ -1,0 +1,88 @@
+"""Ends what `again up` started when `again up` is killed and cannot do it itself.
+
+It reads `pid signal` lines from a pipe, one per process in the order of starting. `done` means that all has been ended
+in order; the end of the pipe without it means that whoever wrote has died, and then the last one started goes first.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic, sleep
+
+PATIENCE_SECONDS = 30.0
+DONE = "done"
+
+
+class Watchdog:
+    """The process that ends the others when this one is killed."""
+
+    def __init__(self, folder: Path, lock: int) -> None:
+        """Start it in a session of its own; it keeps the folder's lock until nothing of ours runs there."""
+        self._process = subprocess.Popen(  # noqa: S603 - our own file
+            [sys.executable, "-I", "-S", __file__],
+            cwd=folder,
+            stdin=subprocess.PIPE,
+            pass_fds=[lock],
+            start_new_session=True,
+            bufsize=0,
+        )
+
+    def guard(self, pid: int, number: signal.Signals = signal.SIGKILL) -> None:
+        self._write(f"{pid} {number.value}")
+
+    def dismiss(self) -> None:
+        """Say that everything has ended in order."""
+        self._write(DONE)
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+    def _write(self, line: str) -> None:
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):  # somebody has killed it; everything else goes on
+            self._process.stdin.write(f"{line}\n".encode())
+
+
+def end(pid: int, number: int) -> None:
+    """Ask a process to end, wait, and insist."""
+    deadline = monotonic() + PATIENCE_SECONDS
+    try:
+        os.kill(pid, number)
+        while monotonic() < deadline:
+            os.kill(pid, 0)
+            if _is_zombie(pid):
+                return
+            sleep(0.05)
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def _is_zombie(pid: int) -> bool:
+    """In a container nobody may be there to reap an orphan; then it has ended, and keeps its number."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - as light as can be
+            return file.read().rpartition(")")[2].split()[0] == "Z"
+    except (OSError, IndexError):
+        return False
+
+
+def watch(lines: Iterable[str]) -> None:
+    started = []
+    for line in lines:
+        if line.strip() == DONE:
+            return
+        pid, number = map(int, line.split())
+        started.append((pid, number))
+    for pid, number in reversed(started):
+        end(pid, number)
+
+
+if __name__ == "__main__":
+    watch(sys.stdin)
