@@ -79,6 +79,7 @@ class Pump:
         limits: Limits,
         policy: Policy,
         stopping: Callable[[], bool],
+        monotonic: Callable[[], float] = monotonic,
     ) -> None:
         self._sessions = sessions
         self._gateway = gateway
@@ -86,6 +87,7 @@ class Pump:
         self._limits = limits
         self._policy = policy
         self._stopping = stopping
+        self._monotonic = monotonic
         self._calls: set[asyncio.Task[None]] = set()
         self._answered: list[Answered] = []
         self._unsettled = 0
@@ -97,7 +99,7 @@ class Pump:
 
     async def run(self) -> Pumped:
         """Charge until nothing is due, the budget is spent, or the worker is told to stop; settle everything begun."""
-        started = monotonic()
+        started = self._monotonic()
         if problem := await self._gateway.ready():
             log.error("the gateway is not ready; nothing was claimed", reason=problem.answer.message)
             return self._pumped(started, f"gateway not ready: {problem.reason.value}")
@@ -132,7 +134,7 @@ class Pump:
     def _reason_to_end(self, started: float) -> str | None:
         if self._stopping():
             return "told to stop"
-        if monotonic() - started > self._limits.budget.total_seconds():
+        if self._monotonic() - started > self._limits.budget.total_seconds():
             return BUDGET_SPENT
         if self._not_sent_in_a_row >= GIVE_UP_AFTER:
             return "gateway not reached"
@@ -141,7 +143,7 @@ class Pump:
         return None
 
     async def _claim_chunk(self, limit: int) -> int:
-        before = monotonic()
+        before = self._monotonic()
         try:
             attempts = await asyncio.to_thread(self._claim, limit)
         except ClaimConflict as conflict:
@@ -165,7 +167,7 @@ class Pump:
 
     async def _charge(self, attempt: OpenAttempt, send_before: float) -> None:
         """One call. A worker that slept past its turn sends nothing: by now others may have looked the attempt up."""
-        if monotonic() > send_before:
+        if self._monotonic() > send_before:
             outcome: Outcome = NotCharged(NotChargedReason.LEASE_OVER)
         else:
             outcome = await self._gateway.charge(attempt.request)
@@ -194,12 +196,12 @@ class Pump:
 
         If it stays away, the answers are lost and the attempts stay `started`: reconciliation learns them anew.
         """
-        give_up_at = monotonic() + self._limits.send_within.total_seconds()
+        give_up_at = self._monotonic() + self._limits.send_within.total_seconds()
         while True:
             try:
                 return await asyncio.to_thread(self._write_back, batch)
             except (OperationalError, InterfaceError) as error:
-                if monotonic() > give_up_at:
+                if self._monotonic() > give_up_at:
                     return self._lose(batch, error)
                 log.warning("write-back failed, trying again", attempts=len(batch), error=type(error.orig).__name__)
                 await asyncio.sleep(RETRY_WRITE_BACK_SECONDS)
@@ -237,6 +239,6 @@ class Pump:
             declined=counts["declined"],
             not_charged=counts["not_charged"],
             unknown=counts["unknown"],
-            seconds=round(monotonic() - started, 3),
+            seconds=round(self._monotonic() - started, 3),
             ended=ended,
         )
