@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Engine
@@ -19,12 +19,12 @@ from worker.sandbox.behaviours import Behaviour
 AT_MOST = timedelta(days=10).total_seconds()
 RESTART_SECONDS = 5.0
 
-_NEXT_DUE = """
-    SELECT least(
-        (SELECT min(next_attempt_at) FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
-         JOIN billing_keys k ON k.id = s.billing_key_id WHERE k.status = 'active'),
-        (SELECT min(next_lookup_at) FROM attempts WHERE status = 'unknown'),
-        (SELECT min(lease_until) FROM attempts WHERE status = 'started')) AS at
+_DUE = """
+    SELECT (SELECT min(next_charge_at) FROM subscriptions) AS open,
+           (SELECT min(next_attempt_at) FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
+            JOIN billing_keys k ON k.id = s.billing_key_id WHERE k.status = 'active') AS charge,
+           least((SELECT min(next_lookup_at) FROM attempts WHERE status = 'unknown'),
+                 (SELECT min(lease_until) FROM attempts WHERE status = 'started')) AS reconcile
 """
 
 
@@ -65,29 +65,29 @@ def tell(engine: Engine, history: History) -> Told:
 
 
 def live(world: World) -> None:
-    """Tick whenever something is due, until nothing will ever be."""
-    patience, before = 1.0, None
+    """Tick for what is due, until nothing will ever be."""
+    patience, before, due = 1.0, None, {"open": 0.0}
     while world.time < AT_MOST:
         if not any(not worker.frozen for worker in world.living()):
             world.start_worker()
+        kinds = [kind for kind, at in due.items() if at <= world.time]
         for worker in world.living():
-            if not worker.frozen:
-                worker.tick()
+            if kinds and not worker.frozen:
+                worker.tick(*kinds)
         world.run_until_idle(until=world.time + 3600)
-        due = _next_due(world)
-        coming = [when for when in (due, world.next_happening()) if when is not None]
+        before, due = due, _due(world)
+        coming = [when for when in (*due.values(), world.next_happening()) if when is not None]
         if not world.living():
             coming.append(world.time + RESTART_SECONDS)
-        if not coming:
-            return
         # What was due and is due still, is so by a clock that is ahead: patience.
-        patience, before = 2 * patience if due == before else 1.0, due
-        world.run(until=max(min(coming), world.time) + patience)
+        patience = 2 * patience if due == before else 1.0
+        world.run(until=max(min(coming, default=AT_MOST), world.time) + patience)
 
 
-def _next_due(world: World) -> float | None:
-    at: datetime | None = world.sql(_NEXT_DUE)[0].at
-    return None if at is None else (at - world.instant(0)).total_seconds()
+def _due(world: World) -> dict[str, float]:
+    """When each tick finds something to do, in seconds of this world."""
+    row = world.sql(_DUE)[0]._mapping
+    return {kind: (at - world.instant(0)).total_seconds() for kind, at in row.items() if at is not None}
 
 
 def _repeated(world: World) -> bool:
