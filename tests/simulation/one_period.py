@@ -79,9 +79,11 @@ def live(world: World) -> None:
         coming = [when for when in (*due.values(), world.next_happening()) if when is not None]
         if not world.living():
             coming.append(world.time + RESTART_SECONDS)
+        if min(coming) > AT_MOST:  # the next period
+            return
         # What was due and is due still, is so by a clock that is ahead: patience.
         patience = 2 * patience if due == before else 1.0
-        world.run(until=max(min(coming, default=AT_MOST), world.time) + patience)
+        world.run(until=max(min(coming), world.time) + patience)
 
 
 def _due(world: World) -> dict[str, float]:
