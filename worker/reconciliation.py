@@ -79,11 +79,14 @@ async def reconcile(
 async def _look_up_and_settle(
     sessions: Sessions, gateway: Gateway, attempts: list[OpenAttempt], clock: Clock, policy: Policy
 ) -> Counter[str]:
+    # An answer says what was so when it was asked for. Read after a worker stood still for half an hour, "nothing found"
+    # would seem to come from after the quiet period.
+    asked_at = clock()
     findings = await asyncio.gather(*(gateway.look_up(attempt.request.merchant_uid) for attempt in attempts))
     now = clock()
     settlements = []
     for attempt, finding in zip(attempts, findings, strict=True):
-        outcome = conclude(attempt, finding, now=now, quiet_period=policy.quiet_period)
+        outcome = conclude(attempt, finding, now=asked_at, quiet_period=policy.quiet_period)
         settlements.append(settle(attempt, outcome, now=now, policy=policy))
     await asyncio.to_thread(record, sessions, settlements, now=now)
     return Counter({"looked_up": len(attempts)}) + Counter(each.attempt_status.value for each in settlements)

@@ -47,8 +47,10 @@ def tell_all(engine: Engine, story: Story, faults: Sequence[Fault], *, every_rul
     for fault in faults:
         for point in calm.points:
             if means_something(fault, point, story):
-                struck = replace(plain, plan=at({point.number: fault}))
-                number += _under_the_rules(engine, struck, f"{story.name}, {fault} at {point}", point, every_rule)
+                for alone in (False, True) if fault.kind is Kind.FREEZE and len(workers) == 1 else (False,):
+                    struck = replace(plain, plan=at({point.number: fault}), alone=alone)
+                    name = f"{story.name}, {fault} at {point}{', alone' if alone else ''}"
+                    number += _under_the_rules(engine, struck, name, point, every_rule)
     return number
 
 

@@ -38,6 +38,7 @@ class History:
     pg: str = "kakaopay"
     behind: Sequence[float] = (0.0,)  # one worker each, and how far its clock lags
     worker_class: type[WorkerProcess] = WorkerProcess
+    alone: bool = False  # nobody takes over while the only worker is frozen
 
 
 @dataclass(frozen=True)
@@ -57,18 +58,18 @@ def tell(engine: Engine, history: History) -> Told:
             world.subscribe(*history.story, pg=history.pg)
             for behind in history.behind:
                 world.start_worker(behind=behind)
-            live(world)
+            live(world, alone=history.alone)
             judge(world)
             return Told(world.points, _repeated(world))
         finally:
             world.close()
 
 
-def live(world: World) -> None:
+def live(world: World, *, alone: bool) -> None:
     """Tick for what is due, until nothing will ever be."""
     patience, before, due = 1.0, None, {"open": 0.0}
     while world.time < AT_MOST:
-        if not any(not worker.frozen for worker in world.living()):
+        if not world.living() or (all(worker.frozen for worker in world.living()) and not alone):
             world.start_worker()
         kinds = [kind for kind, at in due.items() if at <= world.time]
         for worker in world.living():
@@ -76,7 +77,8 @@ def live(world: World) -> None:
                 worker.tick(*kinds)
         world.run_until_idle(until=world.time + 3600)
         before, due = due, _due(world)
-        coming = [when for when in (*due.values(), world.next_happening()) if when is not None]
+        times = () if alone and any(worker.frozen for worker in world.living()) else due.values()
+        coming = [when for when in (*times, world.next_happening()) if when is not None]
         if not world.living():
             coming.append(world.time + RESTART_SECONDS)
         if min(coming) > AT_MOST:  # the next period
