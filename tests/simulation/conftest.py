@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -56,3 +57,21 @@ def _quiet() -> Iterator[None]:
 def thorough(request: pytest.FixtureRequest) -> bool:
     """Whether there is time for everything."""
     return request.config.getoption("--torture-seconds", default=None) is not None
+
+
+@pytest.fixture(scope="session")
+def torture_seconds(request: pytest.FixtureRequest) -> float:
+    return float(request.config.getoption("--torture-seconds", default=None) or 0.0)
+
+
+@pytest.fixture(scope="session")
+def only_seed(request: pytest.FixtureRequest) -> int | None:
+    """The one seed that was asked for."""
+    seed: int | None = request.config.getoption("--seed", default=None)
+    return seed
+
+
+@pytest.fixture(scope="session")
+def first_seed() -> int:
+    """Where torture begins: another place each time. A failure names its seed."""
+    return secrets.randbelow(1_000_000_000)

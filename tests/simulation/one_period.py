@@ -76,7 +76,7 @@ def live(world: World, *, alone: bool) -> None:
             if kinds and not worker.frozen:
                 worker.tick(*kinds)
         world.run_until_idle(until=world.time + 3600)
-        before, due = due, _due(world)
+        before, due = due, due_in(world)
         times = () if alone and any(worker.frozen for worker in world.living()) else due.values()
         coming = [when for when in (*times, world.next_happening()) if when is not None]
         if not world.living():
@@ -88,7 +88,7 @@ def live(world: World, *, alone: bool) -> None:
         world.run(until=max(min(coming), world.time) + patience)
 
 
-def _due(world: World) -> dict[str, float]:
+def due_in(world: World) -> dict[str, float]:
     """When each tick finds something to do, in seconds of this world."""
     row = world.sql(_DUE)[0]._mapping
     return {kind: (at - world.instant(0)).total_seconds() for kind, at in row.items() if at is not None}

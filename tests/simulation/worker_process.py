@@ -30,7 +30,7 @@ class WorkerProcess:
 
     def __init__(self, world: World, name: str, *, behind: float = 0.0) -> None:
         self.name, self.behind, self.world = name, behind, world
-        self.alive, self.busy = True, False
+        self.alive, self.busy, self.done = True, False, 0
         self.frozen_until = 0.0
         self.loop = HandLoop(lambda: world.time, crash=self.die)
         self._ticks: asyncio.Queue[str] = asyncio.Queue()
@@ -106,7 +106,7 @@ class WorkerProcess:
                 await does[kind]()
             except Exception as error:  # noqa: BLE001 - Celery writes it down, and takes the next message
                 self.world.failed_ticks.append(f"{self.name} {kind}: {error!r}")
-            self.busy = False
+            self.busy, self.done = False, self.done + 1
 
     async def _open(self) -> None:
         now, cap = self.clock(), self.world.settings.catch_up_cap
