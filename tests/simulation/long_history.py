@@ -138,8 +138,8 @@ class LongHistory:
             world.run_until_idle(until=world.time + HOUR)
             due = min((at for at in due_in(world).values() if at > world.time), default=ends)
             world.run(until=min(max(due, world.time) + 121, world.time + DAY))
-        self._start_worker().tick()
-        world.run(until=world.time + 2 * HOUR)
+        world.start_worker().tick()
+        world.run_until_idle(until=world.time + HOUR)
 
     # --- what goes wrong --------------------------------------------------------------------------------------------
 
