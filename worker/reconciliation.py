@@ -79,8 +79,8 @@ async def reconcile(
 async def _look_up_and_settle(
     sessions: Sessions, gateway: Gateway, attempts: list[OpenAttempt], clock: Clock, policy: Policy
 ) -> Counter[str]:
-    # An answer says what was so when it was asked for. Read after a worker stood still for half an hour, "nothing found"
-    # would seem to come from after the quiet period.
+    # An answer tells what was so when it was asked for. Read by a worker that stood still for half an hour meanwhile,
+    # "nothing found" would seem to come from after the quiet period.
     asked_at = clock()
     findings = await asyncio.gather(*(gateway.look_up(attempt.request.merchant_uid) for attempt in attempts))
     now = clock()

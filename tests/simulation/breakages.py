@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.simulation.worker_process import WorkerProcess
-from worker import charging, reconciliation
+from worker import charging, evidence, reconciliation
 from worker.charging import Answered, Pump
 from worker.database import settlements
 from worker.database.claims import claim
@@ -88,16 +88,16 @@ def write_back_without_guards(patch: pytest.MonkeyPatch) -> None:
 
 def call_a_lost_connection_not_sent(patch: pytest.MonkeyPatch) -> None:
     """Take a connection that broke for one that was never made."""
-    lost: dict[type[Exception], type[httpx.TransportError]] = {
-        kind: httpx.ConnectError for kind in (aiohttp.ServerDisconnectedError, aiohttp.ClientConnectionError)
-    }
+    lost: dict[type[Exception], type[httpx.TransportError]] = dict.fromkeys(
+        (aiohttp.ServerDisconnectedError, aiohttp.ClientConnectionError), httpx.ConnectError
+    )
     table = tuple((theirs, lost.get(theirs, ours)) for theirs, ours in transport.AIOHTTP_ERRORS)
     patch.setattr(transport, "AIOHTTP_ERRORS", table)
 
 
 def judge_by_when_the_answer_was_read(patch: pytest.MonkeyPatch) -> None:
     """Take what a look-up did not find for missing now, however long ago it was asked."""
-    conclude = reconciliation.conclude
+    conclude = evidence.conclude
     clocks: list[Any] = []
     look_up_and_settle = reconciliation._look_up_and_settle
 
@@ -110,5 +110,3 @@ def judge_by_when_the_answer_was_read(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(reconciliation, "_look_up_and_settle", remembering)
     patch.setattr(reconciliation, "conclude", late)
-
-

@@ -39,7 +39,9 @@ def means_something(fault: Fault, point: Point, story: Story) -> bool:
     return True
 
 
-def tell_all(engine: Engine, story: Story, faults: Sequence[Fault], *, every_rule: bool, workers: Sequence[float]) -> int:
+def tell_all(
+    engine: Engine, story: Story, faults: Sequence[Fault], *, every_rule: bool, workers: Sequence[float]
+) -> int:
     """Tell a story with each fault at each point; returns how many histories that were."""
     plain = History(story.behaviours, RULES[0], behind=workers, pg="kakaopay")
     calm = checked(engine, plain, story.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from random import Random
 
 from sqlalchemy import Engine
@@ -98,7 +99,8 @@ class LongHistory:
         while world.time < self._ends:
             for kind in draw.sample(TICKS, k=3):
                 for _ in range(draw.choice((0, 1, 1, 1, 1, 1, 1, 1, 1, 2))):  # lost, or delivered twice
-                    world.after(draw.choice((0.0, 0.0, 0.0, draw.uniform(0, 2 * HOUR))), lambda kind=kind: self._deliver(kind))
+                    late = draw.choice((0.0, 0.0, 0.0, draw.uniform(0, 2 * HOUR)))
+                    world.after(late, partial(self._deliver, kind))
             if draw.random() < 0.02:
                 self._outage()
             world.run(until=self._next_tick())

@@ -12,6 +12,7 @@ from tests.simulation.faults import ANSWERED, NOT_SENT, Fault, Kind, Plan, Point
 from tests.simulation.one_period import History, tell
 from tests.simulation.stories import RULES
 from tests.simulation.verdict import Violation
+from tests.simulation.worker_process import WorkerProcess
 from worker.sandbox.behaviours import Reply, Shape, decline, pay, slow, troubled
 
 Break = Callable[[pytest.MonkeyPatch], None]
@@ -32,10 +33,15 @@ def first_time(what: str, fault: Fault) -> Plan:
     return plan
 
 
-def crashes_of(worker_class: type[breakages.WorkerProcess]) -> Iterator[History]:
+def crashes_of(worker_class: type[WorkerProcess]) -> Iterator[History]:
     for number in range(14):
         plan = at({number: Fault(Kind.CRASH)})
         yield History((pay(),), RULES[0], plan, worker_class=worker_class)
+
+
+def tell_all_of(engine: Engine, histories: Iterator[History]) -> None:
+    for history in histories:
+        tell(engine, history)
 
 
 def answered_late() -> History:
@@ -47,10 +53,10 @@ def answered_late() -> History:
 def declined_late() -> History:
     """The first request leaves half an hour late and is declined, after the second one was paid and its answer lost.
 
-    Its token lives so long only because the other worker, whose clock is ahead, has asked in its last minute.
+    Its token lives so long only because the other worker asked in its last minute; the first one's clock is behind.
     """
     story = (DROPPED[0], decline(), pay())
-    return History(story, RULES[0], first_time(f"again: {NOT_SENT}", SETTLED_ANEW), behind=(0.0, -25.0))
+    return History(story, RULES[0], first_time(f"again: {NOT_SENT}", SETTLED_ANEW), behind=(25.0, 0.0))
 
 
 def looked_up_late() -> History:
@@ -79,8 +85,6 @@ def test_a_broken_product_pays_twice_where_the_product_does_not(
 
 
 def test_an_attempt_committed_after_its_call_is_found_by_the_crash_between(engine: Engine):
-    for history in crashes_of(breakages.WorkerProcess):
-        tell(engine, history)
+    tell_all_of(engine, crashes_of(WorkerProcess))
     with pytest.raises(Violation, match="paid 2 times"):
-        for history in crashes_of(breakages.HastyWorker):
-            tell(engine, history)
+        tell_all_of(engine, crashes_of(breakages.HastyWorker))

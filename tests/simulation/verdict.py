@@ -28,7 +28,7 @@ _SUBSCRIPTIONS = """
 """
 
 
-class Violation(AssertionError):
+class Violation(AssertionError):  # noqa: N818 - reads as what it is
     """A promise was broken."""
 
 

@@ -88,7 +88,9 @@ class World:
 
     def next_happening(self) -> float | None:
         times = [worker.next_time() for worker in self.workers]
-        return min((when for when in (*times, *(each[0] for each in self._coming[:1])) if when is not None), default=None)
+        return min(
+            (when for when in (*times, *(each[0] for each in self._coming[:1])) if when is not None), default=None
+        )
 
     def _at_rest(self) -> bool:
         return all(worker.frozen or worker.is_idle() for worker in self.workers)
