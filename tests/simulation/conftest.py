@@ -20,7 +20,8 @@ from worker.embedded import Postgres
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("simulation")
     group.addoption("--seed", type=int, default=None, help="tell the one long history of this seed")
-    group.addoption("--torture-seconds", type=float, default=None, help="go on telling histories for so long")
+    group.addoption("--torture-seconds", type=float, default=0.0, help="go on telling long histories for so long")
+    group.addoption("--thorough", action="store_true", help="tell every history of one period (half an hour)")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -56,12 +57,12 @@ def _quiet() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def thorough(request: pytest.FixtureRequest) -> bool:
     """Whether there is time for everything."""
-    return request.config.getoption("--torture-seconds", default=None) is not None
+    return bool(request.config.getoption("--thorough", default=False))
 
 
 @pytest.fixture(scope="session")
 def torture_seconds(request: pytest.FixtureRequest) -> float:
-    return float(request.config.getoption("--torture-seconds", default=None) or 0.0)
+    return float(request.config.getoption("--torture-seconds", default=0.0))
 
 
 @pytest.fixture(scope="session")

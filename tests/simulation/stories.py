@@ -22,10 +22,14 @@ HIDDEN_SECONDS = 1200.0
 
 @dataclass(frozen=True)
 class Story:
-    """`behaviours` are met call by call, the last one for ever."""
+    """`behaviours` are met call by call, the last one for ever.
+
+    `told_by` names another story that goes on as this one does from its first look-up on.
+    """
 
     name: str
     behaviours: tuple[Behaviour, ...]
+    told_by: str | None = None
 
     @property
     def lateness(self) -> float:
@@ -42,8 +46,12 @@ STORIES = (
     Story("hard decline", (decline(*CLOSED), pay())),
     Story("hard decline in a message", (decline(*EXPIRED, shape=Shape.MESSAGE), pay())),
     *(
-        Story(f"{reply} {'charged' if charged else 'not charged'}", (troubled(reply, charged=charged), pay()))
-        for reply, charged in product(SPOILT, (True, False))
+        Story(
+            f"{reply} {moved}",
+            (troubled(reply, charged=moved == "charged"), pay()),
+            told_by=None if reply is Reply.DROP else f"drop {moved}",
+        )
+        for reply, moved in product(SPOILT, ("charged", "not charged"))
     ),
     *(
         Story(f"{reply} declined", (Behaviour(verdict=Verdict.DECLINED, text="한도초과", reply=reply), pay()))

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from tests.simulation.long_history import tell_long
 
-SEEDS = range(6)
+SEEDS = range(4)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
