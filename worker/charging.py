@@ -166,8 +166,11 @@ class Pump:
             return claim(session, now=self._clock(), limit=limit, lease=limits.lease, prefix=limits.prefix)
 
     async def _charge(self, attempt: OpenAttempt, send_before: float) -> None:
-        """One call. A worker that slept past its turn sends nothing: by now others may have looked the attempt up."""
-        if self._monotonic() > send_before:
+        """One call. A worker that slept past its turn sends nothing: by now others may have looked the attempt up.
+
+        Both clocks are asked: the monotonic one stands still while the machine is suspended, the other can be set.
+        """
+        if self._monotonic() > send_before or self._clock() > attempt.started_at + self._limits.send_within:
             outcome: Outcome = NotCharged(NotChargedReason.LEASE_OVER)
         else:
             outcome = await self._gateway.charge(attempt.request)

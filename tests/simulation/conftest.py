@@ -66,13 +66,6 @@ def torture_seconds(request: pytest.FixtureRequest) -> float:
 
 
 @pytest.fixture(scope="session")
-def only_seed(request: pytest.FixtureRequest) -> int | None:
-    """The one seed that was asked for."""
-    seed: int | None = request.config.getoption("--seed", default=None)
-    return seed
-
-
-@pytest.fixture(scope="session")
 def first_seed() -> int:
     """Where torture begins: another place each time. A failure names its seed."""
     return secrets.randbelow(1_000_000_000)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sqlalchemy import Engine
 
-from tests.simulation.faults import NOT_SENT, Fault, Kind, Point, applies, at
+from tests.simulation.faults import NOT_SENT, STANDSTILLS, Fault, Kind, Point, applies, at
 from tests.simulation.one_period import History, Told, tell
 from tests.simulation.stories import RULES, STORIES, Story
 from tests.simulation.verdict import Violation
@@ -16,10 +16,12 @@ CRASH = Fault(Kind.CRASH)
 BEYOND_THE_LEASE = Fault(Kind.FREEZE, 300.0)
 ALMOST_THE_QUIET_PERIOD = Fault(Kind.FREEZE, 1560.0)
 BEYOND_THE_QUIET_PERIOD = Fault(Kind.FREEZE, 2400.0)
+SUSPENDED = Fault(Kind.SUSPEND, 2400.0)
 OTHERS = (
     BEYOND_THE_LEASE,
     ALMOST_THE_QUIET_PERIOD,
     BEYOND_THE_QUIET_PERIOD,
+    SUSPENDED,
     *(Fault(kind) for kind in (Kind.LOSE_DATABASE, Kind.REFUSE, Kind.LOSE_REQUEST)),
 )
 EVERYTHING = (CRASH, *OTHERS)
@@ -34,7 +36,7 @@ def means_something(fault: Fault, point: Point, story: Story) -> bool:
     if not applies(fault.kind, point):
         return False
     before_it_left = point.what.startswith("again") and point.what.endswith(NOT_SENT)
-    if fault.kind is Kind.FREEZE and (before_it_left or point.what.startswith("getToken")):
+    if fault.kind in STANDSTILLS and (before_it_left or point.what.startswith("getToken")):
         return fault.seconds + story.lateness + SPARE_SECONDS < QUIET_SECONDS - CLOCKS_APART
     return True
 
@@ -49,7 +51,7 @@ def tell_all(
     for fault in faults:
         for point in calm.points if thorough else _of_its_own(calm.points, story):
             if means_something(fault, point, story):
-                for alone in (False, True) if fault.kind is Kind.FREEZE and len(workers) == 1 else (False,):
+                for alone in (False, True) if fault.kind in STANDSTILLS and len(workers) == 1 else (False,):
                     struck = replace(plain, plan=at({point.number: fault}), alone=alone)
                     name = f"{story.name}, {fault} at {point}{', alone' if alone else ''}"
                     number += _under_the_rules(engine, struck, name, point, every_rule=thorough)

@@ -14,9 +14,13 @@ class Crash(BaseException):
 class Kind(StrEnum):
     CRASH = "crash"
     FREEZE = "freeze"  # the process stands still, then goes on as if nothing had been
+    SUSPEND = "suspend"  # the whole machine stands still, and its monotonic clock with it
     LOSE_DATABASE = "lose_database"  # the connection breaks at a commit; before or after it took effect
     REFUSE = "refuse"  # no connection to PortOne
     LOSE_REQUEST = "lose_request"  # it left, and never arrives
+
+
+STANDSTILLS = frozenset({Kind.FREEZE, Kind.SUSPEND})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,6 @@ def applies(kind: Kind, point: Point) -> bool:
         return point.what.endswith((BEFORE_COMMIT, AFTER_COMMIT))
     if kind in (Kind.REFUSE, Kind.LOSE_REQUEST):
         return point.what.endswith(NOT_SENT)
-    if kind is Kind.FREEZE:
+    if kind in STANDSTILLS:
         return not point.what.endswith(BEFORE_COMMIT)
     return True

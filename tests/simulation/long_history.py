@@ -62,7 +62,7 @@ class LongHistory:
         self._often = draw.choice((0.03, 0.06, 0.12))
         self._ends = draw.randint(8, 50) * DAY
 
-    def tell(self) -> None:
+    def tell(self) -> list[str]:
         world = self._world
         try:
             self._people()
@@ -70,14 +70,11 @@ class LongHistory:
             self._epilogue()
             judge(world)
         except Violation as violation:
-            replay = f"pytest tests/simulation -k long --seed {self._seed}"
-            raise Violation(f"seed {self._seed}; replay it with: {replay}\n{violation}") from None
+            raise Violation(f"told again by: make torture SEED={self._seed}\n{violation}") from None
+        else:
+            return world.struck
         finally:
             world.close()
-
-    @property
-    def faults(self) -> int:
-        return len(self._world.struck)
 
     # --- the parts --------------------------------------------------------------------------------------------------
 
@@ -150,7 +147,7 @@ class LongHistory:
         if draw.random() > self._often:
             return None
         kind = draw.choice([kind for kind in Kind if applies(kind, point)])
-        return Fault(kind, self._how_long(point) if kind is Kind.FREEZE else 0.0)
+        return Fault(kind, self._how_long(point) if kind in (Kind.FREEZE, Kind.SUSPEND) else 0.0)
 
     def _how_long(self, point: Point) -> float:
         """Draw how long a worker stands still. In a pump run a request may be about to leave: see the bound above."""
@@ -163,9 +160,7 @@ class LongHistory:
         return seconds
 
 
-def tell_long(engine: Engine, seed: int) -> int:
-    """Tell the long history of a seed; returns how many faults struck."""
+def tell_long(engine: Engine, seed: int) -> list[str]:
+    """Tell the long history of a seed; returns the faults that struck, in order."""
     with emptied(engine):
-        history = LongHistory(engine, seed)
-        history.tell()
-        return history.faults
+        return LongHistory(engine, seed).tell()

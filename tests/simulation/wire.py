@@ -12,7 +12,7 @@ import aiohttp
 import httpx
 from aiohttp.client_reqrep import ConnectionKey
 
-from tests.simulation.faults import ANSWER_UNDER_WAY, ANSWERED, NOT_SENT, SENT, Kind
+from tests.simulation.faults import ANSWER_UNDER_WAY, ANSWERED, NOT_SENT, SENT, STANDSTILLS, Kind
 from worker.portone.transport import _as_httpx_errors
 from worker.sandbox.answers import Answer, Delivery, Pause, Steps
 from worker.sandbox.calls import Call
@@ -73,8 +73,8 @@ class Wire(httpx.AsyncBaseTransport):
         fault = world.reach(worker, f"{name}: {ANSWER_UNDER_WAY}")
         if fault is not None and fault.kind is Kind.CRASH:
             worker.die()
-        if fault is not None and fault.kind is Kind.FREEZE:
-            worker.freeze(fault.seconds)
+        if fault is not None and fault.kind in STANDSTILLS:
+            worker.stand_still(fault)
         if step.delivery is not Delivery.HANG:
             world.after(TRAVEL_SECONDS, lambda: worker.loop.call_soon(_arrive, home, step))
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from tests.simulation.faults import Fault, Kind
+from tests.simulation.faults import STANDSTILLS, Fault, Kind
 from tests.simulation.loops import HandLoop
 from tests.simulation.wire import Wire
 from worker.charging import BUDGET_SPENT, Pump
@@ -32,7 +32,8 @@ class WorkerProcess:
         self.name, self.behind, self.world = name, behind, world
         self.alive, self.busy, self.done = True, False, 0
         self.frozen_until = 0.0
-        self.loop = HandLoop(lambda: world.time, crash=self.die)
+        self._slept = 0.0  # so far is the monotonic clock behind the others, which went on while it was suspended
+        self.loop = HandLoop(lambda: world.time - self._slept, crash=self.die)
         self._ticks: asyncio.Queue[str] = asyncio.Queue()
         settings = world.settings
         connection = Connection(
@@ -67,13 +68,17 @@ class WorkerProcess:
         """When something happens in this process by itself."""
         if not self.alive:
             return None
-        return self.frozen_until if self.frozen else self.loop.next_timer()
+        timer = self.loop.next_timer()
+        return self.frozen_until if self.frozen else None if timer is None else timer + self._slept
 
     def die(self) -> None:
         self.alive = False
 
-    def freeze(self, seconds: float) -> None:
-        self.frozen_until = max(self.frozen_until, self.world.time + seconds)
+    def stand_still(self, fault: Fault) -> None:
+        frozen_until = max(self.frozen_until, self.world.time + fault.seconds)
+        if fault.kind is Kind.SUSPEND:
+            self._slept += frozen_until - max(self.frozen_until, self.world.time)
+        self.frozen_until = frozen_until
 
     def clock(self) -> datetime:
         return self.world.instant(self.world.time - self.behind)
@@ -81,13 +86,13 @@ class WorkerProcess:
     async def point(self, what: str) -> Fault | None:
         """Be stopped here if that is planned; any other fault is the caller's to carry out."""
         fault = self.world.reach(self, what)
-        if fault is None or fault.kind not in (Kind.CRASH, Kind.FREEZE):
+        if fault is None or fault.kind not in {Kind.CRASH, *STANDSTILLS}:
             return fault
         if fault.kind is Kind.CRASH:
             self.die()
             await self.loop.create_future()
         # Goes on before anything that came meanwhile, a time-out included: the worst moment to have been away.
-        self.freeze(fault.seconds)
+        self.stand_still(fault)
         await asyncio.sleep(0)
         return None
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import OperationalError
 
 from tests.fixtures.book import Book
-from tests.simulation.faults import AFTER_COMMIT, BEFORE_COMMIT, Crash, Fault, Kind, Plan, Point
+from tests.simulation.faults import AFTER_COMMIT, BEFORE_COMMIT, STANDSTILLS, Crash, Fault, Kind, Plan, Point
 from tests.simulation.worker_process import WorkerProcess
 from worker import tasks
 from worker.database.session import session_factory
@@ -170,8 +170,8 @@ class World:
             raise Crash
         if fault.kind is Kind.LOSE_DATABASE:
             raise OperationalError("COMMIT", {}, DriverError("the connection was lost"))
-        if fault.kind is Kind.FREEZE:
-            self._current.freeze(fault.seconds)
+        if fault.kind in STANDSTILLS:
+            self._current.stand_still(fault)
 
     def sql(self, statement: str, **parameters: Any) -> Sequence[Any]:
         with self.sessions() as session:
