@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format bench lock clean
+.PHONY: help demo up test torture check format bench lock clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ up: $(READY) ## run everything until Ctrl-C, and print what runs where
 
 test: $(READY) ## the whole test suite, on real servers (a few minutes)
 	@$(BIN)/pytest
+
+torture: $(READY) ## every history of one period, then long ones for TIME=600 seconds; SEED=7 tells one of them again
+	@$(BIN)/pytest tests/simulation $(if $(SEED),-k test_a_long_history --seed $(SEED),--thorough --torture-seconds $(or $(TIME),600))
 
 check: $(READY) ## format, lint, types and import contracts
 	@$(BIN)/ruff format --check .

@@ -84,6 +84,7 @@ class Pump:
         limits: Limits,
         policy: Policy,
         stopping: Callable[[], bool],
+        monotonic: Callable[[], float] = monotonic,
     ) -> None:
         self._sessions = sessions
         self._gateway = gateway
@@ -91,6 +92,7 @@ class Pump:
         self._limits = limits
         self._policy = policy
         self._stopping = stopping
+        self._monotonic = monotonic
         self._calls: set[asyncio.Task[None]] = set()
         self._answered: list[Answered] = []
         self._unsettled = 0
@@ -103,7 +105,7 @@ class Pump:
 
     async def run(self) -> Pumped:
         """Charge until nothing is due, the budget is spent, or the worker is told to stop; settle everything begun."""
-        started = monotonic()
+        started = self._monotonic()
         if problem := await self._gateway.ready():
             log.error("the gateway is not ready; nothing was claimed", reason=problem.answer.message)
             return self._pumped(started, f"gateway not ready: {problem.reason.value}")
@@ -143,7 +145,7 @@ class Pump:
     def _reason_to_end(self, started: float) -> str | None:
         if self._stopping():
             return "told to stop"
-        if monotonic() - started > self._limits.budget.total_seconds():
+        if self._monotonic() - started > self._limits.budget.total_seconds():
             return BUDGET_SPENT
         if self._not_sent_in_a_row >= GIVE_UP_AFTER:
             return "gateway not reached"
@@ -173,11 +175,11 @@ class Pump:
 
         The monotonic one stands still while a machine is suspended; the other one may be set.
         """
-        started, started_at = monotonic(), self._clock()
+        started, started_at = self._monotonic(), self._clock()
         within = self._limits.send_within
 
         def still_ours() -> bool:
-            return monotonic() - started < within.total_seconds() and self._clock() - started_at < within
+            return self._monotonic() - started < within.total_seconds() and self._clock() - started_at < within
 
         return still_ours
 
@@ -224,12 +226,12 @@ class Pump:
 
         If it stays away, the answers are lost and the attempts stay `started`: reconciliation learns them anew.
         """
-        give_up_at = monotonic() + self._limits.send_within.total_seconds()
+        give_up_at = self._monotonic() + self._limits.send_within.total_seconds()
         while True:
             try:
                 return await asyncio.to_thread(self._write_back, batch)
             except (OperationalError, InterfaceError) as error:
-                if monotonic() > give_up_at:
+                if self._monotonic() > give_up_at:
                     return self._lose(batch, error)
                 log.warning("write-back failed, trying again", attempts=len(batch), error=type(error.orig).__name__)
                 await asyncio.sleep(RETRY_WRITE_BACK_SECONDS)
@@ -263,7 +265,7 @@ class Pump:
             declined=counts["declined"],
             not_charged=counts["not_charged"],
             unknown=counts["unknown"],
-            seconds=round(monotonic() - started, 3),
+            seconds=round(self._monotonic() - started, 3),
             ended=ended,
         )
 

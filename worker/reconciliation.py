@@ -51,6 +51,7 @@ async def reconcile(
     policy: Policy,
     budget: timedelta,
     stopping: Callable[[], bool],
+    monotonic: Callable[[], float] = monotonic,
 ) -> Reconciled:
     """Look up every attempt whose turn it is, and settle what became clear; the rest waits for its next rung."""
     started = monotonic()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
+from time import monotonic
 from typing import Any
 
 import httpx
@@ -38,6 +39,7 @@ class Connection:
         connect_timeout: float,
         read_timeout: float,
         transport: httpx.AsyncBaseTransport | None = None,
+        monotonic: Callable[[], float] = monotonic,
     ) -> None:
         self._credentials = credentials
         self._url = url.rstrip("/")
@@ -45,7 +47,7 @@ class Connection:
         self._http = httpx.AsyncClient(
             transport=transport or AiohttpTransport(connections=connections), trust_env=False
         )
-        self._tokens = TokenSource(self._fetch_token)
+        self._tokens = TokenSource(self._fetch_token, monotonic)
 
     async def aclose(self) -> None:
         await self._http.aclose()

@@ -1,0 +1,77 @@
+"""The database of all histories, what a run may be told, and how many histories it was."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Iterator
+from uuid import uuid4
+
+import psycopg
+import pytest
+import structlog
+from sqlalchemy import Engine
+
+from tests.simulation import database
+from worker.database.session import create_database_engine
+from worker.embedded import Postgres
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("simulation")
+    group.addoption("--seed", type=int, default=None, help="tell the one long history of this seed")
+    group.addoption("--torture-seconds", type=float, default=0.0, help="go on telling long histories for so long")
+    group.addoption("--thorough", action="store_true", help="tell every history of one period (half an hour)")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the endless story to `make torture`, which says how long it may take."""
+    if not config.getoption("--torture-seconds", default=0.0):
+        items[:] = [item for item in items if item.name != "test_long_histories_for_as_long_as_there_is_time"]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if database.told:
+        terminalreporter.write_line(f"simulation: {database.told} histories")
+
+
+@pytest.fixture(scope="session")
+def engine(postgres: Postgres) -> Iterator[Engine]:
+    """An engine to a database of the simulation's own; its commits need not outlive the machine."""
+    name = f"simulation_{uuid4().hex}"
+    admin = postgres.url.replace("/again?", "/postgres?")
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE again")
+        connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
+    engine = create_database_engine(postgres.url.replace("/again?", f"/{name}?"), actor="simulation")
+    engine.pool._pre_ping = False  # a third of all round trips, and this server stays
+    yield engine
+    engine.dispose()
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _quiet() -> Iterator[None]:
+    """Thousands of crashes would fill the log."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    yield
+    structlog.configure(**before)
+
+
+@pytest.fixture(scope="session")
+def thorough(request: pytest.FixtureRequest) -> bool:
+    """Whether there is time for everything."""
+    return bool(request.config.getoption("--thorough", default=False))
+
+
+@pytest.fixture(scope="session")
+def torture_seconds(request: pytest.FixtureRequest) -> float:
+    return float(request.config.getoption("--torture-seconds", default=0.0))
+
+
+@pytest.fixture(scope="session")
+def first_seed() -> int:
+    """Where torture begins: another place each time. A failure names its seed."""
+    return secrets.randbelow(1_000_000_000)

@@ -1,0 +1,27 @@
+"""One migrated database for all histories, emptied in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Engine, text
+
+_TABLES = ("attempts", "charges", "subscriptions", "billing_keys", "plans", "stops", "audit")
+_EMPTY = "; ".join(f"DELETE FROM {table}" for table in _TABLES)
+
+told = 0
+"""How many histories were told in this run of pytest."""
+
+
+@contextmanager
+def emptied(engine: Engine) -> Iterator[None]:
+    """Give a history the empty database. Deleting a few rows takes a tenth of what truncating the tables does."""
+    global told  # noqa: PLW0603 - pytest's summary asks for it
+    told += 1
+    with engine.begin() as connection:
+        if told % 500 == 0:
+            connection.execute(text(f"TRUNCATE {', '.join(_TABLES)}"))
+        connection.execute(text("SET LOCAL session_replication_role = replica"))  # past "never deleted"
+        connection.exec_driver_sql(_EMPTY)
+    yield

@@ -1,0 +1,81 @@
+"""What can be made to go wrong, and where: every point at which a process can be stopped has a number and a name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Crash(BaseException):
+    """The process ends here. It passes every `except Exception`, and rolls back the transaction it tears through."""
+
+
+class Kind(StrEnum):
+    CRASH = "crash"
+    FREEZE = "freeze"  # the process stands still, then goes on as if nothing had been
+    SUSPEND = "suspend"  # the whole machine stands still, and its monotonic clock with it
+    LOSE_DATABASE = "lose_database"  # the connection breaks at a commit; before or after it took effect
+    REFUSE = "refuse"  # no connection to PortOne
+    LOSE_REQUEST = "lose_request"  # it left, and never arrives
+
+
+STANDSTILLS = frozenset({Kind.FREEZE, Kind.SUSPEND})
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    kind: Kind
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.kind}({self.seconds:g}s)" if self.seconds else self.kind.value
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One place in one history. `what` names it, such as `again: sent` or `_claim: before commit`."""
+
+    number: int
+    worker: str
+    what: str
+
+    @property
+    def of_a_charge(self) -> bool:
+        """A request that may move money has not been answered yet."""
+        return self.what.startswith("again")
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.worker} {self.what}"
+
+
+BEFORE_COMMIT = "before commit"
+AFTER_COMMIT = "after commit"
+NOT_SENT = "not sent"
+SENT = "sent"
+ANSWER_UNDER_WAY = "answer under way"
+ANSWERED = "answered"
+
+Plan = Callable[[Point], Fault | None]
+"""Says what goes wrong at a point."""
+
+
+def nothing(point: Point) -> Fault | None:
+    """Let everything go right."""
+    return None
+
+
+def at(faults: Mapping[int, Fault]) -> Plan:
+    """Give the faults of points by their numbers."""
+    return lambda point: faults.get(point.number)
+
+
+def applies(kind: Kind, point: Point) -> bool:
+    """Say whether a kind of fault means anything at a point, and something else than at its neighbour."""
+    if kind is Kind.LOSE_DATABASE:
+        return point.what.endswith((BEFORE_COMMIT, AFTER_COMMIT))
+    if kind in (Kind.REFUSE, Kind.LOSE_REQUEST):
+        return point.what.endswith(NOT_SENT)
+    if kind in STANDSTILLS:
+        return not point.what.endswith(BEFORE_COMMIT)
+    return True
