@@ -111,7 +111,13 @@ def claim(session: Session, *, now: datetime, limit: int, lease: timedelta, pref
     claimed = session.execute(_CLAIM, {"rows": as_rows(rows), "now": now, "lease_until": now + lease}).all()
     if len(claimed) != len(wanted):
         raise ClaimConflict(f"{len(wanted)} charges were due and {len(claimed)} could be claimed; trying again")
-    return [replace(wanted[row.charge_id], attempt_id=row.id, sends=row.sends) for row in claimed]
+    return [
+        replace(wanted[row.charge_id], attempt_id=row.id, sends=row.sends) for row in sorted(claimed, key=_by_charge)
+    ]
+
+
+def _by_charge(row: Row[Any]) -> int:
+    return int(row.charge_id)
 
 
 def _due(session: Session, stopped: list[str], *, now: datetime, limit: int, prefix: str) -> dict[int, OpenAttempt]:

@@ -39,6 +39,7 @@ _TAKE = text(f"""
     JOIN subscriptions s ON s.id = c.subscription_id
     JOIN billing_keys k ON k.id = a.billing_key_id
     JOIN plans p ON p.id = s.plan_id
+    ORDER BY a.id
 """)  # noqa: S608 - constants only
 
 
