@@ -62,7 +62,10 @@ def database_url(postgres: Postgres) -> Iterator[str]:
     admin = postgres.url.replace("/again?", "/postgres?")
     with psycopg.connect(admin, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE again")
-    yield postgres.url.replace("/again?", f"/{name}?")
+    url = postgres.url.replace("/again?", f"/{name}?")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("UPDATE lineage SET identity = database_identity()")  # a copy, and not a restored one
+    yield url
     with psycopg.connect(admin, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 

@@ -15,6 +15,7 @@ from kombu.exceptions import OperationalError
 
 from schedules.beat import Entry, beat_table
 from worker import process
+from worker.broker_address import BrokerAddress
 from worker.embedded import NotAvailable, known_addresses
 from worker.logs import configure_logs
 from worker.settings import InvalidSettings, Settings
@@ -35,11 +36,16 @@ def configuration() -> dict[str, Any]:
         raise SystemExit(f"again: {problem}") from None
     limit = task_time_limit(settings)
     visibility = visibility_timeout(settings)
+    broker = BrokerAddress.read(addresses.broker_url)
     return {
-        "broker_url": addresses.broker_url,
+        "broker_url": broker.url,
+        "broker_use_ssl": False if broker.tls is None else dict(broker.tls),
         "task_default_queue": QUEUE,
-        "task_serializer": "json",
+        # No pickle: what unpickles a message runs whatever the message says.
         "accept_content": ["json"],
+        "task_serializer": "json",
+        "event_serializer": "json",
+        "result_accept_content": ["json"],
         # Messages are hints: nothing keeps results, anything may be lost or doubled.
         "task_ignore_result": True,
         "result_backend": None,

@@ -19,6 +19,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from worker.clock import Clock
 from worker.database.claims import ClaimConflict, claim
+from worker.database.lineage import Watch, WrongDatabase
 from worker.database.session import Sessions
 from worker.gateway import Gateway, StillOurs
 from worker.outcomes import NotCharged, NotChargedReason, Outcome, Unknown, UnknownReason
@@ -49,6 +50,7 @@ class Limits:
     lease: timedelta
     send_within: timedelta  # a claimed attempt that could not be sent by then is given back
     prefix: str
+    watch: Watch | None = None  # None: the database is known to be whole, as in a test
 
     @property
     def least_room(self) -> int:
@@ -157,6 +159,9 @@ class Pump:
         still_ours = self._term()
         try:
             attempts = await asyncio.to_thread(self._claim, limit)
+        except WrongDatabase as error:
+            log.error("nothing is charged", reason=str(error))  # noqa: TRY400 - a setting is wrong, not the code
+            return 0
         except ClaimConflict as conflict:
             log.warning("claim rolled back", reason=str(conflict))
             self._conflicts_in_a_row += 1
@@ -186,7 +191,14 @@ class Pump:
     def _claim(self, limit: int) -> list[OpenAttempt]:
         limits = self._limits
         with self._sessions.begin() as session:
-            return claim(session, now=self._clock(), limit=limit, lease=limits.lease, prefix=limits.prefix)
+            return claim(
+                session,
+                now=self._clock(),
+                limit=limit,
+                lease=limits.lease,
+                prefix=limits.prefix,
+                watch=limits.watch,
+            )
 
     async def _charge(self, attempt: OpenAttempt, still_ours: StillOurs) -> None:
         """One call. A worker that slept past its turn sends nothing: by now others may have looked the attempt up."""

@@ -73,6 +73,9 @@ def columns_of(path: Path, header: Row | None, *, known: Sequence[str], required
     if header is None:
         raise Refused(f"{path} is empty. Its first line must name the columns: {', '.join(required)}.")
     names = tuple(name.lower() for name in header.cells)
+    if not set(names) & set(known):
+        # Not quoted: without a header it is somebody's row, with a customer_uid in it.
+        raise Refused(f"{path} does not name its columns in its first line. They are {', '.join(known)}.")
     problems = [
         *(f"the column {name} is missing" for name in required if name not in names),
         *(f"the column {name!r:.40} is unknown" for name in dict.fromkeys(names) if name not in known),

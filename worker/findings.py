@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -31,7 +31,7 @@ class Patient:
     """What the checks look at. Without an address of the database or the broker, the reason stands in its place."""
 
     runtime: Runtime
-    broker_url: str
+    broker_url: str = field(repr=False)  # it may hold a password
     no_database: str
     visibility_timeout: int
     task_time_limit: int

@@ -55,6 +55,23 @@ class LookUpFailed:
     answer: Answer
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refund:
+    """Giving back the rest of one payment. `checksum` is that rest: if PortOne's books differ, it refuses."""
+
+    imp_uid: str
+    checksum: int
+    tax_free: int  # so much of it is free of tax; some PGs insist on it (documented for payco, kcp, kicc, nice)
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefundRefused:
+    """PortOne or the PG has refused to give the money back; nothing was given back by this."""
+
+    answer: Answer
+
+
 StillOurs = Callable[[], bool]
 """Says whether the attempt to be sent still belongs to this worker."""
 
@@ -76,6 +93,15 @@ class Gateway(Protocol):
 
     async def look_up(self, merchant_uid: str) -> Found | LookUpFailed:
         """Read everything PortOne has under one merchant_uid."""
+
+    async def payments(self, status: str, *, since: datetime, until: datetime, pause: float) -> Found | LookUpFailed:
+        """Read every payment of a status in a window of at most 90 days, oldest start first; all of it or nothing.
+
+        `pause` is the time in seconds to leave between two pages.
+        """
+
+    async def refund(self, refund: Refund) -> PaymentRecord | RefundRefused | LookUpFailed:
+        """Give a payment back. After LookUpFailed the money may have moved; the checksum makes a repetition safe."""
 
     async def aclose(self) -> None:
         """Close every connection."""

@@ -11,7 +11,7 @@ class ChargeStatus(StrEnum):
     CHARGING = "charging"  # claimed: its open attempt decides; a crash leaves it here for reconciliation
     PAST_DUE = "past_due"  # declined; the pump claims it again at next_attempt_at, or a person must act
     PAID = "paid"  # paid once, for good
-    UNCOLLECTIBLE = "uncollectible"  # the dunning calendar is spent
+    UNCOLLECTIBLE = "uncollectible"  # the dunning calendar is spent; only a payment found at PortOne changes that
     VOID = "void"  # not owed: skipped by the catch-up policy, or the subscription was canceled
 
 
@@ -49,7 +49,7 @@ CHARGE_TRANSITIONS: Mapping[ChargeStatus, frozenset[ChargeStatus]] = {
         {ChargeStatus.CHARGING, ChargeStatus.PAID, ChargeStatus.UNCOLLECTIBLE, ChargeStatus.VOID}
     ),
     ChargeStatus.PAID: frozenset(),
-    ChargeStatus.UNCOLLECTIBLE: frozenset(),
+    ChargeStatus.UNCOLLECTIBLE: frozenset({ChargeStatus.PAID}),  # PortOne shows a payment after all
     ChargeStatus.VOID: frozenset(),
 }
 
@@ -61,11 +61,10 @@ ATTEMPT_TRANSITIONS: Mapping[AttemptStatus, frozenset[AttemptStatus]] = {
     # sent again under the same merchant_uid, or a late answer proves the proof wrong
     AttemptStatus.NOT_CHARGED: frozenset({AttemptStatus.STARTED, AttemptStatus.PAID}),
     AttemptStatus.PAID: frozenset(),
-    AttemptStatus.DECLINED: frozenset(),
+    AttemptStatus.DECLINED: frozenset({AttemptStatus.PAID}),  # by the sweep only: PortOne shows a payment after all
 }
 
 OPEN_ATTEMPTS = frozenset({AttemptStatus.STARTED, AttemptStatus.UNKNOWN})
 CLAIMABLE_CHARGES = frozenset(status for status, after in CHARGE_TRANSITIONS.items() if ChargeStatus.CHARGING in after)
-TERMINAL_CHARGES = frozenset(status for status, after in CHARGE_TRANSITIONS.items() if not after)
 BILLED_SUBSCRIPTIONS = frozenset({SubscriptionStatus.TRIALING, SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE})
 """The subscriptions whose periods fall due."""

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from worker.database.clock import DatabaseClock
 from worker.embedded import known_addresses, settings_here
 from worker.gateway import Gateway
 from worker.runtime import Runtime
@@ -52,7 +53,8 @@ def current() -> Process:
     if _current is None:
         settings = settings_here()
         database_url = known_addresses(settings).database_url
-        _current = Process(Runtime.create(settings, database_url, actor=f"worker {socket.gethostname()}:{os.getpid()}"))
+        actor = f"worker {socket.gethostname()}:{os.getpid()}"
+        _current = Process(Runtime.create(settings, database_url, actor=actor, clock=DatabaseClock()))
     return _current
 
 

@@ -12,6 +12,7 @@ import structlog
 from schedules.periods import Opening, due_periods
 from schedules.plans import Plan
 from worker.database import openings
+from worker.database.lineage import Watch, goes_on
 from worker.database.openings import Place
 from worker.database.plans import plan_of
 from worker.database.session import Sessions
@@ -36,12 +37,18 @@ class Opened:
         return asdict(self)
 
 
-def open_due_charges(sessions: Sessions, *, now: datetime, cap: int) -> Opened:
+def open_due_charges(sessions: Sessions, *, now: datetime, cap: int, watch: Watch | None = None) -> Opened:
     """Open a charge per due period of every due subscription, at most `cap` per subscription in one tick.
 
     A period that has its charge already is left alone, so doubled ticks and crashes between chunks change nothing.
+    Nothing is opened while `watch` finds that the database may have forgotten payments: a period that was paid must
+    not become void because it looks missed. Raises WrongDatabase.
     """
     total = Opened()
+    if watch is not None:
+        with sessions.begin() as session:
+            if not goes_on(session, watch, now=now):
+                return total
     after: Place | None = openings.START
     while after is not None:
         chunk, after = _open_chunk(sessions, after, now, cap)

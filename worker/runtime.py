@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Engine
 
 from worker.clock import Clock, system_clock
+from worker.database.lineage import Watch
 from worker.database.session import Sessions, create_database_engine, session_factory
 from worker.gateway import Gateway
 from worker.settings import Settings
 from worker.settlement import Policy
+from worker.sweeping import SweepPolicy
 
 if TYPE_CHECKING:
     from worker.portone.client import PortOneClient
@@ -64,6 +66,29 @@ class Runtime:
             ladder=tuple(timedelta(seconds=rung) for rung in settings.ladder_seconds),
             not_charged_delay=timedelta(seconds=settings.not_charged_delay_seconds),
             transient_delay=timedelta(seconds=settings.transient_delay_seconds),
+        )
+
+    @property
+    def watch(self) -> Watch:
+        """What the settings say about the database that charges are opened and claimed in."""
+        settings = self.settings
+        return Watch(
+            mode=settings.mode,
+            prefix=settings.merchant_uid_prefix,
+            gap=settings.gap,
+            quiet_period=settings.quiet_period,
+        )
+
+    @property
+    def sweep_policy(self) -> SweepPolicy:
+        """How the settings want PortOne's payments compared."""
+        settings = self.settings
+        return SweepPolicy(
+            every=timedelta(seconds=settings.sweep_every_seconds),
+            span=timedelta(days=settings.sweep_days),
+            pause=1 / settings.sweep_requests_per_second,
+            quiet_period=settings.quiet_period,
+            prefix=settings.merchant_uid_prefix,
         )
 
     def close(self) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timedelta
 
+import httpx
 import redis
 from sqlalchemy import text
 
+from worker.broker_address import BrokerAddress
 from worker.database import migrations as schema
 from worker.findings import Finding, Patient, broken, ok, warning
 from worker.portone.errors import PortOneError
 from worker.runtime import Runtime
+from worker.wire_privacy import broker_concern, database_concern
 
 SKEW = timedelta(seconds=30)
 """Clocks that differ more would shorten leases and quiet periods noticeably."""
@@ -24,11 +27,16 @@ def database(patient: Patient) -> Finding:
     with patient.runtime.engine.connect() as connection:
         version = int(connection.scalar(text("SHOW server_version_num")) or 0)
         skew = abs(connection.scalars(text("SELECT clock_timestamp()")).one() - patient.now)
+        concern = database_concern(connection) if patient.runtime.settings.live else ""
     shown = f"PostgreSQL {version // 10_000}.{version % 10_000}"
     if version < OLDEST_POSTGRES:
         return broken("database", f"{shown} is too old", "upgrade to PostgreSQL 14 or newer")
     if skew > SKEW:
         return broken("database", f"its clock and ours differ by {skew}", "run NTP on both machines")
+    if concern:
+        return warning(
+            "database", f"{shown} {concern}", "add ?sslmode=verify-full&sslrootcert=... to AGAIN_DATABASE_URL"
+        )
     return ok("database", f"{shown} answers, clocks agree")
 
 
@@ -43,8 +51,11 @@ def broker(patient: Patient) -> Finding:
     if not patient.broker_url:
         remedy = "run `again up` in this folder, or set AGAIN_BROKER_URL"
         return broken("broker", "there is none: AGAIN_BROKER_URL is not set, and nothing embedded runs", remedy)
+    address = BrokerAddress.read(patient.broker_url)
     try:
-        with redis.Redis.from_url(patient.broker_url, socket_timeout=5, socket_connect_timeout=5) as broker:
+        with redis.Redis.from_url(
+            address.url, socket_timeout=5, socket_connect_timeout=5, **(address.tls or {})
+        ) as broker:
             info = broker.info("server")
             policy = broker.info("memory").get("maxmemory_policy")
     except redis.RedisError as error:
@@ -55,6 +66,8 @@ def broker(patient: Patient) -> Finding:
         return broken("broker", f"{shown} is too old", "upgrade to Redis 6.2 or Valkey")
     if policy != "noeviction":
         return warning("broker", f"{shown} may evict messages ({policy})", "set maxmemory-policy noeviction")
+    if patient.runtime.settings.live and (concern := broker_concern(address)):
+        return warning("broker", f"{shown} {concern}", "use rediss://...?ssl_ca_certs=... in AGAIN_BROKER_URL")
     return ok("broker", f"{shown} answers")
 
 
@@ -68,8 +81,12 @@ def timeouts(patient: Patient) -> Finding:
 
 
 def portone(patient: Patient) -> Finding:
-    where = "PortOne" if patient.runtime.settings.live else "the sandbox"
+    live = patient.runtime.settings.live
+    where = "PortOne" if live else "the sandbox"
     url = patient.runtime.settings.gateway_url
+    # Before any credentials go there.
+    if (is_sandbox := _is_sandbox(url)) is not None and is_sandbox == live:
+        return _mistaken(url, live=live)
     try:
         theirs = asyncio.run(_server_time(patient.runtime))
     except PortOneError as error:
@@ -78,6 +95,25 @@ def portone(patient: Patient) -> Finding:
     if skew > SKEW:
         return warning("portone", f"{where} gives tokens, but its clock and ours differ by {skew}", "run NTP here")
     return ok("portone", f"{where} at {url} gives tokens, clocks agree")
+
+
+def _is_sandbox(url: str) -> bool | None:
+    """Ask whether Again's own sandbox answers there; None when nobody does."""
+    try:
+        answer = httpx.get(f"{url}/_sandbox/health", timeout=5, trust_env=False, verify=httpx.create_ssl_context())
+        return bool(answer.json()["sandbox"] == "PortOne V1")
+    except httpx.TransportError:
+        return None
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError, LookupError):
+        return False
+
+
+def _mistaken(url: str, *, live: bool) -> Finding:
+    if live:
+        remedy = "look at this machine's hosts file and proxies: money would seem to move, and would not"
+        return broken("portone", f"AGAIN_PORTONE_KEY is set, but Again's sandbox answers at {url}", remedy)
+    remedy = "run `again sandbox`, and set AGAIN_SANDBOX_URL to where it listens"
+    return broken("portone", f"what answers at {url} is not Again's sandbox", remedy)
 
 
 def _portone_remedy(patient: Patient) -> str:

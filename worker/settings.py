@@ -22,11 +22,12 @@ from pydantic import (
     model_validator,
 )
 
+from worker.broker_address import broker_problems
+from worker.gateway_addresses import LIVE_URL, live_problems, sandbox_problems
 from worker.merchant_uid import PREFIX
 from worker.setting_problems import sentences, unknown_variables
 
 DEFAULT_SANDBOX_URL = "http://127.0.0.1:9101"
-LIVE_URL = "https://api.iamport.kr"  # documented; TLS 1.2 and newer only
 
 
 class InvalidSettings(ValueError):
@@ -87,6 +88,11 @@ class Settings(BaseModel):
     not_charged_delay_seconds: Seconds = 60
     transient_delay_seconds: Seconds = 600
 
+    gap_seconds: Seconds = 300
+    sweep_every_seconds: Seconds = 86_400
+    sweep_days: Annotated[int, Field(ge=1, le=3660)] = 31
+    sweep_requests_per_second: Annotated[float, Field(gt=0, le=100)] = 2
+
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
 
     @classmethod
@@ -121,8 +127,11 @@ class Settings(BaseModel):
                 "With a live key set AGAIN_DATABASE_URL (and AGAIN_BROKER_URL): the embedded database is for trying "
                 "out, and holds the sandbox's subscriptions."
             )
-        if self.live and not self.portone_url.startswith("https://"):
-            yield "AGAIN_PORTONE_URL must begin with https:// when AGAIN_PORTONE_KEY is set."
+        if self.live:
+            yield from live_problems(self.portone_url)
+        yield from sandbox_problems(self.portone_url, self.sandbox_url, live=self.live)
+        if self.broker_url is not None:
+            yield from broker_problems(self.broker_url.get_secret_value())
         if self.quiet_period <= self.lease * 2:
             yield (
                 "AGAIN_QUIET_PERIOD_SECONDS must exceed twice the lease of an attempt "
@@ -170,6 +179,10 @@ class Settings(BaseModel):
         return self.portone_key.get_secret_value(), self.portone_secret.get_secret_value()
 
     @property
+    def mode(self) -> str:
+        return "live" if self.live else "sandbox"
+
+    @property
     def call_deadline(self) -> timedelta:
         """The longest one charge call may take in all, one repeat after a 401 included."""
         return timedelta(seconds=self.connect_timeout_seconds + self.read_timeout_seconds)
@@ -178,6 +191,11 @@ class Settings(BaseModel):
     def lease(self) -> timedelta:
         """How long a claimed attempt belongs to its worker; after that it counts as abandoned."""
         return self.call_deadline + timedelta(seconds=self.settle_seconds)
+
+    @property
+    def gap(self) -> timedelta:
+        """After such a silence of all workers, the database may have been restored; a drain is shorter."""
+        return max(timedelta(seconds=self.gap_seconds), 2 * self.lease)
 
     @property
     def quiet_period(self) -> timedelta:

@@ -13,8 +13,8 @@ from sqlalchemy.exc import OperationalError
 from worker.channels import PGS
 from worker.clock import Clock
 from worker.database import stops
-from worker.database.models import Stop
 from worker.database.session import Sessions
+from worker.database.watch_models import Stop
 from worker.refusals import Refused
 
 POLL_SECONDS = 0.25

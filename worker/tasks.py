@@ -5,6 +5,7 @@ No argument, no money and no key travels in a message. A message lost or doubled
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,18 +16,21 @@ from worker import process
 from worker.app import app, send
 from worker.charging import BUDGET_SPENT, Limits, Pump, Pumped
 from worker.database import heartbeats
+from worker.database.clock import DatabaseClock
 from worker.gateway import Gateway
 from worker.reconciliation import reconcile as reconcile_attempts
 from worker.renewals import open_due_charges
 from worker.runtime import Runtime
 from worker.settings import Settings
+from worker.sweeping import sweep as sweep_payments
 
 
 @app.task(name="again.open_charges", bind=True)
 def open_charges(self: Any) -> dict[str, object]:
     """Open a charge for every period that has come due."""
     runtime = _begin(self)
-    opened = open_due_charges(runtime.sessions, now=runtime.clock(), cap=runtime.settings.catch_up_cap)
+    cap, watch = runtime.settings.catch_up_cap, runtime.watch
+    opened = open_due_charges(runtime.sessions, now=runtime.clock(), cap=cap, watch=watch)
     return opened.summary()
 
 
@@ -40,7 +44,7 @@ def charge(self: Any) -> dict[str, object]:
             runtime.sessions,
             gateway,
             clock=runtime.clock,
-            limits=limits(runtime.settings),
+            limits=replace(limits(runtime.settings), watch=runtime.watch),
             policy=runtime.policy,
             stopping=process.is_stopping,
         )
@@ -72,6 +76,25 @@ def reconcile(self: Any) -> dict[str, object]:
     return process.current().run(look_up)
 
 
+@app.task(name="again.sweep", bind=True)
+def sweep(self: Any) -> dict[str, object]:
+    """Compare PortOne's payments with the books: carry on where the last run ended, or begin when it is time."""
+    runtime = _begin(self)
+
+    async def compare(gateway: Gateway) -> dict[str, object]:
+        swept = await sweep_payments(
+            runtime.sessions,
+            gateway,
+            clock=runtime.clock,
+            policy=runtime.sweep_policy,
+            budget=timedelta(seconds=runtime.settings.pump_seconds),
+            stopping=process.is_stopping,
+        )
+        return swept.summary()
+
+    return process.current().run(compare)
+
+
 def limits(settings: Settings) -> Limits:
     """Give a pump run its limits from the settings."""
     return Limits(
@@ -85,11 +108,13 @@ def limits(settings: Settings) -> Limits:
 
 
 def _begin(task: Any) -> Runtime:
-    """Bind the task to the log lines, and note that it is alive, and that beat is when beat has sent it."""
+    """Bind the task to the log lines, and set our clock; note that we are alive, and that beat is when it sent this."""
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(task=task.name, task_id=task.request.id)
     runtime = process.current().runtime
     with runtime.sessions.begin() as session:
+        if isinstance(runtime.clock, DatabaseClock):
+            runtime.clock.sync(session)
         heartbeats.beat(session, task.name, now=runtime.clock())
         if task.request.get("celery_beat_task"):
             heartbeats.beat(session, heartbeats.BEAT, now=runtime.clock())

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import CursorResult, select, text
 
 from schedules.plans import Plan
 from tests.fixtures.book import Book
@@ -23,6 +23,10 @@ from worker.runtime import Runtime
 from worker.sandbox.behaviours import Behaviour
 from worker.sandbox.client import SandboxAdmin
 from worker.settings import Settings
+
+
+GAP_SECONDS = str(366 * 86_400)
+"""Stories let days pass between two ticks, which is no gap unless the story is about one."""
 
 
 @dataclass
@@ -56,6 +60,22 @@ class World:
     def tick(self) -> dict[str, Any]:
         """Let beat tick once: open, charge, reconcile, through the tasks."""
         return {"opened": tasks.open_charges(), "charged": tasks.charge(), "reconciled": tasks.reconcile()}
+
+    def sweep(self) -> dict[str, Any]:
+        """Compare PortOne's payments with the books, to the end of whatever sweep is under way."""
+        swept: dict[str, Any] = tasks.sweep()
+        while swept["ended"] == "time budget spent":
+            swept = tasks.sweep()
+        return swept
+
+    def differences(self) -> list[tuple[str, str]]:
+        """What differs from PortOne, as kind and status, in the order in which it was found."""
+        return [(row.kind, row.status) for row in self.sql("SELECT kind, status FROM differences ORDER BY id")]
+
+    def changed(self, **settings: Any) -> None:
+        """Restart the worker with other settings."""
+        self.runtime = replace(self.runtime, settings=self.runtime.settings.model_copy(update=settings))
+        self.restart_worker()
 
     def wait(self, **span: float) -> None:
         self._clock[0] += timedelta(**span)
@@ -93,7 +113,8 @@ class World:
 
     def sql(self, statement: str, **parameters: Any) -> list[Any]:
         with self.runtime.sessions.begin() as session:
-            return list(session.execute(text(statement), parameters))
+            result = session.execute(text(statement), parameters)
+            return list(result) if isinstance(result, CursorResult) and result.returns_rows else []
 
     def paid_periods(self) -> Counter[tuple[str, datetime]]:
         """How often each billing period was really charged, by the sandbox's own ledger."""
@@ -140,9 +161,13 @@ def world(
             "AGAIN_SANDBOX_URL": sandbox.base_url,
             "AGAIN_CONNECT_TIMEOUT_SECONDS": "2",
             "AGAIN_READ_TIMEOUT_SECONDS": "1",
+            "AGAIN_GAP_SECONDS": GAP_SECONDS,
+            "AGAIN_SWEEP_REQUESTS_PER_SECOND": "100",
         }
     )
     runtime = Runtime.create(settings, database_url, actor="scenario", clock=lambda: clock_box[0])
+    with runtime.sessions.begin() as session:
+        session.execute(text("UPDATE lineage SET seen_at = :now"), {"now": clock_box[0]})
     process._current = Process(runtime)
     yield World(runtime, sandbox.admin, Book(runtime.sessions), clock_box)
     process.forget()

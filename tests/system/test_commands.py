@@ -15,6 +15,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 
@@ -107,6 +108,20 @@ def test_ctrl_c_ends_the_demo_in_order(folder: Path):
     assert "stopping everything" in said
     assert "Traceback" not in said
     assert ours_in(folder) == []
+
+
+def test_up_listens_on_this_machine_only_and_flower_commands_nothing_unasked(folder: Path):
+    with running(folder, *UP, line=RUNNING) as up:
+        sockets = {process: process.net_connections("tcp") for process in processes_in(folder)}
+        listening = {
+            process: each.laddr for process, all_of in sockets.items() for each in all_of if each.status == "LISTEN"
+        }
+        assert {address.ip for address in listening.values()} == {"127.0.0.1"}
+        port = next(address.port for process, address in listening.items() if "flower" in process.cmdline())
+        assert httpx.get(f"http://127.0.0.1:{port}/api/workers", trust_env=False).status_code == 401
+        # Addresses may hold passwords and go by the environment: `ps` shows command lines to everyone.
+        assert [line for line in ours_in(folder) if "://" in line] == []
+        press_ctrl_c(up)
 
 
 def test_a_terminal_that_is_closed_ends_up_in_order(folder: Path):

@@ -6,6 +6,8 @@ import inspect
 from datetime import timedelta
 
 import pytest
+from kombu.exceptions import ContentDisallowed
+from kombu.serialization import loads, prepare_accept_content
 
 from schedules.beat import BEAT
 from worker import tasks
@@ -22,12 +24,23 @@ def configured(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
 
 
 def test_messages_are_json_acknowledged_late_and_leave_no_results(configured: dict[str, object]):
-    assert configured["accept_content"] == ["json"]
-    assert configured["task_serializer"] == "json"
+    assert configured["accept_content"] == configured["result_accept_content"] == ["json"]
+    assert configured["task_serializer"] == configured["event_serializer"] == "json"
     assert configured["task_acks_late"] is True
     assert configured["task_reject_on_worker_lost"] is True
     assert configured["result_backend"] is None
     assert configured["task_default_queue"] == QUEUE
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["application/x-python-serialize", "application/x-yaml", "application/x-msgpack", "text/plain"],
+)
+def test_a_message_in_another_form_is_refused_before_it_is_read(configured: dict[str, list[str]], content_type: str):
+    accepted = prepare_accept_content(configured["accept_content"])
+    with pytest.raises(ContentDisallowed):
+        loads(b"never read", content_type, "binary", accept=accepted)
+    assert loads(b"[]", "application/json", "utf-8", accept=accepted) == []
 
 
 def test_a_half_open_connection_is_noticed(configured: dict[str, object]):

@@ -16,7 +16,6 @@ from worker.lifecycle import (
     CHARGE_TRANSITIONS,
     CLAIMABLE_CHARGES,
     OPEN_ATTEMPTS,
-    TERMINAL_CHARGES,
     AttemptStatus,
     ChargeStatus,
     SubscriptionStatus,
@@ -44,8 +43,13 @@ def test_every_status_says_what_may_follow_and_none_follows_itself(transitions, 
 
 
 def test_what_is_settled_for_good_stays():
-    assert set(TERMINAL_CHARGES) == {ChargeStatus.PAID, ChargeStatus.UNCOLLECTIBLE, ChargeStatus.VOID}
-    assert ATTEMPT_TRANSITIONS[AttemptStatus.PAID] == ATTEMPT_TRANSITIONS[AttemptStatus.DECLINED] == frozenset()
+    assert CHARGE_TRANSITIONS[ChargeStatus.PAID] == CHARGE_TRANSITIONS[ChargeStatus.VOID] == frozenset()
+    assert ATTEMPT_TRANSITIONS[AttemptStatus.PAID] == frozenset()
+
+
+def test_what_was_given_up_changes_for_money_that_moved_and_for_nothing_else():
+    assert CHARGE_TRANSITIONS[ChargeStatus.UNCOLLECTIBLE] == {ChargeStatus.PAID}
+    assert ATTEMPT_TRANSITIONS[AttemptStatus.DECLINED] == {AttemptStatus.PAID}
 
 
 def test_only_what_waits_can_be_claimed_and_an_open_attempt_keeps_its_charge_from_it():
@@ -61,7 +65,7 @@ def test_an_attempt_is_sent_again_only_after_a_proof_that_it_was_not_charged():
 
 def test_every_status_of_a_charge_is_reached_and_every_charge_can_end():
     assert set().union(*CHARGE_TRANSITIONS.values()) == set(ChargeStatus)
-    ending = set(TERMINAL_CHARGES)
+    ending = {status for status, after in CHARGE_TRANSITIONS.items() if not after}
     while more := {status for status, after in CHARGE_TRANSITIONS.items() if after & ending} - ending:
         ending |= more
     assert ending == set(ChargeStatus)

@@ -39,6 +39,10 @@ EVERY_VARIABLE = [
     ("AGAIN_LADDER_SECONDS", "60, 600,7200", (60.0, 600.0, 7200.0)),
     ("AGAIN_NOT_CHARGED_DELAY_SECONDS", "30", 30.0),
     ("AGAIN_TRANSIENT_DELAY_SECONDS", "300", 300.0),
+    ("AGAIN_GAP_SECONDS", "600", 600.0),
+    ("AGAIN_SWEEP_EVERY_SECONDS", "3600", 3600.0),
+    ("AGAIN_SWEEP_DAYS", "90", 90),
+    ("AGAIN_SWEEP_REQUESTS_PER_SECOND", "0.5", 0.5),
     ("AGAIN_LOG_LEVEL", "DEBUG", "DEBUG"),
 ]
 
@@ -61,7 +65,7 @@ def test_every_setting_is_in_the_table_above():
 
 @pytest.mark.parametrize(("variable", "written", "read"), EVERY_VARIABLE)
 def test_each_variable_is_read(variable, written, read):
-    pair = LIVE if variable in PAIR else {}
+    pair = LIVE if variable.startswith("AGAIN_PORTONE_") else {}
     settings = Settings.from_env({**pair, variable: written})
     value = getattr(settings, variable.removeprefix("AGAIN_").lower())
     assert (value.get_secret_value() if hasattr(value, "get_secret_value") else value) == read
@@ -124,6 +128,40 @@ def test_a_key_means_real_money():
         ({"AGAIN_PORTONE_KEY": "k"}, "go together: set both, or neither"),
         ({"AGAIN_PORTONE_SECRET": "s"}, "go together: set both, or neither"),
         ({**LIVE, "AGAIN_PORTONE_URL": "http://api.iamport.kr"}, "AGAIN_PORTONE_URL must begin with https://"),
+        # a live key with what is not PortOne
+        (
+            {**LIVE, "AGAIN_PORTONE_URL": "https://127.0.0.1:9101"},
+            "must be PortOne's own address when AGAIN_PORTONE_KEY",
+        ),
+        ({**LIVE, "AGAIN_PORTONE_URL": "https://localhost"}, "must be PortOne's own address"),
+        ({**LIVE, "AGAIN_PORTONE_URL": "https://10.0.0.8"}, "must be PortOne's own address"),
+        ({**LIVE, "AGAIN_PORTONE_URL": "https://gateway.corp.example"}, "must be PortOne's own address"),
+        ({**LIVE, "AGAIN_PORTONE_URL": "https://api.iamport.kr.example.com"}, "must be PortOne's own address"),
+        ({**LIVE, "AGAIN_PORTONE_URL": "https://notiamport.kr"}, "must be PortOne's own address"),
+        ({**LIVE, "AGAIN_PORTONE_URL": "https://api.iamport.kr@evil.example"}, "must be PortOne's own address"),
+        ({**LIVE, "AGAIN_PORTONE_URL": "https://evil.example\\@api.iamport.kr"}, "must be PortOne's own address"),
+        ({**LIVE, "AGAIN_PORTONE_URL": "https://api.iamport.kr/proxy?to=me"}, "must be PortOne's own address"),
+        ({**LIVE, "AGAIN_PORTONE_URL": "https://[nonsense"}, "must be PortOne's own address"),
+        # the sandbox where PortOne is, with and without a key
+        ({"AGAIN_SANDBOX_URL": "https://api.iamport.kr"}, "AGAIN_SANDBOX_URL must not be an address of PortOne"),
+        ({"AGAIN_SANDBOX_URL": "http://API.IAMPORT.KR.:80/"}, "AGAIN_SANDBOX_URL must not be"),
+        ({"AGAIN_SANDBOX_URL": "https://portone.io"}, "AGAIN_SANDBOX_URL must not be"),
+        ({"AGAIN_SANDBOX_URL": "https://api.portone.io"}, "AGAIN_SANDBOX_URL must not be"),
+        ({**LIVE, "AGAIN_SANDBOX_URL": "https://api.iamport.kr"}, "AGAIN_SANDBOX_URL must not be"),
+        # a key that was forgotten
+        ({"AGAIN_PORTONE_URL": "https://static-api.iamport.kr"}, "without a key Again uses the sandbox: set"),
+        ({"AGAIN_PORTONE_URL": "http://127.0.0.1:9101"}, "AGAIN_PORTONE_URL is set but AGAIN_PORTONE_KEY is not"),
+        # the broker's address
+        ({"AGAIN_BROKER_URL": "redis://:half/of-a-password@broker"}, "AGAIN_BROKER_URL cannot be read; give redis://"),
+        ({"AGAIN_BROKER_URL": "broker"}, "AGAIN_BROKER_URL cannot be read"),
+        (
+            {"AGAIN_BROKER_URL": "rediss://broker/0?ssl_cert_reqs=require"},
+            "ssl_cert_reqs must be required (the default)",
+        ),
+        ({"AGAIN_BROKER_URL": "rediss://broker/0?ssl_cert_reqs=optional"}, "ssl_cert_reqs must be"),
+        ({"AGAIN_BROKER_URL": "rediss://broker/0?ssl_check_hostname=no"}, "ssl_check_hostname must be true"),
+        ({"AGAIN_BROKER_URL": "rediss://broker/0?ssl_password=x"}, "has ssl_password, which Again does not know; it"),
+        ({"AGAIN_BROKER_URL": "redis://broker/0?ssl_cert_reqs=required"}, "so it must begin with rediss://"),
         ({"AGAIN_QUIET_PERIOD_SECONDS": "200"}, "must exceed twice the lease of an attempt (200, from the time-outs)"),
         ({"AGAIN_READ_TIMEOUT_SECONDS": "900"}, "must exceed twice the lease of an attempt (1870, from"),
         ({**LIVE, "AGAIN_QUIET_PERIOD_SECONDS": "1199"}, "must be at least 1200 when AGAIN_PORTONE_KEY is set"),
@@ -143,6 +181,12 @@ def test_a_setting_that_does_not_work_is_refused_in_words(environ, says):
         {"AGAIN_QUIET_PERIOD_SECONDS": "200.5"},  # just above twice the lease: enough for a sandbox
         {**LIVE, "AGAIN_QUIET_PERIOD_SECONDS": "1200"},
         {"AGAIN_LADDER_SECONDS": "1800"},  # one look-up, when it is quiet
+        {**LIVE, "AGAIN_PORTONE_URL": "https://api.iamport.kr/"},
+        {**LIVE, "AGAIN_PORTONE_URL": "https://static-api.iamport.kr"},  # seen in client code
+        {"AGAIN_PORTONE_URL": "https://api.iamport.kr"},  # the default, written out
+        {"AGAIN_SANDBOX_URL": "http://iamport.kr.example.com:9101"},  # no host of PortOne's
+        {"AGAIN_SANDBOX_URL": "http://sandbox:9101"},
+        {"AGAIN_BROKER_URL": "rediss://:p@broker/0?ssl_cert_reqs=CERT_REQUIRED&ssl_ca_certs=/ca.pem"},
     ],
 )
 def test_the_bounds_themselves_are_allowed(environ):

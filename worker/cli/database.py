@@ -7,6 +7,7 @@ import pwd
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 
 from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import make_url
@@ -15,6 +16,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, Program
 from worker.cli import console
 from worker.cli.exits import NotMigrated, NotReachable
 from worker.database import migrations
+from worker.database.clock import APART, DatabaseClock
 from worker.embedded import database_address, settings_here
 from worker.runtime import Runtime
 
@@ -31,9 +33,11 @@ def database(*, as_json: bool, migrated: bool = True, create: bool = False) -> I
         console.say_mode(live=settings.live)
     with ExitStack() as stack:
         url = stack.enter_context(database_address(settings, create=create))
-        runtime = Runtime.create(settings, url, actor=actor())
+        clock = DatabaseClock(tell=_say_clock)
+        runtime = Runtime.create(settings, url, actor=actor(), clock=clock)
         stack.callback(runtime.close)
         with _explained(url):
+            clock.sync(runtime.engine)
             if migrated:
                 _require_tables(runtime)
             yield runtime
@@ -46,6 +50,14 @@ def actor() -> str:
     except KeyError:  # a container may run under a number without a name
         user = str(os.getuid())
     return f"cli {user}@{socket.gethostname()}"
+
+
+def _say_clock(ahead: timedelta) -> None:
+    if abs(ahead) > APART:
+        note = (
+            f"the database's clock is {ahead.total_seconds():+.0f} s from this machine's, and is gone by: run NTP here"
+        )
+        console.note(note, style="yellow")
 
 
 @contextmanager

@@ -12,8 +12,8 @@ from worker.cli import console, words
 from worker.cli.options import Json
 
 if TYPE_CHECKING:
-    from worker.database.models import Stop
     from worker.database.overview import Count, Paid
+    from worker.database.watch_models import Stop
 
 # What each count is called, whose age it tells, and what it means; in red when it should be nothing.
 ROWS: Mapping[str, tuple[str, str, bool]] = {

@@ -12,6 +12,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from schedules.dunning import parse_dunning
+from worker.database.lineage import Watch, goes_on
 from worker.database.rows import as_rows
 from worker.gateway import ChargeRequest
 from worker.lifecycle import AttemptStatus
@@ -95,12 +96,17 @@ class ClaimConflict(RuntimeError):
     """A due charge could not get its attempt row: somebody else was faster. The whole claim is rolled back."""
 
 
-def claim(session: Session, *, now: datetime, limit: int, lease: timedelta, prefix: str) -> list[OpenAttempt]:
+def claim(
+    session: Session, *, now: datetime, limit: int, lease: timedelta, prefix: str, watch: Watch | None = None
+) -> list[OpenAttempt]:
     """Claim up to `limit` due charges, with an attempt row each; the caller commits, then sends.
 
-    Claims nothing while `again stop` holds or has set the switch. Raises ClaimConflict.
+    Claims nothing while `again stop` holds or has set the switch, nor while `watch` finds that the database may have
+    forgotten payments. Raises ClaimConflict, and WrongDatabase.
     """
     session.execute(text("SELECT pg_advisory_xact_lock_shared(:lock)"), {"lock": CLAIM_LOCK})
+    if watch is not None and not goes_on(session, watch, now=now):
+        return []
     stopped = list(session.scalars(_STOPPED))
     if EVERYTHING in stopped:
         return []

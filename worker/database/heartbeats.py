@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from worker.database.models import Heartbeat
+from worker.database.watch_models import Heartbeat
 
 BEAT = "beat"
 

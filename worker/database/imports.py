@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import psycopg
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
+
+from worker.database.error_texts import without_values
 
 _STAGE = text("""
     CREATE TEMPORARY TABLE import_rows (
@@ -101,10 +104,14 @@ def stage(session: Session, rows: Iterable[Sequence[Any]]) -> int:
     session.execute(_STAGE)
     connection: Any = session.connection().connection.driver_connection
     count = 0
-    with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
-        for row in rows:
-            copy.write_row(row)
-            count += 1
+    try:
+        with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+            for row in rows:
+                copy.write_row(row)
+                count += 1
+    except psycopg.Error as error:
+        without_values(error)
+        raise
     session.execute(text("ANALYZE import_rows"))
     return count
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -41,6 +42,18 @@ _TAKE = text(f"""
     JOIN plans p ON p.id = s.plan_id
     ORDER BY a.id
 """)  # noqa: S608 - constants only
+
+
+_HASTEN = text("""
+    UPDATE attempts SET next_lookup_at = :now
+    WHERE id = ANY(:ids) AND status = 'unknown' AND flagged_at IS NULL AND next_lookup_at > :now
+""")
+
+
+def hasten(session: Session, attempt_ids: Sequence[int], *, now: datetime) -> None:
+    """Let unknown attempts be looked up at once: there is news of them at PortOne."""
+    if attempt_ids:
+        session.execute(_HASTEN, {"ids": list(attempt_ids), "now": now})
 
 
 def abandon(session: Session, *, now: datetime, limit: int) -> int:

@@ -1,79 +1,18 @@
-"""The tables. Constraints carry the promises; comments say who moves a row on and what a crash leaves."""
+"""What is sold, to whom, and what it owes. Constraints carry the promises; comments say who moves a row on."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
-from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    CheckConstraint,
-    Date,
-    DateTime,
-    Enum,
-    ForeignKey,
-    Identity,
-    Index,
-    MetaData,
-    SmallInteger,
-    String,
-    Text,
-    UniqueConstraint,
-    text,
-)
+from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, String, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
 from schedules.plans import CatchUp
+from worker.database.base import Base, HasStatus, identity
 from worker.lifecycle import AttemptStatus, BillingKeyStatus, ChargeStatus, SubscriptionStatus
 from worker.outcomes import DeclineKind
-
-
-def _stored_by_value(enum: type[StrEnum]) -> Enum:
-    return Enum(
-        enum,
-        native_enum=False,
-        length=20,
-        values_callable=lambda members: [member.value for member in members],
-        create_constraint=True,
-        name=enum.__name__.lower(),
-    )
-
-
-class Base(DeclarativeBase):
-    metadata = MetaData(
-        naming_convention={
-            "ix": "%(table_name)s_%(column_0_N_name)s_idx",
-            "pk": "%(table_name)s_pkey",
-            "uq": "%(table_name)s_%(column_0_N_name)s_key",
-            "fk": "%(table_name)s_%(column_0_name)s_fkey",
-            "ck": "%(table_name)s_%(constraint_name)s_check",
-        }
-    )
-    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own way to declare it
-        int: BigInteger,
-        str: Text,
-        datetime: DateTime(timezone=True),
-        date: Date,
-        CatchUp: _stored_by_value(CatchUp),
-        AttemptStatus: _stored_by_value(AttemptStatus),
-        BillingKeyStatus: _stored_by_value(BillingKeyStatus),
-        ChargeStatus: _stored_by_value(ChargeStatus),
-        SubscriptionStatus: _stored_by_value(SubscriptionStatus),
-        DeclineKind: _stored_by_value(DeclineKind),
-    }
-
-
-def _id() -> Mapped[int]:
-    return mapped_column(BigInteger, Identity(always=True), primary_key=True)
-
-
-class HasStatus:
-    """Every change of a status is written to `audit` by a trigger, with the reason and the instant given here."""
-
-    status_reason: Mapped[str] = mapped_column(server_default="")
-    status_at: Mapped[datetime]
 
 
 class Plan(Base):
@@ -88,7 +27,7 @@ class Plan(Base):
         CheckConstraint("trial_days >= 0", name="trial_days"),
     )
 
-    id: Mapped[int] = _id()
+    id: Mapped[int] = identity()
     code: Mapped[str] = mapped_column(String(40), unique=True)
     name: Mapped[str] = mapped_column(String(40))  # becomes PortOne's order name
     amount: Mapped[int]
@@ -109,7 +48,7 @@ class BillingKey(HasStatus, Base):
 
     __tablename__ = "billing_keys"
 
-    id: Mapped[int] = _id()
+    id: Mapped[int] = identity()
     customer_uid: Mapped[str] = mapped_column(String(80), unique=True)
     pg: Mapped[str] = mapped_column(String(16))  # PortOne's pg_provider
     channel_key: Mapped[str | None] = mapped_column(String(55))
@@ -143,7 +82,7 @@ class Subscription(HasStatus, Base):
         ),
     )
 
-    id: Mapped[int] = _id()
+    id: Mapped[int] = identity()
     code: Mapped[str] = mapped_column(String(13), unique=True)
     customer_reference: Mapped[str]
     plan_id: Mapped[int] = mapped_column(ForeignKey(Plan.id))
@@ -170,6 +109,7 @@ class Charge(HasStatus, Base):
         CheckConstraint("status <> 'due' OR next_attempt_at IS NOT NULL", name="due"),
         CheckConstraint("status IN ('due', 'past_due') OR next_attempt_at IS NULL", name="next_attempt_at"),
         CheckConstraint("(declines > 0) = (first_declined_at IS NOT NULL)", name="declines"),
+        CheckConstraint("refunded >= 0 AND (refunded = 0 OR status = 'paid')", name="refunded"),
         # What the pump scans.
         Index("charges_claimable_idx", "next_attempt_at", "id", postgresql_where=text("status IN ('due', 'past_due')")),
         # What serialises the charges of one subscription, and what status and reconciliation look at.
@@ -189,7 +129,7 @@ class Charge(HasStatus, Base):
         ),
     )
 
-    id: Mapped[int] = _id()
+    id: Mapped[int] = identity()
     subscription_id: Mapped[int] = mapped_column(ForeignKey(Subscription.id))
     period_start: Mapped[datetime]
     period_end: Mapped[datetime]
@@ -204,11 +144,12 @@ class Charge(HasStatus, Base):
     declines: Mapped[int] = mapped_column(SmallInteger, server_default="0")  # those that count for dunning
     first_declined_at: Mapped[datetime | None]
     deferrals: Mapped[int] = mapped_column(SmallInteger, server_default="0")  # in a row; nobody's fault
+    refunded: Mapped[int] = mapped_column(server_default="0")  # so much of it PortOne shows as given back
     created_at: Mapped[datetime]
 
 
 class Attempt(HasStatus, Base):
-    """One merchant_uid. Never deleted; `paid` and `declined` are final."""
+    """One merchant_uid. Never deleted; `paid` is final, and `declined` but for a payment that PortOne shows later."""
 
     __tablename__ = "attempts"
     __table_args__ = (
@@ -217,6 +158,8 @@ class Attempt(HasStatus, Base):
         CheckConstraint("sends >= 1", name="sends"),
         CheckConstraint("merchant_uid ~ '^[A-Za-z0-9]{1,40}$'", name="merchant_uid"),
         CheckConstraint("status <> 'paid' OR imp_uid IS NOT NULL", name="paid"),
+        # A payment found at PortOne does not say with which key it was made.
+        CheckConstraint("billing_key_id IS NOT NULL OR status = 'paid'", name="billing_key_id"),
         CheckConstraint("(status = 'declined') = (decline_kind IS NOT NULL)", name="decline_kind"),
         CheckConstraint("status = 'unknown' OR next_lookup_at IS NULL", name="next_lookup_at"),
         CheckConstraint("status = 'unknown' OR flagged_at IS NULL", name="flagged_at"),
@@ -235,9 +178,9 @@ class Attempt(HasStatus, Base):
         Index("attempts_lookup_idx", "next_lookup_at", postgresql_where=text("status = 'unknown'")),
     )
 
-    id: Mapped[int] = _id()
+    id: Mapped[int] = identity()
     charge_id: Mapped[int] = mapped_column(ForeignKey(Charge.id))
-    billing_key_id: Mapped[int] = mapped_column(ForeignKey(BillingKey.id))
+    billing_key_id: Mapped[int | None] = mapped_column(ForeignKey(BillingKey.id))
     number: Mapped[int] = mapped_column(SmallInteger)
     merchant_uid: Mapped[str] = mapped_column(String(40), unique=True)
     status: Mapped[AttemptStatus]
@@ -257,43 +200,3 @@ class Attempt(HasStatus, Base):
     next_lookup_at: Mapped[datetime | None]
     flagged_at: Mapped[datetime | None]  # the ladder is spent or the answer is odd: a person decides
     flag_reason: Mapped[str | None]
-
-
-class Stop(Base):
-    """The kill switch: while a row stands, nothing of its scope is claimed. `all`, or one channel's PG."""
-
-    __tablename__ = "stops"
-
-    scope: Mapped[str] = mapped_column(String(16), primary_key=True)
-    reason: Mapped[str]
-    stopped_by: Mapped[str]
-    stopped_at: Mapped[datetime]
-
-
-class Heartbeat(Base):
-    """When something was last seen alive: beat's ticks, and each kind of task."""
-
-    __tablename__ = "heartbeats"
-
-    name: Mapped[str] = mapped_column(String(60), primary_key=True)
-    seen_at: Mapped[datetime]
-
-
-class Audit(Base):
-    """Who or what changed a status, from what, to what, why. Append-only, written by triggers."""
-
-    __tablename__ = "audit"
-    __table_args__ = (
-        Index("audit_entity_idx", "entity", "entity_id"),
-        # The few that say the books and PortOne disagree, which status counts.
-        Index("audit_contradictions_idx", "at", postgresql_where=text("starts_with(reason, 'contradiction')")),
-    )
-
-    id: Mapped[int] = _id()
-    at: Mapped[datetime]
-    actor: Mapped[str]
-    entity: Mapped[str]
-    entity_id: Mapped[int]
-    from_status: Mapped[str | None]
-    to_status: Mapped[str]
-    reason: Mapped[str]

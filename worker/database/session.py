@@ -6,6 +6,8 @@ from sqlalchemy import Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session, sessionmaker
 
+from worker.database.error_texts import keep_values_out
+
 Sessions = sessionmaker[Session]
 
 
@@ -29,7 +31,7 @@ def create_database_engine(url: str, *, actor: str) -> Engine:
             f"AGAIN_DATABASE_URL names {parsed.get_backend_name()!r}; Again works with PostgreSQL 14 or newer: "
             "give postgresql://user:password@host:5432/name"
         )
-    return create_engine(
+    engine = create_engine(
         parsed.set(drivername="postgresql+psycopg"),
         pool_pre_ping=True,
         hide_parameters=True,  # an error's text would show them, customer_uids among them
@@ -50,6 +52,8 @@ def create_database_engine(url: str, *, actor: str) -> Engine:
             "keepalives_count": 3,
         },
     )
+    keep_values_out(engine)
+    return engine
 
 
 def session_factory(engine: Engine) -> Sessions:

@@ -10,8 +10,11 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
+from worker.database import differences
+from worker.database.differences import Noted
 from worker.database.rows import as_rows
 from worker.database.subscriptions import wake_charges
+from worker.differences import DifferenceKind, DifferenceStatus
 from worker.lifecycle import CLAIMABLE_CHARGES, AttemptStatus, ChargeStatus
 from worker.outcomes import DeclineKind
 from worker.settlement import Settlement
@@ -48,12 +51,13 @@ _WRITE_BACK = text("""
         FROM v LEFT JOIN settled ON settled.id = v.attempt_id
         WHERE c.id = v.charge_id AND (
             (settled.id IS NOT NULL AND v.charge_status <> 'charging' AND c.status = 'charging')
-            OR (v.charge_status = 'paid' AND c.status IN ('due', 'charging', 'past_due')))
+            OR (v.charge_status = 'paid' AND c.status IN ('due', 'charging', 'past_due', 'uncollectible')))
         RETURNING c.id
     )
     SELECT v.attempt_id, settled.id IS NOT NULL AS settled, written.id IS NOT NULL AS charge_written,
-           before.status AS status_before, before.imp_uid AS imp_uid_before
-    FROM v LEFT JOIN attempts before ON before.id = v.attempt_id
+           before.status AS status_before, before.imp_uid AS imp_uid_before,
+           before.flagged_at IS NOT NULL AS was_flagged, charge.status AS charge_before
+    FROM v LEFT JOIN attempts before ON before.id = v.attempt_id LEFT JOIN charges charge ON charge.id = v.charge_id
     LEFT JOIN settled ON settled.id = v.attempt_id LEFT JOIN written ON written.id = v.charge_id
 """)
 
@@ -91,19 +95,13 @@ _VOID_OF_CANCELED = text("""
       AND s.id = c.subscription_id AND s.status IN ('canceled', 'ended')
 """)
 
-_NOTE = text("""
-    INSERT INTO audit (at, actor, entity, entity_id, from_status, to_status, reason)
-    SELECT :now, current_setting('application_name'), 'attempt', v.id, v.status, v.status, v.reason
-    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(id bigint, status text, reason text)
-""")
-
 
 @dataclass(frozen=True, slots=True)
 class WriteBack:
     """What became of settlements.
 
     `late` ones met an attempt that was settled already and changed nothing. `contradictions` say that money moved
-    where the books have decided otherwise: they are in the audit, and a person looks at them.
+    where the books have decided otherwise: they are differences, which the sweep or a person settles.
     """
 
     settled: tuple[Settlement, ...]
@@ -123,8 +121,7 @@ def write_back(session: Session, settlements: Sequence[Settlement], *, now: date
     )
     written = [settlement for settlement, row in decided if row.charge_written]
     _follow_up(session, result.settled, written, now)
-    if result.contradictions:
-        _note(session, result.contradictions, fate, now)
+    _note_differences(session, result, fate, now)
     return result
 
 
@@ -137,23 +134,47 @@ def _contradicts(settlement: Settlement, row: Row[Any]) -> bool:
     return bool(row.status_before != AttemptStatus.PAID or row.imp_uid_before != settlement.answer.imp_uid)
 
 
-def _note(session: Session, contradictions: Sequence[Settlement], fate: Mapping[int, Row[Any]], now: datetime) -> None:
-    rows = [
-        {
-            "id": each.attempt.attempt_id,
-            "status": fate[each.attempt.attempt_id].status_before or "missing",
-            "reason": f"contradiction: paid at PortOne ({each.answer.imp_uid}), but the charge was decided otherwise",
-        }
-        for each in contradictions
-    ]
-    session.execute(_NOTE, {"rows": as_rows(rows), "now": now})
+def _note_differences(session: Session, result: WriteBack, fate: Mapping[int, Row[Any]], now: datetime) -> None:
+    """Write down what needs a person, and close what needed one and is settled now."""
+    flagged = [differences.flagged(s.attempt, s.flag) for s in result.settled if s.flag]
+    contradictions = [_difference(s, fate[s.attempt.attempt_id]) for s in result.contradictions]
+    differences.note(session, [*flagged, *contradictions], now=now)
+    unflagged = [s for s in result.settled if fate[s.attempt.attempt_id].was_flagged and not s.flag]
+    if merchant_uids := [s.attempt.request.merchant_uid for s in unflagged]:
+        kinds = [DifferenceKind.UNRESOLVED]
+        differences.gone(session, merchant_uids, kinds, reason="its outcome became clear", now=now)
+
+
+def _difference(settlement: Settlement, row: Row[Any]) -> Noted:
+    if row.status_before is None:
+        kind, said = DifferenceKind.MISSING_HERE, "these books do not have its attempt; the next sweep adopts it"
+    elif row.charge_written:
+        kind, said = DifferenceKind.DECLINED_HERE, "its attempt was settled as declined; the next sweep corrects it"
+    elif row.charge_before == ChargeStatus.VOID:
+        kind, said = DifferenceKind.NOT_OWED, "its charge is void"
+    else:
+        kind, said = DifferenceKind.PAID_TWICE, "its charge was paid by another payment"
+    attempt = settlement.attempt
+    return Noted(
+        kind=kind,
+        status=DifferenceStatus.OPEN,
+        said=f"paid at PortOne, but {said}",
+        merchant_uid=attempt.request.merchant_uid,
+        imp_uid=settlement.answer.imp_uid or "",
+        charge_id=None if row.charge_before is None else attempt.charge_id,
+        attempt_id=None if row.status_before is None else attempt.attempt_id,
+        evidence={
+            "portone": settlement.answer.raw,
+            "books": {"charge": row.charge_before, "attempt": row.status_before, "imp_uid": row.imp_uid_before},
+        },
+    )
 
 
 def _follow_up(session: Session, settled: Sequence[Settlement], written: Sequence[Settlement], now: datetime) -> None:
     """Carry on to subscriptions, keys and channels what became of attempts (`settled`) and of charges (`written`)."""
     declined = [s for s in settled if s.attempt_status is AttemptStatus.DECLINED]
     if paid := [s.attempt.subscription_id for s in written if s.charge_status is ChargeStatus.PAID]:
-        session.execute(_SUBSCRIPTIONS_PAID, {"ids": sorted(paid), "now": now})
+        subscriptions_paid(session, paid, now=now)
     if dunned := [s.attempt.subscription_id for s in written if s.declines > s.attempt.declines]:
         session.execute(_SUBSCRIPTIONS_DECLINED, {"ids": sorted(dunned), "now": now})
     if waiting := [s.attempt.charge_id for s in settled if s.charge_status in CLAIMABLE_CHARGES]:
@@ -166,6 +187,11 @@ def _follow_up(session: Session, settled: Sequence[Settlement], written: Sequenc
     if stops := {s.attempt.request.pg: s.reason for s in declined if s.stops_channel}:
         rows = as_rows({"scope": pg, "reason": reason} for pg, reason in stops.items())
         session.execute(_STOP_CHANNELS, {"rows": rows, "now": now})
+
+
+def subscriptions_paid(session: Session, subscription_ids: Sequence[int], *, now: datetime) -> None:
+    """Move subscriptions of which a charge was paid on to `active`, unless they owe something else."""
+    session.execute(_SUBSCRIPTIONS_PAID, {"ids": sorted(subscription_ids), "now": now})
 
 
 def _row(settlement: Settlement) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from worker.database.claims import CLAIM_LOCK, EVERYTHING
-from worker.database.models import Stop
+from worker.database.watch_models import Stop
 from worker.outcomes import UnknownReason
 
 __all__ = ["EVERYTHING", "await_claims", "calls_in_flight", "claims_under_way", "standing", "start", "stop"]

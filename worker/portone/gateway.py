@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
 from worker.declines import Duplicate, NeedsLookUp, Verdict, classify
-from worker.gateway import ChargeRequest, Found, LookUpFailed, PaymentRecord, StillOurs, always
+from worker.gateway import (
+    ChargeRequest,
+    Found,
+    LookUpFailed,
+    PaymentRecord,
+    Refund,
+    RefundRefused,
+    StillOurs,
+    always,
+)
 from worker.outcomes import (
     Answer,
     Declined,
@@ -79,6 +88,52 @@ class PortOneGateway:
             # Not "nothing found": an answer to somebody else's question proves nothing about ours.
             return LookUpFailed(Answer(http_status=200, message="PortOne's answer is about another merchant_uid"))
         return Found(tuple(records))
+
+    async def payments(self, status: str, *, since: datetime, until: datetime, pause: float) -> Found | LookUpFailed:
+        try:
+            return await self._listed(status, since, until, pause)
+        except (NoAnswer, Refused) as error:
+            return LookUpFailed(error.answer)
+        except NotSent as error:
+            return LookUpFailed(Answer(message=str(error)))
+        except TimeoutError:
+            return LookUpFailed(Answer(message="no answer within the deadline"))
+        except Exception as error:  # noqa: BLE001 - one odd page must not end the sweep for good
+            return LookUpFailed(_defect(error))
+
+    async def _listed(self, status: str, since: datetime, until: datetime, pause: float) -> Found | LookUpFailed:
+        """Read page after page. A list that changes meanwhile has moved payments between pages: read it anew."""
+        pages = self._client.payments_by_status(status, since=since, until=until)
+        records: list[PaymentRecord] = []
+        total = 0
+        while True:
+            await asyncio.sleep(pause)
+            async with asyncio.timeout(self._deadline):
+                page = await anext(pages, None)
+            if page is None:
+                break
+            if records and page.total != total:
+                return LookUpFailed(Answer(http_status=200, message="the list changed while it was read"))
+            total = page.total
+            records += page.payments
+        if len(records) != total:
+            return LookUpFailed(Answer(http_status=200, message="the pages do not hold what they count"))
+        return Found(tuple(records))
+
+    async def refund(self, refund: Refund) -> PaymentRecord | RefundRefused | LookUpFailed:
+        try:
+            async with asyncio.timeout(self._deadline):
+                return await self._client.cancel(
+                    imp_uid=refund.imp_uid, checksum=refund.checksum, tax_free=refund.tax_free, reason=refund.reason
+                )
+        except Refused as error:
+            return RefundRefused(error.answer)
+        except NotSent as error:
+            return RefundRefused(Answer(message=str(error)))
+        except NoAnswer as error:
+            return LookUpFailed(error.answer)
+        except TimeoutError:
+            return LookUpFailed(Answer(message="no answer within the deadline"))
 
     async def aclose(self) -> None:
         await self._client.aclose()

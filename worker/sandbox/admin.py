@@ -37,7 +37,7 @@ class Admin:
     def routes(self) -> list[Route]:
         """List the endpoints; GET reads, POST changes."""
         return [
-            self._route("GET", "/health", self._health),
+            self._route("GET", "/health", self._health, anyone=True),
             self._route("GET", "/ledger", self._ledger),
             self._route("GET", "/charges", self._charges),
             self._route("GET", "/payments", self._payments),
@@ -52,9 +52,9 @@ class Admin:
             self._route("POST", "/reset", self._reset),
         ]
 
-    def _route(self, method: str, path: str, command: Command) -> Route:
+    def _route(self, method: str, path: str, command: Command, *, anyone: bool = False) -> Route:
         async def endpoint(request: Request) -> Response:
-            refused = self._refused(request)
+            refused = None if anyone else self._refused(request)
             if refused is not None:
                 return refused
             try:
@@ -78,6 +78,7 @@ class Admin:
     # reading
 
     def _health(self, _: Request, __: dict[str, Any]) -> Any:
+        """Say that this is the sandbox, to anyone: who takes it for PortOne is to learn better."""
         return {"sandbox": "PortOne V1", "now": self._sandbox.now()}
 
     def _ledger(self, _: Request, __: dict[str, Any]) -> Any:

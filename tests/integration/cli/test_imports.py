@@ -246,6 +246,7 @@ def test_arrears_are_imported_only_when_wanted(again: Again, gold: str, tables: 
         (b"customer_reference;plan;customer_uid;pg\n", "no rows after its first line"),
         (HEADER.replace("label", "pg").encode(), "the column pg is there twice"),
         (HEADER.replace("label", "memo").encode(), "the column 'memo' is unknown"),
+        (line(1).encode(), "does not name its columns in its first line. They are customer_reference, plan,"),
         (f"{HEADER}\n{line(1)}\n".encode("utf-16"), "neither UTF-8 nor CP949"),
         (f"{HEADER}\n{line(1)},\n".encode(), "line 2 has 9 values, the header has 8"),
         (f"{HEADER}\ngildong,gold\n".encode(), "line 2 has 2 values, the header has 8"),

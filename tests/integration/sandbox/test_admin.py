@@ -139,6 +139,8 @@ def test_beyond_loopback_the_admin_api_is_closed_without_a_token(tmp_path: Path)
         answer = httpx.get(f"http://127.0.0.1:{server.port}/_sandbox/ledger")
         assert answer.status_code == 403
         assert "admin token" in answer.json()["error"]
+        # That it is the sandbox, it tells everyone: nobody shall take it for PortOne.
+        assert httpx.get(f"http://127.0.0.1:{server.port}/_sandbox/health").json()["sandbox"] == "PortOne V1"
         credentials = {"imp_key": "sandbox", "imp_secret": "sandbox"}
         assert httpx.post(f"http://127.0.0.1:{server.port}/users/getToken", json=credentials).status_code == 200
     finally:

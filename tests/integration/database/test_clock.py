@@ -1,0 +1,138 @@
+"""The database's clock against a real PostgreSQL, from machines whose own clocks are wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import OperationalError
+
+from tests.fixtures.book import Book
+from tests.fixtures.wrong_clock import WrongClock
+from tests.integration.database.conftest import claim_now, open_all
+from worker.clock import Clock, system_clock
+from worker.database import lookups
+from worker.database.clock import DatabaseClock
+from worker.database.session import Sessions, create_database_engine
+
+NOWHERE = "postgresql:///again?host=/nowhere"
+CLOSE = timedelta(seconds=1)
+"""Far more than asking takes, far less than any clock here is wrong by."""
+
+
+def database_now(engine: Engine) -> datetime:
+    with engine.connect() as connection:
+        now: datetime = connection.scalars(text("SELECT clock_timestamp()")).one()
+        return now
+
+
+def telling() -> tuple[list[float], Callable[[timedelta], None]]:
+    """What a clock told, in whole seconds, and whom it is to tell."""
+    told: list[float] = []
+    return told, lambda ahead: told.append(round(ahead.total_seconds()))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"minutes": 2},  # leases of others look over too early
+        {"minutes": -2},  # and here too late
+        {"days": 400},  # a machine without a battery
+        {"seconds": 2},  # below any warning, and still a quiet period's share in a test
+    ],
+    ids=str,
+)
+def test_a_wrong_clock_tells_the_databases_time_once_it_has_asked(engine: Engine, wrong: dict[str, float]):
+    clock = DatabaseClock(WrongClock(**wrong))
+    clock.sync(engine)
+    assert abs(clock() - database_now(engine)) < CLOSE
+    assert clock().tzinfo is UTC
+
+
+def test_it_asks_within_a_transaction_too_and_not_for_that_transactions_start(sessions: Sessions, engine: Engine):
+    clock = DatabaseClock(WrongClock(minutes=2))
+    with sessions.begin() as session:
+        session.execute(text("SELECT pg_sleep(1.5)"))
+        clock.sync(session)
+    assert abs(clock() - database_now(engine)) < CLOSE
+
+
+def test_a_clock_that_never_asked_is_the_systems():
+    assert abs(DatabaseClock()() - system_clock()) < CLOSE
+
+
+def test_a_difference_within_what_the_round_trip_leaves_open_is_ignored(engine: Engine):
+    system = WrongClock(seconds=-0.02)
+    system.takes_seconds = 0.1  # so the database may be from 80 ms behind to 20 ms ahead
+    clock = DatabaseClock(system)
+    clock.sync(engine)
+    assert clock._ahead == timedelta(0)
+
+
+def test_a_slow_answer_does_not_spoil_what_a_quick_one_said(engine: Engine):
+    """As when a process is frozen over its question and thawed."""
+    system = WrongClock(minutes=2)
+    clock = DatabaseClock(system)
+    clock.sync(engine)
+    correction = clock._ahead
+    system.takes_seconds = 0.1
+    clock.sync(engine)
+    assert clock._ahead == correction
+
+
+def test_a_clock_set_back_over_the_question_says_nothing(engine: Engine):
+    system = WrongClock(minutes=2)
+    clock = DatabaseClock(system)
+    clock.sync(engine)
+    correction = clock._ahead
+    system.set_back = timedelta(hours=1)
+    clock.sync(engine)
+    assert clock._ahead == correction
+
+
+def test_when_the_database_does_not_answer_the_correction_stays(engine: Engine):
+    clock = DatabaseClock(WrongClock(minutes=2))
+    clock.sync(engine)
+    dead = create_database_engine(NOWHERE, actor="test")
+    with pytest.raises(OperationalError):
+        clock.sync(dead)
+    assert abs(clock() - database_now(engine)) < CLOSE
+
+
+def test_a_machine_whose_clock_is_set_right_is_followed(engine: Engine):
+    system = WrongClock(minutes=2)
+    clock = DatabaseClock(system)
+    clock.sync(engine)
+    system.ahead = timedelta(0)
+    clock.sync(engine)
+    assert abs(clock() - database_now(engine)) < CLOSE
+
+
+def test_a_wrong_clock_is_told_of_once_per_change(engine: Engine):
+    told, tell = telling()
+    system = WrongClock(minutes=2)
+    clock = DatabaseClock(system, tell=tell)
+    for ahead in (120, 120, 121, 140, 0, 0, 29, -45):
+        system.ahead = timedelta(seconds=ahead)
+        clock.sync(engine)
+    # 121 and 140 are the same story; 29 agrees well enough; behind is another story than agreeing
+    assert told == [-120, 0, 45]
+
+
+def test_a_worker_that_is_two_minutes_ahead_abandons_nobodys_attempt(sessions: Sessions, book: Book):
+    """Its own clock says that the lease is over; the database's knows better."""
+    book.subscribe(now=system_clock(), starts_on=system_clock().date() - timedelta(days=2))
+    open_all(sessions, system_clock())
+    assert claim_now(sessions, now=system_clock()) != []  # a lease of two minutes
+
+    def abandoned(clock: Clock) -> int:
+        with sessions() as session:
+            if isinstance(clock, DatabaseClock):
+                clock.sync(session)
+            return lookups.abandon(session, now=clock(), limit=10)  # rolled back
+
+    wrong = WrongClock(minutes=2, seconds=5)
+    assert abandoned(wrong) == 1
+    assert abandoned(DatabaseClock(wrong)) == 0

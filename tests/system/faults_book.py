@@ -1,0 +1,104 @@
+"""The book of a fault run: whose cards misbehave how, what of it is secret, and how each story must end."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from schedules.plans import Plan
+from worker.catalog import add_plan
+from worker.database.session import Sessions
+from worker.imports import import_subscriptions
+from worker.sandbox import stories
+from worker.sandbox.behaviours import Behaviour, Reply, decline, pay, slow, troubled
+from worker.sandbox.client import SandboxAdmin
+
+MAX_AMOUNT = 100_000
+
+MARKS = ("kestrel", "매사냥꾼", "010-5550-", "falconry.example", "횃대길", "card-serial")
+"""Parts of every customer_uid and of everything about a key's holder; none of them may ever be printed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """So many subscriptions whose cards behave alike, and where their charges must stand at the end."""
+
+    count: int
+    story: tuple[Behaviour, ...]
+    ends: str = "paid"
+    pg: str = "kakaopay"
+
+
+def shares(total: int) -> tuple[Share, ...]:
+    """Deal out the stories of a run; whoever is left pays at once."""
+    odd = (
+        Share(40, (troubled(Reply.DROP, charged=True), pay())),
+        Share(30, (troubled(Reply.DROP, charged=False), pay()), pg="payco"),
+        Share(30, (troubled(Reply.HANG, charged=True), pay()), pg="payco"),
+        Share(20, (troubled(Reply.HANG, charged=False), pay())),
+        Share(20, (troubled(Reply.CUT, charged=True), pay())),
+        Share(20, (troubled(Reply.ERROR, charged=True), pay())),
+        Share(20, (troubled(Reply.UNAVAILABLE, charged=False), pay()), pg="payco"),
+        Share(20, (slow(2.5),)),  # charged after we gave up on it
+        Share(30, (decline("UNDER_CONSTRUCTION", "잠시 후 다시 시도해 주세요"), pay())),  # transient: tried again soon
+        Share(20, (decline("LACK_BALANCE", "잔액이 부족합니다"),), ends="past_due"),  # tomorrow's calendar
+        Share(10, (decline("CC54", "유효기간 경과"),), ends="past_due", pg="payco"),  # a dead key
+    )
+    left = total - sum(share.count for share in odd)
+    return (*odd, Share(left - left // 2, (pay(),)), Share(left // 2, (pay(),), pg="payco"))
+
+
+def ends(total: int) -> Counter[str]:
+    """Say how many charges must have which status when every story has ended."""
+    statuses: Counter[str] = Counter()
+    for share in shares(total):
+        statuses[share.ends] += share.count
+    return statuses
+
+
+def fill(sessions: Sessions, portone: SandboxAdmin, folder: Path, *, total: int, now: datetime) -> None:
+    """Make the keys, with their holders, and import the subscriptions; trouble comes evenly throughout."""
+    dealt = list(_dealt(total))
+    portone.create_keys(_key(number, share) for number, share in enumerate(dealt))
+    plan = {"code": "letter", "name": "아침 편지", "amount": "9900", "cadence": "month", "charge_hour": "0"}
+    add_plan(sessions, Plan.parse(plan), max_amount=MAX_AMOUNT, now=now)
+    path = folder / "book.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(["customer_reference", "plan", "customer_uid", "pg"])
+        for number, share in enumerate(dealt):
+            rows.writerow([f"customer-{number:05d}", "letter", _customer_uid(number), share.pg])
+    import_subscriptions(sessions, path, max_amount=MAX_AMOUNT, now=now)
+    path.unlink()
+
+
+def _dealt(total: int) -> Iterator[Share]:
+    """Give every subscription its share in turn, so that each stretch of the book has its part of the trouble."""
+    owed = dict.fromkeys(shares(total), 0.0)
+    for _ in range(total):
+        for share in owed:
+            owed[share] += share.count / total
+        chosen = max(owed, key=lambda share: owed[share])
+        owed[chosen] -= 1
+        yield chosen
+
+
+def _customer_uid(number: int) -> str:
+    return f"kestrel_{number:05d}"
+
+
+def _key(number: int, share: Share) -> dict[str, object]:
+    return {
+        "customer_uid": _customer_uid(number),
+        "pg": share.pg,
+        "behaviours": stories.written(share.story),
+        "customer_id": f"card-serial-{number:05d}",
+        "customer_name": f"매사냥꾼{number:05d}",
+        "customer_tel": f"010-5550-{number:04d}",
+        "customer_email": f"keeper{number:05d}@falconry.example",
+        "customer_addr": f"서울시 횃대길 {number}",
+    }

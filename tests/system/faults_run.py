@@ -1,0 +1,126 @@
+"""One fault run: a book is charged while everything is struck in turn, and at the end the books agree."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+
+from tests.system import faults_book
+from tests.system.faults import Fault, in_order
+from tests.system.faults_secrets import assert_nothing_secret_was_printed
+from tests.system.faults_site import PASSWORD, FaultSite, actors, fault_site
+from worker.sandbox.switches import Repeat
+
+CHARGES = 2_000
+BETWEEN = 40
+"""So many payments must move between the recovery from one fault and the next."""
+
+UNFORGIVING = {"repeated_paid": Repeat.ACCEPT, "repeated_failed": Repeat.ACCEPT, "repeated_in_flight": Repeat.ACCEPT}
+"""A PortOne that charges whatever it is sent, however often: nobody but us keeps a period from being paid twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Struck:
+    """One line of the report; all times in seconds. `moved` and `healed` count from the end of the trouble."""
+
+    fault: str
+    at: float
+    paid: int
+    trouble: float
+    moved: float
+    healed: float
+
+
+class FaultRun:
+    """Strikes a site in the order of a seed, and remembers."""
+
+    def __init__(self, site: FaultSite, seed: int) -> None:
+        self.site, self.seed = site, seed
+        self.struck: list[Struck] = []
+        self.seconds = 0.0
+        self._began = monotonic()
+
+    def go(self) -> None:
+        site = self.site
+        site.portone.switch(latency_seconds=[0.4, 0.8], **UNFORGIVING)
+        faults_book.fill(site.sessions, site.portone, site.logs.parent, total=CHARGES, now=datetime.now(UTC))
+        site.workers += [site.add_worker(), site.add_worker()]
+        site.beats += [site.add_beat(), site.add_beat()]
+        fast = site.add_worker(app="tests.system.fast_clock")
+        self._began = monotonic()
+        for fault in in_order(self.seed):
+            self._wait_for_payments(BETWEEN)
+            self._strike(fault)
+        assert site.claimed_by(actors(fast)) > 0, "the worker whose clock is wrong has done nothing"
+        self._finish()
+
+    def _wait_for_payments(self, number: int) -> None:
+        enough = self.site.paid() + number
+        self.site.until(f"{number} payments move", lambda: self.site.paid() >= enough)
+
+    def _strike(self, fault: Fault) -> None:
+        site, at, paid = self.site, monotonic(), self.site.paid()
+        healed = fault.strike(site)
+        over, request = monotonic(), site.newest_request()
+        site.until(f"payments move after {fault.words}", lambda: site.paid_since(request))
+        moved = monotonic()
+        site.until(f"recovered from {fault.words}", healed)
+        done = monotonic()
+        self.struck.append(Struck(fault.words, at - self._began, paid, over - at, moved - over, done - over))
+
+    def _finish(self) -> None:
+        """No more trouble: PortOne is quick, and every story comes to its end by itself."""
+        site = self.site
+        site.portone.switch(latency_seconds=[0.01, 0.05])
+        ends = faults_book.ends(CHARGES)
+        site.until("every story has ended", lambda: site.statuses() == ends, patience=90)
+        self.seconds = monotonic() - self._began
+
+    def judge(self) -> None:
+        """The promises, on the ledger and in the database."""
+        site = self.site
+        really = Counter(site.portone.charges().values())
+        assert set(really) == {1}, f"charged more than once: {site.portone.report().charged_twice}"
+        comparison = site.comparison()
+        assert comparison.agrees, comparison
+        assert site.open_attempts() == {}
+        assert site.said(b"decided otherwise here") == 0, "a look-up was believed that was wrong"
+        assert site.value("SELECT count(*) FROM attempts WHERE started_at > clock_timestamp()") == 0
+        running = [*site.workers, *site.beats]
+        assert [part.name for part in running if part.ended is not None] == [], "ended by itself"
+
+    def report(self) -> str:
+        """What was struck, when, and how long it took until payments moved and the struck part worked again."""
+        head = f"{'at':>6} {'paid':>6}  {'fault':<48} {'trouble':>8} {'payment':>8} {'healed':>8}"
+        lines = [
+            f"{each.at:>5.1f}s {each.paid:>6,}  {each.fault:<48} {each.trouble:>7.1f}s {each.moved:>7.1f}s "
+            f"{each.healed:>7.1f}s"
+            for each in self.struck
+        ]
+        title = f"{CHARGES:,} charges under {len(self.struck)} faults, seed {self.seed}; two beats and a worker whose "
+        end = f"every story ended after {self.seconds:.0f} s; requests to charge: "
+        return "\n".join(
+            (
+                f"\n{title}clock is two minutes ahead, throughout",
+                head,
+                *lines,
+                f"{end}{self.site.portone.report().again_requests:,}",
+            )
+        )
+
+
+def tell_run(folder: Path, seed: int) -> str:
+    """Do a whole run in a folder, judge it, and give its report. Everything that was printed stays in `logs`."""
+    with fault_site(folder) as site:
+        run = FaultRun(site, seed)
+        try:
+            run.go()
+            run.judge()
+        finally:
+            report = run.report()
+            (folder / "logs" / "report.txt").write_text(report)
+    assert_nothing_secret_was_printed(folder / "logs", folder / "ledger.sqlite", [*faults_book.MARKS, PASSWORD])
+    return report

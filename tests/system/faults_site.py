@@ -1,0 +1,169 @@
+"""Where a fault run takes place: servers and processes of its own, and what their ledger and database tell of it."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import text
+
+from tests.system.conftest import Site
+from tests.system.faults_servers import CrashingPostgres, ForgetfulValkey, Sandbox, family, thaw
+from worker.database import migrations
+from worker.database.session import create_database_engine, session_factory
+from worker.sandbox.client import SandboxAdmin
+from worker.sandbox.reports import AGAIN
+from worker.settings import Settings
+from worker.supervision import Part, start_part
+
+VARIABLES = {
+    "AGAIN_TICK_SECONDS": "1",
+    "AGAIN_WINDOW": "10",
+    "AGAIN_PUMP_SECONDS": "4",
+    "AGAIN_CONNECT_TIMEOUT_SECONDS": "1",
+    "AGAIN_READ_TIMEOUT_SECONDS": "2",
+    "AGAIN_SETTLE_SECONDS": "2",
+    "AGAIN_QUIET_PERIOD_SECONDS": "11",
+    "AGAIN_LADDER_SECONDS": "2,4,6,8,10,12,14,16,18,20,25,30,40,50,60,90,120",
+    "AGAIN_NOT_CHARGED_DELAY_SECONDS": "1",
+    "AGAIN_TRANSIENT_DELAY_SECONDS": "1",
+}
+PASSWORD = "perch-and-jess"
+"""Stands in the database's address, and must never be printed."""
+
+_CLAIMED_BY = """
+    SELECT count(*) FROM audit
+    WHERE entity = 'attempt' AND to_status = 'started' AND actor = ANY(:actors) AND id > :after
+"""
+_OPEN_OF = """
+    SELECT count(*) FROM attempts a WHERE a.status = 'started' AND (
+        SELECT actor FROM audit WHERE entity = 'attempt' AND entity_id = a.id AND to_status = 'started'
+        ORDER BY id DESC LIMIT 1) = ANY(:actors)
+"""
+
+
+@dataclass
+class FaultSite(Site):
+    """A site whose every part may be struck. What supervisors do, replacing a process that ended, it does too."""
+
+    postgres: CrashingPostgres = field(kw_only=True)
+    broker: ForgetfulValkey = field(kw_only=True)
+    sandbox: Sandbox = field(kw_only=True)
+    workers: list[Part] = field(default_factory=list)
+    beats: list[Part] = field(default_factory=list)
+    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def start(self, name: str, *command: str, app: str = "tests.system.faults_app") -> Part:
+        environment = self.settings.environment(
+            AGAIN_DATABASE_URL=self.database_url,
+            AGAIN_BROKER_URL=self.broker_url,
+            PYTHONPATH=str(Path(__file__).parents[2]),
+        )
+        part = start_part(name, (sys.executable, "-m", "celery", "-A", app, *command), environment, self.logs)
+        self.parts.append(part)
+        return part
+
+    def add_worker(self, *, app: str = "tests.system.faults_app") -> Part:
+        name = f"worker{next(self._numbers)}"
+        words = ("-P", "prefork", "-c", "2", "-l", "INFO", "-n", f"{name}@%h", "--without-gossip", "--without-mingle")
+        return self.start(name, "worker", *words, app=app)
+
+    def add_beat(self) -> Part:
+        name = f"beat{next(self._numbers)}"
+        return self.start(name, "beat", "-l", "INFO", "-s", str(self.logs.parent / f"{name}-schedule"))
+
+    # --- what the ledger tells --------------------------------------------------------------------------------------
+
+    def paid(self) -> int:
+        return self.portone.report().charges
+
+    def newest_request(self, after: int = 0) -> int:
+        return max((request["number"] for request in self.portone.requests(after=after)), default=after)
+
+    def paid_since(self, request: int) -> bool:
+        """Say whether a request that arrived after this one has moved money."""
+        later = self.portone.requests(after=request, endpoint=AGAIN)
+        return any(each["result"] == "charged" for each in later)
+
+    # --- what the database tells ------------------------------------------------------------------------------------
+
+    def value(self, sql: str, **values: Any) -> Any:
+        with self.sessions() as session:
+            return session.scalar(text(sql), values)
+
+    def newest_audit(self) -> int:
+        return int(self.value("SELECT coalesce(max(id), 0) FROM audit"))
+
+    def noted(self, status: str, after: int) -> int:
+        """Count the attempts that were given a status since."""
+        sql = "SELECT count(*) FROM audit WHERE entity = 'attempt' AND to_status = :status AND id > :after"
+        return int(self.value(sql, status=status, after=after))
+
+    def claimed_by(self, actors: list[str], after: int = 0) -> int:
+        return int(self.value(_CLAIMED_BY, actors=actors, after=after))
+
+    def open_of(self, actors: list[str]) -> int:
+        """Count the attempts that were claimed by these and are not settled."""
+        return int(self.value(_OPEN_OF, actors=actors))
+
+    def said(self, words: bytes) -> int:
+        """Count how often the logs of all parts say something."""
+        return sum(part.log.read_bytes().count(words) for part in self.parts)
+
+    # --- the end ----------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """End everything as an operator would, all at once, and bring the database's log to the others."""
+        running = [part for part in self.parts if part.ended is None]
+        for part in running:
+            thaw(part)
+            part.process.send_signal(signal.SIGTERM)
+        for part in running:
+            part.stop(patience=20)
+        shutil.copy(self.postgres.log, self.logs / "postgres.log")
+
+
+def actors(part: Part) -> list[str]:
+    """Name a worker's present processes as the audit does."""
+    return [f"worker {socket.gethostname()}:{process.pid}" for process in family(part)]
+
+
+@contextmanager
+def fault_site(folder: Path) -> Iterator[FaultSite]:
+    """Start servers of this run's own in a folder that PostgreSQL's user can enter."""
+    logs = folder / "logs"
+    logs.mkdir()
+    with ExitStack() as closing:
+        postgres = CrashingPostgres(folder / "postgres")
+        closing.callback(postgres.close)
+        broker = ForgetfulValkey(logs)
+        closing.callback(broker.close)
+        sandbox = Sandbox(folder / "ledger.sqlite", logs)
+        closing.callback(sandbox.close)
+        portone = closing.enter_context(SandboxAdmin(sandbox.base_url))
+        engine = create_database_engine(postgres.url, actor="test")
+        closing.callback(engine.dispose)
+        migrations.upgrade(engine)
+        settings = Settings.from_env({**VARIABLES, "AGAIN_SANDBOX_URL": sandbox.base_url})
+        url = postgres.url.replace("postgres:@", f"postgres:{PASSWORD}@")
+        site = FaultSite(
+            settings,
+            url,
+            broker.url,
+            session_factory(engine),
+            portone,
+            logs,
+            postgres=postgres,
+            broker=broker,
+            sandbox=sandbox,
+        )
+        closing.callback(site.close)
+        yield site

@@ -1,0 +1,34 @@
+"""2,000 charges while everything that can be killed, frozen or emptied is; nothing is repaired by hand."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.system.faults_run import tell_run
+
+SEED = 1
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Not pytest's own folder: that is closed to the user that PostgreSQL runs as under root."""
+    with tempfile.TemporaryDirectory(prefix="again-faults-") as folder:
+        yield Path(folder)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "seed" in metafunc.fixturenames:
+        asked = metafunc.config.getoption("--seed", default=None)
+        metafunc.parametrize("seed", [SEED if asked is None else asked])
+
+
+def test_a_book_is_charged_once_and_whole_through_every_fault(
+    folder: Path, seed: int, capsys: pytest.CaptureFixture[str]
+):
+    report = tell_run(folder, seed)
+    with capsys.disabled():
+        print(report)

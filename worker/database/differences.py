@@ -1,0 +1,161 @@
+"""What our books say about payments found at PortOne, and the rows of what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from worker.database.rows import as_rows
+from worker.differences import Books, DifferenceKind, DifferenceStatus
+from worker.gateway import PaymentRecord
+from worker.lifecycle import AttemptStatus, ChargeStatus
+from worker.merchant_uid import MerchantUid
+from worker.settlement import OpenAttempt
+
+_BOOKS = text("""
+    SELECT v.place, s.id AS subscription_id, c.id AS charge_id, c.status AS charge_status, c.amount, c.currency,
+           COALESCE(c.refunded, 0) AS refunded, a.id AS attempt_id, a.status AS attempt_status, a.imp_uid,
+           a.flagged_at IS NOT NULL AS flagged,
+           (SELECT min(o.merchant_uid) FROM attempts o
+            WHERE o.charge_id = c.id AND o.status = 'paid' AND o.merchant_uid <> v.merchant_uid) AS paid_by
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(
+        place integer, merchant_uid text, subscription text, period_start timestamptz)
+    LEFT JOIN subscriptions s ON s.code = v.subscription
+    LEFT JOIN charges c ON c.subscription_id = s.id AND c.period_start = v.period_start
+    LEFT JOIN attempts a ON a.merchant_uid = v.merchant_uid
+    ORDER BY v.place
+""")
+
+# What a person has decided stays decided, however often it is found again.
+_NOTE = text("""
+    INSERT INTO differences AS d (kind, status, status_reason, status_at, merchant_uid, imp_uid, charge_id, attempt_id,
+                                  evidence, found_at, seen_at)
+    SELECT v.kind, v.status, v.said, :now, v.merchant_uid, v.imp_uid, v.charge_id, v.attempt_id, v.evidence, :now, :now
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(
+        kind text, status text, said text, merchant_uid text, imp_uid text, charge_id bigint, attempt_id bigint,
+        evidence jsonb)
+    ON CONFLICT (kind, merchant_uid, imp_uid) DO UPDATE SET
+        seen_at = excluded.seen_at,
+        charge_id = COALESCE(excluded.charge_id, d.charge_id), attempt_id = COALESCE(excluded.attempt_id, d.attempt_id),
+        evidence = CASE WHEN d.status = 'resolved' THEN d.evidence ELSE excluded.evidence END,
+        status = CASE WHEN d.status = 'resolved' THEN d.status ELSE excluded.status END,
+        status_reason = CASE WHEN d.status = 'resolved' THEN d.status_reason ELSE excluded.status_reason END,
+        status_at = CASE WHEN d.status IN ('resolved', excluded.status) THEN d.status_at ELSE excluded.status_at END
+    RETURNING d.id, d.status, xmax = 0 AS is_new
+""")
+
+_GONE = text("""
+    UPDATE differences SET status = 'gone', status_reason = :reason, status_at = :now
+    WHERE status = 'open' AND kind = ANY(:kinds) AND merchant_uid = ANY(:merchant_uids)
+    RETURNING id
+""")
+
+# Paid here in the window, and not among PortOne's payments. What a person has looked at already is left out.
+_UNSEEN = text("""
+    SELECT a.id AS attempt_id, a.charge_id, a.merchant_uid, a.imp_uid, c.amount, c.currency, c.paid_at
+    FROM charges c JOIN attempts a ON a.charge_id = c.id AND a.status = 'paid'
+    WHERE c.paid_at >= :since AND c.paid_at < :until
+      AND NOT EXISTS (SELECT FROM unnest(CAST(:seen AS text[])) AS seen (imp_uid) WHERE seen.imp_uid = a.imp_uid)
+      AND NOT EXISTS (
+        SELECT FROM differences d
+        WHERE d.kind = 'not_there' AND d.merchant_uid = a.merchant_uid AND d.status = 'resolved')
+    ORDER BY a.id
+""")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noted:
+    """A difference to write down. `evidence` holds both sides, as far as they may be stored."""
+
+    kind: DifferenceKind
+    status: DifferenceStatus
+    said: str
+    merchant_uid: str
+    imp_uid: str = ""
+    charge_id: int | None = None
+    attempt_id: int | None = None
+    evidence: Mapping[str, Any]
+
+
+def books_of(session: Session, payments: Sequence[tuple[PaymentRecord, MerchantUid]]) -> list[Books]:
+    """Read what we have about each of these payments of ours, in their order."""
+    rows = [
+        {
+            "place": place,
+            "merchant_uid": record.merchant_uid,
+            "subscription": parts.subscription_code,
+            "period_start": parts.period_start,
+        }
+        for place, (record, parts) in enumerate(payments)
+    ]
+    return [_books(row) for row in session.execute(_BOOKS, {"rows": as_rows(rows)})]
+
+
+def note(session: Session, noted: Iterable[Noted], *, now: datetime) -> int:
+    """Write differences down, one row each however often they are found; returns how many are new and open."""
+    # One statement cannot touch a row twice.
+    unique = {(each.kind, each.merchant_uid, each.imp_uid): each for each in noted}
+    if not unique:
+        return 0
+    written = session.execute(_NOTE, {"rows": as_rows(map(_row, unique.values())), "now": now})
+    return sum(row.is_new and row.status == DifferenceStatus.OPEN for row in written)
+
+
+def gone(
+    session: Session, merchant_uids: Sequence[str], kinds: Iterable[DifferenceKind], *, reason: str, now: datetime
+) -> int:
+    """Close open differences that are none any more; returns how many."""
+    wanted = {"merchant_uids": list(merchant_uids), "kinds": [kind.value for kind in kinds]}
+    return len(session.execute(_GONE, {**wanted, "reason": reason, "now": now}).all())
+
+
+def unseen(session: Session, *, since: datetime, until: datetime, seen: Sequence[str]) -> Sequence[Row[Any]]:
+    """List the attempts that were paid in a window, by PortOne's own times, and whose imp_uids are not among `seen`."""
+    return session.execute(_UNSEEN, {"since": since, "until": until, "seen": list(seen)}).all()
+
+
+def flagged(attempt: OpenAttempt, reason: str) -> Noted:
+    """Make the difference of an attempt whose look-ups are spent or told something odd."""
+    return Noted(
+        kind=DifferenceKind.UNRESOLVED,
+        status=DifferenceStatus.OPEN,
+        said=reason,
+        merchant_uid=attempt.request.merchant_uid,
+        charge_id=attempt.charge_id,
+        attempt_id=attempt.attempt_id,
+        evidence={"portone": None, "books": {"attempt": AttemptStatus.UNKNOWN.value, "reason": reason}},
+    )
+
+
+def _books(row: Row[Any]) -> Books:
+    return Books(
+        subscription_id=row.subscription_id,
+        charge_id=row.charge_id,
+        charge_status=None if row.charge_status is None else ChargeStatus(row.charge_status),
+        amount=row.amount,
+        currency=row.currency,
+        refunded=row.refunded,
+        attempt_id=row.attempt_id,
+        attempt_status=None if row.attempt_status is None else AttemptStatus(row.attempt_status),
+        imp_uid=row.imp_uid,
+        paid_by=row.paid_by,
+        flagged=bool(row.flagged),
+    )
+
+
+def _row(noted: Noted) -> dict[str, Any]:
+    return {
+        "kind": noted.kind,
+        "status": noted.status,
+        "said": noted.said,
+        "merchant_uid": noted.merchant_uid,
+        "imp_uid": noted.imp_uid,
+        "charge_id": noted.charge_id,
+        "attempt_id": noted.attempt_id,
+        "evidence": noted.evidence,
+    }

@@ -1,0 +1,112 @@
+"""Sweeps as rows: begun, taken by one worker at a time, moved on window by window, finished."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from worker.database.watch_models import Sweep
+
+_BEGIN = text("""
+    INSERT INTO sweeps (reason, holds_claims, since, until, position, started_at, lease_until)
+    VALUES (:reason, :holds_claims, :since, :until, :since, :now, :now)
+    RETURNING id
+""")
+
+# One of its kind a day, however many beats ask: the lock makes the second see the first one's row.
+_DAILY_LOCK = text("SELECT pg_advisory_xact_lock(hashtext('again.sweep'))")
+_DAILY_IS_DUE = text("""
+    SELECT NOT EXISTS (SELECT FROM sweeps WHERE reason = 'daily' AND (started_at > :after OR finished_at IS NULL))
+""")
+
+# What holds claims comes first.
+_TAKE = text("""
+    UPDATE sweeps SET lease_until = :lease_until
+    WHERE id = (
+        SELECT id FROM sweeps WHERE finished_at IS NULL AND lease_until <= :now
+        ORDER BY holds_claims DESC, id LIMIT 1 FOR UPDATE SKIP LOCKED
+    )
+    RETURNING id, reason, holds_claims, since, until, position
+""")
+
+_ADVANCE = text("""
+    UPDATE sweeps
+    SET position = GREATEST(position, :position), lease_until = :lease_until, payments = payments + :payments,
+        strangers = strangers + :strangers, repaired = repaired + :repaired, found = found + :found,
+        finished_at = CASE WHEN :position >= until THEN CAST(:now AS timestamptz) END
+    WHERE id = :id AND finished_at IS NULL
+    RETURNING finished_at IS NOT NULL
+""")
+
+_LEAVE = text("UPDATE sweeps SET lease_until = :now WHERE id = :id AND finished_at IS NULL")
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A sweep that is ours for a while."""
+
+    id: int
+    reason: str
+    holds_claims: bool
+    since: datetime
+    until: datetime
+    position: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """What a window held."""
+
+    payments: int = 0
+    strangers: int = 0
+    repaired: int = 0
+    found: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            payments=self.payments + other.payments,
+            strangers=self.strangers + other.strangers,
+            repaired=self.repaired + other.repaired,
+            found=self.found + other.found,
+        )
+
+
+def begin(session: Session, *, reason: str, holds_claims: bool, since: datetime, until: datetime, now: datetime) -> int:
+    """Begin a sweep of the payments made from `since` to `until`, and return its id; whoever looks next takes it."""
+    parameters = {"reason": reason, "holds_claims": holds_claims, "since": since, "until": until, "now": now}
+    return int(session.execute(_BEGIN, parameters).scalar_one())
+
+
+def begin_daily(session: Session, *, every: timedelta, span: timedelta, now: datetime) -> bool:
+    """Begin the regular sweep over the last `span`, unless one began within `every` or is under way."""
+    session.execute(_DAILY_LOCK)
+    if not session.execute(_DAILY_IS_DUE, {"after": now - every}).scalar_one():
+        return False
+    begin(session, reason="daily", holds_claims=False, since=now - span, until=now, now=now)
+    return True
+
+
+def take(session: Session, *, now: datetime, lease: timedelta) -> Taken | None:
+    """Take an unfinished sweep that nobody works on. Should we die, it is anybody's again after `lease`."""
+    row = session.execute(_TAKE, {"now": now, "lease_until": now + lease}).one_or_none()
+    return None if row is None else Taken(*row)
+
+
+def advance(
+    session: Session, sweep_id: int, *, position: datetime, counts: Counts, now: datetime, lease: timedelta
+) -> bool:
+    """Move a sweep on; True when that was its end."""
+    parameters = {"id": sweep_id, "position": position, "now": now, "lease_until": now + lease, **asdict(counts)}
+    return bool(session.execute(_ADVANCE, parameters).scalar())
+
+
+def leave(session: Session, sweep_id: int, *, now: datetime) -> None:
+    """Give a sweep back before its lease ends."""
+    session.execute(_LEAVE, {"id": sweep_id, "now": now})
+
+
+def named(session: Session, sweep_id: int) -> Sweep | None:
+    return session.get(Sweep, sweep_id)

@@ -1,0 +1,172 @@
+"""The sweep: every payment that PortOne has against the books, window by window.
+
+It finds what the look-ups of single attempts cannot: payments that these books have forgotten or never knew, declines
+that were none, money given back elsewhere, and payments made twice. What PortOne's evidence leaves no choice about is
+written into the books; the rest becomes a difference that waits for a person. Nothing is charged by it, and nothing
+given back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from time import monotonic
+
+import structlog
+
+from worker.clock import Clock
+from worker.comparing import MONEY_MOVED, compare_page, compare_window
+from worker.database import sweeps
+from worker.database.session import Sessions
+from worker.database.sweeps import Counts, Taken
+from worker.gateway import Gateway, LookUpFailed, PaymentRecord
+
+WINDOW = timedelta(days=1)
+"""One step of a sweep; PortOne allows 90 days (documented), but what a crash repeats should be little."""
+
+OVERLAP = timedelta(minutes=10)
+"""Every window begins so much before the last one's end: a payment may show late (404 just after it, seen)."""
+
+PAGE = 500
+LEASE = timedelta(minutes=10)
+"""How long a sweep is ours without a sign of life: longer than any window takes."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepPolicy:
+    """How often, how far back, how fast; and what is ours."""
+
+    every: timedelta
+    span: timedelta
+    pause: float  # in seconds, before each request
+    quiet_period: timedelta  # a younger payment that PortOne does not show is not missed yet
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one run did; flower shows it as the task's result."""
+
+    sweep: int | None
+    reason: str
+    position: str
+    finished: bool
+    payments: int
+    strangers: int
+    repaired: int
+    found: int
+    ended: str
+
+    def summary(self) -> dict[str, object]:
+        return asdict(self)
+
+
+NOTHING_TO_DO = Swept(None, "", "", finished=False, payments=0, strangers=0, repaired=0, found=0, ended="nothing due")
+
+
+async def sweep(
+    sessions: Sessions,
+    gateway: Gateway,
+    *,
+    clock: Clock,
+    policy: SweepPolicy,
+    budget: timedelta,
+    stopping: Callable[[], bool],
+    monotonic: Callable[[], float] = monotonic,
+) -> Swept:
+    """Carry on with the sweep that is under way, or begin the regular one when its time has come."""
+    taken = await asyncio.to_thread(_take, sessions, clock(), policy)
+    if taken is None:
+        return NOTHING_TO_DO
+    run = _Run(sessions, gateway, clock, policy, taken)
+    started = monotonic()
+
+    def over() -> bool:
+        return stopping() or monotonic() - started >= budget.total_seconds()
+
+    try:
+        ended = await run.walk(over)
+    finally:
+        await asyncio.to_thread(_leave, sessions, taken, clock())
+    swept = Swept(
+        taken.id, taken.reason, run.position.isoformat(), finished=run.finished, ended=ended, **asdict(run.counts)
+    )
+    if run.finished or swept.repaired or swept.found:
+        log.info("swept", **swept.summary())
+    return swept
+
+
+class _Run:
+    """One worker's share of a sweep."""
+
+    def __init__(self, sessions: Sessions, gateway: Gateway, clock: Clock, policy: SweepPolicy, taken: Taken) -> None:
+        self._sessions, self._gateway, self._clock = sessions, gateway, clock
+        self._policy, self._taken = policy, taken
+        self.position, self.finished, self.counts = taken.position, False, Counts()
+
+    async def walk(self, over: Callable[[], bool]) -> str:
+        """Go on window by window; says why it ended."""
+        while not self.finished:
+            if over():
+                return "time budget spent"
+            end = min(self.position + WINDOW, self._taken.until, self._clock())
+            failed = await self._window(self.position - OVERLAP, end)
+            if failed is not None:
+                log.warning("sweep waits: PortOne's list could not be read", reason=failed.answer.message)
+                return "list not read"
+            if not self.finished and end < self.position + WINDOW and end < self._taken.until:
+                self.position = end
+                return "up to date; its end is still ahead"
+            self.position = end
+        return "finished"
+
+    async def _window(self, since: datetime, until: datetime) -> LookUpFailed | None:
+        """Compare one window, whole or not at all; then move on."""
+        payments: list[PaymentRecord] = []
+        for status in MONEY_MOVED:
+            found = await self._gateway.payments(status, since=since, until=until, pause=self._policy.pause)
+            if isinstance(found, LookUpFailed):
+                return found
+            payments += found.records
+        counts = await asyncio.to_thread(self._compare, payments)
+        counts += await compare_window(
+            self._sessions,
+            self._gateway,
+            seen=payments,
+            since=since,
+            until=min(until, self._clock() - self._policy.quiet_period),
+            pause=self._policy.pause,
+            prefix=self._policy.prefix,
+            now=self._clock(),
+        )
+        self.finished = await asyncio.to_thread(self._advance, until, counts)
+        self.counts += counts
+        return None
+
+    def _compare(self, payments: list[PaymentRecord]) -> Counts:
+        counts = Counts()
+        for start in range(0, len(payments), PAGE):
+            page = payments[start : start + PAGE]
+            counts += compare_page(self._sessions, page, prefix=self._policy.prefix, now=self._clock())
+        return counts
+
+    def _advance(self, position: datetime, counts: Counts) -> bool:
+        with self._sessions.begin() as session:
+            return sweeps.advance(
+                session, self._taken.id, position=position, counts=counts, now=self._clock(), lease=LEASE
+            )
+
+
+def _take(sessions: Sessions, now: datetime, policy: SweepPolicy) -> Taken | None:
+    with sessions.begin() as session:
+        sweeps.begin_daily(session, every=policy.every, span=policy.span, now=now)
+        return sweeps.take(session, now=now, lease=LEASE)
+
+
+def _leave(sessions: Sessions, taken: Taken, now: datetime) -> None:
+    with sessions.begin() as session:
+        sweeps.leave(session, taken.id, now=now)
