@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test torture check format bench lock clean
+.PHONY: help demo up test torture check audit format bench lock clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,11 +23,16 @@ test: $(READY) ## the whole test suite, on real servers (a few minutes)
 torture: $(READY) ## every history of one period, then long ones for TIME=600 seconds; SEED=7 tells one of them again
 	@$(BIN)/pytest tests/simulation $(if $(SEED),-k test_a_long_history --seed $(SEED),--thorough --torture-seconds $(or $(TIME),600))
 
-check: $(READY) ## format, lint, types and import contracts
+check: $(READY) ## format, lint, types, import contracts, and that what is installed fits together
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/uv pip check --quiet --python $(BIN)/python
+
+# Nothing that is pinned may go unjudged: --strict. It asks PyPI, so it is no part of `check`, which needs no network.
+audit: $(READY) ## look every pinned dependency up among the known vulnerabilities (needs the network)
+	@$(BIN)/uv tool run --quiet pip-audit==2.10.1 --strict --no-deps --disable-pip --requirement requirements.lock
 
 format: $(READY) ## put the code into its form
 	@$(BIN)/ruff format .

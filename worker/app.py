@@ -61,6 +61,8 @@ def configuration() -> dict[str, Any]:
         "worker_hijack_root_logger": False,
         # Half-open connections, a killed broker and a killed worker are survived with these, measured.
         "broker_connection_retry_on_startup": True,
+        # A broker that is away is no reason to end calls in flight; Celery 6 will do that unless told not to.
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
         "broker_connection_max_retries": None,
         "visibility_timeout": visibility,
         "broker_transport_options": {
@@ -74,7 +76,7 @@ def configuration() -> dict[str, Any]:
         },
         "control_queue_ttl": 300,
         "control_queue_expires": 600,
-        "beat_schedule": {entry.name: _celery_entry(entry) for entry in beat_table(_tick(settings))},
+        "beat_schedule": {entry.name: _celery_entry(entry) for entry in ticks(settings)},
         "beat_max_loop_interval": 1,
         "timezone": "UTC",
     }
@@ -94,8 +96,13 @@ def visibility_timeout(settings: Settings) -> int:
 app.add_defaults(configuration)
 
 
-def _tick(settings: Settings) -> timedelta | None:
-    return None if settings.tick_seconds is None else timedelta(seconds=settings.tick_seconds)
+def ticks(settings: Settings) -> tuple[Entry, ...]:
+    """Give beat's table, as hurried as the settings want it.
+
+    Whoever sends a tick takes it from here: in a queue that is never empty, ticks that live longer than the others are
+    the only ones that are ever reached.
+    """
+    return beat_table(None if settings.tick_seconds is None else timedelta(seconds=settings.tick_seconds))
 
 
 def _celery_entry(entry: Entry) -> dict[str, Any]:
@@ -121,7 +128,7 @@ def _close_process(**_: object) -> None:
 @signals.worker_ready.connect(weak=False)
 def _look_without_beat(sender: Any, **_: object) -> None:
     """Send the ticks now and then ourselves: with every beat down, charges are late by minutes, not forgotten."""
-    for entry in beat_table(_tick(Settings.from_env())):
+    for entry in ticks(Settings.from_env()):
         if isinstance(entry.every, timedelta):
             interval = max(entry.every * 6, timedelta(minutes=1))
             sender.timer.call_repeatedly(interval.total_seconds(), send, (entry,))

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+SCHEMES = ("redis", "rediss", "memory")
+"""The last one is kombu's own, within one process: enough where no message is sent."""
+
 _VERIFY = {"required": True, "cert_required": True, "none": False, "cert_none": False}
 _FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 OPTIONS = ("ssl_cert_reqs", "ssl_check_hostname", *_FILES)
@@ -59,7 +62,7 @@ def broker_problems(url: str) -> Iterator[str]:
     except ValueError:
         yield UNREADABLE
         return
-    if not parts.scheme:
+    if parts.scheme not in SCHEMES:
         yield UNREADABLE
     options = {name: value for name, value in parse_qsl(parts.query) if name.startswith("ssl")}
     if options and parts.scheme != "rediss":

@@ -4,48 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import structlog
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
-from schedules.periods import next_start, period_starting
+from worker.adopting import Judged, adopt
 from worker.database import adoptions, differences, lookups
-from worker.database.adoptions import Adoption
 from worker.database.differences import Noted
-from worker.database.plans import plan_of
 from worker.database.session import Sessions
-from worker.database.settlements import subscriptions_paid
 from worker.database.sweeps import Counts
-from worker.differences import (
-    REPAIRABLE,
-    Agrees,
-    Books,
-    DifferenceKind,
-    DifferenceStatus,
-    Judgement,
-    given_back,
-    judge,
-)
+from worker.differences import SENTENCES, Agrees, DifferenceKind, DifferenceStatus, given_back, judge
 from worker.gateway import Found, Gateway, PaymentRecord
 from worker.merchant_uid import MerchantUid, parse
 
-SENTENCES = {
-    DifferenceKind.MISSING_HERE: "paid at PortOne and missing here: adopted",
-    DifferenceKind.DECLINED_HERE: "paid at PortOne and declined here: corrected",
-    DifferenceKind.REFUNDED_THERE: "given back at PortOne: noted",
-    DifferenceKind.PAID_TWICE: "the period is paid by another payment already",
-    DifferenceKind.NOT_OWED: "paid at PortOne, and void here",
-    DifferenceKind.NOT_IN_BOOKS: "paid at PortOne under our prefix, for a subscription or period we do not have",
-    DifferenceKind.OTHER_AMOUNT: "paid at PortOne with another amount or currency",
-    DifferenceKind.NOT_THERE: "paid here, and PortOne shows no such payment",
-}
-
 MONEY_MOVED = ("paid", "cancelled")
 """PortOne's words for payments in which money moved."""
+
+ADOPTED = frozenset({DifferenceKind.MISSING_HERE, DifferenceKind.DECLINED_HERE})
 
 MOST_LOOK_UPS = 100
 """So many payments that PortOne's lists do not show are asked about one by one in a window; the rest, the next day."""
@@ -53,7 +31,6 @@ MOST_LOOK_UPS = 100
 log = structlog.get_logger()
 
 Ours = tuple[PaymentRecord, MerchantUid]
-Judged = tuple[PaymentRecord, MerchantUid, Books, Judgement]
 
 
 def compare_page(sessions: Sessions, payments: Sequence[PaymentRecord], *, prefix: str, now: datetime) -> Counts:
@@ -139,95 +116,20 @@ def _write(session: Session, judged: Sequence[Judged], now: datetime) -> tuple[i
     ]
     lookups.hasten(session, [each for each in unsettled if each is not None], now=now)
     differing = [each for each in judged if isinstance(each[3], DifferenceKind)]
-    adopted, noted = _adopt(session, differing, now)
+    missing = [each for each in differing if each[3] in ADOPTED]
+    adopted, noted = adopt(session, missing, now=now)
     refunded = {
         books.charge_id: given_back(record)
         for record, _, books, judgement in differing
         if judgement is DifferenceKind.REFUNDED_THERE and books.charge_id is not None
     }
     adoptions.note_refunds(session, refunded)
-    rest = [each for each in differing if each[3] not in {DifferenceKind.MISSING_HERE, DifferenceKind.DECLINED_HERE}]
-    noted += [_noted(*each) for each in rest]
+    rest = [each for each in differing if each[3] not in ADOPTED]
+    noted += [
+        differences.of_payment(DifferenceKind(judgement), record, books, parts)
+        for record, parts, books, judgement in rest
+    ]
     found = differences.note(session, noted, now=now)
     for each in noted:
         log.warning("difference", kind=each.kind.value, merchant_uid=each.merchant_uid, charge_id=each.charge_id)
     return adopted + len(refunded), found
-
-
-def _adopt(session: Session, differing: Sequence[Judged], now: datetime) -> tuple[int, list[Noted]]:
-    """Adopt what is missing or declined here, one payment per period; the others of a period were paid twice."""
-    wanted = [each for each in differing if each[3] in {DifferenceKind.MISSING_HERE, DifferenceKind.DECLINED_HERE}]
-    if not wanted:
-        return 0, []
-    rows = adoptions.subscriptions(session, (parts.subscription_code for _, parts, _, _ in wanted))
-    planned: dict[tuple[str, datetime], Adoption] = {}
-    noted: list[Noted] = []
-    for each in sorted(wanted, key=_paid_first):
-        record, parts, books, _ = each
-        period = (parts.subscription_code, parts.period_start)
-        if period in planned:
-            noted.append(_noted(record, parts, books, DifferenceKind.PAID_TWICE))
-        elif (adoption := _adoption(each, rows.get(parts.subscription_code))) is None:
-            noted.append(_noted(record, parts, books, DifferenceKind.NOT_IN_BOOKS))
-        else:
-            planned[period] = adoption
-    written = adoptions.adopt(session, list(planned.values()), now=now)
-    for record, parts, books, judgement in wanted:
-        if (row := written.get(record.merchant_uid)) is not None:
-            noted.append(_noted(record, parts, books, judgement, row))
-    paid = [each.subscription_id for each in planned.values() if each.record.merchant_uid in written]
-    subscriptions_paid(session, paid, now=now)
-    return len(written), noted
-
-
-def _paid_first(each: Judged) -> tuple[bool, datetime, int]:
-    """Order payments so that the one that was kept, and then the oldest, is the period's."""
-    record, parts, _, _ = each
-    return given_back(record) == record.amount, record.paid_at or datetime.max.replace(tzinfo=UTC), parts.number
-
-
-def _adoption(each: Judged, row: Row[Any] | None) -> Adoption | None:
-    """Plan an adoption; None when no period of the subscription can be paid by it."""
-    record, parts, books, judgement = each
-    if row is None or record.paid_at is None:
-        return None
-    try:
-        plan = plan_of(row)
-        period = period_starting(plan, row.anchor_on, parts.period_start)
-        is_ours = next_start(plan, row.anchor_on, parts.period_start - timedelta(seconds=1)) == parts.period_start
-    except (ValueError, LookupError, OSError) as error:
-        log.error("payment cannot be adopted", merchant_uid=record.merchant_uid, reason=str(error))  # noqa: TRY400
-        return None
-    if books.charge_id is None and not is_ours:
-        return None  # no period of this subscription begins there
-    as_planned = (record.amount, record.currency) == (row.amount, row.currency)
-    terms = {
-        "order_name": row.name,
-        "tax_free": row.tax_free if as_planned else 0,
-        "vat_amount": row.vat_amount if as_planned else None,
-    }
-    reason = SENTENCES[DifferenceKind(judgement)]
-    return Adoption(record, parts, row.id, period, terms, reason)
-
-
-def _noted(
-    record: PaymentRecord,
-    parts: MerchantUid,
-    books: Books,
-    judgement: Judgement,
-    written: Row[Any] | None = None,
-) -> Noted:
-    kind = DifferenceKind(judgement)
-    return Noted(
-        kind=kind,
-        status=DifferenceStatus.REPAIRED if kind in REPAIRABLE else DifferenceStatus.OPEN,
-        said=SENTENCES[kind],
-        merchant_uid=record.merchant_uid,
-        imp_uid=record.imp_uid,
-        charge_id=books.charge_id if written is None else written.charge_id,
-        attempt_id=books.attempt_id if written is None else written.id,
-        evidence={
-            "portone": record.raw,
-            "books": {**asdict(books), "subscription": parts.subscription_code, "period_start": parts.period_start},
-        },
-    )

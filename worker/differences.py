@@ -6,6 +6,7 @@ and given back. Everything it cannot settle from PortOne's evidence is left to a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -34,6 +35,20 @@ class DifferenceStatus(StrEnum):
 
 REPAIRABLE = frozenset({DifferenceKind.MISSING_HERE, DifferenceKind.DECLINED_HERE, DifferenceKind.REFUNDED_THERE})
 """What the sweep settles by itself, for PortOne's evidence leaves no choice."""
+
+
+SENTENCES: Mapping[DifferenceKind, str] = {
+    DifferenceKind.MISSING_HERE: "paid at PortOne and missing here: adopted",
+    DifferenceKind.DECLINED_HERE: "paid at PortOne and declined here: corrected",
+    DifferenceKind.REFUNDED_THERE: "given back at PortOne: noted",
+    DifferenceKind.PAID_TWICE: "the period is paid by another payment already",
+    DifferenceKind.NOT_OWED: "paid at PortOne, and void here",
+    DifferenceKind.NOT_IN_BOOKS: "paid at PortOne under our prefix, for a subscription or period we do not have",
+    DifferenceKind.OTHER_AMOUNT: "paid at PortOne with another amount or currency",
+    DifferenceKind.NOT_THERE: "paid here, and PortOne shows no such payment",
+    DifferenceKind.UNRESOLVED: "PortOne gave no definite answer",
+}
+"""What each kind says to a person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

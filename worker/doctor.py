@@ -9,21 +9,24 @@ from collections.abc import Callable, Iterator, Mapping
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from worker import progress_checks, server_checks
+from worker import book_checks, progress_checks, server_checks
 from worker.findings import Finding, Health, Patient, broken
 
 CHECKS: Mapping[str, Callable[[Patient], Finding]] = {
     "database": server_checks.database,
     "migrations": server_checks.migrations,
+    "lineage": server_checks.lineage,
     "broker": server_checks.broker,
     "timeouts": server_checks.timeouts,
     "portone": server_checks.portone,
     "beat": progress_checks.beat,
     "worker": progress_checks.worker,
     "stops": progress_checks.stops,
-    "flagged": progress_checks.flagged,
+    "invariants": book_checks.hold,
+    "differences": book_checks.differences,
+    "sweeps": book_checks.sweeps,
 }
-ON_TABLES = ("migrations", "beat", "worker", "stops", "flagged")
+ON_TABLES = ("migrations", "lineage", "beat", "worker", "stops", "invariants", "differences", "sweeps")
 ON_DATABASE = ("database", *ON_TABLES)
 DOWN = "the database does not answer"
 

@@ -46,3 +46,11 @@ def configure_logs(level: str) -> None:
     root.setLevel(level)
     for name in _TOO_TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def only_errors() -> None:
+    """Let a command answer for itself: of what use cases log, errors are shown, on standard error."""
+    structlog.configure(
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+    )

@@ -1,10 +1,8 @@
-"""Does the work go on, and does anything wait for a person? The checks only read."""
+"""Does the work go on, and is any of it stopped? The checks only read."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-
-from sqlalchemy import text
 
 from schedules.beat import beat_table
 from schedules.plans import SEOUL
@@ -47,7 +45,7 @@ def _patience(patient: Patient, name: str) -> timedelta:
     table = beat_table(None if seconds is None else timedelta(seconds=seconds))
     intervals = {entry.task: entry.every for entry in table if isinstance(entry.every, timedelta)}
     longest_task = timedelta(seconds=patient.task_time_limit)
-    return MISSED_TICKS * intervals.get(name, max(intervals.values())) + longest_task
+    return MISSED_TICKS * intervals.get(name, min(intervals.values())) + longest_task
 
 
 def stops(patient: Patient) -> Finding:
@@ -64,16 +62,3 @@ def stops(patient: Patient) -> Finding:
 
 def _start(scope: str) -> str:
     return "again start" if scope == halts.EVERYTHING else f"again start {scope}"
-
-
-def flagged(patient: Patient) -> Finding:
-    with patient.runtime.sessions() as session:
-        count = session.scalars(
-            text("SELECT count(*) FROM attempts WHERE status = 'unknown' AND flagged_at IS NOT NULL")
-        )
-        flagged = count.one()
-    if flagged:
-        return warning(
-            "flagged", f"{flagged} attempts need a person to decide", "see `again status` and `again charge show`"
-        )
-    return ok("flagged", "no attempt waits for a person")

@@ -12,6 +12,7 @@ from worker.clock import Clock, system_clock
 from worker.database.lineage import Watch
 from worker.database.session import Sessions, create_database_engine, session_factory
 from worker.gateway import Gateway
+from worker.invariants import Patience
 from worker.settings import Settings
 from worker.settlement import Policy
 from worker.sweeping import SweepPolicy
@@ -89,6 +90,14 @@ class Runtime:
             pause=1 / settings.sweep_requests_per_second,
             quiet_period=settings.quiet_period,
             prefix=settings.merchant_uid_prefix,
+        )
+
+    @property
+    def patience(self) -> Patience:
+        """How late things may be, as far as the settings decide it."""
+        ladder_end = timedelta(seconds=self.settings.ladder_seconds[-1])
+        return Patience(
+            ladder=ladder_end + timedelta(days=1), sweep_every=timedelta(seconds=self.settings.sweep_every_seconds)
         )
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ import redis
 from sqlalchemy import text
 
 from worker.broker_address import BrokerAddress
+from worker.database import lineage as lineages
 from worker.database import migrations as schema
 from worker.findings import Finding, Patient, broken, ok, warning
 from worker.portone.errors import PortOneError
@@ -45,6 +46,18 @@ def migrations(patient: Patient) -> Finding:
     if current != newest:
         return broken("migrations", f"the schema is at {current or 'nothing'}, not {newest}", "run `again migrate`")
     return ok("migrations", f"the schema is at {newest}")
+
+
+def lineage(patient: Patient) -> Finding:
+    """A database charges in one mode and under one prefix for good."""
+    watch = patient.runtime.watch
+    try:
+        with patient.runtime.sessions() as session:
+            lineages.verify(session, watch)
+    except lineages.WrongDatabase as error:
+        said, _, remedy = str(error).partition(": ")
+        return broken("lineage", said, remedy)
+    return ok("lineage", f"the database is one for {watch.mode} charges under the prefix {watch.prefix!r}")
 
 
 def broker(patient: Patient) -> Finding:

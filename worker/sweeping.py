@@ -76,10 +76,11 @@ async def sweep(
     policy: SweepPolicy,
     budget: timedelta,
     stopping: Callable[[], bool],
+    only: int | None = None,
     monotonic: Callable[[], float] = monotonic,
 ) -> Swept:
-    """Carry on with the sweep that is under way, or begin the regular one when its time has come."""
-    taken = await asyncio.to_thread(_take, sessions, clock(), policy)
+    """Carry on with the sweep that is under way, or begin the regular one when its time has come; or do `only` one."""
+    taken = await asyncio.to_thread(_take, sessions, clock(), policy, only)
     if taken is None:
         return NOTHING_TO_DO
     run = _Run(sessions, gateway, clock, policy, taken)
@@ -161,10 +162,11 @@ class _Run:
             )
 
 
-def _take(sessions: Sessions, now: datetime, policy: SweepPolicy) -> Taken | None:
+def _take(sessions: Sessions, now: datetime, policy: SweepPolicy, only: int | None) -> Taken | None:
     with sessions.begin() as session:
-        sweeps.begin_daily(session, every=policy.every, span=policy.span, now=now)
-        return sweeps.take(session, now=now, lease=LEASE)
+        if only is None:
+            sweeps.begin_daily(session, every=policy.every, span=policy.span, now=now)
+        return sweeps.take(session, now=now, lease=LEASE, only=only)
 
 
 def _leave(sessions: Sessions, taken: Taken, now: datetime) -> None:

@@ -11,9 +11,8 @@ from typing import Any
 
 import structlog
 
-from schedules.beat import BEAT
 from worker import process
-from worker.app import app, send
+from worker.app import app, send, ticks
 from worker.charging import BUDGET_SPENT, Limits, Pump, Pumped
 from worker.database import heartbeats
 from worker.database.clock import DatabaseClock
@@ -23,6 +22,7 @@ from worker.renewals import open_due_charges
 from worker.runtime import Runtime
 from worker.settings import Settings
 from worker.sweeping import sweep as sweep_payments
+from worker.vigilance import check_invariants as look_at_invariants
 
 
 @app.task(name="again.open_charges", bind=True)
@@ -53,7 +53,7 @@ def charge(self: Any) -> dict[str, object]:
     pumped = process.current().run(pump)
     if pumped.ended == BUDGET_SPENT:
         # There is more to do, and the next tick may be seconds away.
-        send(next(entry for entry in BEAT if entry.task == self.name))
+        send(next(entry for entry in ticks(runtime.settings) if entry.task == self.name))
     return pumped.summary()
 
 
@@ -93,6 +93,13 @@ def sweep(self: Any) -> dict[str, object]:
         return swept.summary()
 
     return process.current().run(compare)
+
+
+@app.task(name="again.check_invariants", bind=True)
+def check_invariants(self: Any) -> dict[str, object]:
+    """Look at what must always be true of the books, and say what is not."""
+    runtime = _begin(self)
+    return look_at_invariants(runtime.sessions, now=runtime.clock(), patience=runtime.patience).summary()
 
 
 def limits(settings: Settings) -> Limits:

@@ -9,15 +9,15 @@ from sqlalchemy import Connection
 
 from worker.broker_address import BrokerAddress
 
-VERIFYING = frozenset({"verify-full", "verify-ca"})
-"""The values of PostgreSQL's sslmode that check who answers; `require` does not."""
+VERIFYING = "verify-full"
+"""The value of PostgreSQL's sslmode that checks who answers; `require` and `verify-ca` take another host for it."""
 
 
 def database_concern(connection: Connection) -> str:
     """Say what is wrong with how an open connection came about; empty when nothing is."""
     raw: Any = connection.connection.driver_connection
     return concern(
-        raw.info.host, raw.info.hostaddr, encrypted=raw.pgconn.ssl_in_use, verified=_sslmode(raw) in VERIFYING
+        raw.info.host, raw.info.hostaddr, encrypted=raw.pgconn.ssl_in_use, verified=_sslmode(raw) == VERIFYING
     )
 
 
@@ -31,7 +31,7 @@ def concern(host: str, hostaddr: str, *, encrypted: bool, verified: bool) -> str
     if _is_here(hostaddr or host) or (encrypted and verified):
         return ""
     if encrypted:
-        return f"at {host} is reached with TLS that believes whoever answers"
+        return f"at {host} is reached with TLS that does not verify who answers"
     return f"at {host} is reached over the network without TLS: whoever listens reads what travels"
 
 

@@ -17,9 +17,13 @@ from sqlalchemy.exc import OperationalError
 from typer.testing import CliRunner
 
 from tests.fixtures.tls import Certificate, certificate, tls_front
+from worker import server_checks, wire_privacy
 from worker.app import configuration
 from worker.cli.commands import app as commands
 from worker.database.session import create_database_engine
+from worker.findings import Health, Patient
+from worker.runtime import Runtime
+from worker.settings import Settings
 from worker.wire_privacy import VERIFYING, database_concern
 
 HERE = "DNS:localhost,IP:127.0.0.1"
@@ -60,7 +64,7 @@ def test_the_database_is_reached_with_verify_full(tls_database: str, ours: Certi
         raw = connection.connection.driver_connection
         assert raw is not None
         assert raw.pgconn.ssl_in_use
-        assert raw.info.get_parameters()["sslmode"] in VERIFYING
+        assert raw.info.get_parameters()["sslmode"] == VERIFYING
         assert database_concern(connection) == ""
         assert connection.exec_driver_sql("SELECT count(*) FROM charges").scalar() == 0
     engine.dispose()
@@ -159,3 +163,21 @@ def test_the_doctor_reaches_the_broker_over_tls(database_url: str, tls_broker: s
     refused = found("")
     assert refused["health"] == "broken"
     assert "CERTIFICATE_VERIFY_FAILED" in refused["finding"]
+
+
+def test_with_real_money_the_doctor_warns_of_what_travels_in_the_clear(
+    database_url: str, valkey: str, monkeypatch: pytest.MonkeyPatch
+):
+    live = {"AGAIN_PORTONE_KEY": "k", "AGAIN_PORTONE_SECRET": "s", "AGAIN_DATABASE_URL": database_url}
+
+    def health(environment: dict[str, str]) -> list[Health]:
+        runtime = Runtime.create(Settings.from_env(environment), database_url, actor="test")
+        patient = Patient(runtime, valkey, "", 600, 300)
+        findings = [server_checks.database(patient), server_checks.broker(patient)]
+        runtime.close()
+        return [finding.health for finding in findings]
+
+    assert health(live) == [Health.OK, Health.OK]  # on this machine
+    monkeypatch.setattr(wire_privacy, "_is_here", lambda _: False)  # as if they were on another
+    assert health(live) == [Health.WARNING, Health.WARNING]
+    assert health({}) == [Health.OK, Health.OK]

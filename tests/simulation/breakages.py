@@ -23,7 +23,7 @@ from worker.settlement import OpenAttempt, Settlement, settle
 _GUARDS = """WHERE a.id = v.attempt_id AND (
             (a.status IN ('started', 'unknown') AND a.sends = v.sends)
             OR (v.attempt_status = 'paid' AND a.status IN ('started', 'unknown', 'not_charged')))"""
-_CHARGE_GUARDS = (" AND c.status = 'charging'", " AND c.status IN ('due', 'charging', 'past_due')")
+_CHARGE_GUARDS = (" AND c.status = 'charging'", " AND c.status IN ('due', 'charging', 'past_due', 'uncollectible')")
 
 
 class EffectBeforeIntent(Pump):

@@ -7,8 +7,13 @@ from contextlib import contextmanager
 
 from sqlalchemy import Engine, text
 
-_TABLES = ("attempts", "charges", "subscriptions", "billing_keys", "plans", "stops", "audit")
-_EMPTY = "; ".join(f"DELETE FROM {table}" for table in _TABLES)
+TABLES = (
+    *("differences", "attempts", "charges", "subscriptions", "billing_keys", "plans"),
+    *("stops", "sweeps", "violations", "day_totals", "heartbeats", "audit"),
+)
+"""Every table but `lineage`, which always has its one row."""
+
+_EMPTY = "; ".join(f"DELETE FROM {table}" for table in TABLES)
 
 told = 0
 """How many histories were told in this run of pytest."""
@@ -21,7 +26,7 @@ def emptied(engine: Engine) -> Iterator[None]:
     told += 1
     with engine.begin() as connection:
         if told % 500 == 0:
-            connection.execute(text(f"TRUNCATE {', '.join(_TABLES)}"))
+            connection.execute(text(f"TRUNCATE {', '.join(TABLES)}"))
         connection.execute(text("SET LOCAL session_replication_role = replica"))  # past "never deleted"
         connection.exec_driver_sql(_EMPTY)
     yield

@@ -24,7 +24,8 @@ _DUE = """
            (SELECT min(next_attempt_at) FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
             JOIN billing_keys k ON k.id = s.billing_key_id WHERE k.status = 'active') AS charge,
            least((SELECT min(next_lookup_at) FROM attempts WHERE status = 'unknown'),
-                 (SELECT min(lease_until) FROM attempts WHERE status = 'started')) AS reconcile
+                 (SELECT min(lease_until) FROM attempts WHERE status = 'started')) AS reconcile,
+           (SELECT min(greatest(until, lease_until)) FROM sweeps WHERE finished_at IS NULL) AS sweep
 """
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from schedules.periods import due_periods, first_start
 from schedules.plans import Plan
+from tests.simulation import watchfulness
+from tests.simulation.watchfulness import Period, payments, period_of, shown
 from tests.simulation.world import World
 from worker.database.plans import plan_of
-from worker.merchant_uid import MerchantUid, parse
 
-Period = tuple[str, datetime]
 ROOM = timedelta(minutes=2)
 
 _CHARGES = """
@@ -36,25 +35,26 @@ def judge(world: World) -> None:
     """Raise Violation with everything that does not hold."""
     charges = world.sql(_CHARGES)
     problems = [*_paid_twice(world), *_forgotten(world, charges), *_stuck(charges), *_disagreements(world, charges)]
+    problems += watchfulness.problems(world)
     problems += [f"{worker.name}: {trouble}" for worker in world.workers for trouble in worker.loop.troubles]
     if problems:
         raise Violation("\n".join([*problems, *world.struck, *world.failed_ticks]))
 
 
-def really_paid(world: World) -> Counter[Period]:
-    """How often money moved for each billing period, by the sandbox's ledger."""
-    paid: Counter[Period] = Counter()
-    for row in world.sandbox.ledger.execute("SELECT merchant_uid FROM payments WHERE charged > 0"):
-        parts = parse(row["merchant_uid"])
-        assert isinstance(parts, MerchantUid), f"{row['merchant_uid']} is not ours"
-        paid[parts.subscription_code, parts.period_start] += 1
-    return paid
-
-
 def _paid_twice(world: World) -> Iterator[str]:
-    for (code, start), times in really_paid(world).items():
-        if times > 1:
-            yield f"paid {times} times: {code} for the period of {start}"
+    """One payment pays a period. Another was recorded as failed when it was made, and is in front of a person."""
+    asked_about = shown(world)
+    for (code, start), paid in payments(world).items():
+        ours = [row for row in paid if row["imp_uid"] not in world.misrecorded]
+        if len(ours) > 1:
+            yield f"paid {len(ours)} times: {code} for the period of {start}"
+        hidden = [
+            row["imp_uid"]
+            for row in paid
+            if not asked_about & {(row["merchant_uid"], row["imp_uid"]), (row["merchant_uid"], "")}
+        ]
+        if len(ours) <= 1 < len(hidden):
+            yield f"{code} has paid the period of {start} by {hidden}, and nobody is told"
 
 
 def _forgotten(world: World, charges: Sequence[Any]) -> Iterator[str]:
@@ -86,10 +86,10 @@ def _stuck(charges: Sequence[Any]) -> Iterator[str]:
 
 
 def _disagreements(world: World, charges: Sequence[Any]) -> Iterator[str]:
-    there = set(really_paid(world))
+    there = set(payments(world))
     here = {(row.code, row.period_start) for row in charges if row.status == "paid"}
-    shown = {(row.code, row.period_start) for row in charges if row.flagged}
+    flagged = {(row.code, row.period_start) for row in charges if row.flagged}
     for code, start in sorted(here - there):
         yield f"paid here and not there: {code} for the period of {start}"
-    for code, start in sorted(there - here - shown):
+    for code, start in sorted(there - here - flagged - {period_of(merchant_uid) for merchant_uid, _ in shown(world)}):
         yield f"paid there and not here: {code} for the period of {start}"

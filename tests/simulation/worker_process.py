@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -11,22 +12,25 @@ from tests.simulation.faults import STANDSTILLS, Fault, Kind
 from tests.simulation.loops import HandLoop
 from tests.simulation.wire import Wire
 from worker.charging import BUDGET_SPENT, Pump
+from worker.database.lineage import Watch
 from worker.portone.client import PortOneClient
 from worker.portone.connection import Connection
 from worker.portone.gateway import PortOneGateway
 from worker.reconciliation import reconcile
 from worker.renewals import open_due_charges
+from worker.sweeping import sweep
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-TICKS = ("open", "charge", "reconcile")
+TICKS = ("open", "charge", "reconcile", "sweep")
 
 
 class WorkerProcess:
     """Does one tick after the other, as a Celery child does. `behind` is how far its clock lags, in seconds."""
 
     pump: type[Pump] = Pump
+    watches = True  # where the world has a watch
 
     def __init__(self, world: World, name: str, *, behind: float = 0.0) -> None:
         self.name, self.behind, self.world = name, behind, world
@@ -103,6 +107,7 @@ class WorkerProcess:
             "open": self._open,
             "charge": self._charge,
             "reconcile": self._reconcile,
+            "sweep": self._sweep,
         }
         while True:
             kind = await self._ticks.get()
@@ -115,7 +120,7 @@ class WorkerProcess:
 
     async def _open(self) -> None:
         now, cap = self.clock(), self.world.settings.catch_up_cap
-        await asyncio.to_thread(open_due_charges, self.world.sessions, now=now, cap=cap)
+        await asyncio.to_thread(open_due_charges, self.world.sessions, now=now, cap=cap, watch=self._watch)
 
     async def _charge(self) -> None:
         world = self.world
@@ -123,13 +128,29 @@ class WorkerProcess:
             world.sessions,
             self._gateway,
             clock=self.clock,
-            limits=world.limits,
+            limits=replace(world.limits, watch=self._watch),
             policy=world.policy,
             stopping=lambda: False,
             monotonic=self.loop.time,
         )
         if (await pump.run()).ended == BUDGET_SPENT:
             self.tick("charge")
+
+    @property
+    def _watch(self) -> Watch | None:
+        return self.world.watch if self.watches else None
+
+    async def _sweep(self) -> None:
+        world = self.world
+        await sweep(
+            world.sessions,
+            self._gateway,
+            clock=self.clock,
+            policy=world.sweep_policy,
+            budget=timedelta(seconds=world.settings.pump_seconds),
+            stopping=lambda: False,
+            monotonic=self.loop.time,
+        )
 
     async def _reconcile(self) -> None:
         world = self.world

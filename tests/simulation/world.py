@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, TypeVar
@@ -13,12 +14,14 @@ from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import OperationalError
 
 from tests.fixtures.book import Book
+from tests.simulation.backup import back_up, put_back
 from tests.simulation.faults import AFTER_COMMIT, BEFORE_COMMIT, STANDSTILLS, Crash, Fault, Kind, Plan, Point
 from tests.simulation.worker_process import WorkerProcess
 from worker import tasks
 from worker.database.session import session_factory
+from worker.invariants import Patience
 from worker.runtime import Runtime
-from worker.sandbox import key_rows
+from worker.sandbox import key_rows, payment_rows, payments
 from worker.sandbox.behaviours import Behaviour
 from worker.sandbox.billing_keys import BillingKey
 from worker.sandbox.ledger import Ledger
@@ -27,6 +30,16 @@ from worker.sandbox.sandbox import Sandbox
 from worker.sandbox.switches import Settings as SandboxSettings
 from worker.sandbox.switches import Switches
 from worker.settings import Settings
+
+SWEEP_EVERY = timedelta(days=1)
+SWEEP_SPAN = timedelta(days=5)
+IDLE_TICK_SECONDS = 60.0
+
+_OURS = "UPDATE lineage SET identity = database_identity(), seen_at = :now, mode = NULL, prefix = NULL"
+_SEEN = """
+    UPDATE lineage SET seen_at = :now
+    WHERE seen_at BETWEEN :not_before AND :now AND identity = database_identity()
+"""
 
 START = datetime(2026, 1, 5, 3, 0, tzinfo=UTC)
 SETTINGS = Settings.from_env({})
@@ -41,12 +54,18 @@ def first(these: Sequence[WorkerProcess]) -> WorkerProcess:
 class World:
     """One history. Everything happens in turns, and the same choices give the same turns."""
 
-    def __init__(self, engine: Engine, plan: Plan, *, rules: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, engine: Engine, plan: Plan, *, rules: dict[str, Any] | None = None, watched: bool = False
+    ) -> None:
         self.time = 0.0
         self.engine, self.settings = engine, SETTINGS
         self.sessions = session_factory(engine)
         runtime = Runtime(SETTINGS, self.now, engine, self.sessions)
         self.policy, self.limits = runtime.policy, tasks.limits(SETTINGS)
+        self.watch = runtime.watch if watched else None
+        self.sweep_policy = replace(runtime.sweep_policy, every=SWEEP_EVERY, span=SWEEP_SPAN, pause=0.0)
+        self._patience = runtime.patience
+        self.ticks_when_idle = watched
         self.book = Book(self.sessions)
         settings = SandboxSettings(seed="simulation", switches=Switches().changed(rules or {}))
         self.sandbox = Sandbox(Ledger(":memory:"), self.now, settings)
@@ -54,6 +73,7 @@ class World:
         self.points: list[Point] = []
         self.struck: list[str] = []
         self.failed_ticks: list[str] = []
+        self.misrecorded: set[str] = set()  # imp_uids that PortOne has corrected since
         self.plan = plan
         self.choose: Callable[[Sequence[WorkerProcess]], WorkerProcess] = first
         self.worker_class = WorkerProcess
@@ -63,6 +83,12 @@ class World:
         self._order = count()
         event.listen(engine, "commit", self._on_commit)
         event.listen(engine, "after_cursor_execute", self._on_statement)
+        if watched:
+            self.change(_OURS, now=self.now())
+
+    @property
+    def patience(self) -> Patience:
+        return replace(self._patience, sweep_every=self.sweep_policy.every)
 
     # --- time -------------------------------------------------------------------------------------------------------
 
@@ -79,7 +105,7 @@ class World:
         """Let everything happen that happens by then."""
         while self._turn() or self._advance(until):
             pass
-        self.time = max(self.time, until)
+        self._go_to(until)
 
     def run_until_idle(self, *, until: float) -> None:
         """Let everything happen until every worker waits for its next tick, is frozen, or is dead."""
@@ -110,10 +136,21 @@ class World:
         when = self.next_happening()
         if when is None or when > until:
             return False
-        self.time = max(self.time, when)
+        self._go_to(when)
         while self._coming and self._coming[0][0] <= self.time:
             heapq.heappop(self._coming)[2]()
         return True
+
+    def _go_to(self, when: float) -> None:
+        if self.ticks_when_idle and when > self.time + IDLE_TICK_SECONDS:
+            self._tick_idly(self.time, when)
+        self.time = max(self.time, when)
+
+    def _tick_idly(self, since: float, until: float) -> None:
+        """Leave the trace of the ticks in between that find nothing to do: somebody has been there all along."""
+        if any(worker.alive and not worker.frozen for worker in self.workers) and self.watch is not None:
+            last = self.instant(until - IDLE_TICK_SECONDS)
+            self.change(_SEEN, now=last, not_before=self.instant(since) - self.watch.gap)
 
     # --- who is there -----------------------------------------------------------------------------------------------
 
@@ -176,3 +213,33 @@ class World:
     def sql(self, statement: str, **parameters: Any) -> Sequence[Any]:
         with self.sessions() as session:
             return session.execute(text(statement), parameters).all()
+
+    def change(self, statement: str, **parameters: Any) -> None:
+        """Change the database from outside of the history."""
+        with self.sessions.begin() as session:
+            session.execute(text(statement), parameters)
+
+    # --- what only PortOne and an operator do -----------------------------------------------------------------------
+
+    def correct(self, imp_uid: str) -> None:
+        """Let PortOne notice that the money of a failed payment has moved."""
+        payment = payment_rows.find(self.sandbox.ledger, imp_uid)
+        assert payment is not None
+        at = self.sandbox.now()
+        payment_rows.change(self.sandbox.ledger, payments.paid(payment, at=at), at=at)
+        self.misrecorded.add(imp_uid)
+
+    def wrongly_failed(self) -> Sequence[str]:
+        """List the payments that took the money and are recorded as failed."""
+        rows = self.sandbox.ledger.execute(
+            "SELECT imp_uid FROM payments WHERE charged > 0 AND status = 'failed' ORDER BY number"
+        )
+        return [row["imp_uid"] for row in rows]
+
+    def back_up(self) -> None:
+        back_up(self.engine)
+
+    def restore(self) -> None:
+        """Put the backup in the database's place, whatever the workers are about."""
+        put_back(self.engine)
+        self.struck.append(f"{self.now():%m-%d %H:%M:%S} restored")

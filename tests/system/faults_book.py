@@ -19,6 +19,9 @@ from worker.sandbox.client import SandboxAdmin
 
 MAX_AMOUNT = 100_000
 
+ODD_PART = 0.6
+"""The stories in which something goes wrong stand in this first part of the book."""
+
 MARKS = ("kestrel", "매사냥꾼", "010-5550-", "falconry.example", "횃대길", "card-serial")
 """Parts of every customer_uid and of everything about a key's holder; none of them may ever be printed."""
 
@@ -77,13 +80,17 @@ def fill(sessions: Sessions, portone: SandboxAdmin, folder: Path, *, total: int,
 
 
 def _dealt(total: int) -> Iterator[Share]:
-    """Give every subscription its share in turn, so that each stretch of the book has its part of the trouble."""
-    owed = dict.fromkeys(shares(total), 0.0)
-    for _ in range(total):
-        for share in owed:
-            owed[share] += share.count / total
-        chosen = max(owed, key=lambda share: owed[share])
-        owed[chosen] -= 1
+    """Give every subscription its share in turn, so that trouble comes evenly throughout the first part.
+
+    The rest is charged when the faults are over, and what hangs there would only make the run longer.
+    """
+    left = {share: share.count for share in shares(total)}
+    *odd, _, _ = left
+    for number in range(total):
+        wanted = {share: left[share] / share.count for share in left if left[share]}
+        behind = [share for share in odd if wanted.get(share, 0) > max(0.0, 1 - number / (total * ODD_PART))]
+        chosen = max(behind or wanted, key=lambda share: wanted[share])
+        left[chosen] -= 1
         yield chosen
 
 

@@ -9,7 +9,7 @@ from contextlib import closing
 from hashlib import sha1
 from pathlib import Path
 
-CARD_NUMBER = re.compile(r"(?<![0-9A-Za-z.])(?:\d{4}[ -]?){3}\d{3,4}(?![0-9A-Za-z])")
+CARD_NUMBER = re.compile(r"(?<![0-9A-Za-z.-])(?:\d{4}[ -]?){3}\d{3,4}(?![0-9A-Za-z-])")  # and no part of a UUID
 MASKED_CARD = re.compile(r"\d{4,8}\*{2,}\d{0,4}")
 IMP_SECRET = re.compile(r"imp_secret", re.IGNORECASE)
 TOKEN_LIKE = re.compile(r"(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])")

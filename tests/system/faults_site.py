@@ -27,7 +27,7 @@ from worker.supervision import Part, start_part
 VARIABLES = {
     "AGAIN_TICK_SECONDS": "1",
     "AGAIN_WINDOW": "10",
-    "AGAIN_PUMP_SECONDS": "4",
+    "AGAIN_PUMP_SECONDS": "3",
     "AGAIN_CONNECT_TIMEOUT_SECONDS": "1",
     "AGAIN_READ_TIMEOUT_SECONDS": "2",
     "AGAIN_SETTLE_SECONDS": "2",
@@ -102,10 +102,10 @@ class FaultSite(Site):
     def newest_audit(self) -> int:
         return int(self.value("SELECT coalesce(max(id), 0) FROM audit"))
 
-    def noted(self, status: str, after: int) -> int:
-        """Count the attempts that were given a status since."""
-        sql = "SELECT count(*) FROM audit WHERE entity = 'attempt' AND to_status = :status AND id > :after"
-        return int(self.value(sql, status=status, after=after))
+    def noted(self, reason: str, after: int) -> int:
+        """Count the attempts that were given a status for a reason since."""
+        sql = "SELECT count(*) FROM audit WHERE entity = 'attempt' AND reason = :reason AND id > :after"
+        return int(self.value(sql, reason=reason, after=after))
 
     def claimed_by(self, actors: list[str], after: int = 0) -> int:
         return int(self.value(_CLAIMED_BY, actors=actors, after=after))

@@ -154,6 +154,7 @@ def test_a_key_means_real_money():
         # the broker's address
         ({"AGAIN_BROKER_URL": "redis://:half/of-a-password@broker"}, "AGAIN_BROKER_URL cannot be read; give redis://"),
         ({"AGAIN_BROKER_URL": "broker"}, "AGAIN_BROKER_URL cannot be read"),
+        ({"AGAIN_BROKER_URL": "amqp://broker"}, "AGAIN_BROKER_URL cannot be read"),
         (
             {"AGAIN_BROKER_URL": "rediss://broker/0?ssl_cert_reqs=require"},
             "ssl_cert_reqs must be required (the default)",

@@ -50,19 +50,22 @@ def show(
 ) -> None:
     """Show a charge with every attempt, why it waits, and what happens next."""
     from worker.cli.database import database
-    from worker.database import history
+    from worker.database import history, reviews
 
     with database(as_json=as_json) as runtime, runtime.sessions() as session:
         now = runtime.clock()
         row = _found(session, charge, now)
         attempts = history.attempts(session, row.id)
         audit = history.audit(session, "charge", row.id)
+        differences = [dict(each._mapping) for each in reviews.of_charge(session, row.id)]  # noqa: SLF001 - public
     sentence = _prospect(row, attempts, now)
     shown = {name: value for name, value in row._mapping.items() if name != "first_charge_id"}  # noqa: SLF001 - public
     if as_json:
-        console.print_json({**shown, "next": sentence, "attempts": attempts, "audit": audit})
+        console.print_json(
+            {**shown, "next": sentence, "differences": differences, "attempts": attempts, "audit": audit}
+        )
     else:
-        _print(shown, sentence, attempts, audit)
+        _print({**shown, "differences": differences}, sentence, attempts, audit)
 
 
 def print_charges(charges: Sequence[Mapping[str, Any]]) -> None:
@@ -149,14 +152,24 @@ def _print(
             "amount": f"{words.money(shown['amount'], shown['currency'])} ({shown['order_name']})",
             "status": f"{shown['status']} since {at(shown['status_at'])}",
             "next": sentence,
+            **{f"difference {each['id']}": _difference(each) for each in shown["differences"]},
         }
     )
-    if attempts:
-        console.head("Attempts")
-        for attempt in attempts:
-            _print_attempt(attempt, shown["time_zone"])
+    print_attempts(attempts, shown["time_zone"])
     console.head("History")
     print_audit(audit, shown["time_zone"])
+
+
+def print_attempts(attempts: Sequence[Mapping[str, Any]], zone: str) -> None:
+    """Print the attempts of a charge, and what came of each."""
+    if attempts:
+        console.head("Attempts")
+    for attempt in attempts:
+        _print_attempt(attempt, zone)
+
+
+def _difference(difference: Mapping[str, Any]) -> str:
+    return f"{words.spaced(difference['kind'])}; see `again review show {difference['id']}`"
 
 
 def _print_attempt(attempt: Mapping[str, Any], zone: str) -> None:

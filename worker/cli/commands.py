@@ -6,7 +6,22 @@ from typing import Annotated
 
 import typer
 
-from worker.cli import charge, demo, doctor, importing, key, migrate, plan, sandbox, status, stop, subscription, up
+from worker.cli import (
+    charge,
+    demo,
+    doctor,
+    importing,
+    key,
+    migrate,
+    plan,
+    review,
+    sandbox,
+    status,
+    stop,
+    subscription,
+    sweep,
+    up,
+)
 from worker.cli.exits import EPILOG, Commands
 
 RUN, SELL, LOOK = "Run it", "Sell", "See and stop"
@@ -35,7 +50,9 @@ def _version(wanted: bool) -> None:
 def again(
     _: Annotated[bool, typer.Option("--version", is_eager=True, callback=_version, help="Show the version.")] = False,
 ) -> None:
-    pass
+    from worker.logs import only_errors
+
+    only_errors()
 
 
 app.command(rich_help_panel=RUN)(demo.demo)
@@ -52,5 +69,7 @@ app.command("import", rich_help_panel=SELL, epilog=importing.COLUMNS)(importing.
 
 app.command(rich_help_panel=LOOK)(status.status)
 app.add_typer(charge.app, name="charge", rich_help_panel=LOOK)
+app.add_typer(review.app, name="review", rich_help_panel=LOOK)
+app.command(rich_help_panel=LOOK)(sweep.sweep)
 app.command(rich_help_panel=LOOK)(stop.stop)
 app.command(rich_help_panel=LOOK)(stop.start)

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, Program
 
 from worker.cli import console
 from worker.cli.exits import NotMigrated, NotReachable
-from worker.database import migrations
+from worker.database import lineage, migrations
 from worker.database.clock import APART, DatabaseClock
 from worker.embedded import database_address, settings_here
 from worker.runtime import Runtime
@@ -23,7 +23,10 @@ from worker.runtime import Runtime
 
 @contextmanager
 def database(*, as_json: bool, migrated: bool = True, create: bool = False) -> Iterator[Runtime]:
-    """Open the database for one command. Raises NotAvailable, NotReachable, and NotMigrated for other tables than ours.
+    """Open the database for one command.
+
+    Raises NotAvailable, NotReachable, NotMigrated for other tables than ours, and WrongDatabase for one that has
+    charged in another mode.
 
     An embedded database is made only with `create`: a command in the wrong folder says so instead of showing nothing.
     Nothing of the database's address but host and name is ever shown: it may hold a password.
@@ -40,6 +43,8 @@ def database(*, as_json: bool, migrated: bool = True, create: bool = False) -> I
             clock.sync(runtime.engine)
             if migrated:
                 _require_tables(runtime)
+                with runtime.sessions() as session:
+                    lineage.verify(session, runtime.watch)
             yield runtime
 
 

@@ -25,7 +25,10 @@ NOWHERE = "postgresql:///again"
 def doctor(
     checks: Annotated[
         list[str] | None,
-        typer.Argument(help="Some of: database migrations broker timeouts portone beat worker stops flagged. Or all."),
+        typer.Argument(
+            help="Some of: database migrations lineage broker timeouts portone beat worker stops invariants differences "
+            "sweeps. Or all."
+        ),
     ] = None,
     *,
     as_json: Json = False,
@@ -76,7 +79,11 @@ def _patient(*, as_json: bool) -> Iterator[Patient]:
 
 
 def _say(check: str, health: str, finding: str, remedy: str) -> None:
-    line = Text.assemble((f"{health:<8}", STYLES[health]), (f"{check:<11}", "bold"), console.plain(finding))
+    line = Text.assemble((f"{health:<8}", STYLES[health]), (f"{check:<11}", "bold"), console.plain(_indented(finding)))
     console.output().print(line)
-    if remedy:
-        console.output().print(Text(f"{'':19}-> {remedy}", STYLES[health]))
+    for each in remedy.splitlines():
+        console.output().print(Text(f"{'':19}-> {each}", STYLES[health]))
+
+
+def _indented(lines: str) -> str:
+    return lines.replace("\n", f"\n{'':19}")

@@ -57,6 +57,7 @@ class Commands(TyperGroup):
 def exit_code(error: Exception) -> ExitCode | None:
     """Look an error up; None for one that nobody foresaw."""
     from schedules.plans import InvalidPlan
+    from worker.database.lineage import WrongDatabase
     from worker.database.session import InvalidDatabaseUrl
     from worker.embedded import NotAvailable
     from worker.refusals import Refused
@@ -72,6 +73,7 @@ def exit_code(error: Exception) -> ExitCode | None:
         LedgerUnusable: ExitCode.REFUSED,
         InvalidSettings: ExitCode.SETTINGS,
         InvalidDatabaseUrl: ExitCode.SETTINGS,
+        WrongDatabase: ExitCode.SETTINGS,
         NotAvailable: ExitCode.NOT_REACHABLE,
         DidNotStart: ExitCode.NOT_REACHABLE,
         NotReachable: ExitCode.NOT_REACHABLE,

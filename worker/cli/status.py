@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,10 @@ from worker.cli import console, words
 from worker.cli.options import Json
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from worker.database.overview import Count, Paid
-    from worker.database.watch_models import Stop
+    from worker.database.watch_models import Stop, Sweep, Violation
 
 # What each count is called, whose age it tells, and what it means; in red when it should be nothing.
 ROWS: Mapping[str, tuple[str, str, bool]] = {
@@ -23,21 +26,30 @@ ROWS: Mapping[str, tuple[str, str, bool]] = {
     "in_flight": ("in flight", "asked at PortOne, no answer yet", False),
     "abandoned": ("abandoned", "the worker died; reconciliation asks", False),
     "unknown": ("unknown", "outcome open; PortOne is asked again", False),
-    "flagged": ("needs a person", "nobody asks or charges any more", True),
+    "needs_person": ("needs a person", "undecided; `again review list`", True),
     "past_due": ("past due", "declined, on the dunning calendar", False),
     "waiting_for_key": ("waits for a key", "owed; billing key dead or none", True),
-    "contradictions": ("contradictions", "PortOne and the books disagree", True),
     "uncollectible": ("uncollectible", "dunning calendar spent", False),
     "void": ("void", "not owed after all", False),
 }
 LATE = "red"
 
 
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What stands in the way, and what watches over the books: stops, sweeps, and invariants that do not hold."""
+
+    stopped: Sequence[Stop]
+    holding: Sweep | None
+    daily: Sweep | None
+    violations: Sequence[Violation]
+
+
 def status(*, as_json: Json = False) -> None:
-    """Show what is due, in flight, unknown, past due, stopped, and when everything was last seen."""
+    """Show what is due, in flight, unknown, past due, stopped, held, wrong, and when everything was last seen."""
     from schedules.plans import SEOUL
     from worker.cli.database import database
-    from worker.database import heartbeats, overview, stops
+    from worker.database import heartbeats, overview
 
     with database(as_json=as_json) as runtime:
         now, live = runtime.clock(), runtime.settings.live
@@ -45,41 +57,93 @@ def status(*, as_json: Json = False) -> None:
         with runtime.sessions() as session:
             counts = overview.counts(session, now=now)
             paid = overview.paid_since(session, midnight)
-            stopped = stops.standing(session)
+            watched = _watched(session)
             seen = heartbeats.last_seen(session)
-    parts = {name: seen.get(name) for name in (*_expected_parts(), *sorted(seen))}
+    parts = {name: seen.get(name) for name in _expected_parts()}
     if as_json:
-        console.print_json(_document(now, counts, paid, stopped, parts, live=live))
+        console.print_json(_document(now, counts, paid, watched, parts, live=live))
         return
     mode = Text("LIVE", "bold red") if live else Text("sandbox", "green")
     console.output().print(Text.assemble("Again at ", words.local(now, SEOUL), ", ", mode))
     console.head("Charges")
-    _print_counts(counts, paid, now)
+    _print_counts(counts, paid, watched, now)
     console.head("Stopped")
-    _print_stops(stopped, now)
+    _print_stops(watched, now)
+    if watched.violations:
+        console.head("Violated")
+        _print_violations(watched.violations, now)
+    console.head("Compared with PortOne")
+    console.say(_last_compared(watched.daily))
     console.head("Last seen")
     console.table("PART", "AGO", rows=[(name, _seen(name, at, now)) for name, at in parts.items()])
 
 
-def _print_counts(counts: Mapping[str, Count], paid: Paid, now: datetime) -> None:
+def _watched(session: Session) -> Watched:
+    from worker.database import overview, stops, violations
+
+    return Watched(
+        stops.standing(session),
+        overview.holding_sweep(session),
+        overview.last_daily_sweep(session),
+        violations.standing(session),
+    )
+
+
+def _print_counts(counts: Mapping[str, Count], paid: Paid, watched: Watched, now: datetime) -> None:
     rows: list[Sequence[console.Cell]] = []
     for name, (title, meaning, should_be_none) in ROWS.items():
         found = counts[name]
         style = LATE if should_be_none and found.count else ""
         rows.append((Text(title, style), Text(f"{found.count:,}", style), words.age(found.oldest_at, now), meaning))
+    rows.append(_violations_row(watched.violations, now))
     rows.append(("paid today", f"{paid.count:,}", "", f"{words.money(paid.amount)} since midnight in Seoul"))
     console.table("", "COUNT", "OLDEST", "", rows=rows, right=("COUNT", "OLDEST"), whole=("COUNT", "OLDEST"))
 
 
-def _print_stops(stopped: Sequence[Stop], now: datetime) -> None:
+def _violations_row(violated: Sequence[Violation], now: datetime) -> Sequence[console.Cell]:
+    style = LATE if violated else ""
+    oldest = words.age(violated[0].since if violated else None, now)
+    meaning = "the books break an invariant; `again doctor`"
+    return Text("violations", style), Text(f"{len(violated):,}", style), oldest, meaning
+
+
+def _print_stops(watched: Watched, now: datetime) -> None:
+    stopped = watched.stopped
+    if (held := watched.holding) is not None:
+        console.output().print(Text(_held(held), LATE))
     if not stopped:
-        console.say("nothing")
+        console.say("nothing" if held is None else "nothing else")
         return
     rows = [
         (Text(each.scope, LATE), words.age(each.stopped_at, now), console.plain(each.reason), each.stopped_by)
         for each in stopped
     ]
     console.table("SCOPE", "FOR", "REASON", "BY", rows=rows, whole=("SCOPE", "FOR"))
+
+
+def _held(sweep: Sweep) -> str:
+    from schedules.plans import SEOUL
+
+    return (
+        f"held: comparing with PortOne since {words.local(sweep.started_at, SEOUL)}, at "
+        f"{words.local(sweep.position, SEOUL)}, {sweep.payments:,} payments compared ({sweep.reason})"
+    )
+
+
+def _last_compared(daily: Sweep | None) -> str:
+    from schedules.plans import SEOUL
+
+    if daily is None:
+        return "never to the end"
+    return (
+        f"{words.local(daily.finished_at, SEOUL)}: {daily.payments:,} payments, {daily.strangers:,} of them not ours; "
+        f"{daily.repaired:,} repaired, {daily.found:,} left to a person"
+    )
+
+
+def _print_violations(violated: Sequence[Violation], now: datetime) -> None:
+    rows = [(Text(each.name, LATE), f"{each.count:,}", words.age(each.since, now), each.examples) for each in violated]
+    console.table("INVARIANT", "COUNT", "FOR", "EXAMPLES", rows=rows, right=("COUNT", "FOR"), whole=("COUNT", "FOR"))
 
 
 def _expected_parts() -> Iterator[str]:
@@ -105,7 +169,7 @@ def _document(
     now: datetime,
     counts: Mapping[str, Count],
     paid: Paid,
-    stopped: Sequence[Stop],
+    watched: Watched,
     parts: Mapping[str, datetime | None],
     *,
     live: bool,
@@ -124,7 +188,26 @@ def _document(
                 "stopped_by": each.stopped_by,
                 "stopped_at": each.stopped_at,
             }
-            for each in stopped
+            for each in watched.stopped
+        ],
+        "held": _sweep(watched.holding),
+        "last_daily_sweep": _sweep(watched.daily),
+        "violations": [
+            {
+                "name": each.name,
+                "count": each.count,
+                "examples": each.examples,
+                "since": each.since,
+                "checked_at": each.checked_at,
+            }
+            for each in watched.violations
         ],
         "last_seen": parts,
     }
+
+
+def _sweep(sweep: Sweep | None) -> Mapping[str, Any] | None:
+    if sweep is None:
+        return None
+    names = ("reason", "started_at", "finished_at", "position", "until", "payments", "strangers", "repaired", "found")
+    return {name: getattr(sweep, name) for name in names}

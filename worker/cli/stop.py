@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from worker.cli import console
+from worker.cli import consent, console
 from worker.cli.exits import ExitCode
 from worker.cli.options import Json
 
@@ -64,7 +64,11 @@ def start(
 
     with database(as_json=as_json) as runtime:
         if runtime.settings.live and not yes:
-            _confirm(f"Start charging real money again ({scope})?")
+            consent.require(
+                f"Start charging real money again ({scope})?",
+                unasked="This would charge real money again",
+                declined="Not started.",
+            )
         left = stopping.start_charging(runtime.sessions, scope)
     if as_json:
         console.print_json({"scope": scope, "still_stopped": [stop.scope for stop in left]})
@@ -72,16 +76,6 @@ def start(
     console.say(f"Started: {scope}.")
     for each in left:
         console.note(f"still stopped: {each.scope} ({each.reason})", style="yellow")
-
-
-def _confirm(question: str) -> None:
-    """Ask a person. A script cannot be asked, so it has to say beforehand that it means it."""
-    if not console.is_conversation():
-        console.complain("This would charge real money again, and there is nobody to ask; give --yes.")
-        raise typer.Exit(ExitCode.REFUSED)
-    if not typer.confirm(question, err=True):
-        console.complain("Not started.")
-        raise typer.Exit(ExitCode.REFUSED)
 
 
 @contextmanager

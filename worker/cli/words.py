@@ -46,6 +46,11 @@ def money(amount: int, currency: str = "KRW") -> str:
     return f"{amount:,} {currency}"
 
 
+def spaced(name: str) -> str:
+    """Show a name that is stored with underscores as people write it: paid twice."""
+    return name.replace("_", " ")
+
+
 def _formatted(instant: datetime | None, zone: str | ZoneInfo, form: str) -> str:
     if instant is None:
         return ""

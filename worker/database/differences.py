@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from worker.database.rows import as_rows
-from worker.differences import Books, DifferenceKind, DifferenceStatus
+from worker.differences import REPAIRABLE, SENTENCES, Books, DifferenceKind, DifferenceStatus
 from worker.gateway import PaymentRecord
 from worker.lifecycle import AttemptStatus, ChargeStatus
 from worker.merchant_uid import MerchantUid
@@ -117,6 +117,25 @@ def gone(
 def unseen(session: Session, *, since: datetime, until: datetime, seen: Sequence[str]) -> Sequence[Row[Any]]:
     """List the attempts that were paid in a window, by PortOne's own times, and whose imp_uids are not among `seen`."""
     return session.execute(_UNSEEN, {"since": since, "until": until, "seen": list(seen)}).all()
+
+
+def of_payment(
+    kind: DifferenceKind, record: PaymentRecord, books: Books, parts: MerchantUid, written: Row[Any] | None = None
+) -> Noted:
+    """Make the difference of a payment; `written` holds charge and attempt when the sweep has written them just now."""
+    return Noted(
+        kind=kind,
+        status=DifferenceStatus.REPAIRED if kind in REPAIRABLE else DifferenceStatus.OPEN,
+        said=SENTENCES[kind],
+        merchant_uid=record.merchant_uid,
+        imp_uid=record.imp_uid,
+        charge_id=books.charge_id if written is None else written.charge_id,
+        attempt_id=books.attempt_id if written is None else written.id,
+        evidence={
+            "portone": record.raw,
+            "books": {**asdict(books), "subscription": parts.subscription_code, "period_start": parts.period_start},
+        },
+    )
 
 
 def flagged(attempt: OpenAttempt, reason: str) -> Noted:

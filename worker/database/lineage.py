@@ -34,6 +34,10 @@ _TOUCH = text("""
     RETURNING seen_at
 """)
 
+_RESTORED = text("""
+    SELECT id FROM sweeps WHERE reason = 'restored' AND holds_claims AND finished_at IS NULL ORDER BY id DESC LIMIT 1
+""")
+
 log = structlog.get_logger()
 
 
@@ -68,6 +72,21 @@ def goes_on(session: Session, watch: Watch, *, now: datetime) -> bool:
     if now - row.seen_at > TOUCH_EVERY or row.mode is None:
         _touch(session, row, watch, now)
     return not row.held
+
+
+def declare_restored(session: Session, watch: Watch, *, now: datetime) -> int:
+    """Hold everything as for a restored copy, on a person's word, and return the sweep; one under way is kept."""
+    row = session.execute(_STANDING).one()
+    if (known := session.scalar(_RESTORED)) is not None:
+        return int(known)
+    _hold(session, row, watch, now=now, until=now + watch.quiet_period, reason="restored")
+    return int(session.execute(_RESTORED).scalar_one())
+
+
+def verify(session: Session, watch: Watch) -> None:
+    """Raise WrongDatabase when the settings are not those with which the database has charged."""
+    row = session.execute(_STANDING).one()
+    check_owner(row.mode, row.prefix, watch)
 
 
 def check_owner(mode: str | None, prefix: str | None, watch: Watch) -> None:

@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
+
+from worker.database.watch_models import Sweep
 
 # In two parts, each of which begins at the few: one condition over both would read every subscription.
 _WAITING_FOR_KEY = """
@@ -31,15 +33,12 @@ _COUNTS = text(f"""
         WHERE c.status IN ('due', 'past_due') AND NOT EXISTS (SELECT FROM waiting w WHERE w.id = c.id)
     ),
     needs_person AS (
-        SELECT flagged_at AS since FROM attempts WHERE status = 'unknown' AND flagged_at IS NOT NULL
+        SELECT found_at AS since FROM differences WHERE status = 'open'
+        UNION ALL SELECT flagged_at FROM attempts a
+        WHERE a.status = 'unknown' AND a.flagged_at IS NOT NULL AND NOT EXISTS (
+            SELECT FROM differences d
+            WHERE d.charge_id = a.charge_id AND d.attempt_id = a.id AND d.status = 'open')
         UNION ALL SELECT status_at FROM ready WHERE status = 'past_due' AND next_attempt_at IS NULL
-    ),
-    contradictions AS (
-        SELECT at AS since FROM audit WHERE starts_with(reason, 'contradiction')
-        UNION ALL
-        SELECT c.status_at FROM charges c
-        WHERE c.status = 'charging' AND NOT EXISTS (
-            SELECT FROM attempts a WHERE a.charge_id = c.id AND a.status IN ('started', 'unknown'))
     )
     SELECT 'to_open' AS name, count(*) AS found, min(next_charge_at) AS oldest_at
     FROM subscriptions WHERE next_charge_at <= :now
@@ -51,11 +50,10 @@ _COUNTS = text(f"""
     FROM attempts WHERE status = 'started' AND lease_until < :now
     UNION ALL SELECT 'unknown', count(*), min(started_at)
     FROM attempts WHERE status = 'unknown' AND flagged_at IS NULL
-    UNION ALL SELECT 'flagged', count(*), min(since) FROM needs_person
+    UNION ALL SELECT 'needs_person', count(*), min(since) FROM needs_person
     UNION ALL SELECT 'past_due', count(*), min(first_declined_at)
     FROM ready WHERE status = 'past_due' AND next_attempt_at > :now
     UNION ALL SELECT 'waiting_for_key', count(*), min(status_at) FROM waiting
-    UNION ALL SELECT 'contradictions', count(*), min(since) FROM contradictions
     UNION ALL SELECT 'uncollectible', count(*), min(status_at)
     FROM charges WHERE status = 'uncollectible'
     UNION ALL SELECT 'void', count(*), min(status_at)
@@ -66,6 +64,8 @@ _PAID_SINCE = text("""
     SELECT count(*) AS found, COALESCE(sum(amount), 0)::bigint AS amount
     FROM charges WHERE paid_at >= :since AND status = 'paid'
 """)
+
+_OPEN_DIFFERENCES = text("SELECT count(*) AS found, min(found_at) AS oldest_at FROM differences WHERE status = 'open'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +94,21 @@ def paid_since(session: Session, since: datetime) -> Paid:
     """Sum up what was paid since an instant, by PortOne's time of the payment."""
     row = session.execute(_PAID_SINCE, {"since": since}).one()
     return Paid(row.found, row.amount, since)
+
+
+def open_differences(session: Session) -> Count:
+    """Count what PortOne and the books tell differently and a person has to decide."""
+    row = session.execute(_OPEN_DIFFERENCES).one()
+    return Count(row.found, row.oldest_at)
+
+
+def holding_sweep(session: Session) -> Sweep | None:
+    """Give the sweep that holds all charging, the first of them should there be more."""
+    holding = select(Sweep).where(Sweep.finished_at.is_(None), Sweep.holds_claims)
+    return session.scalars(holding.order_by(Sweep.id).limit(1)).one_or_none()
+
+
+def last_daily_sweep(session: Session) -> Sweep | None:
+    """Give the daily sweep that has ended last."""
+    daily = select(Sweep).where(Sweep.finished_at.is_not(None), Sweep.reason == "daily")
+    return session.scalars(daily.order_by(Sweep.finished_at.desc()).limit(1)).one_or_none()

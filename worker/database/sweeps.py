@@ -26,7 +26,7 @@ _DAILY_IS_DUE = text("""
 _TAKE = text("""
     UPDATE sweeps SET lease_until = :lease_until
     WHERE id = (
-        SELECT id FROM sweeps WHERE finished_at IS NULL AND lease_until <= :now
+        SELECT id FROM sweeps WHERE finished_at IS NULL AND lease_until <= :now AND id = COALESCE(:only, id)
         ORDER BY holds_claims DESC, id LIMIT 1 FOR UPDATE SKIP LOCKED
     )
     RETURNING id, reason, holds_claims, since, until, position
@@ -89,9 +89,9 @@ def begin_daily(session: Session, *, every: timedelta, span: timedelta, now: dat
     return True
 
 
-def take(session: Session, *, now: datetime, lease: timedelta) -> Taken | None:
+def take(session: Session, *, now: datetime, lease: timedelta, only: int | None = None) -> Taken | None:
     """Take an unfinished sweep that nobody works on. Should we die, it is anybody's again after `lease`."""
-    row = session.execute(_TAKE, {"now": now, "lease_until": now + lease}).one_or_none()
+    row = session.execute(_TAKE, {"now": now, "lease_until": now + lease, "only": only}).one_or_none()
     return None if row is None else Taken(*row)
 
 

@@ -1,14 +1,12 @@
-"""PortOne as a gateway: every answer and every failure becomes an Outcome, and "paid" is believed last."""
+"""PortOne as a gateway: every answer and every failure becomes a value."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
 
-from worker.declines import Duplicate, NeedsLookUp, Verdict, classify
 from worker.gateway import (
     ChargeRequest,
     Found,
@@ -19,25 +17,10 @@ from worker.gateway import (
     StillOurs,
     always,
 )
-from worker.outcomes import (
-    Answer,
-    Declined,
-    DeclineKind,
-    NotCharged,
-    NotChargedReason,
-    Outcome,
-    Paid,
-    Unknown,
-    UnknownReason,
-)
+from worker.outcomes import Answer, NotCharged, NotChargedReason, Outcome, Unknown, UnknownReason
+from worker.portone.charge_answers import read_charge
 from worker.portone.client import PortOneClient
 from worker.portone.errors import NoAnswer, NotSent, Refused
-from worker.portone.payloads import Envelope, Unreadable, read_payment, redacted
-
-ANSWERING_STATUSES = frozenset({200, 400, 404})
-"""HTTP 200 (documented), 400 (seen in client code) and 404 (documented for an unknown key). No other is believed, not
-even one with a readable body: a 408, 409 or 429 says nothing sure about the payment."""
-
 
 log = structlog.get_logger()
 
@@ -139,77 +122,7 @@ class PortOneGateway:
         await self._client.aclose()
 
 
-def read_charge(request: ChargeRequest, envelope: Envelope) -> Outcome:
-    """Read the answer to `again`.
-
-    Both shapes of a decline are read: code 0 with a failed payment (documented), and another code with the PG's text
-    in `message` (seen in client code), whose response is then null.
-    """
-    said = Answer(
-        http_status=envelope.http_status,
-        code=str(envelope.code),
-        message=None if envelope.message is None else redacted(envelope.message, request.customer_uid),
-    )
-    if envelope.http_status not in ANSWERING_STATUSES or (envelope.code == 0 and envelope.http_status != 200):
-        return Unknown(UnknownReason.SERVER_ERROR, said)
-    if envelope.code != 0 and envelope.response:
-        return Unknown(UnknownReason.STATUS_NOT_KNOWN, said)  # a refusal that comes with a payment is neither
-    if envelope.code != 0:
-        return _refused(said, classify(request.pg, None, said.message))
-    try:
-        record = read_payment(envelope.response)
-    except Unreadable as error:
-        return Unknown(UnknownReason.UNREADABLE, replace(said, message=str(error)))
-    return _read_record(request, record, _answer(envelope, record))
-
-
-def _read_record(request: ChargeRequest, record: PaymentRecord, answer: Answer) -> Outcome:
-    ours = (request.merchant_uid, request.amount, request.currency)
-    if (record.merchant_uid, record.amount, record.currency) != ours:
-        return Unknown(UnknownReason.OTHER_PAYMENT, answer, needs_human=True)
-    match record.status:
-        case "paid" if record.paid_at is not None:
-            return Paid(record.paid_at, answer)
-        case "failed":
-            return _failed(answer, classify(request.pg, None, record.fail_reason))
-        case "ready":
-            return Unknown(UnknownReason.IN_PROGRESS, answer)
-        case "cancelled":
-            return Unknown(UnknownReason.CANCELED, answer, needs_human=True)
-        case _:
-            return Unknown(UnknownReason.STATUS_NOT_KNOWN, answer)
-
-
-def _failed(answer: Answer, verdict: Verdict) -> Outcome:
-    """A failed record is on PortOne's books: words nobody knows are a decline all the same."""
-    if verdict is Duplicate:
-        return Unknown(UnknownReason.DUPLICATE, answer)
-    if verdict is NeedsLookUp:
-        return Unknown(UnknownReason.GATEWAY_UNSURE, answer)
-    return Declined(verdict, answer)
-
-
-def _refused(answer: Answer, verdict: Verdict) -> Outcome:
-    """Without a record, words that nobody knows may also mean "already paid", and "try later" that it is under way."""
-    if verdict is DeclineKind.UNMATCHED:
-        return Unknown(UnknownReason.REFUSAL_NOT_KNOWN, answer)
-    if verdict is DeclineKind.TRANSIENT:
-        return Unknown(UnknownReason.GATEWAY_UNSURE, answer)
-    return _failed(answer, verdict)
-
-
 def _defect(error: Exception) -> Answer:
     """Note an error that no table knows, without its text: nobody knows what that holds."""
     log.error("a PortOne answer met a defect of ours; the payment will be looked up", error=type(error).__name__)
     return Answer(message=type(error).__name__)
-
-
-def _answer(envelope: Envelope, record: PaymentRecord) -> Answer:
-    return Answer(
-        http_status=envelope.http_status,
-        code=str(envelope.code),
-        message=record.fail_reason,
-        imp_uid=record.imp_uid,
-        pg_tid=record.pg_tid,
-        raw=record.raw,
-    )

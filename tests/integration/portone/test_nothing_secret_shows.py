@@ -198,6 +198,8 @@ def instances() -> list[object]:
         answer,
         gateway.Found((record,)),
         gateway.LookUpFailed(answer),
+        gateway.RefundRefused(answer),
+        gateway.Refund(imp_uid=record.imp_uid, checksum=9900, tax_free=0, reason="paid twice"),
         request(),
         attempt(),
         outcome,

@@ -1,0 +1,115 @@
+"""Whole windows of payments, and giving one back: values, never exceptions, and never half a list."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from tests.fixtures.attempts import payment
+from tests.fixtures.gateways import gateway_to
+from tests.fixtures.wire_server import Request, Wire, envelope, http, wire_server
+from worker.gateway import Found, LookUpFailed, PaymentRecord, Refund, RefundRefused
+
+SINCE, UNTIL = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
+REFUND = Refund(imp_uid="imps_000000000001", checksum=9900, tax_free=0, reason="paid twice")
+
+
+def page(*numbers: int, total: int, following: int = 0) -> bytes:
+    listed = [payment(imp_uid=f"imps_{number}") for number in numbers]
+    return envelope({"total": total, "previous": 0, "next": following, "list": listed})
+
+
+def read(answer: Callable[[Request], bytes], *, pause: float = 0.0) -> tuple[Found | LookUpFailed, list[Request]]:
+    async def ask() -> tuple[Found | LookUpFailed, list[Request]]:
+        async def answering(wire: Wire, request: Request) -> None:
+            await wire.send(answer(request))
+
+        async with wire_server(answering) as server, gateway_to(server.url, deadline=2.0) as gateway:
+            found = await gateway.payments("paid", since=SINCE, until=UNTIL, pause=pause)
+            return found, [each for each in server.requests if each.path != "/users/getToken"]
+
+    return asyncio.run(ask())
+
+
+def paged(request: Request) -> bytes:
+    first = "page=1" in request.path
+    return http(200, page(1, 2, total=3, following=2) if first else page(3, total=3))
+
+
+def test_all_pages_are_read_oldest_start_first():
+    found, requests = read(paged)
+    assert isinstance(found, Found)
+    assert [record.imp_uid for record in found.records] == ["imps_1", "imps_2", "imps_3"]
+    assert len(requests) == 2
+    assert f"from={int(SINCE.timestamp())}&to={int(UNTIL.timestamp())}" in requests[0].path
+    assert "sorting=started" in requests[0].path
+
+
+def test_a_pause_lies_before_every_request():
+    started = monotonic()
+    found, _ = read(paged, pause=0.05)
+    assert isinstance(found, Found)
+    assert monotonic() - started >= 0.15  # two pages, and the look beyond the last
+
+
+def test_an_empty_window_is_a_list_too():
+    assert read(lambda _: http(200, page(total=0)))[0] == Found(())
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        page(3, total=4),  # something moved between the pages
+        page(total=3),  # fewer than it counts
+        envelope(code=-1, message="no"),
+        b"<html>",
+    ],
+)
+def test_a_list_that_cannot_be_read_whole_is_no_list(second: bytes):
+    def answer(request: Request) -> bytes:
+        return http(200, page(1, 2, total=3, following=2) if "page=1" in request.path else second)
+
+    assert isinstance(read(answer)[0], LookUpFailed)
+
+
+def test_a_server_that_is_down_is_a_list_not_read():
+    assert isinstance(read(lambda _: http(503, b"<html>"))[0], LookUpFailed)
+
+
+def refund(answer: bytes | None) -> tuple[PaymentRecord | RefundRefused | LookUpFailed, list[Any]]:
+    async def ask() -> tuple[PaymentRecord | RefundRefused | LookUpFailed, list[Any]]:
+        async def answering(wire: Wire, request: Request) -> None:
+            if answer is None:
+                wire.reset()
+            else:
+                await wire.send(answer)
+
+        async with wire_server(answering) as server, gateway_to(server.url) as gateway:
+            given = await gateway.refund(REFUND)
+            return given, [json.loads(each.body) for each in server.requests if each.path == "/payments/cancel"]
+
+    return asyncio.run(ask())
+
+
+def test_a_refund_says_what_it_believes_is_left_to_give_back():
+    given, requests = refund(http(200, envelope(payment("cancelled"))))
+    assert isinstance(given, PaymentRecord)
+    assert given.cancel_amount == 9900
+    assert requests == [{"imp_uid": "imps_000000000001", "checksum": 9900, "tax_free": 0, "reason": "paid twice"}]
+
+
+def test_a_refused_refund_is_told_in_portones_words():
+    given, _ = refund(http(200, envelope(code=1, message="취소할 결제건이 존재하지 않습니다.")))
+    assert isinstance(given, RefundRefused)
+    assert given.answer.message == "취소할 결제건이 존재하지 않습니다."
+
+
+@pytest.mark.parametrize("answer", [None, http(500, b""), http(200, b"{"), http(200, envelope({"imp_uid": 7}))])
+def test_a_refund_without_a_readable_answer_may_have_happened(answer: bytes | None):
+    assert isinstance(refund(answer)[0], LookUpFailed)

@@ -1,0 +1,255 @@
+"""PortOne's books against ours, day by day: what the sweep repairs, and what it leaves to a person."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tests.fixtures.sandbox import Api, RunningSandbox
+from tests.scenarios.conftest import World
+from worker import tasks
+from worker.database.models import Charge
+from worker.merchant_uid import derive
+from worker.sandbox.behaviours import Reply, decline, misrecorded, pay, troubled
+
+MISREADABLE = ("CC10", "계좌 잔액 부족")
+
+
+def merchant_uid(charge: Charge, code: str, number: int = 1) -> str:
+    return derive("again", code, charge.period_start, number)
+
+
+def later(world: World, **span: float) -> None:
+    """Let time pass without a tick, and compare again."""
+    world.wait(**span)
+    world.sweep()
+
+
+def test_books_that_agree_have_no_differences(world: World):
+    for _ in range(3):
+        world.subscribe(pay())
+    world.subscribe(decline())
+    world.tick()
+    later(world, hours=2)
+    assert world.differences() == []
+    (sweep,) = world.sql("SELECT * FROM sweeps")
+    assert (sweep.reason, sweep.payments, sweep.strangers, sweep.repaired, sweep.found) == ("daily", 3, 0, 0, 0)
+    assert sweep.finished_at is not None
+
+
+def test_a_decline_that_was_none_is_corrected(world: World):
+    world.subscribe(misrecorded(*MISREADABLE))
+    world.tick()
+    assert world.statuses() == {"past_due": 1}
+    (payment,) = world.portone.payments()
+    world.portone.correct(payment["imp_uid"])
+    later(world, hours=1)
+    assert world.statuses() == {"paid": 1}
+    assert [attempt.status for attempt in world.attempts()] == ["paid"]
+    assert world.differences() == [("declined_here", "repaired")]
+    (row,) = world.sql(
+        "SELECT actor, from_status, to_status FROM audit WHERE entity = 'attempt' ORDER BY id DESC LIMIT 1"
+    )
+    assert tuple(row) == ("scenario", "declined", "paid")
+    world.live(days=5)
+    assert world.portone.report().again_requests == 1, "dunning has stopped"
+    world.assert_books_agree()
+
+
+def test_an_uncollectible_charge_that_was_paid_is_paid(world: World):
+    world.plan(dunning="none")
+    world.subscribe(misrecorded(*MISREADABLE))
+    world.tick()
+    assert world.statuses() == {"uncollectible": 1}
+    (payment,) = world.portone.payments()
+    world.portone.correct(payment["imp_uid"])
+    later(world, hours=1)
+    assert world.statuses() == {"paid": 1}
+    world.assert_books_agree()
+
+
+def test_a_period_that_dunning_paid_a_second_time_is_put_before_a_person(world: World):
+    world.plan(dunning="1")
+    code = world.subscribe(misrecorded(*MISREADABLE), pay())
+    world.tick()
+    (payment,) = world.portone.payments()
+    world.live(days=2)
+    assert world.statuses() == {"paid": 1}
+    world.portone.correct(payment["imp_uid"])
+    later(world, days=1)
+    assert world.differences() == [("paid_twice", "open")]
+    (charge,) = world.charges(code)
+    (difference,) = world.sql("SELECT merchant_uid, imp_uid, charge_id FROM differences")
+    assert tuple(difference) == (merchant_uid(charge, code), payment["imp_uid"], charge.id)
+    later(world, days=1)
+    assert world.differences() == [("paid_twice", "open")], "one row, however often it is found"
+
+
+def test_two_payments_under_one_merchant_uid_are_put_before_a_person(world: World, sandbox: RunningSandbox):
+    sandbox.admin.switch(repeated_paid="accept")
+    code = world.subscribe(pay())
+    world.tick()
+    (charge,) = world.charges()
+    with Api(sandbox.base_url) as api:
+        api.paid(merchant_uid(charge, code), "key-1")
+    later(world, hours=1)
+    assert world.differences() == [("paid_twice", "open")]
+
+
+def test_money_given_back_in_the_console_is_noted_on_the_charge(world: World, sandbox: RunningSandbox):
+    world.subscribe(pay())
+    world.tick()
+    (payment,) = world.portone.payments()
+    with Api(sandbox.base_url) as api:
+        api.post("/payments/cancel", imp_uid=payment["imp_uid"], amount=4000, tax_free=0)
+    later(world, hours=1)
+    assert [(charge.status, charge.refunded) for charge in world.charges()] == [("paid", 4000)]
+    with Api(sandbox.base_url) as api:
+        api.post("/payments/cancel", imp_uid=payment["imp_uid"], tax_free=0)
+    later(world, days=1)
+    assert [(charge.status, charge.refunded) for charge in world.charges()] == [("paid", 9900)]
+    assert world.differences() == [("refunded_there", "repaired")]
+    world.live(days=3)
+    assert world.portone.report().again_requests == 1, "the period is not charged again"
+
+
+def test_a_refund_long_after_the_payment_is_found_among_the_cancelled_ones(world: World, sandbox: RunningSandbox):
+    world.changed(sweep_days=2)
+    world.subscribe(pay())
+    world.tick()
+    world.wait(days=20)
+    (payment,) = world.portone.payments()
+    with Api(sandbox.base_url) as api:
+        api.post("/payments/cancel", imp_uid=payment["imp_uid"], tax_free=0)
+    later(world, hours=1)
+    assert [charge.refunded for charge in world.charges()] == [9900]
+
+
+def test_a_payment_for_a_void_charge_is_put_before_a_person(world: World, sandbox: RunningSandbox):
+    code = world.subscribe(pay())
+    tasks.open_charges()
+    world.sql("UPDATE charges SET status = 'void', next_attempt_at = NULL")
+    (charge,) = world.charges()
+    with Api(sandbox.base_url) as api:
+        api.paid(merchant_uid(charge, code), "key-1")
+    later(world, hours=1)
+    assert world.differences() == [("not_owed", "open")]
+    assert world.statuses() == {"void": 1}
+
+
+def test_a_payment_of_another_amount_is_put_before_a_person_and_not_adopted(world: World, sandbox: RunningSandbox):
+    code = world.subscribe(decline())
+    world.tick()
+    (charge,) = world.charges()
+    with Api(sandbox.base_url) as api:
+        sandbox.admin.behave(pay())
+        api.paid(merchant_uid(charge, code), "key-1", amount=5000)
+    later(world, hours=1)
+    assert world.differences() == [("other_amount", "open")]
+    assert world.statuses() == {"past_due": 1}
+
+
+def test_a_payment_for_a_day_on_which_no_period_begins_is_put_before_a_person(world: World, sandbox: RunningSandbox):
+    code = world.subscribe(pay())
+    world.tick()
+    start = world.charges()[0].period_start + timedelta(days=3)
+    with Api(sandbox.base_url) as api:
+        api.paid(derive("again", code, start, 1), "key-1")
+    later(world, hours=1)
+    assert world.differences() == [("not_in_books", "open")]
+    assert len(world.charges()) == 1
+
+
+def test_payments_that_are_not_ours_are_counted_and_left_alone(world: World, sandbox: RunningSandbox):
+    world.subscribe(pay())
+    world.tick()
+    with Api(sandbox.base_url) as api:
+        api.paid("shop-order-4711", "key-1")
+        api.paid(derive("other", "0000000000001", world.now.replace(microsecond=0), 1), "key-1")
+    later(world, hours=1)
+    assert world.differences() == []
+    assert [row.strangers for row in world.sql("SELECT strangers FROM sweeps")] == [2]
+
+
+def test_a_payment_that_portone_does_not_show_is_put_before_a_person(world: World):
+    world.subscribe(pay())
+    world.tick()
+    world.portone.reset()
+    later(world, minutes=20)
+    assert world.differences() == [], "it may show late"
+    later(world, days=1)
+    assert world.differences() == [("not_there", "open")]
+
+
+def test_a_payment_that_shows_late_is_no_difference(world: World, sandbox: RunningSandbox):
+    world.subscribe(pay(hidden_seconds=3 * 3600))
+    world.tick()
+    world.wait(hours=1)
+    world.sweep()
+    assert world.differences() == [("not_there", "open")]
+    later(world, days=1)
+    assert world.differences() == [("not_there", "gone")], "PortOne shows it after all"
+
+
+def test_a_paid_attempt_whose_answer_was_lost_need_not_wait_for_its_next_rung(world: World):
+    world.subscribe(troubled(Reply.DROP, charged=True))
+    tasks.open_charges()
+    tasks.charge()
+    world.sql("UPDATE attempts SET next_lookup_at = next_lookup_at + interval '6 days'")
+    world.sweep()
+    tasks.reconcile()
+    assert world.statuses() == {"paid": 1}
+    assert world.differences() == []
+
+
+def test_one_sweep_a_day_however_often_beat_ticks(world: World):
+    for _ in range(5):
+        world.wait(hours=1)
+        tasks.sweep()
+    assert len(world.sql("SELECT id FROM sweeps")) == 1
+    world.wait(days=1)
+    tasks.sweep()
+    assert len(world.sql("SELECT id FROM sweeps")) == 2
+
+
+def test_a_sweep_that_is_interrupted_goes_on_where_it_was(world: World):
+    world.changed(pump_seconds=0.02)
+    first = tasks.sweep()
+    assert (first["ended"], first["finished"]) == ("time budget spent", False)
+    second = tasks.sweep()
+    assert second["sweep"] == first["sweep"]
+    assert str(second["position"]) > str(first["position"])
+    assert world.sweep()["finished"]
+    (lists,) = world.sql("SELECT count(*) AS n, min(until - since) AS span FROM sweeps")
+    assert (lists.n, lists.span) == (1, timedelta(days=3))
+
+
+def test_a_sweep_whose_worker_died_is_taken_over_when_its_lease_is_over(world: World):
+    world.sql(
+        """INSERT INTO sweeps (reason, holds_claims, since, until, position, started_at, lease_until)
+           VALUES ('daily', false, :since, :now, :since, :now, :lease)""",
+        since=world.now - timedelta(days=1),
+        now=world.now,
+        lease=world.now + timedelta(minutes=10),
+    )
+    assert tasks.sweep()["sweep"] is None, "somebody works on it"
+    world.wait(minutes=11)
+    assert world.sweep()["finished"]
+
+
+def test_a_sweep_waits_while_portone_is_away(world: World):
+    world.subscribe(pay())
+    world.tick()
+    world.portone.switch(outage="error")
+    assert tasks.sweep()["ended"] == "list not read"
+    world.portone.switch(outage="none")
+    assert world.sweep()["finished"]
+    assert world.differences() == []
+
+
+def test_nothing_is_charged_and_nothing_given_back_by_a_sweep(world: World):
+    world.subscribe(pay())
+    tasks.open_charges()
+    world.sweep()
+    assert world.portone.report().again_requests == 0
+    endpoints = {request["endpoint"] for request in world.portone.requests()}
+    assert not any("cancel" in endpoint or "again" in endpoint for endpoint in endpoints), endpoints

@@ -1,0 +1,123 @@
+"""A database restored from a backup that has forgotten payments, declines, and a request that is under way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sqlalchemy import Engine
+
+from tests.simulation.database import emptied
+from tests.simulation.faults import Plan, Point, nothing
+from tests.simulation.one_period import due_in
+from tests.simulation.verdict import Violation, judge
+from tests.simulation.worker_process import TICKS, WorkerProcess
+from tests.simulation.world import World
+from worker.sandbox.behaviours import Behaviour, decline, pay, slow
+
+DAY = 86_400.0
+AT_MOST = 3 * DAY
+SOON_SECONDS = 30.0
+RESTART_SECONDS = 5.0
+UNDER_WAY_SECONDS = 600.0
+
+_SWEPT = """
+    INSERT INTO sweeps (reason, holds_claims, since, until, position, started_at, finished_at, lease_until)
+    VALUES ('daily', false, :now, :now, :now, :now, :now, :now)
+"""
+_HOLD_OVER = "SELECT id FROM sweeps WHERE reason = 'restored' AND finished_at IS NOT NULL"
+
+Scene = Callable[[World], None]
+
+
+def forgotten_day(world: World) -> None:
+    """A day's work that the backup does not have: paid, declined and then paid, under way, and never sent."""
+    world.book.plan("monthly", now=world.now(), dunning="1")
+    tomorrow = world.instant(DAY).date()
+    world.subscribe(pay())
+    world.subscribe(decline(), pay())
+    world.subscribe(slow(UNDER_WAY_SECONDS), pay(), starts_on=tomorrow)
+    world.subscribe(pay(), starts_on=world.instant(2 * DAY).date())
+    world.back_up()
+    world.start_worker()
+    for at in (1.0, 90.0, DAY, DAY + 90.0):
+        world.run(until=at)
+        world.workers[0].tick("open", "charge")
+    world.run(until=DAY + 100.0)
+    world.restore()
+
+
+@dataclass(frozen=True)
+class Restored:
+    """One history of a restore; the same one gives the same turns."""
+
+    scene: Scene = forgotten_day
+    rules: dict[str, Any] = field(default_factory=dict)
+    plan: Plan = nothing
+    worker_class: type[WorkerProcess] = WorkerProcess
+
+
+@dataclass(frozen=True)
+class Told:
+    """What came of it: the points of the lost world and of its successor, and which were before charging went on."""
+
+    points: Sequence[Point]
+    first: int
+    last: int
+
+
+def tell_restored(engine: Engine, history: Restored) -> Told:
+    """Let a history happen, and judge it; raises Violation."""
+    with emptied(engine):
+        world = World(engine, history.plan, rules=history.rules, watched=True)
+        world.sweep_policy = replace(world.sweep_policy, every=world.sweep_policy.every * 10)
+        world.worker_class = history.worker_class
+        try:
+            world.change(_SWEPT, now=world.now())
+            history.scene(world)
+            first, last = len(world.points), _live(world)
+            judge(world)
+            _sent_nothing_twice(world)
+            return Told(world.points, first, last)
+        finally:
+            world.close()
+
+
+def _live(world: World) -> int:
+    """Tick for what is due until nothing is; returns how many points there were when the hold was over."""
+    over, patience, before = 0, SOON_SECONDS, {}
+    while world.time < AT_MOST:
+        if not any(worker.alive and not worker.frozen for worker in world.workers):
+            world.run(until=world.time + RESTART_SECONDS)
+            world.start_worker()
+        for worker in world.living():
+            if not worker.frozen:
+                worker.tick("sweep", "open", "charge", "reconcile")
+        world.run_until_idle(until=world.time + 3600)
+        over = over or (len(world.points) if world.sql(_HOLD_OVER) else 0)
+        before, due = due_in(world), before
+        patience = 2 * patience if due == before else SOON_SECONDS
+        coming = [at for at in before.values() if at > world.time]
+        overdue = len(coming) < len(before)
+        world.run(until=min([*coming, AT_MOST, *([world.time + patience] if overdue else [])]) + 1.0)
+    return over or len(world.points)
+
+
+def _sent_nothing_twice(world: World) -> None:
+    """What is on PortOne's books is adopted, not asked for again, even where that would be refused."""
+    sql = """SELECT merchant_uid FROM requests WHERE endpoint LIKE '%/again' AND merchant_uid IN (
+                 SELECT merchant_uid FROM payments WHERE status = 'paid')
+             GROUP BY merchant_uid HAVING count(*) > 1"""
+    for row in world.sandbox.ledger.execute(sql):
+        raise Violation(f"{row['merchant_uid']} was paid and sent again\n" + "\n".join(world.struck))
+
+
+def story_of(*behaviours: Behaviour) -> Scene:
+    """One subscription, and a backup from before its first charge."""
+
+    def scene(world: World) -> None:
+        world.subscribe(*behaviours)
+        world.back_up()
+
+    return scene

@@ -1,0 +1,32 @@
+"""What holds a password shows none of it: a repr ends up in a log or a traceback sooner or later."""
+
+from __future__ import annotations
+
+import pytest
+
+from worker.broker_address import BrokerAddress
+from worker.embedded import Addresses, Servers
+from worker.findings import Patient
+from worker.runtime import Runtime
+from worker.settings import Settings
+
+DATABASE = "postgresql://again:open-sesame@db/again"
+BROKER = "rediss://:open-sesame@broker/0"
+SETTINGS = Settings.from_env({"AGAIN_DATABASE_URL": DATABASE, "AGAIN_BROKER_URL": BROKER})
+RUNTIME = Runtime.create(SETTINGS, DATABASE, actor="test")
+ADDRESSES = Addresses(DATABASE, BROKER)
+
+
+HOLDERS = [
+    SETTINGS,
+    RUNTIME,
+    ADDRESSES,
+    Servers(ADDRESSES, None, None),
+    BrokerAddress.read(BROKER),
+    Patient(RUNTIME, BROKER, "", 600, 300),
+]
+
+
+@pytest.mark.parametrize("holder", HOLDERS, ids=lambda holder: type(holder).__name__)
+def test_no_password_shows_in_a_repr(holder: object):
+    assert "sesame" not in f"{holder!r} {holder}"

@@ -1,0 +1,62 @@
+"""Do the books hold, and do they agree with PortOne? The checks only read."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from schedules.plans import SEOUL
+from worker.database import invariants, overview
+from worker.database.invariants import MOST, Broken
+from worker.database.violations import examples
+from worker.findings import Finding, Patient, broken, ok, warning
+from worker.invariants import INVARIANTS
+
+
+def hold(patient: Patient) -> Finding:
+    """Look at every invariant, just now."""
+    with patient.runtime.sessions() as session:
+        found = invariants.broken(session, now=patient.now, patience=patient.runtime.patience)
+    if not found:
+        return ok("invariants", f"all {len(INVARIANTS)} hold")
+    said = "\n".join(map(_told, found))
+    return broken("invariants", said, "\n".join(f"{each.invariant.name}: {each.invariant.remedy}" for each in found))
+
+
+def _told(each: Broken) -> str:
+    plural = "" if each.count == 1 else "s"
+    count = f"{each.count}{' or more' if each.count == MOST else ''} {each.invariant.about}{plural}"
+    ids = f" ({examples(each.examples)}{', ...' if each.count > len(each.examples) else ''})" if each.examples else ""
+    return f"{each.invariant.name}: {count}{ids}. {each.invariant.means}"
+
+
+def differences(patient: Patient) -> Finding:
+    with patient.runtime.sessions() as session:
+        found = overview.open_differences(session)
+    if not found.count or found.oldest_at is None:
+        return ok("differences", "PortOne and the books agree, as far as they were compared")
+    some = "1 difference waits" if found.count == 1 else f"{found.count} differences wait"
+    said = f"{some} for a person to decide, the oldest since {_local(found.oldest_at)}"
+    return warning("differences", said, "`again review list`")
+
+
+def sweeps(patient: Patient) -> Finding:
+    with patient.runtime.sessions() as session:
+        holding, daily = overview.holding_sweep(session), overview.last_daily_sweep(session)
+    if holding is not None:
+        said = (
+            f"nothing is charged until PortOne's payments are compared ({holding.reason}), since "
+            f"{_local(holding.started_at)}; compared up to {_local(holding.position)} of {_local(holding.until)}, "
+            f"{holding.payments:,} payments"
+        )
+        return warning("sweeps", said, "it goes on by itself while a worker runs and PortOne answers")
+    if daily is None or daily.finished_at is None:
+        return ok("sweeps", "no daily sweep has ended yet, and none holds charging")
+    counts = (
+        f"{daily.payments:,} payments compared, {daily.strangers:,} of them not ours, "
+        f"{daily.repaired:,} repaired, {daily.found:,} left to a person"
+    )
+    return ok("sweeps", f"the last daily one ended {_local(daily.finished_at)}: {counts}")
+
+
+def _local(instant: datetime) -> str:
+    return f"{instant.astimezone(SEOUL):%Y-%m-%d %H:%M %Z}"

@@ -1,0 +1,149 @@
+"""`again review`: what PortOne and the books tell differently, the evidence of both sides, and a person who decides."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from worker.cli import consent, console
+from worker.cli.options import Json, Limit
+from worker.differences import DifferenceKind, DifferenceStatus
+from worker.reviews import Decision
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from worker.reviewing import Resolved, Review
+    from worker.reviews import Case
+    from worker.runtime import Runtime
+
+app = typer.Typer(help="What PortOne and the books tell differently, and who decides.", no_args_is_help=True)
+
+T = TypeVar("T")
+LONGEST_NOTE = 200  # characters; PortOne shows them in its console
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="The difference's id, as `again review list` shows it.")]
+
+
+@app.command("list")
+def list_differences(
+    all_too: Annotated[bool, typer.Option("--all", help="Those that are settled, too.")] = False,
+    kind: Annotated[DifferenceKind | None, typer.Option(help="Only those of this kind.")] = None,
+    limit: Limit = 50,
+    *,
+    as_json: Json = False,
+) -> None:
+    """List what waits for a decision."""
+    from worker.cli.database import database
+    from worker.cli.review_details import print_differences
+    from worker.database import reviews
+
+    with database(as_json=as_json) as runtime, runtime.sessions() as session:
+        differences = reviews.listed(session, kind=kind, closed_too=all_too, limit=limit)
+    if as_json:
+        console.print_json(differences)
+    else:
+        print_differences(differences)
+
+
+@app.command("show")
+def show(difference: Id, *, as_json: Json = False) -> None:
+    """Show what the books say, what PortOne says now, and what each decision would do."""
+    from worker.cli.database import database
+    from worker.cli.review_details import document, print_details, read
+
+    with database(as_json=as_json) as runtime:
+        case = _reviewing(runtime, difference, lambda review, id_: review.examine(id_))
+        with runtime.sessions() as session:
+            details = read(session, case)
+    if as_json:
+        console.print_json(document(case, details))
+    else:
+        print_details(case, details)
+
+
+@app.command("resolve")
+def resolve(
+    difference: Id,
+    decision: Annotated[Decision, typer.Argument(help="What to do; `again review show` says what each would come to.")],
+    note: Annotated[str, typer.Option(help="Why. It is written down, and given to PortOne as a refund's reason.")],
+    imp_uid: Annotated[str | None, typer.Option(help="Which payment is given back or accepted.")] = None,
+    tax_free: Annotated[int | None, typer.Option(help="How much of a refund is free of tax, in won.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, though money moves.")] = False,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Decide. Where money moves by it, you are asked first."""
+    from worker.cli.database import database
+    from worker.decisions import plan
+    from worker.reviews import Wish
+
+    wish = Wish(decision=decision, note=_note(note), imp_uid=imp_uid, tax_free=tax_free)
+    with database(as_json=as_json) as runtime:
+        case = _reviewing(runtime, difference, lambda review, id_: review.examine(id_))
+        step = plan(case, wish)
+        if step.moves_money and not yes:
+            question = f"{step.sentence}{_whose(runtime, case)}\nGo on?"
+            consent.require(question, unasked=f"Money would move ({step.sentence})", declined="Nothing was done.")
+        resolved = _reviewing(runtime, difference, lambda review, id_: review.resolve(id_, wish, agreed=step))
+    _tell(case, resolved, as_json=as_json)
+
+
+def _reviewing(runtime: Runtime, difference: str, action: Callable[[Review, int], Awaitable[T]]) -> T:
+    """Do something about one difference, with PortOne at hand."""
+    from worker.cli.database import actor
+    from worker.database.ids import read_id
+    from worker.refusals import Refused
+    from worker.reviewing import Review
+
+    id_ = read_id(difference)
+    if id_ is None:
+        raise Refused(f"{difference!r:.60} is not the id of a difference. `again review list` shows them.")
+
+    async def act() -> T:
+        gateway = runtime.gateway()
+        try:
+            return await action(Review(runtime.sessions, gateway, runtime.clock, runtime.policy, actor()), id_)
+        finally:
+            await gateway.aclose()
+
+    return asyncio.run(act())
+
+
+def _note(text: str) -> str:
+    from worker.refusals import Refused
+
+    note = " ".join(text.split())
+    if not note or len(note) > LONGEST_NOTE:
+        raise Refused(f"--note has {len(note)} characters; say why in 1 to {LONGEST_NOTE}.")
+    return console.plain(note)
+
+
+def _whose(runtime: Runtime, case: Case) -> str:
+    """Say whose money it is."""
+    from worker.database import reviews
+
+    with runtime.sessions() as session:
+        row = reviews.known(session, case.id) or {}
+    customer = f", customer {row['customer_reference']}" if row.get("customer_reference") else ""
+    return f" Subscription {row['subscription']}{customer}." if row.get("subscription") else ""
+
+
+def _tell(case: Case, resolved: Resolved, *, as_json: bool) -> None:
+    if as_json:
+        console.print_json(
+            {
+                "id": case.id,
+                "status": DifferenceStatus.OPEN if resolved.open else DifferenceStatus.RESOLVED,
+                "done": resolved.said,
+                "charge_id": resolved.charge_id,
+                "charge_status": resolved.charge_status,
+            }
+        )
+    else:
+        console.say(f"Done. {resolved.said}")
+        if resolved.charge_id is not None:
+            console.say(f"Charge {resolved.charge_id} is {resolved.charge_status}.")
+        console.say(f"Difference {case.id} is {'still open' if resolved.open else 'resolved'}.")

@@ -1,0 +1,204 @@
+"""A difference as people and scripts read it: the books' side, PortOne's side then and now, and what can be decided."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from worker.cli import console, words
+from worker.cli.audit import print_audit
+from worker.cli.charge import print_attempts
+from worker.differences import given_back
+from worker.gateway import LookUpFailed, PaymentRecord
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from worker.reviews import Case
+
+MEANINGS = {
+    "missing_here": "paid at PortOne, and missing here",
+    "declined_here": "paid at PortOne, and declined here",
+    "refunded_there": "given back at PortOne, not by us",
+    "paid_twice": "more than one payment for one period",
+    "not_owed": "paid at PortOne, and void here",
+    "not_in_books": "paid at PortOne, for a subscription or period that is not in the books",
+    "other_amount": "paid at PortOne with another amount or currency",
+    "not_there": "paid here, and PortOne shows no such payment",
+    "unresolved": "the look-ups could not settle an attempt",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """The books' side."""
+
+    difference: Mapping[str, Any]
+    attempts: Sequence[Mapping[str, Any]]
+    audit: Sequence[Mapping[str, Any]]
+
+
+def read(session: Session, case: Case) -> Details:
+    """Read what the books have about a difference."""
+    from worker.database import history, reviews
+
+    difference = reviews.known(session, case.id) or {}
+    charge_id = difference.get("charge_id")
+    attempts = [] if charge_id is None else history.attempts(session, charge_id)
+    return Details(difference, attempts, history.audit(session, "difference", case.id))
+
+
+def document(case: Case, details: Details) -> dict[str, Any]:
+    """Put both sides into one JSON document."""
+    from worker.decisions import choices
+
+    failed = isinstance(case.finding, LookUpFailed)
+    return {
+        **details.difference,
+        "meaning": MEANINGS[case.kind],
+        "attempts": details.attempts,
+        "portone_now": {
+            "asked_at": case.asked_at,
+            "answered": not failed,
+            "payments": [_payment(record, case) for record in case.records],
+        },
+        "decisions": [asdict(choice) for choice in choices(case)],
+        "audit": details.audit,
+    }
+
+
+def print_differences(differences: Sequence[Mapping[str, Any]]) -> None:
+    """Print differences, one a line."""
+    console.table(
+        "ID",
+        "WHAT",
+        "SUBSCRIPTION",
+        "CUSTOMER",
+        "AMOUNT",
+        "FOUND",
+        "STATUS",
+        rows=[
+            (
+                str(row["id"]),
+                words.spaced(row["kind"]),
+                row["subscription"] or "",
+                row["customer_reference"] or "",
+                "" if row["amount"] is None else words.money(row["amount"], row["currency"]),
+                words.local_time(row["found_at"], row["time_zone"]),
+                row["status"],
+            )
+            for row in differences
+        ],
+        right=("ID", "AMOUNT"),
+        whole=("ID", "SUBSCRIPTION", "AMOUNT", "FOUND", "STATUS"),
+    )
+
+
+def print_details(case: Case, details: Details) -> None:
+    """Print both sides, and what each decision would do."""
+    zone = details.difference["time_zone"]
+    _print_difference(case, details.difference)
+    print_attempts(details.attempts, zone)
+    _print_found(details.difference["evidence"].get("portone"))
+    console.head("PortOne now")
+    _print_now(case, zone)
+    console.head("What you can decide")
+    _print_choices(case)
+    console.head("History")
+    print_audit(details.audit, zone)
+
+
+def _print_difference(case: Case, row: Mapping[str, Any]) -> None:
+    at = words.in_zone(row["time_zone"])
+    by = f" by {row['decided_by']}" if row["decided_by"] else ""
+    console.details(
+        {
+            "difference": f"{row['id']}: {words.spaced(row['kind'])} ({MEANINGS[case.kind]})",
+            "status": f"{row['status']} since {at(row['status_at'])}{by}: {row['status_reason']}",
+            "found": f"{at(row['found_at'])}, last seen {at(row['seen_at'])}",
+            "subscription": row["subscription"],
+            "customer": row["customer_reference"],
+            "charge": _charge(row),
+            "merchant_uid": row["merchant_uid"],
+            "payment": row["imp_uid"] or None,
+        }
+    )
+
+
+def _charge(row: Mapping[str, Any]) -> str | None:
+    if row["charge_id"] is None:
+        return None
+    at = words.in_zone(row["time_zone"])
+    owed = words.money(row["charge_amount"], row["charge_currency"])
+    back = f", {words.money(row['charge_refunded'], row['charge_currency'])} given back" * bool(row["charge_refunded"])
+    return f"{row['charge_id']} ({row['charge_status']}{back}): {owed} from {at(row['period_start'])}"
+
+
+def _print_found(shown: Any) -> None:
+    """Print what PortOne showed when the difference was found, where that was kept."""
+    payments = [shown] if isinstance(shown, Mapping) else shown
+    if not payments:
+        return
+    console.head("PortOne, when it was found")
+    names = ("imp_uid", "status", "amount", "cancel_amount")
+    rows = [tuple(str(each.get(name) or "") for name in names) for each in payments]
+    console.table("IMP_UID", "STATUS", "AMOUNT", "GIVEN BACK", rows=rows, right=("AMOUNT", "GIVEN BACK"))
+
+
+def _print_now(case: Case, zone: str) -> None:
+    if isinstance(case.finding, LookUpFailed):
+        said = case.finding.answer.message
+        console.note(f"PortOne does not answer{f': {said}' if said else ''}", style="yellow")
+    counted = case.charge.counted if case.charge else frozenset()
+    console.table(
+        "IMP_UID",
+        "MERCHANT_UID",
+        "STATUS",
+        "AMOUNT",
+        "GIVEN BACK",
+        "PAID",
+        "",
+        rows=[
+            (
+                record.imp_uid,
+                record.merchant_uid,
+                record.status,
+                words.money(record.amount, record.currency),
+                words.money(given_back(record), record.currency),
+                words.local_time(record.paid_at, zone),
+                "counts for the period" if record.imp_uid in counted else record.fail_reason or "",
+            )
+            for record in case.records
+        ],
+        right=("AMOUNT", "GIVEN BACK"),
+        whole=("IMP_UID", "AMOUNT", "GIVEN BACK"),
+    )
+
+
+def _print_choices(case: Case) -> None:
+    from worker.decisions import choices
+    from worker.differences import DifferenceStatus
+
+    if case.status is not DifferenceStatus.OPEN:
+        console.note("it is settled")
+        return
+    shown = {
+        each.decision.value: each.sentence if each.possible else f"not now: {each.sentence}" for each in choices(case)
+    }
+    console.details(shown)
+    console.note(f"again review resolve {case.id} DECISION --note WHY")
+
+
+def _payment(record: PaymentRecord, case: Case) -> dict[str, Any]:
+    return {
+        "imp_uid": record.imp_uid,
+        "merchant_uid": record.merchant_uid,
+        "status": record.status,
+        "amount": record.amount,
+        "given_back": given_back(record),
+        "currency": record.currency,
+        "paid_at": record.paid_at,
+        "fail_reason": record.fail_reason,
+        "counts_for_the_period": case.charge is not None and record.imp_uid in case.charge.counted,
+    }

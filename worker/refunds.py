@@ -1,0 +1,85 @@
+"""Giving a payment back: which one, how much of it, and what has to be known before. Pure."""
+
+from __future__ import annotations
+
+from worker.differences import DifferenceKind, given_back
+from worker.gateway import LookUpFailed, PaymentRecord, Refund
+from worker.refusals import Refused
+from worker.reviews import Case, Decision, Step, Wish, money
+
+CANNOT_BE_UNDONE = frozenset({"payco"})
+"""PGs of which the documents say that a refund is for good (documented for PAYCO)."""
+
+
+def refund_step(case: Case, wish: Wish) -> Step:
+    """Say what giving back would do now; the checksum is what PortOne shows as not yet given back.
+
+    A payment that is given back already only settles the difference, so the same wish may be repeated. Raises Refused.
+    """
+    if isinstance(case.finding, LookUpFailed):
+        raise Refused("PortOne does not answer, so nobody knows what is left to give back. Try again later.")
+    record = _payment(case, wish.imp_uid)
+    left = record.amount - given_back(record)
+    if left <= 0:
+        sentence = f"PortOne shows {record.imp_uid} as given back ({money(record.amount, record.currency)})."
+        return Step(decision=Decision.REFUND, sentence=sentence, payment=record)
+    tax_free = _tax_free(case, wish, record, left)
+    return Step(
+        decision=Decision.REFUND,
+        sentence=_sentence(case, record, left, tax_free),
+        moves_money=True,
+        payment=record,
+        refund=Refund(imp_uid=record.imp_uid, checksum=left, tax_free=tax_free, reason=wish.note),
+    )
+
+
+def _payment(case: Case, imp_uid: str | None) -> PaymentRecord:
+    """Pick the payment. What the books count as the period's payment is given back only to who names it."""
+    refundable = [record for record in case.records if record.status in {"paid", "cancelled"}]
+    if not refundable:
+        raise Refused("PortOne shows no payment that could be given back.")
+    if imp_uid is None and case.kind is DifferenceKind.UNRESOLVED:
+        raise Refused(f"Name the payment to give back with --imp-uid: {_listed(refundable)}.")
+    wanted = case.imp_uid if imp_uid is None else imp_uid
+    record = next((each for each in refundable if each.imp_uid == wanted), None)
+    if record is None:
+        raise Refused(f"PortOne shows no such payment ({wanted or 'none'!s:.60}) here, but {_listed(refundable)}.")
+    if imp_uid is None and _is_counted(case, record):
+        raise Refused(
+            f"{wanted} is the payment that the books count for the period. If it is the one to give back, name it "
+            f"with --imp-uid: {_listed(refundable)}."
+        )
+    return record
+
+
+def _tax_free(case: Case, wish: Wish, record: PaymentRecord, left: int) -> int:
+    """Say how much of a refund is free of tax. Some PGs insist on it, and a wrong one makes a wrong tax document."""
+    if wish.tax_free is not None:
+        if not 0 <= wish.tax_free <= left:
+            raise Refused(f"--tax-free is {wish.tax_free:,}; it can be 0 to {left:,}, which is what is given back.")
+        return wish.tax_free
+    charge = case.charge
+    if charge is not None and (charge.tax_free == 0 or left == record.amount == charge.amount):
+        return charge.tax_free
+    raise Refused(f"Say with --tax-free how much of {money(left, record.currency)} is free of tax; 0 for none of it.")
+
+
+def _sentence(case: Case, record: PaymentRecord, left: int, tax_free: int) -> str:
+    pg = str(record.raw.get("pg_provider") or "an unknown PG")
+    paid = f", paid {record.paid_at:%Y-%m-%d %H:%M} UTC" if record.paid_at else ""
+    rest = "" if left == record.amount else f" (the rest of {money(record.amount, record.currency)})"
+    free = f", {tax_free:,} of it free of tax" if tax_free else ""
+    sentences = [f"{money(left, record.currency)}{rest} of {record.imp_uid} ({pg}{paid}) is given back{free}."]
+    if _is_counted(case, record):
+        sentences.append("It is the payment that the books count for the period.")
+    if pg in CANNOT_BE_UNDONE:
+        sentences.append("With this PG that cannot be undone.")
+    return " ".join(sentences)
+
+
+def _is_counted(case: Case, record: PaymentRecord) -> bool:
+    return case.charge is not None and record.imp_uid in case.charge.counted
+
+
+def _listed(records: list[PaymentRecord]) -> str:
+    return ", ".join(f"{each.imp_uid} ({each.status}, {money(each.amount, each.currency)})" for each in records)
