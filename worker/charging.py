@@ -17,7 +17,9 @@ from time import monotonic
 import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 
+from worker.caps import BY, CapExceeded, Caps, Guard, Total, totals
 from worker.clock import Clock
+from worker.database import stops
 from worker.database.claims import ClaimConflict, claim
 from worker.database.lineage import Watch, WrongDatabase
 from worker.database.session import Sessions
@@ -51,6 +53,7 @@ class Limits:
     send_within: timedelta  # a claimed attempt that could not be sent by then is given back
     prefix: str
     watch: Watch | None = None  # None: the database is known to be whole, as in a test
+    caps: Caps | None = None  # None: nothing guards, as in a test
 
     @property
     def least_room(self) -> int:
@@ -104,6 +107,7 @@ class Pump:
         self._not_sent_in_a_row = 0
         self._conflicts_in_a_row = 0
         self._counts: Counter[str] = Counter()
+        self._claimed: dict[str, Total] = {}
 
     async def run(self) -> Pumped:
         """Charge until nothing is due, the budget is spent, or the worker is told to stop; settle everything begun."""
@@ -166,7 +170,13 @@ class Pump:
             log.warning("claim rolled back", reason=str(conflict))
             self._conflicts_in_a_row += 1
             return 1  # not "nothing due": look again
+        except CapExceeded as exceeded:
+            log.error("a cap has stopped a channel", pg=exceeded.pg, reason=str(exceeded))  # noqa: TRY400 - as it should
+            self._claimed.pop(exceeded.pg, None)  # nothing more of it is claimed, until a person has looked
+            return 1  # the other channels go on
         self._conflicts_in_a_row = 0
+        for pg, more in totals(attempts).items():
+            self._claimed[pg] = self._claimed.get(pg, Total()) + more
         for attempt in attempts:
             call = asyncio.create_task(self._charge(attempt, still_ours))
             self._calls.add(call)
@@ -190,15 +200,21 @@ class Pump:
 
     def _claim(self, limit: int) -> list[OpenAttempt]:
         limits = self._limits
-        with self._sessions.begin() as session:
-            return claim(
-                session,
-                now=self._clock(),
-                limit=limit,
-                lease=limits.lease,
-                prefix=limits.prefix,
-                watch=limits.watch,
-            )
+        try:
+            with self._sessions.begin() as session:
+                return claim(
+                    session,
+                    now=self._clock(),
+                    limit=limit,
+                    lease=limits.lease,
+                    prefix=limits.prefix,
+                    watch=limits.watch,
+                    guard=None if limits.caps is None else Guard(limits.caps, self._claimed),
+                )
+        except CapExceeded as exceeded:
+            with self._sessions.begin() as session:
+                stops.stop(session, scope=exceeded.pg, reason=str(exceeded), stopped_by=BY, now=self._clock())
+            raise
 
     async def _charge(self, attempt: OpenAttempt, still_ours: StillOurs) -> None:
         """One call. A worker that slept past its turn sends nothing: by now others may have looked the attempt up."""

@@ -77,6 +77,11 @@ class Settings(BaseModel):
     tick_seconds: Seconds | None = None
     catch_up_cap: Annotated[int, Field(ge=1, le=1000)] = 12
     max_amount: Annotated[int, Field(ge=100)] = 2_000_000
+    max_run_charges: Annotated[int, Field(ge=1)] = 50_000
+    max_run_sum: Annotated[int, Field(ge=100)] = 2_000_000_000
+    max_day_charges: Annotated[int, Field(ge=1)] = 1_000_000
+    max_day_sum: Annotated[int, Field(ge=100)] = 20_000_000_000
+    max_subscription_charges_per_day: Annotated[int, Field(ge=1, le=1000)] = 24
 
     connect_timeout_seconds: Seconds = 5
     read_timeout_seconds: Seconds = 65
@@ -132,6 +137,11 @@ class Settings(BaseModel):
         yield from sandbox_problems(self.portone_url, self.sandbox_url, live=self.live)
         if self.broker_url is not None:
             yield from broker_problems(self.broker_url.get_secret_value())
+        if self.claim_chunk > min(self.max_run_charges, self.max_day_charges):
+            yield (
+                "AGAIN_CLAIM_CHUNK must not exceed AGAIN_MAX_RUN_CHARGES or AGAIN_MAX_DAY_CHARGES: one claim would "
+                "be more than may be claimed, so it would take nothing and stop its PG."
+            )
         if self.quiet_period <= self.lease * 2:
             yield (
                 "AGAIN_QUIET_PERIOD_SECONDS must exceed twice the lease of an attempt "

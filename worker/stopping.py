@@ -10,9 +10,11 @@ from time import sleep
 from psycopg.errors import LockNotAvailable
 from sqlalchemy.exc import OperationalError
 
+from worker import caps
 from worker.channels import PGS
 from worker.clock import Clock
 from worker.database import stops
+from worker.database.caps import count_anew
 from worker.database.session import Sessions
 from worker.database.watch_models import Stop
 from worker.refusals import Refused
@@ -78,17 +80,27 @@ def wait_until_quiet(sessions: Sessions, scope: str, *, clock: Clock, tell: Call
         sleep(POLL_SECONDS)
 
 
-def start_charging(sessions: Sessions, scope: str) -> Sequence[Stop]:
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What stands still after a release. `counts_anew`: a cap had set the switch, and the day's count began again."""
+
+    left: Sequence[Stop]
+    counts_anew: bool
+
+
+def start_charging(sessions: Sessions, scope: str, *, now: datetime) -> Started:
     """Release the switch, and list what is stopped still. Raises Refused when it was not set."""
     _require_scope(scope)
     with sessions.begin() as session:
         started = stops.start(session, scope=scope)
         left = stops.standing(session)
-        if not started:
+        if started is None:
             commands = ", ".join(f"`again start {stop.scope}`" for stop in left)
             other = f"Stopped is something else; start it with {commands}." if left else "Nothing else is either."
             raise Refused(f"{scope!r} is not stopped. {other}")
-        return left
+        if counts_anew := started.stopped_by == caps.BY:
+            count_anew(session, scope, now=now)
+        return Started(left, counts_anew)
 
 
 def _require_scope(scope: str) -> None:

@@ -24,7 +24,11 @@ from worker.database.sweeps import Counts, Taken
 from worker.gateway import Gateway, LookUpFailed, PaymentRecord
 
 WINDOW = timedelta(days=1)
-"""One step of a sweep; PortOne allows 90 days (documented), but what a crash repeats should be little."""
+NARROWEST, WIDEST = timedelta(hours=1), timedelta(days=30)
+"""A step of a sweep, and how far it may adapt to what it meets; PortOne allows 90 days (documented)."""
+
+FEW, MANY = 1_000, 20_000
+"""So many payments in a window make the next one wider, or narrower: a window is held in memory, and repeated whole."""
 
 OVERLAP = timedelta(minutes=10)
 """Every window begins so much before the last one's end: a payment may show late (404 just after it, seen)."""
@@ -108,21 +112,21 @@ class _Run:
         self._sessions, self._gateway, self._clock = sessions, gateway, clock
         self._policy, self._taken = policy, taken
         self.position, self.finished, self.counts = taken.position, False, Counts()
+        self._width = WINDOW
 
     async def walk(self, over: Callable[[], bool]) -> str:
         """Go on window by window; says why it ended."""
         while not self.finished:
             if over():
                 return "time budget spent"
-            end = min(self.position + WINDOW, self._taken.until, self._clock())
+            end = min(self.position + self._width, self._taken.until, self._clock())
             failed = await self._window(self.position - OVERLAP, end)
             if failed is not None:
                 log.warning("sweep waits: PortOne's list could not be read", reason=failed.answer.message)
                 return "list not read"
-            if not self.finished and end < self.position + WINDOW and end < self._taken.until:
-                self.position = end
-                return "up to date; its end is still ahead"
             self.position = end
+            if not self.finished and end >= self._clock() - OVERLAP and end < self._taken.until:
+                return "up to date; its end is still ahead"
         return "finished"
 
     async def _window(self, since: datetime, until: datetime) -> LookUpFailed | None:
@@ -133,6 +137,10 @@ class _Run:
             if isinstance(found, LookUpFailed):
                 return found
             payments += found.records
+        if len(payments) < FEW:
+            self._width = min(2 * self._width, WIDEST)
+        elif len(payments) > MANY:
+            self._width = max(self._width / 4, NARROWEST)
         counts = await asyncio.to_thread(self._compare, payments)
         counts += await compare_window(
             self._sessions,

@@ -13,6 +13,7 @@ import structlog
 
 from worker import process
 from worker.app import app, send, ticks
+from worker.caps import Caps
 from worker.charging import BUDGET_SPENT, Limits, Pump, Pumped
 from worker.database import heartbeats
 from worker.database.clock import DatabaseClock
@@ -111,6 +112,14 @@ def limits(settings: Settings) -> Limits:
         lease=settings.lease,
         send_within=timedelta(seconds=settings.settle_seconds),
         prefix=settings.merchant_uid_prefix,
+        caps=Caps(
+            amount=settings.max_amount,
+            run_charges=settings.max_run_charges,
+            run_sum=settings.max_run_sum,
+            day_charges=settings.max_day_charges,
+            day_sum=settings.max_day_sum,
+            subscription_charges_per_day=settings.max_subscription_charges_per_day,
+        ),
     )
 
 

@@ -66,8 +66,12 @@ def test_a_payment_by_a_thawed_worker_ends_the_dunning_of_its_period(world: Worl
         world.runtime.sessions, [settle(first, outcome, now=world.now, policy=world.runtime.policy)], now=world.now
     )
     assert len(result.contradictions) == 1
-    world.live(days=10)
+    assert world.differences() == [("declined_here", "open")]
+    world.live(days=6)
     assert [charge.status for charge in world.charges(code)] == ["paid"]
+    world.sweep()
+    assert world.differences() == [("declined_here", "repaired")]
+    assert [attempt.status for attempt in world.attempts()] == [AttemptStatus.PAID]
     world.assert_books_agree()
 
 

@@ -66,7 +66,7 @@ def test_a_restored_database_charges_nobody_twice(
     assert [charge.status for charge in world.charges(second_try)] == ["paid"]
     world.assert_books_agree()
 
-    world.live(days=31)
+    world.live(days=31, step=timedelta(days=1))
     assert world.statuses() == {"paid": 10}
     for code in (*payers, lost_answer):
         assert len(world.charges(code)) == 2

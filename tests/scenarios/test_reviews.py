@@ -237,6 +237,17 @@ def test_what_portone_shows_by_now_beats_what_was_agreed_to(world: World, sandbo
     world.assert_books_agree()
 
 
+def test_nothing_is_done_but_what_was_agreed_to(world: World, sandbox: RunningSandbox):
+    _, second = paid_twice(world, sandbox)
+    person = Reviewer(world)
+    step = person.agree(Decision.REFUND)
+    with Api(sandbox.base_url) as api:
+        api.post("/payments/cancel", imp_uid=second, amount=900, tax_free=0)
+    with pytest.raises(Refused, match="Now: 9,000 KRW"):
+        person.do(step)
+    assert (kept(world), cancels(world)) == (18900, 1)
+
+
 # --- a period that was paid twice -----------------------------------------------------------------------------------
 
 

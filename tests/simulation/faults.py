@@ -70,6 +70,23 @@ def at(faults: Mapping[int, Fault]) -> Plan:
     return lambda point: faults.get(point.number)
 
 
+def first_time(what: str, fault: Fault) -> Plan:
+    """Give one fault, where something is reached for the first time."""
+    return nth_time(1, what, fault)
+
+
+def nth_time(number: int, what: str, fault: Fault) -> Plan:
+    reached: list[Point] = []
+
+    def plan(point: Point) -> Fault | None:
+        if point.what != what:
+            return None
+        reached.append(point)
+        return fault if len(reached) == number else None
+
+    return plan
+
+
 def applies(kind: Kind, point: Point) -> bool:
     """Say whether a kind of fault means anything at a point, and something else than at its neighbour."""
     if kind is Kind.LOSE_DATABASE:

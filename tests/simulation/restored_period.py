@@ -111,13 +111,3 @@ def _sent_nothing_twice(world: World) -> None:
              GROUP BY merchant_uid HAVING count(*) > 1"""
     for row in world.sandbox.ledger.execute(sql):
         raise Violation(f"{row['merchant_uid']} was paid and sent again\n" + "\n".join(world.struck))
-
-
-def story_of(*behaviours: Behaviour) -> Scene:
-    """One subscription, and a backup from before its first charge."""
-
-    def scene(world: World) -> None:
-        world.subscribe(*behaviours)
-        world.back_up()
-
-    return scene

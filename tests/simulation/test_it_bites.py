@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine
 
 from tests.simulation import breakages
-from tests.simulation.faults import ANSWERED, NOT_SENT, Fault, Kind, Plan, Point, at, nothing
+from tests.simulation.faults import ANSWERED, NOT_SENT, Fault, Kind, at, first_time, nothing
 from tests.simulation.one_period import History, tell
 from tests.simulation.stories import RULES
 from tests.simulation.verdict import Violation
@@ -19,18 +19,6 @@ Break = Callable[[pytest.MonkeyPatch], None]
 
 DROPPED = (troubled(Reply.DROP, charged=True), pay())
 SETTLED_ANEW = Fault(Kind.FREEZE, 1980.0)  # while another worker finds nothing, waits the quiet period out, sends again
-
-
-def first_time(what: str, fault: Fault) -> Plan:
-    struck: list[Point] = []
-
-    def plan(point: Point) -> Fault | None:
-        if struck or point.what != what:
-            return None
-        struck.append(point)
-        return fault
-
-    return plan
 
 
 def crashes_of(worker_class: type[WorkerProcess]) -> Iterator[History]:

@@ -26,7 +26,7 @@ from worker.supervision import Part, start_part
 
 VARIABLES = {
     "AGAIN_TICK_SECONDS": "1",
-    "AGAIN_WINDOW": "10",
+    "AGAIN_WINDOW": "6",
     "AGAIN_PUMP_SECONDS": "3",
     "AGAIN_CONNECT_TIMEOUT_SECONDS": "1",
     "AGAIN_READ_TIMEOUT_SECONDS": "2",

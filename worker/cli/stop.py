@@ -69,12 +69,13 @@ def start(
                 unasked="This would charge real money again",
                 declined="Not started.",
             )
-        left = stopping.start_charging(runtime.sessions, scope)
+        started = stopping.start_charging(runtime.sessions, scope, now=runtime.clock())
     if as_json:
-        console.print_json({"scope": scope, "still_stopped": [stop.scope for stop in left]})
+        console.print_json({"scope": scope, "still_stopped": [stop.scope for stop in started.left]})
         return
-    console.say(f"Started: {scope}.")
-    for each in left:
+    anew = " A cap had stopped it; what it charges today is counted anew from now on." if started.counts_anew else ""
+    console.say(f"Started: {scope}.{anew}")
+    for each in started.left:
         console.note(f"still stopped: {each.scope} ({each.reason})", style="yellow")
 
 

@@ -12,6 +12,8 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from schedules.dunning import parse_dunning
+from worker.caps import Guard, hold_to_run
+from worker.database.caps import hold_to_day
 from worker.database.lineage import Watch, goes_on
 from worker.database.rows import as_rows
 from worker.gateway import ChargeRequest
@@ -97,12 +99,20 @@ class ClaimConflict(RuntimeError):
 
 
 def claim(
-    session: Session, *, now: datetime, limit: int, lease: timedelta, prefix: str, watch: Watch | None = None
+    session: Session,
+    *,
+    now: datetime,
+    limit: int,
+    lease: timedelta,
+    prefix: str,
+    watch: Watch | None = None,
+    guard: Guard | None = None,
 ) -> list[OpenAttempt]:
     """Claim up to `limit` due charges, with an attempt row each; the caller commits, then sends.
 
     Claims nothing while `again stop` holds or has set the switch, nor while `watch` finds that the database may have
-    forgotten payments. Raises ClaimConflict, and WrongDatabase.
+    forgotten payments. Raises ClaimConflict, WrongDatabase, and CapExceeded when a cap of `guard` forbids it; the claim
+    must then be rolled back.
     """
     session.execute(text("SELECT pg_advisory_xact_lock_shared(:lock)"), {"lock": CLAIM_LOCK})
     if watch is not None and not goes_on(session, watch, now=now):
@@ -113,13 +123,18 @@ def claim(
     wanted = _due(session, stopped, now=now, limit=limit, prefix=prefix)
     if not wanted:
         return []
+    if guard is not None:
+        hold_to_run(list(wanted.values()), guard)
     rows = [_attempt_row(attempt) for attempt in wanted.values()]
     claimed = session.execute(_CLAIM, {"rows": as_rows(rows), "now": now, "lease_until": now + lease}).all()
     if len(claimed) != len(wanted):
         raise ClaimConflict(f"{len(wanted)} charges were due and {len(claimed)} could be claimed; trying again")
-    return [
+    attempts = [
         replace(wanted[row.charge_id], attempt_id=row.id, sends=row.sends) for row in sorted(claimed, key=_by_charge)
     ]
+    if guard is not None:
+        hold_to_day(session, attempts, guard, now=now)
+    return attempts
 
 
 def _by_charge(row: Row[Any]) -> int:

@@ -45,18 +45,20 @@ QUERIES: Mapping[str, str] = {
     # Periods follow one another; a pause moves the next one on, never back. What was skipped is void, and not owed.
     "periods_do_not_overlap": f"""
         SELECT c.id FROM charges c
-        WHERE ({_OPEN} OR {_PAID_LATELY}) AND EXISTS (
-            SELECT FROM charges other
+        WHERE ({_OPEN} OR {_PAID_LATELY}) AND c.period_start < (
+            SELECT other.period_end FROM charges other
             WHERE other.subscription_id = c.subscription_id AND other.period_start < c.period_start
-              AND other.period_end > c.period_start AND other.status <> 'void')
+              AND other.status <> 'void'
+            ORDER BY other.period_start DESC LIMIT 1)
     """,
     # It is derived from exactly these parts, and none of them ever changes.
     "merchant_uid_names_its_period": f"""
         SELECT a.id FROM charges c JOIN attempts a ON a.charge_id = c.id
         JOIN subscriptions s ON s.id = c.subscription_id
-        WHERE ({_OPEN} OR {_PAID_LATELY}) AND a.merchant_uid !~ concat(
-            '^[a-z][a-z0-9]{{0,7}}', s.code, to_char(c.period_start AT TIME ZONE 'UTC', 'YYYYMMDDHH24MISS'),
-            lpad(a.number::text, 3, '0'), '$')
+        WHERE ({_OPEN} OR {_PAID_LATELY})
+          AND (right(a.merchant_uid, 30) <> concat(
+                   s.code, to_char(c.period_start AT TIME ZONE 'UTC', 'YYYYMMDDHH24MISS'), lpad(a.number::text, 3, '0'))
+               OR left(a.merchant_uid, -30) !~ '^[a-z][a-z0-9]{{0,7}}$')
     """,
     # `again stop` returns when every claim that began before it has ended; clocks may differ by `clocks`. What a sweep
     # has adopted was never claimed: its lease is as long as nothing.

@@ -57,9 +57,9 @@ def claims_under_way(session: Session) -> Sequence[int]:
     return session.scalars(_CLAIMS_UNDER_WAY, {"lock": CLAIM_LOCK}).all()
 
 
-def start(session: Session, *, scope: str) -> bool:
-    """Release the switch; False when it was not set."""
-    return session.execute(delete(Stop).where(Stop.scope == scope).returning(Stop.scope)).first() is not None
+def start(session: Session, *, scope: str) -> Stop | None:
+    """Release the switch, and give it as it was; None when it was not set."""
+    return session.scalars(delete(Stop).where(Stop.scope == scope).returning(Stop)).first()
 
 
 def standing(session: Session) -> Sequence[Stop]:

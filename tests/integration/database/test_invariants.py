@@ -141,8 +141,8 @@ DAMAGE: dict[str, tuple[str, str]] = {
         f"{IN_FLIGHT}",
     ),
     "nothing_is_claimed_while_stopped": (
-        "INSERT INTO stops (scope, reason, stopped_by, stopped_at) "
-        "VALUES ('kakaopay', '', 'me', CAST(:now AS timestamptz) - interval '1 hour')",
+        """INSERT INTO stops (scope, reason, stopped_by, stopped_at)
+           VALUES ('kakaopay', '', 'me', CAST(:now AS timestamptz) - interval '1 hour')""",
         "1",  # all of them
     ),
     "charging_has_an_open_attempt": (
@@ -321,7 +321,7 @@ def test_examples_and_counting_end_somewhere(session: Session):
         FROM generate_series(1, {MOST + 1}) n"""),
         {"now": NOW},
     )
-    (found,) = look(session)
+    (found,) = [each for each in look(session) if each.invariant.name == "charging_has_an_open_attempt"]
     assert (found.count, len(found.examples)) == (MOST, EXAMPLES)
 
 

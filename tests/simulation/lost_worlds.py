@@ -1,0 +1,61 @@
+"""What workers of a lost world still hold in their hands when a backup takes the database's place.
+
+Ids are given out again after a restore. A worker that was frozen with an answer, and thaws when the hold is over, must
+not write it to rows that only look like its own.
+"""
+
+from __future__ import annotations
+
+from tests.simulation.faults import ANSWERED, Fault, Kind, first_time, nth_time
+from tests.simulation.restored_period import DAY, Restored
+from tests.simulation.world import World
+from worker.sandbox.behaviours import Behaviour, decline, pay, slow
+
+UNTIL_THE_NEXT_IS_UNDER_WAY = Fault(Kind.FREEZE, 2000.0)  # beyond the hold, with the next request out
+FOR_A_MOMENT = Fault(Kind.FREEZE, 10.0)
+LANDS_LATER = (slow(600.0), pay())
+
+
+def frozen_with(answer: Behaviour, *, then: tuple[Behaviour, ...] = (), stranger: bool = False) -> Restored:
+    """One is answered, and its worker freezes; a backup of before takes over.
+
+    The same subscription is charged again, or a `stranger` that gets its ids.
+    """
+
+    def scene(world: World) -> None:
+        world.book.plan("monthly", now=world.now(), dunning="1")
+        if not stranger:
+            world.subscribe(answer, *then)
+        world.back_up()
+        if stranger:
+            world.subscribe(answer)
+        _charge(world)
+        world.restore()
+        if stranger:
+            world.subscribe(*then)
+
+    return Restored(scene, plan=first_time(f"again: {ANSWERED}", UNTIL_THE_NEXT_IS_UNDER_WAY))
+
+
+def _charge(world: World) -> None:
+    world.start_worker().tick("open", "charge")
+    world.run(until=5.0)
+
+
+def frozen_with_a_page() -> Restored:
+    """A sweep has read its last page when the backup takes over; the one that then holds charging gets its id."""
+
+    def scene(world: World) -> None:
+        world.subscribe(pay())
+        world.back_up()
+        _charge(world)
+        world.ticks_when_idle = False
+        world.run(until=DAY)
+        world.workers[0].tick("open", "sweep")
+        world.run(until=DAY + 1.0)
+        world.ticks_when_idle = True
+        world.restore()
+        world.start_worker().tick("open")
+        world.run(until=DAY + 20.0)
+
+    return Restored(scene, plan=nth_time(4, f"status: {ANSWERED}", FOR_A_MOMENT))

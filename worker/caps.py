@@ -1,0 +1,136 @@
+"""Guards against ourselves: what charging never exceeds, whatever the rows say. What they stop, a person releases.
+
+They are no quotas: a claim that would exceed one takes nothing at all, and its channel stands still.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from schedules.plans import SEOUL
+from worker.settlement import OpenAttempt
+
+BY = "caps"
+"""Who has stopped a channel when a cap did."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caps:
+    """The most there may be through one PG: won, and charges. A day is one in Seoul."""
+
+    amount: int  # of one charge
+    run_charges: int
+    run_sum: int
+    day_charges: int
+    day_sum: int
+    subscription_charges_per_day: int
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """So many charges, of so many won together. Each send counts: by the rows alone, each may have moved money."""
+
+    charges: int = 0
+    amount: int = 0
+
+    def __add__(self, more: Total) -> Total:
+        return Total(self.charges + more.charges, self.amount + more.amount)
+
+    def __sub__(self, less: Total) -> Total:
+        return Total(self.charges - less.charges, self.amount - less.amount)
+
+    def __str__(self) -> str:
+        return f"{self.charges:,} of {self.amount:,} KRW"
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """The caps, and what this pump run has claimed by PG."""
+
+    caps: Caps
+    run: Mapping[str, Total]
+
+
+class CapExceeded(RuntimeError):
+    """A claim would exceed a cap: it is rolled back, and its channel is to be stopped with this sentence."""
+
+    def __init__(self, pg: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.pg = pg
+
+
+def totals(attempts: Iterable[OpenAttempt]) -> dict[str, Total]:
+    """Add up by PG what is claimed."""
+    found: dict[str, Total] = {}
+    for request in (attempt.request for attempt in attempts):
+        found[request.pg] = found.get(request.pg, Total()) + Total(1, request.amount)
+    return found
+
+
+def day_of(now: datetime) -> tuple[date, datetime]:
+    """Give the day in Seoul, and the instant at which it began."""
+    midnight = now.astimezone(SEOUL).replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight.date(), midnight
+
+
+def hold_to_run(attempts: Sequence[OpenAttempt], guard: Guard) -> None:
+    """Raise CapExceeded when one of these charges is too much, or all of them are after what the run has claimed."""
+    for attempt in attempts:
+        if sentence := amount_exceeded(guard.caps, attempt):
+            raise CapExceeded(attempt.request.pg, sentence)
+    for pg, more in totals(attempts).items():
+        if sentence := run_exceeded(guard.caps, pg, guard.run.get(pg, Total()), more):
+            raise CapExceeded(pg, sentence)
+
+
+def amount_exceeded(caps: Caps, attempt: OpenAttempt) -> str | None:
+    """Say so when one charge is above what any may be."""
+    if attempt.request.amount <= caps.amount:
+        return None
+    return (
+        f"AGAIN_MAX_AMOUNT allows {caps.amount:,} KRW, and charge {attempt.charge_id} is over "
+        f"{attempt.request.amount:,} KRW: it was not claimed, nor was anything with it. If it is right, raise the "
+        "setting and restart the workers; if not, make it void by `again subscription cancel`. "
+        f"Then `again start {attempt.request.pg}`."
+    )
+
+
+def run_exceeded(caps: Caps, pg: str, before: Total, more: Total) -> str | None:
+    """Say so when what a pump run has claimed through a PG, and more, is too much for one run."""
+    settings = (("AGAIN_MAX_RUN_CHARGES", caps.run_charges), ("AGAIN_MAX_RUN_SUM", caps.run_sum))
+    return _exceeded(settings, pg, before, more, "this run")
+
+
+def day_exceeded(caps: Caps, pg: str, day_on: date, before: Total, more: Total) -> str | None:
+    """Say so when what all runs have claimed through a PG on one day, and more, is too much for one day."""
+    settings = (("AGAIN_MAX_DAY_CHARGES", caps.day_charges), ("AGAIN_MAX_DAY_SUM", caps.day_sum))
+    return _exceeded(settings, pg, before, more, f"{day_on} in Seoul")
+
+
+def subscription_exceeded(caps: Caps, pg: str, charge_id: int, charges: int) -> str | None:
+    """Say so when a subscription, with the charge being claimed, would be charged too often on one day."""
+    most = caps.subscription_charges_per_day
+    if charges <= most:
+        return None
+    return (
+        f"AGAIN_MAX_SUBSCRIPTION_CHARGES_PER_DAY allows {most:,}, and with charge {charge_id} one subscription would "
+        f"have been charged {charges:,} times today: nothing was claimed. Look at it with `again charge show "
+        f"{charge_id}`; if that is right, `again start {pg}` begins to count anew."
+    )
+
+
+def _exceeded(settings: Iterable[tuple[str, int]], pg: str, before: Total, more: Total, span: str) -> str | None:
+    return next(_over(settings, pg, before, more, span), None)
+
+
+def _over(settings: Iterable[tuple[str, int]], pg: str, before: Total, more: Total, span: str) -> Iterator[str]:
+    after = before + more
+    for (setting, most), reached, unit in zip(settings, (after.charges, after.amount), ("charges", "KRW"), strict=True):
+        if reached > most:
+            yield (
+                f"{setting} allows {most:,} {unit}: of {span}, {before} were claimed, and {more} more were about to "
+                f"be, which were not. If they are right, `again start {pg}` begins to count anew; when it stops again, "
+                "raise the setting and restart the workers."
+            )
