@@ -5,6 +5,7 @@ Configuration is read when Celery first needs it, so importing this module needs
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from celery import Celery, signals
 from celery.schedules import crontab, schedule
 from kombu.exceptions import OperationalError
 
-from schedules.beat import Entry, beat_table
+from schedules.beat import KEPT_TICKS, Entry, beat_table
 from worker import process
 from worker.broker_address import BrokerAddress
 from worker.embedded import NotAvailable, known_addresses
@@ -21,6 +22,7 @@ from worker.logs import configure_logs
 from worker.settings import InvalidSettings, Settings
 
 QUEUE = "again"
+PUMP = "again.charge"
 
 log = structlog.get_logger()
 
@@ -97,12 +99,16 @@ app.add_defaults(configuration)
 
 
 def ticks(settings: Settings) -> tuple[Entry, ...]:
-    """Give beat's table, as hurried as the settings want it.
+    """Give beat's table, as hurried as the settings want it. Whoever sends a tick takes it from here.
 
-    Whoever sends a tick takes it from here: in a queue that is never empty, ticks that live longer than the others are
-    the only ones that are ever reached.
+    While much is due, every child is in a pump run, and ticks wait. Then those of the pump must be the first to expire:
+    ticks that lived no longer would die behind them, and nothing would be opened or looked up until all is charged.
     """
-    return beat_table(None if settings.tick_seconds is None else timedelta(seconds=settings.tick_seconds))
+    table = beat_table(None if settings.tick_seconds is None else timedelta(seconds=settings.tick_seconds))
+    longest = KEPT_TICKS * next(entry.expires for entry in table if entry.task == PUMP)
+    return tuple(
+        entry if entry.task == PUMP else replace(entry, expires=max(entry.expires, longest)) for entry in table
+    )
 
 
 def _celery_entry(entry: Entry) -> dict[str, Any]:

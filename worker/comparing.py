@@ -130,6 +130,9 @@ def _write(session: Session, judged: Sequence[Judged], now: datetime) -> tuple[i
         for record, parts, books, judgement in rest
     ]
     found = differences.note(session, noted, now=now)
+    # A late answer may have named it first, and promised that this sweep adopts it.
+    named = [each.merchant_uid for each in noted if each.kind not in ADOPTED]
+    differences.gone(session, named, ADOPTED, reason="the sweep has found that it is something else", now=now)
     for each in noted:
         log.warning("difference", kind=each.kind.value, merchant_uid=each.merchant_uid, charge_id=each.charge_id)
     return adopted + len(refunded), found

@@ -38,15 +38,15 @@ REPAIRABLE = frozenset({DifferenceKind.MISSING_HERE, DifferenceKind.DECLINED_HER
 
 
 SENTENCES: Mapping[DifferenceKind, str] = {
-    DifferenceKind.MISSING_HERE: "paid at PortOne and missing here: adopted",
-    DifferenceKind.DECLINED_HERE: "paid at PortOne and declined here: corrected",
-    DifferenceKind.REFUNDED_THERE: "given back at PortOne: noted",
-    DifferenceKind.PAID_TWICE: "the period is paid by another payment already",
+    DifferenceKind.MISSING_HERE: "paid at PortOne, and missing here",
+    DifferenceKind.DECLINED_HERE: "paid at PortOne, and declined here",
+    DifferenceKind.REFUNDED_THERE: "given back at PortOne, not by us",
+    DifferenceKind.PAID_TWICE: "more than one payment for one period",
     DifferenceKind.NOT_OWED: "paid at PortOne, and void here",
-    DifferenceKind.NOT_IN_BOOKS: "paid at PortOne under our prefix, for a subscription or period we do not have",
+    DifferenceKind.NOT_IN_BOOKS: "paid at PortOne, for a subscription or period that is not in the books",
     DifferenceKind.OTHER_AMOUNT: "paid at PortOne with another amount or currency",
     DifferenceKind.NOT_THERE: "paid here, and PortOne shows no such payment",
-    DifferenceKind.UNRESOLVED: "PortOne gave no definite answer",
+    DifferenceKind.UNRESOLVED: "the look-ups could not settle an attempt",
 }
 """What each kind says to a person."""
 

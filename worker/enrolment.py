@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from schedules.cadences import Anchored
 from schedules.periods import due_periods, first_start, next_start
 from schedules.plans import Plan
-from worker import channels
+from worker import pg_profiles
 from worker.lifecycle import SubscriptionStatus
 from worker.refusals import Refused
 
@@ -81,7 +81,7 @@ def amount_objection(plan: Plan, pg: str, *, max_amount: int) -> str | None:
     """Say why a plan's amount cannot be charged through a PG; None when it can."""
     if plan.amount > max_amount:
         return f"the setting AGAIN_MAX_AMOUNT allows no charge above {max_amount:,} KRW"
-    return channels.objection(pg, plan.amount)
+    return pg_profiles.objection(pg, plan.amount)
 
 
 def _fresh(plan: Plan, start_on: date) -> Beginning:

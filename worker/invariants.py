@@ -39,6 +39,7 @@ class Patience:
     sweep: timedelta = timedelta(minutes=15)
     hold: timedelta = timedelta(hours=6)
     recent: timedelta = timedelta(days=31)
+    derived: timedelta = timedelta(hours=6)  # merchant_uids never change: it will do to look at each for a while
 
 
 MOST_DEFERRALS = 28

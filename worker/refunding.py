@@ -35,7 +35,7 @@ async def give_back(
     if shown is not None and shown.imp_uid == refund.imp_uid and given_back(shown) == shown.amount:
         return shown
     if isinstance(answer, RefundRefused):
-        if False:
+        if case.refund_under_way is None:
             await asyncio.to_thread(_forget, sessions, case, refund)
         raise Refused(f"PortOne has refused to give {refund.imp_uid} back{_words(answer.answer)}. It stays open.")
     said = _words(answer.answer) if isinstance(answer, LookUpFailed) else ""

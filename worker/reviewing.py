@@ -18,7 +18,7 @@ from worker.database.settlements import write_back
 from worker.decisions import plan
 from worker.differences import DifferenceKind, DifferenceStatus, given_back
 from worker.evidence import conclude
-from worker.gateway import Found, Gateway, LookUpFailed, PaymentRecord
+from worker.gateway import Found, Gateway, LookUpFailed
 from worker.lifecycle import ChargeStatus
 from worker.outcomes import Outcome, Unknown
 from worker.refunding import give_back, overtaken
@@ -51,12 +51,12 @@ class Review:
 
     async def examine(self, difference_id: int) -> Case:
         """Put both sides together, asking PortOne now. Raises Refused for an id that is none."""
-        row = await asyncio.to_thread(self._known, difference_id)
+        row, attempt = await asyncio.to_thread(self._known, difference_id)
         asked_at = self.clock()
         finding, *others = await asyncio.gather(
             *(self.gateway.look_up(each) for each in (row["merchant_uid"], *row["other_merchant_uids"]))
         )
-        return await asyncio.to_thread(self._case, row, finding, others, asked_at)
+        return self._case(row, attempt, finding, others, asked_at)
 
     async def resolve(self, difference_id: int, wish: Wish, *, agreed: Step) -> Resolved:
         """Do what was agreed to, if that is what it still comes to. Raises Refused; then the difference stays open."""
@@ -65,32 +65,33 @@ class Review:
         if step.sentence != agreed.sentence:
             raise Refused(f"It is not as it was a moment ago. Now: {step.sentence} Nothing was done; decide again.")
         if step.refund is not None and step.payment is not None:
-            given = await give_back(
-                self.sessions, self.gateway, case, step.refund, step.payment, by=self.by, clock=self.clock
+            case = case.showing(
+                await give_back(
+                    self.sessions, self.gateway, case, step.refund, step.payment, by=self.by, clock=self.clock
+                )
             )
-            case = _with(case, given)
         resolved = await asyncio.to_thread(self._write, case, wish, step)
         log.info("difference reviewed", difference_id=case.id, decision=wish.decision.value, open=resolved.open)
         return resolved
 
     # --- what is known ----------------------------------------------------------------------------------------------
 
-    def _known(self, difference_id: int) -> Mapping[str, Any]:
+    def _known(self, difference_id: int) -> tuple[Mapping[str, Any], OpenAttempt | None]:
+        """Read our side first: what changes while PortOne is asked, the guards of the decision notice."""
         with self.sessions() as session:
             row = reviews.known(session, difference_id)
-        if row is None:
-            raise Refused(f"There is no difference {difference_id}. `again review list --all` shows all there are.")
-        return row
+            if row is None:
+                raise Refused(f"There is no difference {difference_id}. `again review list --all` shows all there are.")
+            return row, _unknown_attempt(session, row)
 
     def _case(
         self,
         row: Mapping[str, Any],
+        attempt: OpenAttempt | None,
         finding: Found | LookUpFailed,
         others: list[Found | LookUpFailed],
         asked_at: datetime,
     ) -> Case:
-        with self.sessions() as session:
-            attempt = _unknown_attempt(session, row)
         return Case(
             id=row["id"],
             kind=DifferenceKind(row["kind"]),
@@ -169,15 +170,6 @@ def _begun(evidence: Mapping[str, Any]) -> BegunRefund | None:
     return None if begun is None else BegunRefund(begun["imp_uid"], begun["by"], datetime.fromisoformat(begun["at"]))
 
 
-def _with(case: Case, payment: PaymentRecord) -> Case:
-    """Put a payment as PortOne shows it now in place of what it was."""
-    if not isinstance(case.finding, Found):
-        return case
-    records = tuple(payment if each.imp_uid == payment.imp_uid else each for each in case.finding.records)
-    others = tuple(payment if each.imp_uid == payment.imp_uid else each for each in case.others)
-    return replace(case, finding=Found(records), others=others)
-
-
 def _note_refund(session: Session, case: Case, step: Step) -> None:
     """Keep on the charge how much of its own payment was given back."""
     if step.payment is None or case.charge is None:
@@ -190,21 +182,23 @@ def _note_refund(session: Session, case: Case, step: Step) -> None:
 
 def _resolved(session: Session, case: Case, step: Step) -> Resolved:
     if case.charge is None:
-        return Resolved(step.sentence, open=False, charge_id=None, charge_status=None)
+        return _unchanged(case, step.sentence, is_open=False)
     status = ChargeStatus(reviews.charge_status(session, case.charge.id))
     return Resolved(step.sentence, open=False, charge_id=case.charge.id, charge_status=status)
 
 
 def _still_open(case: Case, step: Step, outcome: Unknown) -> Resolved:
     said = f"{step.sentence} What PortOne shows now settles the attempt not yet ({outcome.reason}): decide again."
-    charge = case.charge
-    return Resolved(said, True, None if charge is None else charge.id, None if charge is None else charge.status)
+    return _unchanged(case, said, is_open=True)
 
 
 def _given_back_all_the_same(case: Case, step: Step) -> Resolved:
     """Say what somebody else's decision meanwhile does not undo. Raises Refused when there is no such thing."""
     if step.refund is None:
         raise overtaken(case)
+    return _unchanged(case, f"{step.sentence} Somebody else has settled the difference meanwhile.", is_open=False)
+
+
+def _unchanged(case: Case, said: str, *, is_open: bool) -> Resolved:
     charge = case.charge
-    said = f"{step.sentence} Somebody else has settled the difference meanwhile."
-    return Resolved(said, False, None if charge is None else charge.id, None if charge is None else charge.status)
+    return Resolved(said, is_open, None if charge is None else charge.id, None if charge is None else charge.status)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -85,6 +85,15 @@ class Case:
             return None
         landed = any(each.imp_uid == begun.imp_uid and given_back(each) == each.amount for each in self.records)
         return None if landed else begun
+
+    def showing(self, payment: PaymentRecord) -> Case:
+        """Give the same case with a payment as PortOne shows it now."""
+
+        def shown(records: tuple[PaymentRecord, ...]) -> tuple[PaymentRecord, ...]:
+            return tuple(payment if each.imp_uid == payment.imp_uid else each for each in records)
+
+        finding = Found(shown(self.finding.records)) if isinstance(self.finding, Found) else self.finding
+        return replace(self, finding=finding, others=shown(self.others))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,12 +11,12 @@ from psycopg.errors import LockNotAvailable
 from sqlalchemy.exc import OperationalError
 
 from worker import caps
-from worker.channels import PGS
 from worker.clock import Clock
 from worker.database import stops
 from worker.database.caps import count_anew
 from worker.database.session import Sessions
 from worker.database.watch_models import Stop
+from worker.pg_profiles import PGS
 from worker.refusals import Refused
 
 POLL_SECONDS = 0.25

@@ -112,7 +112,7 @@ class _Run:
         self._sessions, self._gateway, self._clock = sessions, gateway, clock
         self._policy, self._taken = policy, taken
         self.position, self.finished, self.counts = taken.position, False, Counts()
-        self._width = WINDOW
+        self._width, self._ours = WINDOW, True
 
     async def walk(self, over: Callable[[], bool]) -> str:
         """Go on window by window; says why it ended."""
@@ -124,6 +124,8 @@ class _Run:
             if failed is not None:
                 log.warning("sweep waits: PortOne's list could not be read", reason=failed.answer.message)
                 return "list not read"
+            if not self._ours:
+                return "no longer ours"
             self.position = end
             if not self.finished and end >= self._clock() - OVERLAP and end < self._taken.until:
                 return "up to date; its end is still ahead"
@@ -152,7 +154,8 @@ class _Run:
             prefix=self._policy.prefix,
             now=self._clock(),
         )
-        self.finished = await asyncio.to_thread(self._advance, until, counts)
+        moved = await asyncio.to_thread(self._advance, until, counts)
+        self.finished, self._ours = bool(moved), moved is not None
         self.counts += counts
         return None
 
@@ -163,10 +166,10 @@ class _Run:
             counts += compare_page(self._sessions, page, prefix=self._policy.prefix, now=self._clock())
         return counts
 
-    def _advance(self, position: datetime, counts: Counts) -> bool:
+    def _advance(self, position: datetime, counts: Counts) -> bool | None:
         with self._sessions.begin() as session:
             return sweeps.advance(
-                session, self._taken.id, position=position, counts=counts, now=self._clock(), lease=LEASE
+                session, self._taken, position=position, counts=counts, now=self._clock(), lease=LEASE
             )
 
 

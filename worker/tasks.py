@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
+from sqlalchemy.orm import Session
 
 from worker import process
 from worker.app import app, send, ticks
@@ -128,7 +129,8 @@ def _begin(task: Any) -> Runtime:
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(task=task.name, task_id=task.request.id)
     runtime = process.current().runtime
-    with runtime.sessions.begin() as session:
+    # Each statement commits by itself: a worker that freezes here holds no row that others are waiting for.
+    with Session(runtime.engine.execution_options(isolation_level="AUTOCOMMIT")) as session:
         if isinstance(runtime.clock, DatabaseClock):
             runtime.clock.sync(session)
         heartbeats.beat(session, task.name, now=runtime.clock())

@@ -75,7 +75,7 @@ def _say(noted: Noted) -> None:
     for each in noted.changed:
         log.error("invariant violated", **_named(each), means=each.invariant.means, remedy=each.invariant.remedy)
     for name, since in noted.gone:
-        log.info("invariant holds again", invariant=name, since=since.isoformat())
+        log.info("violation no longer found", invariant=name, since=since.isoformat())
 
 
 def _named(broken: Broken) -> dict[str, object]:

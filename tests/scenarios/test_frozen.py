@@ -67,11 +67,12 @@ def test_a_payment_by_a_thawed_worker_ends_the_dunning_of_its_period(world: Worl
     )
     assert len(result.contradictions) == 1
     assert world.differences() == [("declined_here", "open")]
-    world.live(days=6)
-    assert [charge.status for charge in world.charges(code)] == ["paid"]
+    world.live(days=1)
     world.sweep()
     assert world.differences() == [("declined_here", "repaired")]
+    world.live(days=9)
     assert [attempt.status for attempt in world.attempts()] == [AttemptStatus.PAID]
+    assert [charge.status for charge in world.charges(code)] == ["paid"]
     world.assert_books_agree()
 
 

@@ -11,7 +11,7 @@ from tests.fixtures.sandbox import Api, RunningSandbox
 from tests.scenarios.conftest import World
 from worker import process
 from worker.decisions import plan
-from worker.gateway import Gateway, LookUpFailed, PaymentRecord, Refund, RefundRefused
+from worker.gateway import Found, Gateway, LookUpFailed, PaymentRecord, Refund, RefundRefused
 from worker.outcomes import Answer
 from worker.portone.gateway import PortOneGateway
 from worker.refusals import Refused
@@ -319,6 +319,28 @@ def test_a_decision_is_made_once_and_who_made_it_is_told_to_the_next(world: Worl
     assert "begun" in rows[1].reason
 
 
+def test_of_two_who_decide_at_once_the_first_wins(
+    world: World, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+):
+    paid_twice(world, sandbox)
+    theirs = """UPDATE differences SET status = 'resolved', decided_by = 'cli lee@host'"""
+    _meanwhile(monkeypatch, world, theirs)
+    with pytest.raises(Refused, match="Somebody else was faster"):
+        Reviewer(world).resolve(Decision.ACCEPT)
+    assert decided(world) == ("resolved", "cli lee@host")
+
+
+def test_a_late_answer_beats_a_decision(world: World, monkeypatch: pytest.MonkeyPatch):
+    known_at_the_pg(world, pay())
+    settled = """WITH paid AS (UPDATE attempts SET status = 'paid', imp_uid = 'imps_1', flagged_at = NULL)
+                 UPDATE charges SET status = 'paid', paid_at = :now"""
+    _meanwhile(monkeypatch, world, settled, now=world.now)
+    with pytest.raises(Refused, match="Somebody else was faster"):
+        Reviewer(world).resolve(Decision.CHARGE_AGAIN)
+    assert world.differences() == [("unresolved", "open")], "nothing was written, not even the decision"
+    assert world.statuses() == {"paid": 1}
+
+
 # --- trouble while giving back --------------------------------------------------------------------------------------
 
 
@@ -370,6 +392,18 @@ def test_a_refund_that_never_arrived_may_be_repeated_while_nothing_else_is_decid
     assert cancels(world) == 1
 
 
+def test_of_two_who_refund_different_payments_at_once_the_first_wins(
+    world: World, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+):
+    ours, second = paid_twice(world, sandbox)
+    theirs = """UPDATE differences SET evidence = evidence || jsonb_build_object('refund', jsonb_build_object(
+                'imp_uid', CAST(:ours AS text), 'by', 'cli lee@host', 'at', CAST(:now AS timestamptz)))"""
+    _meanwhile(monkeypatch, world, theirs, ours=ours, now=world.now)
+    with pytest.raises(Refused, match="Somebody else was faster"):
+        Reviewer(world).resolve(Decision.REFUND, imp_uid=second)
+    assert cancels(world) == 0
+
+
 def test_a_refund_that_portone_refuses_leaves_everything_as_it_was(
     world: World, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ):
@@ -405,6 +439,19 @@ def test_two_people_who_refund_at_once_give_back_once(world: World, sandbox: Run
     assert sum(isinstance(each, Resolved) for each in ended) >= 1
     assert kept(world) == 9900
     assert decided(world)[0] == "resolved"
+
+
+def _meanwhile(monkeypatch: pytest.MonkeyPatch, world: World, statement: str, **parameters: Any) -> None:
+    """Let something else be written between the last look at a difference and the decision."""
+    look_up, looks = PortOneGateway.look_up, iter(range(100))
+
+    async def looked_up(self: PortOneGateway, merchant_uid: str) -> Found | LookUpFailed:
+        found = await look_up(self, merchant_uid)
+        if next(looks) == 1:  # the first is for what the person agrees to
+            world.sql(f"{statement} RETURNING 1", **parameters)
+        return found
+
+    monkeypatch.setattr(PortOneGateway, "look_up", looked_up)
 
 
 def _lose_answers(monkeypatch: pytest.MonkeyPatch, *, then_down: World | None = None) -> None:

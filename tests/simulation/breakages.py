@@ -20,8 +20,8 @@ from worker.portone import transport
 from worker.portone.gateway import PortOneGateway
 from worker.settlement import OpenAttempt, Settlement, settle
 
-_GUARDS = """WHERE a.id = v.attempt_id AND (
-            (a.status IN ('started', 'unknown') AND a.sends = v.sends)
+_GUARDS = """WHERE a.merchant_uid = v.merchant_uid AND (
+            (a.status IN ('started', 'unknown') AND a.sends = v.sends AND a.started_at = v.started_at)
             OR (v.attempt_status = 'paid' AND a.status IN ('started', 'unknown', 'not_charged')))"""
 _CHARGE_GUARDS = (" AND c.status = 'charging'", " AND c.status IN ('due', 'charging', 'past_due', 'uncollectible')")
 
@@ -80,7 +80,7 @@ def write_back_without_guards(patch: pytest.MonkeyPatch) -> None:
     """Believe every answer, whatever has become of its attempt meanwhile."""
     sql = str(settlements._WRITE_BACK)
     assert _GUARDS in sql
-    unguarded = sql.replace(_GUARDS, "WHERE a.id = v.attempt_id")
+    unguarded = sql.replace(_GUARDS, "WHERE a.merchant_uid = v.merchant_uid")
     for guard in _CHARGE_GUARDS:
         assert guard in unguarded
         unguarded = unguarded.replace(guard, "")

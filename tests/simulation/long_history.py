@@ -11,16 +11,16 @@ from sqlalchemy import Engine
 
 from tests.simulation.database import emptied
 from tests.simulation.faults import Fault, Kind, Point, applies, nothing
+from tests.simulation.mishaps import DAY, HOUR, Mishaps
 from tests.simulation.one_period import due_in
 from tests.simulation.stories import CLOSED, SPOILT
 from tests.simulation.verdict import Violation, judge
 from tests.simulation.worker_process import TICKS, WorkerProcess
 from tests.simulation.world import World
 from worker.sandbox import key_rows
-from worker.sandbox.behaviours import Behaviour, Reply, Shape, decline, flaky, pay, slow, troubled
-from worker.sandbox.switches import Outage, Repeat
+from worker.sandbox.behaviours import Behaviour, Reply, Shape, decline, flaky, misrecorded, pay, slow, troubled
+from worker.sandbox.switches import Repeat
 
-HOUR, DAY = 3600.0, 86_400.0
 EPILOGUE = timedelta(days=10).total_seconds()  # longer than the ladder of look-ups and the dunning calendar
 PGS = ("kakaopay", "payco", "nice_v2", "naverpay")
 PLANS = (
@@ -40,6 +40,7 @@ MIX = (
     (2, pay(hidden_seconds=900.0)),
     (2, Behaviour(reply=Reply.DROP, hidden_seconds=600.0)),
     (2, troubled(Reply.UNAUTHORIZED, charged=False)),
+    (1, misrecorded()),
     *((1, troubled(reply, charged=charged)) for reply in SPOILT for charged in (True, False)),
 )
 LONGEST_FREEZE_IN_ALL = 600.0  # in one pump run: with the slowest landing above, still within the quiet period
@@ -57,7 +58,8 @@ class LongHistory:
             "repeated_failed": draw.choice((Repeat.ACCEPT, Repeat.REFUSE, Repeat.REFUSE_AS_PG)),
             "repeated_in_flight": draw.choice(tuple(Repeat)),
         }
-        self._world = World(engine, self._fault, rules=rules)
+        self._world = World(engine, self._fault, rules=rules, watched=True)
+        self._mishaps = Mishaps(self._world, draw)
         self._world.choose = draw.choice
         self._often = draw.choice((0.03, 0.06, 0.12))
         self._ends = draw.randint(8, 50) * DAY
@@ -83,29 +85,37 @@ class LongHistory:
         for number, terms in enumerate(PLANS):
             world.book.plan(f"plan{number}", now=world.now(), **terms)
         for number in range(draw.randint(5, 12)):
-            story: Sequence[Behaviour] = (flaky(draw.randrange(1 << 30), mix=MIX),)
-            if draw.random() < 0.1:
-                story = (flaky(draw.randrange(1 << 30), mix=MIX, times=draw.randint(1, 9)), decline(*CLOSED))
-            starts_on = world.now().date() - timedelta(days=draw.randint(-5, 20))
-            world.subscribe(*story, pg=draw.choice(PGS), plan=f"plan{number % len(PLANS)}", starts_on=starts_on)
+            self._subscribe(f"plan{number % len(PLANS)}", -draw.randint(-5, 20))
         for _ in range(draw.randint(1, 3)):
             self._start_worker()
+
+    def _subscribe(self, plan: str, in_days: int) -> None:
+        draw, world = self._random, self._world
+        story: Sequence[Behaviour] = (flaky(draw.randrange(1 << 30), mix=MIX),)
+        if draw.random() < 0.1:
+            story = (flaky(draw.randrange(1 << 30), mix=MIX, times=draw.randint(1, 9)), decline(*CLOSED))
+        starts_on = world.now().date() + timedelta(days=in_days)
+        world.subscribe(*story, pg=draw.choice(PGS), plan=plan, starts_on=starts_on)
 
     def _weeks(self) -> None:
         draw, world = self._random, self._world
         while world.time < self._ends:
-            for kind in draw.sample(TICKS, k=3):
+            for kind in draw.sample(TICKS, k=len(TICKS)):
                 for _ in range(draw.choice((0, 1, 1, 1, 1, 1, 1, 1, 1, 2))):  # lost, or delivered twice
                     late = draw.choice((0.0, 0.0, 0.0, draw.uniform(0, 2 * HOUR)))
                     world.after(late, partial(self._deliver, kind))
-            if draw.random() < 0.02:
-                self._outage()
+            self._mishaps.happen()
+            if draw.random() < 0.01:
+                self._subscribe(f"plan{draw.randrange(len(PLANS))}", draw.randint(0, 1))
             world.run(until=self._next_tick())
 
     def _next_tick(self) -> float:
         draw, world = self._random, self._world
         if draw.random() < 0.005:
+            world.ticks_when_idle = False
             return world.time + draw.uniform(1, 6) * DAY  # nobody ticks, as when beat is down
+        if self._mishaps.is_held():
+            return world.time + draw.uniform(10, HOUR / 2)
         due = min((at for at in due_in(world).values() if at > world.time), default=world.time + DAY)
         return min(world.time + draw.uniform(0.2, 10) * HOUR, due + draw.uniform(0, 300))
 
@@ -119,21 +129,16 @@ class LongHistory:
     def _start_worker(self) -> WorkerProcess:
         return self._world.start_worker(behind=self._random.uniform(-60, 60))
 
-    def _outage(self) -> None:
-        draw, world = self._random, self._world
-        world.sandbox.change_switches({"outage": draw.choice(tuple(Outage))})
-        world.after(draw.uniform(60, DAY), lambda: world.sandbox.change_switches({"outage": Outage.NONE}))
-
     def _epilogue(self) -> None:
         """Nothing goes wrong any more, for long enough that everything has to come to its end."""
         world = self._world
         world.plan = nothing
-        world.sandbox.change_switches({"outage": Outage.NONE})
         key_rows.tell(world.sandbox.ledger, (pay(),), None)
         ends = world.time + EPILOGUE
         while world.time < ends:
             worker = next((each for each in world.living() if not each.frozen), None) or self._start_worker()
-            worker.tick()
+            self._mishaps.end()
+            worker.tick(*TICKS, *TICKS)  # whatever was held is not, the second time
             world.run_until_idle(until=world.time + HOUR)
             due = min((at for at in due_in(world).values() if at > world.time), default=ends)
             world.run(until=min(max(due, world.time) + 121, world.time + DAY))
@@ -151,7 +156,7 @@ class LongHistory:
 
     def _how_long(self, point: Point) -> float:
         """Draw how long a worker stands still. In a pump run a request may be about to leave: see the bound above."""
-        if point.what.startswith("findAll"):
+        if point.what.startswith(("findAll", "status")):
             return self._random.uniform(60, 4 * HOUR)
         run = next((worker.name, worker.done) for worker in self._world.workers if worker.name == point.worker)
         left = LONGEST_FREEZE_IN_ALL - self._frozen.get(run, 0.0)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from sqlalchemy import Engine
 
-from tests.simulation import lost_worlds
+from tests.simulation import restore_breakages
 from tests.simulation.lost_worlds import LANDS_LATER, frozen_with, frozen_with_a_page
-from tests.simulation.restored_period import Restored, tell_restored
+from tests.simulation.restore_breakages import BlindWorker
+from tests.simulation.restored_period import Restored, tell_every_crash, tell_restored
 from tests.simulation.stories import RULES
+from tests.simulation.verdict import Violation
 from worker.sandbox.behaviours import decline, pay
 
 LOST = {
     "a decline": frozen_with(decline(), then=LANDS_LATER),
     "a decline of a stranger": frozen_with(decline(), then=LANDS_LATER, stranger=True),
-    "a payment of a stranger": frozen_with(pay(), then=(decline(), pay()), stranger=True),
+    "a payment of a stranger": replace(frozen_with(pay(), then=(decline(), pay()), stranger=True), daily=True),
     "a page": frozen_with_a_page(),
 }
 
@@ -24,3 +27,31 @@ LOST = {
 @pytest.mark.parametrize("lost", LOST.values(), ids=LOST)
 def test_what_a_worker_of_the_lost_world_writes_back_changes_nothing_else(engine: Engine, lost: Restored):
     tell_restored(engine, replace(lost, rules=RULES[0]))
+
+
+def test_a_crash_of_the_sweep_that_holds_charging_changes_nothing(engine: Engine, thorough: bool):
+    assert tell_every_crash(engine, thorough=thorough) > 60
+
+
+@pytest.mark.parametrize(
+    ("broken", "history"),
+    [
+        (restore_breakages.adopt_known_attempts_only, Restored()),
+        (restore_breakages.end_the_hold_at_once, Restored()),
+        (restore_breakages.forget_which_send_was_answered, LOST["a decline"]),
+        (restore_breakages.trust_attempt_ids, LOST["a decline of a stranger"]),
+        (restore_breakages.trust_sweep_ids, LOST["a page"]),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_broken_product_pays_twice_after_a_restore(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, broken: Callable[[pytest.MonkeyPatch], None], history: Restored
+):
+    broken(monkeypatch)
+    with pytest.raises(Violation, match="paid 2 times"):
+        tell_restored(engine, replace(history, rules=RULES[0]))
+
+
+def test_so_does_one_that_looks_at_no_lineage(engine: Engine):
+    with pytest.raises(Violation, match="paid 2 times"):
+        tell_restored(engine, Restored(rules=RULES[0], worker_class=BlindWorker))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
+from time import monotonic
 
 from tests.system.faults_servers import family, freeze, kill, thaw
 from tests.system.faults_site import FaultSite, actors
@@ -160,6 +161,7 @@ def _busy_worker(site: FaultSite) -> Part:
     worker = site.workers.pop(0)
     theirs = actors(worker)
     site.until("it has calls in flight", lambda: site.open_of(theirs) > 0)
+    site.struck_at = monotonic()
     return worker
 
 

@@ -79,6 +79,12 @@ def fill(sessions: Sessions, portone: SandboxAdmin, folder: Path, *, total: int,
     path.unlink()
 
 
+def mend(portone: SandboxAdmin, *, total: int) -> None:
+    """Let every card pay from now on that was to pay in the end: a story first told now would only take longer."""
+    dealt = enumerate(_dealt(total))
+    portone.behave(pay(), customer_uids=[_customer_uid(number) for number, share in dealt if share.ends == "paid"])
+
+
 def _dealt(total: int) -> Iterator[Share]:
     """Give every subscription its share in turn, so that trouble comes evenly throughout the first part.
 

@@ -15,7 +15,7 @@ from tests.system.faults_site import PASSWORD, FaultSite, actors, fault_site
 from worker.sandbox.switches import Repeat
 
 CHARGES = 2_000
-BETWEEN = 25
+BETWEEN = 15
 """So many payments must move between the recovery from one fault and the next."""
 
 UNFORGIVING = {"repeated_paid": Repeat.ACCEPT, "repeated_failed": Repeat.ACCEPT, "repeated_in_flight": Repeat.ACCEPT}
@@ -45,7 +45,7 @@ class FaultRun:
 
     def go(self) -> None:
         site = self.site
-        site.portone.switch(latency_seconds=[0.4, 0.8], **UNFORGIVING)
+        site.portone.switch(latency_seconds=[0.3, 0.6], **UNFORGIVING)
         faults_book.fill(site.sessions, site.portone, site.logs.parent, total=CHARGES, now=datetime.now(UTC))
         site.workers += [site.add_worker(), site.add_worker()]
         site.beats += [site.add_beat(), site.add_beat()]
@@ -62,9 +62,10 @@ class FaultRun:
         self.site.until(f"{number} payments move", lambda: self.site.paid() >= enough)
 
     def _strike(self, fault: Fault) -> None:
-        site, at, paid = self.site, monotonic(), self.site.paid()
+        site, paid = self.site, self.site.paid()
+        site.struck_at = monotonic()
         healed = fault.strike(site)
-        over, request = monotonic(), site.newest_request()
+        at, over, request = site.struck_at, monotonic(), site.newest_request()
         site.until(f"payments move after {fault.words}", lambda: site.paid_since(request))
         moved = monotonic()
         site.until(f"recovered from {fault.words}", healed)
@@ -72,9 +73,10 @@ class FaultRun:
         self.struck.append(Struck(fault.words, at - self._began, paid, over - at, moved - over, done - over))
 
     def _finish(self) -> None:
-        """No more trouble: PortOne is quick, and every story comes to its end by itself."""
+        """No more trouble: PortOne is quick and well, and everything comes to its end by itself."""
         site = self.site
         site.portone.switch(latency_seconds=[0.01, 0.05])
+        faults_book.mend(site.portone, total=CHARGES)
         ends = faults_book.ends(CHARGES)
         site.until("every story has ended", lambda: site.statuses() == ends, patience=90)
         self.seconds = monotonic() - self._began
@@ -89,6 +91,8 @@ class FaultRun:
         assert site.open_attempts() == {}
         assert site.said(b"decided otherwise here") == 0, "a look-up was believed that was wrong"
         assert site.value("SELECT count(*) FROM attempts WHERE started_at > clock_timestamp()") == 0
+        assert site.value("SELECT count(*) FROM differences WHERE status = 'open'") == 0
+        site.until("every invariant holds", lambda: site.value("SELECT count(*) FROM violations") == 0)
         running = [*site.workers, *site.beats]
         assert [part.name for part in running if part.ended is not None] == [], "ended by itself"
 

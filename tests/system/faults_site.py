@@ -59,6 +59,8 @@ class FaultSite(Site):
     sandbox: Sandbox = field(kw_only=True)
     workers: list[Part] = field(default_factory=list)
     beats: list[Part] = field(default_factory=list)
+    struck_at: float = 0.0
+    """When the last fault really struck, by the monotonic clock; before that, the right moment may be waited for."""
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def start(self, name: str, *command: str, app: str = "tests.system.faults_app") -> Part:

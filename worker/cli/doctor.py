@@ -26,8 +26,8 @@ def doctor(
     checks: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Some of: database migrations lineage broker timeouts portone beat worker stops invariants differences "
-            "sweeps. Or all."
+            help="Some of: database migrations lineage broker timeouts portone beat worker stops "
+            "invariants differences sweeps. Or all."
         ),
     ] = None,
     *,
@@ -79,11 +79,11 @@ def _patient(*, as_json: bool) -> Iterator[Patient]:
 
 
 def _say(check: str, health: str, finding: str, remedy: str) -> None:
-    line = Text.assemble((f"{health:<8}", STYLES[health]), (f"{check:<11}", "bold"), console.plain(_indented(finding)))
+    line = Text.assemble((f"{health:<8}", STYLES[health]), (f"{check:<12}", "bold"), console.plain(_indented(finding)))
     console.output().print(line)
     for each in remedy.splitlines():
-        console.output().print(Text(f"{'':19}-> {each}", STYLES[health]))
+        console.output().print(Text(f"{'':20}-> {each}", STYLES[health]))
 
 
 def _indented(lines: str) -> str:
-    return lines.replace("\n", f"\n{'':19}")
+    return lines.replace("\n", f"\n{'':20}")

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from worker.channels import PGS
 from worker.cli import console, words
 from worker.cli.options import Json, Limit
 from worker.lifecycle import BillingKeyStatus
+from worker.pg_profiles import PGS
 
 app = typer.Typer(help="Billing keys (customer_uid), which are as good as cards.", no_args_is_help=True)
 

@@ -67,7 +67,9 @@ def show(difference: Id, *, as_json: Json = False) -> None:
 @app.command("resolve")
 def resolve(
     difference: Id,
-    decision: Annotated[Decision, typer.Argument(help="What to do; `again review show` says what each would come to.")],
+    decision: Annotated[
+        Decision, typer.Argument(metavar="DECISION", help=f"{', '.join(Decision)}: `show` says what each comes to.")
+    ],
     note: Annotated[str, typer.Option(help="Why. It is written down, and given to PortOne as a refund's reason.")],
     imp_uid: Annotated[str | None, typer.Option(help="Which payment is given back or accepted.")] = None,
     tax_free: Annotated[int | None, typer.Option(help="How much of a refund is free of tax, in won.")] = None,

@@ -9,25 +9,13 @@ from typing import TYPE_CHECKING, Any
 from worker.cli import console, words
 from worker.cli.audit import print_audit
 from worker.cli.charge import print_attempts
-from worker.differences import given_back
+from worker.differences import SENTENCES, DifferenceKind, DifferenceStatus, given_back
 from worker.gateway import LookUpFailed, PaymentRecord
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from worker.reviews import Case
-
-MEANINGS = {
-    "missing_here": "paid at PortOne, and missing here",
-    "declined_here": "paid at PortOne, and declined here",
-    "refunded_there": "given back at PortOne, not by us",
-    "paid_twice": "more than one payment for one period",
-    "not_owed": "paid at PortOne, and void here",
-    "not_in_books": "paid at PortOne, for a subscription or period that is not in the books",
-    "other_amount": "paid at PortOne with another amount or currency",
-    "not_there": "paid here, and PortOne shows no such payment",
-    "unresolved": "the look-ups could not settle an attempt",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +44,7 @@ def document(case: Case, details: Details) -> dict[str, Any]:
     failed = isinstance(case.finding, LookUpFailed)
     return {
         **details.difference,
-        "meaning": MEANINGS[case.kind],
+        "meaning": SENTENCES[DifferenceKind(case.kind)],
         "attempts": details.attempts,
         "portone_now": {
             "asked_at": case.asked_at,
@@ -103,8 +91,9 @@ def print_details(case: Case, details: Details) -> None:
     _print_found(details.difference["evidence"].get("portone"))
     console.head("PortOne now")
     _print_now(case, zone)
-    console.head("What you can decide")
-    _print_choices(case)
+    if case.status is DifferenceStatus.OPEN:
+        console.head("What you can decide")
+        _print_choices(case)
     console.head("History")
     print_audit(details.audit, zone)
 
@@ -114,7 +103,7 @@ def _print_difference(case: Case, row: Mapping[str, Any]) -> None:
     by = f" by {row['decided_by']}" if row["decided_by"] else ""
     console.details(
         {
-            "difference": f"{row['id']}: {words.spaced(row['kind'])} ({MEANINGS[case.kind]})",
+            "difference": f"{row['id']}: {words.spaced(row['kind'])} ({SENTENCES[DifferenceKind(case.kind)]})",
             "status": f"{row['status']} since {at(row['status_at'])}{by}: {row['status_reason']}",
             "found": f"{at(row['found_at'])}, last seen {at(row['seen_at'])}",
             "subscription": row["subscription"],
@@ -142,16 +131,16 @@ def _print_found(shown: Any) -> None:
         return
     console.head("PortOne, when it was found")
     names = ("imp_uid", "status", "amount", "cancel_amount")
-    rows = [tuple(str(each.get(name) or "") for name in names) for each in payments]
+    rows = (tuple(str(each.get(name) or "") for name in names) for each in payments)
     console.table("IMP_UID", "STATUS", "AMOUNT", "GIVEN BACK", rows=rows, right=("AMOUNT", "GIVEN BACK"))
 
 
 def _print_now(case: Case, zone: str) -> None:
-    if isinstance(case.finding, LookUpFailed):
-        said = case.finding.answer.message
-        console.note(f"PortOne does not answer{f': {said}' if said else ''}", style="yellow")
+    if not case.records:
+        failed = isinstance(case.finding, LookUpFailed)
+        return console.say("PortOne does not answer." if failed else "It shows no payment under this merchant_uid.")
     counted = case.charge.counted if case.charge else frozenset()
-    console.table(
+    return console.table(
         "IMP_UID",
         "MERCHANT_UID",
         "STATUS",
@@ -178,15 +167,9 @@ def _print_now(case: Case, zone: str) -> None:
 
 def _print_choices(case: Case) -> None:
     from worker.decisions import choices
-    from worker.differences import DifferenceStatus
 
-    if case.status is not DifferenceStatus.OPEN:
-        console.note("it is settled")
-        return
-    shown = {
-        each.decision.value: each.sentence if each.possible else f"not now: {each.sentence}" for each in choices(case)
-    }
-    console.details(shown)
+    listed = choices(case)
+    console.details({each.decision: each.sentence if each.possible else f"not now: {each.sentence}" for each in listed})
     console.note(f"again review resolve {case.id} DECISION --note WHY")
 
 

@@ -42,7 +42,9 @@ _NOTE = text("""
     ON CONFLICT (kind, merchant_uid, imp_uid) DO UPDATE SET
         seen_at = excluded.seen_at,
         charge_id = COALESCE(excluded.charge_id, d.charge_id), attempt_id = COALESCE(excluded.attempt_id, d.attempt_id),
-        evidence = CASE WHEN d.status = 'resolved' THEN d.evidence ELSE excluded.evidence END,
+        -- A refund that a person has begun stays known.
+        evidence = CASE WHEN d.status = 'resolved' THEN d.evidence
+            ELSE excluded.evidence || jsonb_strip_nulls(jsonb_build_object('refund', d.evidence -> 'refund')) END,
         status = CASE WHEN d.status = 'resolved' THEN d.status ELSE excluded.status END,
         status_reason = CASE WHEN d.status = 'resolved' THEN d.status_reason ELSE excluded.status_reason END,
         status_at = CASE WHEN d.status IN ('resolved', excluded.status) THEN d.status_at ELSE excluded.status_at END

@@ -26,9 +26,10 @@ _HELD = "EXISTS (SELECT FROM sweeps w WHERE w.holds_claims AND (w.finished_at IS
 QUERIES: Mapping[str, str] = {
     # A second payment is written together with its difference, in one transaction.
     "period_is_paid_once": f"""
-        SELECT c.id FROM charges c JOIN attempts a ON a.charge_id = c.id AND a.status = 'paid'
-        WHERE {_PAID_LATELY}
-        GROUP BY c.id HAVING count(*) > 1 AND NOT {_KNOWN}
+        SELECT DISTINCT c.id FROM attempts later JOIN charges c ON c.id = later.charge_id
+        WHERE later.status = 'paid' AND later.number > 1 AND EXISTS (
+            SELECT FROM attempts a WHERE a.charge_id = c.id AND a.status = 'paid' AND a.number < later.number)
+          AND NOT {_KNOWN}
     """,
     # What pays a charge pays its attempt, in one statement; where that was settled otherwise, a difference is noted.
     "paid_charge_has_a_paid_attempt": f"""
@@ -51,14 +52,17 @@ QUERIES: Mapping[str, str] = {
               AND other.status <> 'void'
             ORDER BY other.period_start DESC LIMIT 1)
     """,
-    # It is derived from exactly these parts, and none of them ever changes.
+    # It is derived from exactly these parts, and none of them ever changes. That it holds letters and digits only is
+    # the table's own condition.
     "merchant_uid_names_its_period": f"""
         SELECT a.id FROM charges c JOIN attempts a ON a.charge_id = c.id
         JOIN subscriptions s ON s.id = c.subscription_id
-        WHERE ({_OPEN} OR {_PAID_LATELY})
+        WHERE ({_OPEN} OR c.paid_at >= :derived)
           AND (right(a.merchant_uid, 30) <> concat(
                    s.code, to_char(c.period_start AT TIME ZONE 'UTC', 'YYYYMMDDHH24MISS'), lpad(a.number::text, 3, '0'))
-               OR left(a.merchant_uid, -30) !~ '^[a-z][a-z0-9]{{0,7}}$')
+               -- the prefix: 1 to 8 lower-case letters and digits, a letter first
+               OR length(a.merchant_uid) NOT BETWEEN 31 AND 38 OR ascii(a.merchant_uid) NOT BETWEEN 97 AND 122
+               OR lower(left(a.merchant_uid, -30)) <> left(a.merchant_uid, -30))
     """,
     # `again stop` returns when every claim that began before it has ended; clocks may differ by `clocks`. What a sweep
     # has adopted was never claimed: its lease is as long as nothing.

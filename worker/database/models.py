@@ -173,6 +173,8 @@ class Attempt(HasStatus, Base):
             unique=True,
             postgresql_where=text("status IN ('started', 'unknown')"),
         ),
+        # Among these few are all charges that were paid twice.
+        Index("attempts_paid_later_idx", "charge_id", postgresql_where=text("status = 'paid' AND number > 1")),
         # What reconciliation scans.
         Index("attempts_lease_idx", "lease_until", postgresql_where=text("status = 'started'")),
         Index("attempts_lookup_idx", "next_lookup_at", postgresql_where=text("status = 'unknown'")),

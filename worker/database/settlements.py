@@ -21,10 +21,13 @@ from worker.settlement import Settlement
 
 # An answer counts for the send it belongs to. "Paid" counts whenever it comes: money that moved cannot be argued away.
 # An attempt that is settled for good stays as it is, but its charge is paid, and is never charged again.
+# No id of the settlement's is trusted: a database restored from a backup gives ids, and counts of sends, to other rows
+# than a worker still has in its hands. A merchant_uid names one attempt for ever, and `started_at` one send of it.
 _WRITE_BACK = text("""
     WITH v AS (
         SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(
-            attempt_id bigint, charge_id bigint, sends smallint, attempt_status text, reason text, imp_uid text,
+            place integer, merchant_uid text, sends smallint, started_at timestamptz, attempt_status text,
+            reason text, imp_uid text,
             pg_tid text, http_status smallint, code text, message text, decline_kind text, refusal text, raw jsonb,
             next_lookup_at timestamptz, flag text, charge_status text, next_attempt_at timestamptz,
             paid_at timestamptz, declines smallint, first_declined_at timestamptz, deferrals smallint)
@@ -39,26 +42,29 @@ _WRITE_BACK = text("""
             next_lookup_at = v.next_lookup_at, flag_reason = v.flag,
             flagged_at = CASE WHEN v.flag IS NOT NULL THEN CAST(:now AS timestamptz) END
         FROM v
-        WHERE a.id = v.attempt_id AND (
-            (a.status IN ('started', 'unknown') AND a.sends = v.sends)
+        WHERE a.merchant_uid = v.merchant_uid AND (
+            (a.status IN ('started', 'unknown') AND a.sends = v.sends AND a.started_at = v.started_at)
             OR (v.attempt_status = 'paid' AND a.status IN ('started', 'unknown', 'not_charged')))
-        RETURNING a.id
+        RETURNING v.place
     ), written AS (
         UPDATE charges c
         SET status = v.charge_status, status_reason = v.reason, status_at = :now,
             next_attempt_at = v.next_attempt_at, paid_at = v.paid_at, declines = v.declines,
             first_declined_at = v.first_declined_at, deferrals = v.deferrals
-        FROM v LEFT JOIN settled ON settled.id = v.attempt_id
-        WHERE c.id = v.charge_id AND (
-            (settled.id IS NOT NULL AND v.charge_status <> 'charging' AND c.status = 'charging')
+        FROM v JOIN attempts a ON a.merchant_uid = v.merchant_uid LEFT JOIN settled ON settled.place = v.place
+        WHERE c.id = a.charge_id AND (
+            (settled.place IS NOT NULL AND v.charge_status <> 'charging' AND c.status = 'charging')
             OR (v.charge_status = 'paid' AND c.status IN ('due', 'charging', 'past_due', 'uncollectible')))
-        RETURNING c.id
+        RETURNING v.place
     )
-    SELECT v.attempt_id, settled.id IS NOT NULL AS settled, written.id IS NOT NULL AS charge_written,
-           before.status AS status_before, before.imp_uid AS imp_uid_before,
-           before.flagged_at IS NOT NULL AS was_flagged, charge.status AS charge_before
-    FROM v LEFT JOIN attempts before ON before.id = v.attempt_id LEFT JOIN charges charge ON charge.id = v.charge_id
-    LEFT JOIN settled ON settled.id = v.attempt_id LEFT JOIN written ON written.id = v.charge_id
+    SELECT settled.place IS NOT NULL AS settled, written.place IS NOT NULL AS charge_written, before.id AS attempt_id,
+           before.charge_id, charge.subscription_id, before.status AS status_before,
+           before.imp_uid AS imp_uid_before, before.flagged_at IS NOT NULL AS was_flagged,
+           charge.status AS charge_before
+    FROM v LEFT JOIN attempts before ON before.merchant_uid = v.merchant_uid
+    LEFT JOIN charges charge ON charge.id = before.charge_id
+    LEFT JOIN settled ON settled.place = v.place LEFT JOIN written ON written.place = v.place
+    ORDER BY v.place
 """)
 
 _SUBSCRIPTIONS_PAID = text("""
@@ -96,6 +102,10 @@ _VOID_OF_CANCELED = text("""
 """)
 
 
+Decided = tuple[Settlement, Row[Any]]
+"""A settlement, and what the tables had and did about it."""
+
+
 @dataclass(frozen=True, slots=True)
 class WriteBack:
     """What became of settlements.
@@ -111,17 +121,17 @@ class WriteBack:
 
 def write_back(session: Session, settlements: Sequence[Settlement], *, now: datetime) -> WriteBack:
     """Apply settlements to attempts, charges, subscriptions and billing keys; the caller commits."""
-    rows = session.execute(_WRITE_BACK, {"rows": as_rows(map(_row, settlements)), "now": now})
-    fate = {row.attempt_id: row for row in rows}
-    decided = [(settlement, fate[settlement.attempt.attempt_id]) for settlement in settlements]
+    rows = as_rows({"place": place, **_row(settlement)} for place, settlement in enumerate(settlements))
+    fates = session.execute(_WRITE_BACK, {"rows": rows, "now": now}).all()
+    decided = list(zip(settlements, fates, strict=True))
     result = WriteBack(
         settled=tuple(settlement for settlement, row in decided if row.settled),
         late=tuple(settlement for settlement, row in decided if not row.settled),
         contradictions=tuple(settlement for settlement, row in decided if _contradicts(settlement, row)),
     )
-    written = [settlement for settlement, row in decided if row.charge_written]
+    written = [(settlement, row) for settlement, row in decided if row.charge_written]
     _follow_up(session, result.settled, written, now)
-    _note_differences(session, result, fate, now)
+    _note_differences(session, decided, now)
     return result
 
 
@@ -134,12 +144,12 @@ def _contradicts(settlement: Settlement, row: Row[Any]) -> bool:
     return bool(row.status_before != AttemptStatus.PAID or row.imp_uid_before != settlement.answer.imp_uid)
 
 
-def _note_differences(session: Session, result: WriteBack, fate: Mapping[int, Row[Any]], now: datetime) -> None:
+def _note_differences(session: Session, decided: Sequence[Decided], now: datetime) -> None:
     """Write down what needs a person, and close what needed one and is settled now."""
-    flagged = [differences.flagged(s.attempt, s.flag) for s in result.settled if s.flag]
-    contradictions = [_difference(s, fate[s.attempt.attempt_id]) for s in result.contradictions]
+    flagged = [differences.flagged(s.attempt, s.flag) for s, row in decided if row.settled and s.flag]
+    contradictions = [_difference(s, row) for s, row in decided if _contradicts(s, row)]
     differences.note(session, [*flagged, *contradictions], now=now)
-    unflagged = [s for s in result.settled if fate[s.attempt.attempt_id].was_flagged and not s.flag]
+    unflagged = [s for s, row in decided if row.settled and row.was_flagged and not s.flag]
     if merchant_uids := [s.attempt.request.merchant_uid for s in unflagged]:
         kinds = [DifferenceKind.UNRESOLVED]
         differences.gone(session, merchant_uids, kinds, reason="its outcome became clear", now=now)
@@ -154,15 +164,14 @@ def _difference(settlement: Settlement, row: Row[Any]) -> Noted:
         kind, said = DifferenceKind.NOT_OWED, "its charge is void"
     else:
         kind, said = DifferenceKind.PAID_TWICE, "its charge was paid by another payment"
-    attempt = settlement.attempt
     return Noted(
         kind=kind,
         status=DifferenceStatus.OPEN,
         said=f"paid at PortOne, but {said}",
-        merchant_uid=attempt.request.merchant_uid,
+        merchant_uid=settlement.attempt.request.merchant_uid,
         imp_uid=settlement.answer.imp_uid or "",
-        charge_id=None if row.charge_before is None else attempt.charge_id,
-        attempt_id=None if row.status_before is None else attempt.attempt_id,
+        charge_id=row.charge_id,
+        attempt_id=row.attempt_id,
         evidence={
             "portone": settlement.answer.raw,
             "books": {"charge": row.charge_before, "attempt": row.status_before, "imp_uid": row.imp_uid_before},
@@ -170,12 +179,12 @@ def _difference(settlement: Settlement, row: Row[Any]) -> Noted:
     )
 
 
-def _follow_up(session: Session, settled: Sequence[Settlement], written: Sequence[Settlement], now: datetime) -> None:
+def _follow_up(session: Session, settled: Sequence[Settlement], written: Sequence[Decided], now: datetime) -> None:
     """Carry on to subscriptions, keys and channels what became of attempts (`settled`) and of charges (`written`)."""
     declined = [s for s in settled if s.attempt_status is AttemptStatus.DECLINED]
-    if paid := [s.attempt.subscription_id for s in written if s.charge_status is ChargeStatus.PAID]:
+    if paid := [row.subscription_id for s, row in written if s.charge_status is ChargeStatus.PAID]:
         subscriptions_paid(session, paid, now=now)
-    if dunned := [s.attempt.subscription_id for s in written if s.declines > s.attempt.declines]:
+    if dunned := [row.subscription_id for s, row in written if s.declines > s.attempt.declines]:
         session.execute(_SUBSCRIPTIONS_DECLINED, {"ids": sorted(dunned), "now": now})
     if waiting := [s.attempt.charge_id for s in settled if s.charge_status in CLAIMABLE_CHARGES]:
         session.execute(_VOID_OF_CANCELED, {"ids": sorted(waiting), "now": now})
@@ -198,9 +207,9 @@ def _row(settlement: Settlement) -> Mapping[str, Any]:
     answer = settlement.answer
     kind: DeclineKind | None = settlement.decline_kind
     return {
-        "attempt_id": settlement.attempt.attempt_id,
-        "charge_id": settlement.attempt.charge_id,
+        "merchant_uid": settlement.attempt.request.merchant_uid,
         "sends": settlement.attempt.sends,
+        "started_at": settlement.attempt.started_at,
         "attempt_status": settlement.attempt_status,
         "reason": settlement.reason,
         "imp_uid": answer.imp_uid,

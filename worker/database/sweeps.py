@@ -29,7 +29,7 @@ _TAKE = text("""
         SELECT id FROM sweeps WHERE finished_at IS NULL AND lease_until <= :now AND id = COALESCE(:only, id)
         ORDER BY holds_claims DESC, id LIMIT 1 FOR UPDATE SKIP LOCKED
     )
-    RETURNING id, reason, holds_claims, since, until, position
+    RETURNING id, reason, holds_claims, since, until, position, started_at
 """)
 
 _ADVANCE = text("""
@@ -37,7 +37,7 @@ _ADVANCE = text("""
     SET position = GREATEST(position, :position), lease_until = :lease_until, payments = payments + :payments,
         strangers = strangers + :strangers, repaired = repaired + :repaired, found = found + :found,
         finished_at = CASE WHEN :position >= until THEN CAST(:now AS timestamptz) END
-    WHERE id = :id AND finished_at IS NULL
+    WHERE id = :id AND started_at = :started_at AND finished_at IS NULL
     RETURNING finished_at IS NOT NULL
 """)
 
@@ -54,6 +54,7 @@ class Taken:
     since: datetime
     until: datetime
     position: datetime
+    started_at: datetime  # with it, its id is that of no other sweep: a restored database gives ids out again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,11 +97,13 @@ def take(session: Session, *, now: datetime, lease: timedelta, only: int | None 
 
 
 def advance(
-    session: Session, sweep_id: int, *, position: datetime, counts: Counts, now: datetime, lease: timedelta
-) -> bool:
-    """Move a sweep on; True when that was its end."""
-    parameters = {"id": sweep_id, "position": position, "now": now, "lease_until": now + lease, **asdict(counts)}
-    return bool(session.execute(_ADVANCE, parameters).scalar())
+    session: Session, taken: Taken, *, position: datetime, counts: Counts, now: datetime, lease: timedelta
+) -> bool | None:
+    """Move a sweep on; True when that was its end, None when somebody else has ended it, or a restore undone it."""
+    known = {"id": taken.id, "started_at": taken.started_at}
+    parameters = {**known, "position": position, "now": now, "lease_until": now + lease, **asdict(counts)}
+    moved: bool | None = session.execute(_ADVANCE, parameters).scalar()
+    return moved
 
 
 def leave(session: Session, sweep_id: int, *, now: datetime) -> None:

@@ -117,6 +117,8 @@ class PortOneGateway:
             return LookUpFailed(error.answer)
         except TimeoutError:
             return LookUpFailed(Answer(message="no answer within the deadline"))
+        except Exception as error:  # noqa: BLE001 - the money may have gone back, whatever went wrong with its answer
+            return LookUpFailed(_defect(error))
 
     async def aclose(self) -> None:
         await self._client.aclose()

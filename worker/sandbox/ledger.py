@@ -11,56 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-LAYOUT_VERSION = 1
-
-# `charged` and `refunded` are the money that really moved, in KRW: they judge, whatever the document says.
-LAYOUT = """
-CREATE TABLE state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-
-CREATE TABLE billing_keys (
-  customer_uid TEXT PRIMARY KEY,
-  pg_provider TEXT NOT NULL,
-  sandbox INTEGER NOT NULL,
-  instrument TEXT NOT NULL,
-  holder TEXT NOT NULL,
-  story TEXT NOT NULL,
-  calls INTEGER NOT NULL DEFAULT 0,
-  inserted INTEGER NOT NULL,
-  updated INTEGER NOT NULL,
-  deleted_at INTEGER
-) WITHOUT ROWID;
-
-CREATE TABLE payments (
-  number INTEGER PRIMARY KEY,
-  imp_uid TEXT NOT NULL UNIQUE,
-  merchant_uid TEXT NOT NULL,
-  customer_uid TEXT NOT NULL,
-  status TEXT NOT NULL,
-  amount INTEGER NOT NULL,
-  charged INTEGER NOT NULL,
-  refunded INTEGER NOT NULL DEFAULT 0 CHECK (refunded BETWEEN 0 AND charged),
-  started_at INTEGER NOT NULL,
-  paid_at INTEGER NOT NULL,
-  failed_at INTEGER NOT NULL,
-  cancelled_at INTEGER NOT NULL,
-  updated_at INTEGER NOT NULL,
-  visible_at REAL NOT NULL,
-  document TEXT NOT NULL
-);
-CREATE INDEX payments_by_merchant_uid ON payments (merchant_uid);
-CREATE INDEX payments_by_customer_uid ON payments (customer_uid);
-CREATE INDEX payments_by_start ON payments (started_at);
-
-CREATE TABLE requests (
-  number INTEGER PRIMARY KEY,
-  received_at REAL NOT NULL,
-  endpoint TEXT NOT NULL,
-  merchant_uid TEXT,
-  customer_uid TEXT,
-  result TEXT
-);
-"""
-TABLES = ("state", "billing_keys", "payments", "requests")
+from worker.sandbox.layout import LAYOUTS
 
 
 class LedgerUnusable(RuntimeError):
@@ -133,10 +84,11 @@ def _prepare(connection: sqlite3.Connection, path: str) -> None:
         # In WAL mode NORMAL loses nothing when the process dies, only when the machine does.
         connection.execute("PRAGMA synchronous = NORMAL")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
-            connection.executescript(f"BEGIN; {LAYOUT} PRAGMA user_version = {LAYOUT_VERSION}; COMMIT")
-        elif version != LAYOUT_VERSION:
+        if version > len(LAYOUTS):
             raise LedgerUnusable(f"The ledger {path} was made by another version; delete it or name another file.")
+        if version < len(LAYOUTS):
+            missing = "".join(LAYOUTS[version:])
+            connection.executescript(f"BEGIN; {missing} PRAGMA user_version = {len(LAYOUTS)}; COMMIT")
     except sqlite3.OperationalError as error:
         raise LedgerUnusable(f"The ledger {path} is in use by another sandbox, or unusable: {error}.") from error
     except sqlite3.DatabaseError as error:

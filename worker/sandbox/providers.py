@@ -35,6 +35,14 @@ WALLETS = frozenset({"kakaopay", "payco"})
 TEST_IDS = {"kakaopay": "TCSUBSCRIP", "payco": "AUTOPAY"}  # [documented] test ids for recurring charges
 LIVE_IDS = {"kakaopay": "CA0SANDBOX", "payco": "CPSANDBOX"}  # [assumed]; a live Kakao CID starts with CA
 
+# Test ids for payments in a window that make no billing key [documented].
+ONE_TIME_TEST_IDS = {"kakaopay": "TC0ONETIME", "payco": "PARTNERTEST"}
+DEFAULT_PG = "kakaopay"  # the PG of a window that names none; at PortOne the console decides [documented]
+# A window with a customer_uid and an amount makes a key and charges; elsewhere the amount is only shown [documented].
+CHARGES_ON_REGISTRATION = frozenset({"kakaopay"})
+BUYER_TEL_REQUIRED = frozenset({"payco"})  # [documented] for payments; for registrations assumed
+REDIRECTS_ON_MOBILE = frozenset({"kakaopay"})  # the others call back there too [documented]
+
 # tax_free has to be given when cancelling, even 0 [documented].
 TAX_FREE_ON_CANCEL = frozenset({"kcp", "kcp_quick", "kicc", "nice", "payco"})
 # Whatever happened to a merchant_uid, it cannot be used again [documented].
@@ -50,6 +58,16 @@ def channel(pg_provider: str, *, sandbox: bool) -> Channel:
     """The merchant's contract with a PG in this sandbox; ids of PGs not named above are made up."""
     ids = TEST_IDS if sandbox else LIVE_IDS
     return Channel(pg_provider, ids.get(pg_provider, f"sandbox_{pg_provider}"), sandbox)
+
+
+def window_channel(pg_provider: str, pg_id: str) -> Channel | None:
+    """The contract that a window's `pg` means: `kakaopay`, or `kakaopay.TC0ONETIME`; None for ids nobody has."""
+    if pg_provider not in WALLETS:
+        return None
+    known = {each.pg_id: each for each in (channel(pg_provider, sandbox=sandbox) for sandbox in (True, False))}
+    one_time = ONE_TIME_TEST_IDS[pg_provider]
+    known[one_time] = Channel(pg_provider, one_time, sandbox=True)
+    return known.get(pg_id or TEST_IDS[pg_provider])
 
 
 def maximum_krw(pg_provider: str, instrument: Instrument, *, sandbox: bool) -> int | None:

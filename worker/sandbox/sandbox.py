@@ -14,7 +14,8 @@ from typing import Any
 from worker.clock import Clock
 from worker.sandbox import payment_rows
 from worker.sandbox.answers import as_json
-from worker.sandbox.ledger import TABLES, Ledger
+from worker.sandbox.layout import TABLES
+from worker.sandbox.ledger import Ledger
 from worker.sandbox.switches import Settings, Switches
 from worker.sandbox.tokens import Token, granted
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
+from ipaddress import ip_address
 from typing import Any
+
+from worker.sandbox.web_addresses import is_web_address
+
+MOST_RESENDS = 5  # [documented]
 
 
 class Repeat(StrEnum):
@@ -27,6 +32,20 @@ class Outage(StrEnum):
     UNAVAILABLE = "unavailable"  # 503, HTML
 
 
+class WebhookFormat(StrEnum):
+    """How the body of a webhook is written; chosen in PortOne's console [documented]."""
+
+    JSON = "json"
+    FORM = "form"
+
+
+class RegistrationAmount(StrEnum):
+    """What PortOne records as the amount of a registration that charges nothing. Not published."""
+
+    ZERO = "zero"
+    SHOWN = "shown"  # the amount that the window showed
+
+
 class BadSwitch(ValueError):
     """A switch was given a value it does not have; the message says which and what it takes."""
 
@@ -42,6 +61,18 @@ class Switches:
     latency_seconds: tuple[float, float] = (0.0, 0.0)  # every call takes a random time between the two
     lookup_delay_seconds: float = 0.0  # a new payment cannot be looked up before that
     unknown_customer_status: int = 404  # 404 [documented] or 200 [seen in client tests]; the body is the same
+
+    webhook_url: str = ""  # the merchant's address for webhooks; empty: none are sent but to a payment's notice_url
+    webhook_format: WebhookFormat = WebhookFormat.JSON
+    webhook_source: str = ""  # the address they are sent from; empty: whichever the machine takes
+    webhook_delay_seconds: float = 0.0  # before the first send
+    webhook_resends: int = 0  # after a network error or 5xx; PortOne sets up to 5 on request [documented]
+
+    window_approval_seconds: float = 0.0  # between the buyer's yes and the money
+    window_callback_seconds: float = 0.0  # between the money and the callback or redirect
+    window_reports: bool = True  # False: the tab is gone before the page hears of a result
+    window_life_seconds: float = 900.0  # how long a window takes a decision [assumed]
+    registration_amount: RegistrationAmount = RegistrationAmount.ZERO
 
     def changed(self, changes: Mapping[str, Any]) -> Switches:
         """Apply changes by name, as an admin or a caller wrote them; raises BadSwitch."""
@@ -72,12 +103,6 @@ def _repeat(name: str, value: Any) -> Repeat:
     return Repeat(value)
 
 
-def _outage(name: str, value: Any) -> Outage:
-    if value not in list(Outage):
-        raise BadSwitch(f"{name} is {value!r}; it can be {', '.join(Outage)}.")
-    return Outage(value)
-
-
 def _latency(name: str, value: Any) -> tuple[float, float]:
     if not isinstance(value, (list, tuple)) or len(value) != 2:
         raise BadSwitch(f"{name} is {value!r}; it takes two numbers of seconds, such as [0, 0.05].")
@@ -99,12 +124,56 @@ def _status(name: str, value: Any) -> int:
     return int(value)
 
 
+def _choice(kind: type[StrEnum]) -> Callable[[str, Any], StrEnum]:
+    def read(name: str, value: Any) -> StrEnum:
+        if value not in list(kind):
+            raise BadSwitch(f"{name} is {value!r}; it can be {', '.join(kind)}.")
+        return kind(value)
+
+    return read
+
+
+def _url(name: str, value: Any) -> str:
+    if value != "" and not is_web_address(value):
+        raise BadSwitch(f"{name} is {value!r}; it takes an address that begins with http:// or https://, or nothing.")
+    return str(value)
+
+
+def _ip_address(name: str, value: Any) -> str:
+    try:
+        return str(ip_address(value)) if value != "" else ""
+    except ValueError as error:
+        raise BadSwitch(f"{name} is {value!r}; it takes an IP address of this machine, or nothing.") from error
+
+
+def _resends(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_RESENDS:
+        raise BadSwitch(f"{name} is {value!r}; it takes a whole number from 0 to {MOST_RESENDS}.")
+    return value
+
+
+def _yes_or_no(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise BadSwitch(f"{name} is {value!r}; it takes true or false.")
+    return value
+
+
 _READERS: dict[str, Callable[[str, Any], Any]] = {
     "repeated_paid": _repeat,
     "repeated_failed": _repeat,
     "repeated_in_flight": _repeat,
-    "outage": _outage,
+    "outage": _choice(Outage),
     "latency_seconds": _latency,
     "lookup_delay_seconds": _seconds,
     "unknown_customer_status": _status,
+    "webhook_url": _url,
+    "webhook_format": _choice(WebhookFormat),
+    "webhook_source": _ip_address,
+    "webhook_delay_seconds": _seconds,
+    "webhook_resends": _resends,
+    "window_approval_seconds": _seconds,
+    "window_callback_seconds": _seconds,
+    "window_reports": _yes_or_no,
+    "window_life_seconds": _seconds,
+    "registration_amount": _choice(RegistrationAmount),
 }

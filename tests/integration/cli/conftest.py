@@ -123,6 +123,34 @@ class Tables:
             )[0].id
         )
 
+    def difference(self, merchant_uid: str, status: str = "open", **columns: Any) -> None:
+        """Note something that PortOne and the books tell differently."""
+        values = {"found_at": self.now} | columns
+        self.sql(
+            "INSERT INTO differences (kind, status, status_at, merchant_uid, evidence, found_at, seen_at) "
+            "VALUES ('not_in_books', :status, :found_at, :merchant_uid, '{}', :found_at, :found_at)",
+            status=status,
+            merchant_uid=merchant_uid,
+            **values,
+        )
+
+    def sweep(self, reason: str, *, holds: bool = False, finished: bool = False, **counts: int) -> None:
+        """Have a sweep begun a minute ago, of the last hour; ended just now, or half way."""
+        counts = {"payments": 0, "strangers": 0, "repaired": 0, "found": 0} | counts
+        self.sql(
+            "INSERT INTO sweeps (reason, holds_claims, since, until, position, started_at, lease_until, finished_at, "
+            "payments, strangers, repaired, found) VALUES (:reason, :holds, :since, :until, :position, :started_at, "
+            ":until, :finished_at, :payments, :strangers, :repaired, :found)",
+            reason=reason,
+            holds=holds,
+            since=self.now - 60 * MINUTE,
+            until=self.now,
+            position=self.now if finished else self.now - 30 * MINUTE,
+            started_at=self.now - MINUTE,
+            finished_at=self.now if finished else None,
+            **counts,
+        )
+
     def attempt(self, charge: int, status: str = "started", **columns: Any) -> str:
         """Make an attempt of a charge, and return its merchant_uid."""
         merchant_uid = f"again{charge:07d}{columns.get('number', 1):03d}"

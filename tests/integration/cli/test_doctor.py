@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -9,7 +10,7 @@ from sqlalchemy import Engine
 from tests.integration.cli.conftest import Again, Ended, Tables
 from worker.database import migrations
 
-ON_TABLES = {"migrations", "beat", "worker", "stops", "flagged"}
+ON_TABLES = {"migrations", "lineage", "beat", "worker", "stops", "invariants", "differences", "sweeps"}
 
 
 def by_check(ended: Ended) -> dict[str, dict[str, str]]:
@@ -58,3 +59,46 @@ def test_a_stop_is_told_with_the_time_in_seoul_and_the_command_that_ends_it(agai
     assert "kakaopay since 2026-01-02 05:30 KST: CID revoked" in found["finding"]
     assert "`again start kakaopay`" in found["remedy"]
     assert "`again start`" in found["remedy"]
+
+
+def test_every_invariant_that_does_not_hold_is_told_with_what_it_means_and_what_to_do(
+    again: Again, subscription: str, tables: Tables
+):
+    [found] = again("doctor", "invariants", "--json").document
+    assert found["health"] == "ok"
+    stuck = tables.charge(subscription, "charging")
+    tables.sql("UPDATE subscriptions SET status = 'past_due'")
+    before = tables.everything()
+    [found] = again("doctor", "invariants", "--json", code=1).document
+    charging, past_due = found["finding"].splitlines()
+    assert charging.startswith(f"charging_has_an_open_attempt: 1 charge ({stuck}). The charge counts as in flight")
+    assert past_due.startswith("past_due_subscription_owes_something: 1 subscription (1). ")
+    assert [line.split(":")[0] for line in found["remedy"].splitlines()] == [
+        "charging_has_an_open_attempt",
+        "past_due_subscription_owes_something",
+    ]
+    out = again("doctor", "invariants", code=1).out
+    assert out.count("->") == 2
+    assert tables.everything() == before, "looked at, and not repaired"
+
+
+def test_differences_that_wait_for_a_person_are_told_with_the_oldest(again: Again, tables: Tables):
+    assert again("doctor", "differences", "--json").document[0]["health"] == "ok"
+    for uid, status, day in (("a", "open", 2), ("b", "open", 1), ("c", "resolved", 1)):
+        tables.difference(uid, status, found_at=datetime(2026, 1, day, 20, tzinfo=UTC))
+    [found] = again("doctor", "differences", "--json").document
+    assert found["health"] == "warning"
+    assert found["finding"].startswith("2 differences wait for a person to decide, the oldest since 2026-01-02 05:00")
+    assert found["remedy"] == "`again review list`"
+
+
+def test_the_last_sweep_is_told_and_one_that_holds_charging_is_a_warning(again: Again, tables: Tables):
+    assert "no daily sweep has ended yet" in again("doctor", "sweeps", "--json").document[0]["finding"]
+    tables.sweep("daily", payments=1200, strangers=3, repaired=2, found=1, finished=True)
+    [found] = again("doctor", "sweeps", "--json").document
+    assert found["health"] == "ok"
+    assert "1,200 payments compared, 3 of them not ours, 2 repaired, 1 left to a person" in found["finding"]
+    tables.sweep("restored", payments=70, holds=True)
+    [found] = again("doctor", "sweeps", "--json").document
+    assert found["health"] == "warning"
+    assert "nothing is charged until PortOne's payments are compared (restored), since" in found["finding"]

@@ -29,6 +29,9 @@ def test_everything_is_counted_with_the_age_of_the_oldest(again: Again, subscrip
     tables.attempt(tables.charge(subscription, "charging", months_ago=11), "unknown", **flag)
     tables.charge(subscription, "past_due", months_ago=12, next_attempt_at=None)  # the active key was refused for good
 
+    tables.difference("m1")
+    tables.difference("m2", "repaired")
+
     document = again("status", "--json").document
     assert {name: found["count"] for name, found in document["counts"].items()} == {
         "to_open": 0,
@@ -37,10 +40,9 @@ def test_everything_is_counted_with_the_age_of_the_oldest(again: Again, subscrip
         "in_flight": 1,
         "abandoned": 1,
         "unknown": 1,
-        "flagged": 2,
+        "needs_person": 3,
         "past_due": 1,
         "waiting_for_key": 0,
-        "contradictions": 0,
         "uncollectible": 1,
         "void": 1,
     }
@@ -60,17 +62,49 @@ def test_charges_that_wait_for_a_key_are_counted_whether_it_is_dead_or_none(
     tables.sql("UPDATE subscriptions SET billing_key_id = NULL WHERE code = :code", code=other)
     counts = {name: found["count"] for name, found in again("status", "--json").document["counts"].items()}
     assert counts["waiting_for_key"] == 2
-    assert (counts["due"], counts["past_due"], counts["flagged"]) == (0, 0, 0)  # each charge is in one row
+    assert (counts["due"], counts["past_due"], counts["needs_person"]) == (0, 0, 0)  # each charge is in one row
 
 
-def test_contradictions_are_counted(again: Again, subscription: str, tables: Tables):
-    tables.charge(subscription, "charging")  # without an attempt that decides it
-    tables.sql("""
-        INSERT INTO audit (at, actor, entity, entity_id, to_status, reason)
-        VALUES (now(), 'test', 'attempt', 1, 'declined', 'contradiction: paid at PortOne'),
-               (now(), 'test', 'attempt', 2, 'declined', 'soft: no contradiction')
-    """)
-    assert again("status", "--json").document["counts"]["contradictions"]["count"] == 2
+def test_an_attempt_left_to_a_person_is_counted_once_with_its_difference(
+    again: Again, subscription: str, tables: Tables
+):
+    flag = {"next_lookup_at": None, "flagged_at": tables.now, "flag_reason": "other_payment"}
+    charge = tables.charge(subscription, "charging")
+    merchant_uid = tables.attempt(charge, "unknown", **flag)
+    assert again("status", "--json").document["counts"]["needs_person"]["count"] == 1
+    tables.difference(merchant_uid)
+    tables.sql("UPDATE differences SET charge_id = :charge, attempt_id = 1", charge=charge)
+    assert again("status", "--json").document["counts"]["needs_person"]["count"] == 1
+
+
+def test_invariants_that_did_not_hold_at_the_last_look_are_shown(again: Again, tables: Tables):
+    assert again("status", "--json").document["violations"] == []
+    assert "Violated" not in again("status").out
+    tables.sql(
+        "INSERT INTO violations VALUES ('periods_do_not_overlap', 2, '7, 9', :since, :now)",
+        since=tables.now - timedelta(hours=3),
+        now=tables.now,
+    )
+    [violation] = again("status", "--json").document["violations"]
+    assert (violation["name"], violation["count"], violation["examples"]) == ("periods_do_not_overlap", 2, "7, 9")
+    lines = again("status").out.splitlines()
+    assert [line.split()[:4] for line in lines if line.startswith("violations")] == [["violations", "1", "3", "h"]]
+    assert any(line.split() == ["periods_do_not_overlap", "2", "3", "h", "7,", "9"] for line in lines)
+
+
+def test_a_sweep_that_holds_charging_and_the_last_daily_one_are_told(again: Again, tables: Tables):
+    document = again("status", "--json").document
+    assert (document["held"], document["last_daily_sweep"]) == (None, None)
+    assert "never to the end" in again("status").out
+    tables.sweep("daily", payments=1200, strangers=3, repaired=2, found=1, finished=True)
+    tables.sweep("gap", payments=70, holds=True)
+    document = again("status", "--json").document
+    assert (document["held"]["reason"], document["held"]["payments"]) == ("gap", 70)
+    assert document["last_daily_sweep"]["repaired"] == 2
+    said = again("status").said
+    assert "held: comparing with PortOne since" in said
+    assert "70 payments compared (gap)" in said
+    assert "1,200 payments, 3 of them not ours; 2 repaired, 1 left to a person" in said
 
 
 def test_periods_that_no_tick_has_opened_are_counted(again: Again, subscription: str, tables: Tables):
@@ -80,6 +114,10 @@ def test_periods_that_no_tick_has_opened_are_counted(again: Again, subscription:
 
 def test_it_fits_on_a_terminal_of_80_columns(again: Again, subscription: str, tables: Tables):
     tables.charge(subscription)
+    tables.sql(
+        "INSERT INTO violations VALUES (:name, 1000, '1, 2, 3, 4, 5', :now, :now)", name=60 * "x", now=tables.now
+    )
+    tables.sweep("restored", holds=True, payments=10**6)
     again("stop", "--reason", "a reason that is long enough to need a second line on a terminal of that width")
     out = again("status", columns="80").out
     assert max(map(len, out.splitlines())) <= 80

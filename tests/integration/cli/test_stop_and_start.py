@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import subprocess
-import sys
 import threading
 from datetime import UTC, datetime, timedelta
-from time import monotonic
 
 import pytest
 
+from tests.fixtures.terminal import on_a_terminal
 from tests.integration.cli.conftest import Again, Tables
 from worker import stopping
 from worker.database import stops
@@ -116,7 +112,7 @@ def test_starting_real_money_is_confirmed_on_a_terminal(
     again: Again, tables: Tables, database_url: str, answer, options, code
 ):
     again("stop")
-    assert _on_a_terminal(["start", *options], answer, AGAIN_DATABASE_URL=database_url, **_upper(LIVE)) == code
+    assert on_a_terminal(["start", *options], answer, AGAIN_DATABASE_URL=database_url, **_upper(LIVE)) == code
     assert tables.count("stops") == code
 
 
@@ -141,19 +137,3 @@ def test_the_switch_is_set_though_a_claim_does_not_end(
 
 def _upper(settings: dict[str, str]) -> dict[str, str]:
     return {name.upper(): value for name, value in settings.items()}
-
-
-def _on_a_terminal(arguments: list[str], answer: str | None, **environment: str) -> int:
-    """Run a command at a pseudo-terminal, answer its question, and give its exit code."""
-    ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "worker.cli", *arguments]
-    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=os.environ | environment) as process:
-        os.close(theirs)
-        said, deadline = b"", monotonic() + 30
-        while answer is not None and b"?" not in said and monotonic() < deadline:
-            said += os.read(ours, 4096)
-        if answer is not None:
-            os.write(ours, f"{answer}\n".encode())
-        code = process.wait(30)
-    os.close(ours)
-    return code

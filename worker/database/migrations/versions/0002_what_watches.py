@@ -114,6 +114,13 @@ def upgrade() -> None:
     op.create_check_constraint(
         op.f("charges_refunded_check"), "charges", "refunded >= 0 AND (refunded = 0 OR status = 'paid')"
     )
+    op.create_index(
+        "attempts_paid_later_idx",
+        "attempts",
+        ["charge_id"],
+        unique=False,
+        postgresql_where=sa.text("status = 'paid' AND number > 1"),
+    )
     op.alter_column("attempts", "billing_key_id", nullable=True)
     op.create_check_constraint(
         op.f("attempts_billing_key_id_check"), "attempts", "billing_key_id IS NOT NULL OR status = 'paid'"
@@ -199,6 +206,7 @@ def downgrade() -> None:
     for table in ("differences", "sweeps", "violations", "day_totals", "lineage"):
         op.drop_table(table)
     op.execute("DROP FUNCTION database_identity()")
+    op.drop_index("attempts_paid_later_idx", "attempts")
     op.drop_constraint("attempts_billing_key_id_check", "attempts")
     op.alter_column("attempts", "billing_key_id", nullable=False)
     op.drop_constraint("charges_refunded_check", "charges")

@@ -1,0 +1,122 @@
+"""Stories of a runaway: it ends at a cap, on the sandbox's ledger too, and goes on when a person says so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+from typer.testing import CliRunner
+
+from tests.scenarios.conftest import World
+from worker import caps, stopping, subscriptions
+from worker.cli.commands import app
+from worker.database import stops
+
+
+def set_caps(world: World, **settings: int) -> None:
+    """Restart the worker with other caps."""
+    world.runtime = replace(world.runtime, settings=world.runtime.settings.model_copy(update=settings))
+    world.restart_worker()
+
+
+def again(*arguments: str) -> str:
+    """Run a command, and give what it said on one line."""
+    result = CliRunner().invoke(app, arguments, env={"COLUMNS": "400"})
+    assert result.exit_code == 0, result.output
+    return " ".join(result.output.split())
+
+
+def stopped(world: World) -> dict[str, str]:
+    with world.runtime.sessions() as session:
+        standing = stops.standing(session)
+    assert {stop.stopped_by for stop in standing} <= {caps.BY}
+    return {stop.scope: stop.reason for stop in standing}
+
+
+def release(world: World, pg: str) -> None:
+    world.wait(minutes=1)
+    stopping.start_charging(world.runtime.sessions, pg, now=world.now)
+
+
+def test_a_run_ends_at_its_cap_and_a_person_lets_the_next_one_go_on(world: World):
+    for _ in range(25):
+        world.subscribe()
+    set_caps(world, claim_chunk=4, max_run_charges=10)
+    assert world.tick()["charged"]["claimed"] == 8  # another four would have been twelve
+    assert world.portone.report().again_requests == 8
+    world.tick()
+    assert world.portone.report().again_requests == 8
+    assert "AGAIN_MAX_RUN_CHARGES allows 10 charges" in again("status")
+    assert "A cap had stopped it" in again("start", "kakaopay")
+    world.tick()
+    assert world.portone.report().charges == 16
+    again("start", "kakaopay")
+    world.tick()
+    assert world.portone.report().charges == 25  # eight, and the last one
+    assert stopped(world) == {}
+    world.assert_books_agree()
+
+
+def test_a_charge_of_fifty_million_won_stops_its_channel_as_long_as_it_is_due_and_no_other(world: World):
+    world.plan("monthly")
+    dear = world.subscribe()
+    world.sql("UPDATE plans SET amount = 50000000 RETURNING id")
+    world.tick()
+    assert list(stopped(world)) == ["kakaopay"]
+    assert "AGAIN_MAX_AMOUNT allows 2,000,000 KRW" in stopped(world)["kakaopay"]
+    world.sql("UPDATE plans SET amount = 9900 RETURNING id")
+    world.subscribe()
+    world.subscribe(pg="payco")
+    world.tick()
+    assert world.portone.report().charges == 1  # by PAYCO
+    release(world, "kakaopay")
+    world.tick()
+    assert list(stopped(world)) == ["kakaopay"]  # nothing has changed
+    assert world.portone.report().charges == 1
+    subscriptions.cancel(world.runtime.sessions, dear, reason="a typing error", now=world.now)
+    release(world, "kakaopay")
+    world.tick()
+    assert stopped(world) == {}
+    assert world.statuses() == {"paid": 2, "void": 1}
+    assert world.portone.report().charged_krw == 2 * 9900
+    world.assert_books_agree()
+
+
+def test_a_day_ends_at_its_cap_through_however_many_runs(world: World):
+    set_caps(world, claim_chunk=2, max_day_sum=5 * 9900)
+    for due, sent in ((3, 3), (6, 5), (0, 5)):
+        for _ in range(due):
+            world.subscribe()
+        world.tick()
+        assert world.portone.report().again_requests == sent
+        world.wait(minutes=10)
+    assert "AGAIN_MAX_DAY_SUM" in stopped(world)["kakaopay"]
+    release(world, "kakaopay")
+    world.tick()
+    assert world.statuses() == {"paid": 9}
+    world.assert_books_agree()
+
+
+def test_a_subscription_far_behind_is_charged_so_often_a_day(world: World):
+    world.plan("daily", cadence="day")
+    world.subscribe(plan="daily", starts_on=date(2025, 12, 29))
+    set_caps(world, max_subscription_charges_per_day=3)
+    world.tick()
+    assert world.portone.report().again_requests == 3
+    assert "4 times today" in stopped(world)["kakaopay"]
+    release(world, "kakaopay")
+    world.tick()
+    assert world.portone.report().again_requests == 6
+    world.assert_books_agree()
+
+
+def test_the_usual_caps_stop_no_healthy_book(world: World):
+    world.plan("daily", cadence="day")
+    world.subscribe(plan="daily", starts_on=date(2025, 12, 20))  # seventeen periods behind
+    for _ in range(30):
+        world.subscribe()
+    for _ in range(4):
+        world.tick()
+    assert stopped(world) == {}
+    assert world.statuses() == {"paid": 47}
+    world.assert_books_agree()

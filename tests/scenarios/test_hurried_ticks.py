@@ -1,0 +1,31 @@
+"""The tick that a pump sends itself when there is more to do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from schedules.beat import Entry
+from tests.scenarios.conftest import World
+from worker import process, tasks
+from worker.app import ticks
+from worker.process import Process
+
+
+@pytest.mark.parametrize("tick_seconds", [None, 1.0])
+def test_a_pumps_own_tick_is_beats_and_the_first_to_expire(
+    world: World, monkeypatch: pytest.MonkeyPatch, tick_seconds: float | None
+):
+    """Else it alone survives in a queue that is never empty; and so do the others' ticks, or they never would."""
+    sent: list[Entry] = []
+    monkeypatch.setattr(tasks, "send", sent.append)
+    settings = world.runtime.settings.model_copy(update={"pump_seconds": 1e-6, "tick_seconds": tick_seconds})
+    process._current = Process(replace(world.runtime, settings=settings))
+    assert tasks.charge()["ended"] == "time budget spent"
+    (own,) = sent
+    assert own in ticks(settings)
+    others = [entry for entry in ticks(settings) if entry != own]
+    assert own.expires == timedelta(seconds=5 if tick_seconds else 30)
+    assert all(entry.expires >= 3 * own.expires for entry in others)

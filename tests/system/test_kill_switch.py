@@ -1,0 +1,69 @@
+"""The kill switch under load: when `again stop` has returned, not one further request leaves."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import datetime
+
+from tests.system.conftest import Site
+from worker import stopping
+from worker.clock import system_clock
+from worker.database import heartbeats
+from worker.sandbox.behaviours import pay, slow
+
+CHARGES = 300
+IN_FLIGHT = 40  # two children of one worker, each with a window of half of it
+
+# As slow as this, the charges would take eleven seconds: longer than a command takes on a busy machine. Patience, so
+# that no answer is late.
+SLOW = slow(1.5)
+PATIENT = {"window": IN_FLIGHT // 2, "read_timeout_seconds": 4.0, "quiet_period_seconds": 16.0}
+
+
+def again(site: Site, *arguments: str) -> str:
+    """Run a command as a person would, and give what it said."""
+    environment = site.settings.environment(AGAIN_DATABASE_URL=site.database_url, AGAIN_BROKER_URL=site.broker_url)
+    command = (sys.executable, "-m", "worker.cli", *arguments)
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+def heart_beats(site: Site, *, more: int) -> None:
+    """Wait until the charging task has been alive so many times more, which beat had told it to."""
+    seen: set[datetime] = set()
+
+    def alive() -> bool:
+        with site.sessions() as session:
+            seen.add(heartbeats.last_seen(session)["again.charge"])
+        return len(seen) > more
+
+    site.until(f"{more} further pump runs", alive)
+
+
+def test_after_again_stop_has_returned_not_one_further_request_leaves(site: Site):
+    site.settings = site.settings.model_copy(update=PATIENT)
+    stopping.set_switch(site.sessions, "all", reason="not yet", stopped_by="test", now=system_clock())
+    site.start_beat()
+    site.start_worker()
+    site.subscribe((CHARGES, (SLOW,)))
+    site.until("all are opened", lambda: site.statuses() == {"due": CHARGES})
+    stopping.start_charging(site.sessions, "all", now=system_clock())
+    site.until("the pumps are in full swing", lambda: site.portone.report().again_requests > IN_FLIGHT)
+
+    assert "No call is in flight." in again(site, "stop", "--reason", "drill")
+    sent = site.portone.report().again_requests
+    assert site.open_attempts()["started"] == 0
+    assert IN_FLIGHT < sent < CHARGES  # stopped in the middle of it
+
+    heart_beats(site, more=5)
+    assert site.portone.report().again_requests == sent
+    assert site.open_attempts()["started"] == 0
+    assert site.statuses()["paid"] == site.portone.report().charges == sent
+
+    site.portone.behave(pay())
+    again(site, "start")
+    site.until("all are paid", lambda: site.statuses() == {"paid": CHARGES})
+    assert site.portone.report().again_requests == CHARGES
+    assert site.comparison().agrees

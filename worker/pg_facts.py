@@ -1,0 +1,156 @@
+"""The words in which a PG is described: what its window does, what it takes, and how its ids look. Pure.
+
+Where a fact is not documented it is not filled in: an empty set, None or UNTOLD says "not known".
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class WindowUse(StrEnum):
+    """What a payment window is opened for."""
+
+    PAYMENT = "payment"  # one payment, no key
+    REGISTRATION = "registration"  # a billing key, no payment
+    REGISTRATION_WITH_PAYMENT = "registration with initial payment"
+
+
+REGISTRATIONS = frozenset({WindowUse.REGISTRATION, WindowUse.REGISTRATION_WITH_PAYMENT})
+
+
+class KeyWindow(StrEnum):
+    """What becomes of the amount when a key is registered in the PG's window."""
+
+    CHARGES = "charges"  # 0 registers the key only; more is really charged
+    SHOWS = "shows"  # it is shown to the customer and never charged
+    KEY_ONLY = "key only"  # nothing is charged; whether an amount is shown is not told
+    UNTOLD = "untold"  # there is such a window, and nothing is told about the amount
+    NONE = "none"  # no key is registered in a window
+
+
+class CardRoute(StrEnum):
+    """A call that makes a billing key out of card data, without any window."""
+
+    ISSUE = "POST /subscribe/customers/{customer_uid}"
+    FIRST_PAYMENT = "POST /subscribe/payments/onetime"  # with a customer_uid
+
+
+class Answer(StrEnum):
+    """How a window hands its result over to the page."""
+
+    CALLBACK = "callback"
+    REDIRECT = "redirect"  # to m_redirect_url
+
+
+class IdKind(StrEnum):
+    """What a merchant's id at a PG is for, as far as its looks tell."""
+
+    ONE_TIME_TEST = "one-time test"
+    RECURRING_TEST = "recurring test"
+    LIVE = "live"
+    UNKNOWN = "unknown"
+
+
+NOTHING: frozenset[str] = frozenset()
+REDIRECT_URL = frozenset({"m_redirect_url"})
+"""Without it the result of a window on most phones is lost (documented for the SDK)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowFacts:
+    """What one PG's payment window takes and gives.
+
+    `methods` are its pay_method codes, `key_methods` those while a key is registered; an empty set means that they are
+    not listed. `unsent` names what the window insists on and Again does not send yet.
+    """
+
+    payments: bool = True
+    keys: KeyWindow = KeyWindow.NONE
+    payment_needs: frozenset[str] = REDIRECT_URL
+    key_needs: frozenset[str] = REDIRECT_URL
+    methods: frozenset[str] = NOTHING
+    key_methods: frozenset[str] = NOTHING
+    ignores_method: frozenset[WindowUse] = frozenset()
+    vat_amount: bool = False
+    options: frozenset[str] = NOTHING  # parameters that this PG knows and others do not
+    on_pc: frozenset[Answer] = frozenset({Answer.CALLBACK})
+    on_phones: frozenset[Answer] = frozenset({Answer.REDIRECT})
+    unsent: str = ""
+
+    def needs(self, use: WindowUse) -> frozenset[str]:
+        return self.key_needs if use in REGISTRATIONS else self.payment_needs
+
+    def methods_for(self, use: WindowUse) -> frozenset[str]:
+        """Give the codes that count; none when whatever is given is overwritten, or when nothing is listed."""
+        if use in self.ignores_method:
+            return NOTHING
+        return self.key_methods if use in REGISTRATIONS else self.methods
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MerchantIds:
+    """How a merchant's ids at a PG look (pg_id at PortOne: a CID, MID or site code). `live` is a pattern, or empty."""
+
+    one_time_tests: frozenset[str] = NOTHING
+    recurring_tests: frozenset[str] = NOTHING
+    live: str = ""
+
+    def kind(self, pg_id: str) -> IdKind:
+        if pg_id in self.one_time_tests:
+            return IdKind.ONE_TIME_TEST
+        if pg_id in self.recurring_tests:
+            return IdKind.RECURRING_TEST
+        return IdKind.LIVE if self.live and re.fullmatch(self.live, pg_id) else IdKind.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundFacts:
+    """How a payment is given back. Cards: usually one year (documented). None: not known."""
+
+    is_final: bool = False  # a refund cannot be undone
+    states_tax_free: bool = False  # tax_free has to be said, 0 too
+    card_years: int = 1
+    money_years: int | None = None
+    in_parts: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MerchantUidRule:
+    """What a PG takes as merchant_uid. 40 is PortOne's limit (documented); the alphabet is the safe one (assumed)."""
+
+    pattern: str = r"[A-Za-z0-9_-]{1,40}"
+    expected: str = "1 to 40 of A-Z, a-z, 0-9, - and _"
+
+    def takes(self, text: str) -> bool:
+        return re.fullmatch(self.pattern, text) is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pg:
+    """One PG as `again` and its window know it. Amounts are KRW for one charge.
+
+    100 as the least is documented for Kakao Pay, PAYCO and Toss, 10 for Naver Pay, and 100 assumed for the others. A
+    `most` of None means that no limit is published. `needs` is what it wants with every charge besides what Again sends.
+    """
+
+    pg: str  # PortOne's pg_provider (documented)
+    name: str
+    least: int = 100
+    most: int | None = None
+    card_below: int | None = None  # a card takes less than this, and other means `most`
+    test_card_below: int | None = None
+    account_a_day: int | None = None  # the most that a customer's account pays in a day, and in a month
+    account_a_month: int | None = None
+    spoken_check_from: int | None = None  # from here on the window calls the customer (ARS)
+    monthly_cap: bool = False  # a key can be charged only so often a month; the figure is set by contract (assumed)
+    takes_won: bool = True
+    needs: str = ""
+    takes_vat_amount: bool = False  # by `again`; the window has its own
+    card_routes: frozenset[CardRoute] = frozenset()
+    merchant_uid: MerchantUidRule = field(default_factory=MerchantUidRule)
+    window: WindowFacts = field(default_factory=WindowFacts)
+    ids: MerchantIds = field(default_factory=MerchantIds)
+    refunds: RefundFacts = field(default_factory=RefundFacts)
