@@ -15,7 +15,7 @@ from worker.database import adoptions, differences
 from worker.database.adoptions import Adoption
 from worker.database.differences import Noted
 from worker.database.plans import plan_of
-from worker.database.settlements import subscriptions_paid
+from worker.database.settlements import settle_subscriptions
 from worker.differences import SENTENCES, Books, DifferenceKind, Judgement, given_back
 from worker.gateway import PaymentRecord
 from worker.merchant_uid import MerchantUid
@@ -47,7 +47,7 @@ def adopt(session: Session, wanted: Sequence[Judged], *, now: datetime) -> tuple
         if (row := written.get(record.merchant_uid)) is not None:
             noted.append(differences.of_payment(DifferenceKind(judgement), record, books, parts, row))
     paid = [each.subscription_id for each in planned.values() if each.record.merchant_uid in written]
-    subscriptions_paid(session, paid, now=now)
+    settle_subscriptions(session, paid, reason="paid", now=now)
     return len(written), noted
 
 

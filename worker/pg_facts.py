@@ -59,12 +59,21 @@ REDIRECT_URL = frozenset({"m_redirect_url"})
 """Without it the result of a window on most phones is lost (documented for the SDK)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What a customer should know before the window opens, in both languages."""
+
+    ko: str
+    en: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowFacts:
     """What one PG's payment window takes and gives.
 
     `methods` are its pay_method codes, `key_methods` those while a key is registered; an empty set means that they are
-    not listed. `unsent` names what the window insists on and Again does not send yet.
+    not listed. `unsent` names what the window insists on and Again does not send yet. `hint` is for customers, and
+    `key_hint` for those who register a key.
     """
 
     payments: bool = True
@@ -79,6 +88,8 @@ class WindowFacts:
     on_pc: frozenset[Answer] = frozenset({Answer.CALLBACK})
     on_phones: frozenset[Answer] = frozenset({Answer.REDIRECT})
     unsent: str = ""
+    hint: Hint | None = None
+    key_hint: Hint | None = None
 
     def needs(self, use: WindowUse) -> frozenset[str]:
         return self.key_needs if use in REGISTRATIONS else self.payment_needs
@@ -133,7 +144,8 @@ class Pg:
     """One PG as `again` and its window know it. Amounts are KRW for one charge.
 
     100 as the least is documented for Kakao Pay, PAYCO and Toss, 10 for Naver Pay, and 100 assumed for the others. A
-    `most` of None means that no limit is published. `needs` is what it wants with every charge besides what Again sends.
+    `most` of None means that no limit is published. `needs` is what it wants with every charge besides what Again
+    sends.
     """
 
     pg: str  # PortOne's pg_provider (documented)

@@ -38,12 +38,13 @@ _PGS = (
     Pg(
         pg="html5_inicis",
         name="KG Inicis",
-        takes_vat_amount=True,  # documented for `again`; the SDK's page does not name it for the window
+        takes_vat_amount=True,  # documented
         card_routes=_BY_CARD,
         window=WindowFacts(
             keys=KeyWindow.SHOWS,  # documented
             payment_needs=REDIRECT_URL | {"buyer_tel", "pay_method"},  # documented
             key_methods=_CARD,  # documented
+            vat_amount=True,  # documented on its own page, though the SDK's leaves it out
         ),
     ),
     # Keys by API only (documented), yet named in neither list of PGs that make them from card data.

@@ -81,7 +81,7 @@ class Settings(BaseModel):
     max_run_sum: Annotated[int, Field(ge=100)] = 2_000_000_000
     max_day_charges: Annotated[int, Field(ge=1)] = 1_000_000
     max_day_sum: Annotated[int, Field(ge=100)] = 20_000_000_000
-    max_subscription_charges_per_day: Annotated[int, Field(ge=1, le=1000)] = 24
+    max_subscription_charges_per_day: Annotated[int, Field(ge=1, le=1000)] = 60
 
     connect_timeout_seconds: Seconds = 5
     read_timeout_seconds: Seconds = 65

@@ -5,6 +5,7 @@ from __future__ import annotations
 from worker.pg_facts import (
     NOTHING,
     Answer,
+    Hint,
     KeyWindow,
     MerchantIds,
     Pg,
@@ -27,6 +28,10 @@ KAKAOPAY = Pg(
         ignores_method=frozenset(WindowUse),
         options=frozenset({"kakaopayMobileAsPC", "bypass.kakaopay"}),  # documented
         on_phones=frozenset({Answer.REDIRECT}),  # documented; an older manual had the callback on both
+        hint=Hint(  # documented
+            ko="카카오페이 결제는 휴대폰의 카카오 앱에서 진행됩니다.",
+            en="Kakao Pay is completed in the Kakao app on your phone.",
+        ),
     ),
     ids=MerchantIds(
         # Documented. Contracts are one-time or recurring, each with its own CID and so its own channel.
@@ -53,6 +58,10 @@ PAYCO = Pg(
         options=frozenset({"popup"}),  # documented: on phones an iframe unless it is true
         # The documents contradict each other: a redirect on phones, or the callback everywhere. Both are to be met.
         on_phones=frozenset(Answer),
+        key_hint=Hint(  # documented
+            ko="페이코 창에 표시되는 금액은 자동결제를 등록할 때 결제되지 않습니다.",
+            en="The amount in PAYCO's window is not charged while you register for automatic payments.",
+        ),
     ),
     ids=MerchantIds(  # documented; a live id is a CPID with a ProductID and a SellerKey, of no known look
         one_time_tests=frozenset({"PARTNERTEST"}), recurring_tests=frozenset({"AUTOPAY"})

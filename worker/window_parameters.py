@@ -32,7 +32,7 @@ def parameters(request: WindowRequest) -> dict[str, Any]:
 
 
 def _channel(channel: WindowChannel) -> dict[str, Any]:
-    """Give channelKey, which replaces pg; else pg, with the merchant's id after a dot when there is one (documented)."""
+    """Give channelKey, which replaces pg; else pg, and after a dot the merchant's id if there is one (documented)."""
     if channel.channel_key is not None:
         return {"channelKey": channel.channel_key}
     return {"pg": channel.pg if channel.pg_id is None else f"{channel.pg}.{channel.pg_id}"}

@@ -213,6 +213,28 @@ def test_a_period_that_is_not_owed_after_all_is_void_and_never_charged(world: Wo
     world.assert_books_agree()
 
 
+def test_who_owes_nothing_any_more_is_no_longer_past_due(world: World):
+    code = world.subscribe(decline("CC61", "한도초과"), KNOWN_AT_THE_PG)
+    world.tick()
+    for _ in range(12):
+        world.wait(days=1)
+        world.tick()
+    assert world.subscription(code).status == "past_due"
+    Reviewer(world).resolve(Decision.VOID)
+    assert world.statuses() == {"void": 1}
+    assert world.subscription(code).status == "active"
+
+
+def test_an_attempt_that_is_unclear_once_more_is_up_for_review_once_more(world: World):
+    known_at_the_pg(world, KNOWN_AT_THE_PG)
+    Reviewer(world).resolve(Decision.CHARGE_AGAIN)
+    for _ in range(10):
+        world.tick()
+        world.wait(days=1)
+    assert world.statuses() == {"charging": 1}
+    assert world.differences() == [("unresolved", "open")]
+
+
 def test_a_charge_of_a_canceled_subscription_is_void_whoever_wants_it_charged_again(world: World):
     code = known_at_the_pg(world, pay())
     world.sql("UPDATE subscriptions SET status = 'canceled', next_charge_at = NULL WHERE code = :code", code=code)

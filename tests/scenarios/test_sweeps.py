@@ -201,6 +201,20 @@ def test_a_paid_attempt_whose_answer_was_lost_need_not_wait_for_its_next_rung(wo
     assert world.differences() == []
 
 
+def test_who_pays_one_period_and_owes_another_stays_past_due(world: World):
+    world.plan(cadence="day", dunning="1,2")
+    code = world.subscribe(decline(), troubled(Reply.DROP, charged=False), pay())
+    world.tick()
+    world.wait(days=1)
+    world.tick()
+    assert sorted(world.statuses().elements()) == ["charging", "paid"], "the second try of the first is unknown"
+    assert world.subscription(code).status == "past_due"
+    world.live(days=1, step=timedelta(hours=1))
+    assert world.statuses()["paid"] >= 2
+    assert world.subscription(code).status == "active"
+    world.assert_books_agree()
+
+
 def test_one_sweep_a_day_however_often_beat_ticks(world: World):
     for _ in range(5):
         world.wait(hours=1)

@@ -59,10 +59,10 @@ class LongHistory:
             "repeated_in_flight": draw.choice(tuple(Repeat)),
         }
         self._world = World(engine, self._fault, rules=rules, watched=True)
-        self._mishaps = Mishaps(self._world, draw)
         self._world.choose = draw.choice
         self._often = draw.choice((0.03, 0.06, 0.12))
         self._ends = draw.randint(8, 50) * DAY
+        self._mishaps = Mishaps(self._world, draw, ends=self._ends)
 
     def tell(self) -> list[str]:
         world = self._world
@@ -100,7 +100,9 @@ class LongHistory:
     def _weeks(self) -> None:
         draw, world = self._random, self._world
         while world.time < self._ends:
-            for kind in draw.sample(TICKS, k=len(TICKS)):
+            # Beat sends a sweep twice a minute; each run takes one sweep on.
+            sweeps = ("sweep",) * 3 if self._mishaps.is_held() else ()
+            for kind in (*sweeps, *draw.sample(TICKS, k=len(TICKS))):
                 for _ in range(draw.choice((0, 1, 1, 1, 1, 1, 1, 1, 1, 2))):  # lost, or delivered twice
                     late = draw.choice((0.0, 0.0, 0.0, draw.uniform(0, 2 * HOUR)))
                     world.after(late, partial(self._deliver, kind))

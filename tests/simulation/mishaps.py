@@ -16,24 +16,26 @@ _HELD = "SELECT id FROM sweeps WHERE finished_at IS NULL AND holds_claims"
 class Mishaps:
     """Drawn from the same seed as the rest of its history."""
 
-    def __init__(self, world: World, draw: Random) -> None:
+    def __init__(self, world: World, draw: Random, *, ends: float) -> None:
         self._world, self._draw = world, draw
+        self._backups = sorted(draw.uniform(0, ends) for _ in range(draw.choice((0, 1, 1, 2))))
         self._restore_at: float | None = None
 
     def happen(self) -> None:
         """Let something happen, or nothing, about when the next ticks come."""
         draw, world = self._draw, self._world
-        world.ticks_when_idle = draw.random() > 0.1
-        if draw.random() < 0.02:
+        world.ticks_when_idle = draw.random() > 0.05
+        if draw.random() < 0.02 and not self.is_held():
             self._outage()
         self.correct(0.2)
-        if self._restore_at is None:
-            if draw.random() < 0.02:
-                self._restore_at = world.time + draw.choice((draw.uniform(0, HOUR), draw.uniform(0, LONGEST_LOST)))
-                world.after(self._with_requests_under_way(), world.back_up)
-        elif world.time >= self._restore_at:
+        if self._restore_at is not None and world.time >= self._restore_at:
             self._restore_at = None
             world.after(self._with_requests_under_way(), world.restore)
+        elif self._restore_at is None and self._backups and world.time >= self._backups[0]:
+            del self._backups[0]
+            longest = draw.choice((HOUR, LONGEST_LOST, LONGEST_LOST))
+            self._restore_at = world.time + 2 * HOUR + draw.uniform(0, longest)
+            world.after(self._with_requests_under_way(), world.back_up)
 
     def correct(self, chance: float) -> None:
         """Let PortOne notice payments that it has recorded as failed."""

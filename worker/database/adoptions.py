@@ -41,7 +41,8 @@ _ADOPT = text("""
         ON CONFLICT (subscription_id, period_start) DO UPDATE
             SET status = 'paid', status_reason = excluded.status_reason, status_at = excluded.status_at,
                 paid_at = excluded.paid_at, refunded = excluded.refunded, next_attempt_at = NULL
-            WHERE c.status <> 'void' AND NOT EXISTS (
+            -- Whatever was claimed since it was judged is in flight: the next sweep judges it anew.
+            WHERE c.status NOT IN ('void', 'charging') AND NOT EXISTS (
                 SELECT FROM attempts a WHERE a.charge_id = c.id AND a.status = 'paid')
         RETURNING c.id, c.subscription_id, c.period_start
     )

@@ -31,7 +31,8 @@ _BOOKS = text("""
     ORDER BY v.place
 """)
 
-# What a person has decided stays decided, however often it is found again.
+# What a person has decided stays decided, however often it is found again; but an attempt that they had sent again, and
+# that is unclear once more, is another question.
 _NOTE = text("""
     INSERT INTO differences AS d (kind, status, status_reason, status_at, merchant_uid, imp_uid, charge_id, attempt_id,
                                   evidence, found_at, seen_at)
@@ -40,14 +41,12 @@ _NOTE = text("""
         kind text, status text, said text, merchant_uid text, imp_uid text, charge_id bigint, attempt_id bigint,
         evidence jsonb)
     ON CONFLICT (kind, merchant_uid, imp_uid) DO UPDATE SET
-        seen_at = excluded.seen_at,
+        seen_at = excluded.seen_at, status = excluded.status, status_reason = excluded.status_reason,
+        status_at = CASE WHEN d.status = excluded.status THEN d.status_at ELSE excluded.status_at END,
         charge_id = COALESCE(excluded.charge_id, d.charge_id), attempt_id = COALESCE(excluded.attempt_id, d.attempt_id),
         -- A refund that a person has begun stays known.
-        evidence = CASE WHEN d.status = 'resolved' THEN d.evidence
-            ELSE excluded.evidence || jsonb_strip_nulls(jsonb_build_object('refund', d.evidence -> 'refund')) END,
-        status = CASE WHEN d.status = 'resolved' THEN d.status ELSE excluded.status END,
-        status_reason = CASE WHEN d.status = 'resolved' THEN d.status_reason ELSE excluded.status_reason END,
-        status_at = CASE WHEN d.status IN ('resolved', excluded.status) THEN d.status_at ELSE excluded.status_at END
+        evidence = excluded.evidence || jsonb_strip_nulls(jsonb_build_object('refund', d.evidence -> 'refund'))
+        WHERE d.status <> 'resolved' OR d.kind = 'unresolved'
     RETURNING d.id, d.status, xmax = 0 AS is_new
 """)
 

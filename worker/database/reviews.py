@@ -10,6 +10,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from worker.database.claims import ATTEMPT_COLUMNS, open_attempt
+from worker.database.settlements import settle_subscriptions
 from worker.differences import DifferenceKind
 from worker.merchant_uid import parse
 from worker.settlement import OpenAttempt
@@ -107,6 +108,7 @@ _FORGET_REFUSAL = text("UPDATE attempts SET refusal = NULL WHERE id = :id")
 _VOID = text("""
     UPDATE charges SET status = 'void', status_reason = :said, status_at = :now, next_attempt_at = NULL
     WHERE id = :id AND status IN ('due', 'past_due')
+    RETURNING subscription_id
 """)
 
 _CHARGE_STATUS = text("SELECT status FROM charges WHERE id = :id")
@@ -170,8 +172,9 @@ def forget_refusal(session: Session, attempt_id: int) -> None:
 
 
 def void(session: Session, charge_id: int, *, said: str, now: datetime) -> None:
-    """Make a charge that waits void."""
-    session.execute(_VOID, {"id": charge_id, "said": said, "now": now})
+    """Make a charge that waits void; its subscription may owe nothing any more."""
+    voided = session.scalars(_VOID, {"id": charge_id, "said": said, "now": now}).all()
+    settle_subscriptions(session, voided, reason="what it owed is void", now=now)
 
 
 def charge_status(session: Session, charge_id: int) -> str:

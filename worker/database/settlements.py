@@ -67,10 +67,12 @@ _WRITE_BACK = text("""
     ORDER BY v.place
 """)
 
-_SUBSCRIPTIONS_PAID = text("""
-    UPDATE subscriptions s SET status = 'active', status_reason = 'paid', status_at = :now
+_SUBSCRIPTIONS_SETTLED = text("""
+    UPDATE subscriptions s SET status = 'active', status_reason = :reason, status_at = :now
     WHERE s.id = ANY(:ids) AND s.status IN ('past_due', 'trialing')
-      AND NOT EXISTS (SELECT FROM charges c WHERE c.subscription_id = s.id AND c.status = 'past_due')
+      AND NOT EXISTS (
+        SELECT FROM charges c
+        WHERE c.subscription_id = s.id AND (c.status = 'past_due' OR c.status = 'charging' AND c.declines > 0))
 """)
 
 _SUBSCRIPTIONS_DECLINED = text("""
@@ -183,7 +185,7 @@ def _follow_up(session: Session, settled: Sequence[Settlement], written: Sequenc
     """Carry on to subscriptions, keys and channels what became of attempts (`settled`) and of charges (`written`)."""
     declined = [s for s in settled if s.attempt_status is AttemptStatus.DECLINED]
     if paid := [row.subscription_id for s, row in written if s.charge_status is ChargeStatus.PAID]:
-        subscriptions_paid(session, paid, now=now)
+        settle_subscriptions(session, paid, reason="paid", now=now)
     if dunned := [row.subscription_id for s, row in written if s.declines > s.attempt.declines]:
         session.execute(_SUBSCRIPTIONS_DECLINED, {"ids": sorted(dunned), "now": now})
     if waiting := [s.attempt.charge_id for s in settled if s.charge_status in CLAIMABLE_CHARGES]:
@@ -198,9 +200,10 @@ def _follow_up(session: Session, settled: Sequence[Settlement], written: Sequenc
         session.execute(_STOP_CHANNELS, {"rows": rows, "now": now})
 
 
-def subscriptions_paid(session: Session, subscription_ids: Sequence[int], *, now: datetime) -> None:
-    """Move subscriptions of which a charge was paid on to `active`, unless they owe something else."""
-    session.execute(_SUBSCRIPTIONS_PAID, {"ids": sorted(subscription_ids), "now": now})
+def settle_subscriptions(session: Session, subscription_ids: Sequence[int], *, reason: str, now: datetime) -> None:
+    """Move subscriptions of which a charge was settled on to `active`, unless they owe something else."""
+    parameters = {"ids": sorted(subscription_ids), "reason": reason, "now": now}
+    session.execute(_SUBSCRIPTIONS_SETTLED, parameters)
 
 
 def _row(settlement: Settlement) -> Mapping[str, Any]:

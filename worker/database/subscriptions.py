@@ -29,7 +29,10 @@ _RUNNING = text("""
 _LOCKED = text("""
     SELECT s.id, s.code, s.status, s.anchor_on, s.next_charge_at, s.paused_next_charge_at, s.billing_key_id,
            p.code AS plan_code,
-           EXISTS (SELECT FROM charges c WHERE c.subscription_id = s.id AND c.status = 'past_due') AS owes
+           EXISTS (
+               SELECT FROM charges c
+               WHERE c.subscription_id = s.id
+                 AND (c.status = 'past_due' OR c.status = 'charging' AND c.declines > 0)) AS owes
     FROM subscriptions s JOIN plans p ON p.id = s.plan_id
     WHERE s.code = :code
     FOR UPDATE OF s

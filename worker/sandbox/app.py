@@ -1,4 +1,4 @@
-"""The sandbox as a web application: PortOne's API, and the admin API under /_sandbox/."""
+"""The sandbox as a web application: PortOne's API, its script and windows, and the admin API under /_sandbox/."""
 
 from __future__ import annotations
 
@@ -8,13 +8,19 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
-from worker.sandbox import texts
+from worker.sandbox import texts, window_page
 from worker.sandbox.admin import Admin
 from worker.sandbox.answers import bad_request
 from worker.sandbox.delivery import Courier, UnreadableBody, deliver, read_call
 from worker.sandbox.endpoints import handle
 from worker.sandbox.sandbox import Sandbox
 
+ASSET_HEADERS = {
+    "Access-Control-Allow-Origin": "*",
+    "Cache-Control": "no-cache",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+    "X-Content-Type-Options": "nosniff",
+}
 METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]  # all get an envelope
 
 
@@ -37,10 +43,15 @@ def create_app(
             return Response()  # nobody is there to be answered, and nothing was asked for yet
         return await deliver(await carrying.carry_out(handle(sandbox, call)), request, carrying)
 
+    async def asset(request: Request) -> Response:
+        name = request.url.path.rpartition("/")[2]
+        return Response(window_page.asset(name), media_type=window_page.ASSETS[name], headers=ASSET_HEADERS)
+
     admin = Admin(sandbox, bound_to_loopback=bound_to_loopback, token=admin_token)
     return Starlette(
         routes=[
             Mount("/_sandbox", routes=admin.routes()),
+            *[Route(f"/v1/{name}", asset) for name in window_page.ASSETS],
             Route("/{path:path}", portone, methods=METHODS),
         ]
     )

@@ -18,6 +18,8 @@ class Call:
     authorization: str | None = field(default=None, repr=False)
     legacy_token: str | None = field(default=None, repr=False)
     user_agent: str | None = None
+    origin: str | None = None
+    accept_language: str | None = None
     in_path: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def with_path_values(self, values: Mapping[str, str]) -> Call:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from worker.sandbox import payment_rows, payments, texts
+from worker.sandbox import announcing, payment_rows, payments, texts
 from worker.sandbox.answers import Answer, Refused, answered, as_json, bad_request, refusal
 from worker.sandbox.calls import Call
 from worker.sandbox.charge_requests import whole_number
@@ -16,17 +16,37 @@ USUAL_REASON = "취소요청 api를 통한 취소"  # [assumed]
 def cancel(sandbox: Sandbox, call: Call) -> Answer:
     """Cancel a payment, wholly (amount 0 or left out) or in part; refusals are HTTP 200 with code 1 [seen]."""
     payment = _payment(sandbox, call)
-    amount = _amount(payment, call)
-    now = sandbox.now()
-    changed = payments.cancelled(
-        payment,
-        amount=amount,
-        reason=call.text("reason") or USUAL_REASON,
-        at=now,
-        cancellation_id=sandbox.unique_hex("cancellation")[:32],  # its form is not known
-    )
-    payment_rows.change(sandbox.ledger, changed, at=now, refunded=amount)
+    amount = _amount(sandbox, payment, call)
+    # Unless asked for, a cancel by API sends no webhook [documented].
+    told = str(call.fields.get("enable_webhook", "")).lower() == "true"
+    changed = _cancelled(sandbox, payment, amount, call.text("reason") or USUAL_REASON, told=told)
     return answered(as_json(changed), result="cancelled")
+
+
+def cancel_in_console(sandbox: Sandbox, imp_uid: str, *, amount: int | None = None, reason: str) -> Payment:
+    """Cancel as a person does in PortOne's console: a webhook tells of it [documented]; raises ValueError."""
+    payment = payment_rows.find(sandbox.ledger, imp_uid)
+    left = 0 if payment is None else _left(sandbox, payment)
+    if payment is None or not left:
+        raise ValueError("Only a payment whose money moved can be cancelled; there is none with that imp_uid.")
+    if amount is not None and not 0 < amount <= left:
+        raise ValueError(f"There are {left} KRW left to cancel.")
+    return _cancelled(sandbox, payment, amount or left, reason, told=True)
+
+
+def _cancelled(sandbox: Sandbox, payment: Payment, amount: int, reason: str, *, told: bool) -> Payment:
+    now, cancellation_id = sandbox.now(), sandbox.unique_hex("cancellation")[:32]  # its form is not known
+    changed = payments.cancelled(payment, amount=amount, reason=reason, at=now, cancellation_id=cancellation_id)
+    payment_rows.change(sandbox.ledger, changed, at=now, refunded=amount)
+    if told:
+        notice_urls = payment_rows.notice_urls(sandbox.ledger, payment["imp_uid"])
+        announcing.announce(sandbox, payment, notice_urls, cancellation_id=cancellation_id)
+    return changed
+
+
+def _left(sandbox: Sandbox, payment: Payment) -> int:
+    """What can be given back, in KRW: never more than what was taken, whatever is recorded."""
+    return min(payments.cancellable(payment), payment_rows.kept(sandbox.ledger, payment["imp_uid"]))
 
 
 def _payment(sandbox: Sandbox, call: Call) -> Payment:
@@ -46,9 +66,9 @@ def _payment(sandbox: Sandbox, call: Call) -> Payment:
     raise Refused(refusal(texts.NOTHING_TO_CANCEL))
 
 
-def _amount(payment: Payment, call: Call) -> int:
+def _amount(sandbox: Sandbox, payment: Payment, call: Call) -> int:
     """How much to give back, after the checks that protect a repeated partial cancel [documented]."""
-    left = payments.cancellable(payment)
+    left = _left(sandbox, payment)
     if not left:
         raise Refused(refusal(texts.ALREADY_CANCELLED))
     tax_free, checksum = whole_number(call, "tax_free"), whole_number(call, "checksum")

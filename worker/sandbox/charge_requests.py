@@ -10,6 +10,7 @@ from typing import Any
 from worker.sandbox import texts
 from worker.sandbox.answers import Refused, bad_request
 from worker.sandbox.calls import Call
+from worker.sandbox.web_addresses import read_notice_urls
 
 # [documented]
 REQUIRED_LIMITS = {"customer_uid": 80, "merchant_uid": 40}
@@ -37,6 +38,7 @@ class ChargeRequest:
     card_quota: int
     buyer: Mapping[str, str | None] = field(repr=False)
     custom_data: str | None = field(repr=False)
+    notice_urls: tuple[str, ...] = ()
 
 
 def read(call: Call) -> ChargeRequest:
@@ -56,6 +58,7 @@ def read(call: Call) -> ChargeRequest:
         card_quota=whole_number(call, "card_quota") or 0,
         buyer={name: _limited(call, name, limit) for name, limit in BUYER_LIMITS.items()},
         custom_data=call.text("custom_data"),
+        notice_urls=read_notice_urls(call.fields["notice_url"]) if "notice_url" in call.fields else (),
     )
     if request.tax_free > request.amount:
         raise Refused(bad_request(texts.TAX_FREE_TOO_MUCH))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from worker.sandbox import charge_requests, key_rows, payment_rows, payments, replies, rules, texts
+from worker.sandbox import announcing, charge_requests, key_rows, payment_rows, payments, replies, rules, texts
 from worker.sandbox.answers import Answer, Pause, Refused, Steps, refusal, unauthorized
 from worker.sandbox.behaviours import Behaviour, Reply, Verdict, current, drawn
 from worker.sandbox.billing_keys import BillingKey
@@ -103,7 +103,10 @@ def _carried_out(sandbox: Sandbox, charging: Charging) -> Payment:
         charged=moved,
         at=now,
         visible_at=sandbox.moment() + hidden if hidden else 0,
+        notice_urls=charging.request.notice_urls,
     )
+    if is_paid:
+        announcing.announce(sandbox, payment, charging.request.notice_urls)
     return payment
 
 

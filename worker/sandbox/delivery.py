@@ -108,6 +108,8 @@ async def read_call(request: Request) -> Call:
         authorization=headers.get("authorization"),
         legacy_token=headers.get("x-imptokenheader"),
         user_agent=headers.get("user-agent"),
+        origin=headers.get("origin"),
+        accept_language=headers.get("accept-language"),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from worker.sandbox import cancelling, charging, customers, lookups, texts
+from worker.sandbox import cancelling, charging, customers, lookups, texts, window_calls
 from worker.sandbox.answers import (
     Answer,
     Delivery,
@@ -129,6 +129,11 @@ ENDPOINTS = (
     Endpoint("GET", "/subscribe/customers/{customer_uid}/payments", at_once(customers.payments)),
     Endpoint("POST", "/subscribe/customers/{customer_uid}", at_once(customers.issue)),
     Endpoint("POST", "/subscribe/payments/onetime", at_once(customers.onetime)),
+    # not the API but what its JavaScript SDK and the payment windows ask for
+    Endpoint("POST", "/v1/windows", at_once(window_calls.open_window), needs_token=False),
+    Endpoint("OPTIONS", "/v1/windows", at_once(window_calls.preflight), needs_token=False),
+    Endpoint("GET", "/v1/windows/{window_id}", at_once(window_calls.show_window), needs_token=False),
+    Endpoint("POST", "/v1/windows/{window_id}/decision", window_calls.decide, needs_token=False),
 )
 OUTAGES: dict[Outage, Callable[[], Answer]] = {
     Outage.REFUSE: lambda: dropped(Delivery.RESET),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from worker.sandbox import stories
 from worker.sandbox.answers import as_json
@@ -24,22 +25,12 @@ ON CONFLICT (customer_uid) DO UPDATE SET
 
 def put(ledger: Ledger, keys: Iterable[BillingKey]) -> None:
     """Make keys, or replace the mapping of existing ones, as issuing again under one customer_uid does [documented]."""
-    ledger.execute_many(
-        PUT,
-        (
-            (
-                key.customer_uid,
-                key.channel.pg_provider,
-                key.channel.sandbox,
-                key.instrument.value,
-                as_json(dict(key.holder)),
-                as_json(stories.written(key.story)),
-                key.inserted,
-                key.updated,
-            )
-            for key in keys
-        ),
-    )
+    ledger.execute_many(PUT, (_row(key) for key in keys))
+
+
+def put_one(ledger: Ledger, key: BillingKey) -> None:
+    """Make or replace one key as a part of something larger: in a transaction that is open already."""
+    ledger.execute(PUT, _row(key))
 
 
 def find(ledger: Ledger, customer_uid: str) -> BillingKey | None:
@@ -76,6 +67,19 @@ def tell(ledger: Ledger, story: Sequence[Behaviour], customer_uids: Sequence[str
         return ledger.execute(sql, (values,)).rowcount
     with ledger.transaction():
         return sum(ledger.execute(f"{sql} AND customer_uid = ?", (values, uid)).rowcount for uid in customer_uids)
+
+
+def _row(key: BillingKey) -> tuple[Any, ...]:
+    return (
+        key.customer_uid,
+        key.channel.pg_provider,
+        key.channel.sandbox,
+        key.instrument.value,
+        as_json(dict(key.holder)),
+        as_json(stories.written(key.story)),
+        key.inserted,
+        key.updated,
+    )
 
 
 def _key(row: sqlite3.Row) -> BillingKey:

@@ -14,8 +14,11 @@ from worker.sandbox.payments import Payment
 
 ADD = """
 INSERT INTO payments (number, imp_uid, merchant_uid, customer_uid, status, amount, charged, started_at, paid_at,
-                      failed_at, cancelled_at, updated_at, visible_at, document)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                      failed_at, cancelled_at, updated_at, visible_at, document, notice_urls)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+CONCLUDE = """
+UPDATE payments SET customer_uid = ?, amount = ?, charged = ?, visible_at = ? WHERE imp_uid = ?
 """
 CHANGE = """
 UPDATE payments SET status = ?, paid_at = ?, failed_at = ?, cancelled_at = ?, updated_at = ?, document = ?,
@@ -29,15 +32,24 @@ def last_number(ledger: Ledger) -> int:
     return ledger.value("SELECT max(number) FROM payments") or 0
 
 
-def add(ledger: Ledger, payment: Payment, *, number: int, charged: int, at: int, visible_at: float) -> None:
-    """Record a payment, and how much money it really moved."""
+def add(
+    ledger: Ledger,
+    payment: Payment,
+    *,
+    number: int,
+    charged: int,
+    at: int,
+    visible_at: float,
+    notice_urls: Sequence[str] = (),
+) -> None:
+    """Record a payment, how much money it really moved, and where its webhooks go if not to the usual address."""
     ledger.execute(
         ADD,
         (
             number,
             payment["imp_uid"],
             payment["merchant_uid"],
-            payment["customer_uid"],
+            payment["customer_uid"] or "",
             payment["status"],
             payment["amount"],
             charged,
@@ -48,8 +60,16 @@ def add(ledger: Ledger, payment: Payment, *, number: int, charged: int, at: int,
             at,
             visible_at,
             as_json(payment),
+            as_json(notice_urls) if notice_urls else None,
         ),
     )
+
+
+def conclude(ledger: Ledger, payment: Payment, *, charged: int, at: int, visible_at: float) -> None:
+    """Record the outcome of a payment that was `ready`, and how much money it really moved."""
+    change(ledger, payment, at=at)
+    values = (payment["customer_uid"] or "", payment["amount"], charged, visible_at, payment["imp_uid"])
+    ledger.execute(CONCLUDE, values)
 
 
 def change(ledger: Ledger, payment: Payment, *, at: int, refunded: int = 0) -> None:
@@ -74,6 +94,18 @@ def statuses(ledger: Ledger, merchant_uid: str) -> set[str]:
     """What PortOne has on record for a merchant_uid."""
     rows = ledger.execute("SELECT status FROM payments WHERE merchant_uid = ?", (merchant_uid,))
     return {row["status"] for row in rows}
+
+
+def kept(ledger: Ledger, imp_uid: str) -> int:
+    """How much of the money that really moved was not given back, in KRW."""
+    money: int = ledger.value("SELECT charged - refunded FROM payments WHERE imp_uid = ?", (imp_uid,)) or 0
+    return money
+
+
+def notice_urls(ledger: Ledger, imp_uid: str) -> list[str]:
+    """Where a payment's webhooks go instead of to the merchant's usual address; empty for there."""
+    kept: str | None = ledger.value("SELECT notice_urls FROM payments WHERE imp_uid = ?", (imp_uid,))
+    return [] if kept is None else list(json.loads(kept))
 
 
 def count(ledger: Ledger, where: str, values: Sequence[Any]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha1
 from random import Random
@@ -27,6 +27,7 @@ class Sandbox:
         self.ledger = ledger
         self.clock = clock
         self.settings = settings or Settings()
+        self.news: Callable[[], None] = lambda: None  # called when there is a webhook to be sent
         self.epoch = 0  # counts resets: requests of before one charge nothing after it
         self._in_flight: Counter[str] = Counter()
         self._last_number = payment_rows.last_number(ledger)

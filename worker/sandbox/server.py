@@ -17,6 +17,7 @@ from worker.clock import Clock, system_clock
 from worker.sandbox.app import create_app
 from worker.sandbox.delivery import Courier
 from worker.sandbox.ledger import Ledger
+from worker.sandbox.postman import Postman
 from worker.sandbox.sandbox import Sandbox
 from worker.sandbox.switches import Settings
 
@@ -47,13 +48,14 @@ class SandboxServer:
             self._socket = opened.enter_context(closing(_listening(host, port)))
             self.host, self.port = self._socket.getsockname()[:2]
             courier = Courier()
+            sandbox = Sandbox(self._ledger, clock, settings)
             app = create_app(
-                Sandbox(self._ledger, clock, settings),
+                sandbox,
                 bound_to_loopback=ip_address(self.host).is_loopback,
                 admin_token=admin_token,
                 courier=courier,
             )
-            self._server = _Server(_config(app), courier)
+            self._server = _Server(_config(app), courier, Postman(sandbox))
             opened.pop_all()  # from here on it is `run` that closes them
 
     @property
@@ -94,19 +96,24 @@ class _Protocol(H11Protocol):
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, but a signal is the ordinary end of serving, and waiting requests end with it."""
+    """uvicorn, but a signal is the ordinary end of serving, waiting requests end with it, and webhooks go out."""
 
-    def __init__(self, config: uvicorn.Config, courier: Courier) -> None:
+    def __init__(self, config: uvicorn.Config, courier: Courier, postman: Postman) -> None:
         super().__init__(config)
-        self._courier = courier
+        self._courier, self._postman = courier, postman
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         del sig, frame  # uvicorn would raise the signal again after stopping
         self.should_exit = True
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._postman.start()
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._courier.stop()
         await super().shutdown(sockets)
+        await self._postman.stop()
 
 
 def _config(app: Any) -> uvicorn.Config:

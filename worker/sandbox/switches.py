@@ -141,7 +141,7 @@ def _url(name: str, value: Any) -> str:
 
 def _ip_address(name: str, value: Any) -> str:
     try:
-        return str(ip_address(value)) if value != "" else ""
+        return str(ip_address(str(value))) if value != "" else ""
     except ValueError as error:
         raise BadSwitch(f"{name} is {value!r}; it takes an IP address of this machine, or nothing.") from error
 

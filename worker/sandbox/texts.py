@@ -54,10 +54,14 @@ NOT_BY_CARD_DATA = (
 )
 
 # payment windows
-WINDOW_AMOUNT_NOT_WHOLE = "amount 파라메터는 0 이상의 정수(number)여야 합니다."  # [assumed]; the refusal of text is documented
+WINDOW_AMOUNT_NOT_WHOLE = (
+    "amount 파라메터는 0 이상의 정수(number)여야 합니다."  # [assumed]; the refusal of text is documented
+)
 WINDOW_NO_MERCHANT = "가맹점 식별코드가 없습니다. IMP.init을 먼저 호출해주세요."  # [assumed]
 WINDOW_UNKNOWN_PG = "등록된 PG설정 정보가 없습니다. ({pg})"  # [assumed]
-WINDOW_ONE_TIME_CHANNEL = "정기결제용 채널이 아닙니다. ({pg})"  # [assumed]; that one-time ids make no keys is documented
+WINDOW_ONE_TIME_CHANNEL = (
+    "정기결제용 채널이 아닙니다. ({pg})"  # [assumed]; that one-time ids make no keys is documented
+)
 WINDOW_REDIRECT_MISSING = "모바일에서는 m_redirect_url 파라메터가 필수입니다."  # [assumed]; the redirect is documented
 WINDOW_CLOSED = "사용자가 결제를 취소하셨습니다"  # [seen], without a full stop
 WINDOW_EXPIRED = "결제 유효시간이 지났습니다."  # [assumed]
@@ -65,6 +69,8 @@ WINDOW_EXPIRED = "결제 유효시간이 지났습니다."  # [assumed]
 # the sandbox's own, in English so that nobody takes them for PortOne's
 NOT_IN_SANDBOX = "{method} {path} is not part of this sandbox."
 NO_WINDOW = "There is no such payment window in this sandbox."
-NO_SUCH_DECISION = "A decision is approve, decline or close; an instrument is card or money; a reason is one of {reasons}."
+NO_SUCH_DECISION = (
+    "A decision is approve, decline or close; an instrument is card or money; a reason is one of {reasons}."
+)
 METHOD_NOT_ALLOWED = "{path} does not take {method}."
 BODY_UNREADABLE = "The request body is neither a JSON object nor a form."

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 LONGEST_ADDRESS = 2000
+MOST_NOTICE_URLS = 5  # a sanity bound of the sandbox, not PortOne's
 
 
 def is_web_address(value: Any) -> bool:
@@ -34,6 +35,12 @@ def with_query(address: str, values: Mapping[str, str]) -> str:
     parts = urlsplit(address)
     query = [*parse_qsl(parts.query, keep_blank_values=True), *values.items()]
     return urlunsplit(parts._replace(query=urlencode(query)))
+
+
+def read_notice_urls(value: Any) -> tuple[str, ...]:
+    """Read one address or a list of them [documented]; what is no web address is passed over [assumed]."""
+    given = value if isinstance(value, list) else [value]
+    return tuple(dict.fromkeys(each for each in given if is_web_address(each)))[:MOST_NOTICE_URLS]
 
 
 def _is_plain(netloc: str) -> bool:

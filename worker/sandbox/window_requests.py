@@ -11,7 +11,6 @@ from worker.sandbox import texts
 from worker.sandbox.answers import as_json
 from worker.sandbox.charge_requests import BUYER_LIMITS, HIGHEST_NUMBER, NAME_LIMIT, REQUIRED_LIMITS
 from worker.sandbox.customers import channel_key
-from worker.sandbox.notice_urls import read_notice_urls
 from worker.sandbox.providers import (
     BUYER_TEL_REQUIRED,
     CHARGES_ON_REGISTRATION,
@@ -23,7 +22,7 @@ from worker.sandbox.providers import (
     Channel,
     window_channel,
 )
-from worker.sandbox.web_addresses import is_web_address
+from worker.sandbox.web_addresses import LONGEST_ADDRESS, is_web_address, read_notice_urls
 
 ALREADY_PAID = "F1002"  # [seen]
 PG_REQUEST_FAILED = "F0004"  # [seen]; what leads to it is assumed
@@ -106,7 +105,7 @@ def read(code: Any, param: Mapping[str, Any], *, mobile: bool) -> WindowRequest:
         channel=_channel(param),
         customer_uid=_customer_uid(param),
         mobile=mobile,
-        redirect_url=_text(param, "m_redirect_url", None),
+        redirect_url=_text(param, "m_redirect_url", LONGEST_ADDRESS),
         notice_urls=read_notice_urls(param.get("notice_url")),
         tax_free=_amount(param, "tax_free") if param.get("tax_free") is not None else 0,
         buyer={name: _text(param, name, limit) for name, limit in BUYER_LIMITS.items()},
@@ -169,12 +168,10 @@ def _needed(param: Mapping[str, Any], name: str, limit: int) -> str:
     return text
 
 
-def _text(param: Mapping[str, Any], name: str, limit: int | None) -> str | None:
+def _text(param: Mapping[str, Any], name: str, limit: int) -> str | None:
     value = param.get(name)
-    if value is None:
-        return None
-    if not isinstance(value, str) or (limit is not None and len(value) > limit):
-        raise WindowRefused(BAD_PARAMETER, texts.FIELD_TOO_LONG.format(field=name, limit=limit or ""))
+    if value is not None and (not isinstance(value, str) or len(value) > limit):
+        raise WindowRefused(BAD_PARAMETER, texts.FIELD_TOO_LONG.format(field=name, limit=limit))
     return value
 
 

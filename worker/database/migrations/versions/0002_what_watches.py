@@ -48,6 +48,16 @@ CREATE TRIGGER settled_charges_are_final BEFORE UPDATE ON charges
     EXECUTE FUNCTION forbid_change('a paid, uncollectible or void charge is final');
 """
 
+# What was flagged before there were differences is for a person to decide as well.
+FLAGGED = """
+INSERT INTO differences (kind, status, status_reason, status_at, merchant_uid, charge_id, attempt_id, evidence,
+                         found_at, seen_at)
+SELECT 'unresolved', 'open', COALESCE(flag_reason, status_reason), flagged_at, merchant_uid, charge_id, id,
+       jsonb_build_object('portone', NULL, 'books', jsonb_build_object('attempt', 'unknown', 'reason', flag_reason)),
+       flagged_at, flagged_at
+FROM attempts WHERE status = 'unknown' AND flagged_at IS NOT NULL
+"""
+
 AUDITED = """
 CREATE TRIGGER differences_audit_insert AFTER INSERT ON differences REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION audit_new_status('difference');
@@ -192,6 +202,7 @@ def _create_differences() -> None:
         postgresql_where=sa.text("status = 'open'"),
     )
     op.execute(AUDITED)
+    op.execute(FLAGGED)
 
 
 def downgrade() -> None:

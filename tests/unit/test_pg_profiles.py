@@ -1,0 +1,263 @@
+"""The table of PGs: the facts that the product rests on, and what it refuses because of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from worker import refunds
+from worker.declines import CODES
+from worker.pg_facts import Answer, CardRoute, IdKind, KeyWindow, WindowUse
+from worker.pg_profiles import PGS, NotSupported, charges_in_window, objection, require_key_by_api
+from worker.refusals import Refused
+from worker.sandbox import providers
+from worker.window_values import PAY_METHODS
+
+KAKAOPAY, PAYCO = PGS["kakaopay"], PGS["payco"]
+
+
+# --- the table as a whole -------------------------------------------------------------------------------------------
+
+
+def test_both_wallets_and_every_pg_with_codes_are_in_the_table():
+    assert {"kakaopay", "payco"} <= set(PGS)
+    assert set(CODES) <= set(PGS)
+
+
+def test_every_pg_that_again_charges_is_in_the_table():
+    assert set(PGS) == providers.PG_PROVIDERS
+
+
+def test_every_pg_fits_into_its_column():
+    assert all(1 <= len(pg) <= 16 for pg in PGS)
+    assert "all" not in PGS  # the scope of `again stop` that is no PG
+
+
+def test_every_listed_pay_method_is_one_of_portones():
+    for facts in PGS.values():
+        assert facts.window.methods | facts.window.key_methods <= PAY_METHODS
+
+
+def test_what_the_sandbox_believes_of_ids_and_refunds_is_what_the_table_says():
+    for pg, test_id in providers.TEST_IDS.items():
+        assert PGS[pg].ids.kind(test_id) is IdKind.RECURRING_TEST
+    states = {pg for pg, facts in PGS.items() if facts.refunds.states_tax_free}
+    assert states == providers.TAX_FREE_ON_CANCEL & set(PGS)
+
+
+@pytest.mark.parametrize(
+    ("pg", "amount", "expected"),
+    [
+        ("kakaopay", 99, "no less than 100"),
+        ("kakaopay", 100, None),
+        ("kakaopay", 2_000_000, None),
+        ("kakaopay", 2_000_001, "no more than 2,000,000"),
+        ("payco", 99, "no less than 100"),
+        ("payco", 9_000_000, None),  # no limit of one charge is published
+        ("naverpay", 9, "no less than 10"),
+        ("naverpay", 10, None),
+        ("paypal_v2", 9900, "takes no KRW"),
+    ],
+)
+def test_a_pg_says_which_amounts_it_takes(pg, amount, expected):
+    said = objection(pg, amount)
+    assert (said is None) if expected is None else (said is not None and expected in said)
+
+
+# --- what becomes of the amount while a key is registered -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("keys", "pgs"),
+    [
+        # PortOne's list "key and charge in one window"
+        (KeyWindow.CHARGES, {"danal", "danal_tpay", "kakaopay", "mobilians", "paymentwall", "settle_acc"}),
+        # the pages of these say that the amount is shown and never charged
+        (KeyWindow.SHOWS, {"chai", "html5_inicis", "kcp_billing", "naverpay", "payco", "tosspayments"}),
+        # the rest of PortOne's list "registration only"
+        (KeyWindow.KEY_ONLY, {"kicc", "paypal_v2", "smartro_v2", "tosspay_v2"}),
+        (KeyWindow.UNTOLD, {"welcome"}),
+        # keys by API only
+        (KeyWindow.NONE, {"daou", "inicis", "kcp", "ksnet", "nice", "nice_v2", "settle"}),
+    ],
+)
+def test_every_pg_says_what_its_window_does_with_an_amount(keys, pgs):
+    assert {pg for pg, facts in PGS.items() if facts.window.keys is keys} == pgs
+    assert all(charges_in_window(pg) is (keys is KeyWindow.CHARGES) for pg in pgs)
+
+
+def test_kakaopay_charges_an_amount_while_it_registers_a_key():
+    assert charges_in_window("kakaopay")
+
+
+def test_payco_only_shows_an_amount_while_it_registers_a_key():
+    assert not charges_in_window("payco")
+    assert PAYCO.window.keys is KeyWindow.SHOWS
+    assert PAYCO.window.key_hint is not None
+    assert "not charged" in PAYCO.window.key_hint.en
+    assert "결제되지 않습니다" in PAYCO.window.key_hint.ko
+
+
+# --- keys from card data --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("route", list(CardRoute))
+def test_payco_key_issue_by_api_is_not_supported(route):
+    with pytest.raises(NotSupported, match=r"^Not supported\. PAYCO makes no billing keys from card data"):
+        require_key_by_api("payco", route)
+
+
+@pytest.mark.parametrize("route", list(CardRoute))
+def test_kakaopay_key_issue_by_api_is_not_supported(route):
+    with pytest.raises(NotSupported, match=r"^Not supported\. Kakao Pay .* in the PG's payment window\.$"):
+        require_key_by_api("kakaopay", route)
+
+
+def test_key_issue_by_api_at_a_pg_that_nobody_knows_is_not_supported():
+    with pytest.raises(Refused, match=r"^Not supported\. 'acme' is no PG"):
+        require_key_by_api("acme")
+
+
+@pytest.mark.parametrize(
+    ("route", "pgs"),
+    [
+        (
+            CardRoute.ISSUE,
+            {"daou", "html5_inicis", "kcp", "ksnet", "nice", "nice_v2", "tosspayments", "welcome"},
+        ),
+        (
+            CardRoute.FIRST_PAYMENT,
+            {
+                *("daou", "html5_inicis", "kcp", "ksnet", "nice", "nice_v2", "tosspayments", "welcome"),
+                *("paymentwall", "settle"),
+            },
+        ),
+    ],
+)
+def test_keys_are_made_from_card_data_exactly_where_portone_says_so(route, pgs):
+    for pg in PGS:
+        if pg in pgs:
+            require_key_by_api(pg, route)
+        else:
+            with pytest.raises(NotSupported):
+                require_key_by_api(pg, route)
+
+
+# --- Kakao Pay ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("pg_id", "kind"),
+    [
+        ("TC0ONETIME", IdKind.ONE_TIME_TEST),
+        ("TCSUBSCRIP", IdKind.RECURRING_TEST),
+        ("CA12345678", IdKind.LIVE),
+        ("CA", IdKind.UNKNOWN),
+        ("tcsubscrip", IdKind.UNKNOWN),
+        ("XCA1234567", IdKind.UNKNOWN),
+    ],
+)
+def test_kakaopay_tells_test_ids_from_live_ones(pg_id, kind):
+    assert KAKAOPAY.ids.kind(pg_id) is kind
+
+
+def test_kakaopay_limits_a_card_money_and_tests():
+    assert KAKAOPAY.least == 100
+    assert KAKAOPAY.most == 2_000_000  # money
+    assert KAKAOPAY.card_below == 2_000_000
+    assert KAKAOPAY.test_card_below == 1_000_000
+
+
+def test_kakaopay_caps_the_charges_of_a_key_in_a_month():
+    assert KAKAOPAY.monthly_cap
+    assert [pg for pg, facts in PGS.items() if facts.monthly_cap] == ["kakaopay"]
+
+
+def test_kakaopay_answers_the_callback_on_a_pc_and_redirects_on_a_phone():
+    assert KAKAOPAY.window.on_pc == {Answer.CALLBACK}
+    assert KAKAOPAY.window.on_phones == {Answer.REDIRECT}
+
+
+def test_kakaopay_takes_no_vat_amount_anywhere():
+    assert not KAKAOPAY.takes_vat_amount
+    assert not KAKAOPAY.window.vat_amount
+
+
+def test_kakaopay_gives_a_card_back_for_one_year_and_money_for_five():
+    assert (KAKAOPAY.refunds.card_years, KAKAOPAY.refunds.money_years) == (1, 5)
+    assert not KAKAOPAY.refunds.is_final
+    assert not KAKAOPAY.refunds.states_tax_free
+
+
+def test_kakaopay_is_processed_in_the_kakao_app_and_customers_are_told_so():
+    hint = KAKAOPAY.window.hint
+    assert hint is not None
+    assert "Kakao app" in hint.en
+    assert "카카오 앱" in hint.ko
+
+
+# --- PAYCO ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("pg_id", "kind"),
+    [
+        ("PARTNERTEST", IdKind.ONE_TIME_TEST),
+        ("AUTOPAY", IdKind.RECURRING_TEST),
+        ("CPID1234", IdKind.UNKNOWN),  # no look of a live id is documented
+    ],
+)
+def test_payco_tells_its_test_ids(pg_id, kind):
+    assert PAYCO.ids.kind(pg_id) is kind
+
+
+def test_payco_limits_an_account_and_calls_back_from_300_000():
+    assert PAYCO.least == 100
+    assert (PAYCO.account_a_day, PAYCO.account_a_month) == (2_000_000, 5_000_000)
+    assert PAYCO.spoken_check_from == 300_000
+
+
+def test_payco_may_answer_either_way_on_a_phone():
+    assert PAYCO.window.on_pc == {Answer.CALLBACK}
+    assert PAYCO.window.on_phones == {Answer.CALLBACK, Answer.REDIRECT}
+
+
+def test_a_payco_refund_cannot_be_undone_and_states_its_tax_free_part():
+    assert PAYCO.refunds.is_final
+    assert PAYCO.refunds.states_tax_free
+    assert {pg for pg, facts in PGS.items() if facts.refunds.is_final} == refunds.CANNOT_BE_UNDONE
+
+
+def test_payco_pay_methods_count_for_a_payment_and_are_set_by_payco_at_a_registration():
+    assert PAYCO.window.methods_for(WindowUse.PAYMENT) == {"card", "trans", "vbank"}
+    assert PAYCO.window.methods_for(WindowUse.REGISTRATION) == frozenset()
+
+
+# --- the others -----------------------------------------------------------------------------------------------------
+
+
+def test_vat_amount_is_taken_exactly_where_portone_says_so():
+    by_again = {pg for pg, facts in PGS.items() if facts.takes_vat_amount}
+    assert by_again == {"nice", "html5_inicis", "nice_v2", "welcome", "tosspay_v2"}
+    assert {pg for pg, facts in PGS.items() if facts.window.vat_amount} == {
+        *("html5_inicis", "nice", "nice_v2", "tosspay_v2")
+    }
+
+
+@pytest.mark.parametrize(
+    ("pg", "text", "expected"),
+    [
+        ("kakaopay", "order_no-0001", True),
+        ("kakaopay", "o" * 40, True),
+        ("kakaopay", "o" * 41, False),
+        ("kakaopay", "", False),
+        ("kakaopay", "order 1", False),
+        ("kakaopay", "order1\n", False),  # `$` in a pattern would let this one through
+        ("kakaopay", "주문1", False),
+        ("smartro_v2", "order_no_0001", False),  # no special characters
+        ("smartro_v2", "orderNo0001", True),
+        ("mobilians", "abc", False),  # four at least
+        ("mobilians", "abcd", True),
+    ],
+)
+def test_a_pg_says_which_merchant_uids_it_takes(pg, text, expected):
+    assert PGS[pg].merchant_uid.takes(text) is expected

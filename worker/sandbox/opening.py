@@ -1,0 +1,57 @@
+"""Opening a payment window: the checks beforehand, a `ready` payment, and an id that nobody can guess."""
+
+from __future__ import annotations
+
+import secrets
+
+from worker.sandbox import payment_rows, texts, window_payments, window_requests, window_rows
+from worker.sandbox.calls import Call
+from worker.sandbox.payments import Payment
+from worker.sandbox.providers import Instrument
+from worker.sandbox.sandbox import Sandbox
+from worker.sandbox.web_addresses import origin
+from worker.sandbox.window_requests import ALREADY_PAID, BAD_PARAMETER, WindowRefused, WindowRequest
+from worker.sandbox.windows import Window
+
+
+def opened(sandbox: Sandbox, call: Call) -> Window:
+    """Open a window for `IMP.request_pay`, or raise WindowRefused.
+
+    Two windows may be open for one merchant_uid, as two tabs have them; only one of them can be paid [assumed].
+    """
+    param = call.fields.get("param")
+    if not isinstance(param, dict):
+        raise WindowRefused(BAD_PARAMETER, texts.FIELD_MISSING.format(field="merchant_uid"))
+    request = window_requests.read(call.fields.get("code"), param, mobile=call.fields.get("mobile") is True)
+    refuse_paid(sandbox, request)
+    window = Window(
+        window_id=secrets.token_hex(32),
+        imp_uid=window_payments.imp_uid(sandbox.next_number()),
+        request=request,
+        host_origin=origin(call.origin),
+        user_agent=call.user_agent,
+        opened_at=sandbox.now(),
+    )
+    window_rows.add(sandbox.ledger, window)
+    payment_rows.add(
+        sandbox.ledger,
+        window_payments.ready(begun(sandbox, window, Instrument.CARD)),
+        number=window.number,
+        charged=0,
+        at=window.opened_at,
+        visible_at=0,
+        notice_urls=request.notice_urls,
+    )
+    return window
+
+
+def refuse_paid(sandbox: Sandbox, request: WindowRequest) -> None:
+    """Refuse a merchant_uid that was paid before [documented]; a cancelled payment counts as paid [assumed]."""
+    if payment_rows.statuses(sandbox.ledger, request.merchant_uid) & {"paid", "cancelled"}:
+        raise WindowRefused(ALREADY_PAID, texts.ALREADY_PAID)
+
+
+def begun(sandbox: Sandbox, window: Window, instrument: Instrument) -> Payment:
+    """The window's payment with the buyer's instrument, before its outcome."""
+    pg_tid = "T" + sandbox.hex_of(f"tid:{window.number}")[:20]  # Kakao Pay's form [seen]; assumed for PAYCO
+    return window_payments.begun(window, instrument=instrument, pg_tid=pg_tid)
