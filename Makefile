@@ -20,8 +20,13 @@ up: $(READY) ## run everything until Ctrl-C, and print what runs where
 test: $(READY) ## the whole test suite, on real servers (a few minutes)
 	@$(BIN)/pytest
 
-torture: $(READY) ## every history of one period, then long ones for TIME=600 seconds; SEED=7 tells one of them again
-	@$(BIN)/pytest tests/simulation $(if $(SEED),-k test_a_long_history --seed $(SEED),--thorough --torture-seconds $(or $(TIME),600))
+torture: $(READY) ## all histories of one period, then long ones, then fault rounds, TIME=600 seconds each; SEED=7 replays
+ifdef SEED
+	@$(BIN)/pytest tests/simulation tests/system/test_faults.py -k "test_a_long_history or every_fault" --seed $(SEED)
+else
+	@$(BIN)/pytest tests/simulation --thorough --torture-seconds $(or $(TIME),600)
+	@$(BIN)/pytest tests/simulation tests/system/fault_rounds.py -k test_fault_rounds --thorough --torture-seconds $(or $(TIME),600)
+endif
 
 check: $(READY) ## format, lint, types, import contracts, and that what is installed fits together
 	@$(BIN)/ruff format --check .

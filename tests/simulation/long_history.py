@@ -60,8 +60,8 @@ class LongHistory:
         }
         self._world = World(engine, self._fault, rules=rules, watched=True)
         self._world.choose = draw.choice
-        self._often = draw.choice((0.03, 0.06, 0.12))
-        self._ends = draw.randint(8, 50) * DAY
+        self._often = draw.choice((0.02, 0.04, 0.08))
+        self._ends = draw.randint(6, 25) * DAY
         self._mishaps = Mishaps(self._world, draw, ends=self._ends)
 
     def tell(self) -> list[str]:
@@ -136,6 +136,10 @@ class LongHistory:
         world = self._world
         world.plan = nothing
         key_rows.tell(world.sandbox.ledger, (pay(),), None)
+        self._mishaps.end()
+        while self._mishaps.is_held():  # whatever has piled up: each run takes one sweep on
+            (world.living() or [self._start_worker()])[-1].tick("sweep")
+            world.run(until=world.time + 30)
         ends = world.time + EPILOGUE
         while world.time < ends:
             worker = next((each for each in world.living() if not each.frozen), None) or self._start_worker()

@@ -58,4 +58,4 @@ class Mishaps:
     def _outage(self) -> None:
         draw, world = self._draw, self._world
         world.sandbox.change_switches({"outage": draw.choice(tuple(Outage))})
-        world.after(draw.uniform(60, DAY), lambda: world.sandbox.change_switches({"outage": Outage.NONE}))
+        world.after(draw.uniform(60, DAY / 3), lambda: world.sandbox.change_switches({"outage": Outage.NONE}))

@@ -42,7 +42,8 @@ _SEEN = """
 """
 
 START = datetime(2026, 1, 5, 3, 0, tzinfo=UTC)
-SETTINGS = Settings.from_env({})
+SETTINGS = Settings.from_env({"AGAIN_MAX_SUBSCRIPTION_CHARGES_PER_DAY": "1000"})
+"""As usual, but for the cap that a daily plan meets when it is charged for a month at once, after a long silence."""
 
 T = TypeVar("T")
 
@@ -65,7 +66,7 @@ class World:
         self.watch = runtime.watch if watched else None
         self.sweep_policy = replace(runtime.sweep_policy, every=SWEEP_EVERY, span=SWEEP_SPAN, pause=0.0)
         self._patience = runtime.patience
-        self.ticks_when_idle = watched
+        self.ticks_when_idle, self._seen = watched, 0.0
         self.book = Book(self.sessions)
         settings = SandboxSettings(seed="simulation", switches=Switches().changed(rules or {}))
         self.sandbox = Sandbox(Ledger(":memory:"), self.now, settings)
@@ -142,8 +143,11 @@ class World:
         return True
 
     def _go_to(self, when: float) -> None:
-        if self.ticks_when_idle and when > self.time + IDLE_TICK_SECONDS:
-            self._tick_idly(self.time, when)
+        if not self.ticks_when_idle:
+            self._seen = max(self._seen, when)
+        elif when > self._seen + IDLE_TICK_SECONDS:
+            self._tick_idly(self._seen, when)
+            self._seen = when
         self.time = max(self.time, when)
 
     def _tick_idly(self, since: float, until: float) -> None:

@@ -18,6 +18,9 @@ CHARGES = 2_000
 BETWEEN = 15
 """So many payments must move between the recovery from one fault and the next."""
 
+ENOUGH = 90
+"""So many charges should be left for each fault still to come."""
+
 UNFORGIVING = {"repeated_paid": Repeat.ACCEPT, "repeated_failed": Repeat.ACCEPT, "repeated_in_flight": Repeat.ACCEPT}
 """A PortOne that charges whatever it is sent, however often: nobody but us keeps a period from being paid twice."""
 
@@ -45,17 +48,24 @@ class FaultRun:
 
     def go(self) -> None:
         site = self.site
-        site.portone.switch(latency_seconds=[0.3, 0.6], **UNFORGIVING)
+        site.portone.switch(**UNFORGIVING)
         faults_book.fill(site.sessions, site.portone, site.logs.parent, total=CHARGES, now=datetime.now(UTC))
         site.workers += [site.add_worker(), site.add_worker()]
         site.beats += [site.add_beat(), site.add_beat()]
         fast = site.add_worker(app="tests.system.fast_clock")
         self._began = monotonic()
-        for fault in in_order(self.seed):
+        faults = in_order(self.seed)
+        for number, fault in enumerate(faults):
+            self._pace(len(faults) - number)
             self._wait_for_payments(BETWEEN)
             self._strike(fault)
         assert site.claimed_by(actors(fast)) > 0, "the worker whose clock is wrong has done nothing"
         self._finish()
+
+    def _pace(self, faults_left: int) -> None:
+        """Let PortOne be slower when there might not be enough left to charge for the faults that are to come."""
+        scarce = CHARGES - self.site.paid() < ENOUGH * faults_left
+        self.site.portone.switch(latency_seconds=[1.0, 1.5] if scarce else [0.3, 0.6])
 
     def _wait_for_payments(self, number: int) -> None:
         enough = self.site.paid() + number

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from worker.database import differences
-from worker.database.differences import Noted
+from worker.database import contradictions, differences
+from worker.database.contradictions import Decided, Fate, contradicts
 from worker.database.rows import as_rows
 from worker.database.subscriptions import wake_charges
-from worker.differences import DifferenceKind, DifferenceStatus
+from worker.differences import DifferenceKind
 from worker.lifecycle import CLAIMABLE_CHARGES, AttemptStatus, ChargeStatus
 from worker.outcomes import DeclineKind
 from worker.settlement import Settlement
@@ -104,10 +104,6 @@ _VOID_OF_CANCELED = text("""
 """)
 
 
-Decided = tuple[Settlement, Row[Any]]
-"""A settlement, and what the tables had and did about it."""
-
-
 @dataclass(frozen=True, slots=True)
 class WriteBack:
     """What became of settlements.
@@ -124,12 +120,12 @@ class WriteBack:
 def write_back(session: Session, settlements: Sequence[Settlement], *, now: datetime) -> WriteBack:
     """Apply settlements to attempts, charges, subscriptions and billing keys; the caller commits."""
     rows = as_rows({"place": place, **_row(settlement)} for place, settlement in enumerate(settlements))
-    fates = session.execute(_WRITE_BACK, {"rows": rows, "now": now}).all()
-    decided = list(zip(settlements, fates, strict=True))
+    fates = [Fate(**row._mapping) for row in session.execute(_WRITE_BACK, {"rows": rows, "now": now})]  # noqa: SLF001 - public
+    decided = contradictions.as_they_are(session, list(zip(settlements, fates, strict=True)))
     result = WriteBack(
         settled=tuple(settlement for settlement, row in decided if row.settled),
         late=tuple(settlement for settlement, row in decided if not row.settled),
-        contradictions=tuple(settlement for settlement, row in decided if _contradicts(settlement, row)),
+        contradictions=tuple(settlement for settlement, fate in decided if contradicts(settlement, fate)),
     )
     written = [(settlement, row) for settlement, row in decided if row.charge_written]
     _follow_up(session, result.settled, written, now)
@@ -137,57 +133,24 @@ def write_back(session: Session, settlements: Sequence[Settlement], *, now: date
     return result
 
 
-def _contradicts(settlement: Settlement, row: Row[Any]) -> bool:
-    """Money moved, and the books had decided otherwise: on the charge, on the attempt, or by another payment."""
-    if settlement.attempt_status is not AttemptStatus.PAID:
-        return False
-    if row.settled:
-        return row.charge_written is False
-    return bool(row.status_before != AttemptStatus.PAID or row.imp_uid_before != settlement.answer.imp_uid)
-
-
 def _note_differences(session: Session, decided: Sequence[Decided], now: datetime) -> None:
     """Write down what needs a person, and close what needed one and is settled now."""
     flagged = [differences.flagged(s.attempt, s.flag) for s, row in decided if row.settled and s.flag]
-    contradictions = [_difference(s, row) for s, row in decided if _contradicts(s, row)]
-    differences.note(session, [*flagged, *contradictions], now=now)
+    contradicting = [contradictions.difference(s, fate) for s, fate in decided if contradicts(s, fate)]
+    differences.note(session, [*flagged, *contradicting], now=now)
     unflagged = [s for s, row in decided if row.settled and row.was_flagged and not s.flag]
     if merchant_uids := [s.attempt.request.merchant_uid for s in unflagged]:
         kinds = [DifferenceKind.UNRESOLVED]
         differences.gone(session, merchant_uids, kinds, reason="its outcome became clear", now=now)
 
 
-def _difference(settlement: Settlement, row: Row[Any]) -> Noted:
-    if row.status_before is None:
-        kind, said = DifferenceKind.MISSING_HERE, "these books do not have its attempt; the next sweep adopts it"
-    elif row.charge_written:
-        kind, said = DifferenceKind.DECLINED_HERE, "its attempt was settled as declined; the next sweep corrects it"
-    elif row.charge_before == ChargeStatus.VOID:
-        kind, said = DifferenceKind.NOT_OWED, "its charge is void"
-    else:
-        kind, said = DifferenceKind.PAID_TWICE, "its charge was paid by another payment"
-    return Noted(
-        kind=kind,
-        status=DifferenceStatus.OPEN,
-        said=f"paid at PortOne, but {said}",
-        merchant_uid=settlement.attempt.request.merchant_uid,
-        imp_uid=settlement.answer.imp_uid or "",
-        charge_id=row.charge_id,
-        attempt_id=row.attempt_id,
-        evidence={
-            "portone": settlement.answer.raw,
-            "books": {"charge": row.charge_before, "attempt": row.status_before, "imp_uid": row.imp_uid_before},
-        },
-    )
-
-
 def _follow_up(session: Session, settled: Sequence[Settlement], written: Sequence[Decided], now: datetime) -> None:
     """Carry on to subscriptions, keys and channels what became of attempts (`settled`) and of charges (`written`)."""
     declined = [s for s in settled if s.attempt_status is AttemptStatus.DECLINED]
-    if paid := [row.subscription_id for s, row in written if s.charge_status is ChargeStatus.PAID]:
+    if paid := _subscriptions(fate for s, fate in written if s.charge_status is ChargeStatus.PAID):
         settle_subscriptions(session, paid, reason="paid", now=now)
-    if dunned := [row.subscription_id for s, row in written if s.declines > s.attempt.declines]:
-        session.execute(_SUBSCRIPTIONS_DECLINED, {"ids": sorted(dunned), "now": now})
+    if dunned := _subscriptions(fate for s, fate in written if s.declines > s.attempt.declines):
+        session.execute(_SUBSCRIPTIONS_DECLINED, {"ids": dunned, "now": now})
     if waiting := [s.attempt.charge_id for s in settled if s.charge_status in CLAIMABLE_CHARGES]:
         session.execute(_VOID_OF_CANCELED, {"ids": sorted(waiting), "now": now})
     if dead := [{"id": s.attempt.billing_key_id, "reason": s.reason} for s in declined if s.kills_key]:
@@ -198,6 +161,10 @@ def _follow_up(session: Session, settled: Sequence[Settlement], written: Sequenc
     if stops := {s.attempt.request.pg: s.reason for s in declined if s.stops_channel}:
         rows = as_rows({"scope": pg, "reason": reason} for pg, reason in stops.items())
         session.execute(_STOP_CHANNELS, {"rows": rows, "now": now})
+
+
+def _subscriptions(fates: Iterable[Fate]) -> list[int]:
+    return sorted(fate.subscription_id for fate in fates if fate.subscription_id is not None)
 
 
 def settle_subscriptions(session: Session, subscription_ids: Sequence[int], *, reason: str, now: datetime) -> None:

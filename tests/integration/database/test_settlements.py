@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from time import monotonic, sleep
 
 import pytest
 from sqlalchemy import text
@@ -15,7 +18,7 @@ from tests.integration.database.conftest import NOW, claim_now, open_all
 from tests.integration.database.test_claims import POLICY, give_back
 from worker.database import lookups
 from worker.database.session import Sessions
-from worker.database.settlements import WriteBack
+from worker.database.settlements import WriteBack, write_back
 from worker.outcomes import (
     Answer,
     Declined,
@@ -143,6 +146,28 @@ def test_an_outcome_left_to_a_person_is_a_difference_until_it_becomes_clear(atte
     assert differences(sessions) == [("unresolved", "open", "")]
     write(sessions, attempt, PAID)
     assert differences(sessions) == [("unresolved", "gone", "")]
+
+
+def test_of_two_who_found_the_same_payment_at_once_the_second_contradicts_nobody(
+    attempt: OpenAttempt, sessions: Sessions
+):
+    found = [settle(attempt, PAID, now=NOW, policy=POLICY)]
+    with ThreadPoolExecutor(1) as pool:
+        with sessions.begin() as first:
+            write_back(first, found, now=NOW)
+            second = pool.submit(record, sessions, found, now=NOW)
+            with sessions() as watching:
+                until(lambda: bool(watching.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted"))))
+        result = second.result()
+    assert (len(result.late), result.contradictions) == (1, ())
+    assert differences(sessions) == []
+
+
+def until(reached: Callable[[], bool]) -> None:
+    deadline = monotonic() + 20
+    while not reached():
+        assert monotonic() < deadline
+        sleep(0.01)
 
 
 def test_an_abandoned_attempt_is_still_settled_by_its_workers_answer(attempt: OpenAttempt, sessions: Sessions):

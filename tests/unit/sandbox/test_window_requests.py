@@ -1,0 +1,130 @@
+"""What `IMP.request_pay` is given, and what no window is opened for."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from worker.sandbox import window_requests
+from worker.sandbox.providers import Channel
+from worker.sandbox.window_requests import Use, WindowRefused, read
+
+CODE = "imp00000000"
+PAYMENT = {"pg": "kakaopay", "merchant_uid": "m1", "amount": 9900, "name": "Plan"}
+PAYCO = {**PAYMENT, "pg": "payco", "buyer_tel": "010-0000-0000"}
+KEY = {"customer_uid": "gildong_0001"}
+
+
+@pytest.mark.parametrize(
+    ("param", "use", "charges"),
+    [
+        (PAYMENT, Use.PAYMENT, 9900),
+        (PAYCO, Use.PAYMENT, 9900),
+        ({**PAYMENT, **KEY}, Use.REGISTRATION_WITH_PAYMENT, 9900),  # Kakao Pay charges what it shows
+        ({**PAYMENT, **KEY, "amount": 0}, Use.REGISTRATION, 0),
+        ({**PAYCO, **KEY}, Use.REGISTRATION, 0),  # PAYCO only shows it
+        ({**PAYCO, **KEY, "amount": 0}, Use.REGISTRATION, 0),
+    ],
+)
+def test_customer_uid_and_amount_decide_what_a_window_is_for(param: dict[str, Any], use: Use, charges: int):
+    request = read(CODE, param, mobile=False)
+    assert (request.use, request.charges) == (use, charges)
+
+
+@pytest.mark.parametrize(
+    ("named", "channel"),
+    [
+        ({"pg": "kakaopay"}, Channel("kakaopay", "TCSUBSCRIP", sandbox=True)),
+        ({"pg": "kakaopay.TCSUBSCRIP"}, Channel("kakaopay", "TCSUBSCRIP", sandbox=True)),
+        ({"pg": "kakaopay.TC0ONETIME"}, Channel("kakaopay", "TC0ONETIME", sandbox=True)),
+        ({"pg": "kakaopay.CA0SANDBOX"}, Channel("kakaopay", "CA0SANDBOX", sandbox=False)),
+        ({"pg": "payco.AUTOPAY"}, Channel("payco", "AUTOPAY", sandbox=True)),
+        ({"pg": "payco.PARTNERTEST"}, Channel("payco", "PARTNERTEST", sandbox=True)),
+        ({"channelKey": "channel-key-sandbox-payco"}, Channel("payco", "AUTOPAY", sandbox=True)),
+        ({"channelKey": "channel-key-sandbox-payco", "pg": "kakaopay"}, Channel("payco", "AUTOPAY", sandbox=True)),
+        ({"pg": None}, Channel("kakaopay", "TCSUBSCRIP", sandbox=True)),  # the default PG
+    ],
+)
+def test_the_pg_is_named_by_code_by_code_and_id_or_by_channel_key(named: dict[str, Any], channel: Channel):
+    assert read(CODE, {**PAYCO, **named}, mobile=False).channel == channel
+
+
+@pytest.mark.parametrize(
+    ("changes", "error_code", "words"),
+    [
+        ({"merchant_uid": None}, "F400", "merchant_uid"),
+        ({"merchant_uid": ""}, "F400", "merchant_uid"),
+        ({"merchant_uid": 17}, "F400", "merchant_uid"),
+        ({"merchant_uid": "m" * 41}, "F400", "40"),
+        ({"amount": None}, "F400", "amount"),
+        ({"amount": "9900"}, "F400", "정수"),  # a number since March 2024
+        ({"amount": 99.5}, "F400", "정수"),
+        ({"amount": -1}, "F400", "정수"),
+        ({"amount": True}, "F400", "정수"),
+        ({"amount": float("nan")}, "F400", "정수"),
+        ({"amount": 10**13}, "F400", "정수"),
+        ({"amount": 99}, "F0004", "100원"),
+        ({"amount": 0}, "F0004", "100원"),  # nothing to pay and no key to make
+        ({"tax_free": 9901}, "F400", "tax_free"),
+        ({"name": "n" * 41}, "F400", "name"),
+        ({"buyer_name": ["x"]}, "F400", "buyer_name"),
+        ({"customer_uid": ""}, "F400", "customer_uid"),  # taken for none, it would charge
+        ({"customer_uid": "u" * 81}, "F400", "80"),
+        ({"currency": "USD"}, "F400", "통화"),
+        ({"pg": "bitcoin"}, "F0004", "bitcoin"),
+        ({"pg": "nice"}, "F0004", "nice"),
+        ({"pg": "kakaopay.NOBODYS"}, "F0004", "NOBODYS"),
+        ({"pg": ["kakaopay"]}, "F0004", "PG"),
+        ({"channelKey": "channel-key-of-somebody"}, "F0004", "channel-key-of-somebody"),
+        ({"pg": "payco"}, "F400", "buyer_tel"),  # PAYCO insists on it
+        ({"pg": "kakaopay.TC0ONETIME", **KEY}, "F0004", "TC0ONETIME"),  # a one-time id makes no keys
+    ],
+)
+def test_no_window_opens_for_a_bad_parameter(changes: dict[str, Any], error_code: str, words: str):
+    with pytest.raises(WindowRefused, match=words) as refused:
+        read(CODE, {**PAYMENT, **changes}, mobile=False)
+    assert refused.value.error_code == error_code
+
+
+@pytest.mark.parametrize("code", [None, "", 1, "i" * 41])
+def test_no_window_opens_before_init(code: Any):
+    with pytest.raises(WindowRefused, match=r"IMP\.init"):
+        read(code, PAYMENT, mobile=False)
+
+
+@pytest.mark.parametrize(
+    ("redirect_url", "opens"),
+    [
+        ("https://shop.example/done?x=1", True),
+        (None, False),
+        ("/done", False),
+        ("javascript:alert(1)", False),
+        ("data:text/html,x", False),
+    ],
+)
+def test_kakao_pay_on_a_phone_needs_somewhere_to_redirect_to(redirect_url: str | None, opens: bool):
+    param = {**PAYMENT, "m_redirect_url": redirect_url}
+    if opens:
+        assert read(CODE, param, mobile=True).redirects
+    else:
+        with pytest.raises(WindowRefused, match="m_redirect_url"):
+            read(CODE, param, mobile=True)
+    assert not read(CODE, param, mobile=False).redirects, "on a PC it is the callback"
+
+
+def test_payco_calls_back_on_a_phone_too():
+    assert not read(CODE, {**PAYCO, "m_redirect_url": "https://shop.example/"}, mobile=True).redirects
+
+
+def test_a_request_is_read_back_from_the_ledger_as_it_was():
+    param = {**PAYCO, **KEY, "notice_url": ["https://a.example/", "https://b.example/"], "custom_data": {"a": ["가"]}}
+    request = read(CODE, param, mobile=True)
+    assert request.custom_data == '{"a":["가"]}'
+    assert window_requests.from_json(json.loads(json.dumps(request.as_json()))) == request
+
+
+def test_who_the_buyer_is_stays_out_of_the_repr():
+    shown = repr(read(CODE, {**PAYCO, **KEY, "buyer_name": "Gildong", "custom_data": "hush"}, mobile=False))
+    assert not any(secret in shown for secret in ("gildong_0001", "Gildong", "010-0000", "hush"))
