@@ -59,3 +59,19 @@ def frozen_with_a_page() -> Restored:
         world.run(until=DAY + 20.0)
 
     return Restored(scene, plan=nth_time(4, f"status: {ANSWERED}", FOR_A_MOMENT))
+
+
+def hidden(behaviour: Behaviour) -> Restored:
+    """A payment of the lost world that look-ups show much later, while sweeps go on every half a minute."""
+
+    def scene(world: World) -> None:
+        world.subscribe(behaviour)
+        world.back_up()
+        _charge(world)
+        world.restore()
+        for _ in range(62):
+            for worker in world.living():
+                worker.tick("open", "sweep")
+            world.run(until=world.time + 30.0)
+
+    return Restored(scene)

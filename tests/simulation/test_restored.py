@@ -9,18 +9,20 @@ import pytest
 from sqlalchemy import Engine
 
 from tests.simulation import restore_breakages
-from tests.simulation.lost_worlds import LANDS_LATER, frozen_with, frozen_with_a_page
+from tests.simulation.lost_worlds import LANDS_LATER, frozen_with, frozen_with_a_page, hidden
 from tests.simulation.restore_breakages import BlindWorker
 from tests.simulation.restored_period import Restored, tell_every_crash, tell_restored
 from tests.simulation.stories import RULES
 from tests.simulation.verdict import Violation
-from worker.sandbox.behaviours import decline, pay
+from worker.sandbox.behaviours import Behaviour, decline, pay
 
 LOST = {
     "a decline": frozen_with(decline(), then=LANDS_LATER),
     "a decline of a stranger": frozen_with(decline(), then=LANDS_LATER, stranger=True),
     "a payment of a stranger": replace(frozen_with(pay(), then=(decline(), pay()), stranger=True), daily=True),
     "a page": frozen_with_a_page(),
+    "a payment that shows late": hidden(pay(hidden_seconds=1200.0)),
+    "a payment that lands and shows late": hidden(Behaviour(wait_seconds=600.0, hidden_seconds=900.0)),
 }
 
 

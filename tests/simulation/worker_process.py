@@ -23,6 +23,7 @@ from worker.sweeping import sweep
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
+MICROSECOND = 1e-6
 TICKS = ("open", "charge", "reconcile", "sweep")
 
 
@@ -73,7 +74,10 @@ class WorkerProcess:
         if not self.alive:
             return None
         timer = self.loop.next_timer()
-        return self.frozen_until if self.frozen else None if timer is None else timer + self._slept
+        if self.frozen:
+            return self.frozen_until
+        # A microsecond later where two clocks are compared: rounded, the sum may be before the timer.
+        return None if timer is None else timer + self._slept + (MICROSECOND if self._slept else 0.0)
 
     def die(self) -> None:
         self.alive = False

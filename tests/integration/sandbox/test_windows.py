@@ -14,6 +14,7 @@ import pytest
 
 from tests.fixtures.sandbox import Api, HandClock, RunningSandbox, running_sandbox, wait_until
 from tests.integration.sandbox.shapes import PAYMENT, check
+from worker.sandbox.behaviours import slow
 from worker.sandbox.client import SandboxAdmin, SandboxAdminError
 
 SHOP = "https://shop.example"
@@ -241,6 +242,18 @@ def test_a_window_and_again_at_the_same_time_pay_once(api: Api, admin: SandboxAd
         charge = threads.submit(api.again, "m1")
         assert approval.result()["callback"]["success"]
         assert charge.result().json()["code"] == 1
+    assert admin.charges() == {"m1": 1}
+
+
+def test_an_approval_waits_for_a_charge_under_way(api: Api, admin: SandboxAdmin):
+    admin.create_key("key", slow(0.3))
+    window_id = opened(admin, GENERAL)
+    with ThreadPoolExecutor(2) as threads:
+        charge = threads.submit(api.again, "m1")
+        wait_until(lambda: _asked(admin, "again"), "the charge never arrived")
+        approval = threads.submit(admin.decide, window_id)
+        assert charge.result().json()["response"]["status"] == "paid"
+        assert approval.result()["callback"]["error_code"] == "F1002"
     assert admin.charges() == {"m1": 1}
 
 
