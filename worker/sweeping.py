@@ -30,9 +30,6 @@ NARROWEST, WIDEST = timedelta(hours=1), timedelta(days=30)
 FEW, MANY = 1_000, 20_000
 """So many payments in a window make the next one wider, or narrower: a window is held in memory, and repeated whole."""
 
-OVERLAP = timedelta(minutes=10)
-"""Every window begins so much before the last one's end: a payment may show late (404 just after it, seen)."""
-
 PAGE = 500
 LEASE = timedelta(minutes=10)
 """How long a sweep is ours without a sign of life: longer than any window takes."""
@@ -47,7 +44,9 @@ class SweepPolicy:
     every: timedelta
     span: timedelta
     pause: float  # in seconds, before each request
-    quiet_period: timedelta  # a younger payment that PortOne does not show is not missed yet
+    # A younger payment that PortOne does not show is not missed yet, and may show so much later: every window begins
+    # a quiet period before the last one's end.
+    quiet_period: timedelta
     prefix: str
 
 
@@ -120,14 +119,15 @@ class _Run:
             if over():
                 return "time budget spent"
             end = min(self.position + self._width, self._taken.until, self._clock())
-            failed = await self._window(self.position - OVERLAP, end)
+            failed = await self._window(self.position - self._policy.quiet_period, end)
             if failed is not None:
                 log.warning("sweep waits: PortOne's list could not be read", reason=failed.answer.message)
                 return "list not read"
             if not self._ours:
                 return "no longer ours"
             self.position = end
-            if not self.finished and end >= self._clock() - OVERLAP and end < self._taken.until:
+            now = self._clock()
+            if not self.finished and end >= now - self._policy.quiet_period and now < self._taken.until:
                 return "up to date; its end is still ahead"
         return "finished"
 

@@ -21,7 +21,7 @@ _MAKE_ROOM = "; ".join(
 _COPY = "; ".join(
     f"DELETE FROM backup.{table}; INSERT INTO backup.{table} SELECT * FROM public.{table}" for table in _COPIED
 )
-_COPY_SEQUENCES = f"DELETE FROM backup.sequences; INSERT INTO backup.sequences {_SEQUENCES}"  # noqa: S608 - constants
+_COPY_SEQUENCES = f"DELETE FROM backup.sequences; INSERT INTO backup.sequences {_SEQUENCES}"
 _PUT_BACK = "; ".join(
     f"DELETE FROM {table}; INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM backup.{table}"
     for table in _COPIED

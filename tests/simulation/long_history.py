@@ -114,7 +114,7 @@ class LongHistory:
     def _next_tick(self) -> float:
         draw, world = self._random, self._world
         if draw.random() < 0.005:
-            world.ticks_when_idle = False
+            world.idle_ticks.come = False
             return world.time + draw.uniform(1, 6) * DAY  # nobody ticks, as when beat is down
         if self._mishaps.is_held():
             return world.time + draw.uniform(10, HOUR / 2)

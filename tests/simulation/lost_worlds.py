@@ -6,10 +6,12 @@ not write it to rows that only look like its own.
 
 from __future__ import annotations
 
+from tests.simulation.backup import back_up
 from tests.simulation.faults import ANSWERED, Fault, Kind, first_time, nth_time
+from tests.simulation.outside import restore
 from tests.simulation.restored_period import DAY, Restored
 from tests.simulation.world import World
-from worker.sandbox.behaviours import Behaviour, decline, pay, slow
+from worker.sandbox.behaviours import Behaviour, pay, slow
 
 UNTIL_THE_NEXT_IS_UNDER_WAY = Fault(Kind.FREEZE, 2000.0)  # beyond the hold, with the next request out
 FOR_A_MOMENT = Fault(Kind.FREEZE, 10.0)
@@ -26,11 +28,11 @@ def frozen_with(answer: Behaviour, *, then: tuple[Behaviour, ...] = (), stranger
         world.book.plan("monthly", now=world.now(), dunning="1")
         if not stranger:
             world.subscribe(answer, *then)
-        world.back_up()
+        back_up(world.engine)
         if stranger:
             world.subscribe(answer)
         _charge(world)
-        world.restore()
+        restore(world)
         if stranger:
             world.subscribe(*then)
 
@@ -47,14 +49,14 @@ def frozen_with_a_page() -> Restored:
 
     def scene(world: World) -> None:
         world.subscribe(pay())
-        world.back_up()
+        back_up(world.engine)
         _charge(world)
-        world.ticks_when_idle = False
+        world.idle_ticks.come = False
         world.run(until=DAY)
         world.workers[0].tick("open", "sweep")
         world.run(until=DAY + 1.0)
-        world.ticks_when_idle = True
-        world.restore()
+        world.idle_ticks.come = True
+        restore(world)
         world.start_worker().tick("open")
         world.run(until=DAY + 20.0)
 
@@ -66,9 +68,9 @@ def hidden(behaviour: Behaviour) -> Restored:
 
     def scene(world: World) -> None:
         world.subscribe(behaviour)
-        world.back_up()
+        back_up(world.engine)
         _charge(world)
-        world.restore()
+        restore(world)
         for _ in range(62):
             for worker in world.living():
                 worker.tick("open", "sweep")

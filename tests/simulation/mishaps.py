@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from random import Random
 
+from tests.simulation.backup import back_up
+from tests.simulation.outside import correct, restore, wrongly_failed
 from tests.simulation.world import World
 from worker.sandbox.switches import Outage
 
@@ -24,36 +27,38 @@ class Mishaps:
     def happen(self) -> None:
         """Let something happen, or nothing, about when the next ticks come."""
         draw, world = self._draw, self._world
-        world.ticks_when_idle = draw.random() > 0.05
+        world.idle_ticks.come = draw.random() > 0.05
         if draw.random() < 0.02 and not self.is_held():
             self._outage()
         self.correct(0.2)
         if self._restore_at is not None and world.time >= self._restore_at:
             self._restore_at = None
-            world.after(self._with_requests_under_way(), world.restore)
+            world.after(self._with_requests_under_way(), partial(restore, world))
         elif self._restore_at is None and self._backups and world.time >= self._backups[0]:
             del self._backups[0]
             longest = draw.choice((HOUR, LONGEST_LOST, LONGEST_LOST))
             self._restore_at = world.time + 2 * HOUR + draw.uniform(0, longest)
-            world.after(self._with_requests_under_way(), world.back_up)
+            world.after(self._with_requests_under_way(), partial(back_up, world.engine))
 
     def correct(self, chance: float) -> None:
         """Let PortOne notice payments that it has recorded as failed."""
-        for imp_uid in self._world.wrongly_failed():
+        for imp_uid in wrongly_failed(self._world):
             if self._draw.random() < chance:
-                self._world.correct(imp_uid)
+                correct(self._world, imp_uid)
 
     def is_held(self) -> bool:
         return bool(self._world.sql(_HELD))
 
     def end(self) -> None:
         """Let nothing be wrong any more."""
-        self._world.ticks_when_idle = True
+        self._world.idle_ticks.come = True
         self._world.sandbox.change_switches({"outage": Outage.NONE})
         self.correct(1.0)
 
     def _with_requests_under_way(self) -> float:
-        return self._draw.choice((0.0, self._draw.uniform(0, 1), self._draw.uniform(0, 70), self._draw.uniform(0, HOUR)))
+        return self._draw.choice(
+            (0.0, self._draw.uniform(0, 1), self._draw.uniform(0, 70), self._draw.uniform(0, HOUR))
+        )
 
     def _outage(self) -> None:
         draw, world = self._draw, self._world

@@ -9,15 +9,17 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from tests.simulation.backup import back_up
 from tests.simulation.database import emptied
 from tests.simulation.exhaustive import CRASH
 from tests.simulation.faults import Plan, Point, at, nothing
 from tests.simulation.one_period import due_in
+from tests.simulation.outside import restore
 from tests.simulation.stories import RULES
 from tests.simulation.verdict import Violation, judge
 from tests.simulation.worker_process import TICKS, WorkerProcess
 from tests.simulation.world import World
-from worker.sandbox.behaviours import Behaviour, decline, pay, slow
+from worker.sandbox.behaviours import decline, pay, slow
 
 DAY = 86_400.0
 AT_MOST = 3 * DAY
@@ -43,13 +45,13 @@ def forgotten_day(world: World) -> None:
     world.subscribe(decline(), pay())
     world.subscribe(slow(UNDER_WAY_SECONDS), pay(), starts_on=tomorrow)
     world.subscribe(pay(), starts_on=world.instant(2 * DAY).date())
-    world.back_up()
+    back_up(world.engine)
     world.start_worker()
-    for at in (1.0, 90.0, DAY, DAY + 90.0):
-        world.run(until=at)
+    for tick in (1.0, 90.0, DAY, DAY + 90.0):
+        world.run(until=tick)
         world.workers[0].tick("open", "charge")
     world.run(until=DAY + 100.0)
-    world.restore()
+    restore(world)
 
 
 @dataclass(frozen=True)

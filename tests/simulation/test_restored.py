@@ -16,19 +16,19 @@ from tests.simulation.stories import RULES
 from tests.simulation.verdict import Violation
 from worker.sandbox.behaviours import Behaviour, decline, pay
 
-LOST = {
-    "a decline": frozen_with(decline(), then=LANDS_LATER),
-    "a decline of a stranger": frozen_with(decline(), then=LANDS_LATER, stranger=True),
-    "a payment of a stranger": replace(frozen_with(pay(), then=(decline(), pay()), stranger=True), daily=True),
-    "a page": frozen_with_a_page(),
-    "a payment that shows late": hidden(pay(hidden_seconds=1200.0)),
-    "a payment that lands and shows late": hidden(Behaviour(wait_seconds=600.0, hidden_seconds=900.0)),
+LOST: dict[str, Callable[[], Restored]] = {
+    "a decline": lambda: frozen_with(decline(), then=LANDS_LATER),
+    "a decline of a stranger": lambda: frozen_with(decline(), then=LANDS_LATER, stranger=True),
+    "a payment of a stranger": lambda: replace(frozen_with(pay(), then=(decline(), pay()), stranger=True), daily=True),
+    "a page": frozen_with_a_page,
+    "a payment that shows late": lambda: hidden(pay(hidden_seconds=1200.0)),
+    "a payment that lands and shows late": lambda: hidden(Behaviour(wait_seconds=600.0, hidden_seconds=900.0)),
 }
 
 
 @pytest.mark.parametrize("lost", LOST.values(), ids=LOST)
-def test_what_a_worker_of_the_lost_world_writes_back_changes_nothing_else(engine: Engine, lost: Restored):
-    tell_restored(engine, replace(lost, rules=RULES[0]))
+def test_what_a_worker_of_the_lost_world_writes_back_changes_nothing_else(engine: Engine, lost: Callable[[], Restored]):
+    tell_restored(engine, replace(lost(), rules=RULES[0]))
 
 
 def test_a_crash_of_the_sweep_that_holds_charging_changes_nothing(engine: Engine, thorough: bool):
@@ -38,8 +38,8 @@ def test_a_crash_of_the_sweep_that_holds_charging_changes_nothing(engine: Engine
 @pytest.mark.parametrize(
     ("broken", "history"),
     [
-        (restore_breakages.adopt_known_attempts_only, Restored()),
-        (restore_breakages.end_the_hold_at_once, Restored()),
+        (restore_breakages.adopt_known_attempts_only, Restored),
+        (restore_breakages.end_the_hold_at_once, Restored),
         (restore_breakages.forget_which_send_was_answered, LOST["a decline"]),
         (restore_breakages.trust_attempt_ids, LOST["a decline of a stranger"]),
         (restore_breakages.trust_sweep_ids, LOST["a page"]),
@@ -47,11 +47,14 @@ def test_a_crash_of_the_sweep_that_holds_charging_changes_nothing(engine: Engine
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_a_broken_product_pays_twice_after_a_restore(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch, broken: Callable[[pytest.MonkeyPatch], None], history: Restored
+    engine: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+    broken: Callable[[pytest.MonkeyPatch], None],
+    history: Callable[[], Restored],
 ):
     broken(monkeypatch)
     with pytest.raises(Violation, match="paid 2 times"):
-        tell_restored(engine, replace(history, rules=RULES[0]))
+        tell_restored(engine, replace(history(), rules=RULES[0]))
 
 
 def test_so_does_one_that_looks_at_no_lineage(engine: Engine):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -65,8 +66,9 @@ def problems(world: World) -> Iterator[str]:
     yield from (f"difference {row.id} is linked to another subscription" for row in world.sql(_LINKED_WRONGLY))
     # How soon a person decides is not the history's affair.
     ours = [each for each in INVARIANTS if each.name != "difference_is_decided_within_a_week"]
+    patience = replace(world.patience, sweep_every=world.sweep_policy.every)
     with world.sessions() as session:
-        for each in broken(session, now=world.now(), patience=world.patience, invariants=ours):
+        for each in broken(session, now=world.now(), patience=patience, invariants=ours):
             yield f"invariant: {each.invariant.name}, {each.invariant.about} {each.examples}"
 
 

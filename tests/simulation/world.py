@@ -14,14 +14,13 @@ from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import OperationalError
 
 from tests.fixtures.book import Book
-from tests.simulation.backup import back_up, put_back
 from tests.simulation.faults import AFTER_COMMIT, BEFORE_COMMIT, STANDSTILLS, Crash, Fault, Kind, Plan, Point
+from tests.simulation.idle_ticks import IdleTicks
 from tests.simulation.worker_process import WorkerProcess
 from worker import tasks
 from worker.database.session import session_factory
-from worker.invariants import Patience
 from worker.runtime import Runtime
-from worker.sandbox import key_rows, payment_rows, payments
+from worker.sandbox import key_rows
 from worker.sandbox.behaviours import Behaviour
 from worker.sandbox.billing_keys import BillingKey
 from worker.sandbox.ledger import Ledger
@@ -33,14 +32,6 @@ from worker.settings import Settings
 
 SWEEP_EVERY = timedelta(days=1)
 SWEEP_SPAN = timedelta(days=5)
-IDLE_TICK_SECONDS = 60.0
-
-_OURS = "UPDATE lineage SET identity = database_identity(), seen_at = :now, mode = NULL, prefix = NULL"
-_SEEN = """
-    UPDATE lineage SET seen_at = :now
-    WHERE seen_at BETWEEN :not_before AND :now AND identity = database_identity()
-"""
-
 START = datetime(2026, 1, 5, 3, 0, tzinfo=UTC)
 SETTINGS = Settings.from_env({"AGAIN_MAX_SUBSCRIPTION_CHARGES_PER_DAY": "1000"})
 """As usual, but for the cap that a daily plan meets when it is charged for a month at once, after a long silence."""
@@ -65,8 +56,8 @@ class World:
         self.policy, self.limits = runtime.policy, tasks.limits(SETTINGS)
         self.watch = runtime.watch if watched else None
         self.sweep_policy = replace(runtime.sweep_policy, every=SWEEP_EVERY, span=SWEEP_SPAN, pause=0.0)
-        self._patience = runtime.patience
-        self.ticks_when_idle, self._seen = watched, 0.0
+        self.patience = runtime.patience
+        self.idle_ticks = IdleTicks(self)
         self.book = Book(self.sessions)
         settings = SandboxSettings(seed="simulation", switches=Switches().changed(rules or {}))
         self.sandbox = Sandbox(Ledger(":memory:"), self.now, settings)
@@ -74,7 +65,7 @@ class World:
         self.points: list[Point] = []
         self.struck: list[str] = []
         self.failed_ticks: list[str] = []
-        self.misrecorded: set[str] = set()  # imp_uids that PortOne has corrected since
+        self.misrecorded: set[str] = set()  # imp_uids of payments that PortOne has corrected since
         self.plan = plan
         self.choose: Callable[[Sequence[WorkerProcess]], WorkerProcess] = first
         self.worker_class = WorkerProcess
@@ -84,12 +75,7 @@ class World:
         self._order = count()
         event.listen(engine, "commit", self._on_commit)
         event.listen(engine, "after_cursor_execute", self._on_statement)
-        if watched:
-            self.change(_OURS, now=self.now())
-
-    @property
-    def patience(self) -> Patience:
-        return replace(self._patience, sweep_every=self.sweep_policy.every)
+        self.idle_ticks.begin()
 
     # --- time -------------------------------------------------------------------------------------------------------
 
@@ -143,18 +129,8 @@ class World:
         return True
 
     def _go_to(self, when: float) -> None:
-        if not self.ticks_when_idle:
-            self._seen = max(self._seen, when)
-        elif when > self._seen + IDLE_TICK_SECONDS:
-            self._tick_idly(self._seen, when)
-            self._seen = when
+        self.idle_ticks.go_to(when)
         self.time = max(self.time, when)
-
-    def _tick_idly(self, since: float, until: float) -> None:
-        """Leave the trace of the ticks in between that find nothing to do: somebody has been there all along."""
-        if any(worker.alive and not worker.frozen for worker in self.workers) and self.watch is not None:
-            last = self.instant(until - IDLE_TICK_SECONDS)
-            self.change(_SEEN, now=last, not_before=self.instant(since) - self.watch.gap)
 
     # --- who is there -----------------------------------------------------------------------------------------------
 
@@ -222,28 +198,3 @@ class World:
         """Change the database from outside of the history."""
         with self.sessions.begin() as session:
             session.execute(text(statement), parameters)
-
-    # --- what only PortOne and an operator do -----------------------------------------------------------------------
-
-    def correct(self, imp_uid: str) -> None:
-        """Let PortOne notice that the money of a failed payment has moved."""
-        payment = payment_rows.find(self.sandbox.ledger, imp_uid)
-        assert payment is not None
-        at = self.sandbox.now()
-        payment_rows.change(self.sandbox.ledger, payments.paid(payment, at=at), at=at)
-        self.misrecorded.add(imp_uid)
-
-    def wrongly_failed(self) -> Sequence[str]:
-        """List the payments that took the money and are recorded as failed."""
-        rows = self.sandbox.ledger.execute(
-            "SELECT imp_uid FROM payments WHERE charged > 0 AND status = 'failed' ORDER BY number"
-        )
-        return [row["imp_uid"] for row in rows]
-
-    def back_up(self) -> None:
-        back_up(self.engine)
-
-    def restore(self) -> None:
-        """Put the backup in the database's place, whatever the workers are about."""
-        put_back(self.engine)
-        self.struck.append(f"{self.now():%m-%d %H:%M:%S} restored")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Coroutine
 from datetime import datetime, timedelta
+from typing import Any, TypeVar
 
 import structlog
 
@@ -21,8 +23,11 @@ from worker.outcomes import Answer, NotCharged, NotChargedReason, Outcome, Unkno
 from worker.portone.charge_answers import read_charge
 from worker.portone.client import PortOneClient
 from worker.portone.errors import NoAnswer, NotSent, Refused
+from worker.portone.payloads import Page
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 
 class PortOneGateway:
@@ -56,9 +61,21 @@ class PortOneGateway:
             return Unknown(UnknownReason.UNREADABLE, _defect(error))
 
     async def look_up(self, merchant_uid: str) -> Found | LookUpFailed:
+        found = await self._learn(self._within_deadline(self._client.find_all(merchant_uid)))
+        if isinstance(found, LookUpFailed):
+            return found
+        if any(record.merchant_uid != merchant_uid for record in found):
+            # Not "nothing found": an answer to somebody else's question proves nothing about ours.
+            return LookUpFailed(Answer(http_status=200, message="PortOne's answer is about another merchant_uid"))
+        return Found(tuple(found))
+
+    async def payments(self, status: str, *, since: datetime, until: datetime, pause: float) -> Found | LookUpFailed:
+        return await self._learn(self._listed(status, since, until, pause))
+
+    async def _learn(self, asking: Coroutine[Any, Any, T]) -> T | LookUpFailed:
+        """Ask, and make a value of everything that goes wrong: nothing was learnt then."""
         try:
-            async with asyncio.timeout(self._deadline):
-                records = await self._client.find_all(merchant_uid)
+            return await asking
         except (NoAnswer, Refused) as error:
             return LookUpFailed(error.answer)
         except NotSent as error:
@@ -67,22 +84,10 @@ class PortOneGateway:
             return LookUpFailed(Answer(message="no answer within the deadline"))
         except Exception as error:  # noqa: BLE001 - one odd answer must not end the look-ups of all others
             return LookUpFailed(_defect(error))
-        if any(record.merchant_uid != merchant_uid for record in records):
-            # Not "nothing found": an answer to somebody else's question proves nothing about ours.
-            return LookUpFailed(Answer(http_status=200, message="PortOne's answer is about another merchant_uid"))
-        return Found(tuple(records))
 
-    async def payments(self, status: str, *, since: datetime, until: datetime, pause: float) -> Found | LookUpFailed:
-        try:
-            return await self._listed(status, since, until, pause)
-        except (NoAnswer, Refused) as error:
-            return LookUpFailed(error.answer)
-        except NotSent as error:
-            return LookUpFailed(Answer(message=str(error)))
-        except TimeoutError:
-            return LookUpFailed(Answer(message="no answer within the deadline"))
-        except Exception as error:  # noqa: BLE001 - one odd page must not end the sweep for good
-            return LookUpFailed(_defect(error))
+    async def _within_deadline(self, asking: Coroutine[Any, Any, T]) -> T:
+        async with asyncio.timeout(self._deadline):
+            return await asking
 
     async def _listed(self, status: str, since: datetime, until: datetime, pause: float) -> Found | LookUpFailed:
         """Read page after page. A list that changes meanwhile has moved payments between pages: read it anew."""
@@ -91,8 +96,7 @@ class PortOneGateway:
         total = 0
         while True:
             await asyncio.sleep(pause)
-            async with asyncio.timeout(self._deadline):
-                page = await anext(pages, None)
+            page = await self._within_deadline(_next_page(pages))
             if page is None:
                 break
             if records and page.total != total:
@@ -122,6 +126,10 @@ class PortOneGateway:
 
     async def aclose(self) -> None:
         await self._client.aclose()
+
+
+async def _next_page(pages: AsyncIterator[Page]) -> Page | None:
+    return await anext(pages, None)
 
 
 def _defect(error: Exception) -> Answer:
