@@ -15,7 +15,7 @@ from tests.fixtures.gateways import Answered, assert_storable
 from tests.fixtures.wire_server import envelope
 from worker.declines import SAYS_DUPLICATE
 from worker.evidence import conclude
-from worker.gateway import Found, LookUpFailed
+from worker.gateway import Found, LookUpFailed, PaymentRecord, Refund, RefundRefused
 from worker.outcomes import (
     Declined,
     DeclineKind,
@@ -295,6 +295,30 @@ def test_any_answer_to_a_look_up_is_evidence_or_nothing(portone, status, listed,
     assert_storable(outcome.answer)
     if any(each["status"] == "paid" for each in listed):
         assert isinstance(outcome, Paid | Unknown)
+
+
+@given(http_statuses, st.lists(payments, max_size=3), values, st.integers(0, 3))
+@settings(max_examples=400, deadline=None, derandomize=True)
+def test_any_answer_to_a_list_is_a_whole_list_or_nothing(portone, status, listed, odd, how):
+    document = {"total": len(listed), "previous": 0, "next": 0, "list": listed}
+    response = [document, odd, {**document, "list": odd}, {**document, "total": odd}][how]
+    body = written({"code": 0, "message": None, "response": response})
+    asking = portone.gateway.payments("paid", since=STARTED_AT, until=STARTED_AT + QUIET_PERIOD, pause=0)
+    finding = portone.run(asking, status, body)
+    assert isinstance(finding, Found | LookUpFailed)
+    if isinstance(finding, Found) and finding.records:
+        assert [each.imp_uid for each in finding.records] == [each["imp_uid"] for each in response["list"]]
+        assert response["total"] == len(finding.records) or type(response["total"]) is not int
+
+
+@given(http_statuses, bodies)
+@settings(max_examples=400, deadline=None, derandomize=True)
+def test_any_answer_to_a_refund_is_a_payment_a_refusal_or_nothing(portone, status, body):
+    refund = Refund(imp_uid="imps_000000000001", checksum=9900, tax_free=0, reason="paid twice")
+    given_back = portone.run(portone.gateway.refund(refund), status, body)
+    assert isinstance(given_back, PaymentRecord | RefundRefused | LookUpFailed)
+    if not isinstance(given_back, PaymentRecord):
+        assert_storable(given_back.answer)
 
 
 @pytest.mark.parametrize(
