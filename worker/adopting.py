@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -38,14 +39,20 @@ def adopt(session: Session, wanted: Sequence[Judged], *, now: datetime) -> tuple
         period = (parts.subscription_code, parts.period_start)
         if period in planned:
             noted.append(differences.of_payment(DifferenceKind.PAID_TWICE, record, books, parts))
-        elif (adoption := _adoption(each, rows.get(parts.subscription_code))) is None:
+        elif (adoption := _adoption(each, rows.get(parts.subscription_code), now)) is None:
             noted.append(differences.of_payment(DifferenceKind.NOT_IN_BOOKS, record, books, parts))
-        else:
+        elif adoption.as_planned:
             planned[period] = adoption
+        else:
+            noted.append(_of_other_amount(session, adoption, books, now))
     written = adoptions.adopt(session, list(planned.values()), now=now)
+    adopted = {adoption.record.imp_uid for adoption in planned.values()}
     for record, parts, books, judgement in wanted:
-        if (row := written.get(record.merchant_uid)) is not None:
+        if record.imp_uid in adopted:
+            # One that was not written met somebody who is settling it; until the next sweep its charge is left alone.
+            row = written.get(record.merchant_uid)
             noted.append(differences.of_payment(DifferenceKind(judgement), record, books, parts, row))
+    adoptions.revive_keys(session, [row.id for row in written.values()], now=now)
     paid = [each.subscription_id for each in planned.values() if each.record.merchant_uid in written]
     settle_subscriptions(session, paid, reason="paid", now=now)
     return len(written), noted
@@ -57,7 +64,14 @@ def _paid_first(each: Judged) -> tuple[bool, datetime, int]:
     return given_back(record) == record.amount, record.paid_at or datetime.max.replace(tzinfo=UTC), parts.number
 
 
-def _adoption(each: Judged, row: Row[Any] | None) -> Adoption | None:
+def _of_other_amount(session: Session, adoption: Adoption, books: Books, now: datetime) -> Noted:
+    """Leave to a person a period that was paid with another amount; its charge is opened, so that nobody charges it."""
+    charge_id = adoptions.open_unpaid(session, adoption, now=now)
+    known = replace(books, charge_id=charge_id)
+    return differences.of_payment(DifferenceKind.OTHER_AMOUNT, adoption.record, known, adoption.parts)
+
+
+def _adoption(each: Judged, row: Row[Any] | None, now: datetime) -> Adoption | None:
     """Plan an adoption; None when no period of the subscription can be paid by it."""
     record, parts, books, judgement = each
     if row is None or record.paid_at is None:
@@ -66,16 +80,18 @@ def _adoption(each: Judged, row: Row[Any] | None) -> Adoption | None:
         plan = plan_of(row)
         period = period_starting(plan, row.anchor_on, parts.period_start)
         is_ours = next_start(plan, row.anchor_on, parts.period_start - timedelta(seconds=1)) == parts.period_start
-    except (ValueError, LookupError, OSError) as error:
+    except (ValueError, LookupError, OSError, ArithmeticError) as error:
         log.error("payment cannot be adopted", merchant_uid=record.merchant_uid, reason=str(error))  # noqa: TRY400
         return None
-    if books.charge_id is None and not is_ours:
-        return None  # no period of this subscription begins there
-    as_planned = (record.amount, record.currency) == (row.amount, row.currency)
+    if books.charge_id is None and (not is_ours or period.start > now):
+        return None  # no period of this subscription begins there, or none has begun yet
+    as_planned = books.charge_id is not None or (record.amount, record.currency) == (row.amount, row.currency)
     terms = {
         "order_name": row.name,
-        "tax_free": row.tax_free if as_planned else 0,
-        "vat_amount": row.vat_amount if as_planned else None,
+        "plan_amount": row.amount,
+        "plan_currency": row.currency,
+        "tax_free": row.tax_free,
+        "vat_amount": row.vat_amount,
     }
     reason = SENTENCES[DifferenceKind(judgement)]
-    return Adoption(record, parts, row.id, period, terms, reason)
+    return Adoption(record, parts, row.id, period, terms, reason, as_planned)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 import structlog
 from sqlalchemy import Row
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
 from worker.adopting import Judged, adopt
@@ -28,24 +29,77 @@ ADOPTED = frozenset({DifferenceKind.MISSING_HERE, DifferenceKind.DECLINED_HERE})
 MOST_LOOK_UPS = 100
 """So many payments that PortOne's lists do not show are asked about one by one in a window; the rest, the next day."""
 
+TELLING = 3
+"""So many payments of which PortOne shows none, and shows no other of ours, are no accident."""
+
 log = structlog.get_logger()
 
 Ours = tuple[PaymentRecord, MerchantUid]
 
+UNWRITABLE = (DataError, IntegrityError, ArithmeticError, ValueError)
+"""What a payment may be that nobody foresaw: beyond a column's range, against a rule of the tables, of no calendar."""
+
+
+class NotItsAccount(RuntimeError):
+    """PortOne shows none of our payments: the key belongs to another account, or the database to another key."""
+
 
 def compare_page(sessions: Sessions, payments: Sequence[PaymentRecord], *, prefix: str, now: datetime) -> Counts:
-    """Compare payments in which money moved with the books, and write down what differs, in one transaction."""
-    ours = list(_ours(payments, prefix))
-    strangers = len(payments) - len(ours)
-    if not ours:
-        return Counts(payments=len(payments), strangers=strangers)
+    """Compare payments in which money moved with the books, and write down what differs, in one transaction.
+
+    A payment that cannot be written keeps no other from it: they are then taken one by one, and it is named.
+    """
+    once = {record.imp_uid: record for record in payments}  # one that was cancelled between two lists stands in both
+    ours = list(_ours(once.values(), prefix))
+    counts = Counts(payments=len(once), strangers=len(once) - len(ours))
+    try:
+        return counts + (_compare(sessions, ours, now) if ours else Counts())
+    except UNWRITABLE:
+        for each in ours:
+            counts += _compare_alone(sessions, each, now)
+        return counts
+
+
+def _compare(sessions: Sessions, ours: Sequence[Ours], now: datetime) -> Counts:
     with sessions.begin() as session:
-        judged = [
-            (record, parts, books, judge(record, books))
-            for (record, parts), books in zip(ours, differences.books_of(session, ours), strict=True)
-        ]
+        judged = _judge(session, ours)
+        # Whoever settles one of these just now is waited for, and what they have made of it is judged.
+        differing = [books.charge_id for _, _, books, judgement in judged if isinstance(judgement, DifferenceKind)]
+        if charges := [each for each in differing if each is not None]:
+            differences.lock(session, charges)
+            judged = _judge(session, ours)
         repaired, found = _write(session, judged, now)
-    return Counts(payments=len(payments), strangers=strangers, repaired=repaired, found=found)
+    return Counts(repaired=repaired, found=found)
+
+
+def _compare_alone(sessions: Sessions, ours: Ours, now: datetime) -> Counts:
+    try:
+        return _compare(sessions, [ours], now)
+    except UNWRITABLE as error:
+        return _give_up(sessions, ours, error, now)
+
+
+def _judge(session: Session, ours: Sequence[Ours]) -> list[Judged]:
+    return [
+        (record, parts, books, judge(record, books))
+        for (record, parts), books in zip(ours, differences.books_of(session, ours), strict=True)
+    ]
+
+
+def _give_up(sessions: Sessions, ours: Ours, error: Exception, now: datetime) -> Counts:
+    """Leave to a person a payment that the tables do not take."""
+    record, _ = ours
+    log.error("payment cannot be compared", merchant_uid=record.merchant_uid, error=type(error).__name__)
+    noted = Noted(
+        kind=DifferenceKind.NOT_IN_BOOKS,
+        status=DifferenceStatus.OPEN,
+        said="paid at PortOne, in a way that the books cannot hold",
+        merchant_uid=record.merchant_uid,
+        imp_uid=record.imp_uid,
+        evidence={"portone": {"amount": str(record.amount), "currency": record.currency}, "books": None},
+    )
+    with sessions.begin() as session:
+        return Counts(found=differences.note(session, [noted], now=now))
 
 
 async def compare_window(
@@ -59,16 +113,26 @@ async def compare_window(
     prefix: str,
     now: datetime,
 ) -> Counts:
-    """Ask PortOne once more about what was paid here in a window and is not among the payments `seen` there."""
+    """Ask PortOne once more about what was paid here in a window and is not among the payments `seen` there.
+
+    Raises NotItsAccount when it shows nothing of what the books have.
+    """
     unseen = await asyncio.to_thread(_unseen, sessions, seen, since, until)
-    if len(unseen) > MOST_LOOK_UPS:
-        log.error("many payments of ours are not shown at PortOne: is this its account?", payments=len(unseen))
-    counts = Counts()
+    asked = []
     for row in unseen[:MOST_LOOK_UPS]:
         await asyncio.sleep(pause)
         found = await gateway.look_up(row.merchant_uid)
         if isinstance(found, Found):
-            counts += await asyncio.to_thread(_compare_unseen, sessions, row, found, prefix, now)
+            asked.append((row, found))
+    shown = any(found.records for _, found in asked) or any(_ours(seen, prefix))
+    if len(asked) >= TELLING and not shown:
+        raise NotItsAccount(
+            f"PortOne shows none of {len(unseen)} payments that the books have: is this its account? "
+            "Check AGAIN_PORTONE_KEY and AGAIN_DATABASE_URL."
+        )
+    counts = Counts()
+    for row, found in asked:
+        counts += await asyncio.to_thread(_compare_unseen, sessions, row, found, prefix, now)
     return counts
 
 
@@ -99,7 +163,7 @@ def _compare_unseen(sessions: Sessions, row: Row[Any], found: Found, prefix: str
         return Counts(found=differences.note(session, [noted], now=now))
 
 
-def _ours(payments: Sequence[PaymentRecord], prefix: str) -> Iterator[Ours]:
+def _ours(payments: Iterable[PaymentRecord], prefix: str) -> Iterator[Ours]:
     for record in payments:
         parts = parse(record.merchant_uid)
         if parts is not None and parts.prefix == prefix:
@@ -131,7 +195,7 @@ def _write(session: Session, judged: Sequence[Judged], now: datetime) -> tuple[i
     ]
     found = differences.note(session, noted, now=now)
     # A late answer may have named it first, and promised that this sweep adopts it.
-    named = [each.merchant_uid for each in noted if each.kind not in ADOPTED]
+    named = [each.merchant_uid for each in noted if each.kind not in ADOPTED and each.status is DifferenceStatus.OPEN]
     differences.gone(session, named, ADOPTED, reason="the sweep has found that it is something else", now=now)
     for each in noted:
         log.warning("difference", kind=each.kind.value, merchant_uid=each.merchant_uid, charge_id=each.charge_id)

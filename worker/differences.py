@@ -111,6 +111,8 @@ def _could_be_missing(books: Books) -> bool:
 
 
 def _judge_ours(record: PaymentRecord, books: Books) -> Judgement:
+    if books.paid_by is not None and books.paid_by < record.merchant_uid and given_back(record) < record.amount:
+        return DifferenceKind.PAID_TWICE  # named at the later of the two
     if (record.amount, record.currency) != (books.amount, books.currency):
         return DifferenceKind.OTHER_AMOUNT
     if books.charge_status is ChargeStatus.VOID:

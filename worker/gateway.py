@@ -67,9 +67,14 @@ class Refund:
 
 @dataclass(frozen=True, slots=True)
 class RefundRefused:
-    """PortOne or the PG has refused to give the money back; nothing was given back by this."""
+    """PortOne or the PG has refused to give the money back.
+
+    How far the refusal goes is for who asked to read: its words may be of a time-out behind the PG. One that was never
+    `sent` (no connection, no token) has certainly given nothing back.
+    """
 
     answer: Answer
+    sent: bool = True
 
 
 StillOurs = Callable[[], bool]

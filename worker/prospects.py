@@ -48,6 +48,7 @@ class Standing:
     stop_scope: str | None
     stop_reason: str | None
     first_charge_id: int | None  # another charge of the subscription that is charged before this one
+    difference_id: int | None  # the first of its differences that wait for a decision; until then it is not claimed
     attempt: LastAttempt | None
 
 
@@ -89,6 +90,8 @@ def _obstacle(standing: Standing) -> str | None:
     """Say what keeps a charge from being claimed at all, whatever its time."""
     if standing.subscription not in BILLED_SUBSCRIPTIONS:
         return f"Its subscription is {standing.subscription}, so it is not charged."
+    if standing.difference_id is not None:
+        return f"It waits for a person: see `again review show {standing.difference_id}`."
     if standing.key is None:
         return f"Its subscription has no billing key; it waits for one: {_key_command(standing)}."
     if standing.key is not BillingKeyStatus.ACTIVE:

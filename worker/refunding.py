@@ -8,6 +8,7 @@ from datetime import datetime
 from worker.clock import Clock
 from worker.database import reviews
 from worker.database.session import Sessions
+from worker.declines import Duplicate, NeedsLookUp, classify
 from worker.differences import given_back
 from worker.gateway import Found, Gateway, LookUpFailed, PaymentRecord, Refund, RefundRefused
 from worker.outcomes import Answer
@@ -27,20 +28,42 @@ async def give_back(
 ) -> PaymentRecord:
     """Give the rest of a payment back, and return it as PortOne shows it then.
 
-    Raises Refused when PortOne refuses, and when it is not sure: then the same refund may be asked for again.
+    Raises Refused when PortOne refuses or is not reached, and when nobody can be sure: then the begun refund stays
+    written down, and the same one may be asked for again.
     """
     await asyncio.to_thread(_begin, sessions, case, refund, payment, by, clock())
     answer = await gateway.refund(refund)
     shown = answer if isinstance(answer, PaymentRecord) else await _shown(gateway, payment)
     if shown is not None and shown.imp_uid == refund.imp_uid and given_back(shown) == shown.amount:
         return shown
-    if isinstance(answer, RefundRefused):
+    if isinstance(answer, RefundRefused) and _is_certain(answer, payment):
         if case.refund_under_way is None:
             await asyncio.to_thread(_forget, sessions, case, refund)
-        raise Refused(f"PortOne has refused to give {refund.imp_uid} back{_words(answer.answer)}. It stays open.")
-    said = _words(answer.answer) if isinstance(answer, LookUpFailed) else ""
+        raise _refused(refund, answer)
+    raise _unclear(refund, answer, shown)
+
+
+def _is_certain(refusal: RefundRefused, payment: PaymentRecord) -> bool:
+    """Say whether nothing was given back by a refund for certain: a time-out behind the PG, or "already", proves nothing."""
+    if not refusal.sent:
+        return True
+    pg = str(payment.raw.get("pg_provider") or "")
+    return classify(pg, None, refusal.answer.message) not in {Duplicate, NeedsLookUp}
+
+
+def _refused(refund: Refund, refusal: RefundRefused) -> Refused:
+    said = _words(refusal.answer)
+    if refusal.sent:
+        return Refused(f"PortOne has refused to give {refund.imp_uid} back{said}. The difference stays open.")
+    return Refused(f"PortOne was not reached{said}: nothing was given back by this. Run the same command again later.")
+
+
+def _unclear(
+    refund: Refund, answer: PaymentRecord | RefundRefused | LookUpFailed, shown: PaymentRecord | None
+) -> Refused:
+    said = "" if isinstance(answer, PaymentRecord) else _words(answer.answer)
     back = "nothing that can be read" if shown is None else money(given_back(shown), shown.currency)
-    raise Refused(
+    return Refused(
         f"Whether {refund.imp_uid} was given back is not clear{said}; PortOne shows {back} as given back. Run the same "
         "command again: it gives nothing back twice. The difference stays open until PortOne shows it."
     )

@@ -10,6 +10,8 @@ from worker.reviews import Case, Decision, Step, Wish, money
 CANNOT_BE_UNDONE = frozenset({"payco"})
 """PGs of which the documents say that a refund is for good (documented for PAYCO)."""
 
+_MONEY_MOVED = frozenset({"paid", "cancelled"})
+
 
 def refund_step(case: Case, wish: Wish) -> Step:
     """Say what giving back would do now; the checksum is what PortOne shows as not yet given back.
@@ -23,6 +25,11 @@ def refund_step(case: Case, wish: Wish) -> Step:
     if left <= 0:
         sentence = f"PortOne shows {record.imp_uid} as given back ({money(record.amount, record.currency)})."
         return Step(decision=Decision.REFUND, sentence=sentence, payment=record)
+    if wish.imp_uid is None and not _leaves_one(case, record):
+        raise Refused(
+            f"With {record.imp_uid} given back, nothing would be left for the period: PortOne shows no other payment "
+            "of it that was kept. If it is to be given back all the same, name it with --imp-uid."
+        )
     tax_free = _tax_free(case, wish, record, left)
     return Step(
         decision=Decision.REFUND,
@@ -35,7 +42,7 @@ def refund_step(case: Case, wish: Wish) -> Step:
 
 def _payment(case: Case, imp_uid: str | None) -> PaymentRecord:
     """Pick the payment. What the books count as the period's payment is given back only to who names it."""
-    refundable = [record for record in case.records if record.status in {"paid", "cancelled"}]
+    refundable = [record for record in case.records if record.status in _MONEY_MOVED]
     if not refundable:
         raise Refused("PortOne shows no payment that could be given back.")
     if imp_uid is None and case.kind is DifferenceKind.UNRESOLVED:
@@ -72,9 +79,19 @@ def _sentence(case: Case, record: PaymentRecord, left: int, tax_free: int) -> st
     sentences = [f"{money(left, record.currency)}{rest} of {record.imp_uid} ({pg}{paid}) is given back{free}."]
     if _is_counted(case, record):
         sentences.append("It is the payment that the books count for the period.")
+    if not _leaves_one(case, record):
+        sentences.append("Nothing is left for the period then.")
     if pg in CANNOT_BE_UNDONE:
         sentences.append("With this PG that cannot be undone.")
     return " ".join(sentences)
+
+
+def _leaves_one(case: Case, record: PaymentRecord) -> bool:
+    """Say whether a period that was paid twice stays paid: the other payment may have been given back already."""
+    if case.kind is not DifferenceKind.PAID_TWICE:
+        return True
+    others = (each for each in case.records if each.imp_uid != record.imp_uid)
+    return any(each.status in _MONEY_MOVED and given_back(each) < each.amount for each in others)
 
 
 def _is_counted(case: Case, record: PaymentRecord) -> bool:

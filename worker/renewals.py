@@ -45,25 +45,25 @@ def open_due_charges(sessions: Sessions, *, now: datetime, cap: int, watch: Watc
     not become void because it looks missed. Raises WrongDatabase.
     """
     total = Opened()
-    if watch is not None:
-        with sessions.begin() as session:
-            if not goes_on(session, watch, now=now):
-                return total
     after: Place | None = openings.START
     while after is not None:
-        chunk, after = _open_chunk(sessions, after, now, cap)
+        chunk, after = _open_chunk(sessions, after, now, cap, watch)
         total = Opened(total.subscriptions + chunk.subscriptions, total.opened + chunk.opened, total.void + chunk.void)
     if total.subscriptions:
         log.info("charges opened", subscriptions=total.subscriptions, opened=total.opened, void=total.void)
     return total
 
 
-def _open_chunk(sessions: Sessions, after: Place, now: datetime, cap: int) -> tuple[Opened, Place | None]:
+def _open_chunk(
+    sessions: Sessions, after: Place, now: datetime, cap: int, watch: Watch | None
+) -> tuple[Opened, Place | None]:
     """Open the charges of the next subscriptions in order; also gives where to go on, or None at the end.
 
     The walk goes by place, so that subscriptions which cannot be billed are passed once and stop nobody behind them.
     """
     with sessions.begin() as session:
+        if watch is not None and not goes_on(session, watch, now=now):
+            return Opened(), None
         due = openings.due_subscriptions(session, after=after, now=now, limit=CHUNK)
         decided = list(_decided(due, now, cap))
         charges = [charge for row, opening in decided for charge in charges_of(row, opening)]

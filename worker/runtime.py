@@ -77,6 +77,8 @@ class Runtime:
             mode=settings.mode,
             prefix=settings.merchant_uid_prefix,
             gap=settings.gap,
+            # With real money, what was sent before may still land; a sandbox need not be waited for.
+            gap_wait=settings.quiet_period if settings.live else timedelta(0),
             quiet_period=settings.quiet_period,
         )
 

@@ -16,7 +16,7 @@ from worker import process
 from worker.app import app, send, ticks
 from worker.caps import Caps
 from worker.charging import BUDGET_SPENT, Limits, Pump, Pumped
-from worker.database import heartbeats
+from worker.database import heartbeats, lineage
 from worker.database.clock import DatabaseClock
 from worker.gateway import Gateway
 from worker.reconciliation import reconcile as reconcile_attempts
@@ -27,7 +27,7 @@ from worker.sweeping import sweep as sweep_payments
 from worker.vigilance import check_invariants as look_at_invariants
 
 
-@app.task(name="again.open_charges", bind=True)
+@app.task(name="again.open_charges", bind=True, throws=lineage.WrongDatabase)
 def open_charges(self: Any) -> dict[str, object]:
     """Open a charge for every period that has come due."""
     runtime = _begin(self)
@@ -36,7 +36,7 @@ def open_charges(self: Any) -> dict[str, object]:
     return opened.summary()
 
 
-@app.task(name="again.charge", bind=True)
+@app.task(name="again.charge", bind=True, throws=lineage.WrongDatabase)
 def charge(self: Any) -> dict[str, object]:
     """One pump run: charge until nothing is due or the time budget ends."""
     runtime = _begin(self)
@@ -59,7 +59,7 @@ def charge(self: Any) -> dict[str, object]:
     return pumped.summary()
 
 
-@app.task(name="again.reconcile", bind=True)
+@app.task(name="again.reconcile", bind=True, throws=lineage.WrongDatabase)
 def reconcile(self: Any) -> dict[str, object]:
     """Look up every attempt whose outcome is open and whose turn it is."""
     runtime = _begin(self)
@@ -78,7 +78,7 @@ def reconcile(self: Any) -> dict[str, object]:
     return process.current().run(look_up)
 
 
-@app.task(name="again.sweep", bind=True)
+@app.task(name="again.sweep", bind=True, throws=lineage.WrongDatabase)
 def sweep(self: Any) -> dict[str, object]:
     """Compare PortOne's payments with the books: carry on where the last run ended, or begin when it is time."""
     runtime = _begin(self)
@@ -97,7 +97,7 @@ def sweep(self: Any) -> dict[str, object]:
     return process.current().run(compare)
 
 
-@app.task(name="again.check_invariants", bind=True)
+@app.task(name="again.check_invariants", bind=True, throws=lineage.WrongDatabase)
 def check_invariants(self: Any) -> dict[str, object]:
     """Look at what must always be true of the books, and say what is not."""
     runtime = _begin(self)
@@ -125,7 +125,10 @@ def limits(settings: Settings) -> Limits:
 
 
 def _begin(task: Any) -> Runtime:
-    """Bind the task to the log lines, and set our clock; note that we are alive, and that beat is when it sent this."""
+    """Bind the task to the log lines, and set our clock; note that we are alive, and that beat is when it sent this.
+
+    Raises WrongDatabase: whoever asks another PortOne about this database's attempts would believe its "not found".
+    """
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(task=task.name, task_id=task.request.id)
     runtime = process.current().runtime
@@ -136,4 +139,5 @@ def _begin(task: Any) -> Runtime:
         heartbeats.beat(session, task.name, now=runtime.clock())
         if task.request.get("celery_beat_task"):
             heartbeats.beat(session, heartbeats.BEAT, now=runtime.clock())
+        lineage.verify(session, runtime.watch)
     return runtime

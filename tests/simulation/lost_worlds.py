@@ -11,7 +11,7 @@ from tests.simulation.faults import ANSWERED, Fault, Kind, first_time, nth_time
 from tests.simulation.outside import restore
 from tests.simulation.restored_period import DAY, Restored
 from tests.simulation.world import World
-from worker.sandbox.behaviours import Behaviour, pay, slow
+from worker.sandbox.behaviours import Behaviour, Verdict, pay, slow
 
 UNTIL_THE_NEXT_IS_UNDER_WAY = Fault(Kind.FREEZE, 2000.0)  # beyond the hold, with the next request out
 FOR_A_MOMENT = Fault(Kind.FREEZE, 10.0)
@@ -75,5 +75,26 @@ def hidden(behaviour: Behaviour) -> Restored:
             for worker in world.living():
                 worker.tick("open", "sweep")
             world.run(until=world.time + 30.0)
+
+    return Restored(scene)
+
+
+def backed_up_under_way() -> Restored:
+    """The backup holds a request under way; in the lost world it was declined, and the next attempt paid."""
+
+    def scene(world: World) -> None:
+        world.book.plan("monthly", now=world.now(), dunning="1")
+        world.subscribe(Behaviour(verdict=Verdict.DECLINED, text="한도초과", answer_seconds=2.0), pay())
+        world.start_worker().tick("open", "charge")
+        world.run(until=1.5)
+        back_up(world.engine)
+        for when in (5.0, DAY):
+            world.run(until=when)
+            world.workers[0].tick("open", "charge")
+        world.run(until=DAY + 7200.0)
+        restore(world)
+        for tick in ("open", "sweep"):
+            world.workers[0].tick(tick)
+            world.run(until=world.time + 5.0)
 
     return Restored(scene)

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from tests.simulation.long_history import tell_long
 
-SEEDS = range(3)
+SEEDS = range(2)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

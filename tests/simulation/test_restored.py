@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine
 
 from tests.simulation import restore_breakages
-from tests.simulation.lost_worlds import LANDS_LATER, frozen_with, frozen_with_a_page, hidden
+from tests.simulation.lost_worlds import LANDS_LATER, backed_up_under_way, frozen_with, frozen_with_a_page, hidden
 from tests.simulation.restore_breakages import BlindWorker
 from tests.simulation.restored_period import Restored, tell_every_crash, tell_restored
 from tests.simulation.stories import RULES
@@ -21,6 +21,7 @@ LOST: dict[str, Callable[[], Restored]] = {
     "a decline of a stranger": lambda: frozen_with(decline(), then=LANDS_LATER, stranger=True),
     "a payment of a stranger": lambda: replace(frozen_with(pay(), then=(decline(), pay()), stranger=True), daily=True),
     "a page": frozen_with_a_page,
+    "the end of what was under way": backed_up_under_way,
     "a payment that shows late": lambda: hidden(pay(hidden_seconds=1200.0)),
     "a payment that lands and shows late": lambda: hidden(Behaviour(wait_seconds=600.0, hidden_seconds=900.0)),
 }

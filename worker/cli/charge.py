@@ -59,7 +59,8 @@ def show(
         audit = history.audit(session, "charge", row.id)
         differences = [dict(each._mapping) for each in reviews.of_charge(session, row.id)]  # noqa: SLF001 - public
     sentence = _prospect(row, attempts, now)
-    shown = {name: value for name, value in row._mapping.items() if name != "first_charge_id"}  # noqa: SLF001 - public
+    hidden = {"first_charge_id", "difference_id"}  # the sentence tells them
+    shown = {name: value for name, value in row._mapping.items() if name not in hidden}  # noqa: SLF001 - public
     if as_json:
         console.print_json(
             {**shown, "next": sentence, "differences": differences, "attempts": attempts, "audit": audit}
@@ -132,6 +133,7 @@ def _prospect(row: Row[Any], attempts: Sequence[Mapping[str, Any]], now: datetim
         stop_scope=row.stop_scope,
         stop_reason=row.stop_reason,
         first_charge_id=row.first_charge_id,
+        difference_id=row.difference_id,
         attempt=last,
     )
     return prospect(standing, now=now, shown=words.in_zone(row.time_zone))

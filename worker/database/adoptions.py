@@ -11,9 +11,11 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from schedules.periods import BillingPeriod
+from worker.database import openings
 from worker.database.rows import as_rows
 from worker.differences import given_back
 from worker.gateway import PaymentRecord
+from worker.lifecycle import ChargeStatus
 from worker.merchant_uid import MerchantUid
 
 _SUBSCRIPTIONS = text("""
@@ -41,9 +43,13 @@ _ADOPT = text("""
         ON CONFLICT (subscription_id, period_start) DO UPDATE
             SET status = 'paid', status_reason = excluded.status_reason, status_at = excluded.status_at,
                 paid_at = excluded.paid_at, refunded = excluded.refunded, next_attempt_at = NULL
-            -- Whatever was claimed since it was judged is in flight: the next sweep judges it anew.
-            WHERE c.status NOT IN ('void', 'charging') AND NOT EXISTS (
+            -- What was claimed since it was judged is in flight under this very merchant_uid: look-ups settle it. But
+            -- another attempt in flight must not keep a payment out: it would be sent anew once that one has failed.
+            WHERE c.status <> 'void' AND NOT EXISTS (
                 SELECT FROM attempts a WHERE a.charge_id = c.id AND a.status = 'paid')
+              AND (c.status <> 'charging' OR EXISTS (
+                SELECT FROM attempts a WHERE a.charge_id = c.id AND a.status IN ('started', 'unknown')
+                AND a.merchant_uid NOT IN (SELECT v.merchant_uid FROM v)))
         RETURNING c.id, c.subscription_id, c.period_start
     )
     INSERT INTO attempts AS a (charge_id, billing_key_id, number, merchant_uid, status, status_reason, status_at, sends,
@@ -57,6 +63,19 @@ _ADOPT = text("""
             decline_kind = NULL
         WHERE a.status IN ('declined', 'not_charged')
     RETURNING a.id, a.charge_id, a.merchant_uid
+""")
+
+_CHARGE_ID = text("SELECT id FROM charges WHERE subscription_id = :subscription_id AND period_start = :period_start")
+
+# Only a hard decline kills a key, and only the attempt that it was can tell.
+_REVIVE_KEYS = text("""
+    UPDATE billing_keys k
+    SET status = 'active', status_at = :now,
+        status_reason = 'the decline that killed it was none: PortOne shows a payment'
+    FROM attempts a
+    WHERE a.id = ANY(:ids) AND k.id = a.billing_key_id AND k.status = 'dead'
+      AND NOT EXISTS (
+        SELECT FROM attempts o WHERE o.billing_key_id = k.id AND o.status = 'declined' AND o.decline_kind = 'hard')
 """)
 
 _REFUNDED = text("""
@@ -76,6 +95,7 @@ class Adoption:
     period: BillingPeriod
     terms: Mapping[str, Any]  # what its charge is opened with, should it be missing
     reason: str
+    as_planned: bool  # the amount is the charge's, or what the plan asks for
 
 
 def subscriptions(session: Session, codes: Iterable[str]) -> Mapping[str, Row[Any]]:
@@ -93,6 +113,31 @@ def adopt(session: Session, adoptions: Sequence[Adoption], *, now: datetime) -> 
     return {row.merchant_uid: row for row in session.execute(_ADOPT, {"rows": as_rows(rows), "now": now})}
 
 
+def open_unpaid(session: Session, adoption: Adoption, *, now: datetime) -> int:
+    """Open the missing charge of a payment with another amount, as the plan has it; returns its id."""
+    terms = adoption.terms
+    row = {
+        "subscription_id": adoption.subscription_id,
+        "period_start": adoption.period.start,
+        "period_end": adoption.period.end,
+        "amount": terms["plan_amount"],
+        "tax_free": terms["tax_free"],
+        "vat_amount": terms["vat_amount"],
+        "currency": terms["plan_currency"],
+        "order_name": terms["order_name"],
+        "status": ChargeStatus.DUE,
+        "reason": "its period began, and PortOne shows a payment of another amount",
+    }
+    openings.open_charges(session, [row], now=now)
+    known = {"subscription_id": adoption.subscription_id, "period_start": adoption.period.start}
+    return int(session.execute(_CHARGE_ID, known).scalar_one())
+
+
+def revive_keys(session: Session, attempt_ids: Sequence[int], *, now: datetime) -> None:
+    """Let keys live again that a decline had killed which was none."""
+    session.execute(_REVIVE_KEYS, {"ids": list(attempt_ids), "now": now})
+
+
 def note_refunds(session: Session, refunded: Mapping[int, int]) -> None:
     """Write down how much of paid charges PortOne shows as given back, by charge id."""
     rows = [{"charge_id": charge_id, "refunded": amount} for charge_id, amount in refunded.items()]
@@ -102,7 +147,9 @@ def note_refunds(session: Session, refunded: Mapping[int, int]) -> None:
 def _row(adoption: Adoption) -> dict[str, Any]:
     record = adoption.record
     return {
-        **adoption.terms,
+        "order_name": adoption.terms["order_name"],
+        "tax_free": adoption.terms["tax_free"],
+        "vat_amount": adoption.terms["vat_amount"],
         "subscription_id": adoption.subscription_id,
         "period_start": adoption.period.start,
         "period_end": adoption.period.end,

@@ -64,6 +64,8 @@ _DUE = text(f"""
             ELSE other.next_attempt_at <= :now AND other.period_start < c.period_start
           END
       )
+      -- PortOne shows money for it that the books do not have: the sweep, or a person, settles that first.
+      AND NOT EXISTS (SELECT FROM differences d WHERE d.charge_id = c.id AND d.status = 'open')
       AND COALESCE(last.number, 0) < {MAX_NUMBER}
       -- These contradict a claimable charge. Not ours to repair, and they must not stand in everybody's way.
       AND COALESCE(last.status, '') NOT IN ('started', 'unknown', 'paid')

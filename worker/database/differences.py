@@ -50,22 +50,26 @@ _NOTE = text("""
     RETURNING d.id, d.status, xmax = 0 AS is_new
 """)
 
+_LOCK_ATTEMPTS = text("SELECT id FROM attempts WHERE charge_id = ANY(:ids) ORDER BY id FOR UPDATE")
+_LOCK_CHARGES = text("SELECT id FROM charges WHERE id = ANY(:ids) ORDER BY id FOR UPDATE")
+
 _GONE = text("""
     UPDATE differences SET status = 'gone', status_reason = :reason, status_at = :now
     WHERE status = 'open' AND kind = ANY(:kinds) AND merchant_uid = ANY(:merchant_uids)
     RETURNING id
 """)
 
-# Paid here in the window, and not among PortOne's payments. What a person has looked at already is left out.
+# Paid here in the window, and not among PortOne's payments. What a person has looked at already is left out, and what
+# was given back, which stands in another day's list. In no order: should they be many, each has its turn some day.
 _UNSEEN = text("""
     SELECT a.id AS attempt_id, a.charge_id, a.merchant_uid, a.imp_uid, c.amount, c.currency, c.paid_at
     FROM charges c JOIN attempts a ON a.charge_id = c.id AND a.status = 'paid'
-    WHERE c.paid_at >= :since AND c.paid_at < :until
+    WHERE c.paid_at >= :since AND c.paid_at < :until AND c.refunded < c.amount
       AND NOT EXISTS (SELECT FROM unnest(CAST(:seen AS text[])) AS seen (imp_uid) WHERE seen.imp_uid = a.imp_uid)
       AND NOT EXISTS (
         SELECT FROM differences d
         WHERE d.kind = 'not_there' AND d.merchant_uid = a.merchant_uid AND d.status = 'resolved')
-    ORDER BY a.id
+    ORDER BY random()
 """)
 
 
@@ -107,6 +111,12 @@ def note(session: Session, noted: Iterable[Noted], *, now: datetime) -> int:
     return sum(row.is_new and row.status == DifferenceStatus.OPEN for row in written)
 
 
+def lock(session: Session, charge_ids: Sequence[int]) -> None:
+    """Lock charges with their attempts, in the order in which a write-back does, until the transaction ends."""
+    session.execute(_LOCK_ATTEMPTS, {"ids": list(charge_ids)})
+    session.execute(_LOCK_CHARGES, {"ids": list(charge_ids)})
+
+
 def gone(
     session: Session, merchant_uids: Sequence[str], kinds: Iterable[DifferenceKind], *, reason: str, now: datetime
 ) -> int:
@@ -124,9 +134,10 @@ def of_payment(
     kind: DifferenceKind, record: PaymentRecord, books: Books, parts: MerchantUid, written: Row[Any] | None = None
 ) -> Noted:
     """Make the difference of a payment; `written` holds charge and attempt when the sweep has written them just now."""
+    repaired = kind is DifferenceKind.REFUNDED_THERE or (kind in REPAIRABLE and written is not None)
     return Noted(
         kind=kind,
-        status=DifferenceStatus.REPAIRED if kind in REPAIRABLE else DifferenceStatus.OPEN,
+        status=DifferenceStatus.REPAIRED if repaired else DifferenceStatus.OPEN,
         said=SENTENCES[kind],
         merchant_uid=record.merchant_uid,
         imp_uid=record.imp_uid,

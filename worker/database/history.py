@@ -34,7 +34,8 @@ _CHARGE = text(f"""
                 WHEN 'charging' THEN EXISTS (
                     SELECT FROM attempts a WHERE a.charge_id = other.id AND a.status = 'started')
                 ELSE other.next_attempt_at <= :now AND other.period_start < c.period_start
-              END) AS first_charge_id
+              END) AS first_charge_id,
+           (SELECT min(d.id) FROM differences d WHERE d.charge_id = c.id AND d.status = 'open') AS difference_id
     FROM charges c
     JOIN subscriptions s ON s.id = c.subscription_id
     JOIN plans p ON p.id = s.plan_id

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from worker.differences import DifferenceKind
 from worker.invariants import MOST_DEFERRALS
 
 STOPPED = "stopped:"
@@ -17,8 +18,19 @@ STOPPED = "stopped:"
 _PAID_LATELY = "c.paid_at >= :recent AND c.status = 'paid'"
 _OPEN = "c.status IN ('due', 'charging', 'past_due')"
 
-# What a person is asked about, or has decided, is no news.
-_KNOWN = "EXISTS (SELECT FROM differences d WHERE d.charge_id = c.id AND d.status IN ('open', 'resolved'))"
+
+def _explained(*kinds: DifferenceKind) -> str:
+    """Give the condition that a person is asked about just this of the charge, or has decided it: it is no news then.
+
+    A difference of another kind explains nothing. Who resolves an unresolved attempt settles it, so that nothing of it
+    is left to be explained.
+    """
+    named = ", ".join(f"'{kind.value}'" for kind in kinds)
+    return f"""EXISTS (
+            SELECT FROM differences d
+            WHERE d.charge_id = c.id AND d.kind IN ({named})
+              AND (d.status = 'open' OR d.status = 'resolved' AND d.kind <> '{DifferenceKind.UNRESOLVED}'))"""
+
 
 # While a holding sweep stands nothing is opened and nothing claimed; afterwards that takes its time.
 _HELD = "EXISTS (SELECT FROM sweeps w WHERE w.holds_claims AND (w.finished_at IS NULL OR w.finished_at > {since}))"
@@ -29,19 +41,20 @@ QUERIES: Mapping[str, str] = {
         SELECT DISTINCT c.id FROM attempts later JOIN charges c ON c.id = later.charge_id
         WHERE later.status = 'paid' AND later.number > 1 AND EXISTS (
             SELECT FROM attempts a WHERE a.charge_id = c.id AND a.status = 'paid' AND a.number < later.number)
-          AND NOT {_KNOWN}
+          AND NOT {_explained(DifferenceKind.PAID_TWICE)}
     """,
     # What pays a charge pays its attempt, in one statement; where that was settled otherwise, a difference is noted.
     "paid_charge_has_a_paid_attempt": f"""
         SELECT c.id FROM charges c
         WHERE {_PAID_LATELY} AND NOT EXISTS (
             SELECT FROM attempts a WHERE a.charge_id = c.id AND a.status IN ('paid', 'started', 'unknown'))
-          AND NOT {_KNOWN}
+          AND NOT {_explained(DifferenceKind.MISSING_HERE, DifferenceKind.DECLINED_HERE, DifferenceKind.UNRESOLVED)}
     """,
     # An attempt and its charge become paid in one statement; where the charge is void already, a difference is noted.
     "paid_attempt_pays_its_charge": f"""
         SELECT a.id FROM charges c JOIN attempts a ON a.charge_id = c.id AND a.status = 'paid'
-        WHERE ({_OPEN} OR c.status IN ('uncollectible', 'void') AND c.status_at >= :recent) AND NOT {_KNOWN}
+        WHERE ({_OPEN} OR c.status = 'uncollectible' AND c.status_at >= :recent
+               OR c.status = 'void' AND c.status_at >= :recent AND NOT {_explained(DifferenceKind.NOT_OWED)})
     """,
     # Periods follow one another; a pause moves the next one on, never back. What was skipped is void, and not owed.
     "periods_do_not_overlap": f"""
@@ -129,14 +142,17 @@ QUERIES: Mapping[str, str] = {
           AND NOT {_HELD.format(since=":opening")} AND NOT EXISTS (
             SELECT FROM charges c WHERE c.subscription_id = s.id AND c.created_at >= :opening)
     """,
-    # Seen as the claim sees it: subscription and key are good, nothing is stopped or held, and no other charge of the
-    # subscription goes first. All of that must have been so for a while: a change of key or a resumption is news.
+    # Seen as the claim sees it: subscription and key are good, nothing is stopped or held, no difference of it waits
+    # for a person, and no other charge of the subscription goes first. All of that must have been so for a while: a
+    # change of key, a resumption or a decision is news.
     "due_charge_is_claimed": f"""
         SELECT c.id FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
         JOIN billing_keys k ON k.id = s.billing_key_id
         WHERE c.status IN ('due', 'past_due') AND c.next_attempt_at < :claiming AND c.status_at < :claiming
           AND s.status IN ('trialing', 'active', 'past_due') AND k.status = 'active' AND k.status_at < :claiming
           AND NOT {_HELD.format(since=":claiming")}
+          AND NOT EXISTS (
+            SELECT FROM differences d WHERE d.charge_id = c.id AND (d.status = 'open' OR d.status_at > :claiming))
           AND NOT EXISTS (SELECT FROM stops h WHERE h.scope IN ('all', k.pg))
           AND NOT EXISTS (
             SELECT FROM heartbeats h WHERE h.name IN ('{STOPPED}all', '{STOPPED}' || k.pg) AND h.seen_at > :claiming)

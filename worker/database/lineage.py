@@ -28,6 +28,15 @@ _STANDING = text("""
     FROM lineage
 """)
 
+# A clock that was ahead, or a worker that looked before anybody knew of the restore, must not hide what lies before.
+_LAST_WORK = text("""
+    SELECT LEAST(
+        (SELECT max(started_at) FROM attempts),
+        (SELECT max(at) FROM audit WHERE entity IN ('charge', 'attempt'))) AS at
+""")
+
+_LOCKED = text("SELECT seen_at FROM lineage FOR UPDATE")
+
 _TOUCH = text("""
     UPDATE lineage SET seen_at = :now, identity = database_identity(), mode = :mode, prefix = :prefix
     WHERE seen_at = :seen_at AND identity = :identity
@@ -52,6 +61,7 @@ class Watch:
     mode: str
     prefix: str
     gap: timedelta
+    gap_wait: timedelta  # how long charging is held after a gap, besides comparing; money may be on its way
     quiet_period: timedelta
 
 
@@ -67,19 +77,23 @@ def goes_on(session: Session, watch: Watch, *, now: datetime) -> bool:
         _hold(session, row, watch, now=now, until=now + watch.quiet_period, reason="restored")
         return False
     if now - row.seen_at > watch.gap:
-        _hold(session, row, watch, now=now, until=now, reason="gap")
+        _hold(session, row, watch, now=now, until=now + watch.gap_wait, reason="gap")
         return False
-    if now - row.seen_at > TOUCH_EVERY or row.mode is None:
+    if abs(now - row.seen_at) > TOUCH_EVERY or row.mode is None:
         _touch(session, row, watch, now)
     return not row.held
 
 
-def declare_restored(session: Session, watch: Watch, *, now: datetime) -> int:
-    """Hold everything as for a restored copy, on a person's word, and return the sweep; one under way is kept."""
+def declare_restored(session: Session, watch: Watch, *, now: datetime, since: datetime | None = None) -> int:
+    """Hold everything as for a restored copy, on a person's word, and return the sweep; one under way is kept.
+
+    It compares from `since`, or from the last work that the database knows of.
+    """
+    session.execute(_LOCKED)
     row = session.execute(_STANDING).one()
-    if (known := session.scalar(_RESTORED)) is not None:
+    if since is None and (known := session.scalar(_RESTORED)) is not None:
         return int(known)
-    _hold(session, row, watch, now=now, until=now + watch.quiet_period, reason="restored")
+    _hold(session, row, watch, now=now, until=now + watch.quiet_period, reason="restored", since=since)
     return int(session.execute(_RESTORED).scalar_one())
 
 
@@ -103,10 +117,20 @@ def check_owner(mode: str | None, prefix: str | None, watch: Watch) -> None:
         )
 
 
-def _hold(session: Session, row: Row[Any], watch: Watch, *, now: datetime, until: datetime, reason: str) -> None:
+def _hold(
+    session: Session,
+    row: Row[Any],
+    watch: Watch,
+    *,
+    now: datetime,
+    until: datetime,
+    reason: str,
+    since: datetime | None = None,
+) -> None:
     if not _touch(session, row, watch, now):
         return  # somebody else has noticed at the same moment
-    since = min(row.seen_at, now) - MARGIN
+    last_work = session.execute(_LAST_WORK).scalar()
+    since = min(filter(None, (row.seen_at, now, last_work, since))) - MARGIN
     sweeps.begin(session, reason=reason, holds_claims=True, since=since, until=until, now=now)
     log.warning(
         "nothing is charged until PortOne's payments were compared with the books",

@@ -25,12 +25,20 @@ _WAITING_FOR_KEY = """
     WHERE s.billing_key_id IS NULL AND c.status IN ('due', 'past_due')
 """
 
-# Every charge is in one row at most: one that waits for a key is not due, whatever its time.
+# Every charge is in one row at most: one that waits for a key is not due, whatever its time, and one with a difference
+# waits for nothing but a person.
 _COUNTS = text(f"""
-    WITH waiting AS MATERIALIZED ({_WAITING_FOR_KEY}),
+    WITH disputed AS MATERIALIZED (
+        SELECT DISTINCT charge_id AS id FROM differences WHERE status = 'open' AND charge_id IS NOT NULL
+    ),
+    waiting AS MATERIALIZED (
+        SELECT w.id, w.status_at FROM ({_WAITING_FOR_KEY}) w
+        WHERE NOT EXISTS (SELECT FROM disputed d WHERE d.id = w.id)
+    ),
     ready AS NOT MATERIALIZED (
         SELECT c.status, c.next_attempt_at, c.first_declined_at, c.status_at FROM charges c
         WHERE c.status IN ('due', 'past_due') AND NOT EXISTS (SELECT FROM waiting w WHERE w.id = c.id)
+          AND NOT EXISTS (SELECT FROM disputed d WHERE d.id = c.id)
     ),
     needs_person AS (
         SELECT found_at AS since FROM differences WHERE status = 'open'

@@ -116,7 +116,7 @@ class PortOneGateway:
         except Refused as error:
             return RefundRefused(error.answer)
         except NotSent as error:
-            return RefundRefused(Answer(message=str(error)))
+            return RefundRefused(Answer(message=str(error)), sent=False)
         except NoAnswer as error:
             return LookUpFailed(error.answer)
         except TimeoutError:

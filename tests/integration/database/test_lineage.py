@@ -18,7 +18,7 @@ from worker.database.lineage import TOUCH_EVERY, Watch, WrongDatabase, goes_on
 from worker.database.session import Sessions, create_database_engine, session_factory
 
 NOW = datetime(2026, 1, 5, 3, 0, tzinfo=UTC)
-WATCH = Watch(mode="sandbox", prefix="again", gap=timedelta(minutes=5), quiet_period=timedelta(minutes=30))
+WATCH = Watch(mode="sandbox", prefix="again", gap=timedelta(minutes=5), gap_wait=timedelta(0), quiet_period=timedelta(minutes=30))
 
 
 def look(sessions: Sessions, *, now: datetime = NOW, watch: Watch = WATCH) -> bool:

@@ -22,7 +22,13 @@ CREATE FUNCTION database_identity() RETURNS text LANGUAGE sql STABLE AS $$
         CAST('attempts'::regclass AS oid))
 $$
 """
-LINEAGE = "INSERT INTO lineage (identity, seen_at) SELECT database_identity(), clock_timestamp()"
+
+# An older version's backup may have been restored just now: when it was last seen, and its prefix, are in its rows.
+LINEAGE = """
+INSERT INTO lineage (identity, seen_at, prefix)
+SELECT database_identity(), COALESCE((SELECT max(seen_at) FROM heartbeats), clock_timestamp()),
+       (SELECT left(merchant_uid, -30) FROM attempts ORDER BY id DESC LIMIT 1)
+"""
 
 # Money that PortOne shows is no opinion: it makes a declined attempt paid, and an uncollectible charge.
 FINAL = """
