@@ -43,9 +43,10 @@ class PaymentRecord:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Every record PortOne has under one merchant_uid, newest first; none is an answer too."""
+    """Every record PortOne has under one merchant_uid, newest first, or of a window; none is an answer too."""
 
     records: tuple[PaymentRecord, ...]
+    skipped: int = 0  # of a window: so many payments more, which could not be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,18 @@ class LookUpFailed:
     """PortOne gave no usable answer, so nothing was learnt."""
 
     answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class ListChanged(LookUpFailed):
+    """A list changed while it was read, so that payments may have slipped from page to page. A shorter one may not."""
+
+
+@dataclass(frozen=True, slots=True)
+class TooMany:
+    """A window holds more payments than were asked for; none of them was kept."""
+
+    total: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,10 +112,13 @@ class Gateway(Protocol):
     async def look_up(self, merchant_uid: str) -> Found | LookUpFailed:
         """Read everything PortOne has under one merchant_uid."""
 
-    async def payments(self, status: str, *, since: datetime, until: datetime, pause: float) -> Found | LookUpFailed:
+    async def payments(
+        self, status: str, *, since: datetime, until: datetime, pause: float, most: int | None = None
+    ) -> Found | TooMany | LookUpFailed:
         """Read every payment of a status in a window of at most 90 days, oldest start first; all of it or nothing.
 
-        `pause` is the time in seconds to leave between two pages.
+        `pause` is the time in seconds to leave before each page. When there are more than `most`, one page is read. A
+        payment that cannot be read is counted and left out: the account may be shared, and most such are a stranger's.
         """
 
     async def refund(self, refund: Refund) -> PaymentRecord | RefundRefused | LookUpFailed:

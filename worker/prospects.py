@@ -92,10 +92,8 @@ def _obstacle(standing: Standing) -> str | None:
         return f"Its subscription is {standing.subscription}, so it is not charged."
     if standing.difference_id is not None:
         return f"It waits for a person: see `again review show {standing.difference_id}`."
-    if standing.key is None:
-        return f"Its subscription has no billing key; it waits for one: {_key_command(standing)}."
     if standing.key is not BillingKeyStatus.ACTIVE:
-        return f"Its billing key is {standing.key}; it waits for another one: {_key_command(standing)}."
+        return _without_key(standing)
     if standing.stop_scope is not None:
         return (
             f"Charging is stopped ({standing.stop_scope}: {standing.stop_reason}); "
@@ -104,6 +102,12 @@ def _obstacle(standing: Standing) -> str | None:
     if standing.attempt is not None and standing.attempt.number >= MAX_NUMBER:
         return f"It had {MAX_NUMBER} attempts, more than any calendar; a person has to look at it."
     return None
+
+
+def _without_key(standing: Standing) -> str:
+    if standing.key is None:
+        return f"Its subscription has no billing key; it waits for one: {_key_command(standing)}."
+    return f"Its billing key is {standing.key}; it waits for another one: {_key_command(standing)}."
 
 
 def _key_command(standing: Standing) -> str:

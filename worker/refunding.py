@@ -44,7 +44,7 @@ async def give_back(
 
 
 def _is_certain(refusal: RefundRefused, payment: PaymentRecord) -> bool:
-    """Say whether nothing was given back by a refund for certain: a time-out behind the PG, or "already", proves nothing."""
+    """Say whether nothing was given back by it for certain. A time-out behind the PG, or "already", proves nothing."""
     if not refusal.sent:
         return True
     pg = str(payment.raw.get("pg_provider") or "")

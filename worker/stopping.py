@@ -51,6 +51,15 @@ def wait_for_claims(sessions: Sessions, scope: str, *, patience: timedelta = PAT
 
     Raises Refused when one does not end, with who it is; the switch stays set.
     """
+    _wait_for_claims(sessions, f"The switch is set ({scope})", "again stop", patience)
+
+
+def wait_while_held(sessions: Sessions, *, patience: timedelta = PATIENCE) -> None:
+    """Wait until no claim is under way that may not have seen that a sweep holds charging. Raises Refused likewise."""
+    _wait_for_claims(sessions, "Charging is held", "again sweep --restored", patience)
+
+
+def _wait_for_claims(sessions: Sessions, standing: str, command: str, patience: timedelta) -> None:
     try:
         with sessions.begin() as session:
             stops.await_claims(session, patience=patience)
@@ -60,9 +69,9 @@ def wait_for_claims(sessions: Sessions, scope: str, *, patience: timedelta = PAT
         with sessions() as session:
             pids = ", ".join(map(str, stops.claims_under_way(session)))
         raise Refused(
-            f"The switch is set ({scope}), and nothing new is claimed; but a claim under way does not end "
+            f"{standing}, and nothing new is claimed; but a claim under way does not end "
             f"(PostgreSQL pid {pids or 'unknown'}), and may still charge what it has taken. End that worker, or "
-            "`SELECT pg_terminate_backend(pid)`, and run `again stop` once more."
+            f"`SELECT pg_terminate_backend(pid)`, and run `{command}` once more."
         ) from None
 
 

@@ -9,7 +9,7 @@ given back.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from time import monotonic
@@ -17,22 +17,22 @@ from time import monotonic
 import structlog
 
 from worker.clock import Clock
-from worker.comparing import MONEY_MOVED, compare_page, compare_window
+from worker.comparing import compare_page, compare_window
 from worker.database import sweeps
 from worker.database.session import Sessions
 from worker.database.sweeps import Counts, Taken
-from worker.gateway import Gateway, LookUpFailed, PaymentRecord
+from worker.gateway import Found, Gateway, ListChanged, LookUpFailed, PaymentRecord, TooMany
+from worker.sweep_windows import Window, Windows, read_window
 
-WINDOW = timedelta(days=1)
-NARROWEST, WIDEST = timedelta(hours=1), timedelta(days=30)
-"""A step of a sweep, and how far it may adapt to what it meets; PortOne allows 90 days (documented)."""
-
-FEW, MANY = 1_000, 20_000
-"""So many payments in a window make the next one wider, or narrower: a window is held in memory, and repeated whole."""
-
-PAGE = 500
+PAGE = 500  # payments that are compared in one transaction
 LEASE = timedelta(minutes=10)
 """How long a sweep is ours without a sign of life: longer than any window takes."""
+
+BACK_OFF = timedelta(minutes=1)
+"""So long a sweep whose list could not be read is left alone: another may be readable."""
+
+TIME_SPENT, STOPPING = "time budget spent", "worker stops"
+NOT_READ = "list not read"
 
 log = structlog.get_logger()
 
@@ -44,8 +44,8 @@ class SweepPolicy:
     every: timedelta
     span: timedelta
     pause: float  # in seconds, before each request
-    # A younger payment that PortOne does not show is not missed yet, and may show so much later: every window begins
-    # a quiet period before the last one's end.
+    # A younger payment that PortOne does not show is not missed yet, and may show so much later: what was younger when
+    # its window was read is read again.
     quiet_period: timedelta
     prefix: str
 
@@ -63,12 +63,15 @@ class Swept:
     repaired: int
     found: int
     ended: str
+    failure: str  # why the last list that was asked for could not be read; empty when it could
 
     def summary(self) -> dict[str, object]:
         return asdict(self)
 
 
-NOTHING_TO_DO = Swept(None, "", "", finished=False, payments=0, strangers=0, repaired=0, found=0, ended="nothing due")
+NOTHING_TO_DO = Swept(
+    None, "", "", finished=False, payments=0, strangers=0, repaired=0, found=0, ended="nothing due", failure=""
+)
 
 
 async def sweep(
@@ -92,12 +95,21 @@ async def sweep(
     def over() -> bool:
         return stopping() or monotonic() - started >= budget.total_seconds()
 
+    ended = NOT_READ
     try:
-        ended = await run.walk(over)
+        ended = await run.walk(over, stopping)
     finally:
-        await asyncio.to_thread(_leave, sessions, taken, clock())
+        # Somebody who waits for one sweep looks at that one only.
+        back_off = BACK_OFF if ended == NOT_READ and only is None else timedelta(0)
+        await asyncio.to_thread(_leave, sessions, taken, clock(), back_off)
     swept = Swept(
-        taken.id, taken.reason, run.position.isoformat(), finished=run.finished, ended=ended, **asdict(run.counts)
+        taken.id,
+        taken.reason,
+        run.position.isoformat(),
+        finished=run.finished,
+        ended=ended,
+        failure=run.failure,
+        **asdict(run.counts),
     )
     if run.finished or swept.repaired or swept.found:
         log.info("swept", **swept.summary())
@@ -110,56 +122,74 @@ class _Run:
     def __init__(self, sessions: Sessions, gateway: Gateway, clock: Clock, policy: SweepPolicy, taken: Taken) -> None:
         self._sessions, self._gateway, self._clock = sessions, gateway, clock
         self._policy, self._taken = policy, taken
-        self.position, self.finished, self.counts = taken.position, False, Counts()
-        self._width, self._ours = WINDOW, True
+        self.finished, self.counts, self.failure = False, Counts(), ""
+        self._windows = Windows(
+            position=taken.position,
+            until=taken.until,
+            begun_at=taken.started_at,
+            quiet_period=policy.quiet_period,
+            pause=policy.pause,
+        )
 
-    async def walk(self, over: Callable[[], bool]) -> str:
+    @property
+    def position(self) -> datetime:
+        return self._windows.position
+
+    async def walk(self, over: Callable[[], bool], stopping: Callable[[], bool]) -> str:
         """Go on window by window; says why it ended."""
         while not self.finished:
             if over():
-                return "time budget spent"
-            end = min(self.position + self._width, self._taken.until, self._clock())
-            failed = await self._window(self.position - self._policy.quiet_period, end)
-            if failed is not None:
-                log.warning("sweep waits: PortOne's list could not be read", reason=failed.answer.message)
-                return "list not read"
-            if not self._ours:
+                return TIME_SPENT
+            read_at = self._clock()
+            window, found = await self._read(read_at, stopping)
+            if isinstance(found, TooMany):
+                return STOPPING
+            if isinstance(found, LookUpFailed):
+                self.failure = found.answer.message or NOT_READ
+                if not isinstance(found, ListChanged):
+                    log.warning("sweep waits: PortOne's list could not be read", reason=self.failure)
+                    return NOT_READ
+                self._windows.narrow()
+                continue
+            moved = await self._compare(window, found)
+            if moved is None:
                 return "no longer ours"
-            self.position = end
+            self.finished, self.failure = moved, ""
+            self._windows.passed(window, read_at=read_at, payments=len(found.records) + found.skipped)
             now = self._clock()
-            if not self.finished and end >= now - self._policy.quiet_period and now < self._taken.until:
+            if not self.finished and window.until >= now - self._policy.quiet_period and now < self._taken.until:
                 return "up to date; its end is still ahead"
         return "finished"
 
-    async def _window(self, since: datetime, until: datetime) -> LookUpFailed | None:
-        """Compare one window, whole or not at all; then move on."""
-        payments: list[PaymentRecord] = []
-        for status in MONEY_MOVED:
-            found = await self._gateway.payments(status, since=since, until=until, pause=self._policy.pause)
-            if isinstance(found, LookUpFailed):
-                return found
-            payments += found.records
-        if len(payments) < FEW:
-            self._width = min(2 * self._width, WIDEST)
-        elif len(payments) > MANY:
-            self._width = max(self._width / 4, NARROWEST)
-        counts = await asyncio.to_thread(self._compare, payments)
+    async def _read(
+        self, now: datetime, stopping: Callable[[], bool]
+    ) -> tuple[Window, Found | TooMany | LookUpFailed]:
+        """Read the next window, narrowed until it holds few enough: a few requests, or each run would find out anew."""
+        while True:
+            window = self._windows.following(now)
+            found = await read_window(self._gateway, window, pause=self._policy.pause)
+            if not isinstance(found, TooMany) or stopping():
+                return window, found
+            self._windows.narrow(found.total)
+
+    async def _compare(self, window: Window, found: Found) -> bool | None:
+        """Compare a window and move on; True at the end, None when the sweep is no longer ours."""
+        counts = Counts(payments=found.skipped, strangers=found.skipped)
+        counts += await asyncio.to_thread(self._compare_pages, found.records)
         counts += await compare_window(
             self._sessions,
             self._gateway,
-            seen=payments,
-            since=since,
-            until=min(until, self._clock() - self._policy.quiet_period),
+            seen=found.records,
+            since=window.since,
+            until=min(window.until, self._clock() - self._policy.quiet_period),
             pause=self._policy.pause,
             prefix=self._policy.prefix,
             now=self._clock(),
         )
-        moved = await asyncio.to_thread(self._advance, until, counts)
-        self.finished, self._ours = bool(moved), moved is not None
         self.counts += counts
-        return None
+        return await asyncio.to_thread(self._advance, window.until, counts)
 
-    def _compare(self, payments: list[PaymentRecord]) -> Counts:
+    def _compare_pages(self, payments: Sequence[PaymentRecord]) -> Counts:
         counts = Counts()
         for start in range(0, len(payments), PAGE):
             page = payments[start : start + PAGE]
@@ -180,6 +210,6 @@ def _take(sessions: Sessions, now: datetime, policy: SweepPolicy, only: int | No
         return sweeps.take(session, now=now, lease=LEASE, only=only)
 
 
-def _leave(sessions: Sessions, taken: Taken, now: datetime) -> None:
+def _leave(sessions: Sessions, taken: Taken, now: datetime, back_off: timedelta) -> None:
     with sessions.begin() as session:
-        sweeps.leave(session, taken.id, now=now)
+        sweeps.leave(session, taken.id, now=now, back_off=back_off)

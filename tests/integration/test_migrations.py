@@ -22,6 +22,16 @@ def test_every_migration_can_be_undone_and_done_again(engine: Engine):
     assert migrations.current(engine) == migrations.newest()
 
 
+def test_a_database_of_before_is_as_old_as_its_last_heartbeat(engine: Engine):
+    migrations.downgrade(engine, "0001")
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO heartbeats (name, seen_at) VALUES ('again.charge', '2026-01-01T00:00Z')"))
+    migrations.upgrade(engine)
+    with engine.connect() as connection:
+        (row,) = connection.execute(text("SELECT seen_at = '2026-01-01T00:00Z' AS as_old, mode, prefix FROM lineage"))
+    assert tuple(row) == (True, None, None)
+
+
 def test_migrating_twice_changes_nothing(engine: Engine):
     migrations.upgrade(engine)
     assert migrations.current(engine) == migrations.newest()

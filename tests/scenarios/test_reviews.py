@@ -13,6 +13,8 @@ from worker import process
 from worker.decisions import plan
 from worker.gateway import Found, Gateway, LookUpFailed, PaymentRecord, Refund, RefundRefused
 from worker.outcomes import Answer
+from worker.portone.client import PortOneClient
+from worker.portone.errors import NotReached
 from worker.portone.gateway import PortOneGateway
 from worker.refusals import Refused
 from worker.reviewing import Resolved, Review
@@ -320,6 +322,28 @@ def test_who_names_the_payment_that_the_books_count_finds_the_refund_on_the_char
     assert kept(world) == 9900
 
 
+def test_the_second_payment_is_not_given_back_when_the_first_was_already(world: World, sandbox: RunningSandbox):
+    ours, second = paid_twice(world, sandbox)
+    person = Reviewer(world)
+    world.portone.cancel_in_console(ours)
+    with pytest.raises(Refused, match="nothing would be left for the period"):
+        person.resolve(Decision.REFUND)
+    assert (kept(world), cancels(world)) == (9900, 0)
+    named = person.resolve(Decision.REFUND, imp_uid=second)  # nothing of the period was to be kept
+    assert "Nothing is left for the period then." in named.said
+    assert (kept(world), named.open) == (0, False)
+
+
+def test_what_was_given_back_between_asking_and_agreeing_is_noticed(world: World, sandbox: RunningSandbox):
+    ours, _ = paid_twice(world, sandbox)
+    person = Reviewer(world)
+    step = person.agree(Decision.REFUND)
+    world.portone.cancel_in_console(ours)
+    with pytest.raises(Refused, match="nothing would be left for the period"):
+        person.do(step)
+    assert kept(world) == 9900
+
+
 def test_keeping_both_payments_takes_a_note_and_stays_decided(world: World, sandbox: RunningSandbox):
     paid_twice(world, sandbox)
     Reviewer(world).resolve(Decision.ACCEPT)
@@ -431,17 +455,71 @@ def test_a_refund_that_portone_refuses_leaves_everything_as_it_was(
 ):
     paid_twice(world, sandbox)
     person = Reviewer(world)
-
-    async def refuse(_: PortOneGateway, __: Refund) -> RefundRefused:
-        return RefundRefused(Answer(message="취소 가능한 미정산 금액이 부족합니다"))
-
     with monkeypatch.context() as refusing:
-        refusing.setattr(PortOneGateway, "refund", refuse)
+        _refuse(refusing, "취소 가능한 미정산 금액이 부족합니다")
         with pytest.raises(Refused, match="미정산 금액이 부족합니다"):
             person.resolve(Decision.REFUND)
     assert world.differences() == [("paid_twice", "open")]
     person.resolve(Decision.ACCEPT)  # no refund is under way
     assert kept(world) == 19800
+
+
+UNSURE = [
+    # refusals after which the money may be on its way back all the same
+    "[CC98] VAN 응답 없음",
+    "PG사 통신 중 오류가 발생하였습니다",
+    "Request timeout",
+    "[3008] 시스템 오류",  # a code that KCP's tables class as unclear
+    "이미 취소된 거래입니다",
+]
+
+
+@pytest.mark.parametrize("message", UNSURE)
+def test_a_refusal_that_leaves_it_open_keeps_the_refund_begun(
+    world: World, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch, message: str
+):
+    ours, second = paid_twice(world, sandbox, pg="kcp_billing")
+    person = Reviewer(world)
+    with monkeypatch.context() as refusing:
+        _refuse(refusing, message)
+        with pytest.raises(Refused, match=f"Whether {second} was given back is not clear .*shows 0 KRW as given back"):
+            person.resolve(Decision.REFUND)
+    for decision, named in ((Decision.ACCEPT, None), (Decision.REFUND, ours)):
+        with pytest.raises(Refused, match="may still be under way"):
+            person.resolve(decision, imp_uid=named)
+    person.resolve(Decision.REFUND)
+    assert {each["imp_uid"]: each["refunded"] for each in payments(world)} == {ours: 0, second: 9900}
+
+
+def test_a_certain_refusal_of_the_repetition_says_nothing_of_the_refund_before_it(
+    world: World, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+):
+    paid_twice(world, sandbox)
+    person = Reviewer(world)
+    with monkeypatch.context() as refusing:
+        for message in ("Request timeout", "취소 가능한 미정산 금액이 부족합니다"):
+            _refuse(refusing, message)
+            with pytest.raises(Refused):
+                person.resolve(Decision.REFUND)
+    with pytest.raises(Refused, match="may still be under way"):
+        person.resolve(Decision.ACCEPT)
+
+
+def test_a_refund_that_was_never_sent_gives_nothing_back_and_is_not_called_refused(
+    world: World, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+):
+    paid_twice(world, sandbox)
+    person = Reviewer(world)
+
+    async def unreachable(*_: object, **__: object) -> PaymentRecord:
+        raise NotReached(str(NotReached.__doc__))
+
+    with monkeypatch.context() as down:
+        down.setattr(PortOneClient, "cancel", unreachable)
+        with pytest.raises(Refused, match=r"PortOne was not reached \(No connection.*nothing was given back"):
+            person.resolve(Decision.REFUND)
+    person.resolve(Decision.ACCEPT)  # no refund is under way
+    assert (kept(world), cancels(world)) == (19800, 0)
 
 
 def test_two_people_who_refund_at_once_give_back_once(world: World, sandbox: RunningSandbox):
@@ -474,6 +552,15 @@ def _meanwhile(monkeypatch: pytest.MonkeyPatch, world: World, statement: str, **
         return found
 
     monkeypatch.setattr(PortOneGateway, "look_up", looked_up)
+
+
+def _refuse(monkeypatch: pytest.MonkeyPatch, message: str) -> None:
+    """Let refunds be refused in these words."""
+
+    async def refuse(_: PortOneGateway, __: Refund) -> RefundRefused:
+        return RefundRefused(Answer(http_status=200, code="1", message=message))
+
+    monkeypatch.setattr(PortOneGateway, "refund", refuse)
 
 
 def _lose_answers(monkeypatch: pytest.MonkeyPatch, *, then_down: World | None = None) -> None:

@@ -284,8 +284,44 @@ def test_what_is_given_back_already_moves_nothing_and_settles_the_difference():
     assert "as given back (9,900 KRW)" in back.sentence
 
 
+NOTHING_LEFT = [
+    # what PortOne shows beside the duplicate: the period would be left without any payment
+    [record("cancelled")],
+    [record(cancel_amount=9900)],
+    [record("failed")],
+    [record("ready")],
+    [],  # also when the look-up of the other attempt has failed
+]
+
+
+@pytest.mark.parametrize("others", NOTHING_LEFT)
+def test_the_last_payment_of_a_period_is_given_back_only_to_who_names_it(others):
+    last = case(record(imp_uid=SECOND), *others)
+    assert f"With {SECOND} given back, nothing would be left for the period" in refusal(Decision.REFUND, last)
+    (shown,) = (choice for choice in choices(last) if choice.decision is Decision.REFUND)
+    assert not shown.possible
+    assert "nothing would be left for the period" in shown.sentence
+    named = step(Decision.REFUND, last, imp_uid=SECOND)
+    assert named.refund is not None
+    assert named.sentence.endswith("Nothing is left for the period then.")
+
+
+@pytest.mark.parametrize("kept", [record(), record(cancel_amount=900)])
+def test_a_duplicate_beside_a_payment_that_was_kept_needs_no_name(kept):
+    refunded = step(Decision.REFUND, case(record(imp_uid=SECOND), kept))
+    assert refunded.refund is not None
+    assert "Nothing is left" not in refunded.sentence
+
+
+@pytest.mark.parametrize("kind", [DifferenceKind.NOT_OWED, DifferenceKind.OTHER_AMOUNT, DifferenceKind.NOT_IN_BOOKS])
+def test_a_payment_that_should_not_be_is_given_back_though_it_is_the_only_one(kind):
+    refunded = step(Decision.REFUND, case(record(imp_uid=SECOND), kind=kind, charge=charge(ChargeStatus.VOID)))
+    assert refunded.refund is not None
+    assert "Nothing is left" not in refunded.sentence
+
+
 def test_of_what_was_partly_given_back_the_rest_is():
-    partly = step(Decision.REFUND, case(record(imp_uid=SECOND, cancel_amount=900)))
+    partly = step(Decision.REFUND, case(record(imp_uid=SECOND, cancel_amount=900), record()))
     assert partly.refund is not None
     assert partly.refund.checksum == 9000
     assert "9,000 KRW (the rest of 9,900 KRW)" in partly.sentence
@@ -307,7 +343,7 @@ TAX = [
 
 @pytest.mark.parametrize(("payment", "facts", "tax_free", "expected"), TAX)
 def test_how_much_of_a_refund_is_free_of_tax_is_known_or_asked(payment, facts, tax_free, expected):
-    subject = case(payment, charge=facts)
+    subject = case(payment, record(), charge=facts)
     if isinstance(expected, str):
         assert expected in refusal(Decision.REFUND, subject, tax_free=tax_free)
     else:
@@ -318,7 +354,7 @@ def test_how_much_of_a_refund_is_free_of_tax_is_known_or_asked(payment, facts, t
 
 @pytest.mark.parametrize(("pg", "said"), [("payco", True), ("kakaopay", False)])
 def test_who_gives_a_payco_payment_back_is_told_that_it_is_for_good(pg, said):
-    sentence = step(Decision.REFUND, case(record(imp_uid=SECOND, pg_provider=pg))).sentence
+    sentence = step(Decision.REFUND, case(record(imp_uid=SECOND, pg_provider=pg), record())).sentence
     assert ("cannot be undone" in sentence) is said
 
 
@@ -380,3 +416,7 @@ def test_whatever_portone_shows_no_more_is_given_back_than_is_left(records, kind
         assert refunded.moves_money
         assert 0 < refunded.refund.checksum <= refunded.payment.amount - refunded.payment.cancel_amount
         assert refunded.refund.imp_uid != FIRST or imp_uid == FIRST  # the counted one only by its name
+        if kind is DifferenceKind.PAID_TWICE and imp_uid is None:
+            left = {each.imp_uid for each in records if each.status == "paid" and each.cancel_amount < each.amount}
+            left |= {each.imp_uid for each in records if each.status == "cancelled" and each.cancel_amount}
+            assert left - {refunded.refund.imp_uid}, "nothing is left for the period"

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime, timedelta
-from time import sleep
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli import console, words
-from worker.cli.exits import ExitCode
+from worker.cli import console
 from worker.cli.options import Json
 
 if TYPE_CHECKING:
     from worker.database.watch_models import Sweep
     from worker.runtime import Runtime
 
-POLL_SECONDS = 1.0
+FARTHEST = timedelta(days=3660)
+"""How far back a sweep may begin, as with AGAIN_SWEEP_DAYS."""
 
 
 def sweep(
@@ -27,87 +25,65 @@ def sweep(
     restored: Annotated[
         bool, typer.Option("--restored", help="The database is a restored backup: charge nothing until this has ended.")
     ] = False,
+    release: Annotated[
+        bool, typer.Option("--release", help="Charge again at once, though what holds charging has not ended.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before a release.")] = False,
     *,
     as_json: Json = False,
 ) -> None:
     """Compare every payment that PortOne has with the books: adopt what is missing, name what differs.
 
     Workers do this every day, and by themselves before they charge in a database that was restored. Ctrl-C leaves the
-    rest to them.
+    rest to them. Give --restored a --since when you know that the backup is older than it looks.
     """
     from worker.cli.database import database
-    from worker.database import sweeps
+    from worker.cli.sweep_release import release_holds
+    from worker.cli.sweep_share import follow
 
-    if restored and since is not None:
-        raise typer.BadParameter("a restored database knows itself since when; leave out --since")
+    if release and (restored or since is not None):
+        raise typer.BadParameter("--release ends what holds charging and compares nothing; give it alone")
+    start = None if since is None else _start(since)
     with database(as_json=as_json) as runtime:
-        sweep_id = _begin(runtime, since, restored=restored)
-        with console.live_line("comparing ...", shown=not as_json) as update:
-            try:
-                while (row := _row(runtime, sweep_id)).finished_at is None:
-                    update(_progress(row))
-                    _carry_on(runtime, row)
-            except KeyboardInterrupt:
-                console.complain("Not waited for; a worker carries on, and `again status` shows how far it is.")
-                raise typer.Exit(ExitCode.REFUSED) from None
-        with runtime.sessions() as session:
-            row = sweeps.named(session, sweep_id) or row
-    _print(row, as_json=as_json)
+        if release:
+            return release_holds(runtime, yes=yes, as_json=as_json)
+        _require_past(start, runtime.clock())
+        sweep_id = _begin(runtime, start, restored=restored)
+        row = follow(runtime, sweep_id, shown=not as_json)
+    return _print(row, as_json=as_json)
 
 
-def _begin(runtime: Runtime, since: datetime | None, *, restored: bool) -> int:
+def _start(day: datetime) -> datetime:
+    """Give the instant at which a day begins in Seoul."""
     from schedules.plans import SEOUL
-    from worker.database import lineage, stops, sweeps
-    from worker.stopping import PATIENCE
 
-    now, policy = runtime.clock(), runtime.sweep_policy
+    try:
+        return day.replace(tzinfo=SEOUL).astimezone(UTC)
+    except OverflowError:
+        raise typer.BadParameter(f"--since {day:%Y-%m-%d} is no day on which PortOne had payments") from None
+
+
+def _require_past(start: datetime | None, now: datetime) -> None:
+    if start is None:
+        return
+    if start > now:
+        raise typer.BadParameter("--since lies ahead; give a day that has begun in Seoul")
+    if start < now - FARTHEST:
+        raise typer.BadParameter(f"--since lies more than {FARTHEST.days} days back; give a later day")
+
+
+def _begin(runtime: Runtime, start: datetime | None, *, restored: bool) -> int:
+    from worker.database import lineage, sweeps
+    from worker.stopping import wait_while_held
+
+    now = runtime.clock()
     with runtime.sessions.begin() as session:
         if not restored:
-            start = now - policy.span if since is None else since.replace(tzinfo=SEOUL).astimezone(UTC)
-            start = min(start, now)
-            return sweeps.begin(session, reason="by hand", holds_claims=False, since=start, until=now, now=now)
-        sweep_id = lineage.declare_restored(session, runtime.watch, now=now)
-    with runtime.sessions.begin() as session:
-        stops.await_claims(session, patience=PATIENCE)
+            since = now - runtime.sweep_policy.span if start is None else start
+            return sweeps.begin(session, reason="by hand", holds_claims=False, since=since, until=now, now=now)
+        sweep_id = lineage.declare_restored(session, runtime.watch, now=now, since=start)
+    wait_while_held(runtime.sessions)
     return sweep_id
-
-
-def _carry_on(runtime: Runtime, row: Sweep) -> None:
-    """Do a worker's share; when a worker is at it, or the end is still ahead, wait a moment."""
-    from worker.sweeping import sweep as sweep_payments
-
-    async def share() -> str:
-        gateway = runtime.gateway()
-        try:
-            swept = await sweep_payments(
-                runtime.sessions,
-                gateway,
-                clock=runtime.clock,
-                policy=runtime.sweep_policy,
-                budget=timedelta(seconds=POLL_SECONDS),
-                stopping=lambda: False,
-                only=row.id,
-            )
-        finally:
-            await gateway.aclose()
-        return swept.ended
-
-    if asyncio.run(share()) not in {"time budget spent", "finished"}:
-        sleep(POLL_SECONDS)
-
-
-def _row(runtime: Runtime, sweep_id: int) -> Sweep:
-    from worker.database import sweeps
-
-    with runtime.sessions() as session:
-        row = sweeps.named(session, sweep_id)
-    assert row is not None, "sweeps are never deleted"
-    return row
-
-
-def _progress(row: Sweep) -> str:
-    held = f"; nothing is charged until {words.local(row.until, 'Asia/Seoul')}" if row.holds_claims else ""
-    return f"{row.payments:,} payments compared, up to {words.local(row.position, 'Asia/Seoul')}{held}"
 
 
 def _print(row: Sweep, *, as_json: bool) -> None:

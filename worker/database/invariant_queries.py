@@ -20,16 +20,11 @@ _OPEN = "c.status IN ('due', 'charging', 'past_due')"
 
 
 def _explained(*kinds: DifferenceKind) -> str:
-    """Give the condition that a person is asked about just this of the charge, or has decided it: it is no news then.
-
-    A difference of another kind explains nothing. Who resolves an unresolved attempt settles it, so that nothing of it
-    is left to be explained.
-    """
+    """Give the condition that a person is asked about just this, or has decided it. Other kinds explain nothing."""
     named = ", ".join(f"'{kind.value}'" for kind in kinds)
-    return f"""EXISTS (
-            SELECT FROM differences d
-            WHERE d.charge_id = c.id AND d.kind IN ({named})
-              AND (d.status = 'open' OR d.status = 'resolved' AND d.kind <> '{DifferenceKind.UNRESOLVED}'))"""
+    return f"""EXISTS (SELECT FROM differences d WHERE d.charge_id = c.id AND d.kind IN ({named})
+                    -- who resolves an unresolved attempt settles it
+                    AND (d.status = 'open' OR d.status = 'resolved' AND d.kind <> 'unresolved'))"""
 
 
 # While a holding sweep stands nothing is opened and nothing claimed; afterwards that takes its time.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from worker.database.watch_models import Sweep
@@ -22,12 +23,12 @@ _DAILY_IS_DUE = text("""
     SELECT NOT EXISTS (SELECT FROM sweeps WHERE reason = 'daily' AND (started_at > :after OR finished_at IS NULL))
 """)
 
-# What holds claims comes first.
+# What holds claims comes first; among the others each has its turn, so that one that fails keeps none waiting.
 _TAKE = text("""
     UPDATE sweeps SET lease_until = :lease_until
     WHERE id = (
         SELECT id FROM sweeps WHERE finished_at IS NULL AND lease_until <= :now AND id = COALESCE(:only, id)
-        ORDER BY holds_claims DESC, id LIMIT 1 FOR UPDATE SKIP LOCKED
+        ORDER BY holds_claims DESC, lease_until, id LIMIT 1 FOR UPDATE SKIP LOCKED
     )
     RETURNING id, reason, holds_claims, since, until, position, started_at
 """)
@@ -41,7 +42,15 @@ _ADVANCE = text("""
     RETURNING finished_at IS NOT NULL
 """)
 
-_LEAVE = text("UPDATE sweeps SET lease_until = :now WHERE id = :id AND finished_at IS NULL")
+_LEAVE = text("UPDATE sweeps SET lease_until = :free_at WHERE id = :id AND finished_at IS NULL")
+
+# A sweep that has finished has come to its end: the reason says that this one was not compared so far.
+_RELEASE = text("""
+    UPDATE sweeps
+    SET position = GREATEST(position, until), finished_at = :now, reason = reason || ', released by ' || :by
+    WHERE holds_claims AND finished_at IS NULL
+    RETURNING id
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +115,21 @@ def advance(
     return moved
 
 
-def leave(session: Session, sweep_id: int, *, now: datetime) -> None:
-    """Give a sweep back before its lease ends."""
-    session.execute(_LEAVE, {"id": sweep_id, "now": now})
+def leave(session: Session, sweep_id: int, *, now: datetime, back_off: timedelta = timedelta(0)) -> None:
+    """Give a sweep back before its lease ends, to be taken up again after `back_off`."""
+    session.execute(_LEAVE, {"id": sweep_id, "free_at": now + back_off})
+
+
+def release(session: Session, *, by: str, now: datetime) -> Sequence[int]:
+    """End every sweep that holds charging, wherever it is, and give their ids. Whoever is at one of them loses it."""
+    return session.scalars(_RELEASE, {"by": by, "now": now}).all()
+
+
+def holding(session: Session) -> Sequence[Sweep]:
+    """List the sweeps that hold charging, oldest first."""
+    return session.scalars(
+        select(Sweep).where(Sweep.holds_claims, Sweep.finished_at.is_(None)).order_by(Sweep.id)
+    ).all()
 
 
 def named(session: Session, sweep_id: int) -> Sweep | None:

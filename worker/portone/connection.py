@@ -90,14 +90,17 @@ class Connection:
                 return None
             raise
 
-    async def pages(self, path: str, query: Mapping[str, Any]) -> AsyncIterator[Page]:
-        """Walk through the pages of a list of payments; nothing when PortOne has none."""
+    async def pages(self, path: str, query: Mapping[str, Any], *, skipping: bool = False) -> AsyncIterator[Page]:
+        """Walk through the pages of a list of payments; nothing when PortOne has none.
+
+        With `skipping`, a payment that cannot be read is counted instead of making its page unreadable.
+        """
         number: int | None = 1
         while number is not None:
             envelope = await self.found("GET", path, params={**query, "page": number}, limit=MAX_PAGE_BYTES)
             if envelope is None:
                 return
-            page = _page(envelope)
+            page = _page(envelope, skipping=skipping)
             yield page
             # A page that points at itself or back would never end.
             number = page.next_page if page.next_page is not None and page.next_page > number else None
@@ -181,8 +184,8 @@ def _lifetime(given: Mapping[str, Any]) -> float:
     return min(lifetime, LONGEST_TOKEN_LIFE) if math.isfinite(lifetime) else 0.0
 
 
-def _page(envelope: Envelope) -> Page:
+def _page(envelope: Envelope, *, skipping: bool) -> Page:
     try:
-        return read_page(envelope.response)
+        return read_page(envelope.response, skipping=skipping)
     except Unreadable as error:
         raise NoAnswer(UnknownReason.UNREADABLE, Answer(http_status=200, message=str(error))) from None

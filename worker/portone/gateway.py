@@ -12,11 +12,13 @@ import structlog
 from worker.gateway import (
     ChargeRequest,
     Found,
+    ListChanged,
     LookUpFailed,
     PaymentRecord,
     Refund,
     RefundRefused,
     StillOurs,
+    TooMany,
     always,
 )
 from worker.outcomes import Answer, NotCharged, NotChargedReason, Outcome, Unknown, UnknownReason
@@ -69,8 +71,11 @@ class PortOneGateway:
             return LookUpFailed(Answer(http_status=200, message="PortOne's answer is about another merchant_uid"))
         return Found(tuple(found))
 
-    async def payments(self, status: str, *, since: datetime, until: datetime, pause: float) -> Found | LookUpFailed:
-        return await self._learn(self._listed(status, since, until, pause))
+    async def payments(
+        self, status: str, *, since: datetime, until: datetime, pause: float, most: int | None = None
+    ) -> Found | TooMany | LookUpFailed:
+        pages = self._client.payments_by_status(status, since=since, until=until)
+        return await self._learn(self._listed(pages, pause, most))
 
     async def _learn(self, asking: Coroutine[Any, Any, T]) -> T | LookUpFailed:
         """Ask, and make a value of everything that goes wrong: nothing was learnt then."""
@@ -89,23 +94,28 @@ class PortOneGateway:
         async with asyncio.timeout(self._deadline):
             return await asking
 
-    async def _listed(self, status: str, since: datetime, until: datetime, pause: float) -> Found | LookUpFailed:
+    async def _listed(
+        self, pages: AsyncIterator[Page], pause: float, most: int | None
+    ) -> Found | TooMany | LookUpFailed:
         """Read page after page. A list that changes meanwhile has moved payments between pages: read it anew."""
-        pages = self._client.payments_by_status(status, since=since, until=until)
         records: list[PaymentRecord] = []
-        total = 0
+        total = skipped = 0
         while True:
             await asyncio.sleep(pause)
             page = await self._within_deadline(_next_page(pages))
             if page is None:
                 break
-            if records and page.total != total:
-                return LookUpFailed(Answer(http_status=200, message="the list changed while it was read"))
+            if (records or skipped) and page.total != total:
+                return ListChanged(Answer(http_status=200, message="the list changed while it was read"))
             total = page.total
+            if most is not None and total > most:
+                return TooMany(total)
             records += page.payments
-        if len(records) != total:
-            return LookUpFailed(Answer(http_status=200, message="the pages do not hold what they count"))
-        return Found(tuple(records))
+            skipped += page.skipped
+            _say_lost(page)
+        if len(records) + skipped != total:
+            return ListChanged(Answer(http_status=200, message="the pages do not hold what they count"))
+        return Found(tuple(records), skipped)
 
     async def refund(self, refund: Refund) -> PaymentRecord | RefundRefused | LookUpFailed:
         try:
@@ -130,6 +140,11 @@ class PortOneGateway:
 
 async def _next_page(pages: AsyncIterator[Page]) -> Page | None:
     return await anext(pages, None)
+
+
+def _say_lost(page: Page) -> None:
+    for merchant_uid in page.lost:
+        log.error("a payment of ours in PortOne's list cannot be read, and is not compared", merchant_uid=merchant_uid)
 
 
 def _defect(error: Exception) -> Answer:

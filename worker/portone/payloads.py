@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from worker.gateway import ChargeRequest, PaymentRecord
+from worker.merchant_uid import parse
 from worker.outcomes import Answer
 
 KEPT_FIELDS = frozenset(
@@ -62,6 +63,8 @@ class Page:
     payments: tuple[PaymentRecord, ...]
     total: int
     next_page: int | None
+    skipped: int = 0  # so many more were listed that could not be read
+    lost: tuple[str, ...] = ()  # the merchant_uids of those among them that are made like ours
 
 
 def read_envelope(http_status: int, body: bytes) -> Envelope:
@@ -96,8 +99,11 @@ def read_payment(document: Any) -> PaymentRecord:
     )
 
 
-def read_page(document: Any) -> Page:
-    """Read a page of payments, or raise Unreadable."""
+def read_page(document: Any, *, skipping: bool = False) -> Page:
+    """Read a page of payments, or raise Unreadable; with `skipping`, only for a page and not for a payment.
+
+    Whoever shares the account may have payments that no table of ours foresees, such as those with cents.
+    """
     if not isinstance(document, dict):
         raise Unreadable("not a page of payments")
     following, total, listed = document.get("next"), document.get("total"), document.get("list")
@@ -105,11 +111,28 @@ def read_page(document: Any) -> Page:
         listed = []  # of nothing, the list may be left out (documented as optional)
     if not isinstance(listed, list):
         raise Unreadable("not a page of payments")
+    payments, unread = _read_payments(listed, skipping=skipping)
     return Page(
-        payments=tuple(read_payment(each) for each in listed),
+        payments=tuple(payments),
         total=total if type(total) is int else len(listed),
         next_page=following if type(following) is int and following > 0 else None,
+        skipped=len(unread),
+        lost=tuple(each for each in unread if isinstance(each, str) and parse(each) is not None),
     )
+
+
+def _read_payments(listed: Sequence[Any], *, skipping: bool) -> tuple[list[PaymentRecord], list[Any]]:
+    """Read payments; returns with them what stands as merchant_uid on those that could not be read."""
+    payments: list[PaymentRecord] = []
+    unread: list[Any] = []
+    for each in listed:
+        try:
+            payments.append(read_payment(each))
+        except Unreadable:
+            if not skipping or not isinstance(each, dict):
+                raise
+            unread.append(each.get("merchant_uid"))
+    return payments, unread
 
 
 def again_body(request: ChargeRequest) -> dict[str, Any]:

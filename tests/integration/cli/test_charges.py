@@ -53,6 +53,12 @@ def test_a_charge_that_is_not_there_is_not_shown(refused: Again, charge):
     assert "There is no charge" in refused("charge", "show", charge).said
 
 
+DIFFERENCE = """
+    INSERT INTO differences (kind, status, status_at, merchant_uid, charge_id, evidence, found_at, seen_at)
+    SELECT 'other_amount', '{status}', now(), 'm', id, '{{}}', now(), now() FROM charges
+"""
+
+
 # What a claim would look at is what the sentence speaks of; each row is one reason to wait, made in the database.
 @pytest.mark.parametrize(
     ("obstacle", "expected"),
@@ -68,6 +74,8 @@ def test_a_charge_that_is_not_there_is_not_shown(refused: Again, charge):
         ("INSERT INTO stops VALUES ('kakaopay', 'fire', 'me', now())", "`again start kakaopay`"),
         ("INSERT INTO stops VALUES ('payco', 'fire', 'me', now())", "the next pump run charges it"),  # another PG
         ("UPDATE charges SET next_attempt_at = now() + interval '1 day'", "It is charged on"),
+        (DIFFERENCE.format(status="open"), "It waits for a person: see `again review show 1`."),
+        (DIFFERENCE.format(status="resolved"), "the next pump run charges it"),
     ],
 )
 def test_a_charge_says_why_it_waits(again: Again, subscription: str, tables: Tables, obstacle, expected):

@@ -77,6 +77,28 @@ def test_an_attempt_left_to_a_person_is_counted_once_with_its_difference(
     assert again("status", "--json").document["counts"]["needs_person"]["count"] == 1
 
 
+def test_a_charge_with_a_difference_waits_for_a_person_and_is_counted_once(
+    again: Again, subscription: str, tables: Tables
+):
+    hour = timedelta(hours=1)
+    times = {"due": tables.now, "deferred": tables.now + hour, "past_due": tables.now + hour, "stuck": None}
+    for place, (name, at) in enumerate(times.items()):
+        status = "due" if name in {"due", "deferred"} else "past_due"
+        charge = tables.charge(subscription, status, months_ago=place, next_attempt_at=at)
+        tables.difference(f"m{place}")
+        tables.sql(
+            "UPDATE differences SET charge_id = :charge WHERE merchant_uid = :uid", charge=charge, uid=f"m{place}"
+        )
+    counts = {name: found["count"] for name, found in again("status", "--json").document["counts"].items()}
+    assert {name: count for name, count in counts.items() if count} == {"needs_person": len(times)}
+    tables.sql("UPDATE billing_keys SET status = 'dead'")
+    counts = {name: found["count"] for name, found in again("status", "--json").document["counts"].items()}
+    assert (counts["waiting_for_key"], counts["needs_person"]) == (0, len(times))
+    tables.sql("UPDATE differences SET status = 'resolved', status_at = now()")
+    counts = {name: found["count"] for name, found in again("status", "--json").document["counts"].items()}
+    assert (counts["waiting_for_key"], counts["needs_person"]) == (len(times), 0)
+
+
 def test_invariants_that_did_not_hold_at_the_last_look_are_shown(again: Again, tables: Tables):
     assert again("status", "--json").document["violations"] == []
     assert "Violated" not in again("status").out

@@ -19,6 +19,7 @@ from worker.database import invariants, stops, sweeps
 from worker.database.invariant_queries import QUERIES, STOPPED
 from worker.database.invariants import EXAMPLES, MOST, Broken
 from worker.database.session import Sessions, create_database_engine, session_factory
+from worker.differences import DifferenceKind
 from worker.embedded import Postgres
 from worker.invariants import INVARIANTS, MOST_DEFERRALS, Patience
 from worker.outcomes import (
@@ -249,26 +250,36 @@ def test_damage_breaks_exactly_one_invariant_and_its_id_is_told(name: str, sessi
 
 KNOWN = """
     INSERT INTO differences (kind, status, status_at, merchant_uid, charge_id, evidence, found_at, seen_at)
-    VALUES ('paid_twice', '{status}', :now, 'm', {charge}, '{{}}', :now, :now)
+    VALUES ('{kind}', '{status}', :now, 'm', {charge}, '{{}}', :now, :now)
 """
 
 
-@pytest.mark.parametrize("status", ["open", "resolved"])
-@pytest.mark.parametrize(
-    ("charge", "damage"),
-    [
-        (PAID, AN_ATTEMPT.format(of=PAID)),
-        (SOFT, AN_ATTEMPT.format(of=SOFT)),
-        (PAID, DAMAGE["paid_charge_has_a_paid_attempt"][0]),
-    ],
-)
-def test_what_a_person_is_asked_about_or_has_decided_is_no_news(
-    status: str, charge: int, damage: str, session: Session
+EXPLAINED = [
+    # what is damaged, its charge, and the kinds of difference that explain it
+    (AN_ATTEMPT.format(of=PAID), PAID, {"paid_twice"}),
+    (DAMAGE["paid_charge_has_a_paid_attempt"][0], PAID, {"missing_here", "declined_here", "unresolved"}),
+    (f"UPDATE charges SET status = 'void', paid_at = NULL WHERE id = {PAID}", PAID, {"not_owed"}),
+    (AN_ATTEMPT.format(of=SOFT), SOFT, set()),  # it may be charged again, whatever a person is asked about
+]
+ANSWERED_BY_SETTLING = {"unresolved"}
+
+
+@pytest.mark.parametrize("status", ["open", "resolved", "repaired", "gone"])
+@pytest.mark.parametrize(("damage", "charge", "kinds"), EXPLAINED)
+def test_only_a_difference_about_just_that_explains_what_is_broken(
+    status: str, damage: str, charge: int, kinds: set[str], session: Session
 ):
     session.execute(text(damage), {"now": NOW} if ":now" in damage else {})
-    assert len(look(session)) == 1
-    session.execute(text(KNOWN.format(status=status, charge=charge)), {"now": NOW})
-    assert look(session) == []
+    (broken,) = names(look(session))
+    explaining = set()
+    for kind in DifferenceKind:
+        with session.begin_nested() as one:
+            session.execute(text(KNOWN.format(kind=kind.value, status=status, charge=charge)), {"now": NOW})
+            if broken not in names(look(session)):
+                explaining.add(kind.value)
+            one.rollback()
+    known = {"open": kinds, "resolved": kinds - ANSWERED_BY_SETTLING}
+    assert explaining == known.get(status, set())
 
 
 NOBODYS_FAULT = {
@@ -282,6 +293,8 @@ NOBODYS_FAULT = {
     ),
     "its key is dead": f"UPDATE billing_keys SET status = 'dead' WHERE id = {LATER}",
     "it has a new key": f"UPDATE billing_keys SET status_at = :now WHERE id = {LATER}",
+    "a person is asked about it": KNOWN.format(kind="other_amount", status="open", charge=LATER),
+    "a person has decided about it just now": KNOWN.format(kind="other_amount", status="resolved", charge=LATER),
     "its subscription was resumed just now": "INSERT INTO audit (at, actor, entity, entity_id, to_status, reason) "
     f"VALUES (:now, 'me', 'subscription', {LATER}, 'active', 'back')",
 }
@@ -293,6 +306,15 @@ def test_a_due_charge_that_something_stands_in_the_way_of_is_not_late(why: str, 
     for statement in [*damage.split(";"), NOBODYS_FAULT[why]]:
         session.execute(text(statement), {"now": NOW} if ":now" in statement else {})
     assert look(session) == []
+
+
+def test_a_charge_that_was_decided_about_long_ago_is_late_like_any_other(session: Session):
+    damage, _ = DAMAGE["due_charge_is_claimed"]
+    decided = KNOWN.format(kind="other_amount", status="resolved", charge=LATER)
+    long_ago = "UPDATE differences SET status_at = status_at - interval '2 hours'"
+    for statement in [*damage.split(";"), decided, long_ago]:
+        session.execute(text(statement), {"now": NOW} if ":now" in statement else {})
+    assert names(look(session)) == ["due_charge_is_claimed"]
 
 
 def test_what_is_in_the_middle_of_a_transaction_is_not_seen(healthy: Sessions, session: Session):

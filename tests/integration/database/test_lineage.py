@@ -14,11 +14,13 @@ import pytest
 from sqlalchemy import Connection, Engine, make_url, text
 
 from tests.fixtures.backup import dump, restore
-from worker.database.lineage import TOUCH_EVERY, Watch, WrongDatabase, goes_on
+from worker.database.lineage import TOUCH_EVERY, Watch, WrongDatabase, declare_restored, goes_on
 from worker.database.session import Sessions, create_database_engine, session_factory
 
 NOW = datetime(2026, 1, 5, 3, 0, tzinfo=UTC)
-WATCH = Watch(mode="sandbox", prefix="again", gap=timedelta(minutes=5), gap_wait=timedelta(0), quiet_period=timedelta(minutes=30))
+WATCH = Watch(
+    mode="sandbox", prefix="again", gap=timedelta(minutes=5), gap_wait=timedelta(0), quiet_period=timedelta(minutes=30)
+)
 
 
 def look(sessions: Sessions, *, now: datetime = NOW, watch: Watch = WATCH) -> bool:
@@ -93,6 +95,42 @@ def test_after_a_gap_nothing_is_done_until_the_sweep_has_ended(sessions: Session
     with sessions.begin() as session:
         session.execute(text("UPDATE sweeps SET position = until, finished_at = until"))
     assert look(sessions, now=later)
+
+
+def test_with_real_money_a_gap_waits_for_what_may_be_on_its_way(sessions: Sessions):
+    later = NOW + timedelta(hours=1)
+    assert not look(sessions, now=later, watch=replace(WATCH, gap_wait=WATCH.quiet_period))
+    assert held(sessions) == [("gap", NOW - timedelta(minutes=10), later + WATCH.quiet_period)]
+
+
+def test_a_person_says_that_and_since_when_it_was_restored(sessions: Sessions):
+    since = NOW - timedelta(hours=3)
+    with sessions.begin() as session:
+        declare_restored(session, WATCH, now=NOW, since=since)
+    assert held(sessions) == [("restored", since - timedelta(minutes=10), NOW + WATCH.quiet_period)]
+
+
+def test_a_person_waits_for_a_worker_that_is_looking_just_now(sessions: Sessions):
+    look(sessions)
+    later = NOW + TOUCH_EVERY * 2
+    with ThreadPoolExecutor(1) as pool:
+        with sessions.begin() as worker:
+            assert goes_on(worker, WATCH, now=later)
+            person = pool.submit(declare, sessions, later)
+        assert person.result() == 1
+    assert len(held(sessions)) == 1
+
+
+def declare(sessions: Sessions, now: datetime) -> int:
+    with sessions.begin() as session:
+        return declare_restored(session, WATCH, now=now)
+
+
+def test_a_time_that_lies_ahead_is_set_right(sessions: Sessions):
+    with sessions.begin() as session:
+        session.execute(text("UPDATE lineage SET seen_at = :ahead"), {"ahead": NOW + timedelta(hours=2)})
+    assert look(sessions)
+    assert not look(sessions, now=NOW + timedelta(hours=1)), "an hour of silence is a gap"
 
 
 def test_workers_that_look_while_charging_is_held_make_no_second_gap(sessions: Sessions):

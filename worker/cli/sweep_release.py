@@ -1,0 +1,49 @@
+"""`again sweep --release`: the way out when what holds charging cannot end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from worker.cli import consent, console, words
+from worker.refusals import Refused
+
+if TYPE_CHECKING:
+    from worker.database.watch_models import Sweep
+    from worker.runtime import Runtime
+
+RISK = "payments that PortOne has, and these books have forgotten, may be charged a second time"
+
+
+def release_holds(runtime: Runtime, *, yes: bool, as_json: bool) -> None:
+    """End every sweep that holds charging. Asks first, in sandbox mode too. Raises Refused when nothing is held."""
+    from worker.cli.database import actor
+    from worker.database import sweeps
+
+    with runtime.sessions() as session:
+        held = sweeps.holding(session)
+    if not held:
+        raise Refused(
+            "No sweep holds charging, so there is nothing to release. `again status` shows what stands still."
+        )
+    if not yes:
+        consent.require(
+            f"{_standing(held)}\nBehind that, {RISK}. Release it, and charge again?",
+            unasked=f"Charging would go on, and {RISK}",
+            declined="Not released; charging is held.",
+        )
+    with runtime.sessions.begin() as session:
+        released = sweeps.release(session, by=actor(), now=runtime.clock())
+    if as_json:
+        return console.print_json({"released": released})
+    console.say(f"Released: {len(released)} {'sweep' if len(released) == 1 else 'sweeps'}. Charging goes on.")
+    return console.note(f"{RISK}; `again sweep --since DATE` compares them still", style="yellow")
+
+
+def _standing(held: Sequence[Sweep]) -> str:
+    return "\n".join(
+        f"Charging is held ({each.reason}) until PortOne's payments from {words.local(each.since, 'Asia/Seoul')} to "
+        f"{words.local(each.until, 'Asia/Seoul')} are compared; that has come to "
+        f"{words.local(each.position, 'Asia/Seoul')}."
+        for each in held
+    )
