@@ -12,7 +12,7 @@ from worker.lifecycle import CLAIMABLE_CHARGES
 from worker.outcomes import Declined, NotCharged, NotChargedReason, Outcome, Paid, Unknown
 from worker.refunds import refund_step
 from worker.refusals import Refused
-from worker.reviews import Case, Decision, Step, Wish, money
+from worker.reviews import Case, ChargeFacts, Decision, Step, Wish, money
 from worker.settlement import OpenAttempt
 
 
@@ -97,11 +97,24 @@ def _accept(case: Case, wish: Wish) -> Step:
         return _accept_payment(case, case.attempt, wish.imp_uid)
     if wish.imp_uid is not None:
         raise Refused("Accepting this difference picks no payment; leave out --imp-uid.")
-    sentence = "The books stay as they are, and so does PortOne; your note settles it."
     charge = case.charge
+    if charge is not None and case.kind is DifferenceKind.OTHER_AMOUNT and charge.status in CLAIMABLE_CHARGES:
+        return _accept_amount(case, charge)
+    sentence = "The books stay as they are, and so does PortOne; your note settles it."
     if charge is not None and charge.status in CLAIMABLE_CHARGES:
         sentence += f" Charge {charge.id} stays {charge.status}, and is charged when its time comes."
     return Step(decision=Decision.ACCEPT, sentence=sentence)
+
+
+def _accept_amount(case: Case, charge: ChargeFacts) -> Step:
+    """Take a payment of another amount for what was owed: nobody is to be charged on top of it."""
+    _require_answer(case)
+    record = _accepted(case, case.imp_uid)
+    paid, owed = money(record.amount, record.currency), money(charge.amount, charge.currency)
+    sentence = f"Charge {charge.id} becomes paid by {record.imp_uid}: {paid}, not {owed}."
+    if record.paid_at is None:
+        raise Refused(f"PortOne does not say when {record.imp_uid} was paid.")
+    return Step(decision=Decision.ACCEPT, sentence=sentence, payment=record)
 
 
 def _accept_payment(case: Case, attempt: OpenAttempt, imp_uid: str | None) -> Step:

@@ -14,12 +14,13 @@ from sqlalchemy.orm import Session
 from worker.clock import Clock
 from worker.database import adoptions, reviews
 from worker.database.session import Sessions
-from worker.database.settlements import write_back
+from worker.database.settlements import settle_subscriptions, write_back
 from worker.decisions import plan
 from worker.differences import DifferenceKind, DifferenceStatus, given_back
 from worker.evidence import conclude
-from worker.gateway import Found, Gateway, LookUpFailed
+from worker.gateway import Found, Gateway, LookUpFailed, PaymentRecord
 from worker.lifecycle import ChargeStatus
+from worker.merchant_uid import parse
 from worker.outcomes import Outcome, Unknown
 from worker.refunding import give_back, overtaken
 from worker.refusals import Refused
@@ -125,8 +126,20 @@ class Review:
                 return _given_back_all_the_same(case, step)
             if outcome is not None:
                 self._settle(session, case, step, outcome, said)
+            elif step.decision is Decision.ACCEPT and step.payment is not None:
+                self._pay(session, case, step.payment, said)
             _note_refund(session, case, step)
             return _resolved(session, case, step)
+
+    def _pay(self, session: Session, case: Case, payment: PaymentRecord, said: str) -> None:
+        """Let a payment of another amount pay its charge."""
+        charge, parts = case.charge, parse(payment.merchant_uid)
+        if charge is None or parts is None:
+            raise overtaken(case)
+        adoption = reviews.adoption(session, charge.id, payment, parts, reason=said)
+        if not adoptions.adopt(session, [adoption], now=self.clock()):
+            raise overtaken(case)
+        settle_subscriptions(session, [adoption.subscription_id], reason="paid", now=self.clock())
 
     def _settle(self, session: Session, case: Case, step: Step, outcome: Outcome, said: str) -> None:
         """Settle the attempt as a look-up would; what a person alone has decided, its reason says."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -48,12 +49,18 @@ class Windows:
     def following(self, now: datetime) -> Window:
         """Give the window that is to be read now."""
         end = min(self.position + self._width, self._until, now)
-        return Window(self._complete_to - SLACK, end, None if self._width <= NARROWEST else self._most)
+        return Window(self._complete_to - SLACK, end, None if self._width <= self._narrowest else self._most)
 
     def narrow(self, total: int = 0) -> None:
         """Take less at once: there were too many payments, `total`, or they changed faster than they could be read."""
-        fitting = self._width * (self._most / max(2 * total, 1))
-        self._width = max(min(self._width / 4, fitting) if total else self._width / 4, NARROWEST)
+        width = min(self._width, self._until - self.position)
+        fitting = width * (self._most / (2 * total)) if total else width
+        self._width = max(min(width / 4, fitting), self._narrowest)
+
+    @property
+    def _narrowest(self) -> timedelta:
+        """Say how far narrowing helps: at the end, what each step reads again weighs more than the step."""
+        return max(NARROWEST, (self.position - self._complete_to) / 4)
 
     def passed(self, window: Window, *, read_at: datetime, payments: int) -> None:
         """Go on behind a window that was read, from `read_at` on, and held so many payments."""
@@ -65,6 +72,21 @@ class Windows:
     def _complete(self, position: datetime, read_at: datetime) -> datetime:
         """Say up to where nothing can show any more: what is younger than a quiet period may, and is read again."""
         return max(position - self._quiet_period, min(position, read_at - self._quiet_period))
+
+
+async def read_next(
+    gateway: Gateway, windows: Windows, *, now: datetime, pause: float, stopping: Callable[[], bool]
+) -> tuple[Window, Found | TooMany | LookUpFailed]:
+    """Read the next window, narrowed until it holds few enough; TooMany only when the worker stops meanwhile.
+
+    That takes a few requests, and no budget ends it: the run after this one would find out anew.
+    """
+    while True:
+        window = windows.following(now)
+        found = await read_window(gateway, window, pause=pause)
+        if not isinstance(found, TooMany) or stopping():
+            return window, found
+        windows.narrow(found.total)
 
 
 async def read_window(gateway: Gateway, window: Window, *, pause: float) -> Found | TooMany | LookUpFailed:

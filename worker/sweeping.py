@@ -22,7 +22,7 @@ from worker.database import sweeps
 from worker.database.session import Sessions
 from worker.database.sweeps import Counts, Taken
 from worker.gateway import Found, Gateway, ListChanged, LookUpFailed, PaymentRecord, TooMany
-from worker.sweep_windows import Window, Windows, read_window
+from worker.sweep_windows import Window, Windows, read_next
 
 PAGE = 500  # payments that are compared in one transaction
 LEASE = timedelta(minutes=10)
@@ -63,15 +63,13 @@ class Swept:
     repaired: int
     found: int
     ended: str
-    failure: str  # why the last list that was asked for could not be read; empty when it could
+    failure: str = ""  # why the last list that was asked for could not be read
 
     def summary(self) -> dict[str, object]:
         return asdict(self)
 
 
-NOTHING_TO_DO = Swept(
-    None, "", "", finished=False, payments=0, strangers=0, repaired=0, found=0, ended="nothing due", failure=""
-)
+NOTHING_TO_DO = Swept(None, "", "", finished=False, payments=0, strangers=0, repaired=0, found=0, ended="nothing due")
 
 
 async def sweep(
@@ -105,7 +103,7 @@ async def sweep(
     swept = Swept(
         taken.id,
         taken.reason,
-        run.position.isoformat(),
+        run.windows.position.isoformat(),
         finished=run.finished,
         ended=ended,
         failure=run.failure,
@@ -123,7 +121,7 @@ class _Run:
         self._sessions, self._gateway, self._clock = sessions, gateway, clock
         self._policy, self._taken = policy, taken
         self.finished, self.counts, self.failure = False, Counts(), ""
-        self._windows = Windows(
+        self.windows = Windows(
             position=taken.position,
             until=taken.until,
             begun_at=taken.started_at,
@@ -131,17 +129,15 @@ class _Run:
             pause=policy.pause,
         )
 
-    @property
-    def position(self) -> datetime:
-        return self._windows.position
-
     async def walk(self, over: Callable[[], bool], stopping: Callable[[], bool]) -> str:
         """Go on window by window; says why it ended."""
         while not self.finished:
             if over():
                 return TIME_SPENT
             read_at = self._clock()
-            window, found = await self._read(read_at, stopping)
+            window, found = await read_next(
+                self._gateway, self.windows, now=read_at, pause=self._policy.pause, stopping=stopping
+            )
             if isinstance(found, TooMany):
                 return STOPPING
             if isinstance(found, LookUpFailed):
@@ -149,28 +145,17 @@ class _Run:
                 if not isinstance(found, ListChanged):
                     log.warning("sweep waits: PortOne's list could not be read", reason=self.failure)
                     return NOT_READ
-                self._windows.narrow()
+                self.windows.narrow()
                 continue
             moved = await self._compare(window, found)
             if moved is None:
                 return "no longer ours"
             self.finished, self.failure = moved, ""
-            self._windows.passed(window, read_at=read_at, payments=len(found.records) + found.skipped)
+            self.windows.passed(window, read_at=read_at, payments=len(found.records) + found.skipped)
             now = self._clock()
             if not self.finished and window.until >= now - self._policy.quiet_period and now < self._taken.until:
                 return "up to date; its end is still ahead"
         return "finished"
-
-    async def _read(
-        self, now: datetime, stopping: Callable[[], bool]
-    ) -> tuple[Window, Found | TooMany | LookUpFailed]:
-        """Read the next window, narrowed until it holds few enough: a few requests, or each run would find out anew."""
-        while True:
-            window = self._windows.following(now)
-            found = await read_window(self._gateway, window, pause=self._policy.pause)
-            if not isinstance(found, TooMany) or stopping():
-                return window, found
-            self._windows.narrow(found.total)
 
     async def _compare(self, window: Window, found: Found) -> bool | None:
         """Compare a window and move on; True at the end, None when the sweep is no longer ours."""

@@ -12,6 +12,7 @@ from tests.scenarios.conftest import World
 from worker import process
 from worker.decisions import plan
 from worker.gateway import Found, Gateway, LookUpFailed, PaymentRecord, Refund, RefundRefused
+from worker.merchant_uid import derive
 from worker.outcomes import Answer
 from worker.portone.client import PortOneClient
 from worker.portone.errors import NotReached
@@ -213,6 +214,24 @@ def test_a_period_that_is_not_owed_after_all_is_void_and_never_charged(world: Wo
     world.live(days=9)
     assert kept(world) == 0
     world.assert_books_agree()
+
+
+def test_a_payment_of_another_amount_is_accepted_and_the_period_never_charged(world: World, sandbox: RunningSandbox):
+    code = world.subscribe(pay())
+    start = world.subscription(code).next_charge_at
+    assert start is not None
+    with Api(sandbox.base_url) as api:
+        api.paid(derive("again", code, start, 1), "key-1", amount=9000)
+    world.sweep()
+    world.live(days=1)
+    assert world.statuses() == {"due": 1}, "nobody charges it meanwhile"
+    resolved = Reviewer(world).resolve(Decision.ACCEPT)
+    assert "9,000 KRW, not 9,900 KRW" in resolved.said
+    assert world.statuses() == {"paid": 1}
+    world.live(days=3)
+    world.sweep()
+    assert world.differences() == [("other_amount", "resolved")]
+    assert kept(world) == 9000
 
 
 def test_who_owes_nothing_any_more_is_no_longer_past_due(world: World):

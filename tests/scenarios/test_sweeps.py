@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import asyncio
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+import pytest
 
 from tests.fixtures.sandbox import Api, RunningSandbox
 from tests.scenarios.conftest import World
 from worker import tasks
+from worker.database import sweeps
 from worker.database.models import Charge
+from worker.gateway import Found, Gateway, ListChanged, LookUpFailed, TooMany
 from worker.merchant_uid import derive
+from worker.outcomes import Answer
+from worker.portone import connection
+from worker.portone.payloads import Page, read_page
 from worker.sandbox.behaviours import Reply, decline, misrecorded, pay, troubled
+from worker.sweep_windows import MANY
+from worker.sweeping import Swept, sweep
 
 MISREADABLE = ("CC10", "계좌 잔액 부족")
 
@@ -256,8 +268,152 @@ def test_a_sweep_waits_while_portone_is_away(world: World):
     world.portone.switch(outage="error")
     assert tasks.sweep()["ended"] == "list not read"
     world.portone.switch(outage="none")
+    world.wait(minutes=1)
     assert world.sweep()["finished"]
     assert world.differences() == []
+
+
+def test_one_payment_in_cents_of_a_stranger_keeps_no_list_from_being_read(
+    world: World, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+):
+    def with_cents(document: Any, **how: bool) -> Page:
+        for each in document["list"]:
+            if each["merchant_uid"] == "shop-1":
+                each.update(amount=10.5, currency="USD")
+        return read_page(document, **how)
+
+    monkeypatch.setattr(connection, "read_page", with_cents)
+    world.subscribe(pay())
+    world.tick()
+    with Api(sandbox.base_url) as api:
+        api.paid("shop-1", "key-1")
+    world.wait(hours=1)
+    swept = world.sweep()
+    assert (swept["finished"], swept["payments"], swept["strangers"]) == (True, 2, 1)
+    assert world.differences() == []
+
+
+class Shop:
+    """A PortOne with so many payments a day, all of them strangers', that takes longest for the longest lists."""
+
+    def __init__(self, *, a_day: int, changing_beyond: timedelta = timedelta.max) -> None:
+        self.a_day, self.changing_beyond = a_day, changing_beyond
+        self.asked: list[timedelta] = []
+        self.held: list[int] = []
+
+    async def payments(
+        self, status: str, *, since: datetime, until: datetime, pause: float, most: int | None = None
+    ) -> Found | TooMany | LookUpFailed:
+        self.asked.append(until - since)
+        total = int(self.a_day * ((until - since) / timedelta(days=1))) if status == "paid" else 0
+        if most is not None and total > most:
+            return TooMany(total)
+        self.held.append(total)
+        if until - since > self.changing_beyond:
+            return ListChanged(Answer(message="the list changed while it was read"))
+        return Found((), skipped=total)
+
+
+class Away(Shop):
+    """It answers for no time before an instant."""
+
+    def __init__(self, before: datetime) -> None:
+        super().__init__(a_day=0)
+        self.before = before
+
+    async def payments(
+        self, status: str, *, since: datetime, until: datetime, pause: float, most: int | None = None
+    ) -> Found | TooMany | LookUpFailed:
+        if since < self.before:
+            return LookUpFailed(Answer(message="no"))
+        return await super().payments(status, since=since, until=until, pause=pause, most=most)
+
+
+def begun(world: World, *, days: int, reason: str = "restored") -> int:
+    """Begin a sweep of the last days."""
+    since, holds = world.now - timedelta(days=days), reason == "restored"
+    with world.runtime.sessions.begin() as session:
+        return sweeps.begin(session, reason=reason, holds_claims=holds, since=since, until=world.now, now=world.now)
+
+
+def run(world: World, shop: Shop, *, budget: timedelta = timedelta(seconds=5), pause: float = 0.5) -> Swept:
+    runtime = world.runtime
+    policy = replace(runtime.sweep_policy, pause=pause)
+    sweeping = sweep(
+        runtime.sessions,
+        cast("Gateway", shop),
+        clock=runtime.clock,
+        policy=policy,
+        budget=budget,
+        stopping=lambda: False,
+    )
+    return asyncio.run(sweeping)
+
+
+def test_of_a_million_payments_a_day_few_are_held_at_a_time(world: World):
+    begun(world, days=2)
+    shop = Shop(a_day=1_000_000)
+    swept = run(world, shop, budget=timedelta(minutes=1))
+    assert swept.finished
+    assert max(shop.held) <= 1.5 * MANY, "the last half an hour is read at once"
+    assert len(shop.held) <= len(shop.asked) < 2 * len(shop.held)
+    assert 2_000_000 < swept.payments < 3_500_000, "little is read twice"
+
+
+@pytest.mark.parametrize("pause", [0.01, 0.5, 30.0])
+def test_the_shortest_run_still_takes_a_big_sweep_on(world: World, pause: float):
+    begun(world, days=2)
+    shop = Shop(a_day=1_000_000)
+    first = run(world, shop, budget=timedelta(0), pause=pause)
+    assert first.ended == "time budget spent"
+    first = run(world, shop, budget=timedelta(microseconds=1), pause=pause)
+    second = run(world, shop, budget=timedelta(microseconds=1), pause=pause)
+    assert second.position >= first.position
+    third = run(world, shop, budget=timedelta(seconds=2), pause=pause)
+    assert third.position > first.position
+
+
+def test_at_the_narrowest_whatever_there_is_is_read(world: World):
+    begun(world, days=1)
+    (row,) = world.sql("UPDATE sweeps SET position = until - interval '40 minutes' RETURNING id")
+    shop = Shop(a_day=100_000_000)
+    assert run(world, shop).finished, row
+    assert max(shop.held) > MANY
+
+
+def test_a_list_that_changes_is_asked_again_for_less_time_in_the_same_run(world: World):
+    begun(world, days=2)
+    shop = Shop(a_day=100, changing_beyond=timedelta(hours=3))
+    assert run(world, shop).finished
+    assert max(shop.asked) > timedelta(days=1)
+
+
+def test_a_list_that_never_stays_the_same_ends_with_the_budget(world: World):
+    begun(world, days=2)
+    swept = run(world, Shop(a_day=100, changing_beyond=timedelta(0)), budget=timedelta(seconds=0.1))
+    assert (swept.ended, swept.failure) == ("time budget spent", "the list changed while it was read")
+
+
+def test_a_sweep_by_hand_that_fails_keeps_the_daily_one_from_nothing(world: World):
+    begun(world, days=400, reason="by hand")
+    shop = Away(world.now - timedelta(days=100))
+    for _ in range(3):
+        world.wait(hours=12)
+        run(world, shop)
+    rows = world.sql("SELECT reason, finished_at IS NOT NULL AS ended FROM sweeps ORDER BY id")
+    assert ("by hand", False) in [tuple(row) for row in rows]
+    assert ("daily", True) in [tuple(row) for row in rows]
+
+
+def test_what_holds_and_fails_lets_the_others_run_for_a_minute(world: World):
+    held = begun(world, days=400)
+    shop = Away(world.now - timedelta(days=100))
+    assert run(world, shop).sweep == held
+    daily = run(world, shop)
+    assert (daily.reason, daily.finished) == ("daily", True)
+    assert run(world, shop).sweep is None
+    world.wait(minutes=1)
+    assert run(world, shop).sweep == held
 
 
 def test_nothing_is_charged_and_nothing_given_back_by_a_sweep(world: World):

@@ -182,6 +182,16 @@ def test_a_page_is_read_to_its_last_payment_or_not_at_all():
         read_page({**document, "list": [payment(), without("status")]})
 
 
+def test_a_page_of_an_account_that_is_shared_is_read_past_what_is_unreadable():
+    dollars = payment(merchant_uid="shop-1", amount=10.5, currency="USD")
+    nobodys = without("merchant_uid")
+    ours = payment(amount=10.5)
+    page = read_page({"total": 4, "list": [dollars, payment(), nobodys, ours]}, skipping=True)
+    assert (len(page.payments), page.skipped, page.lost) == (1, 3, (ours["merchant_uid"],))
+    with pytest.raises(Unreadable):
+        read_page({"total": 1, "list": [None]}, skipping=True)
+
+
 @pytest.mark.parametrize(
     ("document", "total", "next_page"),
     [

@@ -224,10 +224,13 @@ def test_accepting_moves_nothing_whatever_portone_shows(kind, finding):
     assert (accepted.outcome, accepted.refund, accepted.moves_money) == (None, None, False)
 
 
-def test_accepting_says_that_an_unpaid_charge_will_be_charged_all_the_same():
-    open_charge = case(record(amount=100), kind=DifferenceKind.OTHER_AMOUNT, charge=charge(ChargeStatus.PAST_DUE))
-    assert "Charge 17 stays past_due, and is charged" in step(Decision.ACCEPT, open_charge).sentence
-    assert "is charged" not in step(Decision.ACCEPT, case(record())).sentence
+def test_accepting_another_amount_says_which_and_that_it_pays():
+    odd = record(amount=100)
+    unpaid = case(odd, kind=DifferenceKind.OTHER_AMOUNT, charge=charge(ChargeStatus.PAST_DUE), imp_uid=odd.imp_uid)
+    accepted = step(Decision.ACCEPT, unpaid)
+    assert accepted.sentence == f"Charge 17 becomes paid by {odd.imp_uid}: 100 KRW, not 9,900 KRW."
+    assert not accepted.moves_money
+    assert "stay as they are" in step(Decision.ACCEPT, case(record())).sentence
 
 
 # --- giving back ----------------------------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ def _start(day: datetime) -> datetime:
     try:
         return day.replace(tzinfo=SEOUL).astimezone(UTC)
     except OverflowError:
-        raise typer.BadParameter(f"--since {day:%Y-%m-%d} is no day on which PortOne had payments") from None
+        raise typer.BadParameter(f"--since {day.date()} is no day on which PortOne had payments") from None
 
 
 def _require_past(start: datetime | None, now: datetime) -> None:

@@ -9,10 +9,13 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
+from schedules.periods import BillingPeriod
+from worker.database.adoptions import Adoption
 from worker.database.claims import ATTEMPT_COLUMNS, open_attempt
 from worker.database.settlements import settle_subscriptions
 from worker.differences import DifferenceKind
-from worker.merchant_uid import parse
+from worker.gateway import PaymentRecord
+from worker.merchant_uid import MerchantUid, parse
 from worker.settlement import OpenAttempt
 
 _LISTED_COLUMNS = """
@@ -111,6 +114,10 @@ _VOID = text("""
     RETURNING subscription_id
 """)
 
+_CHARGE_TERMS = text("""
+    SELECT subscription_id, period_start, period_end, order_name, tax_free, vat_amount FROM charges WHERE id = :id
+""")
+
 _CHARGE_STATUS = text("SELECT status FROM charges WHERE id = :id")
 
 
@@ -175,6 +182,14 @@ def void(session: Session, charge_id: int, *, said: str, now: datetime) -> None:
     """Make a charge that waits void; its subscription may owe nothing any more."""
     voided = session.scalars(_VOID, {"id": charge_id, "said": said, "now": now}).all()
     settle_subscriptions(session, voided, reason="what it owed is void", now=now)
+
+
+def adoption(session: Session, charge_id: int, payment: PaymentRecord, parts: MerchantUid, *, reason: str) -> Adoption:
+    """Plan that a payment pays this charge, whatever its amount."""
+    row = session.execute(_CHARGE_TERMS, {"id": charge_id}).one()
+    terms = {"order_name": row.order_name, "tax_free": row.tax_free, "vat_amount": row.vat_amount}
+    period = BillingPeriod(row.period_start, row.period_end)
+    return Adoption(payment, parts, row.subscription_id, period, terms, reason, as_planned=True)
 
 
 def charge_status(session: Session, charge_id: int) -> str:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.fixtures.sandbox import Api, RunningSandbox, running_sandbox
+from tests.fixtures.terminal import on_a_terminal
 from tests.integration.cli.conftest import Again, Tables
+from worker import stopping
+from worker.cli import sweep_share
+from worker.database.claims import claim
+from worker.database.session import Sessions
 
 FAST = {"again_sweep_requests_per_second": "100", "again_sweep_days": "2"}
 SHORT = {
@@ -50,8 +56,94 @@ def test_a_restored_database_is_held_until_the_quiet_period_is_over(
     assert tuple(row) == (True, True)
 
 
-def test_a_restored_database_needs_no_date(again: Again):
-    assert "--since" in again("sweep", "--restored", "--since", "2026-11-01", code=2).said
+def test_a_restored_database_may_be_older_than_it_looks(again: Again, portone: RunningSandbox, tables: Tables):
+    again("sweep", "--restored", "--since", "2026-11-01", "--json", again_sandbox_url=portone.base_url, **SHORT)
+    [row] = tables.sql("SELECT since <= '2026-10-31T15:00:00Z' AS from_then_on, holds_claims FROM sweeps")
+    assert tuple(row) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("day", "said"),
+    [
+        ("0001-01-01", "no day on which PortOne had payments"),  # in Seoul, in UTC it is no day at all
+        ("1999-12-31", "more than 3660 days back"),
+        ("9999-12-31", "lies ahead"),
+    ],
+)
+@pytest.mark.parametrize("restored", [[], ["--restored"]])
+def test_a_day_that_makes_no_sense_is_refused(again: Again, tables: Tables, day, said, restored):
+    assert said in again("sweep", "--since", day, *restored, code=2).said
+    assert tables.count("sweeps") == 0
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep_share, "POLL_SECONDS", 0.01)
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_list_that_cannot_be_read_ends_the_command_with_a_sentence(again: Again, portone: RunningSandbox):
+    portone.admin.switch(outage="error")
+    ended = again("sweep", code=4, again_sandbox_url=portone.base_url, **FAST)
+    assert "could not be read 5 times in a row" in ended.said
+    assert "Workers carry on" in ended.said
+    assert "could not be read just now" in ended.err, "it says so from the first failure on"
+
+
+@pytest.mark.usefixtures("soon")
+def test_what_is_held_stays_held_when_the_list_cannot_be_read(again: Again, portone: RunningSandbox, tables: Tables):
+    portone.admin.switch(outage="error")
+    ended = again("sweep", "--restored", "--json", code=4, again_sandbox_url=portone.base_url, **SHORT)
+    assert "Nothing is charged until it has ended" in ended.said
+    assert "again sweep --release" in ended.said
+    [row] = tables.sql("SELECT holds_claims, finished_at FROM sweeps")
+    assert tuple(row) == (True, None)
+
+
+def test_a_claim_that_does_not_end_is_named_by_the_sweep_that_waits(
+    again: Again, subscription: str, tables: Tables, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(stopping.wait_while_held, "__kwdefaults__", {"patience": timedelta(milliseconds=100)})
+    tables.charge(subscription)
+    with sessions() as claiming:
+        claim(claiming, now=datetime.now(UTC), limit=1, lease=timedelta(seconds=2), prefix="again")
+        said = again("sweep", "--restored", code=1).said
+        claiming.rollback()
+    assert "Charging is held, and nothing new is claimed; but a claim under way does not end" in said
+    assert "`again sweep --restored` once more" in said
+
+
+def test_a_hold_can_be_released(again: Again, tables: Tables):
+    tables.sweep("restored", holds=True)
+    tables.sweep("daily")
+    ended = again("sweep", "--release", "--yes")
+    assert "Released: 1 sweep. Charging goes on." in ended.out
+    assert "may be charged a second time" in ended.said
+    held, daily = tables.sql("SELECT reason, finished_at, position = until AS passed FROM sweeps ORDER BY id")
+    assert held.reason.startswith("restored, released by cli ")
+    assert (held.finished_at is not None, held.passed) == (True, True)
+    assert daily.finished_at is None
+    assert "nothing to release" in again("sweep", "--release", "--yes", code=1).said
+
+
+def test_a_script_that_releases_must_say_that_it_means_it(again: Again, tables: Tables):
+    tables.sweep("gap", holds=True)
+    said = again("sweep", "--release", code=1).said
+    assert "may be charged a second time, and there is nobody to ask; give --yes." in said
+    assert tables.sql("SELECT finished_at FROM sweeps")[0].finished_at is None
+    assert again("sweep", "--release", "--yes", "--json").document == {"released": [1]}
+
+
+@pytest.mark.parametrize(("answer", "code"), [("n", 1), ("y", 0)])
+def test_a_release_is_confirmed_on_a_terminal(again: Again, tables: Tables, database_url: str, answer, code):
+    again("status")
+    tables.sweep("gap", holds=True)
+    assert on_a_terminal(["sweep", "--release"], answer, AGAIN_DATABASE_URL=database_url) == code
+    assert (tables.sql("SELECT finished_at FROM sweeps")[0].finished_at is None) == bool(code)
+
+
+def test_a_release_compares_nothing(again: Again):
+    assert "give it alone" in again("sweep", "--release", "--restored", code=2).said
 
 
 def test_a_database_that_charged_in_another_mode_is_refused(again: Again, tables: Tables):

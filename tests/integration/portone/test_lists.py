@@ -14,7 +14,7 @@ import pytest
 from tests.fixtures.attempts import payment
 from tests.fixtures.gateways import gateway_to
 from tests.fixtures.wire_server import Request, Wire, envelope, http, wire_server
-from worker.gateway import Found, LookUpFailed, PaymentRecord, Refund, RefundRefused
+from worker.gateway import Found, ListChanged, LookUpFailed, PaymentRecord, Refund, RefundRefused, TooMany
 
 SINCE, UNTIL = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
 REFUND = Refund(imp_uid="imps_000000000001", checksum=9900, tax_free=0, reason="paid twice")
@@ -25,13 +25,18 @@ def page(*numbers: int, total: int, following: int = 0) -> bytes:
     return envelope({"total": total, "previous": 0, "next": following, "list": listed})
 
 
-def read(answer: Callable[[Request], bytes], *, pause: float = 0.0) -> tuple[Found | LookUpFailed, list[Request]]:
-    async def ask() -> tuple[Found | LookUpFailed, list[Request]]:
+Listed = Found | TooMany | LookUpFailed
+
+
+def read(
+    answer: Callable[[Request], bytes], *, pause: float = 0.0, most: int | None = None
+) -> tuple[Listed, list[Request]]:
+    async def ask() -> tuple[Listed, list[Request]]:
         async def answering(wire: Wire, request: Request) -> None:
             await wire.send(answer(request))
 
         async with wire_server(answering) as server, gateway_to(server.url, deadline=2.0) as gateway:
-            found = await gateway.payments("paid", since=SINCE, until=UNTIL, pause=pause)
+            found = await gateway.payments("paid", since=SINCE, until=UNTIL, pause=pause, most=most)
             return found, [each for each in server.requests if each.path != "/users/getToken"]
 
     return asyncio.run(ask())
@@ -76,6 +81,40 @@ def test_a_list_that_cannot_be_read_whole_is_no_list(second: bytes):
         return http(200, page(1, 2, total=3, following=2) if "page=1" in request.path else second)
 
     assert isinstance(read(answer)[0], LookUpFailed)
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        page(3, total=4),  # one more, somewhere
+        page(total=3),  # one less, and not counted again
+    ],
+)
+def test_a_list_that_changes_while_it_is_read_is_known_as_such(second: bytes):
+    def answer(request: Request) -> bytes:
+        return http(200, page(1, 2, total=3, following=2) if "page=1" in request.path else second)
+
+    assert isinstance(read(answer)[0], ListChanged)
+
+
+def test_of_too_many_payments_one_page_is_read():
+    found, requests = read(paged, most=2)
+    assert (found, len(requests)) == (TooMany(3), 1)
+    assert isinstance(read(paged, most=3)[0], Found)
+
+
+def test_a_payment_that_cannot_be_read_is_counted_and_hides_no_other(capsys: pytest.CaptureFixture[str]):
+    listed = [
+        payment(imp_uid="imps_1"),
+        payment(imp_uid="imps_2", merchant_uid="shop-1", amount=10.5, currency="USD"),
+        payment(imp_uid="imps_3", amount=10.5),
+    ]
+    found, _ = read(lambda _: http(200, envelope({"total": 3, "previous": 0, "next": 0, "list": listed})))
+    assert isinstance(found, Found)
+    assert ([record.imp_uid for record in found.records], found.skipped) == (["imps_1"], 2)
+    said = capsys.readouterr().out
+    assert said.count("cannot be read") == 1, "a stranger's is nobody's business"
+    assert listed[2]["merchant_uid"] in said
 
 
 def test_a_server_that_is_down_is_a_list_not_read():
