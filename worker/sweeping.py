@@ -17,7 +17,7 @@ from time import monotonic
 import structlog
 
 from worker.clock import Clock
-from worker.comparing import compare_page, compare_window
+from worker.comparing import NotItsAccount, compare_page, compare_window
 from worker.database import sweeps
 from worker.database.session import Sessions
 from worker.database.sweeps import Counts, Taken
@@ -147,15 +147,26 @@ class _Run:
                     return NOT_READ
                 self.windows.narrow()
                 continue
-            moved = await self._compare(window, found)
-            if moved is None:
-                return "no longer ours"
-            self.finished, self.failure = moved, ""
-            self.windows.passed(window, read_at=read_at, payments=len(found.records) + found.skipped)
-            now = self._clock()
-            if not self.finished and window.until >= now - self._policy.quiet_period and now < self._taken.until:
-                return "up to date; its end is still ahead"
+            if (ended := await self._step(window, found, read_at)) is not None:
+                return ended
         return "finished"
+
+    async def _step(self, window: Window, found: Found, read_at: datetime) -> str | None:
+        """Compare what was read and move on; says why that was the last step for now, or None."""
+        try:
+            moved = await self._compare(window, found)
+        except NotItsAccount as error:
+            self.failure = str(error)
+            log.error("sweep waits", reason=self.failure)  # noqa: TRY400 - a setting is wrong, not the code
+            return NOT_READ
+        if moved is None:
+            return "no longer ours"
+        self.finished, self.failure = moved, ""
+        self.windows.passed(window, read_at=read_at, payments=len(found.records) + found.skipped)
+        now = self._clock()
+        if not self.finished and window.until >= now - self._policy.quiet_period and now < self._taken.until:
+            return "up to date; its end is still ahead"
+        return None
 
     async def _compare(self, window: Window, found: Found) -> bool | None:
         """Compare a window and move on; True at the end, None when the sweep is no longer ours."""

@@ -15,6 +15,7 @@ from tests.scenarios.conftest import World
 from tests.scenarios.test_restored import Backup
 from worker import charging, recording, tasks
 from worker.comparing import compare_page
+from worker.database import settlements
 from worker.database.lineage import WrongDatabase
 from worker.merchant_uid import derive
 from worker.sandbox.behaviours import Reply, decline, misrecorded, pay, troubled
@@ -155,7 +156,7 @@ def test_a_sweep_beside_a_write_back_sees_what_that_one_writes(world: World, mon
     world.wait(days=1)
     world.portone.correct(payment["imp_uid"])
     written, swept = Event(), Event()
-    write_back = recording.write_back
+    write_back = settlements.write_back
 
     def write_back_and_wait(session: Session, *arguments: object, **more: object) -> object:
         result = write_back(session, *arguments, **more)  # type: ignore[arg-type] # handed on as they came
@@ -175,6 +176,27 @@ def test_a_sweep_beside_a_write_back_sees_what_that_one_writes(world: World, mon
     assert world.differences() == [("paid_twice", "open")]
 
 
+def test_what_only_a_sweep_can_repair_need_not_wait_for_tomorrow(world: World):
+    world.subscribe(misrecorded())
+    world.tick()
+    world.sweep()
+    (payment,) = world.portone.payments()
+    world.portone.correct(payment["imp_uid"])
+    world.sql(
+        """INSERT INTO differences (kind, status, status_reason, status_at, merchant_uid, imp_uid, charge_id,
+                                    attempt_id, evidence, found_at, seen_at)
+           SELECT 'declined_here', 'open', 'a late answer', :now, merchant_uid, :imp_uid, charge_id,
+                  id, '{}', :now, :now
+           FROM attempts""",
+        now=world.now,
+        imp_uid=payment["imp_uid"],
+    )
+    world.wait(minutes=11)
+    world.sweep()
+    assert world.statuses() == {"paid": 1}
+    assert world.differences() == [("declined_here", "repaired")]
+
+
 def test_a_worker_of_another_mode_asks_nobody_about_these_attempts(world: World):
     world.subscribe(troubled(Reply.DROP, charged=True))
     world.tick()
@@ -189,6 +211,7 @@ def test_an_account_that_shows_none_of_our_payments_ends_no_hold(world: World):
     for _ in range(3):
         world.subscribe(pay())
     world.tick()
+    world.wait(hours=1)
     world.portone.reset()  # as another account would look
     world.sql("UPDATE lineage SET identity = 'another'")
     for _ in range(6):

@@ -11,6 +11,9 @@ from sqlalchemy.orm import Session
 
 from worker.database.watch_models import Sweep
 
+AT_MOST_EVERY = timedelta(minutes=10)
+"""How often a regular sweep begins when something waits for it."""
+
 _BEGIN = text("""
     INSERT INTO sweeps (reason, holds_claims, since, until, position, started_at, lease_until)
     VALUES (:reason, :holds_claims, :since, :until, :since, :now, :now)
@@ -19,8 +22,12 @@ _BEGIN = text("""
 
 # One of its kind a day, however many beats ask: the lock makes the second see the first one's row.
 _DAILY_LOCK = text("SELECT pg_advisory_xact_lock(hashtext('again.sweep'))")
+# Sooner when a late answer has named a payment that only a sweep can write into the books: its charge waits for that.
 _DAILY_IS_DUE = text("""
-    SELECT NOT EXISTS (SELECT FROM sweeps WHERE reason = 'daily' AND (started_at > :after OR finished_at IS NULL))
+    SELECT NOT EXISTS (SELECT FROM sweeps WHERE reason = 'daily' AND finished_at IS NULL)
+       AND (NOT EXISTS (SELECT FROM sweeps WHERE reason = 'daily' AND started_at > :after)
+            OR EXISTS (SELECT FROM differences WHERE status = 'open' AND kind IN ('missing_here', 'declined_here'))
+               AND NOT EXISTS (SELECT FROM sweeps WHERE started_at > :recently))
 """)
 
 # What holds claims comes first; among the others each has its turn, so that one that fails keeps none waiting.
@@ -93,7 +100,7 @@ def begin(session: Session, *, reason: str, holds_claims: bool, since: datetime,
 def begin_daily(session: Session, *, every: timedelta, span: timedelta, now: datetime) -> bool:
     """Begin the regular sweep over the last `span`, unless one began within `every` or is under way."""
     session.execute(_DAILY_LOCK)
-    if not session.execute(_DAILY_IS_DUE, {"after": now - every}).scalar_one():
+    if not session.execute(_DAILY_IS_DUE, {"after": now - every, "recently": now - AT_MOST_EVERY}).scalar_one():
         return False
     begin(session, reason="daily", holds_claims=False, since=now - span, until=now, now=now)
     return True
