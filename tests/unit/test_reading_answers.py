@@ -298,7 +298,7 @@ def test_any_answer_to_a_look_up_is_evidence_or_nothing(portone, status, listed,
 
 
 @given(http_statuses, st.lists(payments, max_size=3), values, st.integers(0, 3))
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=200, deadline=None, derandomize=True)
 def test_any_answer_to_a_list_is_a_whole_list_or_nothing(portone, status, listed, odd, how):
     document = {"total": len(listed), "previous": 0, "next": 0, "list": listed}
     response = [document, odd, {**document, "list": odd}, {**document, "total": odd}][how]
@@ -315,7 +315,7 @@ def test_any_answer_to_a_list_is_a_whole_list_or_nothing(portone, status, listed
 
 
 @given(http_statuses, bodies)
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=200, deadline=None, derandomize=True)
 def test_any_answer_to_a_refund_is_a_payment_a_refusal_or_nothing(portone, status, body):
     refund = Refund(imp_uid="imps_000000000001", checksum=9900, tax_free=0, reason="paid twice")
     given_back = portone.run(portone.gateway.refund(refund), status, body)
