@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from worker.sandbox import billing_keys, key_rows, payment_rows, payments, reports, stories
+from worker.sandbox import billing_keys, console, key_rows, payment_rows, payments, reports, stories
 from worker.sandbox.sandbox import Sandbox
 
 TOKEN_HEADER = "X-Sandbox-Admin-Token"  # noqa: S105 (a header's name)
@@ -49,6 +49,10 @@ class Admin:
             self._route("POST", "/switches", self._change_switches),
             self._route("POST", "/token/end", self._end_token),
             self._route("POST", "/payments/correct", self._correct),
+            self._route("GET", "/windows", self._windows),
+            self._route("GET", "/webhooks", self._webhooks),
+            self._route("POST", "/webhooks/resend", lambda _, values: console.resend(self._sandbox, values)),
+            self._route("POST", "/payments/cancel", lambda _, values: console.cancel(self._sandbox, values)),
             self._route("POST", "/reset", self._reset),
         ]
 
@@ -116,6 +120,18 @@ class Admin:
 
     def _switches(self, _: Request, __: dict[str, Any]) -> Any:
         return self._sandbox.switches.as_json()
+
+    def _windows(self, request: Request, _: dict[str, Any]) -> Any:
+        return console.windows(self._sandbox, merchant_uid=request.query_params.get("merchant_uid"))
+
+    def _webhooks(self, request: Request, _: dict[str, Any]) -> Any:
+        query = request.query_params
+        return console.webhooks(
+            self._sandbox,
+            after=_number(request, "after", 0),
+            merchant_uid=query.get("merchant_uid"),
+            imp_uid=query.get("imp_uid"),
+        )
 
     # changing
 

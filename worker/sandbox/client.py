@@ -42,9 +42,7 @@ class SandboxAdmin:
     def __init__(self, base_url: str, *, admin_token: str | None = None, timeout_seconds: float = 30.0) -> None:
         headers = {} if admin_token is None else {TOKEN_HEADER: admin_token}
         # trust_env: a proxy configured for the machine has no business between a test and its sandbox
-        self._http = httpx.Client(
-            base_url=f"{base_url}/_sandbox/", headers=headers, timeout=timeout_seconds, trust_env=False
-        )
+        self._http = httpx.Client(base_url=base_url, headers=headers, timeout=timeout_seconds, trust_env=False)
 
     def __enter__(self) -> Self:
         return self
@@ -114,6 +112,43 @@ class SandboxAdmin:
         """Turn a failed payment into a paid one, as PortOne does when it learns better."""
         self._post("payments/correct", {"imp_uid": imp_uid})
 
+    # payment windows: what a browser does, without one
+
+    def open_window(
+        self, param: Mapping[str, Any], *, code: str = "imp00000000", mobile: bool = False, origin: str | None = None
+    ) -> dict[str, Any]:
+        """Do as `IMP.request_pay(param)` does on a page of `origin`: {"window": ...}, or {"refused": the callback}."""
+        headers = {} if origin is None else {"Origin": origin}
+        body = {"code": code, "param": dict(param), "mobile": mobile}
+        return dict(_read(self._http.post("/v1/windows", json=body, headers=headers)))
+
+    def decide(self, window_id: str, decision: str = "approve", **chosen: str) -> dict[str, Any]:
+        """Press a button: approve, decline or close; `instrument` is card or money, `reason` such as limit.
+
+        Returns what the window's page gets: state, and the callback and the redirect address, if the page is told.
+        """
+        return dict(_read(self._http.post(f"/v1/windows/{window_id}/decision", json={"decision": decision, **chosen})))
+
+    def windows(self, **narrowed: str) -> list[dict[str, Any]]:
+        """All windows that were opened, oldest first; narrowed by merchant_uid."""
+        return list(self._get("windows", narrowed))
+
+    # PortOne's console
+
+    def cancel_in_console(
+        self, imp_uid: str, *, amount: int | None = None, reason: str | None = None
+    ) -> dict[str, Any]:
+        """Cancel a payment, wholly or by an amount in KRW, and tell the merchant by webhook."""
+        return dict(self._post("payments/cancel", {"imp_uid": imp_uid, "amount": amount, "reason": reason}))
+
+    def webhooks(self, **narrowed: str | int) -> list[dict[str, Any]]:
+        """The log of webhooks, oldest first; narrowed by merchant_uid, imp_uid, after."""
+        return list(self._get("webhooks", narrowed))
+
+    def resend_webhook(self, number: int) -> None:
+        """Send a webhook once more."""
+        self._post("webhooks/resend", {"number": number})
+
     def reset(self) -> None:
         """Forget everything: keys, payments, requests, token, changed switches."""
         self._post("reset", {})
@@ -136,10 +171,10 @@ class SandboxAdmin:
         return list(self._get("requests", narrowed))
 
     def _get(self, path: str, query: Mapping[str, str | int] | None = None) -> Any:
-        return _read(self._http.get(path, params=query))
+        return _read(self._http.get(f"/_sandbox/{path}", params=query))
 
     def _post(self, path: str, body: Mapping[str, Any]) -> Any:
-        return _read(self._http.post(path, json=body))
+        return _read(self._http.post(f"/_sandbox/{path}", json=body))
 
 
 def _read(response: httpx.Response) -> Any:

@@ -6,7 +6,7 @@ from worker.sandbox import key_rows, lookups, texts
 from worker.sandbox.answers import Answer, Refused, answered, as_json, bad_request, not_found, refusal
 from worker.sandbox.billing_keys import BillingKey, customer
 from worker.sandbox.calls import Call
-from worker.sandbox.providers import WALLETS, channel
+from worker.sandbox.providers import WALLETS, channel, channel_key
 from worker.sandbox.sandbox import Sandbox
 
 MOST_CUSTOMERS = 100  # [assumed], as for payments
@@ -64,11 +64,6 @@ def channels(sandbox: Sandbox, call: Call) -> Answer:
         for each in (channel(name, sandbox=True) for name in sorted(WALLETS))
     ]
     return answered(as_json(settings))
-
-
-def channel_key(pg_provider: str) -> str:
-    """The key a channel is named by; its real form is `channel-key-` and a UUID [seen]."""
-    return f"channel-key-sandbox-{pg_provider}"
 
 
 def _key(sandbox: Sandbox, call: Call) -> BillingKey:

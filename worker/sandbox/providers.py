@@ -60,6 +60,11 @@ def channel(pg_provider: str, *, sandbox: bool) -> Channel:
     return Channel(pg_provider, ids.get(pg_provider, f"sandbox_{pg_provider}"), sandbox)
 
 
+def channel_key(pg_provider: str) -> str:
+    """The key a channel is named by; its real form is `channel-key-` and a UUID [seen]."""
+    return f"channel-key-sandbox-{pg_provider}"
+
+
 def window_channel(pg_provider: str, pg_id: str) -> Channel | None:
     """The contract that a window's `pg` means: `kakaopay`, or `kakaopay.TC0ONETIME`; None for ids nobody has."""
     if pg_provider not in WALLETS:

@@ -40,7 +40,7 @@ def open_window(sandbox: Sandbox, call: Call) -> Answer:
     opened = {
         "window_id": window.window_id,
         "imp_uid": window.imp_uid,
-        "path": f"/v1/windows/{window.window_id}",
+        "path": window.path,
         "title": window_page.title(window, "ko"),
         "redirects": window.request.redirects,
     }

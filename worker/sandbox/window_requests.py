@@ -10,7 +10,6 @@ from typing import Any
 from worker.sandbox import texts
 from worker.sandbox.answers import as_json
 from worker.sandbox.charge_requests import BUYER_LIMITS, HIGHEST_NUMBER, NAME_LIMIT, REQUIRED_LIMITS
-from worker.sandbox.customers import channel_key
 from worker.sandbox.providers import (
     BUYER_TEL_REQUIRED,
     CHARGES_ON_REGISTRATION,
@@ -20,6 +19,7 @@ from worker.sandbox.providers import (
     REDIRECTS_ON_MOBILE,
     WALLETS,
     Channel,
+    channel_key,
     window_channel,
 )
 from worker.sandbox.web_addresses import LONGEST_ADDRESS, is_web_address, read_notice_urls

@@ -89,6 +89,11 @@ class Window:
         return int(self.imp_uid.rpartition("_")[2])
 
     @property
+    def path(self) -> str:
+        """Where the window is shown, on the sandbox."""
+        return f"/v1/windows/{self.window_id}"
+
+    @property
     def pg_provider(self) -> str:
         return self.request.channel.pg_provider
 

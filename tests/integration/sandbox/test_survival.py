@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from tests.fixtures.sandbox import Api, SandboxProcess, wait_until
+from worker.sandbox import layout
 from worker.sandbox.behaviours import Reply, decline, pay, slow, troubled
 from worker.sandbox.client import SandboxAdmin
 from worker.sandbox.ledger import Ledger, LedgerUnusable
@@ -111,6 +112,31 @@ def test_a_ledger_belongs_to_one_sandbox_at_a_time(tmp_path: Path):
         Ledger(tmp_path / "ledger.db")
     ledger.close()
     Ledger(tmp_path / "ledger.db").close()
+
+
+def test_a_ledger_of_an_older_version_is_brought_up_to_date(tmp_path: Path):
+    with sqlite3.connect(tmp_path / "old.db") as old:
+        old.executescript(f"{layout.CHARGES} PRAGMA user_version = 1;")
+        old.execute("INSERT INTO state VALUES ('seed', 'kept')")
+    old.close()
+    for _ in range(2):
+        ledger = Ledger(tmp_path / "old.db")
+        assert ledger.read_state("seed") == "kept"
+        assert [ledger.value(f"SELECT count(*) FROM {table}") for table in layout.TABLES] == [1, 0, 0, 0, 0, 0]
+        ledger.close()
+
+
+def test_a_window_outlives_kill_9(process: SandboxProcess, admin: SandboxAdmin):
+    param = {"pg": "payco", "merchant_uid": "m1", "amount": 9900, "customer_uid": "key", "buyer_tel": "010"}
+    window_id = admin.open_window(param)["window"]["window_id"]
+    process.end(signal.SIGKILL)
+    process.start()
+    told = admin.decide(window_id)
+    process.end(signal.SIGKILL)
+    process.start()
+    assert admin.decide(window_id) == told
+    [key] = admin.keys()
+    assert key["customer_uid"] == "key"
 
 
 def test_a_ledger_of_another_version_is_not_touched(tmp_path: Path):

@@ -30,7 +30,7 @@
     dialog.setAttribute("aria-label", opened.title);
     dialog.setAttribute("data-testid", "sandbox-overlay");
     set(dialog, {
-      position: "fixed", inset: "0", width: "100vw", height: "100dvh", maxWidth: "none", maxHeight: "none",
+      position: "fixed", inset: "0", width: "100%", height: "100%", maxWidth: "none", maxHeight: "none",
       margin: "0", padding: "0", border: "0", boxSizing: "border-box", overflow: "hidden",
       background: "rgba(20, 20, 20, 0.6)", zIndex: "2147483647"
     });
@@ -49,12 +49,14 @@
 
   function showOverPage(opened, done) {
     var shown = overlay(opened);
+    shown.dialog.addEventListener("close", function () {
+      if (shown.dialog.isConnected) shown.dialog.showModal(); // browsers end a modal at the second Escape
+    });
     function hear(event) {
       var told = event.data;
       if (event.origin !== sandbox || event.source !== shown.frame.contentWindow) return;
       if (!told || told.sandbox !== "payment-window" || told.window_id !== opened.window_id) return;
       window.removeEventListener("message", hear);
-      shown.dialog.close();
       shown.dialog.remove();
       done(told.callback);
     }

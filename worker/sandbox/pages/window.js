@@ -69,7 +69,8 @@
       decide(event.submitter ? event.submitter.value : "approve");
     });
     document.addEventListener("keydown", function (event) {
-      if (event.key === "Escape") decide("close");
+      // in the list of reasons Escape closes the list
+      if (event.key === "Escape" && event.target.tagName !== "SELECT") decide("close");
     });
   }
 
