@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 ENGLISH: Mapping[str, str] = {
     "other_language": "한국어",
-    "sandbox": "This is a test environment. No real money moves.",
+    "sandbox": "Test environment - no real money moves.",
     "the_company": "the seller",
     # what it is about
     "register_title": "Set up automatic payment",
@@ -53,8 +53,6 @@ ENGLISH: Mapping[str, str] = {
     "name": "Name",
     "tel": "Mobile number",
     "email": "E-mail",
-    "optional": "optional",
-    "required": "required",
     "choose_pg": "Choose a payment method",
     "consent_title": "Consent",
     "consent_register": (

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 KOREAN: Mapping[str, str] = {
     "other_language": "English",
-    "sandbox": "테스트 환경입니다. 실제 결제는 이루어지지 않습니다.",
+    "sandbox": "테스트 환경 - 실제로 결제되지 않습니다.",
     "the_company": "판매자",
     # what it is about
     "register_title": "정기결제 등록",
@@ -50,8 +50,6 @@ KOREAN: Mapping[str, str] = {
     "name": "이름",
     "tel": "휴대폰 번호",
     "email": "이메일",
-    "optional": "선택",
-    "required": "필수",
     "choose_pg": "결제 수단 선택",
     "consent_title": "동의",
     "consent_register": "위 내용을 확인했으며, {cadence} {amount}이 등록한 결제 수단에서 자동으로 결제되는 것에 동의합니다.",

@@ -1,0 +1,168 @@
+"""What a customer does with a link: reads it, agrees to it, comes back from the payment window."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+
+from worker.checkout import pages
+from worker.checkout.bodies import read_object
+from worker.checkout.desk import Desk
+from worker.checkout.links import InvalidLink, Link, Signer
+from worker.checkout.wording import WORDS, Language, choose, wording_version
+from worker.checkouts import View
+from worker.clock import Clock
+from worker.lifecycle import CheckoutStatus
+from worker.refusals import Refused
+from worker.window_request import Buyer, Links
+
+_IMP_UID = re.compile(r"[!-~]{1,100}")
+
+log = structlog.get_logger()
+
+
+class Checkouts:
+    """The addresses under /c/. Who has the link may do what is done here, and nobody else: there are no cookies."""
+
+    def __init__(self, desk: Desk, signer: Signer, site: pages.Site, clock: Clock, public_url: str | None) -> None:
+        self._desk = desk
+        self._signer = signer
+        self._site = site
+        self._clock = clock
+        self._public_url = public_url
+
+    async def show(self, request: Request) -> Response:
+        """Show what is to be agreed to, or how it stands."""
+        link, language = self._link(request), language_of(request)
+        token, view = request.path_params["token"], await self._view(link)
+        notice = "declined" if request.query_params.get("told") == "declined" else ""
+        match self._state(link, view):
+            case "open":
+                return HTMLResponse(pages.agreement(self._site, view, token, language, notice=notice))
+            case "done":
+                return HTMLResponse(pages.done(self._site, view, token, language))
+            case "pending":
+                return HTMLResponse(pages.result(self._site, language, "pending", token=token, check=True))
+            case state:
+                return HTMLResponse(pages.result(self._site, language, state), 410)
+
+    async def agree(self, request: Request) -> Response:
+        """Record the consent and give the parameters of the payment window."""
+        self._require_own_page(request)
+        link, language = self._link(request), language_of(request)
+        given = await read_object(request)
+        words, view = WORDS[language], await self._view(link)
+        if (state := self._state(link, view)) != "open":
+            return JSONResponse({"state": state}, 409)
+        if given.get("consent") is not True:
+            return _refusal(words["agree_first"], 422)
+        if given.get("wording") != wording_version(language):
+            return _refusal(words["reload"], 409)
+        buyer = read_buyer(given.get("buyer"))
+        if buyer is None or not _has_all(buyer, pages.required_of_buyer(view)):
+            return _refusal(words["buyer_wrong"], 422)
+        try:
+            param = await self._desk.agree(
+                link.code,
+                wording=wording_version(language),
+                buyer=buyer,
+                pg=_text(given.get("pg")),
+                links=self._links(request, language),
+            )
+        except Refused as refused:
+            log.warning("a payment window was refused", reason=str(refused))
+            return _refusal(words["not_possible"], 409)
+        return JSONResponse({"param": param})
+
+    async def complete(self, request: Request) -> Response:
+        """Ask PortOne what became of the window. What the browser says of it is a hint where to look, no more."""
+        self._require_own_page(request)
+        link, language = self._link(request), language_of(request)
+        given = await read_object(request)
+        await self._ask(link, given.get("imp_uid"))
+        state = self._state(link, await self._view(link))
+        return JSONResponse({"state": state, "message": WORDS[language]["declined"]})
+
+    async def come_back(self, request: Request) -> Response:
+        """Take back a phone that a window has redirected (documented: imp_uid, merchant_uid, imp_success)."""
+        link, language = self._link(request), language_of(request)
+        await self._ask(link, request.query_params.get("imp_uid"))
+        failed = request.query_params.get("imp_success") == "false" or "error_code" in request.query_params
+        told = "&told=declined" if failed else ""
+        path = f"{self._site.base}/c/{request.path_params['token']}?lang={language}{told}"
+        return RedirectResponse(path, 303)
+
+    async def _ask(self, link: Link, imp_uid: Any) -> None:
+        text = _text(imp_uid)
+        try:
+            await self._desk.complete(link.code, imp_uid=text if text and _IMP_UID.fullmatch(text) else None)
+        except Refused as refused:
+            log.warning("a checkout could not be completed", reason=str(refused))
+
+    async def _view(self, link: Link) -> View:
+        try:
+            return await self._desk.view(link.code)
+        except Refused:
+            raise HTTPException(404, "There is no such checkout.") from None
+
+    def _link(self, request: Request) -> Link:
+        try:
+            return self._signer.read(request.path_params["token"])
+        except InvalidLink as invalid:
+            raise HTTPException(404, str(invalid)) from None
+
+    def _state(self, link: Link, view: View) -> str:
+        """Say what the link is good for now."""
+        if view.status is CheckoutStatus.DONE:
+            return "done"
+        if view.status is CheckoutStatus.EXPIRED or link.has_expired(self._clock()):
+            return "expired"
+        return "open"
+
+    def _require_own_page(self, request: Request) -> None:
+        """Refuse what another site's page sends. It would need the link to do anything, so this is the second lock."""
+        site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+        ours = {request.headers.get("host", ""), urlsplit(self._public_url or "").netloc}
+        if site not in {None, "same-origin"} or (origin is not None and urlsplit(origin).netloc not in ours):
+            raise HTTPException(403, "This is asked for by another site's page.")
+
+    def _links(self, request: Request, language: Language) -> Links:
+        """Say where the window reports to; the public address is configured, for a proxy may stand before us."""
+        base = self._public_url or str(request.base_url).rstrip("/")
+        return Links(
+            m_redirect_url=f"{base}/c/{request.path_params['token']}/return?lang={language}",
+            notice_url=f"{base}/webhooks/portone",
+        )
+
+
+def language_of(request: Request) -> Language:
+    return choose(request.query_params.get("lang"), request.headers.get("accept-language"))
+
+
+def read_buyer(given: Any) -> Buyer | None:
+    """Read what the form says about who pays; what is left empty is left out. None for what is no form of ours."""
+    if not isinstance(given, Mapping):
+        return None
+    values = {name: _text(given.get(name, "")) for name in ("name", "tel", "email")}
+    if any(value is None for value in values.values()):
+        return None
+    return Buyer(name=values["name"] or None, tel=values["tel"] or None, email=values["email"] or None)
+
+
+def _has_all(buyer: Buyer, needed: frozenset[str]) -> bool:
+    return all(getattr(buyer, name.removeprefix("buyer_"), None) for name in needed)
+
+
+def _text(value: Any) -> str | None:
+    return value.strip() if isinstance(value, str) else None
+
+
+def _refusal(message: str, status: int) -> Response:
+    return JSONResponse({"message": message}, status)
