@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from worker.broker_address import broker_problems
+from worker.channels import channels
 from worker.checkout_settings import (
     LIVE_SDK_URL,
     PORTONE_ADDRESSES,
@@ -60,6 +61,7 @@ def _rising(value: tuple[float, ...]) -> tuple[float, ...]:
     return value
 
 
+Channels = Annotated[tuple[str, ...], BeforeValidator(_comma_list), AfterValidator(channels)]
 Networks = Annotated[tuple[str, ...], BeforeValidator(_comma_list), AfterValidator(networks)]
 Seconds = Annotated[float, Field(gt=0, le=366 * 86_400, allow_inf_nan=False)]
 
@@ -111,6 +113,10 @@ class Settings(BaseModel):
 
     checkout_url: Annotated[str, AfterValidator(base_address)] | None = None
     checkout_secret: SecretStr | None = None
+    checkout_seconds: Annotated[float, Field(ge=60, le=86_400)] = 1800
+    link_seconds: Seconds = 3 * 86_400
+    key_channels: Channels = ("kakaopay", "payco")
+    payment_channels: Channels = ("kakaopay", "payco")
     imp_code: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{0,40}$")] = ""
     sdk_url: Annotated[str, AfterValidator(script_address)] | None = None
     company_name: Annotated[str, Field(max_length=60)] = ""

@@ -48,6 +48,10 @@ EVERY_VARIABLE = [
     ("AGAIN_SWEEP_EVERY_SECONDS", "3600", 3600.0),
     ("AGAIN_SWEEP_DAYS", "90", 90),
     ("AGAIN_SWEEP_REQUESTS_PER_SECOND", "0.5", 0.5),
+    ("AGAIN_CHECKOUT_SECONDS", "600", 600.0),
+    ("AGAIN_LINK_SECONDS", "3600", 3600.0),
+    ("AGAIN_KEY_CHANNELS", "payco, kakaopay.CA0123", ("payco", "kakaopay.CA0123")),
+    ("AGAIN_PAYMENT_CHANNELS", "kakaopay=channel-key-1", ("kakaopay=channel-key-1",)),
     ("AGAIN_LOG_LEVEL", "DEBUG", "DEBUG"),
 ]
 

@@ -15,7 +15,7 @@ from worker.database.differences import Noted
 from worker.database.rows import as_rows
 from worker.database.subscriptions import wake_charges
 from worker.differences import DifferenceKind, DifferenceStatus
-from worker.lifecycle import CLAIMABLE_CHARGES, AttemptStatus, ChargeStatus
+from worker.lifecycle import CLAIMABLE_CHARGES, AttemptStatus, ChargeStatus, Via
 from worker.outcomes import DeclineKind
 from worker.settlement import Settlement
 
@@ -195,6 +195,9 @@ def _follow_up(session: Session, settled: Sequence[Settlement], written: Sequenc
     if refused := [s.attempt.subscription_id for s in declined if s.kills_key]:
         # The key may have been replaced while its last call was in flight.
         wake_charges(session, refused, now)
+    if left := [s.attempt.subscription_id for s in settled if s.attempt.via is Via.WINDOW and not s.next_attempt_at]:
+        # Or while a payment window was open.
+        wake_charges(session, left, now)
     if stops := {s.attempt.request.pg: s.reason for s in declined if s.stops_channel}:
         rows = as_rows({"scope": pg, "reason": reason} for pg, reason in stops.items())
         session.execute(_STOP_CHANNELS, {"rows": rows, "now": now})

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import structlog
 
@@ -11,18 +13,23 @@ from worker.gateway import (
     ChargeRequest,
     Found,
     LookUpFailed,
+    NoSuchKey,
     PaymentRecord,
     Refund,
     RefundRefused,
     StillOurs,
+    StoredKey,
     always,
 )
 from worker.outcomes import Answer, NotCharged, NotChargedReason, Outcome, Unknown, UnknownReason
 from worker.portone.charge_answers import read_charge
 from worker.portone.client import PortOneClient
 from worker.portone.errors import NoAnswer, NotSent, Refused
+from worker.portone.payloads import Unreadable, read_stored_key
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 
 class PortOneGateway:
@@ -71,6 +78,47 @@ class PortOneGateway:
             # Not "nothing found": an answer to somebody else's question proves nothing about ours.
             return LookUpFailed(Answer(http_status=200, message="PortOne's answer is about another merchant_uid"))
         return Found(tuple(records))
+
+    async def payment(self, imp_uid: str) -> Found | LookUpFailed:
+        record = await self._answered(self._client.payment(imp_uid))
+        if isinstance(record, PaymentRecord) and record.imp_uid != imp_uid:
+            return LookUpFailed(Answer(http_status=200, message="PortOne's answer is about another payment"))
+        return record if isinstance(record, LookUpFailed) else Found(() if record is None else (record,))
+
+    async def billing_key(self, customer_uid: str) -> StoredKey | NoSuchKey | LookUpFailed:
+        document = await self._answered(self._client.customer(customer_uid))
+        if document is None:
+            return NoSuchKey()
+        if isinstance(document, LookUpFailed):
+            return document
+        try:
+            key = read_stored_key(document)
+        except Unreadable as error:
+            return LookUpFailed(Answer(http_status=200, message=str(error)))
+        if key.customer_uid != customer_uid:
+            return LookUpFailed(Answer(http_status=200, message="PortOne's answer is about another billing key"))
+        return key
+
+    async def delete_key(self, customer_uid: str, *, reason: str) -> NoSuchKey | LookUpFailed:
+        """Delete, and whatever is said to that, ask whether the key is still there: the refusals' texts are unknown."""
+        said = await self._answered(self._client.delete_customer(customer_uid, reason=reason))
+        left = await self.billing_key(customer_uid)
+        if isinstance(left, StoredKey):
+            return said or LookUpFailed(Answer(http_status=200, message="PortOne still shows the billing key"))
+        return left
+
+    async def _answered(self, call: Awaitable[T]) -> T | LookUpFailed:
+        try:
+            async with asyncio.timeout(self._deadline):
+                return await call
+        except (NoAnswer, Refused) as error:
+            return LookUpFailed(error.answer)
+        except NotSent as error:
+            return LookUpFailed(Answer(message=str(error)))
+        except TimeoutError:
+            return LookUpFailed(Answer(message="no answer within the deadline"))
+        except Exception as error:  # noqa: BLE001 - one odd answer must not end the look-ups of all others
+            return LookUpFailed(_defect(error))
 
     async def payments(self, status: str, *, since: datetime, until: datetime, pause: float) -> Found | LookUpFailed:
         try:

@@ -1,0 +1,112 @@
+"""Nobody's closed tab is forgotten: opened checkouts, unheeded webhooks and replaced keys are all seen to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import Row
+
+from worker import hints
+from worker.clock import Clock
+from worker.completing import Progress, complete
+from worker.database import checkouts, forgetting, webhooks
+from worker.database.session import Sessions
+from worker.gateway import Gateway, LookUpFailed
+from worker.refusals import Refused
+from worker.settlement import Policy
+
+CHUNK = 50
+DELETION_PAUSE = timedelta(minutes=15)
+"""So long after a deletion that PortOne did not carry out it is asked for again; without end."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class LookedAfter:
+    """What one run saw to."""
+
+    checkouts: int
+    done: int
+    webhooks: int
+    deleted_keys: int
+
+    def summary(self) -> dict[str, object]:
+        return asdict(self)
+
+
+async def look_after(
+    sessions: Sessions, gateway: Gateway, *, clock: Clock, policy: Policy, prefix: str, stopping: Callable[[], bool]
+) -> LookedAfter:
+    """See to a chunk of each; what is left over comes with the next run."""
+    taken = await asyncio.to_thread(_take, sessions, clock)
+    done = 0
+    for row in taken:
+        if stopping():
+            break
+        done += await _look(sessions, gateway, row, clock=clock, policy=policy)
+    heard = await asyncio.to_thread(_webhooks, sessions, clock)
+    for row in heard:
+        await hints.look_up(sessions, gateway, row.id, row.imp_uid, clock=clock, policy=policy, prefix=prefix)
+    deleted = await _forget(sessions, gateway, clock=clock)
+    return LookedAfter(len(taken), done, len(heard), deleted)
+
+
+async def _look(sessions: Sessions, gateway: Gateway, row: Row[Any], *, clock: Clock, policy: Policy) -> bool:
+    """Complete one; when its windows are over and PortOne shows nothing, it has expired."""
+    asked_at = clock()
+    try:
+        completion = await complete(sessions, gateway, row.code, imp_uid=None, clock=clock, policy=policy)
+    except Refused as refused:
+        reason = str(refused)
+    else:
+        if completion.progress is Progress.DONE:
+            return True
+        reason = completion.said or "its window was left"
+    if asked_at >= row.window_until:
+        await asyncio.to_thread(_expire, sessions, row, reason, clock)
+    return False
+
+
+async def _forget(sessions: Sessions, gateway: Gateway, *, clock: Clock) -> int:
+    """Delete at PortOne the keys that were replaced."""
+    deleted = 0
+    for row in await asyncio.to_thread(_replaced, sessions, clock):
+        answer = await gateway.delete_key(row.customer_uid, reason="replaced by another billing key")
+        if isinstance(answer, LookUpFailed):
+            log.warning("a replaced key is not deleted at PortOne yet", key_id=row.key_id, said=answer.answer.message)
+            continue
+        await asyncio.to_thread(_forgotten, sessions, row.key_id, clock)
+        deleted += 1
+    return deleted
+
+
+def _take(sessions: Sessions, clock: Clock) -> list[Row[Any]]:
+    with sessions.begin() as session:
+        checkouts.expire_unused(session, now=clock(), limit=CHUNK)
+        return list(checkouts.take(session, now=clock(), limit=CHUNK))
+
+
+def _expire(sessions: Sessions, row: Row[Any], reason: str, clock: Clock) -> None:
+    with sessions.begin() as session:
+        checkouts.expire_left(session, row, reason=reason, now=clock())
+
+
+def _webhooks(sessions: Sessions, clock: Clock) -> list[Row[Any]]:
+    with sessions.begin() as session:
+        return list(webhooks.take(session, now=clock(), limit=CHUNK))
+
+
+def _replaced(sessions: Sessions, clock: Clock) -> list[Row[Any]]:
+    with sessions.begin() as session:
+        return list(forgetting.take(session, now=clock(), pause=DELETION_PAUSE, limit=CHUNK))
+
+
+def _forgotten(sessions: Sessions, key_id: int, clock: Clock) -> None:
+    with sessions.begin() as session:
+        forgetting.forgotten(session, key_id, now=clock())
