@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,8 @@ from worker.window_request import Buyer, Links
 
 BUYER = Buyer(name="Hong Gildong", tel="010-1234-5678", email="gildong@example.com")
 LINKS = Links(m_redirect_url="https://shop.example/c/return")
+
+NOTHING: Mapping[str, Any] = {}
 
 
 @dataclass
@@ -120,7 +122,7 @@ class Till:
 
     # --- the browser --------------------------------------------------------------------------------------------------
 
-    def open(self, code: str, pg: str | None = None, **tampered: Any) -> str:
+    def open(self, code: str, pg: str | None = None, *, tampered: Mapping[str, Any] = NOTHING) -> str:
         """Agree and let the window open, with what a customer has changed in the page; returns the window's id."""
         param = {**self.agree(code, pg), **tampered}
         answer = self.world.portone.open_window(param)

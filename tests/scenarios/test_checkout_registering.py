@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -9,7 +10,9 @@ import pytest
 
 from tests.scenarios.checkout_story import Till
 from tests.scenarios.conftest import World
+from worker import checkouts, process, subscriptions
 from worker.checkouts import Progress
+from worker.gateway import Gateway
 from worker.lifecycle import CheckoutPurpose, CheckoutStatus, SubscriptionStatus
 from worker.merchant_uid import parse
 from worker.refusals import Refused
@@ -235,3 +238,23 @@ def test_an_expired_or_used_link_opens_no_window(world: World, till: Till):
     callback(till, used, till.approve(till.open(used)))
     with pytest.raises(Refused, match="done already"):
         till.agree(used)
+
+
+def test_a_callback_a_webhook_and_a_look_at_the_same_moment_are_carried_out_once(world: World, till: Till):
+    subscription = till.pending()
+    code = till.link(subscription, pg="kakaopay", with_payment=True)
+    imp_uid = till.approve(till.open(code))
+    runtime, body = world.runtime, till.webhook(imp_uid)
+    known = {"clock": runtime.clock, "policy": runtime.policy}
+
+    async def all_at_once(gateway: Gateway) -> None:
+        await asyncio.gather(
+            *(checkouts.complete(runtime.sessions, gateway, code, imp_uid=imp_uid, **known) for _ in range(3)),
+            *(checkouts.hint(runtime.sessions, gateway, **body, prefix="again", **known) for _ in range(3)),
+        )
+
+    process.current().run(all_at_once)
+    ((begun,),) = world.sql("SELECT count(*) FROM audit WHERE entity = 'subscription' AND to_status = 'active'")
+    assert (begun, till.status(code), till.keys()) == (1, "done", ["active"])
+    assert [charge.status for charge in world.charges(subscription)] == ["paid"]
+    world.assert_books_agree()
