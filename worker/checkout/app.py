@@ -102,7 +102,7 @@ class _Refusing:
     async def fail(self, request: Request, error: Exception) -> Response:
         """Answer 503 for a database that does not, 500 for a bug; the log has the rest."""
         status = 503 if isinstance(error, OperationalError | InterfaceError) else 500
-        log.error("a page failed", status=status, kind=type(error).__name__)
+        log.error("a page failed", status=status, kind=type(error).__name__, exc_info=error)
         language = language_of(request)
         if request.method == "POST":
             return JSONResponse({"message": pages.WORDS[language]["error"]}, status)

@@ -17,13 +17,16 @@ from worker.checkout.bodies import read_object
 from worker.checkout.desk import Desk
 from worker.checkout.links import InvalidLink, Link, Signer
 from worker.checkout.wording import WORDS, Language, choose, wording_version
-from worker.checkouts import View
+from worker.checkouts import Progress, View
 from worker.clock import Clock
 from worker.lifecycle import CheckoutStatus
 from worker.refusals import Refused
 from worker.window_request import Buyer, Links
 
 _IMP_UID = re.compile(r"[!-~]{1,100}")
+
+TOLD = frozenset({"pending", "mismatch"})
+"""What the address of a page may say about how a window ended; anything else is overlooked."""
 
 log = structlog.get_logger()
 
@@ -42,16 +45,17 @@ class Checkouts:
         """Show what is to be agreed to, or how it stands."""
         link, language = self._link(request), language_of(request)
         token, view = request.path_params["token"], await self._view(link)
-        notice = "declined" if request.query_params.get("told") == "declined" else ""
+        told = request.query_params.get("told")
         match self._state(link, view):
-            case "open":
-                return HTMLResponse(pages.agreement(self._site, view, token, language, notice=notice))
             case "done":
                 return HTMLResponse(pages.done(self._site, view, token, language))
-            case "pending":
-                return HTMLResponse(pages.result(self._site, language, "pending", token=token, check=True))
-            case state:
-                return HTMLResponse(pages.result(self._site, language, state), 410)
+            case "expired":
+                return HTMLResponse(pages.result(self._site, language, "expired"), 410)
+            case _ if told in TOLD and view.status is CheckoutStatus.OPENED:
+                check = told == "pending"
+                return HTMLResponse(pages.result(self._site, language, told, token=token, check=check))
+        notice = "" if view.said is None else pages.declined(view, language)
+        return HTMLResponse(pages.agreement(self._site, view, token, language, notice=notice))
 
     async def agree(self, request: Request) -> Response:
         """Record the consent and give the parameters of the payment window."""
@@ -65,15 +69,17 @@ class Checkouts:
             return _refusal(words["agree_first"], 422)
         if given.get("wording") != wording_version(language):
             return _refusal(words["reload"], 409)
-        buyer = read_buyer(given.get("buyer"))
-        if buyer is None or not _has_all(buyer, pages.required_of_buyer(view)):
+        pg, buyer = _text(given.get("pg")), read_buyer(given.get("buyer"))
+        if pg not in view.pgs:
+            return _refusal(words["choose_pg"], 422)
+        if buyer is None or not _has_all(buyer, pages.required_of_buyer(view, pg)):
             return _refusal(words["buyer_wrong"], 422)
         try:
             param = await self._desk.agree(
                 link.code,
                 wording=wording_version(language),
                 buyer=buyer,
-                pg=_text(given.get("pg")),
+                pg=pg,
                 links=self._links(request, language),
             )
         except Refused as refused:
@@ -86,25 +92,38 @@ class Checkouts:
         self._require_own_page(request)
         link, language = self._link(request), language_of(request)
         given = await read_object(request)
-        await self._ask(link, given.get("imp_uid"))
-        state = self._state(link, await self._view(link))
-        return JSONResponse({"state": state, "message": WORDS[language]["declined"]})
+        state = await self._ask(link, given.get("imp_uid"), hopeful=given.get("success") is True)
+        view = await self._view(link)
+        message = {"open": pages.declined(view, language), "mismatch": WORDS[language]["mismatch"]}.get(state, "")
+        return JSONResponse({"state": state, "message": message}, 409 if state == "mismatch" else 200)
 
     async def come_back(self, request: Request) -> Response:
         """Take back a phone that a window has redirected (documented: imp_uid, merchant_uid, imp_success)."""
         link, language = self._link(request), language_of(request)
-        await self._ask(link, request.query_params.get("imp_uid"))
-        failed = request.query_params.get("imp_success") == "false" or "error_code" in request.query_params
-        told = "&told=declined" if failed else ""
-        path = f"{self._site.base}/c/{request.path_params['token']}?lang={language}{told}"
-        return RedirectResponse(path, 303)
+        query = request.query_params
+        hopeful = query.get("imp_success") != "false" and "error_code" not in query
+        state = await self._ask(link, query.get("imp_uid"), hopeful=hopeful)
+        told = f"&told={state}" if state in TOLD else ""
+        return RedirectResponse(f"{self._site.base}/c/{request.path_params['token']}?lang={language}{told}", 303)
 
-    async def _ask(self, link: Link, imp_uid: Any) -> None:
-        text = _text(imp_uid)
+    async def _ask(self, link: Link, imp_uid: Any, *, hopeful: bool) -> str:
+        """Have PortOne asked, and say how it stands. `hopeful`: the browser says that it was paid or registered."""
+        view, text = await self._view(link), _text(imp_uid)
+        if view.status is CheckoutStatus.CREATED:
+            return self._state(link, view)
         try:
-            await self._desk.complete(link.code, imp_uid=text if text and _IMP_UID.fullmatch(text) else None)
+            known = text if text and _IMP_UID.fullmatch(text) else None
+            completion = await self._desk.complete(link.code, imp_uid=known)
         except Refused as refused:
-            log.warning("a checkout could not be completed", reason=str(refused))
+            log.warning("a checkout was not completed", reason=str(refused))
+            return "mismatch"
+        match completion.progress:
+            case Progress.WAITING:
+                return "pending" if hopeful else "open"
+            case Progress.DECLINED:
+                return "open"
+            case ended:
+                return ended.value
 
     async def _view(self, link: Link) -> View:
         try:
@@ -122,9 +141,7 @@ class Checkouts:
         """Say what the link is good for now."""
         if view.status is CheckoutStatus.DONE:
             return "done"
-        if view.status is CheckoutStatus.EXPIRED or link.has_expired(self._clock()):
-            return "expired"
-        return "open"
+        return "expired" if view.expired or link.has_expired(self._clock()) else "open"
 
     def _require_own_page(self, request: Request) -> None:
         """Refuse what another site's page sends. It would need the link to do anything, so this is the second lock."""

@@ -40,10 +40,12 @@ class Desk:
             now=runtime.clock(),
         )
 
-    async def complete(self, code: str, *, imp_uid: str | None) -> None:
-        """Ask PortOne what became of it; how it stands then is for `view` to say."""
+    async def complete(self, code: str, *, imp_uid: str | None) -> checkouts.Completion:
+        """Ask PortOne what became of it. Raises Refused for what was not asked for."""
         runtime = self._runtime
-        await checkouts.complete(runtime.sessions, self._asked(), code, imp_uid=imp_uid, clock=runtime.clock)
+        return await checkouts.complete(
+            runtime.sessions, self._asked(), code, imp_uid=imp_uid, clock=runtime.clock, policy=runtime.policy
+        )
 
     async def hint(self, hint: Hint) -> None:
         runtime = self._runtime
@@ -55,6 +57,8 @@ class Desk:
             status=hint.status,
             cancellation_id=hint.cancellation_id,
             clock=runtime.clock,
+            policy=runtime.policy,
+            prefix=runtime.settings.merchant_uid_prefix,
         )
 
     async def close(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -14,9 +14,11 @@ from worker.checkout.wording import WORDS, Language, wording_version
 from worker.checkouts import View
 from worker.lifecycle import CheckoutPurpose, CheckoutStatus
 from worker.pg_facts import WindowUse
-from worker.pg_profiles import PGS
+from worker.pg_profiles import PGS, charges_in_window
 
 KOREAN_NAMES = {"kakaopay": "카카오페이", "payco": "페이코(PAYCO)", "naverpay": "네이버페이", "tosspay_v2": "토스페이"}
+
+BUYER = frozenset({"buyer_name", "buyer_tel", "buyer_email"})
 
 MOODS = {"done": "good", "pending": "waiting"}
 
@@ -44,7 +46,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One thing that a payment window is told about who pays."""
+    """One thing that the payment windows of some PGs are told about who pays."""
 
     name: str
     label: str
@@ -52,10 +54,11 @@ class Field:
     autocomplete: str
     inputmode: str
     most: int
+    pgs: tuple[str, ...] = ()
 
 
 def agreement(site: Site, view: View, token: str, language: Language, *, notice: str = "") -> str:
-    """Write the page that is agreed to, with its form. `notice` is a key of the words."""
+    """Write the page that is agreed to, with its form, and what went wrong the last time."""
     words = WORDS[language]
     kind = _kind(view)
     amount, how_often = spoken.won(view.amount, language), spoken.cadence(view.cadence, language)
@@ -69,7 +72,7 @@ def agreement(site: Site, view: View, token: str, language: Language, *, notice:
         address=f"{site.base}/c/{token}",
         wording=wording_version(language),
         check=view.status is CheckoutStatus.OPENED,
-        plan_name=view.plan_name,
+        plan_name=view.name,
         price=amount,
         per="" if only_once else f"/ {how_often}" if language is Language.KOREAN else how_often,
         vat=_vat(view, language),
@@ -78,9 +81,9 @@ def agreement(site: Site, view: View, token: str, language: Language, *, notice:
         cancel=_cancel(site, language),
         choices=[{"pg": pg, "name": pg_name(pg, language)} for pg in view.pgs],
         fields=_fields(view, words),
-        consent=words[f"consent_{kind}"].format(amount=amount, cadence=how_often),
+        consent=_consent(view, language),
         button=_button(view, kind, amount, language),
-        notice=words[notice] if notice else "",
+        notice=notice,
     )
 
 
@@ -117,7 +120,7 @@ def result(
         site,
         language,
         state=state,
-        mood=MOODS.get(state, "bad" if state in {"invalid", "error", "failed"} else "plain"),
+        mood=MOODS.get(state, "bad" if state in {"invalid", "error", "mismatch"} else "plain"),
         title=title or words[f"{state}_title"],
         lead=lead or words[state],
         facts=facts or [],
@@ -132,10 +135,20 @@ def pg_name(pg: str, language: Language) -> str:
     return KOREAN_NAMES.get(pg, name) if language is Language.KOREAN else name
 
 
-def required_of_buyer(view: View) -> frozenset[str]:
-    """Give what any of the offered windows insists on knowing about who pays, by its names there."""
-    use = _use(view)
-    return frozenset(need for pg in view.pgs if pg in PGS for need in PGS[pg].window.needs(use) if "buyer" in need)
+def declined(view: View, language: Language) -> str:
+    """Say that a window ended without success, and with which words of the PG."""
+    words = WORDS[language]
+    said = words["said"].format(said=view.said) if view.said else ""
+    return f"{words['declined']} {said}".strip()
+
+
+def required_of_buyer(view: View, pg: str) -> frozenset[str]:
+    """Give what a PG's window has to be told about who pays, by its names there.
+
+    What it insists on for a payment is asked for with a key too: PAYCO's documents leave open whether it is needed.
+    """
+    window = PGS[pg].window
+    return frozenset(need for need in window.needs(_use(view)) | window.payment_needs if need in BUYER)
 
 
 def _use(view: View) -> WindowUse:
@@ -154,39 +167,40 @@ def _kind(view: View) -> str:
 
 def _vat(view: View, language: Language) -> str:
     words = WORDS[language]
-    if view.vat_amount == 0:
-        return words["no_vat"]
-    return words["vat_included"].format(vat=spoken.won(view.vat_amount, language))
+    return words["vat_included"].format(vat=spoken.won(view.vat, language)) if view.vat else words["no_vat"]
 
 
 def _facts(view: View, site: Site, language: Language) -> Iterator[Fact]:
-    words, zone = WORDS[language], view.time_zone
-    if view.purpose is CheckoutPurpose.PAY and view.period_start and view.period_end:
-        days = {
-            "start": spoken.day(view.period_start, zone, language),
-            "end": spoken.day(view.period_end, zone, language),
-        }
-        yield Fact("period", words["overdue_period"], words["from_to"].format(**days))
-    elif view.purpose is CheckoutPurpose.REGISTER:
-        yield Fact("cadence", words["cadence"], spoken.cadence(view.cadence, language))
-        if view.with_payment:
-            yield Fact("first-charge", words["first_charge"], words["first_now"])
-        elif view.first_charge_at:
-            yield Fact("first-charge", words["first_charge"], spoken.moment(view.first_charge_at, zone, language))
-        else:
-            yield Fact("first-charge", words["first_charge"], words["first_at_once"])
-    else:
-        yield Fact("cadence", words["cadence"], spoken.cadence(view.cadence, language))
-    if view.next_charge_at and view.purpose is not CheckoutPurpose.PAY:
-        yield Fact("next-charge", words["next_charge"], spoken.moment(view.next_charge_at, zone, language))
+    words = WORDS[language]
+    yield from _when(view, language)
     if len(view.pgs) == 1:
         yield Fact("pg", words["pay_with"], pg_name(view.pgs[0], language))
     yield Fact("seller", words["seller"], site.company or words["the_company"])
 
 
+def _when(view: View, language: Language) -> Iterator[Fact]:
+    """Give the dates of what is agreed to, by the clocks of the plan's zone."""
+    words, zone = WORDS[language], view.time_zone
+    if view.purpose is CheckoutPurpose.PAY:
+        if view.period_start and view.period_end:
+            start, end = (spoken.day(each, zone, language) for each in (view.period_start, view.period_end))
+            yield Fact("period", words["overdue_period"], words["from_to"].format(start=start, end=end))
+        return
+    yield Fact("cadence", words["cadence"], spoken.cadence(view.cadence, language))
+    if view.purpose is CheckoutPurpose.REGISTER and view.charges_now:
+        yield Fact("first-charge", words["first_charge"], words["first_now"])
+    elif view.purpose is CheckoutPurpose.REGISTER and view.first_charge_at:
+        if view.trial_days:
+            until = spoken.day(view.first_charge_at, zone, language)
+            yield Fact("trial", words["trial"], words["trial_until"].format(date=until))
+        yield Fact("first-charge", words["first_charge"], spoken.moment(view.first_charge_at, zone, language))
+    if view.next_charge_at:
+        yield Fact("next-charge", words["next_charge"], spoken.moment(view.next_charge_at, zone, language))
+
+
 def _done_facts(view: View, site: Site, language: Language) -> Iterator[Fact]:
     words = WORDS[language]
-    yield Fact("plan", words["plan"], view.plan_name)
+    yield Fact("plan", words["plan"], view.name)
     if view.next_charge_at:
         following = spoken.moment(view.next_charge_at, view.time_zone, language)
         yield Fact("next-charge", words["next_charge"], following)
@@ -196,15 +210,26 @@ def _done_facts(view: View, site: Site, language: Language) -> Iterator[Fact]:
 def _notes(view: View, language: Language) -> Iterator[str]:
     """Give what a customer should know before the window opens: ours, and what the PGs' profiles hold."""
     words, use = WORDS[language], _use(view)
-    if use is WindowUse.REGISTRATION:
-        yield words["no_charge_now"]
-    if view.purpose is CheckoutPurpose.REPLACE:
-        yield words["replace_overdue"]
+    if view.purpose is CheckoutPurpose.REPLACE and view.owed:
+        yield words["replace_owed"].format(owed=spoken.won(view.owed, language))
+    elif use is not WindowUse.PAYMENT:
+        amount = spoken.won(view.amount, language)
+        yield words["charged_now"].format(amount=amount) if view.charges_now else words["no_charge_now"]
     for pg in view.pgs:
         window = PGS[pg].window
         for hint in (window.hint, window.key_hint if use is not WindowUse.PAYMENT else None):
             if hint is not None:
                 yield hint.ko if language is Language.KOREAN else hint.en
+
+
+def _consent(view: View, language: Language) -> str:
+    words, kind = WORDS[language], _kind(view)
+    owed = "_owed" if kind == "replace" and view.owed else "_now" if kind == "register" and view.charges_now else ""
+    return words[f"consent_{kind}{owed}"].format(
+        amount=spoken.won(view.amount, language),
+        cadence=spoken.cadence(view.cadence, language),
+        owed=spoken.won(view.owed, language),
+    )
 
 
 def _cancel(site: Site, language: Language) -> str:
@@ -219,14 +244,19 @@ def _fields(view: View, words: Mapping[str, str]) -> list[Field]:
         Field("tel", words["tel"], "tel", "tel", "tel", 16),
         Field("email", words["email"], "email", "email", "email", 64),
     )
-    return [field for field in every if f"buyer_{field.name}" in required_of_buyer(view)]
+    return [replace(field, pgs=pgs) for field in every if (pgs := _asking(view, f"buyer_{field.name}"))]
+
+
+def _asking(view: View, need: str) -> tuple[str, ...]:
+    return tuple(pg for pg in view.pgs if need in required_of_buyer(view, pg))
 
 
 def _button(view: View, kind: str, amount: str, language: Language) -> str:
     words = WORDS[language]
     if len(view.pgs) != 1:
         return words["button_any"]
-    name = f"{kind}_pay" if kind == "register" and view.with_payment else kind
+    pays = kind == "register" and view.with_payment and charges_in_window(view.pgs[0])
+    name = "register_pay" if pays else kind
     return words[f"button_{name}"].format(pg=pg_name(view.pgs[0], language), amount=amount)
 
 

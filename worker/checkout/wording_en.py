@@ -24,18 +24,13 @@ ENGLISH: Mapping[str, str] = {
     "cadence": "Charged",
     "first_charge": "First payment",
     "next_charge": "Next payment",
-    "following_charge": "Payment after that",
-    "first_now": "Now, together with the registration",
-    "first_at_once": "Right after registration",
+    "first_now": "Today, with your registration",
     "trial": "Free trial",
     "trial_until": "free until {date}",
     "overdue_period": "For the period",
     "from_to": "{start} to {end}",
     "seller": "Charged by",
     "pay_with": "Payment method",
-    "card_now": "Payment method now",
-    "link_until": "This link works",
-    "until": "until {date}",
     "cancel_title": "How to cancel",
     "cancel": (
         "You can cancel at any time; from the next payment date on nothing is charged. To cancel or ask: {contact}"
@@ -44,9 +39,9 @@ ENGLISH: Mapping[str, str] = {
         "You can cancel at any time; from the next payment date on nothing is charged. "
         "Cancel where you signed up for the subscription."
     ),
-    "overdue_help": "Any questions? {contact}",
     "no_charge_now": "Nothing is charged now; your payment method is only registered.",
-    "replace_overdue": "If a bill is overdue, it is charged again to the new payment method.",
+    "charged_now": "The first {amount} is charged today, as soon as you have registered.",
+    "replace_owed": "The overdue {owed} is charged to the new payment method as soon as you have registered.",
     # the form
     "buyer": "Your details",
     "buyer_note": "They are passed on to the payment window only, and not stored.",
@@ -59,9 +54,17 @@ ENGLISH: Mapping[str, str] = {
         "I have read the above and agree that {amount} is charged automatically {cadence} "
         "to the payment method I register."
     ),
+    "consent_register_now": (
+        "I have read the above and agree that {amount} is charged today, and then {amount} automatically {cadence}, "
+        "to the payment method I register."
+    ),
     "consent_replace": (
         "I have read the above and agree that future payments ({amount} {cadence}) are charged automatically "
         "to my new payment method."
+    ),
+    "consent_replace_owed": (
+        "I have read the above and agree that the overdue {owed} and future payments ({amount} {cadence}) are charged "
+        "automatically to my new payment method."
     ),
     "consent_overdue": "I have read the above and agree to pay {amount} now.",
     "button_register": "Agree and register with {pg}",
@@ -87,6 +90,7 @@ ENGLISH: Mapping[str, str] = {
         "The payment was not completed: the window was closed, or the payment was declined. "
         "Please choose another payment method or try again."
     ),
+    "said": "They said: {said}",
     "mismatch": (
         "The payment differs from what was shown here, so it was not accepted. We will look into it; please do not pay again."
     ),
@@ -101,14 +105,9 @@ ENGLISH: Mapping[str, str] = {
     "done_overdue_title": "Thank you, your payment is complete",
     "done_overdue": "Your payment of {amount} has been confirmed. You can close this page.",
     "pending_title": "Checking the result of your payment",
-    "failed_title": "This could not be completed",
+    "mismatch_title": "This needs to be looked into",
     "expired_title": "This link has expired",
     "expired": "For your safety, links work for a limited time. Please ask for a new one where you signed up.",
-    "closed_title": "This link is no longer needed",
-    "closed": (
-        "It has been dealt with or was withdrawn, so there is nothing left to do. "
-        "If you have questions, please ask where you signed up."
-    ),
     "invalid_title": "This link cannot be used",
     "invalid": "The address is incomplete or was changed. Please open the link in your message again.",
     "error_title": "Something went wrong",

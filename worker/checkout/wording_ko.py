@@ -24,26 +24,21 @@ KOREAN: Mapping[str, str] = {
     "cadence": "결제 주기",
     "first_charge": "첫 결제",
     "next_charge": "다음 결제",
-    "following_charge": "그다음 결제",
-    "first_now": "등록과 동시에 결제",
-    "first_at_once": "등록 직후",
+    "first_now": "오늘 (등록과 함께 결제)",
     "trial": "무료 체험",
     "trial_until": "{date}까지 무료",
     "overdue_period": "이용 기간",
     "from_to": "{start} ~ {end}",
     "seller": "청구하는 곳",
     "pay_with": "결제 수단",
-    "card_now": "현재 결제 수단",
-    "link_until": "링크 유효 기간",
-    "until": "{date}까지",
     "cancel_title": "해지 안내",
     "cancel": "언제든지 해지할 수 있으며, 해지하면 다음 결제일부터 청구되지 않습니다. 해지 및 문의: {contact}",
     "cancel_no_contact": (
         "언제든지 해지할 수 있으며, 해지하면 다음 결제일부터 청구되지 않습니다. 해지는 구독을 신청한 서비스에서 하실 수 있습니다."
     ),
-    "overdue_help": "궁금한 점이 있으면 {contact}(으)로 문의해 주세요.",
     "no_charge_now": "지금은 결제되지 않고 결제 수단만 등록됩니다.",
-    "replace_overdue": "미납 요금이 있으면 새 결제 수단으로 다시 청구됩니다.",
+    "charged_now": "등록을 마치면 첫 요금 {amount}이 오늘 바로 결제됩니다.",
+    "replace_owed": "등록을 마치면 미납 요금 {owed}이 새 결제 수단으로 바로 결제됩니다.",
     # the form
     "buyer": "결제자 정보",
     "buyer_note": "결제창에 전달하는 데에만 쓰이며 저장되지 않습니다.",
@@ -53,8 +48,16 @@ KOREAN: Mapping[str, str] = {
     "choose_pg": "결제 수단 선택",
     "consent_title": "동의",
     "consent_register": "위 내용을 확인했으며, {cadence} {amount}이 등록한 결제 수단에서 자동으로 결제되는 것에 동의합니다.",
+    "consent_register_now": (
+        "위 내용을 확인했으며, 오늘 첫 요금 {amount}이 결제되고 이후 {cadence} {amount}이 등록한 결제 수단에서 자동으로 "
+        "결제되는 것에 동의합니다."
+    ),
     "consent_replace": (
         "위 내용을 확인했으며, 앞으로의 정기결제({cadence} {amount})가 새 결제 수단에서 자동으로 결제되는 것에 동의합니다."
+    ),
+    "consent_replace_owed": (
+        "위 내용을 확인했으며, 미납 요금 {owed}과 앞으로의 정기결제({cadence} {amount})가 새 결제 수단에서 자동으로 결제되는 "
+        "것에 동의합니다."
     ),
     "consent_overdue": "위 내용을 확인했으며, {amount}을 지금 결제하는 것에 동의합니다.",
     "button_register": "동의하고 {pg}로 등록하기",
@@ -77,6 +80,7 @@ KOREAN: Mapping[str, str] = {
     "declined": (
         "결제가 완료되지 않았습니다. 결제창을 닫았거나 승인이 거절된 경우입니다. 다른 결제 수단을 선택하거나 다시 시도해 주세요."
     ),
+    "said": "안내: {said}",
     "mismatch": "결제 내용이 안내한 내용과 달라 완료하지 않았습니다. 담당자가 확인할 예정이니 다시 결제하지 마세요.",
     "pending": "결제 결과를 아직 확인하지 못했습니다. 다시 결제하지 마시고 잠시 후 이 페이지를 새로 고쳐 주세요.",
     # result pages
@@ -87,11 +91,9 @@ KOREAN: Mapping[str, str] = {
     "done_overdue_title": "결제가 완료되었습니다",
     "done_overdue": "{amount} 결제가 확인되었습니다. 이 창은 닫아도 됩니다.",
     "pending_title": "결제 결과를 확인하고 있습니다",
-    "failed_title": "완료하지 못했습니다",
+    "mismatch_title": "확인이 필요합니다",
     "expired_title": "링크가 만료되었습니다",
     "expired": "보안을 위해 링크는 정해진 기간에만 쓸 수 있습니다. 구독을 신청한 서비스에서 새 링크를 받아 주세요.",
-    "closed_title": "더 이상 필요하지 않은 링크입니다",
-    "closed": "이미 처리되었거나 취소된 건입니다. 추가로 하실 일은 없습니다. 궁금한 점은 구독을 신청한 서비스에 문의해 주세요.",
     "invalid_title": "사용할 수 없는 링크입니다",
     "invalid": "주소가 잘렸거나 바뀌었습니다. 받으신 메시지의 링크를 다시 눌러 주세요.",
     "error_title": "일시적인 오류입니다",

@@ -92,8 +92,8 @@ def test_consent_names_the_version_and_the_language_that_were_read():
 
 
 AGREED = (
-    *("consent_register", "consent_replace", "consent_overdue", "cancel", "cancel_no_contact", "vat_included"),
-    *("no_vat", "no_charge_now", "replace_overdue", "first_now", "first_at_once"),
+    *("consent_register", "consent_register_now", "consent_replace", "consent_replace_owed", "consent_overdue"),
+    *("cancel", "cancel_no_contact", "vat_included", "no_vat", "no_charge_now", "charged_now", "replace_owed"),
 )
 KNOWN = {"2026-11": "VERSION_DIGEST"}
 

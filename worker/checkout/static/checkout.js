@@ -35,41 +35,55 @@
       method: "POST", headers: { "Content-Type": "application/json" }, credentials: "omit", body: JSON.stringify(body)
     });
     const answer = await response.json();
-    if (!response.ok && !answer.message) throw new Error("HTTP " + response.status);
+    if (!response.ok && !answer.message && !answer.state) throw new Error("HTTP " + response.status);
     return answer;
   }
 
-  function showResult() {
-    window.location.replace(checkout.dataset.result);
+  function showResult(told) {
+    window.location.replace(checkout.dataset.result + (told ? "&told=" + told : ""));
   }
 
-  // Ask the server how it stands until it knows. Open: the window was left without a payment, so the form serves again.
-  async function complete(impUid, ended) {
+  // Ask the server how it stands until it knows. `ended` is what a window said: its imp_uid, and whether it succeeded.
+  async function complete(ended) {
     lock(true);
     say(checkout.dataset.sayChecking);
     try {
       for (const pause of POLLS) {
         await wait(pause);
-        const answer = await post(checkout.dataset.complete, { imp_uid: impUid || null });
-        if (answer.state === "open") {
-          if (!form) showResult();
-          else if (ended) stop(answer.message);
-          else { lock(false); say(""); }
+        const answer = await post(checkout.dataset.complete, ended || { success: checkout.dataset.hopeful === "yes" });
+        if (answer.state === "open" && form) {
+          lock(false);
+          if (ended) say(ended.imp_uid ? answer.message : checkout.dataset.sayNotPossible, true);
+          else say(checkout.dataset.notice, Boolean(checkout.dataset.notice));
           return;
         }
+        if (answer.state === "mismatch" && form) { stop(answer.message); return; }
         if (answer.state !== "pending") { showResult(); return; }
       }
-      if (form) showResult(); else say(checkout.dataset.sayTrouble, true);
+      if (form) showResult("pending"); else say(checkout.dataset.sayTrouble, true);
     } catch (error) {
       stop(checkout.dataset.sayTrouble);
     }
   }
 
+  // Ask only for what the chosen payment window has to be told.
+  function askForWhatIsNeeded() {
+    const pg = new FormData(form).get("pg");
+    let asked = 0;
+    form.querySelectorAll(".field").forEach(function (each) {
+      each.hidden = !each.dataset.pgs.split(" ").includes(pg);
+      each.querySelector("input").disabled = each.hidden;
+      asked += each.hidden ? 0 : 1;
+    });
+    const buyer = form.querySelector(".buyer");
+    if (buyer) buyer.hidden = !asked;
+  }
+
   function whatIsWrong() {
     let first = null;
-    form.querySelectorAll("input").forEach(function (input) {
+    form.querySelectorAll("input:enabled").forEach(function (input) {
       const right = input.checkValidity();
-      input.toggleAttribute("aria-invalid", false);
+      input.removeAttribute("aria-invalid");
       if (!right) { input.setAttribute("aria-invalid", "true"); first = first || input; }
     });
     return first;
@@ -78,7 +92,7 @@
   function fields() {
     const given = new FormData(form);
     const buyer = {};
-    form.querySelectorAll(".buyer input").forEach(function (input) { buyer[input.name] = input.value; });
+    form.querySelectorAll(".buyer input:enabled").forEach(function (input) { buyer[input.name] = input.value; });
     return { wording: checkout.dataset.wording, consent: given.get("consent") === "yes", pg: given.get("pg"), buyer: buyer };
   }
 
@@ -98,11 +112,14 @@
     say(checkout.dataset.sayInWindow);
     window.IMP.init(checkout.dataset.merchant);
     window.IMP.request_pay(answer.param, function (told) {
-      complete(told && typeof told.imp_uid === "string" ? told.imp_uid : "", true);
+      const known = told || {};
+      complete({ imp_uid: known.imp_uid || null, success: known.success !== false && !known.error_code });
     });
   }
 
   if (form) {
+    askForWhatIsNeeded();
+    form.addEventListener("change", askForWhatIsNeeded);
     form.addEventListener("submit", function (event) {
       event.preventDefault();
       if (busy) return;
@@ -117,7 +134,7 @@
   }
 
   // A window was opened before: it may have been paid in a tab that is gone. And Back may show this page as it was left.
-  if (checkout.dataset.check === "yes") complete("", false);
+  if (checkout.dataset.check === "yes") complete(null);
   window.addEventListener("pageshow", function (event) {
     if (event.persisted) window.location.reload();
   });
