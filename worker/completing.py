@@ -79,7 +79,7 @@ async def complete(
     verdict = judge_payment(expected, shown.payments)
     completion = await asyncio.to_thread(_carry_out, sessions, row, expected, shown, verdict, clock, policy)
     if isinstance(verdict, Wrong):
-        log.error("a checkout was not completed", checkout=row.id, reason=verdict.sentence)
+        log.warning("a checkout was not completed", checkout=row.id, reason=verdict.sentence)
         raise Refused(verdict.sentence)
     return completion
 
@@ -184,6 +184,8 @@ def _finish(
             log.error("a checkout's key is another one", checkout=row.id, reason=key.sentence)
             raise Refused(key.sentence)
         if not isinstance(key, Proved):
+            if row.charge_id is not None:
+                log.error("paid in a window, but PortOne shows no billing key: ask for a new one", checkout=row.id)
             return Completion(Progress.WAITING, key.reason if isinstance(key, Waiting) else "")
         label = key.card or ""
     taken = take_over(session, row, label=label, now=now)

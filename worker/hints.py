@@ -66,15 +66,16 @@ async def look_up(
     clock: Clock,
     policy: Policy,
     prefix: str,
-) -> None:
-    """Look a stored webhook's payment up, and do what that asks for; when PortOne does not answer, it waits."""
+) -> bool:
+    """Look a stored webhook's payment up, and do what that asks for; False when PortOne does not answer."""
     named = await gateway.payment(imp_uid)
     if isinstance(named, LookUpFailed):
-        return
+        return False
     outcome = "PortOne shows no such payment"
     for record in named.records:
         outcome = await _heed(sessions, gateway, record, clock=clock, policy=policy, prefix=prefix)
     await asyncio.to_thread(_looked_up, sessions, webhook_id, outcome)
+    return True
 
 
 async def _heed(

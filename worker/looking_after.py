@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
@@ -43,18 +43,31 @@ class LookedAfter:
 async def look_after(
     sessions: Sessions, gateway: Gateway, *, clock: Clock, policy: Policy, prefix: str, stopping: Callable[[], bool]
 ) -> LookedAfter:
-    """See to a chunk of each; what is left over comes with the next run."""
+    """See to a chunk of each, all at once; what is left over comes with the next run."""
+    if stopping():
+        return LookedAfter(0, 0, 0, 0)
     taken = await asyncio.to_thread(_take, sessions, clock)
-    done = 0
-    for row in taken:
-        if stopping():
-            break
-        done += await _look(sessions, gateway, row, clock=clock, policy=policy)
+    done = await _each(_look(sessions, gateway, row, clock=clock, policy=policy) for row in taken)
     heard = await asyncio.to_thread(_webhooks, sessions, clock)
-    for row in heard:
-        await hints.look_up(sessions, gateway, row.id, row.imp_uid, clock=clock, policy=policy, prefix=prefix)
-    deleted = await _forget(sessions, gateway, clock=clock)
-    return LookedAfter(len(taken), done, len(heard), deleted)
+    looked_up = await _each(
+        hints.look_up(sessions, gateway, row.id, row.imp_uid, clock=clock, policy=policy, prefix=prefix)
+        for row in heard
+    )
+    replaced = await asyncio.to_thread(_replaced, sessions, clock)
+    deleted = await _each(_forget(sessions, gateway, row, clock=clock) for row in replaced)
+    cared = LookedAfter(len(taken), done, looked_up, deleted)
+    if taken or heard or replaced:
+        log.info("checkouts looked after", **cared.summary())
+    return cared
+
+
+async def _each(looks: Iterable[Awaitable[bool]]) -> int:
+    """Count the successes. One that fails for a defect of ours keeps no other from being seen to."""
+    results = await asyncio.gather(*looks, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            log.error("a checkout could not be looked after", error=type(result).__name__, exc_info=result)
+    return sum(result is True for result in results)
 
 
 async def _look(sessions: Sessions, gateway: Gateway, row: Row[Any], *, clock: Clock, policy: Policy) -> bool:
@@ -69,21 +82,19 @@ async def _look(sessions: Sessions, gateway: Gateway, row: Row[Any], *, clock: C
             return True
         reason = completion.said or "its window was left"
     if asked_at >= row.window_until:
+        log.info("checkout expired", checkout=row.id, reason=reason)
         await asyncio.to_thread(_expire, sessions, row, reason, clock)
     return False
 
 
-async def _forget(sessions: Sessions, gateway: Gateway, *, clock: Clock) -> int:
-    """Delete at PortOne the keys that were replaced."""
-    deleted = 0
-    for row in await asyncio.to_thread(_replaced, sessions, clock):
-        answer = await gateway.delete_key(row.customer_uid, reason="replaced by another billing key")
-        if isinstance(answer, LookUpFailed):
-            log.warning("a replaced key is not deleted at PortOne yet", key_id=row.key_id, said=answer.answer.message)
-            continue
-        await asyncio.to_thread(_forgotten, sessions, row.key_id, clock)
-        deleted += 1
-    return deleted
+async def _forget(sessions: Sessions, gateway: Gateway, row: Row[Any], *, clock: Clock) -> bool:
+    """Delete at PortOne a key that was replaced."""
+    answer = await gateway.delete_key(row.customer_uid, reason="replaced by another billing key")
+    if isinstance(answer, LookUpFailed):
+        log.warning("a replaced key is not deleted at PortOne yet", key_id=row.key_id, said=answer.answer.message)
+        return False
+    await asyncio.to_thread(_forgotten, sessions, row.key_id, clock)
+    return True
 
 
 def _take(sessions: Sessions, clock: Clock) -> list[Row[Any]]:

@@ -14,7 +14,7 @@ from worker.catalog import plan_row
 from worker.database import beginnings, subscriptions
 from worker.database.plans import plan_of
 from worker.key_rules import is_label
-from worker.lifecycle import SubscriptionStatus
+from worker.lifecycle import BillingKeyStatus, CheckoutPurpose, SubscriptionStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,13 @@ def take_over(session: Session, row: Row[Any], *, label: str, now: datetime) -> 
         plan = plan_of(plan_row(session, subscription.plan_code))
         begin(session, subscription, plan, row.billing_key_id, reason="its first billing key was registered", now=now)
         return Taken("the subscription has its first billing key")
+    if row.purpose == CheckoutPurpose.REGISTER and _can_charge(session, subscription.billing_key_id):
+        return Taken("the subscription has its first billing key already", row.billing_key_id)
     return _replace(session, subscription, row.billing_key_id, now)
+
+
+def _can_charge(session: Session, key_id: int | None) -> bool:
+    return key_id is not None and beginnings.key(session, key_id).status == BillingKeyStatus.ACTIVE
 
 
 def _replace(session: Session, subscription: Row[Any], key_id: int, now: datetime) -> Taken:

@@ -38,6 +38,7 @@ class Prepared:
 
 def prepare(session: Session, settings: Settings, row: Row[Any], pg: str, now: datetime) -> Prepared:
     """Commit what the window may do, and give its order. Raises Refused for what is not owed or not needed."""
+    windows.lock_attempts(session, row.subscription_id)
     match CheckoutPurpose(row.purpose):
         case CheckoutPurpose.PAY:
             return _payment(session, settings, row, None, now)

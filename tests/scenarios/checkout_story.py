@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.scenarios.conftest import World
 from worker import checkouts, process, subscriptions
@@ -16,6 +16,7 @@ from worker.window_request import Buyer, Links
 BUYER = Buyer(name="Hong Gildong", tel="010-1234-5678", email="gildong@example.com")
 LINKS = Links(m_redirect_url="https://shop.example/c/return")
 
+T = TypeVar("T")
 NOTHING: Mapping[str, Any] = {}
 
 
@@ -114,8 +115,8 @@ class Till:
             )
         )
 
-    def _asked(self, call: Callable[[Gateway], Awaitable[Any]]) -> Any:
-        async def ask(gateway: Gateway) -> Any:
+    def _asked(self, call: Callable[[Gateway], Awaitable[T]]) -> T:
+        async def ask(gateway: Gateway) -> T:
             return await call(gateway)
 
         return process.current().run(ask)
@@ -150,4 +151,4 @@ class Till:
         return str(status)
 
     def keys_at_portone(self) -> set[str]:
-        return {each["customer_uid"] for each in self.world.portone.keys()}
+        return {each["customer_uid"] for each in list(self.world.portone.keys())}

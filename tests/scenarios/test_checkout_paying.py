@@ -50,7 +50,10 @@ def test_an_overdue_charge_is_paid_by_hand_and_dunning_stops(world: World, till:
     world.tick()
     (charge,) = world.charges(subscription)
     assert (charge.status, till.status(code)) == ("paid", "done")
-    assert [(attempt.status, attempt.via) for attempt in world.attempts()] == [("declined", "again"), ("paid", "window")]
+    assert [(attempt.status, attempt.via) for attempt in world.attempts()] == [
+        ("declined", "again"),
+        ("paid", "window"),
+    ]
     assert world.subscription(subscription).status is SubscriptionStatus.ACTIVE
     world.live(days=10)
     assert world.portone.report().charges == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -96,7 +97,7 @@ def test_the_first_charge_does_not_wait_for_the_plans_hour(world: World, till: T
 
 def test_with_a_trial_the_key_is_registered_and_nothing_is_charged_before_its_end(world: World, till: Till):
     subscription = till.pending("trial", trial_days="14")
-    with pytest.raises(Refused, match="Nothing of subscription .* is due today"):
+    with pytest.raises(Refused, match=r"Nothing of subscription .* is due today"):
         till.link(subscription, pg="kakaopay", with_payment=True)
     world.wait(days=3)  # whoever registers late has their trial all the same
     code = till.link(subscription, pg="kakaopay")
@@ -203,8 +204,6 @@ def test_the_consent_is_kept_with_its_time_and_wording_and_nothing_about_the_buy
 
 
 def test_a_canceled_subscription_needs_no_key_so_the_new_one_is_deleted_at_portone(world: World, till: Till):
-    from worker import subscriptions
-
     subscription = till.pending()
     code = till.link(subscription, pg="payco")
     window = till.open(code)
@@ -245,7 +244,7 @@ def test_a_callback_a_webhook_and_a_look_at_the_same_moment_are_carried_out_once
     code = till.link(subscription, pg="kakaopay", with_payment=True)
     imp_uid = till.approve(till.open(code))
     runtime, body = world.runtime, till.webhook(imp_uid)
-    known = {"clock": runtime.clock, "policy": runtime.policy}
+    known: dict[str, Any] = {"clock": runtime.clock, "policy": runtime.policy}
 
     async def all_at_once(gateway: Gateway) -> None:
         await asyncio.gather(
@@ -256,5 +255,39 @@ def test_a_callback_a_webhook_and_a_look_at_the_same_moment_are_carried_out_once
     process.current().run(all_at_once)
     ((begun,),) = world.sql("SELECT count(*) FROM audit WHERE entity = 'subscription' AND to_status = 'active'")
     assert (begun, till.status(code), till.keys()) == (1, "done", ["active"])
+    assert [charge.status for charge in world.charges(subscription)] == ["paid"]
+    world.assert_books_agree()
+
+
+def test_a_key_given_by_hand_begins_a_pending_subscription_too(world: World, till: Till):
+    subscription = till.pending()
+    world.subscribe()
+    changed = subscriptions.change_key(
+        world.runtime.sessions, subscription, "key-1", reason="by hand", max_amount=2_000_000, now=world.now
+    )
+    world.tick()
+    assert (world.subscription(subscription).status, changed.woken) == (SubscriptionStatus.ACTIVE, 0)
+    assert [charge.status for charge in world.charges(subscription)] == ["paid"]
+    world.assert_books_agree()
+
+
+def test_a_pending_subscription_waits_and_is_not_billed(world: World, till: Till):
+    subscription = till.pending()
+    world.live(days=40)
+    assert world.charges(subscription) == []
+    assert world.subscription(subscription).status is SubscriptionStatus.PENDING
+    with pytest.raises(Refused, match="has a running subscription"):
+        till.pending()
+
+
+def test_of_two_links_to_the_first_key_the_second_ones_key_is_not_kept(world: World, till: Till):
+    subscription = till.pending()
+    first, second = till.link(subscription, pg="payco"), till.link(subscription, pg="kakaopay")
+    windows = till.open(first), till.open(second)
+    callback(till, first, till.approve(windows[0]))
+    callback(till, second, till.approve(windows[1]))
+    till.look_after()
+    assert (till.keys(), len(till.keys_at_portone())) == (["active", "deleted"], 1)
+    world.tick()
     assert [charge.status for charge in world.charges(subscription)] == ["paid"]
     world.assert_books_agree()

@@ -61,7 +61,19 @@ _ATTEMPT = text(f"""
     WHERE a.merchant_uid = :merchant_uid
 """)  # noqa: S608 - constants only
 
+_OPEN_ATTEMPTS = text("""
+    SELECT a.id FROM attempts a JOIN charges c ON c.id = a.charge_id
+    WHERE c.subscription_id = :id AND a.status IN ('started', 'unknown')
+    ORDER BY a.id
+    FOR UPDATE OF a
+""")
+
 _STOPS = text("SELECT scope FROM stops WHERE scope IN (:everything, :pg)")
+
+
+def lock_attempts(session: Session, subscription_id: int) -> None:
+    """Lock a subscription's open attempts. Before its charges, as a write-back does."""
+    session.execute(_OPEN_ATTEMPTS, {"id": subscription_id})
 
 
 def locked_charge(session: Session, charge_id: int) -> Row[Any] | None:
