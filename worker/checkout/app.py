@@ -100,9 +100,11 @@ class _Refusing:
         return HTMLResponse(page, error.status_code, headers)
 
     async def fail(self, request: Request, error: Exception) -> Response:
-        """Answer 503 for a database that does not, 500 for a bug; the log has the rest."""
-        status = 503 if isinstance(error, OperationalError | InterfaceError) else 500
-        log.error("a page failed", status=status, kind=type(error).__name__, exc_info=error)
+        """Answer 503 for a database that does not, and 500 for a bug, which the server then writes into the log."""
+        status = 500
+        if isinstance(error, OperationalError | InterfaceError):
+            status = 503
+            log.error("the database does not answer", reason=str(error.orig).partition("\n")[0])
         language = language_of(request)
         if request.method == "POST":
             return JSONResponse({"message": pages.WORDS[language]["error"]}, status)

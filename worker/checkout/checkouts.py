@@ -146,8 +146,8 @@ class Checkouts:
     def _require_own_page(self, request: Request) -> None:
         """Refuse what another site's page sends. It would need the link to do anything, so this is the second lock."""
         site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-        ours = {request.headers.get("host", ""), urlsplit(self._public_url or "").netloc}
-        if site not in {None, "same-origin"} or (origin is not None and urlsplit(origin).netloc not in ours):
+        ours = {request.headers.get("host", ""), urlsplit(self._public_url or "").netloc} - {""}
+        if site not in {None, "same-origin"} or (origin is not None and origin.partition("://")[2] not in ours):
             raise HTTPException(403, "This is asked for by another site's page.")
 
     def _links(self, request: Request, language: Language) -> Links:

@@ -23,9 +23,7 @@ class Desk:
         runtime = self._runtime
         return await asyncio.to_thread(checkouts.view, runtime.sessions, runtime.settings, code, now=runtime.clock())
 
-    async def agree(
-        self, code: str, *, wording: str, buyer: Buyer, pg: str | None, links: Links
-    ) -> dict[str, object]:
+    async def agree(self, code: str, *, wording: str, buyer: Buyer, pg: str | None, links: Links) -> dict[str, object]:
         """Give the parameters of the payment window. Raises Refused with what stands against it."""
         runtime = self._runtime
         return await asyncio.to_thread(

@@ -90,4 +90,3 @@ def _weekday(text: str) -> int | None:
     if text in _CRON_DAYS:
         return _CRON_DAYS.index(text)
     return int(text) % 7 if re.fullmatch(r"[0-7]", text) else None
-
