@@ -1,4 +1,4 @@
-"""A Chromium for the tests: the one on this machine, else Debian's, else Playwright's own. Never none without a word."""
+"""A Chromium for the tests: this machine's, else Debian's, else Playwright's own. Never none without a word."""
 
 from __future__ import annotations
 

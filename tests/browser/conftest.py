@@ -104,7 +104,7 @@ class Visitor:
 @pytest.fixture(params=["desktop", "phone"])
 def visitor(request: pytest.FixtureRequest, browser: Browser, shop: Shop) -> Iterator[Visitor]:
     is_phone = request.param == "phone"
-    context = browser.new_context(locale="ko-KR", **(PHONE if is_phone else DESKTOP))  # type: ignore[arg-type]  # a mixed bag
+    context = browser.new_context(locale="ko-KR", **(PHONE if is_phone else DESKTOP))
     visitor = Visitor(context, shop, is_phone)
     yield visitor
     context.close()

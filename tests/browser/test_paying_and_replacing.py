@@ -28,6 +28,12 @@ def overdue(shop: Shop, why: Behaviour = DECLINED) -> tuple[str, int]:
     return subscribed.code, charge
 
 
+def customer_uids(shop: Shop) -> set[str]:
+    """The keys that PortOne has."""
+    listed = shop.sandbox.admin.keys()
+    return {each["customer_uid"] for each in listed}
+
+
 @PGS
 def test_an_overdue_charge_is_paid_by_hand_and_dunning_stops(visitor: Visitor, shop: Shop, pg: str):
     _, charge = overdue(shop)
@@ -67,12 +73,12 @@ def test_a_replaced_card_is_charged_what_was_owed_and_the_old_key_is_deleted(vis
     page = visitor.visit(shop.link(code, purpose=CheckoutPurpose.REPLACE, pg=pg))
     expect(page.get_by_text("미납 요금 9,900원이 새 결제 수단으로 바로 결제됩니다.")).to_be_visible()
     visitor.agree(page)
-    assert old in {key["customer_uid"] for key in shop.sandbox.admin.keys()}
+    assert old in customer_uids(shop)
     visitor.decide(page, "approve")
     visitor.result(page)
     shop.tick()
     assert shop.sql("SELECT status FROM charges WHERE id = :id", id=charge) == [("paid",)]
-    keys = {key["customer_uid"] for key in shop.sandbox.admin.keys()}
+    keys = customer_uids(shop)
     assert len(keys) == 1
     assert old not in keys
 

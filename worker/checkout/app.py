@@ -25,7 +25,9 @@ from worker.checkout.links import Signer
 from worker.checkout.secret import link_secret
 from worker.checkout.source_addresses import Sources
 from worker.checkout.webhooks import Webhooks
+from worker.checkout.wording import WORDS
 from worker.runtime import Runtime
+from worker.settings import InvalidSettings
 
 SANDBOX_MERCHANT = "imp00000000"
 """What the sandbox's script is initialised with when no merchant code is configured; it takes any."""
@@ -34,8 +36,13 @@ log = structlog.get_logger()
 
 
 def create_app(runtime: Runtime) -> ASGIApp:
-    """Make the application. Raises InvalidSettings without a secret for real money; connects to nothing yet."""
+    """Make the application; it connects to nothing yet. Raises InvalidSettings without what real money needs."""
     settings = runtime.settings
+    if settings.live and not (settings.imp_code and settings.checkout_url):
+        raise InvalidSettings(
+            "With a live key set AGAIN_CHECKOUT_URL, the https:// address of the pages, and AGAIN_IMP_CODE, PortOne's "
+            "merchant code. See .env.example."
+        )
     desk = Desk(runtime)
     hints = Hints(desk.hint)
     base = urlsplit(settings.checkout_url or "").path
@@ -107,5 +114,5 @@ class _Refusing:
             log.error("the database does not answer", reason=str(error.orig).partition("\n")[0])
         language = language_of(request)
         if request.method == "POST":
-            return JSONResponse({"message": pages.WORDS[language]["error"]}, status)
+            return JSONResponse({"message": WORDS[language]["error"]}, status)
         return HTMLResponse(pages.result(self._site, language, "error"), status)

@@ -21,7 +21,7 @@ from worker.checkouts import Progress, View
 from worker.clock import Clock
 from worker.lifecycle import CheckoutStatus
 from worker.refusals import Refused
-from worker.window_request import Buyer, Links
+from worker.window_request import NO_BUYER, Buyer, Links
 
 _IMP_UID = re.compile(r"[!-~]{1,100}")
 
@@ -45,46 +45,44 @@ class Checkouts:
         """Show what is to be agreed to, or how it stands."""
         link, language = self._link(request), language_of(request)
         token, view = request.path_params["token"], await self._view(link)
-        told = request.query_params.get("told")
-        match self._state(link, view):
+        state, status = self._state(link, view), 200
+        if state == "open" and view.status is CheckoutStatus.OPENED:
+            told = request.query_params.get("told")
+            state = told if told in TOLD else "open"
+        match state:
             case "done":
-                return HTMLResponse(pages.done(self._site, view, token, language))
-            case "expired":
-                return HTMLResponse(pages.result(self._site, language, "expired"), 410)
-            case _ if told in TOLD and view.status is CheckoutStatus.OPENED:
-                check = told == "pending"
-                return HTMLResponse(pages.result(self._site, language, told, token=token, check=check))
-        notice = "" if view.said is None else pages.declined(view, language)
-        return HTMLResponse(pages.agreement(self._site, view, token, language, notice=notice))
+                page = pages.done(self._site, view, token, language)
+            case "open":
+                notice = "" if view.said is None else pages.declined(view, language)
+                page = pages.agreement(self._site, view, token, language, notice=notice)
+            case "pending":
+                page = pages.result(self._site, language, state, token=token, check=True)
+            case _:
+                status = 410 if state == "expired" else 200
+                page = pages.result(self._site, language, state)
+        return HTMLResponse(page, status)
 
     async def agree(self, request: Request) -> Response:
         """Record the consent and give the parameters of the payment window."""
         self._require_own_page(request)
         link, language = self._link(request), language_of(request)
         given = await read_object(request)
-        words, view = WORDS[language], await self._view(link)
+        view = await self._view(link)
         if (state := self._state(link, view)) != "open":
             return JSONResponse({"state": state}, 409)
-        if given.get("consent") is not True:
-            return _refusal(words["agree_first"], 422)
-        if given.get("wording") != wording_version(language):
-            return _refusal(words["reload"], 409)
-        pg, buyer = _text(given.get("pg")), read_buyer(given.get("buyer"))
-        if pg not in view.pgs:
-            return _refusal(words["choose_pg"], 422)
-        if buyer is None or not _has_all(buyer, pages.required_of_buyer(view, pg)):
-            return _refusal(words["buyer_wrong"], 422)
+        if (refusal := objection(given, view, language)) is not None:
+            return refusal
         try:
             param = await self._desk.agree(
                 link.code,
                 wording=wording_version(language),
-                buyer=buyer,
-                pg=pg,
+                buyer=read_buyer(given["buyer"]) or NO_BUYER,
+                pg=given["pg"],
                 links=self._links(request, language),
             )
         except Refused as refused:
             log.warning("a payment window was refused", reason=str(refused))
-            return _refusal(words["not_possible"], 409)
+            return _refusal(WORDS[language]["not_possible"], 409)
         return JSONResponse({"param": param})
 
     async def complete(self, request: Request) -> Response:
@@ -161,6 +159,21 @@ class Checkouts:
 
 def language_of(request: Request) -> Language:
     return choose(request.query_params.get("lang"), request.headers.get("accept-language"))
+
+
+def objection(given: Mapping[str, Any], view: View, language: Language) -> Response | None:
+    """Say what is wrong with a form that was sent; None for consent that is one."""
+    words, pg = WORDS[language], given.get("pg")
+    if given.get("consent") is not True:
+        return _refusal(words["agree_first"], 422)
+    if given.get("wording") != wording_version(language):
+        return _refusal(words["reload"], 409)
+    if pg not in view.pgs:
+        return _refusal(words["choose_pg"], 422)
+    buyer = read_buyer(given.get("buyer"))
+    if buyer is None or not _has_all(buyer, pages.required_of_buyer(view, str(pg))):
+        return _refusal(words["buyer_wrong"], 422)
+    return None
 
 
 def read_buyer(given: Any) -> Buyer | None:

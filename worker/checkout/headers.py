@@ -59,20 +59,15 @@ def content_policy(settings: Settings) -> str:
     shown, and a form posted into it. Nothing but our own script and PortOne's could ask for one.
     """
     sdk = _origin(settings.script_url)
-    if settings.live:
-        connect, frames, forms = _PORTONE, ("https:",), ("https:",)
-        styles = images = _PORTONE
-    else:
-        connect, frames, forms = (sdk,), (sdk,), ()
-        styles = images = ()
+    live = settings.live
     directives = {
         "default-src": ("'none'",),
         "script-src": ("'self'", sdk),
-        "style-src": ("'self'", *styles),
-        "img-src": ("'self'", *images),
-        "connect-src": ("'self'", *connect),
-        "frame-src": frames,
-        "form-action": ("'self'", *forms),
+        "style-src": ("'self'", *(_PORTONE if live else ())),
+        "img-src": ("'self'", *(_PORTONE if live else ())),
+        "connect-src": ("'self'", *(_PORTONE if live else (sdk,))),
+        "frame-src": ("https:",) if live else (sdk,),
+        "form-action": ("'self'", *(("https:",) if live else ())),
         "base-uri": ("'none'",),
         "frame-ancestors": ("'none'",),
     }

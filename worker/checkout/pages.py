@@ -45,6 +45,14 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """Something to know before the window of one of these PGs opens."""
+
+    text: str
+    pgs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Field:
     """One thing that the payment windows of some PGs are told about who pays."""
 
@@ -207,19 +215,19 @@ def _done_facts(view: View, site: Site, language: Language) -> Iterator[Fact]:
     yield Fact("seller", words["seller"], site.company or words["the_company"])
 
 
-def _notes(view: View, language: Language) -> Iterator[str]:
+def _notes(view: View, language: Language) -> Iterator[Note]:
     """Give what a customer should know before the window opens: ours, and what the PGs' profiles hold."""
     words, use = WORDS[language], _use(view)
     if view.purpose is CheckoutPurpose.REPLACE and view.owed:
-        yield words["replace_owed"].format(owed=spoken.won(view.owed, language))
+        yield Note(words["replace_owed"].format(owed=spoken.won(view.owed, language)), view.pgs)
     elif use is not WindowUse.PAYMENT:
         amount = spoken.won(view.amount, language)
-        yield words["charged_now"].format(amount=amount) if view.charges_now else words["no_charge_now"]
+        yield Note(words["charged_now"].format(amount=amount) if view.charges_now else words["no_charge_now"], view.pgs)
     for pg in view.pgs:
         window = PGS[pg].window
         for hint in (window.hint, window.key_hint if use is not WindowUse.PAYMENT else None):
             if hint is not None:
-                yield hint.ko if language is Language.KOREAN else hint.en
+                yield Note(hint.ko if language is Language.KOREAN else hint.en, (pg,))
 
 
 def _consent(view: View, language: Language) -> str:

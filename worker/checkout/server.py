@@ -18,7 +18,7 @@ MOST_AT_ONCE = 2000  # connections; further ones are answered 503
 
 
 class Server(uvicorn.Server):
-    """A uvicorn that takes a signal for the ordinary end of serving. Listens from its making on, so port 0 can be read."""
+    """A uvicorn that takes a signal for the ordinary end. It listens from its making on, so that port 0 can be read."""
 
     def __init__(self, app: ASGIApp, *, host: str, port: int) -> None:
         super().__init__(_config(app))

@@ -92,7 +92,8 @@ ENGLISH: Mapping[str, str] = {
     ),
     "said": "They said: {said}",
     "mismatch": (
-        "The payment differs from what was shown here, so it was not accepted. We will look into it; please do not pay again."
+        "The payment differs from what was shown here, so it was not accepted. We will look into it; please "
+        "do not pay again."
     ),
     "pending": (
         "The result of your payment is not known yet. Please do not pay again, and reload this page in a moment."

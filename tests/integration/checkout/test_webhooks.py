@@ -1,4 +1,4 @@
-"""Webhooks are hints: answered at once, looked up in the background, from PortOne's addresses only, and never too many."""
+"""Webhooks are hints: answered at once, looked up later, from PortOne's addresses only, and never too many."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_webhook_completes_what_no_browser_came_back_for(shop: Shop, http: htt
 @pytest.mark.parametrize("form", [False, True])
 def test_json_and_forms_are_taken_stored_once_and_counted(shop: Shop, http: httpx.Client, form: bool):
     for _ in range(3):
-        answer = http.post("/webhooks/portone", **({"data": HINT} if form else {"json": HINT}))
+        answer = http.post("/webhooks/portone", data=HINT) if form else http.post("/webhooks/portone", json=HINT)
         assert (answer.status_code, answer.json()) == (200, {"taken": True})
         shop.until(lambda: shop.sql("SELECT 1 FROM webhooks WHERE outcome IS NOT NULL") != [], "it was not looked up")
     shop.until(lambda: shop.sql("SELECT times FROM webhooks") == [(3,)], "they were not counted as one")
@@ -110,7 +110,7 @@ def test_only_portones_addresses_are_listened_to(database_url: str, tmp_path: Pa
 
 
 def test_a_flood_of_1000_a_second_is_answered_and_the_pages_go_on(shop: Shop, database_url: str, tmp_path: Path):
-    """Every one a different hint, while PortOne is slow: what there is no room for is turned away, and nothing is lost."""
+    """Each another hint, while PortOne is slow: what there is no room for is turned away, and nothing is lost."""
     shop.sandbox.admin.switch(latency_seconds=[0.2, 0.2])
     path = shop.link(shop.pending())
     with serving(shop, database_url, tmp_path) as url, httpx.Client(base_url=url, trust_env=False) as http:
@@ -143,7 +143,7 @@ def serving(shop: Shop, database_url: str, folder: Path) -> Iterator[str]:
 
 
 async def flood(url: str, path: str, *, requests: int) -> tuple[Counter[int], list[float]]:
-    """Send webhooks, a hundred at a time, and look at a page now and then; gives the answers, and the pages' seconds."""
+    """Send webhooks, a hundred at a time, and look at a page now and then; gives answers, and the pages' seconds."""
     pages: list[float] = []
     async with aiohttp.ClientSession(url, connector=aiohttp.TCPConnector(limit=100)) as client:
 

@@ -66,17 +66,15 @@
     }
   }
 
-  // Ask only for what the chosen payment window has to be told.
-  function askForWhatIsNeeded() {
+  // Say and ask only what the chosen payment window is about.
+  function suitTheWindow() {
     const pg = new FormData(form).get("pg");
-    let asked = 0;
-    form.querySelectorAll(".field").forEach(function (each) {
+    checkout.querySelectorAll("[data-pgs]").forEach(function (each) {
       each.hidden = !each.dataset.pgs.split(" ").includes(pg);
-      each.querySelector("input").disabled = each.hidden;
-      asked += each.hidden ? 0 : 1;
+      each.querySelectorAll("input").forEach(function (input) { input.disabled = each.hidden; });
     });
     const buyer = form.querySelector(".buyer");
-    if (buyer) buyer.hidden = !asked;
+    if (buyer) buyer.hidden = !buyer.querySelector("input:enabled");
   }
 
   function whatIsWrong() {
@@ -118,8 +116,8 @@
   }
 
   if (form) {
-    askForWhatIsNeeded();
-    form.addEventListener("change", askForWhatIsNeeded);
+    suitTheWindow();
+    form.addEventListener("change", suitTheWindow);
     form.addEventListener("submit", function (event) {
       event.preventDefault();
       if (busy) return;
