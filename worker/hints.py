@@ -71,7 +71,7 @@ async def look_up(
     named = await gateway.payment(imp_uid)
     if isinstance(named, LookUpFailed):
         return False
-    outcome = "PortOne shows no such payment"
+    outcome = None
     for record in named.records:
         outcome = await _heed(sessions, gateway, record, clock=clock, policy=policy, prefix=prefix)
     await asyncio.to_thread(_looked_up, sessions, webhook_id, outcome)
@@ -110,6 +110,9 @@ def _codes(sessions: Sessions, merchant_uid: str) -> list[str]:
         return list(checkouts.codes_of(session, merchant_uid))
 
 
-def _looked_up(sessions: Sessions, webhook_id: int, outcome: str) -> None:
+def _looked_up(sessions: Sessions, webhook_id: int, outcome: str | None) -> None:
     with sessions.begin() as session:
-        webhooks.looked_up(session, webhook_id, outcome)
+        if outcome is None:
+            webhooks.not_shown(session, webhook_id)
+        else:
+            webhooks.looked_up(session, webhook_id, outcome)

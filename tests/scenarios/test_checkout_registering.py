@@ -291,3 +291,40 @@ def test_of_two_links_to_the_first_key_the_second_ones_key_is_not_kept(world: Wo
     world.tick()
     assert [charge.status for charge in world.charges(subscription)] == ["paid"]
     world.assert_books_agree()
+
+
+@pytest.mark.parametrize("first", ["callback", "webhook"])
+def test_a_payment_that_look_ups_show_late_is_found_later(world: World, till: Till, first: str):
+    world.portone.switch(lookup_delay_seconds=90)
+    subscription = till.pending()
+    code = till.link(subscription, pg="kakaopay", with_payment=True)
+    imp_uid = till.approve(till.open(code))
+    if first == "webhook":
+        till.hint(till.webhook(imp_uid))
+    assert till.complete(code, imp_uid).progress is Progress.WAITING
+    world.wait(minutes=2, seconds=1)
+    world.tick()
+    assert (till.status(code), till.keys()) == ("done", ["active"])
+    assert {row.outcome for row in world.sql("SELECT outcome FROM webhooks")} <= {"done"}
+    world.assert_books_agree()
+
+
+@pytest.mark.parametrize("told", ["webhook", "nobody"])
+def test_a_first_payment_hours_after_its_lease_begins_the_subscription_all_the_same(
+    world: World, till: Till, told: str
+):
+    world.portone.switch(window_life_seconds=86_400)
+    subscription = till.pending()
+    code = till.link(subscription, pg="kakaopay", with_payment=True)
+    window = till.open(code)
+    for _ in range(6):
+        world.wait(minutes=35)
+        world.tick()
+    assert [attempt.status for attempt in world.attempts()] == ["unknown"]
+    imp_uid = till.approve(window)
+    if told == "webhook":
+        till.hint(till.webhook(imp_uid))
+    world.live(days=2, step=timedelta(hours=2))
+    assert [charge.status for charge in world.charges(subscription)] == ["paid"]
+    assert (world.subscription(subscription).status, till.status(code)) == (SubscriptionStatus.ACTIVE, "done")
+    world.assert_books_agree()

@@ -198,6 +198,8 @@ def instances() -> list[object]:
         answer,
         gateway.Found((record,)),
         gateway.LookUpFailed(answer),
+        gateway.StoredKey(customer_uid=CUSTOMER_UID, pg="kakaopay", card=None),
+        gateway.NoSuchKey(),
         gateway.RefundRefused(answer),
         gateway.Refund(imp_uid=record.imp_uid, checksum=9900, tax_free=0, reason="paid twice"),
         request(),
