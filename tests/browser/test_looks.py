@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Page
@@ -13,6 +14,8 @@ from tests.fixtures.checkout import Shop
 
 PICTURES = Path(__file__).parent / "screenshots"
 LARGEST_PICTURE = 150_000  # bytes
+
+Scheme = Literal["light", "dark"]
 
 ON_A_PHONE = pytest.mark.parametrize("visitor", ["phone"], indirect=True)
 ON_A_DESKTOP = pytest.mark.parametrize("visitor", ["desktop"], indirect=True)
@@ -41,6 +44,11 @@ CONTRAST = """() => {
 }"""
 
 
+TOUCHED = "button, .choice, .consent, .language, .field input"
+TOO_SMALL = """elements => elements
+    .filter(each => each.checkVisibility() && each.getBoundingClientRect().height < 44).map(each => each.outerHTML)"""
+
+
 def picture(page: Page, name: str, *, whole: bool = True) -> None:
     """Take the picture anew only when asked to, with PICTURES=1."""
     kept = PICTURES / f"{name}.png"
@@ -65,8 +73,7 @@ def test_on_the_smallest_phone_nothing_is_cut_off_and_everything_can_be_read(vis
             page.goto(f"{shop.pages.url}{path}?lang={language}")
             assert page.evaluate("document.documentElement.scrollWidth") <= 360
             assert page.evaluate(CONTRAST) == []
-            small = "els => els.filter(el => el.checkVisibility() && el.getBoundingClientRect().height < 44).map(el => el.outerHTML)"
-            assert page.eval_on_selector_all("button, .choice, .consent, .language, .field input", small) == []
+            assert page.eval_on_selector_all(TOUCHED, TOO_SMALL) == []
     visitor.expect("404")
 
 

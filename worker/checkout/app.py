@@ -59,12 +59,9 @@ def create_app(runtime: Runtime) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        hints.start()
-        try:
-            yield
-        finally:
-            await hints.stop()
-            await desk.close()
+        yield
+        await hints.stop()
+        await desk.close()
 
     app = Starlette(
         routes=[
@@ -101,7 +98,7 @@ class _Refusing:
     async def refuse(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         headers = dict(error.headers or {})
-        if request.method == "POST" or not request.url.path.startswith(f"{self._site.base}/c/"):
+        if request.method == "POST" or "/c/" not in request.url.path:
             return JSONResponse({"message": error.detail}, error.status_code, headers)
         page = pages.result(self._site, language_of(request), "invalid")
         return HTMLResponse(page, error.status_code, headers)

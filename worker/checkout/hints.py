@@ -56,10 +56,13 @@ class Hints:
             return False
         self._known.add(hint)
         self.taken += 1
+        self._start()
         return True
 
-    def start(self) -> None:
-        self._tasks = [asyncio.create_task(self._work()) for _ in range(self._at_once)]
+    def _start(self) -> None:
+        """Begin to work with the first hint: a host that mounts the pages may not tell them when it starts."""
+        if not self._tasks:
+            self._tasks = [asyncio.create_task(self._work()) for _ in range(self._at_once)]
 
     async def stop(self, *, patience: float = 5.0) -> None:
         """Finish what waits, if that is soon done."""
@@ -68,6 +71,7 @@ class Hints:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
 
     async def _work(self) -> None:
         while True:

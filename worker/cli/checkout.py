@@ -18,7 +18,7 @@ app = typer.Typer(help="Pages on which customers register a key or pay what is o
 @app.command("link")
 def link(
     subscription: Annotated[
-        str, typer.Argument(metavar="[CODE]", help="The subscription that is to get a billing key.")
+        str, typer.Argument(metavar="CODE", help="The subscription that is to get a billing key.")
     ] = "",
     charge: Annotated[int, typer.Option(min=0, metavar="ID", help="An overdue charge to be paid by hand.")] = 0,
     pg: Annotated[str, typer.Option(metavar="PG", help="Only this PG; else the customer chooses.")] = "",

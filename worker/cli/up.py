@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 HINT = """In another terminal, in this folder:
   again status                 what is due, in flight, unknown, past due
   again plan add letter --name "아침 편지" --amount 9900 --cadence month
+  again checkout link CODE     a page on which a customer registers a key
   again doctor                 is everything in order?"""
 
 

@@ -175,7 +175,6 @@ def test_the_queue_takes_equal_hints_as_one_and_turns_away_what_has_no_room():
     async def story() -> None:
         hints = Hints(look_up, room=2)
         assert [hints.take(hint(number)) for number in (1, 1, 2, 3, 2)] == [True, True, True, False, True]
-        hints.start()
         await hints.stop()
         assert (hints.taken, hints.turned_away, hints.failed) == (2, 1, 0)
 
@@ -195,7 +194,6 @@ def test_a_hint_that_cannot_be_looked_up_ends_nothing_else():
         hints = Hints(look_up, at_once=1)
         for number in (1, 2):
             hints.take(hint(number))
-        hints.start()
         await hints.stop()
         return hints
 
