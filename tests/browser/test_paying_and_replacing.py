@@ -39,6 +39,7 @@ def test_an_overdue_charge_is_paid_by_hand_and_dunning_stops(visitor: Visitor, s
     _, charge = overdue(shop)
     page = visitor.visit(shop.link(charge=charge, pg=pg))
     expect(page.get_by_role("heading", level=1)).to_have_text("미납 요금 결제")
+    expect(page.get_by_test_id("period")).to_have_text("2026년 11월 23일 (월) ~ 2026년 12월 22일 (화)")
     visitor.agree(page)
     visitor.decide(page, "approve")
     visitor.result(page)

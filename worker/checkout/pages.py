@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -191,7 +192,8 @@ def _when(view: View, language: Language) -> Iterator[Fact]:
     words, zone = WORDS[language], view.time_zone
     if view.purpose is CheckoutPurpose.PAY:
         if view.period_start and view.period_end:
-            start, end = (spoken.day(each, zone, language) for each in (view.period_start, view.period_end))
+            last = view.period_end - timedelta(days=1)  # on the day on which a period ends the next begins
+            start, end = (spoken.day(each, zone, language) for each in (view.period_start, last))
             yield Fact("period", words["overdue_period"], words["from_to"].format(start=start, end=end))
         return
     yield Fact("cadence", words["cadence"], spoken.cadence(view.cadence, language))
