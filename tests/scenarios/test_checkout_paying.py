@@ -246,3 +246,15 @@ def test_a_charge_voided_while_its_window_is_open_becomes_paid_if_the_customer_p
     assert till.complete(code, till.approve(window)).progress is Progress.DONE
     assert [charge.status for charge in world.charges(subscription)] == ["paid"]
     world.assert_books_agree()
+
+
+def test_two_links_looked_after_at_the_same_moment_make_no_second_payment_out_of_one(world: World, till: Till):
+    _, charge_id = overdue(world)
+    links = [till.link(charge=charge_id, pg="kakaopay") for _ in range(5)]
+    windows = [till.open(link) for link in links]
+    till.approve(windows[2])
+    world.wait(minutes=2)
+    till.look_after()
+    assert {till.status(link) for link in links} == {"done"}
+    assert world.differences() == []
+    world.assert_books_agree()

@@ -67,6 +67,10 @@ _WRITE_BACK = text("""
     ORDER BY v.place
 """)
 
+# Before what was known of them is read: of two that settle the same payment at once, the second has to see the first,
+# or it would take the one payment for two.
+_LOCK = text("SELECT id FROM attempts WHERE merchant_uid = ANY(:merchant_uids) ORDER BY id FOR UPDATE")
+
 _SUBSCRIPTIONS_SETTLED = text("""
     UPDATE subscriptions s SET status = 'active', status_reason = :reason, status_at = :now
     WHERE s.id = ANY(:ids) AND s.status IN ('past_due', 'trialing')
@@ -124,6 +128,7 @@ class WriteBack:
 def write_back(session: Session, settlements: Sequence[Settlement], *, now: datetime) -> WriteBack:
     """Apply settlements to attempts, charges, subscriptions and billing keys; the caller commits."""
     rows = as_rows({"place": place, **_row(settlement)} for place, settlement in enumerate(settlements))
+    session.execute(_LOCK, {"merchant_uids": [each.attempt.request.merchant_uid for each in settlements]})
     fates = session.execute(_WRITE_BACK, {"rows": rows, "now": now}).all()
     decided = list(zip(settlements, fates, strict=True))
     result = WriteBack(
