@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
@@ -35,7 +35,17 @@ SANDBOX_MERCHANT = "imp00000000"
 log = structlog.get_logger()
 
 
-def create_app(runtime: Runtime) -> ASGIApp:
+class Pages(SecurityHeaders):
+    """The application. A host that mounts it into its own closes it at its end; served alone it does so itself."""
+
+    def __init__(
+        self, app: ASGIApp, *, headers: Iterable[tuple[str, str]], close: Callable[[], Awaitable[None]]
+    ) -> None:
+        super().__init__(app, headers=headers)
+        self.close = close
+
+
+def create_app(runtime: Runtime) -> Pages:
     """Make the application; it connects to nothing yet. Raises InvalidSettings without what real money needs."""
     settings = runtime.settings
     if settings.live and not (settings.imp_code and settings.checkout_url):
@@ -57,11 +67,14 @@ def create_app(runtime: Runtime) -> ASGIApp:
     checkouts = Checkouts(desk, Signer(link_secret(settings)), site, runtime.clock, settings.checkout_url)
     webhooks = Webhooks(hints, Sources.of(settings))
 
+    async def close() -> None:
+        await hints.stop()
+        await desk.close()
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
-        await hints.stop()
-        await desk.close()
+        await close()
 
     app = Starlette(
         routes=[
@@ -81,7 +94,7 @@ def create_app(runtime: Runtime) -> ASGIApp:
         },
         lifespan=lifespan,
     )
-    return SecurityHeaders(app, headers=security_headers(settings))
+    return Pages(app, headers=security_headers(settings), close=close)
 
 
 async def _health(_: Request) -> Response:

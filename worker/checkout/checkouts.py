@@ -46,9 +46,8 @@ class Checkouts:
         link, language = self._link(request), language_of(request)
         token, view = request.path_params["token"], await self._view(link)
         state, status = self._state(link, view), 200
-        if state == "open" and view.status is CheckoutStatus.OPENED:
-            told = request.query_params.get("told")
-            state = told if told in TOLD else "open"
+        if view.status is CheckoutStatus.OPENED and (told := request.query_params.get("told")) in TOLD:
+            state = str(told)  # also when the link has expired meanwhile: what was begun with it is finished
         match state:
             case "done":
                 page = pages.done(self._site, view, token, language)

@@ -19,7 +19,8 @@ from worker.window_request import Buyer, Links
 
 def test_mounted_below_a_path_everything_is_found_there(shop: Shop):
     settings = shop.runtime.settings.model_copy(update={"checkout_url": "https://shop.example.com/billing"})
-    host = Starlette(routes=[Mount("/billing", create_app(replace(shop.runtime, settings=settings)))])
+    pages = create_app(replace(shop.runtime, settings=settings))
+    host = Starlette(routes=[Mount("/billing", pages)])
     path = f"/billing{shop.link(shop.pending())}"
 
     async def story() -> None:
@@ -44,6 +45,7 @@ def test_mounted_below_a_path_everything_is_found_there(shop: Shop):
                 lambda: shop.sql("SELECT 1 FROM webhooks WHERE imp_uid = 'imp_1' AND outcome IS NOT NULL") != [],
                 "-",
             )
+        await pages.close()
 
     asyncio.run(story())
 

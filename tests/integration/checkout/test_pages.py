@@ -118,6 +118,16 @@ def test_what_was_begun_before_a_link_expired_is_finished_after_it(shop: Shop, h
     assert http.get(path).status_code == 200
 
 
+def test_a_result_that_is_not_known_yet_is_said_to_be_so_even_after_the_link_expired(shop: Shop, http: httpx.Client):
+    path = shop.link(shop.pending())
+    imp_uid = pay(shop, agree(http, path).json()["param"], decision="close")
+    shop.sandbox.admin.switch(outage="unavailable")
+    shop.wait(days=4)
+    back = http.get(f"{path}/return?lang=ko&imp_uid={imp_uid}&imp_success=true")
+    assert back.headers["location"] == f"{path}?lang=ko&told=pending"
+    assert "결제 결과를 확인하고 있습니다" in http.get(back.headers["location"]).text
+
+
 def test_a_used_link_is_done_for_good(shop: Shop, http: httpx.Client):
     path = shop.link(shop.pending())
     pay(shop, agree(http, path).json()["param"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ import pytest
 
 from tests.fixtures.checkout import Shop, running_shop
 from tests.integration.checkout.test_pages import agree, pay
+from worker.checkout import bodies
 from worker.checkout.hints import Hint, Hints
 from worker.supervision import free_port, start_part, wait_for
 
@@ -90,6 +92,14 @@ def test_a_body_without_a_length_is_cut_off_where_it_is_too_long(shop: Shop, htt
         assert answer.status_code == 413
     except httpx.WriteError:
         pass  # the server had answered and hung up before all of it was sent
+
+
+def test_a_body_that_never_ends_is_not_waited_for(shop: Shop, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(bodies, "BODY_SECONDS", 0.2)
+    with socket.create_connection(("127.0.0.1", int(shop.pages.url.rpartition(":")[2])), timeout=10) as connection:
+        head = ("POST /webhooks/portone HTTP/1.1", "Host: x", "Content-Type: application/json", "Content-Length: 99")
+        connection.sendall("\r\n".join((*head, "", "{")).encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 408")
 
 
 def test_only_portones_addresses_are_listened_to(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
