@@ -93,6 +93,7 @@ def _expected(row: Row[Any]) -> Expected:
     return Expected(
         merchant_uid=row.merchant_uid,
         pg=row.chosen_pg,
+        opened_pgs=frozenset(row.opened_pgs),
         charged=0 if row.charge_id is None else row.amount,
         shown=row.amount,
         currency="KRW",

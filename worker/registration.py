@@ -25,10 +25,14 @@ KEY_ONLY_DIGITS = 14
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """What a window was opened for. `charged` is what it takes, 0 for a key alone; `shown` is what it displayed."""
+    """What a window was opened for. `charged` is what it takes, 0 for a key alone; `shown` is what it displayed.
+
+    Of one order several windows may be open, through `opened_pgs`, and any may pay it; `pg` is that of the key.
+    """
 
     merchant_uid: str
     pg: str
+    opened_pgs: frozenset[str]
     charged: int
     shown: int
     currency: str
@@ -101,8 +105,9 @@ def mismatch(expected: Expected, record: PaymentRecord) -> str | None:
     if expected.customer_uid is not None and record.customer_uid not in {None, expected.customer_uid}:
         return "The payment was made with another billing key."
     provider = record.raw.get("pg_provider")
-    if provider is not None and provider != expected.pg:
-        return f"The payment was made through {provider!r:.20}, and {expected.pg} was asked for."
+    if provider is not None and provider not in expected.opened_pgs:
+        asked = " or ".join(sorted(expected.opened_pgs))
+        return f"The payment was made through {provider!r:.20}, and {asked} was asked for."
     return None
 
 

@@ -30,7 +30,13 @@ from worker.registration import (
 )
 
 WITH_PAYMENT = Expected(
-    merchant_uid=MERCHANT_UID, pg="kakaopay", charged=9900, shown=9900, currency="KRW", customer_uid=CUSTOMER_UID
+    merchant_uid=MERCHANT_UID,
+    pg="kakaopay",
+    opened_pgs=frozenset({"kakaopay"}),
+    charged=9900,
+    shown=9900,
+    currency="KRW",
+    customer_uid=CUSTOMER_UID,
 )
 KEY_ALONE = replace(WITH_PAYMENT, charged=0)
 BY_HAND = replace(WITH_PAYMENT, customer_uid=None)
@@ -63,6 +69,7 @@ JUDGEMENTS = [
     (WITH_PAYMENT, [record(pg_provider="payco")], Wrong),
     (WITH_PAYMENT, [record(merchant_uid=MERCHANT_UID[:-1] + "2")], Wrong),
     (BY_HAND, [PAID], Proved),
+    (replace(BY_HAND, pg="payco", opened_pgs=frozenset({"payco", "kakaopay"})), [PAID], Proved),  # in the first tab
     (BY_HAND, [record(amount=100)], Wrong),
     (KEY_ALONE, [record(amount=0)], Proved),
     (KEY_ALONE, [PAID], Proved),  # what PAYCO showed; that it is recorded as 0 or as shown is assumed

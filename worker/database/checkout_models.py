@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, String, UniqueConstraint, text
+from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, SmallInteger, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from worker.database.base import Base, HasStatus, identity
@@ -47,6 +47,7 @@ class Checkout(HasStatus, Base):
     with_payment: Mapped[bool]
     pg: Mapped[str | None] = mapped_column(String(16))  # if the link leaves no choice
     chosen_pg: Mapped[str | None] = mapped_column(String(16))  # of the window that was opened last
+    opened_pgs: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")  # of all: any tab may pay
     amount: Mapped[int]  # what the window charges, or shows
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]  # from then on no window is opened with it

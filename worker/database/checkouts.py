@@ -13,6 +13,7 @@ _COLUMNS = """
     k.id, k.code, k.purpose, k.status, k.status_reason, k.subscription_id, k.charge_id, k.with_payment, k.pg,
     k.chosen_pg, k.amount, k.created_at, k.expires_at, k.agreed_at, k.wording, k.billing_key_id, k.merchant_uid,
     k.windows, k.window_until, k.looks, k.imp_uid, k.said,
+    ARRAY(SELECT DISTINCT unnest(o.opened_pgs) FROM checkouts o WHERE o.merchant_uid = k.merchant_uid) AS opened_pgs,
     s.code AS subscription_code, s.status AS subscription_status, b.customer_uid
 """
 
@@ -34,7 +35,9 @@ _LOCKED = text(f"SELECT {_COLUMNS} {_OF} WHERE k.code = :code FOR UPDATE OF k")
 _OPENED = text("""
     UPDATE checkouts
     SET status = 'opened', status_reason = :reason, status_at = :now, agreed_at = :now, wording = :wording,
-        chosen_pg = :pg, billing_key_id = :billing_key_id, charge_id = :charge_id,
+        chosen_pg = CAST(:pg AS text),
+        opened_pgs = array_append(array_remove(opened_pgs, CAST(:pg AS text)), CAST(:pg AS text)),
+        billing_key_id = :billing_key_id, charge_id = :charge_id,
         merchant_uid = :merchant_uid, amount = :amount,
         windows = windows + 1, window_until = :window_until, looks = 0, next_look_at = :next_look_at, said = NULL
     WHERE id = :id AND status IN ('created', 'opened')

@@ -75,6 +75,7 @@ def _create_checkouts() -> None:
         sa.Column("with_payment", sa.Boolean(), nullable=False),
         sa.Column("pg", sa.String(length=16), nullable=True),
         sa.Column("chosen_pg", sa.String(length=16), nullable=True),
+        sa.Column("opened_pgs", sa.ARRAY(sa.Text()), server_default="{}", nullable=False),
         sa.Column("amount", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
