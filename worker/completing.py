@@ -24,7 +24,7 @@ from worker.database.settlements import write_back
 from worker.differences import SENTENCES, DifferenceKind, DifferenceStatus
 from worker.evidence import answer_of, conclude
 from worker.gateway import Found, Gateway, LookUpFailed, NoSuchKey, StoredKey
-from worker.lifecycle import OPEN_ATTEMPTS, AttemptStatus, CheckoutStatus
+from worker.lifecycle import OPEN_ATTEMPTS, AttemptStatus, CheckoutStatus, Via
 from worker.outcomes import Outcome, Paid, Unknown, UnknownReason
 from worker.refusals import Refused
 from worker.registration import Expected, Failed, Proved, Verdict, Waiting, Wrong, belongs, judge_key, judge_payment
@@ -76,8 +76,8 @@ async def complete(
     if imp_uid:
         await _require_ours(gateway, expected, imp_uid)
     shown = await _ask(gateway, expected, clock)
-    verdict = judge_payment(expected, shown.payments)
-    completion = await asyncio.to_thread(_carry_out, sessions, row, expected, shown, verdict, clock, policy)
+    judged = judge_payment(expected, shown.payments)
+    completion, verdict = await asyncio.to_thread(_carry_out, sessions, row, expected, shown, judged, clock, policy)
     if isinstance(verdict, Wrong):
         log.warning("a checkout was not completed", checkout=row.id, reason=verdict.sentence)
         raise Refused(verdict.sentence)
@@ -125,24 +125,24 @@ def _carry_out(
     verdict: Verdict,
     clock: Clock,
     policy: Policy,
-) -> Completion:
+) -> tuple[Completion, Verdict]:
     """Write everything down in one transaction: a crash leaves all of it to whoever asks next, or none."""
     with sessions.begin() as session:
         now = clock()
         locked = checkouts.locked(session, row.code)
         if locked is None or locked.status == CheckoutStatus.DONE:
-            return Completion(Progress.DONE)
+            return Completion(Progress.DONE), Waiting("")
         if locked.merchant_uid != row.merchant_uid:
-            return Completion(Progress.WAITING, "Another window was opened meanwhile.")
+            return Completion(Progress.WAITING, "Another window was opened meanwhile."), Waiting("")
         if row.charge_id is not None:
-            _settle(session, expected, shown, verdict, now, policy)
+            verdict = _settle(session, expected, shown, verdict, now, policy)
         elif isinstance(verdict, Wrong) and verdict.moved:
             _note(session, verdict, now)
         if isinstance(verdict, Proved):
-            return _finish(session, locked, expected, shown, verdict, now)
+            return _finish(session, locked, expected, shown, verdict, now), verdict
         if isinstance(verdict, Failed) and verdict.said:
             checkouts.say(session, row.id, verdict.said)
-    return _progress(locked, verdict)
+    return _progress(locked, verdict), verdict
 
 
 def _progress(row: Row[Any], verdict: Verdict) -> Completion:
@@ -155,15 +155,21 @@ def _progress(row: Row[Any], verdict: Verdict) -> Completion:
 
 def _settle(
     session: Session, expected: Expected, shown: _Shown, verdict: Verdict, now: datetime, policy: Policy
-) -> None:
+) -> Verdict:
     """Settle the window's attempt: paid by a payment that fits it, and left to a person by one that does not.
 
-    What is only unclear stays with the look-ups of reconciliation.
+    What is only unclear stays with the look-ups of reconciliation. An order that we have sent ourselves since, when its
+    windows were over, is theirs too: it was paid through a key's PG, and says nothing about what a window was to do.
     """
     known = windows.attempt_of(session, expected.merchant_uid)
-    if known is None or known[1] is AttemptStatus.PAID:
-        return
+    if known is None:
+        return verdict
     attempt, status = known
+    if attempt.via is Via.AGAIN:
+        by_hand = expected.customer_uid is None and status is AttemptStatus.PAID
+        return Proved() if by_hand else Waiting("It was charged in another way meanwhile.")
+    if status is AttemptStatus.PAID:
+        return verdict
     outcome: Outcome = conclude(attempt, shown.payments, now=shown.asked_at, quiet_period=policy.quiet_period)
     if isinstance(verdict, Wrong) and verdict.record is not None and verdict.moved:
         outcome = Unknown(UnknownReason.OTHER_PAYMENT, answer_of(verdict.record), needs_human=True)
@@ -172,6 +178,7 @@ def _settle(
         result = write_back(session, [settle(attempt, outcome, now=now, policy=policy)], now=now)
         if result.contradictions:
             log.error("paid in a window, but decided otherwise here", merchant_uid=expected.merchant_uid)
+    return verdict
 
 
 def _finish(

@@ -258,3 +258,15 @@ def test_two_links_looked_after_at_the_same_moment_make_no_second_payment_out_of
     assert {till.status(link) for link in links} == {"done"}
     assert world.differences() == []
     world.assert_books_agree()
+
+
+def test_a_link_whose_order_was_charged_through_again_afterwards_is_no_reason_to_ask_a_person(world: World, till: Till):
+    subscription, charge_id = overdue(world, decline("LACK_BALANCE", "잔액이 부족합니다", times=1), pay())
+    code = till.link(charge=charge_id, pg="payco")  # the key is Kakao Pay's
+    till.open(code)
+    world.live(days=3, step=timedelta(hours=2))
+    assert [attempt.via for attempt in world.attempts()] == ["again", "again"]
+    assert till.complete(code).progress is Progress.DONE, "what was to be paid by hand is paid"
+    assert [charge.status for charge in world.charges(subscription)] == ["paid"]
+    assert world.differences() == []
+    world.assert_books_agree()
