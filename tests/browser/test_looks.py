@@ -60,7 +60,7 @@ def picture(page: Page, name: str, *, whole: bool = True) -> None:
 
 @ON_A_PHONE
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_on_the_smallest_phone_nothing_is_cut_off_and_everything_can_be_read(visitor: Visitor, shop: Shop, scheme: Scheme):
+def test_on_the_smallest_phone_nothing_is_cut_off_and_all_can_be_read(visitor: Visitor, shop: Shop, scheme: Scheme):
     page = visitor.page()
     page.emulate_media(color_scheme=scheme)
     links = {

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from worker.checkout import pages
+from worker.checkout import pages, terms
 from worker.checkout.bodies import read_object
 from worker.checkout.desk import Desk
 from worker.checkout.links import InvalidLink, Link, Signer
@@ -170,7 +170,7 @@ def objection(given: Mapping[str, Any], view: View, language: Language) -> Respo
     if pg not in view.pgs:
         return _refusal(words["choose_pg"], 422)
     buyer = read_buyer(given.get("buyer"))
-    if buyer is None or not _has_all(buyer, pages.required_of_buyer(view, str(pg))):
+    if buyer is None or not _has_all(buyer, terms.required_of_buyer(view, str(pg))):
         return _refusal(words["buyer_wrong"], 422)
     return None
 
