@@ -1,4 +1,4 @@
-# One image, every command: worker, beat, flower, migrate, sandbox.
+# One image, every command: worker, beat, flower, migrate, checkout, sandbox.
 FROM python:3.13-slim AS build
 WORKDIR /build
 COPY pyproject.toml requirements.lock README.md LICENSE ./

@@ -76,6 +76,8 @@ BEGIN
             ('lineage', 'SELECT, INSERT, UPDATE'),
             ('sweeps', 'SELECT, INSERT, UPDATE'),
             ('differences', 'SELECT, INSERT, UPDATE'),
+            ('checkouts', 'SELECT, INSERT, UPDATE'),
+            ('webhooks', 'SELECT, INSERT, UPDATE'),
             -- what comes and goes
             ('stops', 'SELECT, INSERT, DELETE'),
             ('day_totals', 'SELECT, INSERT, UPDATE, DELETE'),

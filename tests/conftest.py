@@ -16,7 +16,7 @@ from worker.database import migrations
 from worker.database.session import Sessions, create_database_engine, session_factory
 from worker.embedded import Postgres, Valkey
 
-LAYERS = ("unit", "integration", "scenarios", "simulation", "system")
+LAYERS = ("unit", "integration", "scenarios", "simulation", "browser", "system")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

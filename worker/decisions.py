@@ -162,7 +162,7 @@ def _nothing_charged(case: Case) -> OpenAttempt:
     if against:
         shown = ", ".join(f"{each.imp_uid} ({each.status})" for each in against)
         raise Refused(f"PortOne shows otherwise: {shown}.")
-    quiet_at = attempt.started_at + case.quiet_period
+    quiet_at = max(attempt.started_at + case.quiet_period, attempt.window_until or attempt.started_at)
     if case.asked_at < quiet_at:
         raise Refused(f"A request may still be under way; nothing is believed before {quiet_at:%Y-%m-%d %H:%M} UTC.")
     return attempt

@@ -40,6 +40,7 @@ class Addresses:
     database_url: str
     broker_url: str
     sandbox_url: str | None = None
+    checkout_url: str | None = None
 
     def __repr__(self) -> str:
         return "Addresses(...)"
@@ -80,7 +81,9 @@ def embedded_servers(settings: Settings) -> Iterator[Servers]:
             broker_url=valkey.url if valkey else _secret(settings.broker_url),
         )
         # What is configured need not be noted: whoever has no setting for it asks here, and it may hold a password.
-        started = Addresses(postgres.url if postgres else "", valkey.url if valkey else "", settings.sandbox_url)
+        started = Addresses(
+            postgres.url if postgres else "", valkey.url if valkey else "", settings.sandbox_url, settings.checkout_url
+        )
         with _noting(folder / NOTE, json.dumps(asdict(started))):
             yield Servers(addresses, postgres, valkey)
 
@@ -141,11 +144,17 @@ def broker_address(settings: Settings) -> str:
 
 
 def settings_here() -> Settings:
-    """Read the settings, and take the sandbox's address from `again up` when none is configured."""
+    """Read the settings, and take from `again up` where the sandbox and the pages are when that is not configured."""
     settings = Settings.from_env()
-    if settings.live or settings.sandbox_url is not None or (noted := _noted(settings)) is None:
+    configured = settings.sandbox_url is not None and settings.checkout_url is not None
+    if settings.live or configured or (noted := _noted(settings)) is None:
         return settings
-    return settings.model_copy(update={"sandbox_url": noted.sandbox_url})
+    return settings.model_copy(
+        update={
+            "sandbox_url": settings.sandbox_url or noted.sandbox_url,
+            "checkout_url": settings.checkout_url or noted.checkout_url,
+        }
+    )
 
 
 def _noted(settings: Settings) -> Addresses | None:

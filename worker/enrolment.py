@@ -77,11 +77,11 @@ def begin(
     return beginning
 
 
-def amount_objection(plan: Plan, pg: str, *, max_amount: int) -> str | None:
-    """Say why a plan's amount cannot be charged through a PG; None when it can."""
+def amount_objection(plan: Plan, pg: str | None, *, max_amount: int) -> str | None:
+    """Say why a plan's amount cannot be charged, at all or through a PG; None when it can."""
     if plan.amount > max_amount:
         return f"the setting AGAIN_MAX_AMOUNT allows no charge above {max_amount:,} KRW"
-    return pg_profiles.objection(pg, plan.amount)
+    return None if pg is None else pg_profiles.objection(pg, plan.amount)
 
 
 def _fresh(plan: Plan, start_on: date) -> Beginning:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from worker.declines import Duplicate, NeedsLookUp, classify
 from worker.gateway import Found, LookUpFailed, PaymentRecord
+from worker.lifecycle import Via
 from worker.outcomes import (
     NO_ANSWER,
     Answer,
@@ -36,6 +37,14 @@ def conclude(attempt: OpenAttempt, finding: Found | LookUpFailed, *, now: dateti
         return _paid(attempt, paid)
     if canceled := _of_status(records, "cancelled"):
         return Unknown(UnknownReason.CANCELED, answer_of(canceled[0]), needs_human=True)
+    if attempt.via is Via.WINDOW:
+        return _unpaid_window(attempt, records, now)
+    return _unpaid(attempt, _without_windows(attempt, records), now=now, quiet_period=quiet_period)
+
+
+def _unpaid(
+    attempt: OpenAttempt, records: tuple[PaymentRecord, ...], *, now: datetime, quiet_period: timedelta
+) -> Outcome:
     quiet = now >= attempt.started_at + quiet_period
     others = [record for record in records if record.status != "failed"]
     if others:
@@ -43,6 +52,32 @@ def conclude(attempt: OpenAttempt, finding: Found | LookUpFailed, *, now: dateti
     if records:
         return _failed(attempt, records, quiet=quiet)
     return _nothing(attempt, quiet=quiet)
+
+
+def _unpaid_window(attempt: OpenAttempt, records: tuple[PaymentRecord, ...], now: datetime) -> Outcome:
+    """Until no window of it can be paid, an attempt stays open: whoever was declined or left may try again.
+
+    A window that is left stays `ready` at PortOne for ever (documented), so that status proves nothing afterwards.
+    """
+    answer = answer_of(records[0]) if records else NO_ANSWER
+    if attempt.window_until is None or now < attempt.window_until:
+        return Unknown(UnknownReason.WINDOW_OPEN, answer)
+    return NotCharged(NotChargedReason.WINDOW_LEFT, answer)
+
+
+def _without_windows(attempt: OpenAttempt, records: tuple[PaymentRecord, ...]) -> tuple[PaymentRecord, ...]:
+    """Leave out what unpaid windows of the same merchant_uid have left behind: they say nothing about our own send."""
+    if attempt.window_until is None:
+        return records
+    return tuple(record for record in records if not _is_left_window(record, attempt.started_at))
+
+
+def _is_left_window(record: PaymentRecord, sent_at: datetime) -> bool:
+    """Say whether a record was begun before our send, and without a key: PortOne names one only once it is issued."""
+    begun_at = record.raw.get("started_at")
+    if record.customer_uid is not None or isinstance(begun_at, bool) or not isinstance(begun_at, int | float):
+        return False
+    return record.status in {"ready", "failed"} and begun_at < sent_at.timestamp()
 
 
 def answer_of(record: PaymentRecord) -> Answer:

@@ -38,6 +38,7 @@ class PaymentRecord:
     paid_at: datetime | None
     fail_reason: str | None
     pg_tid: str | None
+    customer_uid: str | None = field(default=None, repr=False)  # as good as a card: compared, never stored from here
     raw: Mapping[str, Any] = field(repr=False)
 
 
@@ -47,6 +48,20 @@ class Found:
 
     records: tuple[PaymentRecord, ...]
     skipped: int = 0  # of a window: so many payments more, which could not be read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredKey:
+    """A billing key as PortOne shows it. `card` is masked, and None for wallets."""
+
+    customer_uid: str = field(repr=False)
+    pg: str
+    card: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NoSuchKey:
+    """PortOne has no billing key of this customer_uid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +126,15 @@ class Gateway(Protocol):
 
     async def look_up(self, merchant_uid: str) -> Found | LookUpFailed:
         """Read everything PortOne has under one merchant_uid."""
+
+    async def payment(self, imp_uid: str) -> Found | LookUpFailed:
+        """Read one payment by PortOne's own id; no record when there is none."""
+
+    async def billing_key(self, customer_uid: str) -> StoredKey | NoSuchKey | LookUpFailed:
+        """Read what PortOne has stored under a customer_uid."""
+
+    async def delete_key(self, customer_uid: str, *, reason: str) -> NoSuchKey | LookUpFailed:
+        """Delete a billing key at PortOne, for good; NoSuchKey says that it is gone, by this or before."""
 
     async def payments(
         self, status: str, *, since: datetime, until: datetime, pause: float, most: int | None = None

@@ -40,6 +40,26 @@ class BillingKeyStatus(StrEnum):
     DELETED = "deleted"
 
 
+class Via(StrEnum):
+    """How an attempt was last sent out into the world."""
+
+    AGAIN = "again"  # by us, with a billing key
+    WINDOW = "window"  # by the customer, in a payment window: only they decide whether and when
+
+
+class CheckoutPurpose(StrEnum):
+    REGISTER = "register"  # the first billing key of a subscription, perhaps with its first payment
+    REPLACE = "replace"  # another billing key for a running subscription
+    PAY = "pay"  # one past-due charge, by hand
+
+
+class CheckoutStatus(StrEnum):
+    CREATED = "created"  # its link was made
+    OPENED = "opened"  # agreed to: a payment window may be open, so PortOne is asked what became of it
+    DONE = "done"  # proved at PortOne and carried out, once
+    EXPIRED = "expired"  # nothing came of it; should PortOne show otherwise later, it is carried out after all
+
+
 CHARGE_TRANSITIONS: Mapping[ChargeStatus, frozenset[ChargeStatus]] = {
     ChargeStatus.DUE: frozenset({ChargeStatus.CHARGING, ChargeStatus.PAID, ChargeStatus.VOID}),
     ChargeStatus.CHARGING: frozenset(
@@ -62,6 +82,13 @@ ATTEMPT_TRANSITIONS: Mapping[AttemptStatus, frozenset[AttemptStatus]] = {
     AttemptStatus.NOT_CHARGED: frozenset({AttemptStatus.STARTED, AttemptStatus.PAID}),
     AttemptStatus.PAID: frozenset(),
     AttemptStatus.DECLINED: frozenset({AttemptStatus.PAID}),  # by the sweep only: PortOne shows a payment after all
+}
+
+CHECKOUT_TRANSITIONS: Mapping[CheckoutStatus, frozenset[CheckoutStatus]] = {
+    CheckoutStatus.CREATED: frozenset({CheckoutStatus.OPENED, CheckoutStatus.EXPIRED}),
+    CheckoutStatus.OPENED: frozenset({CheckoutStatus.DONE, CheckoutStatus.EXPIRED}),
+    CheckoutStatus.DONE: frozenset(),
+    CheckoutStatus.EXPIRED: frozenset({CheckoutStatus.DONE}),
 }
 
 OPEN_ATTEMPTS = frozenset({AttemptStatus.STARTED, AttemptStatus.UNKNOWN})

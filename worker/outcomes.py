@@ -29,6 +29,7 @@ class NotChargedReason(StrEnum):
     UNAUTHORIZED = "unauthorized"  # 401 twice: PortOne did not process the request
     LEASE_OVER = "lease_over"  # the worker was too late to send it
     NOT_FOUND = "not_found"  # PortOne has no payment of this merchant_uid, and the quiet period has passed
+    WINDOW_LEFT = "window_left"  # a payment window was left unpaid, and is too old to be paid now
 
 
 class UnknownReason(StrEnum):
@@ -44,6 +45,7 @@ class UnknownReason(StrEnum):
     ABANDONED = "abandoned"  # started and never settled: its worker is gone
     IN_PROGRESS = "in_progress"  # PortOne has a record without a result yet
     NOT_FOUND_YET = "not_found_yet"  # nothing at PortOne, but the quiet period is not over
+    WINDOW_OPEN = "window_open"  # unpaid so far, but its payment window may be open still
     LOOK_UP_FAILED = "look_up_failed"
     CANCELED = "canceled"  # paid and given back outside of us
 

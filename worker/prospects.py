@@ -31,6 +31,7 @@ class LastAttempt:
     lease_until: datetime
     next_lookup_at: datetime | None
     flag_reason: str | None
+    window_until: datetime | None = None  # if it is the customer's, in a payment window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,11 @@ def prospect(standing: Standing, *, now: datetime, shown: Shown) -> str:
 def _in_flight(attempt: LastAttempt | None, now: datetime, shown: Shown) -> str:
     if attempt is None or attempt.status not in OPEN_ATTEMPTS:
         return "It has no open attempt, which should not be: a person has to look at it."
+    if attempt.window_until is not None and now < attempt.window_until and attempt.flag_reason is None:
+        until = shown(attempt.window_until)
+        return (
+            f"The customer may pay it in the payment window of attempt {attempt.number} until {until}, and nobody else."
+        )
     named = f"Attempt {attempt.number}"
     if attempt.status is AttemptStatus.STARTED:
         if now <= attempt.lease_until:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Engine
 
 from worker.clock import Clock, system_clock
-from worker.database.lineage import Watch
+from worker.database.lineage import Watch, watch_of
 from worker.database.session import Sessions, create_database_engine, session_factory
 from worker.gateway import Gateway
 from worker.invariants import Patience
@@ -72,15 +72,7 @@ class Runtime:
     @property
     def watch(self) -> Watch:
         """What the settings say about the database that charges are opened and claimed in."""
-        settings = self.settings
-        return Watch(
-            mode=settings.mode,
-            prefix=settings.merchant_uid_prefix,
-            gap=settings.gap,
-            # With real money, what was sent before may still land; a sandbox need not be waited for.
-            gap_wait=settings.quiet_period if settings.live else timedelta(0),
-            quiet_period=settings.quiet_period,
-        )
+        return watch_of(self.settings)
 
     @property
     def sweep_policy(self) -> SweepPolicy:

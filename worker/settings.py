@@ -23,11 +23,22 @@ from pydantic import (
 )
 
 from worker.broker_address import broker_problems
+from worker.channels import channels
+from worker.checkout_settings import (
+    LIVE_SDK_URL,
+    PORTONE_ADDRESSES,
+    base_address,
+    networks,
+    script_address,
+    sdk_problems,
+    secret_problems,
+)
 from worker.gateway_addresses import LIVE_URL, live_problems, sandbox_problems
 from worker.merchant_uid import PREFIX
 from worker.setting_problems import sentences, unknown_variables
 
 DEFAULT_SANDBOX_URL = "http://127.0.0.1:9101"
+DEFAULT_CHECKOUT_URL = "http://127.0.0.1:9102"
 
 
 class InvalidSettings(ValueError):
@@ -50,6 +61,8 @@ def _rising(value: tuple[float, ...]) -> tuple[float, ...]:
     return value
 
 
+Channels = Annotated[tuple[str, ...], BeforeValidator(_comma_list), AfterValidator(channels)]
+Networks = Annotated[tuple[str, ...], BeforeValidator(_comma_list), AfterValidator(networks)]
 Seconds = Annotated[float, Field(gt=0, le=366 * 86_400, allow_inf_nan=False)]
 
 BANK_TRANSACTION = timedelta(minutes=20)
@@ -98,6 +111,19 @@ class Settings(BaseModel):
     sweep_days: Annotated[int, Field(ge=1, le=3660)] = 31
     sweep_requests_per_second: Annotated[float, Field(gt=0, le=100)] = 2
 
+    checkout_url: Annotated[str, AfterValidator(base_address)] | None = None
+    checkout_secret: SecretStr | None = None
+    checkout_seconds: Annotated[float, Field(ge=60, le=86_400)] = 1800
+    link_seconds: Seconds = 3 * 86_400
+    key_channels: Channels = ("kakaopay", "payco")
+    payment_channels: Channels = ("kakaopay", "payco")
+    imp_code: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{0,40}$")] = ""
+    sdk_url: Annotated[str, AfterValidator(script_address)] | None = None
+    company_name: Annotated[str, Field(max_length=60)] = ""
+    company_contact: Annotated[str, Field(max_length=120)] = ""
+    webhook_addresses: Networks = PORTONE_ADDRESSES
+    trusted_proxies: Networks = ()
+
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
 
     @classmethod
@@ -134,6 +160,9 @@ class Settings(BaseModel):
             )
         if self.live:
             yield from live_problems(self.portone_url)
+        yield from sdk_problems(self.sdk_url, live=self.live)
+        if self.checkout_secret is not None:
+            yield from secret_problems(self.checkout_secret.get_secret_value())
         yield from sandbox_problems(self.portone_url, self.sandbox_url, live=self.live)
         if self.broker_url is not None:
             yield from broker_problems(self.broker_url.get_secret_value())
@@ -181,6 +210,11 @@ class Settings(BaseModel):
     @property
     def gateway_url(self) -> str:
         return self.portone_url if self.live else self.sandbox_url or DEFAULT_SANDBOX_URL
+
+    @property
+    def script_url(self) -> str:
+        """Where browsers load PortOne's script from, or the sandbox's."""
+        return LIVE_SDK_URL if self.live else self.sdk_url or f"{self.gateway_url}/v1/iamport.js"
 
     @property
     def gateway_credentials(self) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from schedules.dunning import DunningCalendar, next_attempt_at
 from schedules.local_time import instant_of
 from worker.gateway import ChargeRequest
-from worker.lifecycle import AttemptStatus, ChargeStatus
+from worker.lifecycle import AttemptStatus, ChargeStatus, Via
 from worker.outcomes import (
     Answer,
     Declined,
@@ -45,6 +45,9 @@ class OpenAttempt:
     lookups: int
     started_at: datetime
     refusal: str | None  # what PortOne said when it refused in words that no table knows, or as a duplicate
+    via: Via = Via.AGAIN
+    window_until: datetime | None = None  # so long a payment window of its merchant_uid may still be paid
+    resume_at: datetime | None = None  # when the charge was to be tried before the window opened; None: not by itself
     declines: int
     first_declined_at: datetime | None
     deferrals: int
@@ -109,6 +112,8 @@ def settle(attempt: OpenAttempt, outcome: Outcome, *, now: datetime, policy: Pol
             )
         case Declined():
             return _declined(attempt, outcome, now, policy)
+        case NotCharged() if attempt.via is Via.WINDOW:
+            return _window_left(attempt, outcome, now)
         case NotCharged():
             return _deferred(
                 attempt,
@@ -121,6 +126,22 @@ def settle(attempt: OpenAttempt, outcome: Outcome, *, now: datetime, policy: Pol
             return _unknown(attempt, outcome, now, policy)
         case _:
             assert_never(outcome)
+
+
+def _window_left(attempt: OpenAttempt, outcome: NotCharged, now: datetime) -> Settlement:
+    """The customer did not pay: the charge goes on along its calendar, or waits for another key, as before."""
+    resume_at = attempt.resume_at if attempt.declines else attempt.resume_at or now
+    return Settlement(
+        attempt=attempt,
+        attempt_status=AttemptStatus.NOT_CHARGED,
+        reason=outcome.reason,
+        answer=outcome.answer,
+        charge_status=ChargeStatus.PAST_DUE if attempt.declines else ChargeStatus.DUE,
+        next_attempt_at=None if resume_at is None else max(resume_at, now + timedelta(seconds=1)),
+        declines=attempt.declines,
+        first_declined_at=attempt.first_declined_at,
+        deferrals=attempt.deferrals,
+    )
 
 
 def backoff(delay: timedelta, deferrals: int) -> timedelta:
@@ -228,7 +249,10 @@ def _unknown(attempt: OpenAttempt, outcome: Unknown, now: datetime, policy: Poli
 
 def _next_lookup_at(attempt: OpenAttempt, now: datetime, policy: Policy) -> datetime | None:
     """The first rung of the ladder that is still ahead; rungs missed while we were down are not made up."""
-    rungs = (attempt.started_at + rung for rung in policy.ladder)
+    rungs = [attempt.started_at + rung for rung in policy.ladder]
+    if attempt.via is Via.WINDOW and attempt.window_until is not None:
+        # Before that a payment may still come, however the ladder was set; from then on nothing needs to be waited for.
+        rungs = sorted({attempt.window_until, *rungs})
     return next((rung for rung in rungs if rung > now), None)
 
 

@@ -5,7 +5,7 @@ Each is one transaction of guarded UPDATEs: a tick, a pump or another person at 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from schedules.periods import first_start, next_start
 from schedules.plans import Plan
+from worker.beginning import begin as begin_pending
 from worker.billing_keys import usable_key
 from worker.catalog import plan_row
 from worker.database import subscriptions
@@ -30,12 +31,12 @@ OVER = frozenset({SubscriptionStatus.CANCELED, SubscriptionStatus.ENDED})
 
 @dataclass(frozen=True, slots=True)
 class Subscribed:
-    """A new subscription, as far as it was decided just now."""
+    """A new subscription, as far as it was decided just now; one that waits for its first key has no next charge."""
 
     code: str
     status: SubscriptionStatus
     anchor_on: date
-    next_charge_at: datetime
+    next_charge_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,29 +60,35 @@ def subscribe(
     customer_reference: str,
     *,
     plan: str,
-    key: str,
+    key: str | None,
     start_on: date | None = None,
     arrears: bool = False,
     max_amount: int,
     now: datetime,
 ) -> Subscribed:
-    """Begin a subscription. Raises Refused for everything that could not be charged, and for a second one."""
+    """Begin a subscription. Raises Refused for everything that could not be charged, and for a second one.
+
+    Without a key it is `pending`: it begins when its first key is registered, or on `start_on` if that is later.
+    """
     if not is_customer_reference(customer_reference):
         raise Refused(f"The customer reference {customer_reference!r:.60} must be {EXPECTED_REFERENCE}.")
     with sessions.begin() as session:
         row = plan_row(session, plan)
         terms = plan_of(row)
-        billing_key = usable_key(session, key)
-        if objection := amount_objection(terms, billing_key.pg, max_amount=max_amount):
+        billing_key = None if key is None else usable_key(session, key)
+        pg = None if billing_key is None else billing_key.pg
+        if objection := amount_objection(terms, pg, max_amount=max_amount):
             raise Refused(f"Plan {plan!r} costs {terms.amount:,} {terms.currency}, but {objection}.")
         beginning = begin(terms, start_on=start_on, now=now, arrears=arrears)
         subscribed = Subscribed(new_code(), beginning.status, beginning.anchor_on, beginning.next_charge_at)
+        if billing_key is None:
+            subscribed = replace(subscribed, status=SubscriptionStatus.PENDING, next_charge_at=None)
         added = {
             **asdict(subscribed),
             "customer_reference": customer_reference,
             "plan_id": row.id,
-            "billing_key_id": billing_key.id,
-            "reason": "subscribed",
+            "billing_key_id": None if billing_key is None else billing_key.id,
+            "reason": "subscribed" if billing_key is not None else "waits for its first billing key",
         }
         if subscriptions.add(session, added, now=now) is None:
             code = subscriptions.running(session, plan_id=row.id, customer_reference=customer_reference)
@@ -142,6 +149,10 @@ def change_key(sessions: Sessions, code: str, key: str, *, reason: str, max_amou
         terms = plan_of(plan_row(session, row.plan_code))
         if objection := amount_objection(terms, billing_key.pg, max_amount=max_amount):
             raise Refused(f"Plan {row.plan_code!r} costs {terms.amount:,} {terms.currency}, but {objection}.")
+        if row.status == SubscriptionStatus.PENDING:
+            begun = begin_pending(session, row, terms, billing_key.id, reason=reason, now=now)
+            assert begun, "the row is locked, so nobody else can have begun it"
+            return KeyChanged(billing_key.id, 0)
         change = f"billing key {row.billing_key_id or 'none'} to {billing_key.id}: {reason}"
         changed = subscriptions.change_key(session, row, billing_key.id, reason=change, now=now)
         assert changed, "the row is locked, so nobody else can have given it a key"

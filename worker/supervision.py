@@ -1,4 +1,4 @@
-"""Running all the parts of Again on one machine: the servers, the sandbox, a worker, beat and flower."""
+"""Running all the parts of Again on one machine: the servers, the sandbox, a worker, beat, flower and the pages."""
 
 from __future__ import annotations
 
@@ -58,6 +58,14 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Ports:
+    """Where the parts listen that people visit."""
+
+    checkout: int
+    flower: int
+
+
+@dataclass(frozen=True, slots=True)
 class Stack:
     """Everything that runs, and the settings with which other commands find it."""
 
@@ -80,14 +88,18 @@ class Stack:
 
 
 @contextmanager
-def running_stack(settings: Settings, *, lock: int, sandbox_port: int, flower_port: int) -> Iterator[Stack]:
+def running_stack(
+    settings: Settings, *, lock: int, sandbox_port: int, checkout_port: int, flower_port: int
+) -> Iterator[Stack]:
     """Start every part and stop all of them at the end, the ones that charge first, even when this process is killed.
 
     An embedded database is migrated; a configured one is the operator's. `lock` is the descriptor that keeps others out
     of the data folder. Raises DidNotStart, and then leaves nothing running.
     """
     sandbox_url = None if settings.live else f"http://127.0.0.1:{sandbox_port}"
-    settings = settings.model_copy(update={"sandbox_url": sandbox_url})
+    # Links made by other commands in this folder must lead to where the pages really are.
+    checkout_url = settings.checkout_url or (None if settings.live else f"http://127.0.0.1:{checkout_port}")
+    settings = settings.model_copy(update={"sandbox_url": sandbox_url, "checkout_url": checkout_url})
     with ExitStack() as stopping:
         make_private(settings.data_dir)
         guardian = Watchdog(settings.data_dir.resolve(), lock)
@@ -98,12 +110,12 @@ def running_stack(settings: Settings, *, lock: int, sandbox_port: int, flower_po
             _migrate(servers.addresses.database_url)
         if servers.valkey is not None:
             guardian.guard(servers.valkey.pid)
-        parts = _start_parts(settings, servers, guardian, stopping, flower_port)
+        parts = _start_parts(settings, servers, guardian, stopping, Ports(checkout_port, flower_port))
         yield Stack(settings, servers, parts)
 
 
 def _start_parts(
-    settings: Settings, servers: Servers, guardian: Watchdog, stopping: ExitStack, flower_port: int
+    settings: Settings, servers: Servers, guardian: Watchdog, stopping: ExitStack, ports: Ports
 ) -> tuple[Part, ...]:
     folder = settings.data_dir.resolve()
     logs = folder / "logs"
@@ -119,16 +131,21 @@ def _start_parts(
         parts.append(part)
         return part
 
+    again = (sys.executable, "-m", "worker.cli")
     if not settings.live:
         port, ledger = str(urlsplit(settings.gateway_url).port), str(folder / "sandbox.sqlite")
-        again = (sys.executable, "-m", "worker.cli", "sandbox", "--port", port, "--ledger", ledger)
-        wait_for(start("sandbox", *again, url=settings.sandbox_url), "/_sandbox/health")
+        sandbox = (*again, "sandbox", "--port", port, "--ledger", ledger)
+        wait_for(start("sandbox", *sandbox, url=settings.sandbox_url), "/_sandbox/health")
     celery = (sys.executable, "-m", "celery", "-A", "worker.app")
-    flower = (*celery, "flower", "--address=127.0.0.1", f"--port={flower_port}")
-    start("flower", *flower, url=f"http://127.0.0.1:{flower_port}", patience=FLOWER_STOP_SECONDS)
+    flower = (*celery, "flower", "--address=127.0.0.1", f"--port={ports.flower}")
+    start("flower", *flower, url=f"http://127.0.0.1:{ports.flower}", patience=FLOWER_STOP_SECONDS)
+    checkout = (*again, "checkout", "serve", "--port", str(ports.checkout))
+    start("checkout", *checkout, url=f"http://127.0.0.1:{ports.checkout}")
     start("beat", *celery, "beat", "-l", settings.log_level, "-s", str(folder / "beat-schedule"))
     start("worker", *celery, "worker", "-P", "prefork", "-c", "2", "-l", settings.log_level, *_QUIET)
-    wait_for(parts[-3], "/healthcheck")
+    found = {part.name: part for part in parts}
+    wait_for(found["flower"], "/healthcheck")
+    wait_for(found["checkout"], "/health")
     return tuple(parts)
 
 

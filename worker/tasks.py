@@ -19,6 +19,7 @@ from worker.charging import BUDGET_SPENT, Limits, Pump, Pumped
 from worker.database import heartbeats, lineage
 from worker.database.clock import DatabaseClock
 from worker.gateway import Gateway
+from worker.looking_after import look_after
 from worker.reconciliation import reconcile as reconcile_attempts
 from worker.renewals import open_due_charges
 from worker.runtime import Runtime
@@ -61,7 +62,7 @@ def charge(self: Any) -> dict[str, object]:
 
 @app.task(name="again.reconcile", bind=True, throws=lineage.WrongDatabase)
 def reconcile(self: Any) -> dict[str, object]:
-    """Look up every attempt whose outcome is open and whose turn it is."""
+    """Look up every attempt whose outcome is open and whose turn it is, and what became of customers' checkouts."""
     runtime = _begin(self)
 
     async def look_up(gateway: Gateway) -> dict[str, object]:
@@ -73,7 +74,15 @@ def reconcile(self: Any) -> dict[str, object]:
             budget=timedelta(seconds=runtime.settings.pump_seconds),
             stopping=process.is_stopping,
         )
-        return reconciled.summary()
+        cared = await look_after(
+            runtime.sessions,
+            gateway,
+            clock=runtime.clock,
+            policy=runtime.policy,
+            prefix=runtime.settings.merchant_uid_prefix,
+            stopping=process.is_stopping,
+        )
+        return {**reconciled.summary(), "checkouts": cared.summary()}
 
     return process.current().run(look_up)
 

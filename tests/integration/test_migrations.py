@@ -5,12 +5,12 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, text
 
 from worker.database import migrations
-from worker.database.watch_models import Audit
+from worker.database.checkout_models import Checkout
 
 
 def test_the_migrations_build_exactly_the_tables_of_the_models(engine: Engine):
     with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), Audit.metadata) == []
+        assert compare_metadata(MigrationContext.configure(connection), Checkout.metadata) == []
 
 
 def test_every_migration_can_be_undone_and_done_again(engine: Engine):

@@ -11,6 +11,7 @@ from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import make_url
 from typer.testing import CliRunner
 
+from tests.scenarios.checkout_story import Till
 from tests.scenarios.conftest import World
 from worker.cli.commands import app
 from worker.database import migrations
@@ -71,6 +72,18 @@ def test_the_worker_tells_a_whole_story_of_charging(world: World, database_url: 
     world.assert_books_agree()
 
 
+def test_the_worker_tells_a_whole_story_of_checkouts(world: World):
+    till = Till(world)
+    subscription = till.pending()
+    first = till.link(subscription, pg="kakaopay", with_payment=True)
+    till.hint(till.webhook(till.approve(till.open(first))))
+    another = till.link(subscription, pg="payco")
+    till.complete(another, till.approve(till.open(another)))
+    world.live(days=1)
+    assert (till.status(first), till.status(another), till.keys()) == ("done", "done", ["deleted", "active"])
+    world.assert_books_agree()
+
+
 def test_the_worker_can_do_what_every_command_does(world: World, database_url: str, tmp_path: Path):
     world.plan()
     for uid in ("customer_uid_one_1", "customer_uid_two_2"):
@@ -108,6 +121,8 @@ FORBIDDEN = [
     "DELETE FROM charges",
     "DELETE FROM subscriptions",
     "DELETE FROM billing_keys",
+    "DELETE FROM checkouts",
+    "DELETE FROM webhooks",
     "UPDATE plans SET amount = 1",
     "DELETE FROM plans",
     "UPDATE stops SET scope = 'none'",

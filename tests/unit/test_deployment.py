@@ -37,8 +37,12 @@ def test_flower_in_containers_wants_a_password_and_has_no_default_one():
 
 
 def test_containers_are_reached_from_their_own_machine_only():
-    assert set(re.findall(r'ports: \["([^"]+)"\]', COMPOSE)) == {"127.0.0.1:5555:5555", "127.0.0.1:9101:9101"}
-    assert COMPOSE.count("ports:") == 2
+    assert set(re.findall(r'ports: \["([^"]+)"\]', COMPOSE)) == {
+        "127.0.0.1:5555:5555",
+        "127.0.0.1:9101:9101",
+        "127.0.0.1:9102:9102",
+    }
+    assert COMPOSE.count("ports:") == 3
 
 
 def test_the_image_runs_as_a_user_without_rights():

@@ -14,11 +14,14 @@ from worker.lifecycle import (
     ATTEMPT_TRANSITIONS,
     BILLED_SUBSCRIPTIONS,
     CHARGE_TRANSITIONS,
+    CHECKOUT_TRANSITIONS,
     CLAIMABLE_CHARGES,
     OPEN_ATTEMPTS,
     AttemptStatus,
     ChargeStatus,
+    CheckoutStatus,
     SubscriptionStatus,
+    Via,
 )
 from worker.outcomes import (
     Answer,
@@ -34,7 +37,12 @@ from worker.settlement import settle
 
 
 @pytest.mark.parametrize(
-    ("transitions", "statuses"), [(CHARGE_TRANSITIONS, ChargeStatus), (ATTEMPT_TRANSITIONS, AttemptStatus)]
+    ("transitions", "statuses"),
+    [
+        (CHARGE_TRANSITIONS, ChargeStatus),
+        (ATTEMPT_TRANSITIONS, AttemptStatus),
+        (CHECKOUT_TRANSITIONS, CheckoutStatus),
+    ],
 )
 def test_every_status_says_what_may_follow_and_none_follows_itself(transitions, statuses):
     assert set(transitions) == set(statuses)
@@ -89,6 +97,18 @@ outcomes = st.one_of(
 )
 
 
+windows: st.SearchStrategy[dict[str, object]] = st.one_of(
+    st.just({}),
+    st.fixed_dictionaries(
+        {
+            "via": st.just(Via.WINDOW),
+            "window_until": st.just(STARTED_AT + timedelta(days=1)),
+            "resume_at": st.none() | st.timedeltas(timedelta(-9), timedelta(9)).map(lambda after: STARTED_AT + after),
+        }
+    ),
+)
+
+
 @st.composite
 def attempts(draw):
     declines = draw(st.integers(0, 8))
@@ -103,6 +123,7 @@ def attempts(draw):
         refusal=draw(st.none() | st.just("1 거절")),
         dunning=DunningCalendar(tuple(sorted(days))),
         charge_hour=draw(st.integers(0, 23)),
+        **draw(windows),
     )
 
 

@@ -57,6 +57,11 @@ def said(standing: Standing) -> str:
         (replace(DUE, status=ChargeStatus.UNCOLLECTIBLE, declines=5), "declined 5 times"),
         (replace(DUE, status=ChargeStatus.VOID, status_reason="subscription canceled"), "not owed (subscription canc"),
         # in flight
+        (
+            replace(CHARGING, attempt=replace(UNKNOWN, window_until=NOW + HOUR)),
+            "The customer may pay it in the payment window of attempt 2 until 04:00",
+        ),
+        (replace(CHARGING, attempt=replace(UNKNOWN, window_until=NOW)), "unknown (timeout)"),
         (CHARGING, "Attempt 2 is under way since 02:00"),
         (replace(CHARGING, attempt=replace(STARTED, lease_until=NOW - HOUR)), "the next reconciliation asks"),
         (replace(CHARGING, attempt=UNKNOWN), "unknown (timeout); PortOne is asked again on 04:00"),

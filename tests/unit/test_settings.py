@@ -48,6 +48,18 @@ EVERY_VARIABLE = [
     ("AGAIN_SWEEP_EVERY_SECONDS", "3600", 3600.0),
     ("AGAIN_SWEEP_DAYS", "90", 90),
     ("AGAIN_SWEEP_REQUESTS_PER_SECOND", "0.5", 0.5),
+    ("AGAIN_CHECKOUT_SECONDS", "600", 600.0),
+    ("AGAIN_LINK_SECONDS", "3600", 3600.0),
+    ("AGAIN_KEY_CHANNELS", "payco, kakaopay.CA0123", ("payco", "kakaopay.CA0123")),
+    ("AGAIN_PAYMENT_CHANNELS", "kakaopay=channel-key-1", ("kakaopay=channel-key-1",)),
+    ("AGAIN_CHECKOUT_URL", "https://pay.example.com/", "https://pay.example.com"),
+    ("AGAIN_CHECKOUT_SECRET", "0123456789abcdef0123456789abcdef", "0123456789abcdef0123456789abcdef"),
+    ("AGAIN_IMP_CODE", "imp12345678", "imp12345678"),
+    ("AGAIN_SDK_URL", "https://cdn.iamport.kr/v1/iamport.js", "https://cdn.iamport.kr/v1/iamport.js"),
+    ("AGAIN_COMPANY_NAME", "아침편지 주식회사", "아침편지 주식회사"),
+    ("AGAIN_COMPANY_CONTACT", "help@letter.example", "help@letter.example"),
+    ("AGAIN_WEBHOOK_ADDRESSES", "52.78.5.241, 192.0.2.0/24", ("52.78.5.241", "192.0.2.0/24")),
+    ("AGAIN_TRUSTED_PROXIES", "10.0.0.1", ("10.0.0.1",)),
     ("AGAIN_LOG_LEVEL", "DEBUG", "DEBUG"),
 ]
 

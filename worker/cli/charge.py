@@ -11,7 +11,7 @@ import typer
 from worker.cli import console, words
 from worker.cli.audit import print_audit
 from worker.cli.options import Json, Limit
-from worker.lifecycle import AttemptStatus, BillingKeyStatus, ChargeStatus, SubscriptionStatus
+from worker.lifecycle import AttemptStatus, BillingKeyStatus, ChargeStatus, SubscriptionStatus, Via
 
 if TYPE_CHECKING:
     from sqlalchemy import Row
@@ -120,7 +120,8 @@ def _prospect(row: Row[Any], attempts: Sequence[Mapping[str, Any]], now: datetim
     if attempts:
         names = ("number", "status_reason", "started_at", "lease_until", "next_lookup_at", "flag_reason")
         known = {name: attempts[-1][name] for name in names}
-        last = LastAttempt(status=AttemptStatus(attempts[-1]["status"]), **known)
+        until = attempts[-1]["window_until"] if attempts[-1]["via"] == Via.WINDOW else None
+        last = LastAttempt(status=AttemptStatus(attempts[-1]["status"]), window_until=until, **known)
     standing = Standing(
         status=ChargeStatus(row.status),
         status_reason=row.status_reason,
@@ -176,7 +177,8 @@ def _difference(difference: Mapping[str, Any]) -> str:
 
 def _print_attempt(attempt: Mapping[str, Any], zone: str) -> None:
     said = " ".join(filter(None, (attempt["code"], attempt["message"])))
-    sends = "sent once" if attempt["sends"] == 1 else f"sent {attempt['sends']} times"
+    verb = "opened" if attempt["via"] == Via.WINDOW else "sent"
+    sends = f"{verb} once" if attempt["sends"] == 1 else f"{verb} {attempt['sends']} times"
     console.details(
         {
             f"{attempt['number']}": f"{attempt['status']} ({attempt['status_reason']}), {sends}",
@@ -185,6 +187,7 @@ def _print_attempt(attempt: Mapping[str, Any], zone: str) -> None:
             "  settled": words.local(attempt["settled_at"], zone) or None,
             "  PortOne said": said or None,
             "  imp_uid": attempt["imp_uid"],
+            "  window until": words.local(attempt["window_until"], zone) or None,
             "  flagged": attempt["flag_reason"],
         }
     )

@@ -8,6 +8,7 @@ import typer
 
 from worker.cli import (
     charge,
+    checkout,
     demo,
     doctor,
     importing,
@@ -65,6 +66,7 @@ app.add_typer(plan.app, name="plan", rich_help_panel=SELL)
 app.add_typer(key.app, name="key", rich_help_panel=SELL)
 app.command(rich_help_panel=SELL)(subscription.subscribe)
 app.add_typer(subscription.app, name="subscription", rich_help_panel=SELL)
+app.add_typer(checkout.app, name="checkout", rich_help_panel=SELL)
 app.command("import", rich_help_panel=SELL, epilog=importing.COLUMNS)(importing.import_file)
 
 app.command(rich_help_panel=LOOK)(status.status)

@@ -27,7 +27,9 @@ def subscribe(
         str, typer.Argument(metavar="CUSTOMER_REFERENCE", help="Your own id of the customer.")
     ],
     plan: Annotated[str, typer.Option(metavar="CODE", help="The plan.")],
-    key: Annotated[str, typer.Option(metavar="KEY", help="A billing key's id, or its customer_uid.")],
+    key: Annotated[
+        str, typer.Option(metavar="KEY", help="A billing key's id, or its customer_uid; without one it waits for it.")
+    ] = "",
     start: Annotated[
         str, typer.Option(metavar="YYYY-MM-DD", help="When it starts; today in the plan's zone by default.")
     ] = "",
@@ -47,7 +49,7 @@ def subscribe(
             runtime.sessions,
             customer_reference,
             plan=plan,
-            key=key,
+            key=key or None,
             start_on=start_on,
             arrears=arrears,
             max_amount=runtime.settings.max_amount,
@@ -56,6 +58,9 @@ def subscribe(
         shown = _shown(runtime, subscribed.code)
     if as_json:
         console.print_json(shown)
+    elif subscribed.next_charge_at is None:
+        link = f"again checkout link {subscribed.code}"
+        console.say(f"Subscription {subscribed.code} is pending; it begins with its first billing key: `{link}`.")
     else:
         first = words.local(subscribed.next_charge_at, shown["time_zone"])
         console.say(f"Subscription {subscribed.code} is {subscribed.status}; its first charge is due on {first}.")

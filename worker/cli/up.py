@@ -19,14 +19,18 @@ if TYPE_CHECKING:
 HINT = """In another terminal, in this folder:
   again status                 what is due, in flight, unknown, past due
   again plan add letter --name "아침 편지" --amount 9900 --cadence month
+  again checkout link CODE     a page on which a customer registers a key
   again doctor                 is everything in order?"""
 
 
 def up(
     sandbox_port: Annotated[int, typer.Option(min=1, max=65_535, help="Where the sandbox listens.")] = 9101,
+    checkout_port: Annotated[
+        int, typer.Option(min=1, max=65_535, help="Where the customers' pages are, and webhooks arrive.")
+    ] = 9102,
     flower_port: Annotated[int, typer.Option(min=1, max=65_535, help="Where flower listens.")] = 5555,
 ) -> None:
-    """Run everything that is not running elsewhere: PostgreSQL, Valkey, the sandbox, a worker, beat, flower.
+    """Run everything that is not running elsewhere: PostgreSQL, Valkey, the sandbox, a worker, beat, flower, the pages.
 
     Ports that are taken are replaced by free ones. Data stays in the data folder (AGAIN_DATA_DIR, `.again`).
     """
@@ -45,7 +49,7 @@ def up(
         signal.signal(number, lambda *_: asked_to_stop.set())
     with ExitStack() as stopping:
         lock = stopping.enter_context(only_one(settings.data_dir / "up.lock", "again up"))
-        ports = {"flower_port": _port("flower", flower_port)}
+        ports = {"flower_port": _port("flower", flower_port), "checkout_port": _port("checkout", checkout_port)}
         ports["sandbox_port"] = sandbox_port if settings.live else _port("the sandbox", sandbox_port)
         with console.live_line("starting ...", shown=True):
             stack = stopping.enter_context(running_stack(settings, lock=lock, **ports))

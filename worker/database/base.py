@@ -10,7 +10,15 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from schedules.plans import CatchUp
 from worker.differences import DifferenceKind, DifferenceStatus
-from worker.lifecycle import AttemptStatus, BillingKeyStatus, ChargeStatus, SubscriptionStatus
+from worker.lifecycle import (
+    AttemptStatus,
+    BillingKeyStatus,
+    ChargeStatus,
+    CheckoutPurpose,
+    CheckoutStatus,
+    SubscriptionStatus,
+    Via,
+)
 from worker.outcomes import DeclineKind
 
 
@@ -45,6 +53,9 @@ class Base(DeclarativeBase):
         BillingKeyStatus: _stored_by_value(BillingKeyStatus),
         ChargeStatus: _stored_by_value(ChargeStatus),
         SubscriptionStatus: _stored_by_value(SubscriptionStatus),
+        Via: _stored_by_value(Via),
+        CheckoutPurpose: _stored_by_value(CheckoutPurpose),
+        CheckoutStatus: _stored_by_value(CheckoutStatus),
         DeclineKind: _stored_by_value(DeclineKind),
         DifferenceKind: _stored_by_value(DifferenceKind),
         DifferenceStatus: _stored_by_value(DifferenceStatus),

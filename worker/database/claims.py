@@ -17,7 +17,7 @@ from worker.database.caps import hold_to_day
 from worker.database.lineage import Watch, goes_on
 from worker.database.rows import as_rows
 from worker.gateway import ChargeRequest
-from worker.lifecycle import AttemptStatus
+from worker.lifecycle import AttemptStatus, Via
 from worker.merchant_uid import MAX_NUMBER, derive
 from worker.settlement import OpenAttempt
 
@@ -42,13 +42,14 @@ ATTEMPT_COLUMNS = """
 # One subscription has one charge in flight, the oldest first: wallets refuse two at once (seen in Kakao's forum).
 _DUE = text(f"""
     SELECT {ATTEMPT_COLUMNS}, last.number AS last_number, last.status AS last_status,
-           last.merchant_uid AS last_merchant_uid
+           last.merchant_uid AS last_merchant_uid, last.window_until AS last_window_until
     FROM charges c
     JOIN subscriptions s ON s.id = c.subscription_id
     JOIN billing_keys k ON k.id = s.billing_key_id
     JOIN plans p ON p.id = s.plan_id
     LEFT JOIN LATERAL (
-        SELECT number, status, merchant_uid FROM attempts WHERE charge_id = c.id ORDER BY number DESC LIMIT 1
+        SELECT number, status, merchant_uid, window_until FROM attempts
+        WHERE charge_id = c.id ORDER BY number DESC LIMIT 1
     ) last ON true
     WHERE c.status IN ('due', 'past_due') AND c.next_attempt_at <= :now
       AND s.status IN ('trialing', 'active', 'past_due')
@@ -89,8 +90,8 @@ _CLAIM = text("""
     FROM v JOIN claimed ON claimed.id = v.charge_id
     ON CONFLICT (merchant_uid) DO UPDATE
         SET status = 'started', status_reason = 'sent again after a proof that nothing was charged', status_at = :now,
-            sends = a.sends + 1, started_at = :now, lease_until = :lease_until, settled_at = NULL, lookups = 0,
-            billing_key_id = excluded.billing_key_id
+            via = 'again', sends = a.sends + 1, started_at = :now, lease_until = :lease_until, settled_at = NULL,
+            lookups = 0, billing_key_id = excluded.billing_key_id
         WHERE a.status = 'not_charged' AND a.charge_id = excluded.charge_id
     RETURNING a.id, a.charge_id, a.sends
 """)
@@ -167,14 +168,15 @@ def _due(session: Session, stopped: list[str], *, now: datetime, limit: int, pre
 def _prepared(row: Row[Any], prefix: str, now: datetime) -> OpenAttempt:
     """Give the attempt that is to be made. What was proved not charged is sent again as it was, under its own key."""
     number = (row.last_number or 0) + 1
-    merchant_uid = None
+    merchant_uid, window_until = None, None
     if row.last_status == AttemptStatus.NOT_CHARGED:
-        number, merchant_uid = row.last_number, row.last_merchant_uid
+        number, merchant_uid, window_until = row.last_number, row.last_merchant_uid, row.last_window_until
     key = {
         "number": number,
         "merchant_uid": merchant_uid or derive(prefix, row.subscription_code, row.period_start, number),
     }
-    return open_attempt(row, 0, key, sends=0, lookups=0, started_at=now)
+    attempt = open_attempt(row, 0, key, sends=0, lookups=0, started_at=now)
+    return replace(attempt, window_until=window_until)
 
 
 def open_attempt(
@@ -216,6 +218,11 @@ def open_attempt(
             channel_key=row.channel_key,
         ),
     )
+
+
+def with_window(attempt: OpenAttempt, row: Row[Any]) -> OpenAttempt:
+    """Add what an attempt's row says about its payment window."""
+    return replace(attempt, via=Via(row.via), window_until=row.window_until, resume_at=row.resume_at)
 
 
 def _attempt_row(attempt: OpenAttempt) -> dict[str, Any]:

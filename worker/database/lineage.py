@@ -15,6 +15,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from worker.database import sweeps
+from worker.settings import Settings
 
 MARGIN = timedelta(minutes=10)
 """So far back a sweep begins before what it is about: clocks differ, and payments show late."""
@@ -63,6 +64,18 @@ class Watch:
     gap: timedelta
     gap_wait: timedelta  # how long charging is held after a gap, besides comparing; money may be on its way
     quiet_period: timedelta
+
+
+def watch_of(settings: Settings) -> Watch:
+    """Give what the settings say about the database that charges are opened and claimed in."""
+    return Watch(
+        mode=settings.mode,
+        prefix=settings.merchant_uid_prefix,
+        gap=settings.gap,
+        # With real money, what was sent before may still land; a sandbox need not be waited for.
+        gap_wait=settings.quiet_period if settings.live else timedelta(0),
+        quiet_period=settings.quiet_period,
+    )
 
 
 def goes_on(session: Session, watch: Watch, *, now: datetime) -> bool:

@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from worker.database.claims import ATTEMPT_COLUMNS, open_attempt
+from worker.database.claims import ATTEMPT_COLUMNS, open_attempt, with_window
 from worker.outcomes import UnknownReason
 from worker.settlement import OpenAttempt
 
@@ -31,10 +31,11 @@ _TAKE = text(f"""
             SELECT id FROM attempts WHERE status = 'unknown' AND next_lookup_at <= :now
             ORDER BY next_lookup_at LIMIT :limit FOR UPDATE SKIP LOCKED
         )
-        RETURNING id, charge_id, billing_key_id, number, merchant_uid, sends, lookups, started_at, refusal
+        RETURNING id, charge_id, billing_key_id, number, merchant_uid, sends, lookups, started_at, refusal, via,
+                  window_until, resume_at
     )
     SELECT {ATTEMPT_COLUMNS}, a.id AS attempt_id, a.number, a.merchant_uid, a.sends, a.lookups, a.started_at,
-           a.refusal
+           a.refusal, a.via, a.window_until, a.resume_at
     FROM taken a
     JOIN charges c ON c.id = a.charge_id
     JOIN subscriptions s ON s.id = c.subscription_id
@@ -69,9 +70,8 @@ def take(session: Session, *, now: datetime, limit: int, hold: timedelta) -> lis
         key = {"number": row.number, "merchant_uid": row.merchant_uid}
         counts = {"sends": row.sends, "lookups": row.lookups}
         try:
-            taken.append(
-                open_attempt(row, row.attempt_id, key, **counts, started_at=row.started_at, refusal=row.refusal)
-            )
+            attempt = open_attempt(row, row.attempt_id, key, **counts, started_at=row.started_at, refusal=row.refusal)
+            taken.append(with_window(attempt, row))
         except (ValueError, LookupError, OSError) as error:
             # It stays unknown, in sight, and must not keep the others from being looked up.
             log.error("attempt cannot be looked up", attempt_id=row.attempt_id, reason=str(error))  # noqa: TRY400

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from schedules.plans import CatchUp
 from worker.database.base import Base, HasStatus, identity
-from worker.lifecycle import AttemptStatus, BillingKeyStatus, ChargeStatus, SubscriptionStatus
+from worker.lifecycle import AttemptStatus, BillingKeyStatus, ChargeStatus, SubscriptionStatus, Via
 from worker.outcomes import DeclineKind
 
 
@@ -175,6 +175,8 @@ class Attempt(HasStatus, Base):
         ),
         # Among these few are all charges that were paid twice.
         Index("attempts_paid_later_idx", "charge_id", postgresql_where=text("status = 'paid' AND number > 1")),
+        # What a customer does in a window is nobody's decline, and no window is without an end.
+        CheckConstraint("via <> 'window' OR window_until IS NOT NULL AND status <> 'declined'", name="window"),
         # What reconciliation scans.
         Index("attempts_lease_idx", "lease_until", postgresql_where=text("status = 'started'")),
         Index("attempts_lookup_idx", "next_lookup_at", postgresql_where=text("status = 'unknown'")),
@@ -186,7 +188,7 @@ class Attempt(HasStatus, Base):
     number: Mapped[int] = mapped_column(SmallInteger)
     merchant_uid: Mapped[str] = mapped_column(String(40), unique=True)
     status: Mapped[AttemptStatus]
-    sends: Mapped[int] = mapped_column(SmallInteger)  # how often the request may have gone out
+    sends: Mapped[int] = mapped_column(SmallInteger)  # how often the request may have gone out, or a window opened
     started_at: Mapped[datetime]  # of the latest send: committed before the request
     lease_until: Mapped[datetime]
     settled_at: Mapped[datetime | None]
@@ -198,6 +200,9 @@ class Attempt(HasStatus, Base):
     decline_kind: Mapped[DeclineKind | None]
     refusal: Mapped[str | None]  # "duplicate", or words that no table knows; kept until it is clear what it was
     raw: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))  # without personal data
+    via: Mapped[Via] = mapped_column(server_default="again")  # how it was last sent; the key is not a window's doing
+    window_until: Mapped[datetime | None]  # so long a payment window of it may be paid
+    resume_at: Mapped[datetime | None]  # when its charge was to be tried before the window opened
     lookups: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     next_lookup_at: Mapped[datetime | None]
     flagged_at: Mapped[datetime | None]  # the ladder is spent or the answer is odd: a person decides

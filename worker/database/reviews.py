@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from schedules.periods import BillingPeriod
 from worker.database.adoptions import Adoption
-from worker.database.claims import ATTEMPT_COLUMNS, open_attempt
+from worker.database.claims import ATTEMPT_COLUMNS, open_attempt, with_window
 from worker.database.settlements import settle_subscriptions
 from worker.differences import DifferenceKind
 from worker.gateway import PaymentRecord
@@ -67,7 +67,7 @@ _CHARGE_OF_PERIOD = text("""
 
 _UNKNOWN_ATTEMPT = text(f"""
     SELECT {ATTEMPT_COLUMNS}, a.id AS attempt_id, a.number, a.merchant_uid, a.sends, a.lookups, a.started_at,
-           a.refusal
+           a.refusal, a.via, a.window_until, a.resume_at
     FROM attempts a
     JOIN charges c ON c.id = a.charge_id
     JOIN subscriptions s ON s.id = c.subscription_id
@@ -143,7 +143,8 @@ def unknown_attempt(session: Session, attempt_id: int) -> OpenAttempt | None:
         return None
     key = {"number": row.number, "merchant_uid": row.merchant_uid}
     counts = {"sends": row.sends, "lookups": row.lookups}
-    return open_attempt(row, row.attempt_id, key, **counts, started_at=row.started_at, refusal=row.refusal)
+    attempt = open_attempt(row, row.attempt_id, key, **counts, started_at=row.started_at, refusal=row.refusal)
+    return with_window(attempt, row)
 
 
 def of_charge(session: Session, charge_id: int) -> Sequence[Row[Any]]:

@@ -15,7 +15,7 @@ from worker.database.contradictions import Decided, Fate, contradicts
 from worker.database.rows import as_rows
 from worker.database.subscriptions import wake_charges
 from worker.differences import DifferenceKind
-from worker.lifecycle import CLAIMABLE_CHARGES, AttemptStatus, ChargeStatus
+from worker.lifecycle import CLAIMABLE_CHARGES, AttemptStatus, ChargeStatus, Via
 from worker.outcomes import DeclineKind
 from worker.settlement import Settlement
 
@@ -66,6 +66,9 @@ _WRITE_BACK = text("""
     LEFT JOIN settled ON settled.place = v.place LEFT JOIN written ON written.place = v.place
     ORDER BY v.place
 """)
+
+# Before what was known of them is read: of two that settle the same payment at once, the second has to see the first,
+# or it would take the one payment for two.
 
 _SUBSCRIPTIONS_SETTLED = text("""
     UPDATE subscriptions s SET status = 'active', status_reason = :reason, status_at = :now
@@ -158,6 +161,9 @@ def _follow_up(session: Session, settled: Sequence[Settlement], written: Sequenc
     if refused := [s.attempt.subscription_id for s in declined if s.kills_key]:
         # The key may have been replaced while its last call was in flight.
         wake_charges(session, refused, now)
+    if left := [s.attempt.subscription_id for s in settled if s.attempt.via is Via.WINDOW and not s.next_attempt_at]:
+        # Or while a payment window was open.
+        wake_charges(session, left, now)
     if stops := {s.attempt.request.pg: s.reason for s in declined if s.stops_channel}:
         rows = as_rows({"scope": pg, "reason": reason} for pg, reason in stops.items())
         session.execute(_STOP_CHANNELS, {"rows": rows, "now": now})

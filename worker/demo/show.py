@@ -72,7 +72,12 @@ def run_demo(console: Console, data_dir: Path, *, subscriptions: int) -> bool:
             with console.status(
                 "starting PostgreSQL, Valkey, the PortOne sandbox, a Celery worker, beat and flower ..."
             ):
-                starting = running_stack(settings, lock=lock, sandbox_port=free_port(9101), flower_port=free_port(5555))
+                ports = {
+                    "sandbox_port": free_port(9101),
+                    "checkout_port": free_port(9102),
+                    "flower_port": free_port(5555),
+                }
+                starting = running_stack(settings, lock=lock, **ports)
                 stack = stopping.enter_context(starting)
             return _play(console, stack, subscriptions)
         finally:

@@ -14,10 +14,12 @@ from worker.gateway import (
     Found,
     ListChanged,
     LookUpFailed,
+    NoSuchKey,
     PaymentRecord,
     Refund,
     RefundRefused,
     StillOurs,
+    StoredKey,
     TooMany,
     always,
 )
@@ -25,7 +27,7 @@ from worker.outcomes import Answer, NotCharged, NotChargedReason, Outcome, Unkno
 from worker.portone.charge_answers import read_charge
 from worker.portone.client import PortOneClient
 from worker.portone.errors import NoAnswer, NotSent, Refused
-from worker.portone.payloads import Page
+from worker.portone.payloads import Page, Unreadable, read_stored_key
 
 log = structlog.get_logger()
 
@@ -93,6 +95,34 @@ class PortOneGateway:
     async def _within_deadline(self, asking: Coroutine[Any, Any, T]) -> T:
         async with asyncio.timeout(self._deadline):
             return await asking
+
+    async def payment(self, imp_uid: str) -> Found | LookUpFailed:
+        record = await self._learn(self._within_deadline(self._client.payment(imp_uid)))
+        if isinstance(record, PaymentRecord) and record.imp_uid != imp_uid:
+            return LookUpFailed(Answer(http_status=200, message="PortOne's answer is about another payment"))
+        return record if isinstance(record, LookUpFailed) else Found(() if record is None else (record,))
+
+    async def billing_key(self, customer_uid: str) -> StoredKey | NoSuchKey | LookUpFailed:
+        document = await self._learn(self._within_deadline(self._client.customer(customer_uid)))
+        if document is None:
+            return NoSuchKey()
+        if isinstance(document, LookUpFailed):
+            return document
+        try:
+            key = read_stored_key(document)
+        except Unreadable as error:
+            return LookUpFailed(Answer(http_status=200, message=str(error)))
+        if key.customer_uid != customer_uid:
+            return LookUpFailed(Answer(http_status=200, message="PortOne's answer is about another billing key"))
+        return key
+
+    async def delete_key(self, customer_uid: str, *, reason: str) -> NoSuchKey | LookUpFailed:
+        """Delete, and whatever is said to that, ask whether the key is still there: the refusals' texts are unknown."""
+        said = await self._learn(self._within_deadline(self._client.delete_customer(customer_uid, reason=reason)))
+        left = await self.billing_key(customer_uid)
+        if isinstance(left, StoredKey):
+            return said or LookUpFailed(Answer(http_status=200, message="PortOne still shows the billing key"))
+        return left
 
     async def _listed(
         self, pages: AsyncIterator[Page], pause: float, most: int | None

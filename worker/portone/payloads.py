@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from worker.gateway import ChargeRequest, PaymentRecord
+from worker.gateway import ChargeRequest, PaymentRecord, StoredKey
 from worker.merchant_uid import parse
 from worker.outcomes import Answer
 
@@ -95,7 +95,18 @@ def read_payment(document: Any) -> PaymentRecord:
         paid_at=instant(document.get("paid_at")),
         fail_reason=_words(document.get("fail_reason"), document.get("customer_uid")),
         pg_tid=_identifier(document.get("pg_tid")),
+        customer_uid=document.get("customer_uid") if isinstance(document.get("customer_uid"), str) else None,
         raw=kept(document),
+    )
+
+
+def read_stored_key(document: Mapping[str, Any]) -> StoredKey:
+    """Read a billing key, or raise Unreadable. Wallets show no card (documented for PayPal, assumed for others)."""
+    name, number = (_words(document.get(each)) for each in ("card_name", "card_number"))
+    return StoredKey(
+        customer_uid=_text(document, "customer_uid"),
+        pg=_text(document, "pg_provider"),
+        card=" ".join(filter(None, (name, number and number[-4:]))) or None,
     )
 
 

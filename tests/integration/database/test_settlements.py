@@ -284,3 +284,30 @@ def test_one_batch_holds_any_mixture(book: Book, sessions: Sessions):
             "charging",
             "paid",
         ]
+
+
+def test_two_that_settle_the_same_payment_at_once_do_not_take_it_for_two(book: Book, sessions: Sessions):
+    book.subscribe(now=NOW)
+    open_all(sessions)
+    (attempt,) = claim_now(sessions)
+    paid = settle(attempt, PAID, now=NOW, policy=POLICY)
+    with ThreadPoolExecutor(1) as threads, sessions() as first:
+        write_back(first, [paid], now=NOW)
+        second = threads.submit(record, sessions, [paid], now=NOW)
+        _wait_until_blocked(sessions)
+        first.commit()
+    assert (second.result().contradictions, len(second.result().late)) == ((), 1)
+    with sessions() as session:
+        assert session.execute(text("SELECT count(*) FROM differences")).scalar_one() == 0
+
+
+def _wait_until_blocked(sessions: Sessions) -> None:
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    deadline = monotonic() + 10
+    while monotonic() < deadline:
+        with sessions() as session:
+            if session.execute(waiting).scalar_one():
+                return
+    pytest.fail("nobody waits for a lock")

@@ -200,6 +200,8 @@ def instances() -> list[object]:
         gateway.LookUpFailed(answer),
         gateway.ListChanged(answer),
         gateway.TooMany(20_001),
+        gateway.StoredKey(customer_uid=CUSTOMER_UID, pg="kakaopay", card=None),
+        gateway.NoSuchKey(),
         gateway.RefundRefused(answer),
         gateway.Refund(imp_uid=record.imp_uid, checksum=9900, tax_free=0, reason="paid twice"),
         request(),

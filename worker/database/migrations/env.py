@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from alembic import context
 
-from worker.database.watch_models import Audit
+from worker.database.checkout_models import Checkout
 
 connection = context.config.attributes["connection"]
-context.configure(connection=connection, target_metadata=Audit.metadata, transaction_per_migration=False)
+context.configure(connection=connection, target_metadata=Checkout.metadata, transaction_per_migration=False)
 with context.begin_transaction():
     context.run_migrations()

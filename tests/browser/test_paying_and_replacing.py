@@ -1,0 +1,97 @@
+"""Customers pay an overdue charge by hand, and replace a card that is no longer charged."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Visitor
+from tests.fixtures.checkout import Shop
+from worker.lifecycle import CheckoutPurpose
+from worker.sandbox.behaviours import Behaviour, Verdict
+
+PGS = pytest.mark.parametrize("pg", ["kakaopay", "payco"])
+ON_A_PHONE = pytest.mark.parametrize("visitor", ["phone"], indirect=True)
+ON_A_DESKTOP = pytest.mark.parametrize("visitor", ["desktop"], indirect=True)
+
+DECLINED = Behaviour(verdict=Verdict.DECLINED, code="0002", text="한도초과")
+LOST = Behaviour(verdict=Verdict.DECLINED, code="0026", text="분실·도난 카드")
+
+
+def overdue(shop: Shop, why: Behaviour = DECLINED) -> tuple[str, int]:
+    """A subscription whose card was declined; its code, and the charge that is owed."""
+    subscribed = shop.book.subscribe(now=shop.now)
+    shop.sandbox.admin.create_key(subscribed.customer_uid, why)
+    shop.tick()
+    charge, status = shop.sql("SELECT id, status FROM charges")[0]
+    assert status == "past_due"
+    return subscribed.code, charge
+
+
+def customer_uids(shop: Shop) -> set[str]:
+    """The keys that PortOne has."""
+    listed = shop.sandbox.admin.keys()
+    return {each["customer_uid"] for each in listed}
+
+
+@PGS
+def test_an_overdue_charge_is_paid_by_hand_and_dunning_stops(visitor: Visitor, shop: Shop, pg: str):
+    _, charge = overdue(shop)
+    page = visitor.visit(shop.link(charge=charge, pg=pg))
+    expect(page.get_by_role("heading", level=1)).to_have_text("미납 요금 결제")
+    expect(page.get_by_test_id("period")).to_have_text("2026년 11월 23일 (월) ~ 2026년 12월 22일 (화)")
+    visitor.agree(page)
+    visitor.decide(page, "approve")
+    visitor.result(page)
+    assert shop.sql("SELECT status FROM charges") == [("paid",)]
+    shop.wait(days=7)
+    shop.tick()
+    assert len(shop.paid_on_the_ledger()) == 1
+
+
+@ON_A_DESKTOP
+def test_while_the_window_is_open_the_pump_leaves_the_charge_alone(visitor: Visitor, shop: Shop):
+    _, charge = overdue(shop)
+    shop.sandbox.admin.behave(Behaviour())  # from now on the card would pay
+    page = visitor.visit(shop.link(charge=charge, pg="kakaopay"))
+    visitor.agree(page)
+    expect(visitor.window(page).get_by_test_id("approve")).to_be_visible()
+    shop.wait(hours=6)
+    shop.tick()
+    assert shop.paid_on_the_ledger() == []
+    page.close()  # abandoned: looked up, proved unpaid, and then dunning goes on
+    for _ in range(8):
+        shop.wait(days=1)
+        shop.tick()
+    assert shop.sql("SELECT status FROM charges WHERE id = :id", id=charge) == [("paid",)]
+    assert len(shop.paid_on_the_ledger()) == 1
+
+
+@PGS
+def test_a_replaced_card_is_charged_what_was_owed_and_the_old_key_is_deleted(visitor: Visitor, shop: Shop, pg: str):
+    code, charge = overdue(shop, LOST)
+    old = shop.sandbox.admin.keys()[0]["customer_uid"]
+    page = visitor.visit(shop.link(code, purpose=CheckoutPurpose.REPLACE, pg=pg))
+    expect(page.get_by_text("미납 요금 9,900원이 새 결제 수단으로 바로 결제됩니다.")).to_be_visible()
+    visitor.agree(page)
+    assert old in customer_uids(shop)
+    visitor.decide(page, "approve")
+    visitor.result(page)
+    shop.tick()
+    assert shop.sql("SELECT status FROM charges WHERE id = :id", id=charge) == [("paid",)]
+    keys = customer_uids(shop)
+    assert len(keys) == 1
+    assert old not in keys
+
+
+@ON_A_PHONE
+def test_a_replacement_that_was_given_up_leaves_the_old_card(visitor: Visitor, shop: Shop):
+    code, _ = overdue(shop)
+    page = visitor.visit(shop.link(code, purpose=CheckoutPurpose.REPLACE, pg="payco"))
+    visitor.agree(page)
+    visitor.decide(page, "close")
+    visitor.refusal(page)
+    shop.sandbox.admin.behave(Behaviour())
+    shop.wait(days=3)
+    shop.tick()
+    assert len(shop.paid_on_the_ledger()) == 1

@@ -1,0 +1,80 @@
+"""A host application mounts the pages into its own, or calls the same functions from pages of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import httpx
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from tests.fixtures.checkout import Shop
+from tests.integration.checkout.test_pages import KO, pay
+from tests.integration.checkout.test_webhooks import HINT
+from worker import checkouts
+from worker.checkout.app import create_app
+from worker.window_request import Buyer, Links
+
+
+def test_mounted_below_a_path_everything_is_found_there(shop: Shop):
+    settings = shop.runtime.settings.model_copy(update={"checkout_url": "https://shop.example.com/billing"})
+    pages = create_app(replace(shop.runtime, settings=settings))
+    host = Starlette(routes=[Mount("/billing", pages)])
+    path = f"/billing{shop.link(shop.pending())}"
+
+    async def story() -> None:
+        transport = httpx.ASGITransport(host, client=("127.0.0.1", 1))
+        async with httpx.AsyncClient(transport=transport, base_url="https://shop.example.com") as http:
+            page = await http.get(path)
+            assert page.headers["strict-transport-security"] == "max-age=31536000"
+            assert f'data-agree="{path}/agree?lang=ko"' in page.text
+            for asset in ("checkout.js", "checkout.css"):
+                assert f'"/billing/static/{asset}"' in page.text
+                assert (await http.get(f"/billing/static/{asset}")).status_code == 200
+            assert "사용할 수 없는 링크입니다" in (await http.get(f"{path}x")).text
+            param = (await http.post(f"{path}/agree?lang=ko", json=KO)).json()["param"]
+            assert param["m_redirect_url"] == f"https://shop.example.com{path}/return?lang=ko"
+            assert param["notice_url"] == "https://shop.example.com/billing/webhooks/portone"
+            await asyncio.to_thread(pay, shop, param)
+            assert (await http.post(f"{path}/complete", json={})).json()["state"] == "done"
+            # Nobody told the mounted pages that the host has started; webhooks are looked up all the same.
+            assert (await http.post("/billing/webhooks/portone", json=HINT)).status_code == 200
+            await asyncio.to_thread(
+                shop.until,
+                lambda: shop.sql("SELECT 1 FROM webhooks WHERE imp_uid = 'imp_1' AND outcome IS NOT NULL") != [],
+                "-",
+            )
+        await pages.close()
+
+    asyncio.run(story())
+
+
+def test_pages_of_ones_own_call_the_same_functions(shop: Shop):
+    """What the README names, in the order in which a host calls it."""
+    runtime = shop.runtime
+    link = checkouts.create_link(runtime.sessions, runtime.settings, subscription=shop.pending(), now=shop.now)
+    view = checkouts.view(runtime.sessions, runtime.settings, link.code, now=shop.now)
+    assert (view.name, view.amount, view.pgs) == ("아침 편지", 9900, ("kakaopay", "payco"))
+    param = checkouts.agree(
+        runtime.sessions,
+        runtime.settings,
+        link.code,
+        wording="terms of 2026-11",
+        buyer=Buyer(tel="010-1234-5678"),
+        pg_choice="payco",
+        links=Links(m_redirect_url="https://shop.example.com/back"),
+        now=shop.now,
+    )
+    imp_uid = pay(shop, param)
+
+    async def complete() -> checkouts.Completion:
+        gateway = runtime.gateway()
+        completion = await checkouts.complete(
+            runtime.sessions, gateway, link.code, imp_uid=imp_uid, clock=runtime.clock, policy=runtime.policy
+        )
+        await gateway.aclose()
+        return completion
+
+    assert asyncio.run(complete()).progress is checkouts.Progress.DONE
+    assert shop.sql("SELECT status FROM subscriptions") == [("active",)]

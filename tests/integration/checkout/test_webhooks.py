@@ -1,0 +1,211 @@
+"""Webhooks are hints: answered at once, looked up later, from PortOne's addresses only, and never too many."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import aiohttp
+import httpx
+import pytest
+
+from tests.fixtures.checkout import Shop, running_shop
+from tests.integration.checkout.test_pages import agree, pay
+from worker.checkout import bodies
+from worker.checkout.hints import Hint, Hints
+from worker.supervision import free_port, start_part, wait_for
+
+HINT = {"imp_uid": "imp_1", "merchant_uid": "order-1", "status": "paid"}
+
+
+def test_a_webhook_completes_what_no_browser_came_back_for(shop: Shop, http: httpx.Client):
+    """The sandbox sends it by itself, to the address that the window was opened with."""
+    path = shop.link(shop.pending())
+    pay(shop, agree(http, path).json()["param"])
+    shop.until(lambda: shop.sql("SELECT status FROM checkouts") == [("done",)], "the webhook changed nothing")
+    assert shop.one("SELECT status FROM subscriptions") == "active"
+
+
+@pytest.mark.parametrize("form", [False, True])
+def test_json_and_forms_are_taken_stored_once_and_counted(shop: Shop, http: httpx.Client, form: bool):
+    for _ in range(3):
+        answer = http.post("/webhooks/portone", data=HINT) if form else http.post("/webhooks/portone", json=HINT)
+        assert (answer.status_code, answer.json()) == (200, {"taken": True})
+        shop.until(lambda: shop.sql("SELECT 1 FROM webhooks WHERE outcome IS NOT NULL") != [], "it was not looked up")
+    shop.until(lambda: shop.sql("SELECT times FROM webhooks") == [(3,)], "they were not counted as one")
+    assert shop.sql("SELECT imp_uid, merchant_uid, status, outcome FROM webhooks") == [
+        ("imp_1", "order-1", "paid", "PortOne shows no such payment")
+    ]
+
+
+def test_a_webhook_that_lies_changes_nothing(shop: Shop, http: httpx.Client):
+    path = shop.link(shop.pending())
+    param = agree(http, path).json()["param"]
+    lie = {"imp_uid": "imp_lie", "merchant_uid": param["merchant_uid"], "status": "paid"}
+    assert http.post("/webhooks/portone", json=lie).status_code == 200
+    shop.until(lambda: shop.sql("SELECT 1 FROM webhooks WHERE outcome IS NOT NULL") != [], "it was not looked up")
+    assert shop.sql("SELECT status FROM subscriptions") == [("pending",)]
+
+
+BODIES = [
+    (b"<xml/>", "application/xml", 415),
+    (b"", "", 415),
+    (b"", "application/json", 400),
+    (b"{'imp_uid': 1}", "application/json", 400),
+    (b"null", "application/json", 400),
+    (b"[]", "application/json", 400),
+    (b"\x00\xff", "application/json", 400),
+    (b'{"imp_uid": "imp_1"}', "application/json", 400),  # fields missing
+    (b'{"imp_uid": 1, "merchant_uid": "a", "status": "paid"}', "application/json", 400),
+    (b'{"imp_uid": "a b", "merchant_uid": "a", "status": "paid"}', "application/json", 400),
+    (b'{"imp_uid": "a", "merchant_uid": "a", "status": "<script>"}', "application/json", 400),
+    ('{"imp_uid": "가", "merchant_uid": "a", "status": "paid"}'.encode(), "application/json", 400),
+    (b'{"imp_uid": "' + b"a" * 81 + b'", "merchant_uid": "a", "status": "paid"}', "application/json", 400),
+    (b"\xff=1", "application/x-www-form-urlencoded", 400),
+    (b"&".join(b"a=1" for _ in range(99)), "application/x-www-form-urlencoded", 400),
+    (b" " * 16_385, "application/json", 413),
+]
+
+
+def test_bodies_that_portone_does_not_send_are_refused(shop: Shop, http: httpx.Client):
+    for content, kind, status in BODIES:
+        answer = http.post("/webhooks/portone", content=content, headers={"Content-Type": kind} if kind else {})
+        assert answer.status_code == status, (content[:60], answer.text)
+        assert "script" not in answer.text
+    assert shop.sql("SELECT 1 FROM webhooks") == []
+
+
+def test_a_body_without_a_length_is_cut_off_where_it_is_too_long(shop: Shop, http: httpx.Client):
+    def endless() -> Any:
+        for _ in range(1000):
+            yield b" " * 1000
+
+    try:
+        answer = http.post("/webhooks/portone", content=endless(), headers={"Content-Type": "application/json"})
+        assert answer.status_code == 413
+    except httpx.WriteError:
+        pass  # the server had answered and hung up before all of it was sent
+
+
+def test_a_body_that_never_ends_is_not_waited_for(shop: Shop, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(bodies, "BODY_SECONDS", 0.2)
+    with socket.create_connection(("127.0.0.1", int(shop.pages.url.rpartition(":")[2])), timeout=10) as connection:
+        head = ("POST /webhooks/portone HTTP/1.1", "Host: x", "Content-Type: application/json", "Content-Length: 99")
+        connection.sendall("\r\n".join((*head, "", "{")).encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 408")
+
+
+def test_only_portones_addresses_are_listened_to(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AGAIN_BROKER_URL", "memory://")
+    with (
+        running_shop(database_url, tmp_path, AGAIN_TRUSTED_PROXIES="127.0.0.1") as shop,
+        shop.http() as http,
+    ):
+        senders = {
+            "52.78.5.241": 200,
+            "203.0.113.9": 403,
+            "203.0.113.9, 52.78.5.241": 200,
+            "52.78.5.241, 203.0.113.9": 403,
+        }
+        for forwarded_for, status in senders.items():
+            answer = http.post("/webhooks/portone", json=HINT, headers={"X-Forwarded-For": forwarded_for})
+            assert answer.status_code == status, forwarded_for
+
+
+def test_a_flood_of_1000_a_second_is_answered_and_the_pages_go_on(shop: Shop, database_url: str, tmp_path: Path):
+    """Each another hint, while PortOne is slow: what there is no room for is turned away, and nothing is lost."""
+    shop.sandbox.admin.switch(latency_seconds=[0.2, 0.2])
+    path = shop.link(shop.pending())
+    with serving(shop, database_url, tmp_path) as url, httpx.Client(base_url=url, trust_env=False) as http:
+        param = agree(http, path).json()["param"]
+        started = monotonic()
+        answers, pages = asyncio.run(flood(url, path, requests=3000))
+        rate = answers.total() / (monotonic() - started)
+        print(f"{rate:,.0f} requests/s, {dict(answers)}, slowest page {max(pages):.2f} s")
+        assert set(answers) == {200, 503}
+        assert answers[503] > 500  # or the test has flooded nothing
+        assert max(pages) < 5
+        # Afterwards everything is as before: a customer pays, and is done.
+        shop.sandbox.admin.switch(latency_seconds=[0, 0])
+        pay(shop, param)
+        assert http.post(f"{path}/complete", json={}).json()["state"] == "done"
+
+
+@contextmanager
+def serving(shop: Shop, database_url: str, folder: Path) -> Iterator[str]:
+    """The pages as a process of their own, started as an operator would."""
+    port = free_port(0)
+    environment = shop.runtime.settings.environment(AGAIN_DATABASE_URL=database_url)
+    command = (sys.executable, "-m", "worker.cli", "checkout", "serve", "--port", str(port))
+    part = start_part("checkout", command, environment, folder, url=f"http://127.0.0.1:{port}")
+    try:
+        wait_for(part, "/health")
+        yield str(part.url)
+    finally:
+        part.stop()
+
+
+async def flood(url: str, path: str, *, requests: int) -> tuple[Counter[int], list[float]]:
+    """Send webhooks, a hundred at a time, and look at a page now and then; gives answers, and the pages' seconds."""
+    pages: list[float] = []
+    async with aiohttp.ClientSession(url, connector=aiohttp.TCPConnector(limit=100)) as client:
+
+        async def send(number: int) -> int:
+            if number % 300 == 0:
+                started = monotonic()
+                async with aiohttp.ClientSession(url) as visitor, visitor.get(path) as page:
+                    assert page.status == 200
+                    pages.append(monotonic() - started)
+            async with client.post("/webhooks/portone", json={**HINT, "imp_uid": f"imp_{number}"}) as answer:
+                return answer.status
+
+        return Counter(await asyncio.gather(*(send(number) for number in range(requests)))), pages
+
+
+# --- the queue --------------------------------------------------------------------------------------------------------
+
+
+def hint(number: int) -> Hint:
+    return Hint(f"imp_{number}", "order", "paid")
+
+
+def test_the_queue_takes_equal_hints_as_one_and_turns_away_what_has_no_room():
+    looked_up: list[Hint] = []
+
+    async def look_up(each: Hint) -> None:
+        looked_up.append(each)
+
+    async def story() -> None:
+        hints = Hints(look_up, room=2)
+        assert [hints.take(hint(number)) for number in (1, 1, 2, 3, 2)] == [True, True, True, False, True]
+        await hints.stop()
+        assert (hints.taken, hints.turned_away, hints.failed) == (2, 1, 0)
+
+    asyncio.run(story())
+    assert looked_up == [hint(1), hint(2)]
+
+
+def test_a_hint_that_cannot_be_looked_up_ends_nothing_else():
+    looked_up: list[Hint] = []
+
+    async def look_up(each: Hint) -> None:
+        looked_up.append(each)
+        if each == hint(1):
+            raise OSError
+
+    async def story() -> Hints:
+        hints = Hints(look_up, at_once=1)
+        for number in (1, 2):
+            hints.take(hint(number))
+        await hints.stop()
+        return hints
+
+    assert asyncio.run(story()).failed == 1
+    assert looked_up == [hint(1), hint(2)]

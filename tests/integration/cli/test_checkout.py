@@ -1,0 +1,69 @@
+"""`again checkout link`: a link for what a customer is to do, and a sentence where there is nothing to do."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.integration.cli.conftest import Again
+from worker.checkout.links import Signer
+
+SECRET = "0123456789abcdef" * 4
+SETTINGS = {"again_checkout_secret": SECRET, "again_checkout_url": "https://pay.example.com/billing"}
+
+
+@pytest.fixture
+def code(again: Again) -> str:
+    again("plan", "add", "letter", "--name", "아침 편지", "--amount", "9900", "--cadence", "month")
+    subscribed = again("subscribe", "customer-1", "--plan", "letter", "--json").document
+    assert subscribed["status"] == "pending"
+    return str(subscribed["code"])
+
+
+def test_a_link_is_an_address_of_ours_with_a_signature_of_ours(again: Again, code: str):
+    made = again("checkout", "link", code, **SETTINGS)
+    found = re.fullmatch(r"https://pay\.example\.com/billing/c/(\S+)\n", made.out)
+    assert found is not None
+    assert Signer(SECRET).read(found[1]).code
+    assert "works until" in made.err
+    assert SECRET not in made.said
+
+
+def test_as_json_it_says_until_when(again: Again, code: str):
+    document = again("checkout", "link", code, "--pg", "payco", "--json", **SETTINGS).document
+    assert document.keys() == {"url", "expires_at"}
+
+
+def test_without_settings_it_leads_to_where_again_up_serves(again: Again, code: str, tmp_path: Path):
+    made = again("checkout", "link", code, again_data_dir=str(tmp_path))
+    assert made.out.startswith("http://127.0.0.1:9102/c/")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code_of_exit", "said"),
+    [
+        ((), 2, "give a subscription's CODE, or --charge ID"),
+        (("CODE", "--charge", "1"), 2, "give a subscription's CODE, or --charge ID"),
+        (("--charge", "1", "--with-payment"), 2, "goes with neither"),
+        (("--charge", "99"), 1, "There is no charge 99"),
+        (("0000000000000",), 1, "There is no subscription"),
+        (("CODE", "--replace"), 1, "pending"),  # there is nothing to replace yet
+        (("CODE", "--pg", "naverpay"), 1, "no channel"),
+        (("CODE", "--pg", "payco", "--with-payment"), 1, "PAYCO charges nothing in that window"),
+    ],
+)
+def test_what_no_page_could_do_is_refused_with_a_sentence(
+    again: Again, code: str, arguments: tuple[str, ...], code_of_exit: int, said: str
+):
+    given = [code if each == "CODE" else each for each in arguments]
+    assert said in again("checkout", "link", *given, code=code_of_exit, **SETTINGS).said.replace("│ ", "")
+
+
+def test_with_a_live_key_the_pages_need_their_settings(again: Again, code: str):
+    live = {"again_portone_key": "key", "again_portone_secret": "secret"}
+    assert code
+    serving = again("checkout", "serve", "--port", "0", code=3, **live)
+    assert "AGAIN_CHECKOUT_URL" in serving.said
+    assert "AGAIN_IMP_CODE" in serving.said

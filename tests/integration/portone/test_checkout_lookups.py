@@ -1,0 +1,110 @@
+"""What a checkout asks PortOne, against the sandbox: every answer and every failure is a value."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import pytest
+
+from tests.fixtures.sandbox import Api, RunningSandbox, running_sandbox
+from worker.gateway import Found, LookUpFailed, NoSuchKey, StoredKey
+from worker.portone.client import PortOneClient
+from worker.portone.connection import Connection
+from worker.portone.gateway import PortOneGateway
+
+T = TypeVar("T")
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[RunningSandbox]:
+    with running_sandbox() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _fresh(sandbox: RunningSandbox) -> None:
+    sandbox.admin.reset()
+
+
+class Asked:
+    """A gateway on an event loop of its own."""
+
+    def __init__(self, base_url: str) -> None:
+        self._runner = asyncio.Runner()
+        self.gateway = self._runner.run(_gateway(base_url))
+
+    def __call__(self, call: Coroutine[Any, Any, T]) -> T:
+        return self._runner.run(call)
+
+    def close(self) -> None:
+        self._runner.run(self.gateway.aclose())
+        self._runner.close()
+
+
+async def _gateway(base_url: str) -> PortOneGateway:
+    connection = Connection(base_url, ("sandbox", "sandbox"), connections=2, connect_timeout=2, read_timeout=2)
+    return PortOneGateway(PortOneClient(connection), deadline=timedelta(seconds=5))
+
+
+@pytest.fixture
+def asked(sandbox: RunningSandbox) -> Iterator[Asked]:
+    asking = Asked(sandbox.base_url)
+    yield asking
+    asking.close()
+
+
+def test_a_payment_is_found_by_portones_own_id_with_its_key_out_of_sight(sandbox: RunningSandbox, asked: Asked):
+    sandbox.admin.create_key("customer-uid-1")
+    with Api(sandbox.base_url) as api:
+        imp_uid = api.paid("order1", "customer-uid-1")["imp_uid"]
+    found = asked(asked.gateway.payment(imp_uid))
+    assert isinstance(found, Found)
+    (payment,) = found.records
+    assert (payment.merchant_uid, payment.amount, payment.customer_uid) == ("order1", 9900, "customer-uid-1")
+    assert "customer-uid-1" not in repr(found)
+    assert asked(asked.gateway.payment("imps_nothing")) == Found(())
+    assert asked(asked.gateway.payment("../customers/customer-uid-1")) == Found(())
+
+
+@pytest.mark.parametrize("status", [404, 200])
+def test_a_billing_key_is_there_or_not_however_portone_says_so(sandbox: RunningSandbox, asked: Asked, status: int):
+    sandbox.admin.switch(unknown_customer_status=status)
+    sandbox.admin.create_key("customer-uid-1", pg="payco")
+    key = StoredKey(customer_uid="customer-uid-1", pg="payco", card=None)
+    assert asked(asked.gateway.billing_key("customer-uid-1")) == key
+    assert asked(asked.gateway.billing_key("customer-uid-2")) == NoSuchKey()
+
+
+def test_a_cards_label_shows_its_name_and_last_digits(sandbox: RunningSandbox, asked: Asked):
+    sandbox.admin.create_key("customer-uid-1", pg="nice", instrument="card")
+    key = asked(asked.gateway.billing_key("customer-uid-1"))
+    assert isinstance(key, StoredKey)
+    assert key.card == "BC카드 0000"
+
+
+@pytest.mark.parametrize("status", [404, 200])
+def test_a_key_is_deleted_once_and_one_that_is_gone_counts_as_deleted(
+    sandbox: RunningSandbox, asked: Asked, status: int
+):
+    sandbox.admin.switch(unknown_customer_status=status)
+    sandbox.admin.create_key("customer-uid-1")
+    for _ in range(2):
+        assert asked(asked.gateway.delete_key("customer-uid-1", reason="replaced")) == NoSuchKey()
+    assert sandbox.admin.keys() == []
+
+
+def test_an_outage_is_an_answer_too(sandbox: RunningSandbox, asked: Asked):
+    sandbox.admin.create_key("customer-uid-1")
+    asked(asked.gateway.billing_key("customer-uid-1"))
+    sandbox.admin.switch(outage="error")
+    for call in (
+        asked.gateway.payment("imps_1"),
+        asked.gateway.billing_key("customer-uid-1"),
+        asked.gateway.delete_key("customer-uid-1", reason="replaced"),
+    ):
+        assert isinstance(asked(call), LookUpFailed)
+    sandbox.admin.switch(outage="none")
+    assert len(sandbox.admin.keys()) == 1

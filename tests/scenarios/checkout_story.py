@@ -1,0 +1,154 @@
+"""What customers and PortOne do around a payment window, in the words of a story."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from tests.scenarios.conftest import World
+from worker import checkouts, process, subscriptions
+from worker.checkouts import Completion, LookedAfter, View
+from worker.gateway import Gateway
+from worker.lifecycle import CheckoutPurpose
+from worker.window_request import Buyer, Links
+
+BUYER = Buyer(name="Hong Gildong", tel="010-1234-5678", email="gildong@example.com")
+LINKS = Links(m_redirect_url="https://shop.example/c/return")
+
+T = TypeVar("T")
+NOTHING: Mapping[str, Any] = {}
+
+
+@dataclass
+class Till:
+    """The checkout functions as a page calls them, and the browser that opens windows at the sandbox."""
+
+    world: World
+    opened: list[dict[str, Any]] = field(default_factory=list)
+
+    # --- the shop -----------------------------------------------------------------------------------------------------
+
+    def pending(self, plan: str = "monthly", customer: str = "gildong", **terms: str) -> str:
+        """Begin a subscription that waits for its first key."""
+        world = self.world
+        if not world.sql("SELECT FROM plans WHERE code = :plan", plan=plan):
+            world.plan(plan, **terms)
+        made = subscriptions.subscribe(
+            world.runtime.sessions, customer, plan=plan, key=None, max_amount=2_000_000, now=world.now
+        )
+        return made.code
+
+    def link(
+        self,
+        subscription: str | None = None,
+        *,
+        charge: int | None = None,
+        pg: str | None = None,
+        with_payment: bool = False,
+        purpose: CheckoutPurpose | None = None,
+    ) -> str:
+        runtime = self.world.runtime
+        return checkouts.create_link(
+            runtime.sessions,
+            runtime.settings,
+            subscription=subscription,
+            charge=charge,
+            purpose=purpose,
+            pg=pg,
+            with_payment=with_payment,
+            now=self.world.now,
+        ).code
+
+    def view(self, code: str) -> View:
+        runtime = self.world.runtime
+        return checkouts.view(runtime.sessions, runtime.settings, code, now=self.world.now)
+
+    def agree(self, code: str, pg: str | None = None, *, wording: str = "ko-1") -> dict[str, Any]:
+        runtime = self.world.runtime
+        return checkouts.agree(
+            runtime.sessions,
+            runtime.settings,
+            code,
+            wording=wording,
+            buyer=BUYER,
+            pg_choice=pg,
+            links=LINKS,
+            now=self.world.now,
+        )
+
+    def complete(self, code: str, imp_uid: str | None = None) -> Completion:
+        runtime = self.world.runtime
+        return self._asked(
+            lambda gateway: checkouts.complete(
+                runtime.sessions, gateway, code, imp_uid=imp_uid, clock=runtime.clock, policy=runtime.policy
+            )
+        )
+
+    def hint(self, body: dict[str, Any]) -> None:
+        """Take a webhook in, as PortOne sent it."""
+        runtime = self.world.runtime
+        self._asked(
+            lambda gateway: checkouts.hint(
+                runtime.sessions,
+                gateway,
+                imp_uid=body["imp_uid"],
+                merchant_uid=body["merchant_uid"],
+                status=body["status"],
+                cancellation_id=body.get("cancellation_id"),
+                clock=runtime.clock,
+                policy=runtime.policy,
+                prefix=runtime.settings.merchant_uid_prefix,
+            )
+        )
+
+    def look_after(self) -> LookedAfter:
+        runtime = self.world.runtime
+        return self._asked(
+            lambda gateway: checkouts.look_after(
+                runtime.sessions,
+                gateway,
+                clock=runtime.clock,
+                policy=runtime.policy,
+                prefix=runtime.settings.merchant_uid_prefix,
+                stopping=lambda: False,
+            )
+        )
+
+    def _asked(self, call: Callable[[Gateway], Awaitable[T]]) -> T:
+        async def ask(gateway: Gateway) -> T:
+            return await call(gateway)
+
+        return process.current().run(ask)
+
+    # --- the browser --------------------------------------------------------------------------------------------------
+
+    def open(self, code: str, pg: str | None = None, *, tampered: Mapping[str, Any] = NOTHING) -> str:
+        """Agree and let the window open, with what a customer has changed in the page; returns the window's id."""
+        param = {**self.agree(code, pg), **tampered}
+        answer = self.world.portone.open_window(param)
+        assert "window" in answer, answer
+        self.opened.append(answer["window"])
+        return str(answer["window"]["window_id"])
+
+    def approve(self, window: str) -> str:
+        """Press the yellow button; returns the payment's imp_uid."""
+        told = self.world.portone.decide(window)
+        assert told["state"] == "approved", told
+        return str(told["callback"]["imp_uid"])
+
+    def webhook(self, imp_uid: str, status: str = "paid", **more: str) -> dict[str, Any]:
+        (payment,) = [each for each in self.world.portone.payments() if each["imp_uid"] == imp_uid]
+        return {"imp_uid": imp_uid, "merchant_uid": payment["merchant_uid"], "status": status, **more}
+
+    # --- what is true -------------------------------------------------------------------------------------------------
+
+    def keys(self) -> list[str]:
+        return [row.status for row in self.world.sql("SELECT status FROM billing_keys ORDER BY id")]
+
+    def status(self, code: str) -> str:
+        ((status,),) = self.world.sql("SELECT status FROM checkouts WHERE code = :code", code=code)
+        return str(status)
+
+    def keys_at_portone(self) -> set[str]:
+        return {each["customer_uid"] for each in list(self.world.portone.keys())}

@@ -1,0 +1,51 @@
+"""Whose webhooks are taken: addresses from settings, and what proxies say only when they are ours."""
+
+from __future__ import annotations
+
+import pytest
+
+from worker.checkout.source_addresses import Sources
+from worker.settings import Settings
+
+PORTONE = "52.78.100.19"
+SANDBOX = Sources.of(Settings.from_env({}))
+LIVE = Sources.of(
+    Settings.from_env(
+        {
+            "AGAIN_PORTONE_KEY": "key",
+            "AGAIN_PORTONE_SECRET": "secret",
+            "AGAIN_DATABASE_URL": "postgresql://a@b/c",
+            "AGAIN_TRUSTED_PROXIES": "10.0.0.0/8,::1",
+        }
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded_for", "taken"),
+    [
+        (PORTONE, [], True),  # straight from PortOne
+        (f"::ffff:{PORTONE}", [], True),  # the same, on a socket for both families
+        ("10.1.2.3", [PORTONE], True),  # through our proxy
+        ("::1", [PORTONE], True),
+        ("10.1.2.3", [f"{PORTONE}, 10.9.9.9"], True),  # through two of ours
+        ("10.1.2.3", [PORTONE, "10.9.9.9"], True),  # each with a header of its own
+        ("203.0.113.5", [], False),  # anybody
+        ("203.0.113.5", [PORTONE], False),  # anybody who says to be PortOne
+        ("10.1.2.3", [f"{PORTONE}, 203.0.113.5"], False),  # the same, through our proxy
+        ("10.1.2.3", [], False),  # our proxy itself
+        ("10.1.2.3", ["unknown"], False),
+        ("10.1.2.3", [f"{PORTONE}, "], False),  # the proxy wrote nothing
+        ("127.0.0.1", [], False),  # this machine is no source of real webhooks
+        (None, [], False),  # a Unix socket
+        ("testclient", [PORTONE], False),
+    ],
+)
+def test_who_is_believed_to_be_portone(peer: str | None, forwarded_for: list[str], taken: bool):
+    assert LIVE.may_send_webhooks(LIVE.client(peer, forwarded_for)) is taken
+
+
+def test_the_sandboxs_webhooks_come_from_this_machine():
+    assert SANDBOX.may_send_webhooks(SANDBOX.client("127.0.0.1", []))
+    assert SANDBOX.may_send_webhooks(SANDBOX.client("::1", []))
+    assert not SANDBOX.may_send_webhooks(SANDBOX.client("192.0.2.1", ["127.0.0.1"]))

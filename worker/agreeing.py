@@ -1,0 +1,98 @@
+"""A customer agrees: the consent is written down, and what a window may do is committed before one can open."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
+from sqlalchemy.orm import Session
+
+from worker import payment_window
+from worker.channels import channel
+from worker.checkout_links import checkout_row, pgs_of
+from worker.database import checkouts, windows
+from worker.database.lineage import goes_on, watch_of
+from worker.database.session import Sessions
+from worker.lifecycle import CheckoutPurpose, CheckoutStatus
+from worker.refusals import Refused
+from worker.registration import WINDOW_LIFE
+from worker.settings import Settings
+from worker.window_orders import entries, prepare
+from worker.window_request import Buyer, Links, WindowRequest
+
+MOST_WINDOWS = 50
+"""So often one checkout opens a window; beyond, something else than a customer is at work."""
+
+LONGEST_WORDING = 40
+HELD = "Payments are held just now; please try again later."
+
+
+def agree(
+    sessions: Sessions,
+    settings: Settings,
+    code: str,
+    *,
+    wording: str,
+    buyer: Buyer,
+    pg_choice: str | None,
+    links: Links,
+    now: datetime,
+) -> dict[str, Any]:
+    """Write down the consent, commit the attempt or the key, and give the parameters of `IMP.request_pay`.
+
+    Agreed to again, in another tab or after a refusal, the window is of the same order: PortOne takes each once. Raises
+    Refused; then nothing is changed.
+    """
+    if not 1 <= len(wording) <= LONGEST_WORDING or not wording.isprintable():
+        raise Refused("The version of the wording is missing.")
+    with sessions.begin() as session:
+        row = _locked(session, code, now)
+        pg = _pg(settings, row, pg_choice)
+        if windows.is_stopped(session, pg) or not goes_on(session, watch_of(settings), now=now):
+            raise Refused(HELD)
+        prepared = prepare(session, settings, row, pg, now)
+        use, order = prepared.use, prepared.order
+        request = WindowRequest(
+            use=use,
+            channel=channel(entries(settings, use), pg, use, sandbox=not settings.live),
+            order=order,
+            customer_uid=prepared.customer_uid,
+            buyer=buyer,
+            links=links,
+        )
+        parameters = payment_window.build(request)  # raises Refused, and everything above is rolled back
+        values = {
+            "reason": f"agreed to wording {wording}; a payment window may open",
+            "wording": wording,
+            "pg": pg,
+            "billing_key_id": prepared.key_id,
+            "charge_id": prepared.charge_id,
+            "merchant_uid": order.merchant_uid,
+            "amount": order.amount,
+            "window_until": now + WINDOW_LIFE,
+            "next_look_at": now + checkouts.FIRST_LOOK,
+        }
+        if not checkouts.opened(session, row.id, values, now=now):
+            raise Refused("This link has been used already.")
+    return parameters
+
+
+def _locked(session: Session, code: str, now: datetime) -> Row[Any]:
+    row = checkouts.locked(session, code) or checkout_row(session, code)
+    if row.status == CheckoutStatus.DONE:
+        raise Refused("This is done already; nothing more is to be paid or registered with this link.")
+    if row.status == CheckoutStatus.EXPIRED or now >= row.expires_at:
+        raise Refused("This link has expired; ask for a new one.")
+    if row.windows >= MOST_WINDOWS:
+        raise Refused("This link was used too often; ask for a new one.")
+    return row
+
+
+def _pg(settings: Settings, row: Row[Any], choice: str | None) -> str:
+    """Settle which PG it is: a link's own, or the customer's choice, which they may change with each window."""
+    choices = (row.pg,) if row.pg else pgs_of(settings, CheckoutPurpose(row.purpose))
+    pg = choice or row.chosen_pg or (choices[0] if len(choices) == 1 else None)
+    if pg is None or pg not in choices:
+        raise Refused(f"Choose how to pay: {' or '.join(choices)}.")
+    return str(pg)

@@ -1,0 +1,128 @@
+"""The web application: which address does what. `create_app` may be served alone or mounted into a host's own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+import structlog
+from sqlalchemy.exc import InterfaceError, OperationalError
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from worker.checkout import pages
+from worker.checkout.checkouts import Checkouts, language_of
+from worker.checkout.desk import Desk
+from worker.checkout.headers import SecurityHeaders, security_headers
+from worker.checkout.hints import Hints
+from worker.checkout.links import Signer
+from worker.checkout.secret import link_secret
+from worker.checkout.source_addresses import Sources
+from worker.checkout.webhooks import Webhooks
+from worker.checkout.wording import WORDS
+from worker.runtime import Runtime
+from worker.settings import InvalidSettings
+
+SANDBOX_MERCHANT = "imp00000000"
+"""What the sandbox's script is initialised with when no merchant code is configured; it takes any."""
+
+log = structlog.get_logger()
+
+
+class Pages(SecurityHeaders):
+    """The application. A host that mounts it into its own closes it at its end; served alone it does so itself."""
+
+    def __init__(
+        self, app: ASGIApp, *, headers: Iterable[tuple[str, str]], close: Callable[[], Awaitable[None]]
+    ) -> None:
+        super().__init__(app, headers=headers)
+        self.close = close
+
+
+def create_app(runtime: Runtime) -> Pages:
+    """Make the application; it connects to nothing yet. Raises InvalidSettings without what real money needs."""
+    settings = runtime.settings
+    if settings.live and not (settings.imp_code and settings.checkout_url):
+        raise InvalidSettings(
+            "With a live key set AGAIN_CHECKOUT_URL, the https:// address of the pages, and AGAIN_IMP_CODE, PortOne's "
+            "merchant code. See .env.example."
+        )
+    desk = Desk(runtime)
+    hints = Hints(desk.hint)
+    base = urlsplit(settings.checkout_url or "").path
+    site = pages.Site(
+        base=base,
+        sdk_url=settings.script_url,
+        merchant=settings.imp_code or SANDBOX_MERCHANT,
+        company=settings.company_name,
+        contact=settings.company_contact,
+        sandbox=not settings.live,
+    )
+    checkouts = Checkouts(desk, Signer(link_secret(settings)), site, runtime.clock, settings.checkout_url)
+    webhooks = Webhooks(hints, Sources.of(settings))
+
+    async def close() -> None:
+        await hints.stop()
+        await desk.close()
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await close()
+
+    app = Starlette(
+        routes=[
+            Route("/health", _health, methods=["GET"]),
+            Route("/c/{token}", checkouts.show, methods=["GET"]),
+            Route("/c/{token}/agree", checkouts.agree, methods=["POST"]),
+            Route("/c/{token}/complete", checkouts.complete, methods=["POST"]),
+            Route("/c/{token}/return", checkouts.come_back, methods=["GET"]),
+            Route("/webhooks/portone", webhooks.receive, methods=["POST"]),
+            Mount("/static", StaticFiles(packages=[("worker.checkout", "static")])),
+        ],
+        exception_handlers={
+            HTTPException: _Refusing(site).refuse,
+            OperationalError: _Refusing(site).fail,
+            InterfaceError: _Refusing(site).fail,
+            Exception: _Refusing(site).fail,
+        },
+        lifespan=lifespan,
+    )
+    return Pages(app, headers=security_headers(settings), close=close)
+
+
+async def _health(_: Request) -> Response:
+    """Say that this process serves; whether the database answers is for `again doctor` to say."""
+    return JSONResponse({"again": "checkout"})
+
+
+class _Refusing:
+    """Errors as a person or a script reads them: a sentence, and nothing of what was sent."""
+
+    def __init__(self, site: pages.Site) -> None:
+        self._site = site
+
+    async def refuse(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        headers = dict(error.headers or {})
+        if request.method == "POST" or "/c/" not in request.url.path:
+            return JSONResponse({"message": error.detail}, error.status_code, headers)
+        page = pages.result(self._site, language_of(request), "invalid")
+        return HTMLResponse(page, error.status_code, headers)
+
+    async def fail(self, request: Request, error: Exception) -> Response:
+        """Answer 503 for a database that does not, and 500 for a bug, which the server then writes into the log."""
+        status = 500
+        if isinstance(error, OperationalError | InterfaceError):
+            status = 503
+            log.error("the database does not answer", reason=str(error.orig).partition("\n")[0])
+        language = language_of(request)
+        if request.method == "POST":
+            return JSONResponse({"message": WORDS[language]["error"]}, status)
+        return HTMLResponse(pages.result(self._site, language, "error"), status)

@@ -1,0 +1,132 @@
+"""The pages themselves: what a checkout shows, put into words and HTML. Every word of a stranger is escaped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from worker.checkout import spoken, terms
+from worker.checkout.wording import WORDS, Language, wording_version
+from worker.checkouts import View
+from worker.lifecycle import CheckoutPurpose, CheckoutStatus
+
+MOODS = {"done": "good", "pending": "waiting"}
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What is the same on all pages: who charges, and where things are."""
+
+    base: str  # the path that everything begins with; "" at the top of a host
+    sdk_url: str
+    merchant: str  # PortOne's code for the merchant, which the SDK is initialised with
+    company: str
+    contact: str
+    sandbox: bool
+
+
+def agreement(site: Site, view: View, token: str, language: Language, *, notice: str = "") -> str:
+    """Write the page that is agreed to, with its form, and what went wrong the last time."""
+    words = WORDS[language]
+    kind = terms.kind_of(view)
+    amount, how_often = spoken.won(view.amount, language), spoken.cadence(view.cadence, language)
+    only_once = view.purpose is CheckoutPurpose.PAY
+    return _render(
+        "agreement.html",
+        site,
+        language,
+        title=words[f"{kind}_title"],
+        lead=words[f"{kind}_lead"],
+        address=f"{site.base}/c/{token}",
+        wording=wording_version(language),
+        check=view.status is CheckoutStatus.OPENED,
+        plan_name=view.name,
+        price=amount,
+        per="" if only_once else f"/ {how_often}" if language is Language.KOREAN else how_often,
+        vat=terms.vat_of(view, language),
+        facts=list(terms.facts_of(view, site.company, language)),
+        notes=list(terms.notes_of(view, language)),
+        cancel=terms.cancel_of(site.contact, language),
+        choices=[{"pg": pg, "name": terms.pg_name(pg, language)} for pg in view.pgs],
+        fields=terms.fields_of(view, words),
+        consent=terms.consent_of(view, language),
+        button=terms.button_of(view, kind, amount, language),
+        notice=notice,
+    )
+
+
+def done(site: Site, view: View, token: str, language: Language) -> str:
+    """Say that everything is settled, the first time and every later one."""
+    words, kind = WORDS[language], terms.kind_of(view)
+    amount = spoken.won(view.amount, language)
+    return result(
+        site,
+        language,
+        "done",
+        title=words[f"done_{kind}_title"],
+        lead=words[f"done_{kind}"].format(amount=amount),
+        facts=list(terms.done_facts_of(view, site.company, language)),
+        token=token,
+    )
+
+
+def result(
+    site: Site,
+    language: Language,
+    state: str,
+    *,
+    title: str = "",
+    lead: str = "",
+    facts: list[terms.Fact] | None = None,
+    token: str = "",
+    check: bool = False,
+) -> str:
+    """Write a page that says how it stands. `check` lets it ask the server until that is known."""
+    words = WORDS[language]
+    return _render(
+        "result.html",
+        site,
+        language,
+        state=state,
+        mood=MOODS.get(state, "bad" if state in {"invalid", "error", "mismatch"} else "plain"),
+        title=title or words[f"{state}_title"],
+        lead=lead or words[state],
+        facts=facts or [],
+        address=f"{site.base}/c/{token}",
+        check=check,
+    )
+
+
+def declined(view: View, language: Language) -> str:
+    """Say that a window ended without success, and with which words of the PG."""
+    words = WORDS[language]
+    said = words["said"].format(said=view.said) if view.said else ""
+    return f"{words['declined']} {said}".strip()
+
+
+def _render(template: str, site: Site, language: Language, **values: Any) -> str:
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            language=language.value,
+            other_language=language.other.value,
+            words=WORDS[language],
+            base=site.base,
+            sdk_url=site.sdk_url,
+            merchant=site.merchant,
+            company=site.company,
+            contact=site.contact,
+            sandbox=site.sandbox,
+            **values,
+        )
+    )
+
+
+@cache
+def _environment() -> Environment:
+    loader = PackageLoader("worker.checkout", "templates")
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)

@@ -1,0 +1,173 @@
+"""What is agreed to, line by line and in words: terms, dates, notes, consent, and what has to be asked. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from worker.checkout import spoken
+from worker.checkout.wording import WORDS, Language
+from worker.checkouts import View
+from worker.lifecycle import CheckoutPurpose
+from worker.pg_facts import WindowUse
+from worker.pg_profiles import PGS, charges_in_window
+
+KOREAN_NAMES = {"kakaopay": "카카오페이", "payco": "페이코(PAYCO)", "naverpay": "네이버페이", "tosspay_v2": "토스페이"}
+
+BUYER = frozenset({"buyer_name", "buyer_tel", "buyer_email"})
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One line of what is agreed to."""
+
+    id: str
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something to know before the window of one of these PGs opens."""
+
+    text: str
+    pgs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One thing that the payment windows of some PGs are told about who pays."""
+
+    name: str
+    label: str
+    type: str
+    autocomplete: str
+    inputmode: str
+    most: int
+    pgs: tuple[str, ...] = ()
+
+
+def pg_name(pg: str, language: Language) -> str:
+    """Name a PG as its customers know it."""
+    name = PGS[pg].name if pg in PGS else pg
+    return KOREAN_NAMES.get(pg, name) if language is Language.KOREAN else name
+
+
+def required_of_buyer(view: View, pg: str) -> frozenset[str]:
+    """Give what a PG's window has to be told about who pays, by its names there.
+
+    What it insists on for a payment is asked for with a key too: PAYCO's documents leave open whether it is needed.
+    """
+    window = PGS[pg].window
+    return frozenset(need for need in window.needs(_use(view)) | window.payment_needs if need in BUYER)
+
+
+def _use(view: View) -> WindowUse:
+    if view.purpose is CheckoutPurpose.PAY:
+        return WindowUse.PAYMENT
+    return WindowUse.REGISTRATION_WITH_PAYMENT if view.with_payment else WindowUse.REGISTRATION
+
+
+def kind_of(view: View) -> str:
+    return {
+        CheckoutPurpose.REGISTER: "register",
+        CheckoutPurpose.REPLACE: "replace",
+        CheckoutPurpose.PAY: "overdue",
+    }[view.purpose]
+
+
+def vat_of(view: View, language: Language) -> str:
+    words = WORDS[language]
+    return words["vat_included"].format(vat=spoken.won(view.vat, language)) if view.vat else words["no_vat"]
+
+
+def facts_of(view: View, company: str, language: Language) -> Iterator[Fact]:
+    words = WORDS[language]
+    yield from _when(view, language)
+    if len(view.pgs) == 1:
+        yield Fact("pg", words["pay_with"], pg_name(view.pgs[0], language))
+    yield Fact("seller", words["seller"], company or words["the_company"])
+
+
+def _when(view: View, language: Language) -> Iterator[Fact]:
+    """Give the dates of what is agreed to, by the clocks of the plan's zone."""
+    words, zone = WORDS[language], view.time_zone
+    if view.purpose is CheckoutPurpose.PAY:
+        if view.period_start and view.period_end:
+            last = view.period_end - timedelta(days=1)  # on the day on which a period ends the next begins
+            start, end = (spoken.day(each, zone, language) for each in (view.period_start, last))
+            yield Fact("period", words["overdue_period"], words["from_to"].format(start=start, end=end))
+        return
+    yield Fact("cadence", words["cadence"], spoken.cadence(view.cadence, language))
+    if view.purpose is CheckoutPurpose.REGISTER and view.charges_now:
+        yield Fact("first-charge", words["first_charge"], words["first_now"])
+    elif view.purpose is CheckoutPurpose.REGISTER and view.first_charge_at:
+        if view.trial_days:
+            until = spoken.day(view.first_charge_at, zone, language)
+            yield Fact("trial", words["trial"], words["trial_until"].format(date=until))
+        yield Fact("first-charge", words["first_charge"], spoken.moment(view.first_charge_at, zone, language))
+    if view.next_charge_at:
+        yield Fact("next-charge", words["next_charge"], spoken.moment(view.next_charge_at, zone, language))
+
+
+def done_facts_of(view: View, company: str, language: Language) -> Iterator[Fact]:
+    words = WORDS[language]
+    yield Fact("plan", words["plan"], view.name)
+    if view.next_charge_at:
+        following = spoken.moment(view.next_charge_at, view.time_zone, language)
+        yield Fact("next-charge", words["next_charge"], following)
+    yield Fact("seller", words["seller"], company or words["the_company"])
+
+
+def notes_of(view: View, language: Language) -> Iterator[Note]:
+    """Give what a customer should know before the window opens: ours, and what the PGs' profiles hold."""
+    words, use = WORDS[language], _use(view)
+    if view.purpose is CheckoutPurpose.REPLACE and view.owed:
+        yield Note(words["replace_owed"].format(owed=spoken.won(view.owed, language)), view.pgs)
+    elif use is not WindowUse.PAYMENT:
+        amount = spoken.won(view.amount, language)
+        yield Note(words["charged_now"].format(amount=amount) if view.charges_now else words["no_charge_now"], view.pgs)
+    for pg in view.pgs:
+        window = PGS[pg].window
+        for hint in (window.hint, window.key_hint if use is not WindowUse.PAYMENT else None):
+            if hint is not None:
+                yield Note(hint.ko if language is Language.KOREAN else hint.en, (pg,))
+
+
+def consent_of(view: View, language: Language) -> str:
+    words, kind = WORDS[language], kind_of(view)
+    owed = "_owed" if kind == "replace" and view.owed else "_now" if kind == "register" and view.charges_now else ""
+    return words[f"consent_{kind}{owed}"].format(
+        amount=spoken.won(view.amount, language),
+        cadence=spoken.cadence(view.cadence, language),
+        owed=spoken.won(view.owed, language),
+    )
+
+
+def cancel_of(contact: str, language: Language) -> str:
+    words = WORDS[language]
+    return words["cancel"].format(contact=contact) if contact else words["cancel_no_contact"]
+
+
+def fields_of(view: View, words: Mapping[str, str]) -> list[Field]:
+    """Ask for what a window insists on and for nothing else: what is not asked for cannot leak."""
+    every = (
+        Field("name", words["name"], "text", "name", "text", 16),
+        Field("tel", words["tel"], "tel", "tel", "tel", 16),
+        Field("email", words["email"], "email", "email", "email", 64),
+    )
+    return [replace(field, pgs=pgs) for field in every if (pgs := _asking(view, f"buyer_{field.name}"))]
+
+
+def _asking(view: View, need: str) -> tuple[str, ...]:
+    return tuple(pg for pg in view.pgs if need in required_of_buyer(view, pg))
+
+
+def button_of(view: View, kind: str, amount: str, language: Language) -> str:
+    words = WORDS[language]
+    if len(view.pgs) != 1:
+        return words["button_any"]
+    pays = kind == "register" and view.with_payment and charges_in_window(view.pgs[0])
+    name = "register_pay" if pays else kind
+    return words[f"button_{name}"].format(pg=pg_name(view.pgs[0], language), amount=amount)

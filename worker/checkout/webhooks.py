@@ -1,0 +1,59 @@
+"""POST /webhooks/portone: a quick answer, and a hint for the background."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from worker.checkout.bodies import read_object
+from worker.checkout.hints import Hint, Hints
+from worker.checkout.source_addresses import Sources
+
+_ID = re.compile(r"[!-~]{1,80}")  # imp_uid, merchant_uid, cancellation_id: printable ASCII without spaces
+_STATUS = re.compile(r"[a-z_]{1,20}")
+
+BUSY = {"Retry-After": "60"}  # PortOne's resends, where a merchant has them, are a minute apart (documented)
+
+
+class Webhooks:
+    """The receiver: nothing that it is told is believed, and it answers before anything is looked up."""
+
+    def __init__(self, hints: Hints, sources: Sources) -> None:
+        self._hints = hints
+        self._sources = sources
+
+    async def receive(self, request: Request) -> Response:
+        """Answer 200 for taken, whether or not the payment is ours; 403, 400, 413, 415, or 503 when there is no room.
+
+        503 rather than 200: whoever has resends gets another try (documented for 5xx), and nobody else loses by it.
+        """
+        peer = request.client.host if request.client else None
+        address = self._sources.client(peer, request.headers.getlist("x-forwarded-for"))
+        if not self._sources.may_send_webhooks(address):
+            raise HTTPException(403, "Webhooks are not taken from this address; see AGAIN_WEBHOOK_ADDRESSES.")
+        hint = read_hint(await read_object(request, form=True))
+        if not self._hints.take(hint):
+            raise HTTPException(503, "Too many webhooks are waiting; send it again later.", BUSY)
+        return JSONResponse({"taken": True})
+
+
+def read_hint(fields: Mapping[str, Any]) -> Hint:
+    """Read what PortOne sends (documented), and overlook what it may add. Raises HTTPException 400."""
+    return Hint(
+        imp_uid=_field(fields, "imp_uid", _ID),
+        merchant_uid=_field(fields, "merchant_uid", _ID),
+        status=_field(fields, "status", _STATUS),
+        cancellation_id=_field(fields, "cancellation_id", _ID) if fields.get("cancellation_id") else None,
+    )
+
+
+def _field(fields: Mapping[str, Any], name: str, shape: re.Pattern[str]) -> str:
+    value = fields.get(name)
+    if not isinstance(value, str) or shape.fullmatch(value) is None:
+        raise HTTPException(400, f"{name} is missing, or not written as PortOne does.")
+    return value

@@ -1,0 +1,151 @@
+"""Making a checkout: one link, for one customer and one purpose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from worker import pg_profiles
+from worker.catalog import plan_row
+from worker.channels import offered
+from worker.database import checkouts, windows
+from worker.database.plans import plan_of
+from worker.database.session import Sessions
+from worker.enrolment import amount_objection
+from worker.lifecycle import (
+    ChargeStatus,
+    CheckoutPurpose,
+    SubscriptionStatus,
+    Via,
+)
+from worker.refusals import Refused
+from worker.registration import anchor_of, starts_now
+from worker.settings import Settings
+from worker.subscription_code import new_code, read_code
+
+CHARGE = text("""
+    SELECT c.id, c.status, c.amount, c.tax_free, c.vat_amount, c.currency, c.order_name, c.period_start, c.period_end,
+           s.code AS subscription_code
+    FROM charges c JOIN subscriptions s ON s.id = c.subscription_id WHERE c.id = :id
+""")
+
+SUBSCRIPTION = text("""
+    SELECT s.id, s.code, s.status, s.anchor_on, s.next_charge_at, p.code AS plan_code,
+           COALESCE((SELECT sum(c.amount) FROM charges c WHERE c.subscription_id = s.id AND c.status = 'past_due'), 0)
+               AS owed
+    FROM subscriptions s JOIN plans p ON p.id = s.plan_id WHERE s.code = :code
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What a link is made of: sign both, for a code alone opens no page."""
+
+    code: str
+    expires_at: datetime
+
+
+def create_link(
+    sessions: Sessions,
+    settings: Settings,
+    *,
+    subscription: str | None = None,
+    charge: int | None = None,
+    purpose: CheckoutPurpose | None = None,
+    pg: str | None = None,
+    with_payment: bool = False,
+    now: datetime,
+) -> Link:
+    """Make a checkout and give what its link is signed over. Raises Refused for what no page could carry out.
+
+    Without a purpose it is what the subscription needs: its first key, or another one. `with_payment` lets a window
+    that can (Kakao Pay's) charge the first period while it registers; after any other it is charged at once.
+    """
+    if (subscription is None) == (charge is None):
+        raise Refused("Give a subscription's code or a charge's number, not both.")
+    link = Link(new_code(), now + timedelta(seconds=settings.link_seconds))
+    with sessions.begin() as session:
+        if charge is not None:
+            values = _to_pay(session, charge, purpose)
+        else:
+            values = _to_register(session, read_code(subscription or ""), purpose, with_payment, settings, now)
+        _require_channel(settings, CheckoutPurpose(values["purpose"]), pg, values["amount"], with_payment)
+        values |= {"code": link.code, "expires_at": link.expires_at, "pg": pg, "with_payment": with_payment}
+        checkouts.add(session, values, now=now)
+    return link
+
+
+def checkout_row(session: Session, code: str) -> Row[Any]:
+    """Find a checkout. Raises Refused."""
+    row = checkouts.found(session, code)
+    if row is None:
+        raise Refused("This link leads to nothing; ask for a new one.")
+    return row
+
+
+def pgs_of(settings: Settings, purpose: CheckoutPurpose) -> tuple[str, ...]:
+    """List the PGs that a customer may choose from."""
+    return offered(settings.payment_channels if purpose is CheckoutPurpose.PAY else settings.key_channels)
+
+
+def _to_pay(session: Session, charge_id: int, purpose: CheckoutPurpose | None) -> dict[str, Any]:
+    if purpose not in {None, CheckoutPurpose.PAY}:
+        raise Refused("A charge can be paid; a key is registered for a subscription.")
+    charge = windows.locked_charge(session, charge_id)
+    if charge is None:
+        raise Refused(f"There is no charge {charge_id}. `again charge list` shows those there are.")
+    row = session.execute(CHARGE, {"id": charge_id}).one()
+    by_hand = charge.status == ChargeStatus.CHARGING and charge.last_via == Via.WINDOW
+    if charge.status != ChargeStatus.PAST_DUE and not by_hand:
+        raise Refused(f"Charge {charge_id} is {charge.status}; only one that is past due is paid by hand.")
+    subscription = session.execute(SUBSCRIPTION, {"code": row.subscription_code}).one()
+    return {
+        "purpose": CheckoutPurpose.PAY,
+        "subscription_id": subscription.id,
+        "charge_id": charge_id,
+        "amount": row.amount,
+    }
+
+
+def _to_register(
+    session: Session,
+    code: str,
+    purpose: CheckoutPurpose | None,
+    with_payment: bool,
+    settings: Settings,
+    now: datetime,
+) -> dict[str, Any]:
+    row = session.execute(SUBSCRIPTION, {"code": code}).one_or_none()
+    if row is None:
+        raise Refused(f"There is no subscription {code!r:.60}. `again subscription list` shows those there are.")
+    needed = CheckoutPurpose.REGISTER if row.status == SubscriptionStatus.PENDING else CheckoutPurpose.REPLACE
+    if row.status in {SubscriptionStatus.CANCELED, SubscriptionStatus.ENDED}:
+        raise Refused(f"Subscription {code} is {row.status}, which is for good; it needs no billing key.")
+    if purpose not in {None, needed}:
+        raise Refused(f"Subscription {code} is {row.status}: its link is to {needed}, not to {purpose}.")
+    if with_payment and needed is not CheckoutPurpose.REGISTER:
+        raise Refused("Only the first key is registered with a payment. `--charge` makes a link that pays what is due.")
+    plan = plan_of(plan_row(session, row.plan_code))
+    if objection := amount_objection(plan, None, max_amount=settings.max_amount):
+        raise Refused(f"Plan {plan.code!r} costs {plan.amount:,} {plan.currency}, but {objection}.")
+    if with_payment and not starts_now(plan, anchor_of(plan, row.anchor_on, now=now), now=now):
+        raise Refused(f"Nothing of subscription {code} is due today, so its key is registered without a payment.")
+    return {"purpose": needed, "subscription_id": row.id, "charge_id": None, "amount": plan.amount}
+
+
+def _require_channel(
+    settings: Settings, purpose: CheckoutPurpose, pg: str | None, amount: int, with_payment: bool
+) -> None:
+    choices = pgs_of(settings, purpose)
+    if pg is not None and pg not in choices:
+        raise Refused(f"{pg!r:.40} is no channel for this; choose {' or '.join(choices) or 'none'}.")
+    if with_payment and pg is not None and not pg_profiles.charges_in_window(pg):
+        name = pg_profiles.PGS[pg].name
+        raise Refused(f"{name} charges nothing in that window; leave the payment out, and it is made right afterwards.")
+    objections = {each: pg_profiles.objection(each, amount) for each in ((pg,) if pg else choices)}
+    if all(objections.values()):
+        raise Refused(f"{amount:,} KRW cannot be paid: {'; '.join(filter(None, objections.values()))}.")

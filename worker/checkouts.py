@@ -1,0 +1,48 @@
+"""Checkouts, for web pages of ours or anyone's: make a link, show it, agree, complete, heed a webhook, look after it.
+
+Why no period is paid twice, though a customer may leave a payment window open for hours. Nothing of ours can close a
+window, and PortOne guards one thing only: a merchant_uid that was paid is refused, by windows (documented) and by
+`again` (as good as documented). Two different merchant_uids are guarded by nothing, so a period never gets a second one
+while a window of the first can be used:
+
+1. A window's payment is an attempt like any other. It is committed before the parameters leave for the browser, with
+   the charge `charging`; the pump claims no such charge, and a charge has one open attempt at most.
+2. The attempt stays open for `registration.WINDOW_LIFE` after the window was last opened, whatever happens in it: being
+   declined there, or closing it, ends nothing, for another tab may still pay. Its lease (AGAIN_CHECKOUT_SECONDS) only
+   says from when on reconciliation looks it up. So within that time nothing else can charge the period.
+3. All windows of a charge, in any tab and of any link, have this one merchant_uid: PortOne takes the first payment and
+   refuses the others. (Its documents ask for a new one with each request; that would pay twice in two tabs.)
+4. Unpaid after all that time, the attempt is proved `not_charged`, and the charge goes back to where dunning stood. The
+   next claim sends the *same* merchant_uid through `again`. Should an ancient window still be paid, PortOne refuses
+   whichever comes second: then the answer is `duplicate`, which is looked up and found paid.
+5. Only when that send was declined by PortOne's own record does the period get its next number, a day at least after
+   the last window. What is left is a window more than a day old, paid after a decline and after the next number was
+   paid. Its webhook or the sweep names that as `paid_twice`, and a person gives it back.
+
+The hold costs dunning a day for each window that is left unpaid; a link expires, so that ends. Money that moved
+otherwise than asked (another amount, PG or key) is never taken for the payment: the attempt is flagged, and `again
+review` asks a person. A key registered alone is no attempt, and `merchant_uid.parse` takes its order for no period's.
+"""
+
+from __future__ import annotations
+
+from worker.agreeing import agree
+from worker.checkout_links import Link, create_link
+from worker.checkout_views import View, view
+from worker.completing import Completion, Progress, complete
+from worker.hints import hint
+from worker.looking_after import LookedAfter, look_after
+
+__all__ = [
+    "Completion",
+    "Link",
+    "LookedAfter",
+    "Progress",
+    "View",
+    "agree",
+    "complete",
+    "create_link",
+    "hint",
+    "look_after",
+    "view",
+]

@@ -1,0 +1,82 @@
+"""`again checkout`: links for customers, and the pages that they lead to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from worker.cli import console, words
+from worker.cli.options import Json
+
+if TYPE_CHECKING:
+    from worker.checkouts import Link
+
+app = typer.Typer(help="Pages on which customers register a key or pay what is overdue.", no_args_is_help=True)
+
+
+@app.command("link")
+def link(
+    subscription: Annotated[
+        str, typer.Argument(metavar="CODE", help="The subscription that is to get a billing key.")
+    ] = "",
+    charge: Annotated[int, typer.Option(min=0, metavar="ID", help="An overdue charge to be paid by hand.")] = 0,
+    pg: Annotated[str, typer.Option(metavar="PG", help="Only this PG; else the customer chooses.")] = "",
+    with_payment: Annotated[
+        bool, typer.Option("--with-payment", help="Pay the first period in the same window, where the PG can.")
+    ] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Register another key for a subscription that runs.")
+    ] = False,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Print a signed link that expires; give it to the customer."""
+    from worker import checkouts
+    from worker.checkout.addresses import link_url
+    from worker.cli.database import database
+    from worker.lifecycle import CheckoutPurpose
+
+    if bool(subscription) == bool(charge):
+        raise typer.BadParameter("give a subscription's CODE, or --charge ID")
+    if charge and (with_payment or replace):
+        raise typer.BadParameter("--charge is a payment by itself: it goes with neither --with-payment nor --replace")
+    purpose = CheckoutPurpose.REPLACE if replace else CheckoutPurpose.REGISTER
+    with database(as_json=as_json) as runtime:
+        made = checkouts.create_link(
+            runtime.sessions,
+            runtime.settings,
+            subscription=subscription or None,
+            charge=charge or None,
+            purpose=CheckoutPurpose.PAY if charge else purpose,
+            pg=pg or None,
+            with_payment=with_payment,
+            now=runtime.clock(),
+        )
+        _say(link_url(runtime.settings, made), made, as_json=as_json)
+
+
+@app.command("serve")
+def serve(
+    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 9102,
+) -> None:
+    """Serve the pages and receive PortOne's webhooks, until Ctrl-C."""
+    from worker.checkout.app import create_app
+    from worker.checkout.server import Server
+    from worker.cli.database import database
+    from worker.logs import configure_logs
+
+    with database(as_json=False) as runtime:
+        configure_logs(runtime.settings.log_level)
+        server = Server(create_app(runtime), host=host, port=port)
+        console.note(f"checkout pages on {server.url}; Ctrl-C ends it")
+        server.serve_until_stopped()
+
+
+def _say(url: str, made: Link, *, as_json: bool) -> None:
+    if as_json:
+        console.print_json({"url": url, "expires_at": made.expires_at})
+        return
+    console.say(url)
+    console.note(f"works until {words.local(made.expires_at, 'Asia/Seoul')}")

@@ -1,0 +1,124 @@
+"""The attempts that customers make themselves: begun before a payment window can open, and found by merchant_uid."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from worker.database.claims import ATTEMPT_COLUMNS, CLAIM_LOCK, EVERYTHING, open_attempt, with_window
+from worker.lifecycle import AttemptStatus
+from worker.settlement import OpenAttempt
+
+# The charge is locked, so that no pump claims it and no other window opens for it meanwhile.
+_CHARGE = text("""
+    SELECT c.id, c.status, c.next_attempt_at, c.period_start, c.period_end, c.amount, c.tax_free, c.vat_amount,
+           c.currency, c.order_name, s.code AS subscription_code, s.billing_key_id,
+           last.number AS last_number, last.status AS last_status, last.merchant_uid AS last_merchant_uid,
+           last.via AS last_via, last.flagged_at AS last_flagged_at, last.window_until AS last_window_until,
+           last.billing_key_id AS last_key_id
+    FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
+    LEFT JOIN LATERAL (
+        SELECT * FROM attempts WHERE charge_id = c.id ORDER BY number DESC LIMIT 1
+    ) last ON true
+    WHERE c.id = :id
+    FOR UPDATE OF c
+""")
+
+# Opened again, an attempt stays the same one; a later look-up that was asked before counts for nothing.
+_BEGIN = text("""
+    WITH charge AS (
+        UPDATE charges SET status = 'charging', status_reason = :reason, status_at = :now, next_attempt_at = NULL
+        WHERE id = :charge_id AND status IN ('due', 'past_due')
+    )
+    INSERT INTO attempts AS a (charge_id, billing_key_id, number, merchant_uid, status, status_reason, status_at,
+                               sends, started_at, lease_until, via, window_until, resume_at)
+    VALUES (:charge_id, :billing_key_id, :number, :merchant_uid, 'started', :reason, :now,
+            1, :now, :lease_until, 'window', :window_until, :resume_at)
+    ON CONFLICT (merchant_uid) DO UPDATE
+        SET status = CASE a.status WHEN 'not_charged' THEN 'started' ELSE a.status END,
+            status_reason = excluded.status_reason, status_at = excluded.status_at,
+            sends = a.sends + 1, started_at = excluded.started_at, lease_until = excluded.lease_until,
+            next_lookup_at = CASE a.status WHEN 'unknown' THEN excluded.lease_until END, lookups = 0,
+            settled_at = NULL, via = 'window', window_until = excluded.window_until,
+            resume_at = CASE a.status WHEN 'not_charged' THEN excluded.resume_at ELSE a.resume_at END,
+            billing_key_id = excluded.billing_key_id
+        WHERE a.charge_id = excluded.charge_id AND a.flagged_at IS NULL
+          AND (a.status = 'not_charged' OR a.via = 'window' AND a.status IN ('started', 'unknown'))
+    RETURNING a.id
+""")
+
+_ATTEMPT = text(f"""
+    SELECT {ATTEMPT_COLUMNS}, a.id AS attempt_id, a.number, a.merchant_uid, a.sends, a.lookups, a.started_at,
+           a.refusal, a.via, a.window_until, a.resume_at, a.status AS attempt_status
+    FROM attempts a
+    JOIN charges c ON c.id = a.charge_id
+    JOIN subscriptions s ON s.id = c.subscription_id
+    JOIN billing_keys k ON k.id = a.billing_key_id
+    JOIN plans p ON p.id = s.plan_id
+    WHERE a.merchant_uid = :merchant_uid
+""")  # noqa: S608 - constants only
+
+_OPEN_ATTEMPTS = text("""
+    SELECT a.id FROM attempts a JOIN charges c ON c.id = a.charge_id
+    WHERE c.subscription_id = :id AND a.status IN ('started', 'unknown')
+    ORDER BY a.id
+    FOR UPDATE OF a
+""")
+
+_STOPS = text("SELECT scope FROM stops WHERE scope IN (:everything, :pg)")
+
+
+def lock_attempts(session: Session, subscription_id: int) -> None:
+    """Lock a subscription's open attempts. Before its charges, as a write-back does."""
+    session.execute(_OPEN_ATTEMPTS, {"id": subscription_id})
+
+
+def locked_charge(session: Session, charge_id: int) -> Row[Any] | None:
+    """Lock a charge and give it with its newest attempt."""
+    return session.execute(_CHARGE, {"id": charge_id}).one_or_none()
+
+
+def begin(
+    session: Session,
+    charge: Row[Any],
+    *,
+    number: int,
+    merchant_uid: str,
+    billing_key_id: int,
+    lease: timedelta,
+    life: timedelta,
+    now: datetime,
+) -> bool:
+    """Commit to an attempt that a window may make from now on; False when it is not open to that."""
+    values = {
+        "charge_id": charge.id,
+        "billing_key_id": billing_key_id,
+        "number": number,
+        "merchant_uid": merchant_uid,
+        "lease_until": now + lease,
+        "window_until": now + life,
+        "resume_at": charge.next_attempt_at,
+        "reason": "a payment window may open",
+        "now": now,
+    }
+    return session.execute(_BEGIN, values).first() is not None
+
+
+def attempt_of(session: Session, merchant_uid: str) -> tuple[OpenAttempt, AttemptStatus] | None:
+    """Give an attempt by its merchant_uid, whatever its status is, and that status."""
+    row = session.execute(_ATTEMPT, {"merchant_uid": merchant_uid}).one_or_none()
+    if row is None:
+        return None
+    key = {"number": row.number, "merchant_uid": row.merchant_uid}
+    counts = {"sends": row.sends, "lookups": row.lookups}
+    attempt = open_attempt(row, row.attempt_id, key, **counts, started_at=row.started_at, refusal=row.refusal)
+    return with_window(attempt, row), AttemptStatus(row.attempt_status)
+
+
+def is_stopped(session: Session, pg: str) -> bool:
+    """Say whether `again stop` holds this PG. Whoever stops waits for what has asked here before, as for claims."""
+    session.execute(text("SELECT pg_advisory_xact_lock_shared(:lock)"), {"lock": CLAIM_LOCK})
+    return session.execute(_STOPS, {"everything": EVERYTHING, "pg": pg}).first() is not None

@@ -1,0 +1,118 @@
+"""Webhooks are hints: each is stored once, its payment is looked up, and only what PortOne shows then counts."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+
+import structlog
+
+from worker.clock import Clock
+from worker.comparing import MONEY_MOVED, compare_page
+from worker.completing import complete
+from worker.database import checkouts, webhooks
+from worker.database.session import Sessions
+from worker.gateway import Gateway, LookUpFailed, PaymentRecord
+from worker.merchant_uid import parse
+from worker.refusals import Refused
+from worker.settlement import Policy
+
+HOLD = timedelta(minutes=2)
+"""Should we die while looking one up, it is looked up again after so long."""
+
+LONGEST = {"imp_uid": 100, "merchant_uid": 100, "status": 20, "cancellation_id": 100}
+
+log = structlog.get_logger()
+
+
+async def hint(
+    sessions: Sessions,
+    gateway: Gateway,
+    *,
+    imp_uid: str,
+    merchant_uid: str,
+    status: str,
+    cancellation_id: str | None = None,
+    clock: Clock,
+    policy: Policy,
+    prefix: str,
+) -> None:
+    """Store a webhook and look its payment up. Raises Refused for one that can be about no payment.
+
+    The same hint again is counted, and looked up only if that has not been possible so far.
+    """
+    said = {
+        "imp_uid": imp_uid,
+        "merchant_uid": merchant_uid,
+        "status": status,
+        "cancellation_id": cancellation_id or "",
+    }
+    for name, text in said.items():
+        if len(text) > LONGEST[name] or not text.isascii() or not text.isprintable():
+            raise Refused(f"{name} must be at most {LONGEST[name]} printable ASCII characters.")
+    if not imp_uid or not merchant_uid:
+        raise Refused("A webhook names imp_uid and merchant_uid.")
+    webhook_id = await asyncio.to_thread(_store, sessions, said, clock())
+    if webhook_id is not None:
+        await look_up(sessions, gateway, webhook_id, imp_uid, clock=clock, policy=policy, prefix=prefix)
+
+
+async def look_up(
+    sessions: Sessions,
+    gateway: Gateway,
+    webhook_id: int,
+    imp_uid: str,
+    *,
+    clock: Clock,
+    policy: Policy,
+    prefix: str,
+) -> bool:
+    """Look a stored webhook's payment up, and do what that asks for; False when PortOne does not answer."""
+    named = await gateway.payment(imp_uid)
+    if isinstance(named, LookUpFailed):
+        return False
+    outcome = None
+    for record in named.records:
+        outcome = await _heed(sessions, gateway, record, clock=clock, policy=policy, prefix=prefix)
+    await asyncio.to_thread(_looked_up, sessions, webhook_id, outcome)
+    return True
+
+
+async def _heed(
+    sessions: Sessions, gateway: Gateway, record: PaymentRecord, *, clock: Clock, policy: Policy, prefix: str
+) -> str:
+    """Complete the checkouts that the payment belongs to; then compare it with the books, as a sweep does."""
+    codes = await asyncio.to_thread(_codes, sessions, record.merchant_uid)
+    outcome = "not a payment of ours"
+    for code in codes:
+        try:
+            completion = await complete(sessions, gateway, code, imp_uid=None, clock=clock, policy=policy)
+        except Refused as refused:
+            outcome = f"refused: {refused}"
+        else:
+            outcome = completion.progress.value
+    parts = parse(record.merchant_uid)
+    if parts is not None and parts.prefix == prefix:
+        outcome = outcome if codes else "compared"
+        if record.status in MONEY_MOVED:
+            # A cancellation in the console is noticed here, hours before the next sweep.
+            await asyncio.to_thread(compare_page, sessions, [record], prefix=prefix, now=clock())
+    return outcome
+
+
+def _store(sessions: Sessions, said: dict[str, str], now: datetime) -> int | None:
+    with sessions.begin() as session:
+        return webhooks.store(session, said, now=now, hold=HOLD)
+
+
+def _codes(sessions: Sessions, merchant_uid: str) -> list[str]:
+    with sessions() as session:
+        return list(checkouts.codes_of(session, merchant_uid))
+
+
+def _looked_up(sessions: Sessions, webhook_id: int, outcome: str | None) -> None:
+    with sessions.begin() as session:
+        if outcome is None:
+            webhooks.not_shown(session, webhook_id)
+        else:
+            webhooks.looked_up(session, webhook_id, outcome)

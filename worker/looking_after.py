@@ -1,0 +1,123 @@
+"""Nobody's closed tab is forgotten: opened checkouts, unheeded webhooks and replaced keys are all seen to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import Row
+
+from worker import hints
+from worker.clock import Clock
+from worker.completing import Progress, complete
+from worker.database import checkouts, forgetting, webhooks
+from worker.database.session import Sessions
+from worker.gateway import Gateway, LookUpFailed
+from worker.refusals import Refused
+from worker.settlement import Policy
+
+CHUNK = 50
+DELETION_PAUSE = timedelta(minutes=15)
+"""So long after a deletion that PortOne did not carry out it is asked for again; without end."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class LookedAfter:
+    """What one run saw to."""
+
+    checkouts: int
+    done: int
+    webhooks: int
+    deleted_keys: int
+
+    def summary(self) -> dict[str, object]:
+        return asdict(self)
+
+
+async def look_after(
+    sessions: Sessions, gateway: Gateway, *, clock: Clock, policy: Policy, prefix: str, stopping: Callable[[], bool]
+) -> LookedAfter:
+    """See to a chunk of each, all at once; what is left over comes with the next run."""
+    if stopping():
+        return LookedAfter(0, 0, 0, 0)
+    taken = await asyncio.to_thread(_take, sessions, clock)
+    done = await _each(_look(sessions, gateway, row, clock=clock, policy=policy) for row in taken)
+    heard = await asyncio.to_thread(_webhooks, sessions, clock)
+    looked_up = await _each(
+        hints.look_up(sessions, gateway, row.id, row.imp_uid, clock=clock, policy=policy, prefix=prefix)
+        for row in heard
+    )
+    replaced = await asyncio.to_thread(_replaced, sessions, clock)
+    deleted = await _each(_forget(sessions, gateway, row, clock=clock) for row in replaced)
+    cared = LookedAfter(len(taken), done, looked_up, deleted)
+    if taken or heard or replaced:
+        log.info("checkouts looked after", **cared.summary())
+    return cared
+
+
+async def _each(looks: Iterable[Awaitable[bool]]) -> int:
+    """Count the successes. One that fails for a defect of ours keeps no other from being seen to."""
+    results = await asyncio.gather(*looks, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            log.error("a checkout could not be looked after", error=type(result).__name__, exc_info=result)
+    return sum(result is True for result in results)
+
+
+async def _look(sessions: Sessions, gateway: Gateway, row: Row[Any], *, clock: Clock, policy: Policy) -> bool:
+    """Complete one; when its windows are over and PortOne shows nothing, it has expired."""
+    asked_at = clock()
+    try:
+        completion = await complete(sessions, gateway, row.code, imp_uid=None, clock=clock, policy=policy)
+    except Refused as refused:
+        reason = str(refused)
+    else:
+        if completion.progress is Progress.DONE:
+            return True
+        reason = completion.said or "its window was left"
+    if asked_at >= row.window_until:
+        log.info("checkout expired", checkout=row.id, reason=reason)
+        await asyncio.to_thread(_expire, sessions, row, reason, clock)
+    return False
+
+
+async def _forget(sessions: Sessions, gateway: Gateway, row: Row[Any], *, clock: Clock) -> bool:
+    """Delete at PortOne a key that was replaced."""
+    answer = await gateway.delete_key(row.customer_uid, reason="replaced by another billing key")
+    if isinstance(answer, LookUpFailed):
+        log.warning("a replaced key is not deleted at PortOne yet", key_id=row.key_id, said=answer.answer.message)
+        return False
+    await asyncio.to_thread(_forgotten, sessions, row.key_id, clock)
+    return True
+
+
+def _take(sessions: Sessions, clock: Clock) -> list[Row[Any]]:
+    with sessions.begin() as session:
+        checkouts.expire_unused(session, now=clock(), limit=CHUNK)
+        return list(checkouts.take(session, now=clock(), limit=CHUNK))
+
+
+def _expire(sessions: Sessions, row: Row[Any], reason: str, clock: Clock) -> None:
+    with sessions.begin() as session:
+        checkouts.expire_left(session, row, reason=reason, now=clock())
+
+
+def _webhooks(sessions: Sessions, clock: Clock) -> list[Row[Any]]:
+    with sessions.begin() as session:
+        return list(webhooks.take(session, now=clock(), limit=CHUNK))
+
+
+def _replaced(sessions: Sessions, clock: Clock) -> list[Row[Any]]:
+    with sessions.begin() as session:
+        return list(forgetting.take(session, now=clock(), pause=DELETION_PAUSE, limit=CHUNK))
+
+
+def _forgotten(sessions: Sessions, key_id: int, clock: Clock) -> None:
+    with sessions.begin() as session:
+        forgetting.forgotten(session, key_id, now=clock())
