@@ -19,8 +19,8 @@ up: $(READY) ## run everything until Ctrl-C, and print what runs where
 
 test: $(READY) ## the whole test suite, on real servers (a few minutes)
 	@$(BIN)/pytest tests/unit
-	@$(BIN)/pytest -n auto --maxprocesses 4 tests/integration tests/scenarios
-	@$(BIN)/pytest tests/simulation tests/browser tests/system
+	@$(BIN)/pytest -n auto --maxprocesses 4 tests/integration tests/scenarios tests/browser
+	@$(BIN)/pytest tests/simulation tests/system
 
 torture: $(READY) ## all histories of one period, then long ones, then fault rounds, TIME=600 seconds each; SEED=7 replays
 ifdef SEED
