@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+import structlog
 from sqlalchemy import Engine
 
 from worker.database import migrations
@@ -35,6 +37,17 @@ def _clean_environment() -> None:
     """No setting of the person who runs the tests reaches them, least of all a live key."""
     for name in [name for name in os.environ if name.startswith("AGAIN_")]:
         del os.environ[name]
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    """What one test makes of the logs is not the next one's, whose standard error is another."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")

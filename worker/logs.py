@@ -28,7 +28,6 @@ def configure_logs(level: str) -> None:
         processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
-        cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -51,6 +50,7 @@ def configure_logs(level: str) -> None:
 def only_errors() -> None:
     """Let a command answer for itself: of what use cases log, errors are shown, on standard error."""
     structlog.configure(
+        processors=[*_SHARED, structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)],
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
     )
