@@ -11,19 +11,19 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import timedelta
 from time import monotonic
 
 import structlog
-from sqlalchemy.exc import InterfaceError, OperationalError
 
-from worker.caps import BY, CapExceeded, Caps, Guard, Total, totals
+from worker.answers import Answered, Answers
+from worker.caps import BY, CapExceeded, Guard, Total, totals
 from worker.clock import Clock
 from worker.database import stops
 from worker.database.claims import ClaimConflict, claim
-from worker.database.lineage import Watch, WrongDatabase
+from worker.database.lineage import WrongDatabase
 from worker.database.session import Sessions
 from worker.gateway import Gateway, StillOurs
+from worker.limits import Limits
 from worker.outcomes import NotCharged, NotChargedReason, Outcome, Unknown, UnknownReason
 from worker.recording import record
 from worker.settlement import OpenAttempt, Policy, settle
@@ -31,34 +31,10 @@ from worker.settlement import OpenAttempt, Policy, settle
 GIVE_UP_AFTER = 20
 """So many calls in a row that did not even leave, or claims that met others: more would only stir the rows."""
 
-WRITE_BACK_ROWS = 500
-RETRY_WRITE_BACK_SECONDS = 0.5
-
 BUDGET_SPENT = "time budget spent"
 """How a run ends that could have gone on."""
 
-Answered = tuple[OpenAttempt, Outcome]
-
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How much one pump run does at once, and for how long it goes on claiming."""
-
-    window: int
-    chunk: int
-    budget: timedelta
-    lease: timedelta
-    send_within: timedelta  # a claimed attempt that could not be sent by then is given back
-    prefix: str
-    watch: Watch | None = None  # None: the database is known to be whole, as in a test
-    caps: Caps | None = None  # None: nothing guards, as in a test
-
-    @property
-    def least_room(self) -> int:
-        """So much of the window must be free for a claim to be worth its round trips; the rest of it stays busy."""
-        return max(1, min(self.chunk, self.window // 20))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +75,7 @@ class Pump:
         self._stopping = stopping
         self._monotonic = monotonic
         self._calls: set[asyncio.Task[None]] = set()
-        self._answered: list[Answered] = []
-        self._unsettled = 0
-        self._wake_settler = asyncio.Event()
-        self._answer_came = asyncio.Event()
-        self._settled = asyncio.Event()
+        self._answers = Answers(self._write_back, patience=limits.send_within, monotonic=monotonic)
         self._not_sent_in_a_row = 0
         self._conflicts_in_a_row = 0
         self._counts: Counter[str] = Counter()
@@ -115,11 +87,11 @@ class Pump:
         if problem := await self._gateway.ready():
             log.error("the gateway is not ready; nothing was claimed", reason=problem.answer.message)
             return self._pumped(started, f"gateway not ready: {problem.reason.value}")
-        settler = asyncio.create_task(self._settle_all())
+        settler = asyncio.create_task(self._answers.write_all_back())
         try:
             ended = await self._claim_all(started)
         finally:
-            await self._drain()
+            await self._answers.drained()
             settler.cancel()
             with suppress(asyncio.CancelledError):
                 await settler
@@ -135,18 +107,18 @@ class Pump:
             if (reason := self._reason_to_end(started)) is not None:
                 return reason
             room = self._limits.window - len(self._calls)
-            if room < self._limits.least_room or self._unsettled > self._limits.window:
-                await _next(self._answer_came)
+            if room < self._limits.least_room or self._answers.awaited > self._limits.window:
+                await self._answers.next_one()
                 continue
-            was_busy = self._unsettled > 0
+            was_busy = self._answers.awaited > 0
             if await self._claim_chunk(min(room, self._limits.chunk)):
                 continue
             if not was_busy:
                 return "nothing due"
             # A subscription's next period becomes claimable when the one before it is settled, which may have happened
             # while we were asking.
-            if self._unsettled > 0:
-                await _next(self._settled)
+            if self._answers.awaited > 0:
+                await self._answers.next_written()
 
     def _reason_to_end(self, started: float) -> str | None:
         if self._stopping():
@@ -182,7 +154,7 @@ class Pump:
             self._calls.add(call)
             call.add_done_callback(self._calls.discard)
         self._counts["claimed"] += len(attempts)
-        self._unsettled += len(attempts)
+        self._answers.awaited += len(attempts)
         return len(attempts)
 
     def _term(self) -> StillOurs:
@@ -229,61 +201,13 @@ class Pump:
         finally:
             not_sent = isinstance(outcome, NotCharged)
             self._not_sent_in_a_row = self._not_sent_in_a_row + 1 if not_sent else 0
-            self._answered.append((attempt, outcome))
-            self._wake_settler.set()
-            self._answer_came.set()
-
-    # --- settling ---------------------------------------------------------------------------------------------------
-
-    async def _settle_all(self) -> None:
-        """Write back whatever was answered while the previous batch was being written: the load sets the batch."""
-        while True:
-            await self._wake_settler.wait()
-            batch = self._answered[:WRITE_BACK_ROWS]
-            del self._answered[:WRITE_BACK_ROWS]
-            if not self._answered:
-                self._wake_settler.clear()
-            if batch:
-                await self._settle(batch)
-                self._unsettled -= len(batch)
-            self._answer_came.set()
-            self._settled.set()
-
-    async def _settle(self, batch: list[Answered]) -> None:
-        """Write a batch back, trying again while the database is away.
-
-        If it stays away, the answers are lost and the attempts stay `started`: reconciliation learns them anew.
-        """
-        give_up_at = self._monotonic() + self._limits.send_within.total_seconds()
-        while True:
-            try:
-                return await asyncio.to_thread(self._write_back, batch)
-            except (OperationalError, InterfaceError) as error:
-                if self._monotonic() > give_up_at:
-                    return self._lose(batch, error)
-                log.warning("write-back failed, trying again", attempts=len(batch), error=type(error.orig).__name__)
-                await asyncio.sleep(RETRY_WRITE_BACK_SECONDS)
-            except Exception as error:  # noqa: BLE001 - one answer that cannot be written must not lose the others
-                if len(batch) == 1:
-                    return self._lose(batch, error)
-                for answered in batch:
-                    await self._settle([answered])
-                return None
-
-    def _lose(self, batch: list[Answered], error: Exception) -> None:
-        log.error("answers not written back; reconciliation will look them up", attempts=len(batch), error=repr(error))
-        self._counts["unknown"] += len(batch)
+            self._answers.add(attempt, outcome)
 
     def _write_back(self, batch: list[Answered]) -> None:
         now = self._clock()
         settlements = [settle(attempt, outcome, now=now, policy=self._policy) for attempt, outcome in batch]
         record(self._sessions, settlements, now=now)
         self._counts.update(settlement.attempt_status.value for settlement in settlements)
-
-    async def _drain(self) -> None:
-        """Let the calls in flight finish, and settle them."""
-        while self._unsettled:
-            await _next(self._settled)
 
     def _pumped(self, started: float, ended: str) -> Pumped:
         counts = self._counts
@@ -292,13 +216,7 @@ class Pump:
             paid=counts["paid"],
             declined=counts["declined"],
             not_charged=counts["not_charged"],
-            unknown=counts["unknown"],
+            unknown=counts["unknown"] + self._answers.lost,
             seconds=round(self._monotonic() - started, 3),
             ended=ended,
         )
-
-
-async def _next(event: asyncio.Event) -> None:
-    """Wait for something that happens from now on; nothing is missed, for between asking and this nothing else runs."""
-    event.clear()
-    await event.wait()

@@ -5,7 +5,6 @@ No argument, no money and no key travels in a message. A message lost or doubled
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,16 +13,15 @@ from sqlalchemy.orm import Session
 
 from worker import process
 from worker.app import app, send, ticks
-from worker.caps import Caps
-from worker.charging import BUDGET_SPENT, Limits, Pump, Pumped
+from worker.charging import BUDGET_SPENT, Pump, Pumped
 from worker.database import heartbeats, lineage
 from worker.database.clock import DatabaseClock
 from worker.gateway import Gateway
+from worker.limits import limits_of
 from worker.looking_after import look_after
 from worker.reconciliation import reconcile as reconcile_attempts
 from worker.renewals import open_due_charges
 from worker.runtime import Runtime
-from worker.settings import Settings
 from worker.sweeping import sweep as sweep_payments
 from worker.vigilance import check_invariants as look_at_invariants
 
@@ -47,7 +45,7 @@ def charge(self: Any) -> dict[str, object]:
             runtime.sessions,
             gateway,
             clock=runtime.clock,
-            limits=replace(limits(runtime.settings), watch=runtime.watch),
+            limits=limits_of(runtime.settings, runtime.watch),
             policy=runtime.policy,
             stopping=process.is_stopping,
         )
@@ -111,26 +109,6 @@ def check_invariants(self: Any) -> dict[str, object]:
     """Look at what must always be true of the books, and say what is not."""
     runtime = _begin(self)
     return look_at_invariants(runtime.sessions, now=runtime.clock(), patience=runtime.patience).summary()
-
-
-def limits(settings: Settings) -> Limits:
-    """Give a pump run its limits from the settings."""
-    return Limits(
-        window=settings.window,
-        chunk=settings.claim_chunk,
-        budget=timedelta(seconds=settings.pump_seconds),
-        lease=settings.lease,
-        send_within=timedelta(seconds=settings.settle_seconds),
-        prefix=settings.merchant_uid_prefix,
-        caps=Caps(
-            amount=settings.max_amount,
-            run_charges=settings.max_run_charges,
-            run_sum=settings.max_run_sum,
-            day_charges=settings.max_day_charges,
-            day_sum=settings.max_day_sum,
-            subscription_charges_per_day=settings.max_subscription_charges_per_day,
-        ),
-    )
 
 
 def _begin(task: Any) -> Runtime:

@@ -12,6 +12,7 @@ from worker import tasks
 from worker.database import stops
 from worker.database.claims import claim
 from worker.lifecycle import SubscriptionStatus
+from worker.limits import limits_of
 from worker.sandbox.behaviours import Behaviour, Reply, Shape, decline, pay, troubled
 
 
@@ -123,7 +124,7 @@ def test_a_worker_that_died_after_the_claim_leaves_an_attempt_that_is_looked_up(
     # A claim commits the attempt; the process ends before anything is sent.
     tasks.open_charges()
     with world.runtime.sessions.begin() as session:
-        settings = tasks.limits(world.runtime.settings)
+        settings = limits_of(world.runtime.settings)
         (left,) = claim(session, now=world.now, limit=10, lease=settings.lease, prefix=settings.prefix)
     assert left.sends == 1
     world.tick()

@@ -9,6 +9,7 @@ from worker import process, tasks
 from worker.database.claims import claim
 from worker.gateway import Found, Gateway, LookUpFailed
 from worker.lifecycle import AttemptStatus
+from worker.limits import limits_of
 from worker.outcomes import NotCharged, NotChargedReason, Outcome, Paid
 from worker.portone.gateway import PortOneGateway
 from worker.recording import record
@@ -18,7 +19,7 @@ from worker.subscriptions import change_key
 
 
 def claim_one(world: World) -> OpenAttempt:
-    limits = tasks.limits(world.runtime.settings)
+    limits = limits_of(world.runtime.settings)
     with world.runtime.sessions.begin() as session:
         (attempt,) = claim(session, now=world.now, limit=1, lease=limits.lease, prefix=limits.prefix)
     return attempt

@@ -11,7 +11,8 @@ from sqlalchemy import text
 
 from tests.simulation.worker_process import WorkerProcess
 from worker import charging, evidence, reconciliation
-from worker.charging import Answered, Pump
+from worker.answers import Answered
+from worker.charging import Pump
 from worker.database import settlements
 from worker.database.claims import claim
 from worker.gateway import Found, LookUpFailed

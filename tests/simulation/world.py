@@ -17,8 +17,8 @@ from tests.fixtures.book import Book
 from tests.simulation.faults import AFTER_COMMIT, BEFORE_COMMIT, STANDSTILLS, Crash, Fault, Kind, Plan, Point
 from tests.simulation.idle_ticks import IdleTicks
 from tests.simulation.worker_process import WorkerProcess
-from worker import tasks
 from worker.database.session import session_factory
+from worker.limits import limits_of
 from worker.runtime import Runtime
 from worker.sandbox import key_rows
 from worker.sandbox.behaviours import Behaviour
@@ -53,7 +53,7 @@ class World:
         self.engine, self.settings = engine, SETTINGS
         self.sessions = session_factory(engine)
         runtime = Runtime(SETTINGS, self.now, engine, self.sessions)
-        self.policy, self.limits = runtime.policy, tasks.limits(SETTINGS)
+        self.policy, self.limits = runtime.policy, limits_of(SETTINGS)
         self.watch = runtime.watch if watched else None
         self.sweep_policy = replace(runtime.sweep_policy, every=SWEEP_EVERY, span=SWEEP_SPAN, pause=0.0)
         self.patience = runtime.patience

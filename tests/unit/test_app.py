@@ -10,9 +10,8 @@ from kombu.exceptions import ContentDisallowed
 from kombu.serialization import loads, prepare_accept_content
 
 from schedules.beat import BEAT
-from worker import tasks
 from worker.app import QUEUE, app, configuration, task_time_limit, visibility_timeout
-from worker.charging import Limits
+from worker.limits import Limits, limits_of
 from worker.settings import Settings
 
 
@@ -76,7 +75,7 @@ EXTREMES = [
 @pytest.mark.parametrize("variables", EXTREMES, ids=str)
 def test_no_time_limit_cuts_a_pump_in_half(variables: dict[str, str]):
     settings = Settings.from_env(variables)
-    limits: Limits = tasks.limits(settings)
+    limits: Limits = limits_of(settings)
     longest = limits.budget + limits.send_within + settings.call_deadline + limits.send_within
     assert task_time_limit(settings) >= longest
     assert timedelta(seconds=visibility_timeout(settings)) > task_time_limit(settings)
