@@ -11,17 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fixtures.attempts import CUSTOMER_UID, MERCHANT_UID, payment, request
-from worker.portone.payloads import (
-    KEPT_FIELDS,
-    LONGEST_TEXT,
-    Unreadable,
-    again_body,
-    kept,
-    read_envelope,
-    read_page,
-    read_payment,
-    redacted,
-)
+from worker.portone.payloads import Unreadable, again_body, read_envelope, read_page, read_payment
+from worker.portone.redaction import KEPT_FIELDS, LONGEST_TEXT, kept, redacted
 
 PERSONAL = ["Hong Gildong", "gildong@example.com", "010-1234-5678", "95404900****1569", "30001234", CUSTOMER_UID]
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 from worker.declines import Duplicate, NeedsLookUp, Verdict, classify
 from worker.gateway import ChargeRequest, PaymentRecord
 from worker.outcomes import Answer, Declined, DeclineKind, Outcome, Paid, Unknown, UnknownReason
-from worker.portone.payloads import Envelope, Unreadable, read_payment, redacted
+from worker.portone.payloads import Envelope, Unreadable, read_payment
+from worker.portone.redaction import redacted
 
 ANSWERING_STATUSES = frozenset({200, 400, 404})
 """HTTP 200 (documented), 400 (seen in client code) and 404 (documented for an unknown key). No other is believed, not
