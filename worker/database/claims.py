@@ -5,19 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import structlog
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from schedules.dunning import parse_dunning
 from worker.caps import Guard, hold_to_run
+from worker.database.attempt_rows import OF_ITS_CHARGE, new_attempt
 from worker.database.caps import hold_to_day
 from worker.database.lineage import Watch, goes_on
 from worker.database.rows import as_rows
-from worker.gateway import ChargeRequest
-from worker.lifecycle import AttemptStatus, Via
+from worker.lifecycle import AttemptStatus
 from worker.merchant_uid import MAX_NUMBER, derive
 from worker.settlement import OpenAttempt
 
@@ -30,18 +28,9 @@ EVERYTHING = "all"
 
 _STOPPED = text("SELECT scope FROM stops")
 
-# Columns that every open attempt needs, whether it is being claimed or looked up.
-ATTEMPT_COLUMNS = """
-    c.id AS charge_id, c.subscription_id, c.period_start, c.amount, c.tax_free, c.vat_amount, c.currency,
-    c.order_name, c.declines, c.first_declined_at, c.deferrals,
-    s.code AS subscription_code,
-    k.id AS billing_key_id, k.customer_uid, k.pg, k.channel_key,
-    p.time_zone, p.charge_hour, p.dunning
-"""
-
 # One subscription has one charge in flight, the oldest first: wallets refuse two at once (seen in Kakao's forum).
 _DUE = text(f"""
-    SELECT {ATTEMPT_COLUMNS}, last.number AS last_number, last.status AS last_status,
+    SELECT {OF_ITS_CHARGE}, last.number AS last_number, last.status AS last_status,
            last.merchant_uid AS last_merchant_uid, last.window_until AS last_window_until
     FROM charges c
     JOIN subscriptions s ON s.id = c.subscription_id
@@ -171,58 +160,8 @@ def _prepared(row: Row[Any], prefix: str, now: datetime) -> OpenAttempt:
     merchant_uid, window_until = None, None
     if row.last_status == AttemptStatus.NOT_CHARGED:
         number, merchant_uid, window_until = row.last_number, row.last_merchant_uid, row.last_window_until
-    key = {
-        "number": number,
-        "merchant_uid": merchant_uid or derive(prefix, row.subscription_code, row.period_start, number),
-    }
-    attempt = open_attempt(row, 0, key, sends=0, lookups=0, started_at=now)
-    return replace(attempt, window_until=window_until)
-
-
-def open_attempt(
-    row: Row[Any],
-    attempt_id: int,
-    key: dict[str, Any],
-    *,
-    sends: int,
-    lookups: int,
-    started_at: datetime,
-    refusal: str | None = None,
-) -> OpenAttempt:
-    """Put together what deciding about an attempt takes, from the columns of ATTEMPT_COLUMNS."""
-    return OpenAttempt(
-        attempt_id=attempt_id,
-        charge_id=row.charge_id,
-        subscription_id=row.subscription_id,
-        billing_key_id=row.billing_key_id,
-        number=key["number"],
-        sends=sends,
-        lookups=lookups,
-        started_at=started_at,
-        refusal=refusal,
-        declines=row.declines,
-        first_declined_at=row.first_declined_at,
-        deferrals=row.deferrals,
-        dunning=parse_dunning(row.dunning),
-        time_zone=ZoneInfo(row.time_zone),
-        charge_hour=row.charge_hour,
-        request=ChargeRequest(
-            customer_uid=row.customer_uid,
-            merchant_uid=key["merchant_uid"],
-            amount=row.amount,
-            tax_free=row.tax_free,
-            vat_amount=row.vat_amount,
-            currency=row.currency,
-            name=row.order_name,
-            pg=row.pg,
-            channel_key=row.channel_key,
-        ),
-    )
-
-
-def with_window(attempt: OpenAttempt, row: Row[Any]) -> OpenAttempt:
-    """Add what an attempt's row says about its payment window."""
-    return replace(attempt, via=Via(row.via), window_until=row.window_until, resume_at=row.resume_at)
+    merchant_uid = merchant_uid or derive(prefix, row.subscription_code, row.period_start, number)
+    return replace(new_attempt(row, number=number, merchant_uid=merchant_uid, now=now), window_until=window_until)
 
 
 def _attempt_row(attempt: OpenAttempt) -> dict[str, Any]:

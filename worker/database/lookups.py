@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from worker.database.claims import ATTEMPT_COLUMNS, open_attempt, with_window
+from worker.database.attempt_rows import KNOWN_ATTEMPT, OF_AN_ATTEMPT, known_attempt
 from worker.outcomes import UnknownReason
 from worker.settlement import OpenAttempt
 
@@ -34,13 +34,9 @@ _TAKE = text(f"""
         RETURNING id, charge_id, billing_key_id, number, merchant_uid, sends, lookups, started_at, refusal, via,
                   window_until, resume_at
     )
-    SELECT {ATTEMPT_COLUMNS}, a.id AS attempt_id, a.number, a.merchant_uid, a.sends, a.lookups, a.started_at,
-           a.refusal, a.via, a.window_until, a.resume_at
+    SELECT {KNOWN_ATTEMPT}
     FROM taken a
-    JOIN charges c ON c.id = a.charge_id
-    JOIN subscriptions s ON s.id = c.subscription_id
-    JOIN billing_keys k ON k.id = a.billing_key_id
-    JOIN plans p ON p.id = s.plan_id
+    {OF_AN_ATTEMPT}
     ORDER BY a.id
 """)  # noqa: S608 - constants only
 
@@ -67,11 +63,8 @@ def take(session: Session, *, now: datetime, limit: int, hold: timedelta) -> lis
     """Take the attempts whose look-up is due. Should we die meanwhile, they are due again after `hold`."""
     taken = []
     for row in session.execute(_TAKE, {"now": now, "limit": limit, "taken_until": now + hold}):
-        key = {"number": row.number, "merchant_uid": row.merchant_uid}
-        counts = {"sends": row.sends, "lookups": row.lookups}
         try:
-            attempt = open_attempt(row, row.attempt_id, key, **counts, started_at=row.started_at, refusal=row.refusal)
-            taken.append(with_window(attempt, row))
+            taken.append(known_attempt(row))
         except (ValueError, LookupError, OSError) as error:
             # It stays unknown, in sight, and must not keep the others from being looked up.
             log.error("attempt cannot be looked up", attempt_id=row.attempt_id, reason=str(error))  # noqa: TRY400

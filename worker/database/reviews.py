@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from schedules.periods import BillingPeriod
 from worker.database.adoptions import Adoption
-from worker.database.claims import ATTEMPT_COLUMNS, open_attempt, with_window
+from worker.database.attempt_rows import KNOWN_ATTEMPT, OF_AN_ATTEMPT, known_attempt
 from worker.database.settlements import settle_subscriptions
 from worker.differences import DifferenceKind
 from worker.gateway import PaymentRecord
@@ -66,13 +66,9 @@ _CHARGE_OF_PERIOD = text("""
 """)
 
 _UNKNOWN_ATTEMPT = text(f"""
-    SELECT {ATTEMPT_COLUMNS}, a.id AS attempt_id, a.number, a.merchant_uid, a.sends, a.lookups, a.started_at,
-           a.refusal, a.via, a.window_until, a.resume_at
+    SELECT {KNOWN_ATTEMPT}
     FROM attempts a
-    JOIN charges c ON c.id = a.charge_id
-    JOIN subscriptions s ON s.id = c.subscription_id
-    JOIN billing_keys k ON k.id = a.billing_key_id
-    JOIN plans p ON p.id = s.plan_id
+    {OF_AN_ATTEMPT}
     WHERE a.id = :id AND a.status = 'unknown'
 """)  # noqa: S608 - constants only
 
@@ -139,12 +135,7 @@ def known(session: Session, difference_id: int) -> Mapping[str, Any] | None:
 def unknown_attempt(session: Session, attempt_id: int) -> OpenAttempt | None:
     """Give an attempt whose outcome is unknown; None when it is settled. Raises ValueError for an unreadable plan."""
     row = session.execute(_UNKNOWN_ATTEMPT, {"id": attempt_id}).one_or_none()
-    if row is None:
-        return None
-    key = {"number": row.number, "merchant_uid": row.merchant_uid}
-    counts = {"sends": row.sends, "lookups": row.lookups}
-    attempt = open_attempt(row, row.attempt_id, key, **counts, started_at=row.started_at, refusal=row.refusal)
-    return with_window(attempt, row)
+    return None if row is None else known_attempt(row)
 
 
 def of_charge(session: Session, charge_id: int) -> Sequence[Row[Any]]:

@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from worker.database.claims import ATTEMPT_COLUMNS, CLAIM_LOCK, EVERYTHING, open_attempt, with_window
+from worker.database.attempt_rows import KNOWN_ATTEMPT, OF_AN_ATTEMPT, known_attempt
+from worker.database.claims import CLAIM_LOCK, EVERYTHING
 from worker.lifecycle import AttemptStatus
 from worker.settlement import OpenAttempt
 
@@ -51,13 +52,9 @@ _BEGIN = text("""
 """)
 
 _ATTEMPT = text(f"""
-    SELECT {ATTEMPT_COLUMNS}, a.id AS attempt_id, a.number, a.merchant_uid, a.sends, a.lookups, a.started_at,
-           a.refusal, a.via, a.window_until, a.resume_at, a.status AS attempt_status
+    SELECT {KNOWN_ATTEMPT}, a.status AS attempt_status
     FROM attempts a
-    JOIN charges c ON c.id = a.charge_id
-    JOIN subscriptions s ON s.id = c.subscription_id
-    JOIN billing_keys k ON k.id = a.billing_key_id
-    JOIN plans p ON p.id = s.plan_id
+    {OF_AN_ATTEMPT}
     WHERE a.merchant_uid = :merchant_uid
 """)  # noqa: S608 - constants only
 
@@ -110,12 +107,7 @@ def begin(
 def attempt_of(session: Session, merchant_uid: str) -> tuple[OpenAttempt, AttemptStatus] | None:
     """Give an attempt by its merchant_uid, whatever its status is, and that status."""
     row = session.execute(_ATTEMPT, {"merchant_uid": merchant_uid}).one_or_none()
-    if row is None:
-        return None
-    key = {"number": row.number, "merchant_uid": row.merchant_uid}
-    counts = {"sends": row.sends, "lookups": row.lookups}
-    attempt = open_attempt(row, row.attempt_id, key, **counts, started_at=row.started_at, refusal=row.refusal)
-    return with_window(attempt, row), AttemptStatus(row.attempt_status)
+    return None if row is None else (known_attempt(row), AttemptStatus(row.attempt_status))
 
 
 def is_stopped(session: Session, pg: str) -> bool:
