@@ -77,8 +77,9 @@ BEGIN
             ('sweeps', 'SELECT, INSERT, UPDATE'),
             ('differences', 'SELECT, INSERT, UPDATE'),
             ('checkouts', 'SELECT, INSERT, UPDATE'),
-            ('webhooks', 'SELECT, INSERT, UPDATE'),
+            ('window_orders', 'SELECT, INSERT, UPDATE'),
             -- what comes and goes
+            ('webhooks', 'SELECT, INSERT, UPDATE, DELETE'),
             ('stops', 'SELECT, INSERT, DELETE'),
             ('day_totals', 'SELECT, INSERT, UPDATE, DELETE'),
             ('violations', 'SELECT, INSERT, UPDATE, DELETE')

@@ -12,6 +12,7 @@ from worker import payment_window
 from worker.channels import channel
 from worker.checkout_links import checkout_row, pgs_of
 from worker.database import checkouts, windows
+from worker.database import window_orders as orders
 from worker.database.lineage import goes_on, watch_of
 from worker.database.session import Sessions
 from worker.lifecycle import CheckoutPurpose, CheckoutStatus
@@ -62,14 +63,19 @@ def agree(
             links=links,
         )
         parameters = payment_window.build(request)  # raises Refused, and everything above is rolled back
+        orders.opened(
+            session,
+            row.id,
+            merchant_uid=order.merchant_uid,
+            pg=pg,
+            charge_id=prepared.charge_id,
+            billing_key_id=prepared.key_id,
+            amount=order.amount,
+            now=now,
+        )
         values = {
             "reason": f"agreed to wording {wording}; a payment window may open",
             "wording": wording,
-            "pg": pg,
-            "billing_key_id": prepared.key_id,
-            "charge_id": prepared.charge_id,
-            "merchant_uid": order.merchant_uid,
-            "amount": order.amount,
             "window_until": now + WINDOW_LIFE,
             "next_look_at": now + checkouts.FIRST_LOOK,
         }

@@ -27,6 +27,9 @@ from worker.registration import anchor_of, starts_now
 from worker.settings import Settings
 from worker.subscription_code import new_code, read_code
 
+PAYABLE = frozenset({ChargeStatus.PAST_DUE, ChargeStatus.UNCOLLECTIBLE})
+"""The charges that are paid by hand. One that was given up stays so until it is paid, for nothing else touches it."""
+
 CHARGE = text("""
     SELECT c.id, c.status, c.amount, c.tax_free, c.vat_amount, c.currency, c.order_name, c.period_start, c.period_end,
            s.code AS subscription_code
@@ -100,8 +103,12 @@ def _to_pay(session: Session, charge_id: int, purpose: CheckoutPurpose | None) -
         raise Refused(f"There is no charge {charge_id}. `again charge list` shows those there are.")
     row = session.execute(CHARGE, {"id": charge_id}).one()
     by_hand = charge.status == ChargeStatus.CHARGING and charge.last_via == Via.WINDOW
-    if charge.status != ChargeStatus.PAST_DUE and not by_hand:
-        raise Refused(f"Charge {charge_id} is {charge.status}; only one that is past due is paid by hand.")
+    if charge.status not in PAYABLE and not by_hand:
+        raise Refused(
+            f"Charge {charge_id} is {charge.status}; only one that is past due, or was given up, is paid by hand."
+        )
+    if charge.in_question:
+        raise Refused(f"PortOne shows money for charge {charge_id} that is in question; see `again review list` first.")
     subscription = session.execute(SUBSCRIPTION, {"code": row.subscription_code}).one()
     return {
         "purpose": CheckoutPurpose.PAY,

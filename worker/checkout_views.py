@@ -61,7 +61,7 @@ def view(sessions: Sessions, settings: Settings, code: str, *, now: datetime) ->
         row = checkout_row(session, code)
         about = session.execute(SUBSCRIPTION, {"code": row.subscription_code}).one()
         plan = plan_of(plan_row(session, about.plan_code))
-        charge = None if row.charge_id is None else session.execute(CHARGE, {"id": row.charge_id}).one()
+        charge = None if row.paid_charge_id is None else session.execute(CHARGE, {"id": row.paid_charge_id}).one()
     purpose = CheckoutPurpose(row.purpose)
     terms = charge if purpose is CheckoutPurpose.PAY and charge is not None else plan
     times = _times(purpose, about, plan, charge, now)

@@ -20,6 +20,7 @@ from worker.outcomes import (
     Unknown,
     UnknownReason,
 )
+from worker.registration import paid_otherwise
 from worker.settlement import OpenAttempt
 
 
@@ -111,9 +112,17 @@ def _paid(attempt: OpenAttempt, paid: list[PaymentRecord]) -> Outcome:
     if len(paid) > 1 or not ours:
         # Two payments of one merchant_uid, or one of another amount: money moved, and not as we asked.
         return Unknown(UnknownReason.OTHER_PAYMENT, answer_of(paid[0]), needs_human=True)
+    if attempt.via is Via.WINDOW and _paid_otherwise(attempt, ours[0]):
+        return Unknown(UnknownReason.OTHER_PAYMENT, answer_of(ours[0]), needs_human=True)
     if ours[0].paid_at is None:
         return Unknown(UnknownReason.STATUS_NOT_KNOWN, answer_of(ours[0]), needs_human=True)
     return Paid(ours[0].paid_at, answer_of(ours[0]))
+
+
+def _paid_otherwise(attempt: OpenAttempt, record: PaymentRecord) -> bool:
+    """Say whether a window's payment came through another PG, or with another key, than its windows were opened for."""
+    key = attempt.request.customer_uid if attempt.registers else None
+    return paid_otherwise(record, opened_pgs=attempt.opened_pgs, customer_uid=key) is not None
 
 
 def _failed(attempt: OpenAttempt, records: tuple[PaymentRecord, ...], *, quiet: bool) -> Outcome:

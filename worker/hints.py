@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
@@ -10,7 +11,7 @@ import structlog
 from worker.clock import Clock
 from worker.comparing import MONEY_MOVED, compare_page
 from worker.completing import complete
-from worker.database import checkouts, webhooks
+from worker.database import webhooks, window_orders
 from worker.database.session import Sessions
 from worker.gateway import Gateway, LookUpFailed, PaymentRecord
 from worker.merchant_uid import parse
@@ -23,6 +24,15 @@ HOLD = timedelta(minutes=2)
 LONGEST = {"imp_uid": 100, "merchant_uid": 100, "status": 20, "cancellation_id": 100}
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A stored webhook: what it names, and what it says of that."""
+
+    id: int
+    imp_uid: str
+    status: str
 
 
 async def hint(
@@ -39,7 +49,7 @@ async def hint(
 ) -> None:
     """Store a webhook and look its payment up. Raises Refused for one that can be about no payment.
 
-    The same hint again is counted, and looked up only if that has not been possible so far.
+    The same hint again is counted, and looked up only if PortOne has not borne it out so far.
     """
     said = {
         "imp_uid": imp_uid,
@@ -54,28 +64,34 @@ async def hint(
         raise Refused("A webhook names imp_uid and merchant_uid.")
     webhook_id = await asyncio.to_thread(_store, sessions, said, clock())
     if webhook_id is not None:
-        await look_up(sessions, gateway, webhook_id, imp_uid, clock=clock, policy=policy, prefix=prefix)
+        heard = Heard(webhook_id, imp_uid, status)
+        await look_up(sessions, gateway, heard, clock=clock, policy=policy, prefix=prefix)
 
 
 async def look_up(
     sessions: Sessions,
     gateway: Gateway,
-    webhook_id: int,
-    imp_uid: str,
+    heard: Heard,
     *,
     clock: Clock,
     policy: Policy,
     prefix: str,
 ) -> bool:
     """Look a stored webhook's payment up, and do what that asks for; False when PortOne does not answer."""
-    named = await gateway.payment(imp_uid)
+    named = await gateway.payment(heard.imp_uid)
     if isinstance(named, LookUpFailed):
         return False
-    outcome = None
+    outcome = "PortOne shows no such payment"
     for record in named.records:
         outcome = await _heed(sessions, gateway, record, clock=clock, policy=policy, prefix=prefix)
-    await asyncio.to_thread(_looked_up, sessions, webhook_id, outcome)
+    confirmed = any(_bears_out(record, heard.status) for record in named.records)
+    await asyncio.to_thread(_looked_up, sessions, heard.id, outcome, confirmed, clock())
     return True
+
+
+def _bears_out(record: PaymentRecord, status: str) -> bool:
+    """Say whether PortOne shows what the webhook says. After a partial cancellation a payment is still `paid`."""
+    return record.status == status or (status == "cancelled" and record.cancel_amount > 0)
 
 
 async def _heed(
@@ -107,12 +123,9 @@ def _store(sessions: Sessions, said: dict[str, str], now: datetime) -> int | Non
 
 def _codes(sessions: Sessions, merchant_uid: str) -> list[str]:
     with sessions() as session:
-        return list(checkouts.codes_of(session, merchant_uid))
+        return list(window_orders.codes_of(session, merchant_uid))
 
 
-def _looked_up(sessions: Sessions, webhook_id: int, outcome: str | None) -> None:
+def _looked_up(sessions: Sessions, webhook_id: int, outcome: str, confirmed: bool, now: datetime) -> None:
     with sessions.begin() as session:
-        if outcome is None:
-            webhooks.not_shown(session, webhook_id)
-        else:
-            webhooks.looked_up(session, webhook_id, outcome)
+        webhooks.looked_up(session, webhook_id, outcome=outcome, confirmed=confirmed, now=now)

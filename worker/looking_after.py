@@ -1,26 +1,30 @@
-"""Nobody's closed tab is forgotten: opened checkouts, unheeded webhooks and replaced keys are all seen to."""
+"""Nobody's closed tab is forgotten: opened checkouts, unheeded webhooks and unneeded keys are all seen to."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from sqlalchemy import Row
 
 from worker import hints
+from worker.carrying_out import Progress
 from worker.clock import Clock
-from worker.completing import Progress, complete
+from worker.completing import complete
 from worker.database import checkouts, forgetting, webhooks
+from worker.database.lineage import Watch, goes_on
 from worker.database.session import Sessions
 from worker.gateway import Gateway, LookUpFailed
+from worker.hints import Heard
 from worker.refusals import Refused
 from worker.settlement import Policy
 
 CHUNK = 50
+PRUNED = 1000  # of webhooks that nobody needs any more, with each run
 DELETION_PAUSE = timedelta(minutes=15)
 """So long after a deletion that PortOne did not carry out it is asked for again; without end."""
 
@@ -41,22 +45,31 @@ class LookedAfter:
 
 
 async def look_after(
-    sessions: Sessions, gateway: Gateway, *, clock: Clock, policy: Policy, prefix: str, stopping: Callable[[], bool]
+    sessions: Sessions,
+    gateway: Gateway,
+    *,
+    clock: Clock,
+    policy: Policy,
+    prefix: str,
+    stopping: Callable[[], bool],
+    watch: Watch | None = None,
 ) -> LookedAfter:
-    """See to a chunk of each, all at once; what is left over comes with the next run."""
+    """See to a chunk of each, all at once; what is left over comes with the next run.
+
+    No key is deleted while `watch` finds that the books may have forgotten who needs it.
+    """
     if stopping():
         return LookedAfter(0, 0, 0, 0)
     taken = await asyncio.to_thread(_take, sessions, clock)
     done = await _each(_look(sessions, gateway, row, clock=clock, policy=policy) for row in taken)
     heard = await asyncio.to_thread(_webhooks, sessions, clock)
     looked_up = await _each(
-        hints.look_up(sessions, gateway, row.id, row.imp_uid, clock=clock, policy=policy, prefix=prefix)
-        for row in heard
+        hints.look_up(sessions, gateway, each, clock=clock, policy=policy, prefix=prefix) for each in heard
     )
-    replaced = await asyncio.to_thread(_replaced, sessions, clock)
-    deleted = await _each(_forget(sessions, gateway, row, clock=clock) for row in replaced)
+    unneeded = await asyncio.to_thread(_unneeded, sessions, clock, watch)
+    deleted = await _each(_forget(sessions, gateway, row) for row in unneeded)
     cared = LookedAfter(len(taken), done, looked_up, deleted)
-    if taken or heard or replaced:
+    if taken or heard or unneeded:
         log.info("checkouts looked after", **cared.summary())
     return cared
 
@@ -80,44 +93,50 @@ async def _look(sessions: Sessions, gateway: Gateway, row: Row[Any], *, clock: C
     else:
         if completion.progress is Progress.DONE:
             return True
+        if not completion.answered:
+            return False
         reason = completion.said or "its window was left"
     if asked_at >= row.window_until:
         log.info("checkout expired", checkout=row.id, reason=reason)
-        await asyncio.to_thread(_expire, sessions, row, reason, clock)
+        await asyncio.to_thread(_expire, sessions, row, reason, asked_at)
     return False
 
 
-async def _forget(sessions: Sessions, gateway: Gateway, row: Row[Any], *, clock: Clock) -> bool:
-    """Delete at PortOne a key that was replaced."""
-    answer = await gateway.delete_key(row.customer_uid, reason="replaced by another billing key")
+async def _forget(sessions: Sessions, gateway: Gateway, row: Row[Any]) -> bool:
+    """Delete at PortOne a key that nobody needs."""
+    answer = await gateway.delete_key(row.customer_uid, reason="not needed any more")
     if isinstance(answer, LookUpFailed):
-        log.warning("a replaced key is not deleted at PortOne yet", key_id=row.key_id, said=answer.answer.message)
+        log.warning("a billing key is not deleted at PortOne yet", key_id=row.key_id, said=answer.answer.message)
         return False
-    await asyncio.to_thread(_forgotten, sessions, row.key_id, clock)
+    await asyncio.to_thread(_forgotten, sessions, row.key_id)
     return True
 
 
 def _take(sessions: Sessions, clock: Clock) -> list[Row[Any]]:
     with sessions.begin() as session:
         checkouts.expire_unused(session, now=clock(), limit=CHUNK)
+        checkouts.revive(session, now=clock(), limit=CHUNK)
         return list(checkouts.take(session, now=clock(), limit=CHUNK))
 
 
-def _expire(sessions: Sessions, row: Row[Any], reason: str, clock: Clock) -> None:
+def _expire(sessions: Sessions, row: Row[Any], reason: str, asked_at: datetime) -> None:
     with sessions.begin() as session:
-        checkouts.expire_left(session, row, reason=reason, now=clock())
+        checkouts.expire_left(session, row, reason=reason, now=asked_at)
 
 
-def _webhooks(sessions: Sessions, clock: Clock) -> list[Row[Any]]:
+def _webhooks(sessions: Sessions, clock: Clock) -> list[Heard]:
     with sessions.begin() as session:
-        return list(webhooks.take(session, now=clock(), limit=CHUNK))
+        webhooks.prune(session, now=clock(), limit=PRUNED)
+        return [Heard(row.id, row.imp_uid, row.status) for row in webhooks.take(session, now=clock(), limit=CHUNK)]
 
 
-def _replaced(sessions: Sessions, clock: Clock) -> list[Row[Any]]:
+def _unneeded(sessions: Sessions, clock: Clock, watch: Watch | None) -> list[Row[Any]]:
     with sessions.begin() as session:
+        if watch is not None and not goes_on(session, watch, now=clock()):
+            return []
         return list(forgetting.take(session, now=clock(), pause=DELETION_PAUSE, limit=CHUNK))
 
 
-def _forgotten(sessions: Sessions, key_id: int, clock: Clock) -> None:
+def _forgotten(sessions: Sessions, key_id: int) -> None:
     with sessions.begin() as session:
-        forgetting.forgotten(session, key_id, now=clock())
+        forgetting.forgotten(session, key_id)

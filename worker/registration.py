@@ -20,6 +20,9 @@ Kakao Pay's is said to end after 15 minutes (assumed). What is paid later all th
 `worker.checkouts`.
 """
 
+KEY_KEPT = timedelta(days=7)
+"""So long after its last window a key that was not put to work is kept: a sweep may still find its payment."""
+
 KEY_ONLY_DIGITS = 14
 
 
@@ -49,9 +52,10 @@ class Proved:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Nothing is known yet: the window is open or was left, or PortOne did not answer."""
+    """Nothing is known yet: the window is open or was left, or PortOne has not even `answered`."""
 
     reason: str
+    answered: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ Verdict = Proved | Waiting | Failed | Wrong
 def judge_payment(expected: Expected, finding: Found | LookUpFailed) -> Verdict:
     """Judge by everything PortOne has under the window's merchant_uid. A paid record is never hidden by another."""
     if isinstance(finding, LookUpFailed):
-        return Waiting("PortOne does not answer just now.")
+        return Waiting("PortOne does not answer just now.", answered=False)
     paid = [record for record in finding.records if record.status == "paid"]
     if len(paid) > 1 and expected.charged:
         return Wrong("PortOne shows more than one payment for this order; a person has to look at it.", paid[0])
@@ -98,23 +102,31 @@ def mismatch(expected: Expected, record: PaymentRecord) -> str | None:
     """Say how a payment differs from what was asked for; None when it does not."""
     if record.merchant_uid != expected.merchant_uid:
         return "The payment belongs to another order."
+    # A key alone costs nothing; of one PG's the record has the amount that its window showed (documented).
     amounts = {expected.charged} if expected.charged else {0, expected.shown}
     if record.amount not in amounts or record.currency != expected.currency:
         asked = f"{expected.charged:,} {expected.currency}"
         return f"The payment is over {record.amount:,} {record.currency}, and {asked} was asked for."
-    if expected.customer_uid is not None and record.customer_uid not in {None, expected.customer_uid}:
+    return paid_otherwise(record, opened_pgs=expected.opened_pgs, customer_uid=expected.customer_uid)
+
+
+def paid_otherwise(record: PaymentRecord, *, opened_pgs: frozenset[str], customer_uid: str | None) -> str | None:
+    """Say that a payment came through another PG than windows were opened for, or with another key; None: it did not.
+
+    A `customer_uid` is that of the key which its window registers.
+    """
+    if customer_uid is not None and record.customer_uid not in {None, customer_uid}:
         return "The payment was made with another billing key."
     provider = record.raw.get("pg_provider")
-    if provider is not None and provider not in expected.opened_pgs:
-        asked = " or ".join(sorted(expected.opened_pgs))
-        return f"The payment was made through {provider!r:.20}, and {asked} was asked for."
+    if provider is not None and opened_pgs and provider not in opened_pgs:
+        return f"The payment was made through {provider!r:.20}, and {' or '.join(sorted(opened_pgs))} was asked for."
     return None
 
 
 def judge_key(expected: Expected, answer: StoredKey | NoSuchKey | LookUpFailed) -> Verdict:
     """Judge by what PortOne has stored under the customer_uid, which was drawn for this window alone."""
     if isinstance(answer, LookUpFailed):
-        return Waiting("PortOne does not answer just now.")
+        return Waiting("PortOne does not answer just now.", answered=False)
     if isinstance(answer, NoSuchKey):
         return Waiting("PortOne shows no billing key yet.")
     if answer.pg != expected.pg:

@@ -48,6 +48,8 @@ class OpenAttempt:
     via: Via = Via.AGAIN
     window_until: datetime | None = None  # so long a payment window of its merchant_uid may still be paid
     resume_at: datetime | None = None  # when the charge was to be tried before the window opened; None: not by itself
+    opened_pgs: frozenset[str] = frozenset()  # through which its windows were opened
+    registers: bool = False  # its windows register the billing key, besides
     declines: int
     first_declined_at: datetime | None
     deferrals: int

@@ -25,25 +25,31 @@ class Taken:
     forget_key_id: int | None = None
 
 
-def take_over(session: Session, row: Row[Any], *, label: str, now: datetime) -> Taken:
+def take_over(session: Session, row: Row[Any], key_id: int | None, *, label: str, now: datetime) -> Taken:
     """Let a locked, proved checkout's key do its work. Done twice, or after another key has come, it is done once."""
-    if row.billing_key_id is None:
+    if key_id is None:
         return Taken("the charge was paid by hand")
-    beginnings.activate(session, row.billing_key_id, label=label if is_label(label) else "", now=now)
+    return _put_to_work(session, row, key_id, label, now)
+
+
+def _put_to_work(session: Session, row: Row[Any], key_id: int, label: str, now: datetime) -> Taken:
+    if beginnings.key(session, key_id).status == BillingKeyStatus.DELETED:
+        return Taken("the key was registered too late, when it was given up: make a new link", key_id)
+    beginnings.activate(session, key_id, label=label if is_label(label) else "", now=now)
     subscriptions.lock_open_charges(session, row.subscription_code)
     subscription = subscriptions.locked(session, row.subscription_code)
     assert subscription is not None, "subscriptions are never deleted"
     if subscription.status in {SubscriptionStatus.CANCELED, SubscriptionStatus.ENDED}:
-        return Taken("its subscription is over, so the key is not needed", row.billing_key_id)
-    if subscription.billing_key_id == row.billing_key_id:
+        return Taken("its subscription is over, so the key is not needed", key_id)
+    if subscription.billing_key_id == key_id:
         return Taken("the key is the subscription's already")
     if subscription.status == SubscriptionStatus.PENDING:
         plan = plan_of(plan_row(session, subscription.plan_code))
-        begin(session, subscription, plan, row.billing_key_id, reason="its first billing key was registered", now=now)
+        begin(session, subscription, plan, key_id, reason="its first billing key was registered", now=now)
         return Taken("the subscription has its first billing key")
     if row.purpose == CheckoutPurpose.REGISTER and _can_charge(session, subscription.billing_key_id):
-        return Taken("the subscription has its first billing key already", row.billing_key_id)
-    return _replace(session, subscription, row.billing_key_id, now)
+        return Taken("the subscription has its first billing key already", key_id)
+    return _replace(session, subscription, key_id, now)
 
 
 def _can_charge(session: Session, key_id: int | None) -> bool:

@@ -79,6 +79,7 @@ def reconcile(self: Any) -> dict[str, object]:
             policy=runtime.policy,
             prefix=runtime.settings.merchant_uid_prefix,
             stopping=process.is_stopping,
+            watch=runtime.watch,
         )
         return {**reconciled.summary(), "checkouts": cared.summary()}
 

@@ -14,15 +14,20 @@ from worker import pg_profiles
 from worker.beginning import first_charge
 from worker.catalog import plan_row
 from worker.channels import channel
+from worker.checkout_links import PAYABLE
 from worker.database import beginnings, subscriptions, windows
+from worker.database import window_orders as orders
 from worker.database.plans import plan_of
+from worker.enrolment import amount_objection
 from worker.lifecycle import AttemptStatus, ChargeStatus, CheckoutPurpose, SubscriptionStatus, Via
 from worker.merchant_uid import MAX_NUMBER, derive
 from worker.pg_facts import KeyWindow, WindowUse
 from worker.refusals import Refused
-from worker.registration import WINDOW_LIFE, key_only_uid
+from worker.registration import KEY_KEPT, WINDOW_LIFE, key_only_uid
 from worker.settings import Settings
 from worker.window_request import Order
+
+IN_QUESTION = "This charge needs a person to look at it; please contact the shop."
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,7 @@ def prepare(session: Session, settings: Settings, row: Row[Any], pg: str, now: d
     windows.lock_attempts(session, row.subscription_id)
     match CheckoutPurpose(row.purpose):
         case CheckoutPurpose.PAY:
-            return _payment(session, settings, row, None, now)
+            return _payment(session, settings, row, pg, None, now)
         case CheckoutPurpose.REGISTER:
             return _registration(session, settings, row, pg, now)
         case CheckoutPurpose.REPLACE:
@@ -63,11 +68,16 @@ def _registration(session: Session, settings: Settings, row: Row[Any], pg: str, 
         return _key_alone(session, settings, row, pg, now)
     key = _key_of(session, settings, row, pg, WindowUse.REGISTRATION_WITH_PAYMENT, charge.last_key_id, now)
     beginnings.move_anchor(session, subscription.id, charge.period_start.astimezone(plan.time_zone).date())
-    return _payment(session, settings, row, (charge, key), now)
+    return _payment(session, settings, row, pg, (charge, key), now)
 
 
 def _payment(
-    session: Session, settings: Settings, row: Row[Any], registering: tuple[Row[Any], Row[Any]] | None, now: datetime
+    session: Session,
+    settings: Settings,
+    row: Row[Any],
+    pg: str,
+    registering: tuple[Row[Any], Row[Any]] | None,
+    now: datetime,
 ) -> Prepared:
     """Commit the attempt that the window may make: from here on nothing else pays the period beside it."""
     charge = registering[0] if registering else windows.locked_charge(session, row.charge_id)
@@ -86,13 +96,14 @@ def _payment(
         now=now,
     )
     if not begun:
-        raise Refused("This charge needs a person to look at it; please contact the shop.")
+        raise Refused(IN_QUESTION)
     order = Order(
         merchant_uid=merchant_uid,
         name=charge.order_name,
         amount=charge.amount,
         currency=charge.currency,
         tax_free=charge.tax_free or None,
+        vat_amount=charge.vat_amount if pg_profiles.PGS[pg].window.vat_amount else None,
         # Without it PAYCO would offer a virtual account, which is paid days later (documented).
         pay_method=None if registering else "card",
     )
@@ -106,10 +117,12 @@ def _payment(
 def _require_payable(charge: Row[Any], *, by_hand: bool) -> None:
     if charge.status == ChargeStatus.PAID:
         raise Refused("This is paid already.")
+    if charge.in_question:
+        raise Refused(IN_QUESTION)
     if charge.status == ChargeStatus.CHARGING:
         if charge.last_via != Via.WINDOW:
             raise Refused("This is being charged just now; please look again in a few minutes.")
-    elif charge.status != (ChargeStatus.PAST_DUE if by_hand else ChargeStatus.DUE):
+    elif charge.status not in (PAYABLE if by_hand else {ChargeStatus.DUE}):
         raise Refused(f"This is not owed any more ({charge.status}).")
 
 
@@ -126,10 +139,13 @@ def _number(settings: Settings, charge: Row[Any]) -> tuple[int, str]:
 
 def _key_alone(session: Session, settings: Settings, row: Row[Any], pg: str, now: datetime) -> Prepared:
     """Register a key and charge nothing, under an order that no period's payment can be taken for."""
-    key = _key_of(session, settings, row, pg, WindowUse.REGISTRATION, row.billing_key_id, now)
-    merchant_uid = row.merchant_uid if key.id == row.billing_key_id and row.charge_id is None else None
+    known_uid, known_key_id = _begun(session, row, pg)
+    key = _key_of(session, settings, row, pg, WindowUse.REGISTRATION, known_key_id, now)
+    merchant_uid = known_uid if key.id == known_key_id else None
     prefix, code = settings.merchant_uid_prefix, row.subscription_code
     plan = plan_of(plan_row(session, subscriptions.locked(session, code).plan_code))  # type: ignore[union-attr]  # locked before
+    if objection := amount_objection(plan, pg, max_amount=settings.max_amount):
+        raise Refused(f"{plan.amount:,} {plan.currency} cannot be charged this way: {objection}.")
     shows = pg_profiles.PGS[pg].window.keys is KeyWindow.SHOWS
     order = Order(
         merchant_uid=merchant_uid or key_only_uid(prefix, code, secrets.randbits(64)),
@@ -138,6 +154,13 @@ def _key_alone(session: Session, settings: Settings, row: Row[Any], pg: str, now
         currency=plan.currency,
     )
     return Prepared(WindowUse.REGISTRATION, order, key.customer_uid, key.id, None)
+
+
+def _begun(session: Session, row: Row[Any], pg: str) -> tuple[str | None, int | None]:
+    """Give the order and the key that a window of this link and PG registers already: back in it, they are the same."""
+    alone = (each for each in orders.of_checkout(session, row.id) if each.charge_id is None and each.pg == pg)
+    begun = next(alone, None)
+    return (None, None) if begun is None else (begun.merchant_uid, begun.billing_key_id)
 
 
 def _key_of(
@@ -150,16 +173,20 @@ def _key_of(
     now: datetime,
 ) -> Row[Any]:
     """Give the key that the window registers: the one that it was to register before, or a new one of this PG."""
+    forget_at = now + WINDOW_LIFE + KEY_KEPT
     if known_id is not None:
         known = beginnings.key(session, known_id)
         if known.pg == pg and beginnings.is_registering(known):
+            beginnings.keep_key(session, known.id, forget_at=forget_at)
             return known
         if use is WindowUse.REGISTRATION_WITH_PAYMENT and known.pg != pg:
             raise Refused(f"A payment through {known.pg} was begun for this; finish it there, or try again tomorrow.")
     contract = channel(entries(settings, use), pg, use, sandbox=not settings.live)
     # Whoever knows it can charge the key, so it is drawn; and it says whose it is, for whoever looks at PortOne's list.
     customer_uid = f"{settings.merchant_uid_prefix}{row.subscription_code}{secrets.token_hex(16)}"
-    added = beginnings.add_key(session, customer_uid=customer_uid, pg=pg, channel_key=contract.channel_key, now=now)
+    added = beginnings.add_key(
+        session, customer_uid=customer_uid, pg=pg, channel_key=contract.channel_key, forget_at=forget_at, now=now
+    )
     return beginnings.key(session, added)
 
 

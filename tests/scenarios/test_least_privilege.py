@@ -122,7 +122,6 @@ FORBIDDEN = [
     "DELETE FROM subscriptions",
     "DELETE FROM billing_keys",
     "DELETE FROM checkouts",
-    "DELETE FROM webhooks",
     "UPDATE plans SET amount = 1",
     "DELETE FROM plans",
     "UPDATE stops SET scope = 'none'",

@@ -25,8 +25,12 @@ OF_ITS_CHARGE = """
 
 KNOWN_ATTEMPT = f"""
     {OF_ITS_CHARGE}, a.id AS attempt_id, a.number, a.merchant_uid, a.sends, a.lookups, a.started_at, a.refusal,
-    a.via, a.window_until, a.resume_at
-"""
+    a.via, a.window_until, a.resume_at,
+    ARRAY(SELECT DISTINCT unnest(o.opened_pgs) FROM window_orders o WHERE o.merchant_uid = a.merchant_uid)
+        AS opened_pgs,
+    (SELECT bool_and(o.billing_key_id IS NOT NULL) FROM window_orders o WHERE o.merchant_uid = a.merchant_uid)
+        AS registers
+"""  # noqa: S608 - constants only
 """The columns of `known_attempt`, of attempts `a` joined by OF_AN_ATTEMPT."""
 
 OF_AN_ATTEMPT = """
@@ -80,4 +84,6 @@ def known_attempt(row: Row[Any]) -> OpenAttempt:
         via=Via(row.via),
         window_until=row.window_until,
         resume_at=row.resume_at,
+        opened_pgs=frozenset(row.opened_pgs),
+        registers=bool(row.registers),
     )

@@ -39,16 +39,19 @@ _CHARGE_NOW = text("""
 """)
 
 _ADD_KEY = text("""
-    INSERT INTO billing_keys (customer_uid, pg, channel_key, label, status, status_reason, status_at, created_at)
-    VALUES (:customer_uid, :pg, :channel_key, '', 'registering', 'a payment window may open', :now, :now)
+    INSERT INTO billing_keys (customer_uid, pg, channel_key, label, status, status_reason, status_at, created_at,
+                              forget_at)
+    VALUES (:customer_uid, :pg, :channel_key, '', 'registering', 'a payment window may open', :now, :now, :forget_at)
     RETURNING id
 """)
 
-_KEY = text("SELECT id, customer_uid, pg, status FROM billing_keys WHERE id = :id")
+_KEY = text("SELECT id, customer_uid, pg, status FROM billing_keys WHERE id = :id FOR NO KEY UPDATE")
+
+_KEEP = text("UPDATE billing_keys SET forget_at = :forget_at WHERE id = :id AND status = 'registering'")
 
 _ACTIVATE = text("""
     UPDATE billing_keys SET status = 'active', status_reason = 'registered in a payment window', status_at = :now,
-                            label = :label
+                            label = :label, forget_at = NULL
     WHERE id = :id AND status = 'registering'
 """)
 
@@ -77,13 +80,21 @@ def charge_now(session: Session, charge_id: int, *, now: datetime) -> None:
     session.execute(_CHARGE_NOW, {"id": charge_id, "now": now})
 
 
-def add_key(session: Session, *, customer_uid: str, pg: str, channel_key: str | None, now: datetime) -> int:
-    """Write down a key before a window can make it; returns its id."""
-    values = {"customer_uid": customer_uid, "pg": pg, "channel_key": channel_key, "now": now}
+def add_key(
+    session: Session, *, customer_uid: str, pg: str, channel_key: str | None, forget_at: datetime, now: datetime
+) -> int:
+    """Write down a key before a window can make it; returns its id. Not put to work by `forget_at`, it is deleted."""
+    values = {"customer_uid": customer_uid, "pg": pg, "channel_key": channel_key, "forget_at": forget_at, "now": now}
     return int(session.execute(_ADD_KEY, values).scalar_one())
 
 
+def keep_key(session: Session, key_id: int, *, forget_at: datetime) -> None:
+    """Let a key be registered for longer: another window of it opens."""
+    session.execute(_KEEP, {"id": key_id, "forget_at": forget_at})
+
+
 def key(session: Session, key_id: int) -> Row[Any]:
+    """Lock a key and give it."""
     return session.execute(_KEY, {"id": key_id}).one()
 
 

@@ -12,7 +12,7 @@ from worker.database.models import BillingKey, Charge, Subscription
 from worker.database.watch_models import Audit
 from worker.lifecycle import CheckoutPurpose, CheckoutStatus
 
-__all__ = ["Audit", "Checkout", "Webhook"]
+__all__ = ["Audit", "Checkout", "Webhook", "WindowOrder"]
 
 
 class Checkout(HasStatus, Base):
@@ -23,18 +23,13 @@ class Checkout(HasStatus, Base):
 
     __tablename__ = "checkouts"
     __table_args__ = (
-        CheckConstraint("agreed_at IS NULL OR (purpose = 'pay') = (billing_key_id IS NULL)", name="billing_key_id"),
+        CheckConstraint("(agreed_at IS NULL) = (window_until IS NULL)", name="agreed"),
         CheckConstraint("purpose <> 'pay' OR charge_id IS NOT NULL", name="charge_id"),
         CheckConstraint("NOT with_payment OR purpose = 'register'", name="with_payment"),
-        CheckConstraint("(agreed_at IS NULL) = (merchant_uid IS NULL)", name="agreed"),
         CheckConstraint("status NOT IN ('opened', 'done') OR agreed_at IS NOT NULL", name="opened"),
         CheckConstraint("(next_look_at IS NOT NULL) = (status = 'opened')", name="next_look_at"),
-        # What a webhook names. Two checkouts that pay the same charge have the same.
-        Index("checkouts_merchant_uid_idx", "merchant_uid"),
         Index("checkouts_look_idx", "next_look_at", postgresql_where=text("status = 'opened'")),
         Index("checkouts_created_idx", "expires_at", postgresql_where=text("status = 'created'")),
-        # The few replaced keys that wait to be deleted at PortOne.
-        Index("checkouts_forget_idx", "forget_at", postgresql_where=text("forget_at IS NOT NULL")),
         Index("checkouts_subscription_id_idx", "subscription_id"),
     )
 
@@ -43,35 +38,58 @@ class Checkout(HasStatus, Base):
     purpose: Mapped[CheckoutPurpose]
     status: Mapped[CheckoutStatus]
     subscription_id: Mapped[int] = mapped_column(ForeignKey(Subscription.id))
-    charge_id: Mapped[int | None] = mapped_column(ForeignKey(Charge.id))  # what its payment pays, if it has one
+    charge_id: Mapped[int | None] = mapped_column(ForeignKey(Charge.id))  # the overdue one that it is to pay
     with_payment: Mapped[bool]
     pg: Mapped[str | None] = mapped_column(String(16))  # if the link leaves no choice
-    chosen_pg: Mapped[str | None] = mapped_column(String(16))  # of the window that was opened last
-    opened_pgs: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")  # of all: any tab may pay
-    amount: Mapped[int]  # what the window charges, or shows
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]  # from then on no window is opened with it
     agreed_at: Mapped[datetime | None]  # the consent, given with every window that is opened: the last one counts
     wording: Mapped[str | None]  # which version of the text was agreed to
-    billing_key_id: Mapped[int | None] = mapped_column(ForeignKey(BillingKey.id))  # the one it registers
-    merchant_uid: Mapped[str | None] = mapped_column(String(40))
     windows: Mapped[int] = mapped_column(SmallInteger, server_default="0")  # how often one was opened
     window_until: Mapped[datetime | None]  # so long one may be used
     looks: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     next_look_at: Mapped[datetime | None]
     imp_uid: Mapped[str | None]
     said: Mapped[str | None]  # what the PG said when the customer was declined last, for them to read
-    replaced_key_id: Mapped[int | None] = mapped_column(ForeignKey(BillingKey.id))
-    forget_at: Mapped[datetime | None]  # when the replaced key is to be deleted at PortOne; empty once it is
+
+
+class WindowOrder(Base):
+    """What windows of one checkout were opened for: a payment, a billing key, or both. Never deleted.
+
+    Another PG, or another day, makes another order; any of them may still be carried out, and the first one counts.
+    """
+
+    __tablename__ = "window_orders"
+    __table_args__ = (
+        UniqueConstraint("checkout_id", "merchant_uid"),
+        CheckConstraint("charge_id IS NOT NULL OR billing_key_id IS NOT NULL", name="purpose"),
+        # What a webhook names. Two checkouts that pay the same charge have the same.
+        Index("window_orders_merchant_uid_idx", "merchant_uid"),
+        Index("window_orders_billing_key_id_idx", "billing_key_id"),
+    )
+
+    id: Mapped[int] = identity()
+    checkout_id: Mapped[int] = mapped_column(ForeignKey(Checkout.id))
+    merchant_uid: Mapped[str] = mapped_column(String(40))
+    pg: Mapped[str] = mapped_column(String(16))  # of its newest window
+    opened_pgs: Mapped[list[str]] = mapped_column(ARRAY(Text))  # of all its windows: any tab may pay
+    charge_id: Mapped[int | None] = mapped_column(ForeignKey(Charge.id))  # what it pays
+    billing_key_id: Mapped[int | None] = mapped_column(ForeignKey(BillingKey.id))  # what it registers
+    amount: Mapped[int]  # what it charges, or with a key alone shows
+    opened_at: Mapped[datetime]  # its newest window
 
 
 class Webhook(Base):
-    """A hint that there is news of a payment, stored once however often it comes. Nothing in it is believed."""
+    """A hint that there is news of a payment, stored once however often it comes. Nothing in it is believed.
+
+    Deleted some months after it was looked up.
+    """
 
     __tablename__ = "webhooks"
     __table_args__ = (
         UniqueConstraint("imp_uid", "merchant_uid", "status", "cancellation_id"),
         Index("webhooks_waiting_idx", "next_look_at", postgresql_where=text("next_look_at IS NOT NULL")),
+        Index("webhooks_received_idx", "received_at"),
     )
 
     id: Mapped[int] = identity()
@@ -82,5 +100,7 @@ class Webhook(Base):
     times: Mapped[int] = mapped_column(server_default="1")
     received_at: Mapped[datetime]
     looks: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    looked_at: Mapped[datetime | None]
     next_look_at: Mapped[datetime | None]  # empty once it was looked up
+    confirmed: Mapped[bool] = mapped_column(server_default="false")  # PortOne shows what it says
     outcome: Mapped[str | None]  # what the look-up came to

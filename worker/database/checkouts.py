@@ -9,36 +9,32 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-_COLUMNS = """
-    k.id, k.code, k.purpose, k.status, k.status_reason, k.subscription_id, k.charge_id, k.with_payment, k.pg,
-    k.chosen_pg, k.amount, k.created_at, k.expires_at, k.agreed_at, k.wording, k.billing_key_id, k.merchant_uid,
-    k.windows, k.window_until, k.looks, k.imp_uid, k.said,
-    ARRAY(SELECT DISTINCT unnest(o.opened_pgs) FROM checkouts o WHERE o.merchant_uid = k.merchant_uid) AS opened_pgs,
-    s.code AS subscription_code, s.status AS subscription_status, b.customer_uid
-"""
-
-_OF = """
+_FOUND_BY = """
+    SELECT k.id, k.code, k.purpose, k.status, k.status_reason, k.subscription_id, k.charge_id, k.with_payment, k.pg,
+           k.created_at, k.expires_at, k.agreed_at, k.wording, k.windows, k.window_until, k.looks, k.imp_uid, k.said,
+           s.code AS subscription_code, s.status AS subscription_status,
+           last.pg AS chosen_pg, COALESCE(k.charge_id, last.charge_id) AS paid_charge_id
     FROM checkouts k JOIN subscriptions s ON s.id = k.subscription_id
-    LEFT JOIN billing_keys b ON b.id = k.billing_key_id
+    LEFT JOIN LATERAL (
+        SELECT o.pg, o.charge_id FROM window_orders o WHERE o.checkout_id = k.id ORDER BY o.opened_at DESC, o.id DESC
+        LIMIT 1
+    ) last ON true
+    WHERE k.code = :code
 """
 
 _ADD = text("""
     INSERT INTO checkouts (code, purpose, status, status_reason, status_at, subscription_id, charge_id, with_payment,
-                           pg, amount, created_at, expires_at)
+                           pg, created_at, expires_at)
     VALUES (:code, :purpose, 'created', 'its link was made', :now, :subscription_id, :charge_id, :with_payment, :pg,
-            :amount, :now, :expires_at)
+            :now, :expires_at)
 """)
 
-_FOUND = text(f"SELECT {_COLUMNS} {_OF} WHERE k.code = :code")
-_LOCKED = text(f"SELECT {_COLUMNS} {_OF} WHERE k.code = :code FOR UPDATE OF k")
+_FOUND = text(_FOUND_BY)
+_LOCKED = text(f"{_FOUND_BY} FOR UPDATE OF k")
 
 _OPENED = text("""
     UPDATE checkouts
     SET status = 'opened', status_reason = :reason, status_at = :now, agreed_at = :now, wording = :wording,
-        chosen_pg = CAST(:pg AS text),
-        opened_pgs = array_append(array_remove(opened_pgs, CAST(:pg AS text)), CAST(:pg AS text)),
-        billing_key_id = :billing_key_id, charge_id = :charge_id,
-        merchant_uid = :merchant_uid, amount = :amount,
         windows = windows + 1, window_until = :window_until, looks = 0, next_look_at = :next_look_at, said = NULL
     WHERE id = :id AND status IN ('created', 'opened')
     RETURNING id
@@ -46,9 +42,7 @@ _OPENED = text("""
 
 _DONE = text("""
     UPDATE checkouts
-    SET status = 'done', status_reason = :reason, status_at = :now, next_look_at = NULL, imp_uid = :imp_uid,
-        said = NULL, replaced_key_id = :replaced_key_id,
-        forget_at = CASE WHEN :forgets THEN CAST(:now AS timestamptz) END
+    SET status = 'done', status_reason = :reason, status_at = :now, next_look_at = NULL, imp_uid = :imp_uid, said = NULL
     WHERE id = :id AND status IN ('opened', 'expired')
     RETURNING id
 """)
@@ -78,7 +72,21 @@ _TAKE = text("""
     RETURNING code, id, window_until, windows
 """)
 
-_CODES = text("SELECT code FROM checkouts WHERE merchant_uid = :merchant_uid ORDER BY id")
+# A first period that turned out to be paid after all: by a sweep, or a look-up that saw it later than we did.
+_REVIVE = text("""
+    UPDATE checkouts k
+    SET status = 'opened', status_reason = 'its payment has turned up', status_at = :now, next_look_at = :now
+    WHERE k.id IN (
+        SELECT o.checkout_id
+        FROM subscriptions s JOIN charges c ON c.subscription_id = s.id JOIN attempts a ON a.charge_id = c.id
+        JOIN window_orders o ON o.merchant_uid = a.merchant_uid
+        JOIN checkouts e ON e.id = o.checkout_id
+        WHERE s.status = 'pending' AND c.status = 'paid' AND a.status = 'paid' AND e.status = 'expired'
+          AND e.status_at <= a.settled_at AND o.billing_key_id IS NOT NULL
+        LIMIT :limit)
+      AND k.status = 'expired'
+    RETURNING k.id
+""")
 
 
 def add(session: Session, values: Mapping[str, Any], *, now: datetime) -> None:
@@ -100,18 +108,9 @@ def opened(session: Session, checkout_id: int, values: Mapping[str, Any], *, now
     return session.execute(_OPENED, {"id": checkout_id, **values, "now": now}).first() is not None
 
 
-def done(
-    session: Session, checkout_id: int, *, reason: str, imp_uid: str | None, forget_key_id: int | None, now: datetime
-) -> bool:
-    """End a checkout as carried out; False when it was already. The key named is to be deleted at PortOne."""
-    values = {
-        "id": checkout_id,
-        "reason": reason,
-        "imp_uid": imp_uid,
-        "replaced_key_id": forget_key_id,
-        "forgets": forget_key_id is not None,
-        "now": now,
-    }
+def done(session: Session, checkout_id: int, *, reason: str, imp_uid: str | None, now: datetime) -> bool:
+    """End a checkout as carried out; False when it was already."""
+    values = {"id": checkout_id, "reason": reason, "imp_uid": imp_uid, "now": now}
     return session.execute(_DONE, values).first() is not None
 
 
@@ -121,7 +120,7 @@ def say(session: Session, checkout_id: int, said: str) -> None:
 
 
 def expire_left(session: Session, row: Row[Any], *, reason: str, now: datetime) -> None:
-    """End a checkout whose windows are over, unless one was opened since it was taken."""
+    """End a checkout whose windows were over when PortOne was asked, unless one was opened since it was taken."""
     session.execute(_EXPIRE_LEFT, {"id": row.id, "windows": row.windows, "reason": reason, "now": now})
 
 
@@ -135,9 +134,9 @@ def take(session: Session, *, now: datetime, limit: int) -> Sequence[Row[Any]]:
     return session.execute(_TAKE, {"now": now, "limit": limit}).all()
 
 
-def codes_of(session: Session, merchant_uid: str) -> Sequence[str]:
-    """Name the checkouts whose window has this merchant_uid."""
-    return session.scalars(_CODES, {"merchant_uid": merchant_uid}).all()
+def revive(session: Session, *, now: datetime, limit: int) -> int:
+    """Let checkouts be looked at once more that had expired before their payment turned up; returns how many."""
+    return len(session.execute(_REVIVE, {"now": now, "limit": limit}).all())
 
 
 FIRST_LOOK = timedelta(minutes=1)

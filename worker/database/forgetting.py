@@ -1,4 +1,4 @@
-"""Billing keys that were replaced and wait to be deleted at PortOne."""
+"""Billing keys that nobody needs and that wait to be deleted at PortOne: replaced ones, and those left in a window."""
 
 from __future__ import annotations
 
@@ -9,31 +9,44 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-# A key that another subscription is charged by stays; one with which a charge may be in flight waits until it is not.
+_FORGET = text("UPDATE billing_keys SET forget_at = :at WHERE id = :id")
+
+# A key that a subscription is charged by stays; one with which a charge may be in flight waits until it is not, and one
+# that a checkout may still bring to life until that has ended. What is unneeded is given to nobody from here on.
 _TAKE = text("""
-    UPDATE checkouts k SET forget_at = CASE WHEN needed.by_another THEN NULL ELSE :again_at END
-    FROM billing_keys b CROSS JOIN LATERAL (
+    UPDATE billing_keys b
+    SET forget_at = CASE WHEN needed.by_a_subscription THEN NULL ELSE :again_at END,
+        status = CASE WHEN unneeded THEN 'deleted' ELSE b.status END,
+        status_at = CASE WHEN unneeded AND b.status <> 'deleted' THEN :now ELSE b.status_at END,
+        status_reason = CASE WHEN NOT unneeded OR b.status = 'deleted' THEN b.status_reason
+            WHEN b.status = 'registering' THEN 'its window was left; being deleted at PortOne'
+            ELSE 'nobody needs it any more; being deleted at PortOne' END
+    FROM (SELECT id FROM billing_keys WHERE forget_at <= :now ORDER BY forget_at LIMIT :limit FOR UPDATE SKIP LOCKED) t
+    CROSS JOIN LATERAL (
         SELECT EXISTS (
                    SELECT FROM subscriptions s
-                   WHERE s.billing_key_id = b.id AND s.status NOT IN ('canceled', 'ended')) AS by_another,
+                   WHERE s.billing_key_id = t.id AND s.status NOT IN ('canceled', 'ended')) AS by_a_subscription,
                EXISTS (
                    SELECT FROM attempts a
-                   WHERE a.billing_key_id = b.id AND a.via = 'again' AND a.status IN ('started', 'unknown')
-               ) AS in_flight
+                   WHERE a.billing_key_id = t.id AND a.via = 'again' AND a.status IN ('started', 'unknown')
+               ) AS in_flight,
+               EXISTS (
+                   SELECT FROM window_orders o JOIN checkouts k ON k.id = o.checkout_id
+                   WHERE o.billing_key_id = t.id AND k.status = 'opened') AS in_a_window
     ) needed
-    WHERE k.id IN (SELECT id FROM checkouts WHERE forget_at <= :now ORDER BY forget_at LIMIT :limit
-                   FOR UPDATE SKIP LOCKED)
-      AND b.id = k.replaced_key_id
-    RETURNING k.id, b.id AS key_id, b.customer_uid, NOT needed.by_another AND NOT needed.in_flight AS unneeded
+    CROSS JOIN LATERAL (
+        SELECT NOT by_a_subscription AND NOT in_flight AND NOT in_a_window AS unneeded
+    ) judged
+    WHERE b.id = t.id
+    RETURNING b.id AS key_id, b.customer_uid, unneeded
 """)
 
-_FORGOTTEN = text("""
-    WITH gone AS (
-        UPDATE billing_keys SET status = 'deleted', status_reason = 'replaced, and deleted at PortOne', status_at = :now
-        WHERE id = :key_id AND status <> 'deleted'
-    )
-    UPDATE checkouts SET forget_at = NULL WHERE replaced_key_id = :key_id
-""")
+_FORGOTTEN = text("UPDATE billing_keys SET forget_at = NULL WHERE id = :key_id AND status = 'deleted'")
+
+
+def forget(session: Session, key_id: int, *, at: datetime) -> None:
+    """Let a key be deleted at PortOne, unless somebody needs it by then."""
+    session.execute(_FORGET, {"id": key_id, "at": at})
 
 
 def take(session: Session, *, now: datetime, pause: timedelta, limit: int) -> Sequence[Row[Any]]:
@@ -42,6 +55,6 @@ def take(session: Session, *, now: datetime, pause: timedelta, limit: int) -> Se
     return [row for row in taken if row.unneeded]
 
 
-def forgotten(session: Session, key_id: int, *, now: datetime) -> None:
+def forgotten(session: Session, key_id: int) -> None:
     """Write down that PortOne has a key no more."""
-    session.execute(_FORGOTTEN, {"key_id": key_id, "now": now})
+    session.execute(_FORGOTTEN, {"key_id": key_id})

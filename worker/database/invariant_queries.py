@@ -73,13 +73,15 @@ QUERIES: Mapping[str, str] = {
                OR lower(left(a.merchant_uid, -30)) <> left(a.merchant_uid, -30))
     """,
     # `again stop` returns when every claim that began before it has ended; clocks may differ by `clocks`. What a sweep
-    # has adopted was never claimed: its lease is as long as nothing.
+    # has adopted was never claimed: its lease is as long as nothing. A window may go through another PG than the key's.
     "nothing_is_claimed_while_stopped": """
         SELECT DISTINCT a.id FROM stops h JOIN (
-            (SELECT id, billing_key_id, started_at, lease_until FROM attempts ORDER BY id DESC LIMIT 1000)
+            (SELECT id, billing_key_id, started_at, lease_until, via FROM attempts ORDER BY id DESC LIMIT 1000)
             UNION ALL
-            SELECT id, billing_key_id, started_at, lease_until FROM attempts WHERE status IN ('started', 'unknown')
+            SELECT id, billing_key_id, started_at, lease_until, via FROM attempts
+            WHERE status IN ('started', 'unknown')
         ) a ON a.started_at > h.stopped_at + CAST(:clocks AS interval) AND a.lease_until > a.started_at
+            AND a.via = 'again'
         JOIN billing_keys k ON k.id = a.billing_key_id
         WHERE h.scope IN ('all', k.pg)
     """,
@@ -89,10 +91,12 @@ QUERIES: Mapping[str, str] = {
         WHERE c.status = 'charging' AND NOT EXISTS (
             SELECT FROM attempts a WHERE a.charge_id = c.id AND a.status IN ('started', 'unknown'))
     """,
-    # A late payment by an older attempt may pay a charge while a newer one is in flight.
+    # A late payment by an older attempt may pay a charge while a newer one is in flight. What was given up stays so
+    # while a window may pay it.
     "open_attempt_has_a_charge_in_flight": """
         SELECT a.id FROM attempts a JOIN charges c ON c.id = a.charge_id
         WHERE a.status IN ('started', 'unknown') AND c.status NOT IN ('charging', 'paid')
+          AND (a.via = 'again' OR c.status <> 'uncollectible')
     """,
     # Only a refusal of the key itself leaves no next attempt; it kills the key, and another key wakes the charge.
     "past_due_charge_has_a_next_attempt": """

@@ -47,6 +47,10 @@ class BillingKey(HasStatus, Base):
     """One payment instrument, stored at PortOne under `customer_uid`; as good as a card, so it is never printed."""
 
     __tablename__ = "billing_keys"
+    __table_args__ = (
+        # The few that were replaced, or that nobody has registered yet.
+        Index("billing_keys_forget_idx", "forget_at", postgresql_where=text("forget_at IS NOT NULL")),
+    )
 
     id: Mapped[int] = identity()
     customer_uid: Mapped[str] = mapped_column(String(80), unique=True)
@@ -55,6 +59,7 @@ class BillingKey(HasStatus, Base):
     label: Mapped[str]
     status: Mapped[BillingKeyStatus]
     created_at: Mapped[datetime]
+    forget_at: Mapped[datetime | None]  # when it is to be deleted at PortOne, as nobody needs it; empty once it is
 
 
 class Subscription(HasStatus, Base):

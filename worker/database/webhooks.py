@@ -13,13 +13,22 @@ MOST_LOOKS = 20
 """PortOne is asked so often, a quarter of an hour apart; the sweep finds what is left."""
 
 MOST_LOOKS_FOR_NOTHING = 3
-"""So often a payment that PortOne does not show is looked for again before the webhook counts as nonsense."""
+"""So often PortOne is asked again about what it does not show so far, before the webhook counts as nonsense."""
+
+KEPT = timedelta(days=90)
+"""So long a webhook that was seen to is kept, to tell what was heard when. Come again later it is looked up anew."""
+
+SOON_AGAIN = timedelta(minutes=1)
+"""Repeated within that time, a webhook that PortOne did not bear out waits for the periodic look."""
 
 _STORE = text("""
     INSERT INTO webhooks AS w (imp_uid, merchant_uid, status, cancellation_id, received_at, next_look_at)
     VALUES (:imp_uid, :merchant_uid, :status, :cancellation_id, :now, :hold_until)
-    ON CONFLICT (imp_uid, merchant_uid, status, cancellation_id) DO UPDATE SET times = w.times + 1
-    RETURNING id, next_look_at IS NOT NULL AS waits
+    ON CONFLICT (imp_uid, merchant_uid, status, cancellation_id) DO UPDATE
+        SET times = w.times + 1,
+            -- It may have come too early, or from somebody who knew the ids, and be true by now.
+            next_look_at = CASE WHEN NOT w.confirmed THEN LEAST(w.next_look_at, :hold_until) END
+    RETURNING id, NOT confirmed AND COALESCE(looked_at <= :lately, true) AS is_due
 """)
 
 _TAKE = text("""
@@ -27,23 +36,33 @@ _TAKE = text("""
         next_look_at = CASE WHEN looks < :most THEN CAST(:now AS timestamptz) + interval '15 minutes' END
     WHERE id IN (
         SELECT id FROM webhooks WHERE next_look_at <= :now ORDER BY next_look_at LIMIT :limit FOR UPDATE SKIP LOCKED)
-    RETURNING id, imp_uid
+    RETURNING id, imp_uid, status
 """)
 
 # A look-up right after a payment may not show it yet (seen in client code).
-_NOT_SHOWN = text("""
-    UPDATE webhooks SET outcome = 'PortOne shows no such payment',
+_NOT_CONFIRMED = text("""
+    UPDATE webhooks SET outcome = :outcome, looked_at = :now,
         next_look_at = CASE WHEN looks < :most THEN next_look_at END
-    WHERE id = :id
+    WHERE id = :id AND NOT confirmed
 """)
 
-_LOOKED_UP = text("UPDATE webhooks SET next_look_at = NULL, outcome = :outcome WHERE id = :id")
+_CONFIRMED = text("""
+    UPDATE webhooks SET outcome = :outcome, looked_at = :now, next_look_at = NULL, confirmed = true WHERE id = :id
+""")
+
+_PRUNE = text("""
+    DELETE FROM webhooks WHERE id IN (
+        SELECT id FROM webhooks WHERE received_at < :before AND next_look_at IS NULL
+        ORDER BY received_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+    RETURNING id
+""")
 
 
 def store(session: Session, said: Mapping[str, str], *, now: datetime, hold: timedelta) -> int | None:
-    """Store a webhook, or count one more of it; returns its id while it is still to be looked up, else None."""
-    row = session.execute(_STORE, {**said, "now": now, "hold_until": now + hold}).one()
-    return int(row.id) if row.waits else None
+    """Store a webhook, or count one more of it; returns its id when it is to be looked up now, else None."""
+    values = {**said, "now": now, "hold_until": now + hold, "lately": now - SOON_AGAIN}
+    row = session.execute(_STORE, values).one()
+    return int(row.id) if row.is_due else None
 
 
 def take(session: Session, *, now: datetime, limit: int) -> Sequence[Row[Any]]:
@@ -51,10 +70,15 @@ def take(session: Session, *, now: datetime, limit: int) -> Sequence[Row[Any]]:
     return session.execute(_TAKE, {"now": now, "limit": limit, "most": MOST_LOOKS}).all()
 
 
-def not_shown(session: Session, webhook_id: int) -> None:
-    """Write down that PortOne does not show the payment; it is looked for a few times more."""
-    session.execute(_NOT_SHOWN, {"id": webhook_id, "most": MOST_LOOKS_FOR_NOTHING})
+def looked_up(session: Session, webhook_id: int, *, outcome: str, confirmed: bool, now: datetime) -> None:
+    """Write down what a look-up came to. One that did not bear the webhook out is repeated a few times."""
+    values = {"id": webhook_id, "outcome": outcome[:500], "now": now}
+    if confirmed:
+        session.execute(_CONFIRMED, values)
+    else:
+        session.execute(_NOT_CONFIRMED, {**values, "most": MOST_LOOKS_FOR_NOTHING})
 
 
-def looked_up(session: Session, webhook_id: int, outcome: str) -> None:
-    session.execute(_LOOKED_UP, {"id": webhook_id, "outcome": outcome[:500]})
+def prune(session: Session, *, now: datetime, limit: int) -> int:
+    """Delete webhooks that were seen to long ago; returns how many."""
+    return len(session.execute(_PRUNE, {"before": now - KEPT, "limit": limit}).all())

@@ -13,19 +13,22 @@ from worker.database.claims import CLAIM_LOCK, EVERYTHING
 from worker.lifecycle import AttemptStatus
 from worker.settlement import OpenAttempt
 
-# The charge is locked, so that no pump claims it and no other window opens for it meanwhile.
+# No pump claims it and no other window opens for it meanwhile. Locked by a statement of its own: one that waits for the
+# lock sees the charge as it is then, and all else as it was before.
+_LOCK_CHARGE = text("SELECT FROM charges WHERE id = :id FOR UPDATE")
+
 _CHARGE = text("""
     SELECT c.id, c.status, c.next_attempt_at, c.period_start, c.period_end, c.amount, c.tax_free, c.vat_amount,
            c.currency, c.order_name, s.code AS subscription_code, s.billing_key_id,
            last.number AS last_number, last.status AS last_status, last.merchant_uid AS last_merchant_uid,
            last.via AS last_via, last.flagged_at AS last_flagged_at, last.window_until AS last_window_until,
-           last.billing_key_id AS last_key_id
+           last.billing_key_id AS last_key_id,
+           EXISTS (SELECT FROM differences d WHERE d.charge_id = c.id AND d.status = 'open') AS in_question
     FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
     LEFT JOIN LATERAL (
         SELECT * FROM attempts WHERE charge_id = c.id ORDER BY number DESC LIMIT 1
     ) last ON true
     WHERE c.id = :id
-    FOR UPDATE OF c
 """)
 
 # Opened again, an attempt stays the same one; a later look-up that was asked before counts for nothing.
@@ -58,6 +61,10 @@ _ATTEMPT = text(f"""
     WHERE a.merchant_uid = :merchant_uid
 """)  # noqa: S608 - constants only
 
+WINDOW_LOCK = 0x7769_6E64  # "wind": one customer opens one window at a time, whatever tabs and links they have
+
+_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(:lock, CAST(:id % 2147483648 AS integer))")
+
 _OPEN_ATTEMPTS = text("""
     SELECT a.id FROM attempts a JOIN charges c ON c.id = a.charge_id
     WHERE c.subscription_id = :id AND a.status IN ('started', 'unknown')
@@ -69,12 +76,18 @@ _STOPS = text("SELECT scope FROM stops WHERE scope IN (:everything, :pg)")
 
 
 def lock_attempts(session: Session, subscription_id: int) -> None:
-    """Lock a subscription's open attempts. Before its charges, as a write-back does."""
+    """Lock a subscription's open attempts. Before its charges, as a write-back does.
+
+    Two windows that open at once would lock an attempt that the first of them makes in different orders; so they wait
+    for each other first.
+    """
+    session.execute(_ONE_AT_A_TIME, {"lock": WINDOW_LOCK, "id": subscription_id})
     session.execute(_OPEN_ATTEMPTS, {"id": subscription_id})
 
 
 def locked_charge(session: Session, charge_id: int) -> Row[Any] | None:
     """Lock a charge and give it with its newest attempt."""
+    session.execute(_LOCK_CHARGE, {"id": charge_id})
     return session.execute(_CHARGE, {"id": charge_id}).one_or_none()
 
 

@@ -32,7 +32,9 @@ def upgrade() -> None:
         "attempts",
         "via <> 'window' OR window_until IS NOT NULL AND status <> 'declined'",
     )
+    _let_keys_be_forgotten()
     _create_checkouts()
+    _create_window_orders()
     op.create_table(
         "webhooks",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
@@ -43,7 +45,9 @@ def upgrade() -> None:
         sa.Column("times", sa.BigInteger(), server_default="1", nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("looks", sa.SmallInteger(), server_default="0", nullable=False),
+        sa.Column("looked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("next_look_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("confirmed", sa.Boolean(), server_default="false", nullable=False),
         sa.Column("outcome", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("webhooks_pkey")),
         sa.UniqueConstraint(
@@ -61,6 +65,7 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("next_look_at IS NOT NULL"),
     )
+    op.create_index("webhooks_received_idx", "webhooks", ["received_at"], unique=False)
     op.execute(AUDITED)
 
 
@@ -74,31 +79,20 @@ def _create_checkouts() -> None:
         sa.Column("charge_id", sa.BigInteger(), nullable=True),
         sa.Column("with_payment", sa.Boolean(), nullable=False),
         sa.Column("pg", sa.String(length=16), nullable=True),
-        sa.Column("chosen_pg", sa.String(length=16), nullable=True),
-        sa.Column("opened_pgs", sa.ARRAY(sa.Text()), server_default="{}", nullable=False),
-        sa.Column("amount", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("agreed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("wording", sa.Text(), nullable=True),
-        sa.Column("billing_key_id", sa.BigInteger(), nullable=True),
-        sa.Column("merchant_uid", sa.String(length=40), nullable=True),
         sa.Column("windows", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("window_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("looks", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("next_look_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("imp_uid", sa.Text(), nullable=True),
         sa.Column("said", sa.Text(), nullable=True),
-        sa.Column("replaced_key_id", sa.BigInteger(), nullable=True),
-        sa.Column("forget_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("status", _enum("checkoutstatus", "created", "opened", "done", "expired"), nullable=False),
         sa.Column("status_reason", sa.Text(), server_default="", nullable=False),
         sa.Column("status_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("(agreed_at IS NULL) = (merchant_uid IS NULL)", name=op.f("checkouts_agreed_check")),
-        sa.CheckConstraint(
-            "agreed_at IS NULL OR (purpose = 'pay') = (billing_key_id IS NULL)",
-            name=op.f("checkouts_billing_key_id_check"),
-        ),
+        sa.CheckConstraint("(agreed_at IS NULL) = (window_until IS NULL)", name=op.f("checkouts_agreed_check")),
         sa.CheckConstraint("purpose <> 'pay' OR charge_id IS NOT NULL", name=op.f("checkouts_charge_id_check")),
         sa.CheckConstraint(
             "(next_look_at IS NOT NULL) = (status = 'opened')", name=op.f("checkouts_next_look_at_check")
@@ -107,26 +101,63 @@ def _create_checkouts() -> None:
             "status NOT IN ('opened', 'done') OR agreed_at IS NOT NULL", name=op.f("checkouts_opened_check")
         ),
         sa.CheckConstraint("NOT with_payment OR purpose = 'register'", name=op.f("checkouts_with_payment_check")),
-        sa.ForeignKeyConstraint(["billing_key_id"], ["billing_keys.id"], name=op.f("checkouts_billing_key_id_fkey")),
         sa.ForeignKeyConstraint(["charge_id"], ["charges.id"], name=op.f("checkouts_charge_id_fkey")),
-        sa.ForeignKeyConstraint(["replaced_key_id"], ["billing_keys.id"], name=op.f("checkouts_replaced_key_id_fkey")),
         sa.ForeignKeyConstraint(["subscription_id"], ["subscriptions.id"], name=op.f("checkouts_subscription_id_fkey")),
         sa.PrimaryKeyConstraint("id", name=op.f("checkouts_pkey")),
         sa.UniqueConstraint("code", name=op.f("checkouts_code_key")),
     )
     for name, columns, where in (
-        ("checkouts_merchant_uid_idx", ["merchant_uid"], None),
         ("checkouts_subscription_id_idx", ["subscription_id"], None),
         ("checkouts_look_idx", ["next_look_at"], "status = 'opened'"),
         ("checkouts_created_idx", ["expires_at"], "status = 'created'"),
-        ("checkouts_forget_idx", ["forget_at"], "forget_at IS NOT NULL"),
     ):
         only = None if where is None else sa.text(where)
         op.create_index(name, "checkouts", columns, unique=False, postgresql_where=only)
 
 
+def _create_window_orders() -> None:
+    op.create_table(
+        "window_orders",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("checkout_id", sa.BigInteger(), nullable=False),
+        sa.Column("merchant_uid", sa.String(length=40), nullable=False),
+        sa.Column("pg", sa.String(length=16), nullable=False),
+        sa.Column("opened_pgs", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("charge_id", sa.BigInteger(), nullable=True),
+        sa.Column("billing_key_id", sa.BigInteger(), nullable=True),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "charge_id IS NOT NULL OR billing_key_id IS NOT NULL", name=op.f("window_orders_purpose_check")
+        ),
+        sa.ForeignKeyConstraint(
+            ["billing_key_id"], ["billing_keys.id"], name=op.f("window_orders_billing_key_id_fkey")
+        ),
+        sa.ForeignKeyConstraint(["charge_id"], ["charges.id"], name=op.f("window_orders_charge_id_fkey")),
+        sa.ForeignKeyConstraint(["checkout_id"], ["checkouts.id"], name=op.f("window_orders_checkout_id_fkey")),
+        sa.PrimaryKeyConstraint("id", name=op.f("window_orders_pkey")),
+        sa.UniqueConstraint("checkout_id", "merchant_uid", name=op.f("window_orders_checkout_id_merchant_uid_key")),
+    )
+    op.create_index("window_orders_merchant_uid_idx", "window_orders", ["merchant_uid"], unique=False)
+    op.create_index("window_orders_billing_key_id_idx", "window_orders", ["billing_key_id"], unique=False)
+
+
+def _let_keys_be_forgotten() -> None:
+    op.add_column("billing_keys", sa.Column("forget_at", sa.DateTime(timezone=True), nullable=True))
+    op.create_index(
+        "billing_keys_forget_idx",
+        "billing_keys",
+        ["forget_at"],
+        unique=False,
+        postgresql_where=sa.text("forget_at IS NOT NULL"),
+    )
+
+
 def downgrade() -> None:
     op.drop_table("webhooks")
+    op.drop_table("window_orders")
+    op.drop_index("billing_keys_forget_idx", "billing_keys")
+    op.drop_column("billing_keys", "forget_at")
     op.drop_table("checkouts")
     op.drop_constraint("attempts_window_check", "attempts")
     for column in ("resume_at", "window_until", "via"):

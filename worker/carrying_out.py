@@ -1,0 +1,167 @@
+"""Writing down what PortOne shows of one window's order: all of it in one transaction, or nothing.
+
+A crash leaves everything to whoever asks next.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import structlog
+from sqlalchemy import Row
+from sqlalchemy.orm import Session
+
+from worker.clock import Clock
+from worker.database import checkouts, differences, forgetting, window_orders, windows
+from worker.database.differences import Noted
+from worker.database.session import Sessions
+from worker.database.settlements import write_back
+from worker.differences import SENTENCES, DifferenceKind, DifferenceStatus
+from worker.evidence import conclude
+from worker.gateway import Found, LookUpFailed, NoSuchKey, StoredKey
+from worker.lifecycle import OPEN_ATTEMPTS, AttemptStatus, CheckoutStatus, Via
+from worker.outcomes import Paid, Unknown
+from worker.registration import Expected, Failed, Proved, Verdict, Waiting, Wrong, judge_key, judge_payment
+from worker.settlement import Policy, settle
+from worker.taking_over import take_over
+
+log = structlog.get_logger()
+
+
+class Progress(StrEnum):
+    DONE = "done"
+    WAITING = "waiting"  # nothing is known yet; ask again in a while
+    DECLINED = "declined"  # nothing was paid; the customer may try again while the link lasts
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """How far a checkout has come; `said` is a sentence, of the PG's when the customer was declined.
+
+    `answered` is False when PortOne gave no answer. `wrong` says what else than asked for it shows.
+    """
+
+    progress: Progress
+    said: str = ""
+    answered: bool = True
+    wrong: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What was expected of an order, what PortOne showed, and when it was asked."""
+
+    expected: Expected
+    asked_at: datetime
+    payments: Found | LookUpFailed
+    key: StoredKey | NoSuchKey | LookUpFailed | None
+
+
+def carry_out(
+    sessions: Sessions, row: Row[Any], order: Row[Any], shown: Shown, *, clock: Clock, policy: Policy
+) -> Completion:
+    """Settle the payment of an order, put its key to work, and end its checkout, as far as PortOne proves them."""
+    with sessions.begin() as session:
+        now = clock()
+        locked = checkouts.locked(session, row.code)
+        if locked is None or locked.status == CheckoutStatus.DONE:
+            return Completion(Progress.DONE)
+        if not _is_unchanged(session, order, locked.id):
+            return Completion(Progress.WAITING, "Another window was opened meanwhile.")
+        verdict = _judge(session, order, shown, now, policy)
+        if isinstance(verdict, Proved):
+            verdict = _finish(session, locked, order, shown, verdict, now)
+        if isinstance(verdict, Failed) and verdict.said:
+            checkouts.say(session, row.id, verdict.said)
+    return _completion(locked, verdict)
+
+
+def _is_unchanged(session: Session, order: Row[Any], checkout_id: int) -> bool:
+    """Say whether what was asked about is still what the windows of this order are for."""
+    known = next(each for each in window_orders.of_checkout(session, checkout_id) if each.id == order.id)
+    return bool(known.billing_key_id == order.billing_key_id)
+
+
+def _completion(row: Row[Any], verdict: Verdict) -> Completion:
+    match verdict:
+        case Proved():
+            return Completion(Progress.DONE)
+        case Wrong():
+            log.warning("a checkout was not completed", checkout=row.id, reason=verdict.sentence)
+            return Completion(Progress.WAITING, wrong=verdict.sentence)
+        case _ if row.status == CheckoutStatus.EXPIRED:
+            return Completion(Progress.EXPIRED, "This link has expired; ask for a new one.")
+        case Failed():
+            return Completion(Progress.DECLINED, verdict.said)
+        case Waiting():
+            return Completion(Progress.WAITING, verdict.reason, answered=verdict.answered)
+
+
+def _judge(session: Session, order: Row[Any], shown: Shown, now: datetime, policy: Policy) -> Verdict:
+    verdict = judge_payment(shown.expected, shown.payments)
+    if order.charge_id is not None:
+        return _settle(session, shown, verdict, now, policy)
+    if isinstance(verdict, Wrong) and verdict.moved:
+        _note(session, verdict, now)
+    return verdict
+
+
+def _settle(session: Session, shown: Shown, verdict: Verdict, now: datetime, policy: Policy) -> Verdict:
+    """Settle the window's attempt: paid by a payment that fits it, and left to a person by one that does not.
+
+    What is only unclear stays with the look-ups of reconciliation. An order that we have sent ourselves since, when its
+    windows were over, is theirs too: it was paid through a key's PG, and says nothing about what a window was to do.
+    """
+    known = windows.attempt_of(session, shown.expected.merchant_uid)
+    if known is None:
+        return verdict
+    attempt, status = known
+    if attempt.via is Via.AGAIN:
+        by_hand = shown.expected.customer_uid is None and status is AttemptStatus.PAID
+        return Proved() if by_hand else Waiting("It was charged in another way meanwhile.")
+    if status is AttemptStatus.PAID:
+        return verdict
+    outcome = conclude(attempt, shown.payments, now=shown.asked_at, quiet_period=policy.quiet_period)
+    decided = isinstance(outcome, Paid) or (isinstance(outcome, Unknown) and outcome.needs_human)
+    if decided and (isinstance(outcome, Paid) or status in OPEN_ATTEMPTS):
+        result = write_back(session, [settle(attempt, outcome, now=now, policy=policy)], now=now)
+        if result.contradictions:
+            log.error("paid in a window, but decided otherwise here", merchant_uid=shown.expected.merchant_uid)
+    return verdict
+
+
+def _finish(session: Session, row: Row[Any], order: Row[Any], shown: Shown, proved: Proved, now: datetime) -> Verdict:
+    """Carry a proved order out, the key first of all, if there is one; or say what is wrong with that."""
+    label = ""
+    if shown.key is not None:
+        key = judge_key(shown.expected, shown.key)
+        if not isinstance(key, Proved):
+            if order.charge_id is not None:
+                log.error("paid in a window, but PortOne shows no such billing key", checkout=row.id)
+            return key
+        label = key.card or ""
+    taken = take_over(session, row, order.billing_key_id, label=label, now=now)
+    if taken.forget_key_id is not None:
+        forgetting.forget(session, taken.forget_key_id, at=now)
+    imp_uid = None if proved.record is None else proved.record.imp_uid
+    if checkouts.done(session, row.id, reason=taken.said, imp_uid=imp_uid, now=now):
+        log.info("checkout done", checkout=row.id, purpose=row.purpose, said=taken.said)
+    return proved
+
+
+def _note(session: Session, verdict: Wrong, now: datetime) -> None:
+    """Ask a person about money that moved where only a key was to be registered."""
+    assert verdict.record is not None
+    noted = Noted(
+        kind=DifferenceKind.OTHER_AMOUNT,
+        status=DifferenceStatus.OPEN,
+        said=SENTENCES[DifferenceKind.OTHER_AMOUNT],
+        merchant_uid=verdict.record.merchant_uid,
+        imp_uid=verdict.record.imp_uid,
+        evidence={"portone": verdict.record.raw, "books": {"checkout": "a key was to be registered, for nothing"}},
+    )
+    differences.note(session, [noted], now=now)
