@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import structlog
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
-from schedules.periods import next_start, period_starting
+from schedules.periods import first_start, next_start, period_starting
+from schedules.plans import Plan
 from worker.database import adoptions, differences
 from worker.database.adoptions import Adoption
 from worker.database.differences import Noted
@@ -32,6 +33,7 @@ def adopt(session: Session, wanted: Sequence[Judged], *, now: datetime) -> tuple
     if not wanted:
         return 0, []
     rows = adoptions.subscriptions(session, (parts.subscription_code for _, parts, _, _ in wanted))
+    anchors: dict[str, date] = {}
     planned: dict[tuple[str, datetime], Adoption] = {}
     noted: list[Noted] = []
     for each in sorted(wanted, key=_paid_first):
@@ -39,12 +41,13 @@ def adopt(session: Session, wanted: Sequence[Judged], *, now: datetime) -> tuple
         period = (parts.subscription_code, parts.period_start)
         if period in planned:
             noted.append(differences.of_payment(DifferenceKind.PAID_TWICE, record, books, parts))
-        elif (adoption := _adoption(each, rows.get(parts.subscription_code), now)) is None:
+        elif (adoption := _adoption(each, rows.get(parts.subscription_code), anchors, now)) is None:
             noted.append(differences.of_payment(DifferenceKind.NOT_IN_BOOKS, record, books, parts))
         elif adoption.as_planned:
             planned[period] = adoption
         else:
             noted.append(_of_other_amount(session, adoption, books, now))
+    adoptions.move_anchors(session, planned.values())
     written = adoptions.adopt(session, list(planned.values()), now=now)
     adopted = {adoption.record.imp_uid for adoption in planned.values()}
     for record, parts, books, judgement in wanted:
@@ -71,20 +74,23 @@ def _of_other_amount(session: Session, adoption: Adoption, books: Books, now: da
     return differences.of_payment(DifferenceKind.OTHER_AMOUNT, adoption.record, known, adoption.parts)
 
 
-def _adoption(each: Judged, row: Row[Any] | None, now: datetime) -> Adoption | None:
+def _adoption(each: Judged, row: Row[Any] | None, anchors: dict[str, date], now: datetime) -> Adoption | None:
     """Plan an adoption; None when no period of the subscription can be paid by it."""
     record, parts, books, judgement = each
     if row is None or record.paid_at is None:
         return None
     try:
         plan = plan_of(row)
-        period = period_starting(plan, row.anchor_on, parts.period_start)
-        is_ours = next_start(plan, row.anchor_on, parts.period_start - timedelta(seconds=1)) == parts.period_start
+        anchor_on = anchors.get(parts.subscription_code) or _anchor(row, plan, parts.period_start)
+        period = period_starting(plan, anchor_on, parts.period_start)
+        is_ours = next_start(plan, anchor_on, parts.period_start - timedelta(seconds=1)) == parts.period_start
     except (ValueError, LookupError, OSError, ArithmeticError) as error:
         log.error("payment cannot be adopted", merchant_uid=record.merchant_uid, reason=str(error))  # noqa: TRY400
         return None
-    if books.charge_id is None and (not is_ours or period.start > now):
+    if books.charge_id is None and not (is_ours and _has_begun(period.start, row, now)):
         return None  # no period of this subscription begins there, or none has begun yet
+    if row.has_not_begun:
+        anchors[parts.subscription_code] = anchor_on
     as_planned = books.charge_id is not None or (record.amount, record.currency) == (row.amount, row.currency)
     terms = {
         "order_name": row.name,
@@ -94,4 +100,20 @@ def _adoption(each: Judged, row: Row[Any] | None, now: datetime) -> Adoption | N
         "vat_amount": row.vat_amount,
     }
     reason = SENTENCES[DifferenceKind(judgement)]
-    return Adoption(record, parts, row.id, period, terms, reason, as_planned)
+    return Adoption(record, parts, row.id, period, terms, reason, as_planned, anchor_on)
+
+
+def _anchor(row: Row[Any], plan: Plan, period_start: datetime) -> date:
+    """Say from which day a subscription counts. One that has not begun does so from its first payment's day.
+
+    The books may have forgotten that its customer registered, which was on a later day than planned.
+    """
+    paid_from = period_start.astimezone(plan.time_zone).date()
+    if row.has_not_begun and paid_from >= row.anchor_on and first_start(plan, paid_from) == period_start:
+        return paid_from
+    return row.anchor_on  # type: ignore[no-any-return]  # a column
+
+
+def _has_begun(start: datetime, row: Row[Any], now: datetime) -> bool:
+    """A first period is paid in a window on its day, before the plan's hour too."""
+    return start <= (now + timedelta(days=1) if row.has_not_begun else now)

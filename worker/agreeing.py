@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from worker import payment_window
 from worker.channels import channel
-from worker.checkout_links import checkout_row, pgs_of
+from worker.checkout_links import checkout_row, pgs_of, terms_of
 from worker.database import checkouts, windows
 from worker.database import window_orders as orders
 from worker.database.lineage import goes_on, watch_of
@@ -49,7 +49,7 @@ def agree(
         raise Refused("The version of the wording is missing.")
     with sessions.begin() as session:
         row = _locked(session, code, now)
-        pg = _pg(settings, row, pg_choice)
+        pg = _pg(session, settings, row, pg_choice)
         if windows.is_stopped(session, pg) or not goes_on(session, watch_of(settings), now=now):
             raise Refused(HELD)
         prepared = prepare(session, settings, row, pg, now)
@@ -95,10 +95,13 @@ def _locked(session: Session, code: str, now: datetime) -> Row[Any]:
     return row
 
 
-def _pg(settings: Settings, row: Row[Any], choice: str | None) -> str:
+def _pg(session: Session, settings: Settings, row: Row[Any], choice: str | None) -> str:
     """Settle which PG it is: a link's own, or the customer's choice, which they may change with each window."""
-    choices = (row.pg,) if row.pg else pgs_of(settings, CheckoutPurpose(row.purpose))
+    purpose = CheckoutPurpose(row.purpose)
+    choices = (row.pg,) if row.pg else pgs_of(settings, purpose, terms_of(session, row))
     pg = choice or row.chosen_pg or (choices[0] if len(choices) == 1 else None)
+    if not choices:
+        raise Refused("Nothing that is set up here can take this amount; please contact the shop.")
     if pg is None or pg not in choices:
         raise Refused(f"Choose how to pay: {' or '.join(choices)}.")
     return str(pg)

@@ -17,11 +17,12 @@ from sqlalchemy.orm import Session
 from worker.clock import Clock
 from worker.database import checkouts, differences, forgetting, window_orders, windows
 from worker.database.differences import Noted
+from worker.database.lineage import Watch, goes_on
 from worker.database.session import Sessions
 from worker.database.settlements import write_back
 from worker.differences import SENTENCES, DifferenceKind, DifferenceStatus
 from worker.evidence import conclude
-from worker.gateway import Found, LookUpFailed, NoSuchKey, StoredKey
+from worker.gateway import Found, LookUpFailed, NoSuchKey, PaymentRecord, StoredKey
 from worker.lifecycle import OPEN_ATTEMPTS, AttemptStatus, CheckoutStatus, Via
 from worker.outcomes import Paid, Unknown
 from worker.registration import Expected, Failed, Proved, Verdict, Waiting, Wrong, judge_key, judge_payment
@@ -62,11 +63,24 @@ class Shown:
 
 
 def carry_out(
-    sessions: Sessions, row: Row[Any], order: Row[Any], shown: Shown, *, clock: Clock, policy: Policy
+    sessions: Sessions,
+    row: Row[Any],
+    order: Row[Any],
+    shown: Shown,
+    *,
+    clock: Clock,
+    policy: Policy,
+    watch: Watch | None,
 ) -> Completion:
-    """Settle the payment of an order, put its key to work, and end its checkout, as far as PortOne proves them."""
+    """Settle the payment of an order, put its key to work, and end its checkout, as far as PortOne proves them.
+
+    Nothing is while `watch` finds that the books may have forgotten what was paid: a subscription that has begun
+    already would begin anew.
+    """
     with sessions.begin() as session:
         now = clock()
+        if watch is not None and not goes_on(session, watch, now=now):
+            return Completion(Progress.WAITING, "Payments are being compared just now.", answered=False)
         locked = checkouts.locked(session, row.code)
         if locked is None or locked.status == CheckoutStatus.DONE:
             return Completion(Progress.DONE)
@@ -105,8 +119,9 @@ def _judge(session: Session, order: Row[Any], shown: Shown, now: datetime, polic
     verdict = judge_payment(shown.expected, shown.payments)
     if order.charge_id is not None:
         return _settle(session, shown, verdict, now, policy)
-    if isinstance(verdict, Wrong) and verdict.moved:
-        _note(session, verdict, now)
+    if isinstance(verdict, Wrong) and verdict.moved and verdict.record is not None:
+        said = "a key was to be registered, for nothing"
+        _note(session, DifferenceKind.OTHER_AMOUNT, verdict.record, None, said, now)
     return verdict
 
 
@@ -136,32 +151,34 @@ def _settle(session: Session, shown: Shown, verdict: Verdict, now: datetime, pol
 
 def _finish(session: Session, row: Row[Any], order: Row[Any], shown: Shown, proved: Proved, now: datetime) -> Verdict:
     """Carry a proved order out, the key first of all, if there is one; or say what is wrong with that."""
-    label = ""
-    if shown.key is not None:
-        key = judge_key(shown.expected, shown.key)
-        if not isinstance(key, Proved):
-            if order.charge_id is not None:
-                log.error("paid in a window, but PortOne shows no such billing key", checkout=row.id)
-            return key
-        label = key.card or ""
-    taken = take_over(session, row, order.billing_key_id, label=label, now=now)
+    key = None if shown.key is None else judge_key(shown.expected, shown.key)
+    if key is not None and not isinstance(key, Proved):
+        if order.charge_id is not None:
+            log.error("paid in a window, but PortOne shows no such billing key", checkout=row.id)
+        return key
+    taken = take_over(session, row, order.billing_key_id, key, now=now)
     if taken.forget_key_id is not None:
         forgetting.forget(session, taken.forget_key_id, at=now)
+    if taken.is_over and order.charge_id is not None and proved.record is not None:
+        said = "its subscription was over before it could begin"
+        _note(session, DifferenceKind.NOT_OWED, proved.record, order.charge_id, said, now)
     imp_uid = None if proved.record is None else proved.record.imp_uid
     if checkouts.done(session, row.id, reason=taken.said, imp_uid=imp_uid, now=now):
         log.info("checkout done", checkout=row.id, purpose=row.purpose, said=taken.said)
     return proved
 
 
-def _note(session: Session, verdict: Wrong, now: datetime) -> None:
-    """Ask a person about money that moved where only a key was to be registered."""
-    assert verdict.record is not None
+def _note(
+    session: Session, kind: DifferenceKind, record: PaymentRecord, charge_id: int | None, said: str, now: datetime
+) -> None:
+    """Ask a person about money that moved and was not to."""
     noted = Noted(
-        kind=DifferenceKind.OTHER_AMOUNT,
+        kind=kind,
         status=DifferenceStatus.OPEN,
-        said=SENTENCES[DifferenceKind.OTHER_AMOUNT],
-        merchant_uid=verdict.record.merchant_uid,
-        imp_uid=verdict.record.imp_uid,
-        evidence={"portone": verdict.record.raw, "books": {"checkout": "a key was to be registered, for nothing"}},
+        said=f"{SENTENCES[kind]}: {said}",
+        merchant_uid=record.merchant_uid,
+        imp_uid=record.imp_uid,
+        charge_id=charge_id,
+        evidence={"portone": record.raw, "books": {"checkout": said}},
     )
     differences.note(session, [noted], now=now)

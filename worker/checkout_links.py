@@ -15,7 +15,7 @@ from worker.channels import offered
 from worker.database import checkouts, windows
 from worker.database.plans import plan_of
 from worker.database.session import Sessions
-from worker.enrolment import amount_objection
+from worker.enrolment import Terms, amount_objection, pg_objection
 from worker.lifecycle import (
     ChargeStatus,
     CheckoutPurpose,
@@ -73,10 +73,10 @@ def create_link(
     link = Link(new_code(), now + timedelta(seconds=settings.link_seconds))
     with sessions.begin() as session:
         if charge is not None:
-            values = _to_pay(session, charge, purpose)
+            values, terms = _to_pay(session, charge, purpose)
         else:
-            values = _to_register(session, read_code(subscription or ""), purpose, with_payment, settings, now)
-        _require_channel(settings, CheckoutPurpose(values["purpose"]), pg, values["amount"], with_payment)
+            values, terms = _to_register(session, read_code(subscription or ""), purpose, with_payment, settings, now)
+        _require_channel(settings, CheckoutPurpose(values["purpose"]), pg, terms, with_payment)
         values |= {"code": link.code, "expires_at": link.expires_at, "pg": pg, "with_payment": with_payment}
         checkouts.add(session, values, now=now)
     return link
@@ -90,12 +90,25 @@ def checkout_row(session: Session, code: str) -> Row[Any]:
     return row
 
 
-def pgs_of(settings: Settings, purpose: CheckoutPurpose) -> tuple[str, ...]:
-    """List the PGs that a customer may choose from."""
+def terms_of(session: Session, row: Row[Any]) -> Terms:
+    """Give what a checkout is about: the charge's own terms when one is paid, else the plan's."""
+    if CheckoutPurpose(row.purpose) is CheckoutPurpose.PAY:
+        return session.execute(CHARGE, {"id": row.charge_id}).one()
+    about = session.execute(SUBSCRIPTION, {"code": row.subscription_code}).one()
+    return plan_of(plan_row(session, about.plan_code))
+
+
+def pgs_of(settings: Settings, purpose: CheckoutPurpose, terms: Terms) -> tuple[str, ...]:
+    """List the PGs that a customer may choose from: those that can take it, now and with every later charge."""
+    in_window = purpose is CheckoutPurpose.PAY
+    return tuple(pg for pg in _channels(settings, purpose) if pg_objection(terms, pg, in_window=in_window) is None)
+
+
+def _channels(settings: Settings, purpose: CheckoutPurpose) -> tuple[str, ...]:
     return offered(settings.payment_channels if purpose is CheckoutPurpose.PAY else settings.key_channels)
 
 
-def _to_pay(session: Session, charge_id: int, purpose: CheckoutPurpose | None) -> dict[str, Any]:
+def _to_pay(session: Session, charge_id: int, purpose: CheckoutPurpose | None) -> tuple[dict[str, Any], Terms]:
     if purpose not in {None, CheckoutPurpose.PAY}:
         raise Refused("A charge can be paid; a key is registered for a subscription.")
     charge = windows.locked_charge(session, charge_id)
@@ -110,12 +123,8 @@ def _to_pay(session: Session, charge_id: int, purpose: CheckoutPurpose | None) -
     if charge.in_question:
         raise Refused(f"PortOne shows money for charge {charge_id} that is in question; see `again review list` first.")
     subscription = session.execute(SUBSCRIPTION, {"code": row.subscription_code}).one()
-    return {
-        "purpose": CheckoutPurpose.PAY,
-        "subscription_id": subscription.id,
-        "charge_id": charge_id,
-        "amount": row.amount,
-    }
+    values = {"purpose": CheckoutPurpose.PAY, "subscription_id": subscription.id, "charge_id": charge_id}
+    return values, row
 
 
 def _to_register(
@@ -125,7 +134,7 @@ def _to_register(
     with_payment: bool,
     settings: Settings,
     now: datetime,
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], Terms]:
     row = session.execute(SUBSCRIPTION, {"code": code}).one_or_none()
     if row is None:
         raise Refused(f"There is no subscription {code!r:.60}. `again subscription list` shows those there are.")
@@ -141,18 +150,19 @@ def _to_register(
         raise Refused(f"Plan {plan.code!r} costs {plan.amount:,} {plan.currency}, but {objection}.")
     if with_payment and not starts_now(plan, anchor_of(plan, row.anchor_on, now=now), now=now):
         raise Refused(f"Nothing of subscription {code} is due today, so its key is registered without a payment.")
-    return {"purpose": needed, "subscription_id": row.id, "charge_id": None, "amount": plan.amount}
+    return {"purpose": needed, "subscription_id": row.id, "charge_id": None}, plan
 
 
 def _require_channel(
-    settings: Settings, purpose: CheckoutPurpose, pg: str | None, amount: int, with_payment: bool
+    settings: Settings, purpose: CheckoutPurpose, pg: str | None, terms: Terms, with_payment: bool
 ) -> None:
-    choices = pgs_of(settings, purpose)
+    choices = _channels(settings, purpose)
     if pg is not None and pg not in choices:
         raise Refused(f"{pg!r:.40} is no channel for this; choose {' or '.join(choices) or 'none'}.")
     if with_payment and pg is not None and not pg_profiles.charges_in_window(pg):
         name = pg_profiles.PGS[pg].name
         raise Refused(f"{name} charges nothing in that window; leave the payment out, and it is made right afterwards.")
-    objections = {each: pg_profiles.objection(each, amount) for each in ((pg,) if pg else choices)}
-    if all(objections.values()):
-        raise Refused(f"{amount:,} KRW cannot be paid: {'; '.join(filter(None, objections.values()))}.")
+    in_window = purpose is CheckoutPurpose.PAY
+    objections = [pg_objection(terms, each, in_window=in_window) for each in ((pg,) if pg else choices)]
+    if all(objections):
+        raise Refused(f"{terms.amount:,} KRW cannot be paid: {'; '.join(filter(None, objections))}.")

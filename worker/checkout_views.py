@@ -12,9 +12,10 @@ from schedules.periods import first_start, next_start
 from schedules.plans import Plan
 from worker.catalog import plan_row
 from worker.checkout_links import CHARGE, SUBSCRIPTION, checkout_row, pgs_of
+from worker.database import beginnings
 from worker.database.plans import plan_of
 from worker.database.session import Sessions
-from worker.lifecycle import BILLED_SUBSCRIPTIONS, CheckoutPurpose, CheckoutStatus
+from worker.lifecycle import BILLED_SUBSCRIPTIONS, ChargeStatus, CheckoutPurpose, CheckoutStatus
 from worker.registration import anchor_of, starts_now, vat_of
 from worker.settings import Settings
 
@@ -62,9 +63,10 @@ def view(sessions: Sessions, settings: Settings, code: str, *, now: datetime) ->
         about = session.execute(SUBSCRIPTION, {"code": row.subscription_code}).one()
         plan = plan_of(plan_row(session, about.plan_code))
         charge = None if row.paid_charge_id is None else session.execute(CHARGE, {"id": row.paid_charge_id}).one()
+        kept = beginnings.first_charge(session, row.subscription_id)
     purpose = CheckoutPurpose(row.purpose)
     terms = charge if purpose is CheckoutPurpose.PAY and charge is not None else plan
-    times = _times(purpose, about, plan, charge, now)
+    times = _times(purpose, about, plan, charge, kept, now)
     return View(
         code=row.code,
         purpose=purpose,
@@ -84,14 +86,19 @@ def view(sessions: Sessions, settings: Settings, code: str, *, now: datetime) ->
         with_payment=row.with_payment,
         owed=int(about.owed) if purpose is CheckoutPurpose.REPLACE else 0,
         pg=row.chosen_pg or row.pg,
-        pgs=(row.pg,) if row.pg else pgs_of(settings, purpose),
+        pgs=(row.pg,) if row.pg else pgs_of(settings, purpose, terms),
         said=row.said,
         **times,
     )
 
 
 def _times(
-    purpose: CheckoutPurpose, about: Row[Any], plan: Plan, charge: Row[Any] | None, now: datetime
+    purpose: CheckoutPurpose,
+    about: Row[Any],
+    plan: Plan,
+    charge: Row[Any] | None,
+    kept: Row[Any] | None,
+    now: datetime,
 ) -> dict[str, Any]:
     """Say when what is charged, and for which period."""
     times: dict[str, Any] = {"charges_now": False, "first_charge_at": None, "next_charge_at": about.next_charge_at}
@@ -100,6 +107,9 @@ def _times(
         return times | {"charges_now": True, "period_start": charge.period_start, "period_end": charge.period_end}
     if purpose is CheckoutPurpose.REPLACE or about.status in BILLED_SUBSCRIPTIONS:
         return times | {"charges_now": purpose is CheckoutPurpose.REPLACE and about.owed > 0}
+    if kept is not None and kept.status == ChargeStatus.PAID:  # in a window, whose key has not come
+        following = next_start(plan, about.anchor_on, after=kept.period_end)
+        return times | {"first_charge_at": kept.period_end, "next_charge_at": following}
     anchor_on = about.anchor_on if charge is not None else anchor_of(plan, about.anchor_on, now=now)
     start = first_start(plan, anchor_on)
     at_once = starts_now(plan, anchor_on, now=now)

@@ -22,14 +22,21 @@ while a window of the first can be used:
 The hold costs dunning a day for each window that is left unpaid; a link expires, so that ends. Money that moved
 otherwise than asked (another amount, PG or key) is never taken for the payment: the attempt is flagged, and `again
 review` asks a person. A key registered alone is no attempt, and `merchant_uid.parse` takes its order for no period's.
+
+How a page uses this, in this order: `subscriptions_of` a customer, `create_link`, `view` what is agreed to, `agree`
+before the window opens, `complete` at its end, and `hint` for each webhook; `look_after` is the worker's. Each opens
+its own transactions and raises Refused, whose text is a sentence; all but `complete`, `hint` and `look_after` wait for
+the database, so keep them off an event loop. `worker.checkout.host_desk` does, and brings all that they ask for.
 """
 
 from __future__ import annotations
 
 from worker.agreeing import agree
+from worker.carrying_out import Completion, Progress
 from worker.checkout_links import Link, create_link
 from worker.checkout_views import View, view
-from worker.completing import Completion, Progress, complete
+from worker.completing import complete
+from worker.customer_subscriptions import OverdueCharge, RunningSubscription, subscriptions_of
 from worker.hints import hint
 from worker.looking_after import LookedAfter, look_after
 
@@ -37,12 +44,15 @@ __all__ = [
     "Completion",
     "Link",
     "LookedAfter",
+    "OverdueCharge",
     "Progress",
+    "RunningSubscription",
     "View",
     "agree",
     "complete",
     "create_link",
     "hint",
     "look_after",
+    "subscriptions_of",
     "view",
 ]

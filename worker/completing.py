@@ -16,6 +16,7 @@ from worker.carrying_out import Completion, Progress, Shown, carry_out
 from worker.checkout_links import checkout_row
 from worker.clock import Clock
 from worker.database import window_orders
+from worker.database.lineage import Watch
 from worker.database.session import Sessions
 from worker.gateway import Found, Gateway
 from worker.lifecycle import CheckoutStatus
@@ -29,13 +30,21 @@ log = structlog.get_logger()
 
 
 async def complete(
-    sessions: Sessions, gateway: Gateway, code: str, *, imp_uid: str | None, clock: Clock, policy: Policy
+    sessions: Sessions,
+    gateway: Gateway,
+    code: str,
+    *,
+    imp_uid: str | None,
+    clock: Clock,
+    policy: Policy,
+    watch: Watch | None = None,
 ) -> Completion:
     """Ask PortOne what became of a checkout and carry it out. Raises Refused for what was not asked for.
 
     `imp_uid` is what a browser says; without one, everything under the windows' merchant_uids is looked at all the
     same. Of several orders, opened in several tabs, the first that is proved ends the checkout; else the answer is
-    about the one that `imp_uid` names, or whose window was opened last.
+    about the one that `imp_uid` names, or whose window was opened last. While `watch` finds that the books may have
+    forgotten payments, nothing is carried out.
     """
     row, orders = await asyncio.to_thread(_found, sessions, code)
     if not orders:
@@ -47,13 +56,14 @@ async def complete(
     ends = []
     for order in orders:
         shown = await _ask(gateway, order, clock)
-        ended = await asyncio.to_thread(carry_out, sessions, row, order, shown, clock=clock, policy=policy)
+        ended = await asyncio.to_thread(carry_out, sessions, row, order, shown, clock=clock, policy=policy, watch=watch)
         if ended.progress is Progress.DONE:
             return ended
         ends.append(ended)
-    if (wrong := ends[0].wrong) is not None:
+    answered = all(each.answered for each in ends)
+    if (wrong := ends[0].wrong) is not None and answered:
         raise Refused(wrong)
-    return Completion(ends[0].progress, ends[0].said, answered=all(each.answered for each in ends))
+    return Completion(ends[0].progress, ends[0].said, answered=answered)
 
 
 def _found(sessions: Sessions, code: str) -> tuple[Row[Any], Sequence[Row[Any]]]:

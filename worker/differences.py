@@ -24,6 +24,7 @@ class DifferenceKind(StrEnum):
     OTHER_AMOUNT = "other_amount"
     NOT_THERE = "not_there"  # paid here, and PortOne shows no such payment
     UNRESOLVED = "unresolved"  # an attempt that the look-ups could not settle
+    NOT_BEGUN = "not_begun"  # a first period is paid, and its subscription still has no billing key
 
 
 class DifferenceStatus(StrEnum):
@@ -47,6 +48,7 @@ SENTENCES: Mapping[DifferenceKind, str] = {
     DifferenceKind.OTHER_AMOUNT: "paid at PortOne with another amount or currency",
     DifferenceKind.NOT_THERE: "paid here, and PortOne shows no such payment",
     DifferenceKind.UNRESOLVED: "the look-ups could not settle an attempt",
+    DifferenceKind.NOT_BEGUN: "a first period is paid, and its subscription has no billing key: make a new link",
 }
 """What each kind says to a person."""
 

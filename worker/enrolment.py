@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from schedules.cadences import Anchored
@@ -12,6 +13,7 @@ from schedules.plans import Plan
 from worker import pg_profiles
 from worker.lifecycle import SubscriptionStatus
 from worker.refusals import Refused
+from worker.registration import vat_of
 
 EARLIEST_START_ON = date(1970, 1, 1)  # earlier is a slip of the pen
 LATEST_START = timedelta(days=3650)  # from today; no billing key lives that long
@@ -28,6 +30,17 @@ class Beginning:
     anchor_on: date
     status: SubscriptionStatus
     next_charge_at: datetime
+
+
+class Terms(Protocol):
+    """What a charge comes to: of a plan, or of a charge that is open already. KRW."""
+
+    @property
+    def amount(self) -> int: ...
+    @property
+    def tax_free(self) -> int: ...
+    @property
+    def vat_amount(self) -> int | None: ...
 
 
 class WrongDate(Refused):
@@ -81,7 +94,24 @@ def amount_objection(plan: Plan, pg: str | None, *, max_amount: int) -> str | No
     """Say why a plan's amount cannot be charged, at all or through a PG; None when it can."""
     if plan.amount > max_amount:
         return f"the setting AGAIN_MAX_AMOUNT allows no charge above {max_amount:,} KRW"
-    return None if pg is None else pg_profiles.objection(pg, plan.amount)
+    return None if pg is None else pg_objection(plan, pg)
+
+
+def pg_objection(terms: Terms, pg: str, *, in_window: bool = False) -> str | None:
+    """Say why a PG cannot charge this through `again`, or take it in its payment window; None when it can.
+
+    A PG that works the VAT out by itself would put another one on the receipt than the customer has agreed to.
+    """
+    if objection := pg_profiles.objection(pg, terms.amount):
+        return objection
+    facts = pg_profiles.PGS[pg]
+    takes_vat_amount = facts.window.vat_amount if in_window else facts.takes_vat_amount
+    if takes_vat_amount or terms.vat_amount in {None, vat_of(terms.amount, terms.tax_free, None)}:
+        return None
+    return (
+        f"{facts.name} takes no vat_amount: it works the VAT out from amount and tax_free, "
+        f"and would not come to {terms.vat_amount:,} KRW"
+    )
 
 
 def _fresh(plan: Plan, start_on: date) -> Beginning:

@@ -57,6 +57,7 @@ class StoredKey:
     customer_uid: str = field(repr=False)
     pg: str
     card: str | None
+    registered_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from worker.clock import Clock
 from worker.comparing import MONEY_MOVED, compare_page
 from worker.completing import complete
 from worker.database import webhooks, window_orders
+from worker.database.lineage import Watch
 from worker.database.session import Sessions
 from worker.gateway import Gateway, LookUpFailed, PaymentRecord
 from worker.merchant_uid import parse
@@ -46,6 +47,7 @@ async def hint(
     clock: Clock,
     policy: Policy,
     prefix: str,
+    watch: Watch | None = None,
 ) -> None:
     """Store a webhook and look its payment up. Raises Refused for one that can be about no payment.
 
@@ -65,7 +67,7 @@ async def hint(
     webhook_id = await asyncio.to_thread(_store, sessions, said, clock())
     if webhook_id is not None:
         heard = Heard(webhook_id, imp_uid, status)
-        await look_up(sessions, gateway, heard, clock=clock, policy=policy, prefix=prefix)
+        await look_up(sessions, gateway, heard, clock=clock, policy=policy, prefix=prefix, watch=watch)
 
 
 async def look_up(
@@ -76,6 +78,7 @@ async def look_up(
     clock: Clock,
     policy: Policy,
     prefix: str,
+    watch: Watch | None = None,
 ) -> bool:
     """Look a stored webhook's payment up, and do what that asks for; False when PortOne does not answer."""
     named = await gateway.payment(heard.imp_uid)
@@ -83,7 +86,7 @@ async def look_up(
         return False
     outcome = "PortOne shows no such payment"
     for record in named.records:
-        outcome = await _heed(sessions, gateway, record, clock=clock, policy=policy, prefix=prefix)
+        outcome = await _heed(sessions, gateway, record, clock=clock, policy=policy, prefix=prefix, watch=watch)
     confirmed = any(_bears_out(record, heard.status) for record in named.records)
     await asyncio.to_thread(_looked_up, sessions, heard.id, outcome, confirmed, clock())
     return True
@@ -95,14 +98,21 @@ def _bears_out(record: PaymentRecord, status: str) -> bool:
 
 
 async def _heed(
-    sessions: Sessions, gateway: Gateway, record: PaymentRecord, *, clock: Clock, policy: Policy, prefix: str
+    sessions: Sessions,
+    gateway: Gateway,
+    record: PaymentRecord,
+    *,
+    clock: Clock,
+    policy: Policy,
+    prefix: str,
+    watch: Watch | None,
 ) -> str:
     """Complete the checkouts that the payment belongs to; then compare it with the books, as a sweep does."""
     codes = await asyncio.to_thread(_codes, sessions, record.merchant_uid)
     outcome = "not a payment of ours"
     for code in codes:
         try:
-            completion = await complete(sessions, gateway, code, imp_uid=None, clock=clock, policy=policy)
+            completion = await complete(sessions, gateway, code, imp_uid=None, clock=clock, policy=policy, watch=watch)
         except Refused as refused:
             outcome = f"refused: {refused}"
         else:

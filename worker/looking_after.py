@@ -15,7 +15,7 @@ from worker import hints
 from worker.carrying_out import Progress
 from worker.clock import Clock
 from worker.completing import complete
-from worker.database import checkouts, forgetting, webhooks
+from worker.database import checkouts, forgetting, unbegun, webhooks
 from worker.database.lineage import Watch, goes_on
 from worker.database.session import Sessions
 from worker.gateway import Gateway, LookUpFailed
@@ -56,15 +56,15 @@ async def look_after(
 ) -> LookedAfter:
     """See to a chunk of each, all at once; what is left over comes with the next run.
 
-    No key is deleted while `watch` finds that the books may have forgotten who needs it.
+    Nothing is begun, and no key deleted, while `watch` finds that the books may have forgotten what was paid.
     """
     if stopping():
         return LookedAfter(0, 0, 0, 0)
     taken = await asyncio.to_thread(_take, sessions, clock)
-    done = await _each(_look(sessions, gateway, row, clock=clock, policy=policy) for row in taken)
+    done = await _each(_look(sessions, gateway, row, clock=clock, policy=policy, watch=watch) for row in taken)
     heard = await asyncio.to_thread(_webhooks, sessions, clock)
     looked_up = await _each(
-        hints.look_up(sessions, gateway, each, clock=clock, policy=policy, prefix=prefix) for each in heard
+        hints.look_up(sessions, gateway, each, clock=clock, policy=policy, prefix=prefix, watch=watch) for each in heard
     )
     unneeded = await asyncio.to_thread(_unneeded, sessions, clock, watch)
     deleted = await _each(_forget(sessions, gateway, row) for row in unneeded)
@@ -83,11 +83,13 @@ async def _each(looks: Iterable[Awaitable[bool]]) -> int:
     return sum(result is True for result in results)
 
 
-async def _look(sessions: Sessions, gateway: Gateway, row: Row[Any], *, clock: Clock, policy: Policy) -> bool:
+async def _look(
+    sessions: Sessions, gateway: Gateway, row: Row[Any], *, clock: Clock, policy: Policy, watch: Watch | None
+) -> bool:
     """Complete one; when its windows are over and PortOne shows nothing, it has expired."""
     asked_at = clock()
     try:
-        completion = await complete(sessions, gateway, row.code, imp_uid=None, clock=clock, policy=policy)
+        completion = await complete(sessions, gateway, row.code, imp_uid=None, clock=clock, policy=policy, watch=watch)
     except Refused as refused:
         reason = str(refused)
     else:
@@ -116,6 +118,7 @@ def _take(sessions: Sessions, clock: Clock) -> list[Row[Any]]:
     with sessions.begin() as session:
         checkouts.expire_unused(session, now=clock(), limit=CHUNK)
         checkouts.revive(session, now=clock(), limit=CHUNK)
+        unbegun.note(session, now=clock(), limit=CHUNK)
         return list(checkouts.take(session, now=clock(), limit=CHUNK))
 
 

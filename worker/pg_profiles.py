@@ -148,6 +148,8 @@ _PGS = (
 
 PGS: Mapping[str, Pg] = {each.pg: each for each in sorted(_PGS, key=lambda each: each.pg)}
 
+TAKE_VAT_AMOUNT = frozenset(pg for pg, facts in PGS.items() if facts.takes_vat_amount)
+
 EXPECTED = "PortOne's code of a PG, such as kakaopay or payco (`again key add --help` names all)"
 
 

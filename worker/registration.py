@@ -48,6 +48,7 @@ class Proved:
 
     record: PaymentRecord | None = None
     card: str | None = None  # masked, if the key shows one
+    registered_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ def judge_key(expected: Expected, answer: StoredKey | NoSuchKey | LookUpFailed) 
         return Waiting("PortOne shows no billing key yet.")
     if answer.pg != expected.pg:
         return Wrong(f"The billing key was made through {answer.pg!r:.20}, and {expected.pg} was asked for.")
-    return Proved(card=answer.card)
+    return Proved(card=answer.card, registered_at=answer.registered_at)
 
 
 def belongs(expected: Expected, finding: Found) -> bool:

@@ -156,7 +156,7 @@ def change_key(sessions: Sessions, code: str, key: str, *, reason: str, max_amou
         change = f"billing key {row.billing_key_id or 'none'} to {billing_key.id}: {reason}"
         changed = subscriptions.change_key(session, row, billing_key.id, reason=change, now=now)
         assert changed, "the row is locked, so nobody else can have given it a key"
-        return KeyChanged(billing_key.id, subscriptions.wake_charges(session, [row.id], now))
+        return KeyChanged(billing_key.id, subscriptions.charge_owed_now(session, row.id, now=now))
 
 
 def no_such(code: str) -> Refused:

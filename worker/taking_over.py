@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session
 
 from worker.beginning import begin
 from worker.catalog import plan_row
-from worker.database import beginnings, subscriptions
+from worker.database import beginnings, subscriptions, unbegun
 from worker.database.plans import plan_of
 from worker.key_rules import is_label
 from worker.lifecycle import BillingKeyStatus, CheckoutPurpose, SubscriptionStatus
+from worker.registration import Proved
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,43 +24,54 @@ class Taken:
 
     said: str
     forget_key_id: int | None = None
+    is_over: bool = False  # the subscription has ended before it could begin
 
 
-def take_over(session: Session, row: Row[Any], key_id: int | None, *, label: str, now: datetime) -> Taken:
+def take_over(session: Session, row: Row[Any], key_id: int | None, key: Proved | None, *, now: datetime) -> Taken:
     """Let a locked, proved checkout's key do its work. Done twice, or after another key has come, it is done once."""
-    if key_id is None:
+    if key_id is None or key is None:
         return Taken("the charge was paid by hand")
-    return _put_to_work(session, row, key_id, label, now)
-
-
-def _put_to_work(session: Session, row: Row[Any], key_id: int, label: str, now: datetime) -> Taken:
-    if beginnings.key(session, key_id).status == BillingKeyStatus.DELETED:
+    known = beginnings.key(session, key_id)
+    if known.status == BillingKeyStatus.DELETED:
         return Taken("the key was registered too late, when it was given up: make a new link", key_id)
-    beginnings.activate(session, key_id, label=label if is_label(label) else "", now=now)
+    label = key.card if key.card is not None and is_label(key.card) else ""
+    beginnings.activate(session, key_id, label=label, registered_at=key.registered_at, now=now)
     subscriptions.lock_open_charges(session, row.subscription_code)
     subscription = subscriptions.locked(session, row.subscription_code)
     assert subscription is not None, "subscriptions are never deleted"
+    return _put_to_work(session, row, subscription, key_id, key, now)
+
+
+def _put_to_work(
+    session: Session, row: Row[Any], subscription: Row[Any], key_id: int, key: Proved, now: datetime
+) -> Taken:
     if subscription.status in {SubscriptionStatus.CANCELED, SubscriptionStatus.ENDED}:
-        return Taken("its subscription is over, so the key is not needed", key_id)
+        return Taken("its subscription is over, so the key is not needed", key_id, is_over=True)
     if subscription.billing_key_id == key_id:
         return Taken("the key is the subscription's already")
     if subscription.status == SubscriptionStatus.PENDING:
         plan = plan_of(plan_row(session, subscription.plan_code))
         begin(session, subscription, plan, key_id, reason="its first billing key was registered", now=now)
+        unbegun.begun(session, subscription.id, now=now)
         return Taken("the subscription has its first billing key")
-    if row.purpose == CheckoutPurpose.REGISTER and _can_charge(session, subscription.billing_key_id):
-        return Taken("the subscription has its first billing key already", key_id)
+    current = None if subscription.billing_key_id is None else beginnings.key(session, subscription.billing_key_id)
+    if current is not None and current.status == BillingKeyStatus.ACTIVE:
+        if row.purpose == CheckoutPurpose.REGISTER:
+            return Taken("the subscription has its first billing key already", key_id)
+        if _is_older(key.registered_at, current.registered_at):
+            return Taken("the customer has registered a newer billing key meanwhile", key_id)
     return _replace(session, subscription, key_id, now)
 
 
-def _can_charge(session: Session, key_id: int | None) -> bool:
-    return key_id is not None and beginnings.key(session, key_id).status == BillingKeyStatus.ACTIVE
+def _is_older(registered_at: datetime | None, than: datetime | None) -> bool:
+    """Say whether a key that is heard of only now was registered before the one that is in use."""
+    return registered_at is not None and than is not None and registered_at < than
 
 
 def _replace(session: Session, subscription: Row[Any], key_id: int, now: datetime) -> Taken:
-    """Charge by the new key from now on, and by it what waited for one. The old one is forgotten, but never before."""
+    """Charge by the new key from now on, and by it at once what is owed. The old one is forgotten, but never before."""
     change = f"billing key {subscription.billing_key_id or 'none'} to {key_id}: registered in a payment window"
     changed = subscriptions.change_key(session, subscription, key_id, reason=change, now=now)
     assert changed, "the row is locked, so nobody else can have given it a key"
-    woken = subscriptions.wake_charges(session, [subscription.id], now)
-    return Taken(f"the key was replaced; {woken} charges that waited are due", subscription.billing_key_id)
+    woken = subscriptions.charge_owed_now(session, subscription.id, now=now)
+    return Taken(f"the key was replaced; {woken} charges are tried with it at once", subscription.billing_key_id)

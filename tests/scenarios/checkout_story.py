@@ -81,7 +81,13 @@ class Till:
         runtime = self.world.runtime
         return self._asked(
             lambda gateway: checkouts.complete(
-                runtime.sessions, gateway, code, imp_uid=imp_uid, clock=runtime.clock, policy=runtime.policy
+                runtime.sessions,
+                gateway,
+                code,
+                imp_uid=imp_uid,
+                clock=runtime.clock,
+                policy=runtime.policy,
+                watch=runtime.watch,
             )
         )
 
@@ -99,6 +105,7 @@ class Till:
                 clock=runtime.clock,
                 policy=runtime.policy,
                 prefix=runtime.settings.merchant_uid_prefix,
+                watch=runtime.watch,
             )
         )
 
@@ -112,6 +119,7 @@ class Till:
                 policy=runtime.policy,
                 prefix=runtime.settings.merchant_uid_prefix,
                 stopping=lambda: False,
+                watch=runtime.watch,
             )
         )
 

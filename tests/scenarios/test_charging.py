@@ -21,7 +21,7 @@ def test_a_due_subscription_is_charged_and_again_a_month_later(world: World, pg:
     code = world.subscribe(pg=pg)
     world.tick()
     assert [charge.status for charge in world.charges(code)] == ["paid"]
-    world.live(days=32)
+    world.live(days=32, step=timedelta(days=1))
     assert [charge.status for charge in world.charges(code)] == ["paid", "paid"]
     first, second = world.charges(code)
     assert first.period_end == second.period_start

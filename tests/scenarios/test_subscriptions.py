@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 from tests.scenarios.conftest import World
 from worker import subscriptions
 from worker.sandbox.behaviours import decline, pay
+
+
+DAY = timedelta(days=1)
 
 
 def pause(world: World, code: str) -> None:
@@ -41,9 +44,9 @@ def test_a_pause_does_not_make_what_was_paid_until_april_due_in_january(world: W
     world.sql("UPDATE subscriptions SET next_charge_at = '2026-04-10T01:00:00Z' RETURNING id")
     pause(world, code)
     resume(world, code)
-    world.live(days=90)
+    world.live(days=90, step=DAY)
     assert world.charges() == []
-    world.live(days=10)
+    world.live(days=10, step=DAY)
     assert [charge.period_start.date() for charge in world.charges()] == [date(2026, 4, 10)]
 
 
@@ -51,9 +54,9 @@ def test_the_periods_of_a_pause_are_not_owed(world: World):
     code = world.subscribe()
     world.tick()
     pause(world, code)
-    world.live(days=40)
+    world.live(days=40, step=DAY)
     resume(world, code)
-    world.live(days=25)
+    world.live(days=25, step=DAY)
     assert [charge.period_start.date() for charge in world.charges()] == [date(2026, 1, 5), date(2026, 3, 5)]
     world.assert_books_agree()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Row, text
@@ -20,6 +20,8 @@ from worker.merchant_uid import MerchantUid
 
 _SUBSCRIPTIONS = text("""
     SELECT s.code AS subscription_code, s.id, s.anchor_on,
+           s.status = 'pending' AND NOT EXISTS (
+               SELECT FROM charges c WHERE c.subscription_id = s.id AND c.status <> 'void') AS has_not_begun,
            p.code, p.name, p.amount, p.tax_free, p.vat_amount, p.currency, p.cadence, p.time_zone, p.charge_hour,
            p.trial_days, p.catch_up, p.dunning
     FROM subscriptions s JOIN plans p ON p.id = s.plan_id
@@ -67,6 +69,12 @@ _ADOPT = text("""
 
 _CHARGE_ID = text("SELECT id FROM charges WHERE subscription_id = :subscription_id AND period_start = :period_start")
 
+_MOVE_ANCHORS = text("""
+    UPDATE subscriptions s SET anchor_on = v.anchor_on
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(id bigint, anchor_on date)
+    WHERE s.id = v.id AND s.status = 'pending' AND s.anchor_on <> v.anchor_on
+""")
+
 # Only a hard decline kills a key, and only the attempt that it was can tell.
 _REVIVE_KEYS = text("""
     UPDATE billing_keys k
@@ -96,6 +104,7 @@ class Adoption:
     terms: Mapping[str, Any]  # what its charge is opened with, should it be missing
     reason: str
     as_planned: bool  # the amount is the charge's, or what the plan asks for
+    anchor_on: date | None = None  # from which its subscription counts, if it has not begun otherwise
 
 
 def subscriptions(session: Session, codes: Iterable[str]) -> Mapping[str, Row[Any]]:
@@ -131,6 +140,14 @@ def open_unpaid(session: Session, adoption: Adoption, *, now: datetime) -> int:
     openings.open_charges(session, [row], now=now)
     known = {"subscription_id": adoption.subscription_id, "period_start": adoption.period.start}
     return int(session.execute(_CHARGE_ID, known).scalar_one())
+
+
+def move_anchors(session: Session, adoptions: Iterable[Adoption]) -> None:
+    """Let subscriptions that have not begun count from the day that their first payment was for."""
+    rows = [
+        {"id": each.subscription_id, "anchor_on": each.anchor_on.isoformat()} for each in adoptions if each.anchor_on
+    ]
+    session.execute(_MOVE_ANCHORS, {"rows": as_rows(rows)})
 
 
 def revive_keys(session: Session, attempt_ids: Sequence[int], *, now: datetime) -> None:

@@ -45,13 +45,13 @@ _ADD_KEY = text("""
     RETURNING id
 """)
 
-_KEY = text("SELECT id, customer_uid, pg, status FROM billing_keys WHERE id = :id FOR NO KEY UPDATE")
+_KEY = text("SELECT id, customer_uid, pg, status, registered_at FROM billing_keys WHERE id = :id FOR NO KEY UPDATE")
 
 _KEEP = text("UPDATE billing_keys SET forget_at = :forget_at WHERE id = :id AND status = 'registering'")
 
 _ACTIVATE = text("""
     UPDATE billing_keys SET status = 'active', status_reason = 'registered in a payment window', status_at = :now,
-                            label = :label, forget_at = NULL
+                            label = :label, registered_at = :registered_at, forget_at = NULL
     WHERE id = :id AND status = 'registering'
 """)
 
@@ -102,6 +102,6 @@ def is_registering(row: Row[Any]) -> bool:
     return bool(row.status == BillingKeyStatus.REGISTERING)
 
 
-def activate(session: Session, key_id: int, *, label: str, now: datetime) -> None:
+def activate(session: Session, key_id: int, *, label: str, registered_at: datetime | None, now: datetime) -> None:
     """Make a registered key one that can be charged; one that is active, dead or deleted stays so."""
-    session.execute(_ACTIVATE, {"id": key_id, "label": label, "now": now})
+    session.execute(_ACTIVATE, {"id": key_id, "label": label, "registered_at": registered_at, "now": now})

@@ -59,6 +59,7 @@ class BillingKey(HasStatus, Base):
     label: Mapped[str]
     status: Mapped[BillingKeyStatus]
     created_at: Mapped[datetime]
+    registered_at: Mapped[datetime | None]  # by the customer, as PortOne tells; empty where nobody asked
     forget_at: Mapped[datetime | None]  # when it is to be deleted at PortOne, as nobody needs it; empty once it is
 
 

@@ -67,9 +67,6 @@ _WRITE_BACK = text("""
     ORDER BY v.place
 """)
 
-# Before what was known of them is read: of two that settle the same payment at once, the second has to see the first,
-# or it would take the one payment for two.
-
 _SUBSCRIPTIONS_SETTLED = text("""
     UPDATE subscriptions s SET status = 'active', status_reason = :reason, status_at = :now
     WHERE s.id = ANY(:ids) AND s.status IN ('past_due', 'trialing')

@@ -82,6 +82,17 @@ _WAKE = text("""
     RETURNING c.id
 """)
 
+_CHARGE_OWED_NOW = text("""
+    UPDATE charges c SET next_attempt_at = :now
+    FROM subscriptions s JOIN billing_keys k ON k.id = s.billing_key_id
+    WHERE s.id = :id AND c.subscription_id = s.id AND c.status = 'past_due'
+      AND (c.next_attempt_at IS NULL OR c.next_attempt_at > :now)
+      AND s.status NOT IN ('canceled', 'ended') AND k.status = 'active'
+      AND k.id IS DISTINCT FROM (
+        SELECT a.billing_key_id FROM attempts a WHERE a.charge_id = c.id ORDER BY a.number DESC LIMIT 1)
+    RETURNING c.id
+""")
+
 _VOID_CHARGES = text("""
     UPDATE charges SET status = 'void', status_reason = :reason, status_at = :now, next_attempt_at = NULL
     WHERE subscription_id = :id AND status IN ('due', 'past_due')
@@ -136,6 +147,11 @@ def wake_charges(session: Session, subscription_ids: Sequence[int], now: datetim
     Charges in flight are left alone; should one end with a hard decline of the old key, it is woken afterwards.
     """
     return len(session.execute(_WAKE, {"ids": sorted(subscription_ids), "now": now}).all())
+
+
+def charge_owed_now(session: Session, subscription_id: int, *, now: datetime) -> int:
+    """Let everything that is past due be tried at once with another key, though dunning waits; returns how many."""
+    return len(session.execute(_CHARGE_OWED_NOW, {"id": subscription_id, "now": now}).all())
 
 
 def lock_open_charges(session: Session, code: str) -> None:

@@ -67,7 +67,8 @@ _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(:lock, CAST(:id % 2147483648
 
 _OPEN_ATTEMPTS = text("""
     SELECT a.id FROM attempts a JOIN charges c ON c.id = a.charge_id
-    WHERE c.subscription_id = :id AND a.status IN ('started', 'unknown')
+    WHERE c.subscription_id = :id AND a.status IN ('started', 'unknown', 'not_charged')
+      AND c.status NOT IN ('paid', 'void')
     ORDER BY a.id
     FOR UPDATE OF a
 """)
@@ -76,7 +77,7 @@ _STOPS = text("SELECT scope FROM stops WHERE scope IN (:everything, :pg)")
 
 
 def lock_attempts(session: Session, subscription_id: int) -> None:
-    """Lock a subscription's open attempts. Before its charges, as a write-back does.
+    """Lock a subscription's attempts that may still be paid. Before its charges, as a write-back does.
 
     Two windows that open at once would lock an attempt that the first of them makes in different orders; so they wait
     for each other first.

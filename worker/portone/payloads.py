@@ -11,6 +11,7 @@ from typing import Any
 from worker.gateway import ChargeRequest, PaymentRecord, StoredKey
 from worker.merchant_uid import parse
 from worker.outcomes import Answer
+from worker.pg_profiles import TAKE_VAT_AMOUNT
 from worker.portone.redaction import LONGEST_IDENTIFIER, kept, redacted, storable
 
 
@@ -83,6 +84,7 @@ def read_stored_key(document: Mapping[str, Any]) -> StoredKey:
         customer_uid=_text(document, "customer_uid"),
         pg=_text(document, "pg_provider"),
         card=" ".join(filter(None, (name, number and number[-4:]))) or None,
+        registered_at=instant(document.get("inserted")),
     )
 
 
@@ -123,7 +125,10 @@ def _read_payments(listed: Sequence[Any], *, skipping: bool) -> tuple[list[Payme
 
 
 def again_body(request: ChargeRequest) -> dict[str, Any]:
-    """Write the body of `again`: PortOne's example, the name, and what differs from the defaults."""
+    """Write the body of `again`: PortOne's example, the name, and what differs from the defaults.
+
+    vat_amount goes only to the PGs that take one (documented); the others work it out.
+    """
     body: dict[str, Any] = {
         "customer_uid": request.customer_uid,
         "merchant_uid": request.merchant_uid,
@@ -134,7 +139,7 @@ def again_body(request: ChargeRequest) -> dict[str, Any]:
         body["currency"] = request.currency
     if request.tax_free:
         body["tax_free"] = request.tax_free
-    if request.vat_amount is not None:
+    if request.vat_amount is not None and request.pg in TAKE_VAT_AMOUNT:
         body["vat_amount"] = request.vat_amount
     if request.channel_key is not None:
         body["channel_key"] = request.channel_key

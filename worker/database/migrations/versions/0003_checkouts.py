@@ -19,6 +19,19 @@ CREATE TRIGGER checkouts_audit_update AFTER UPDATE ON checkouts
 """
 
 
+KINDS = (
+    *("missing_here", "declined_here", "refunded_there", "paid_twice", "not_owed", "not_in_books", "other_amount"),
+    *("not_there", "unresolved"),
+)
+
+
+def _know_differences(*kinds: str) -> None:
+    """Let differences be of these kinds."""
+    named = ", ".join(f"'{kind}'" for kind in kinds)
+    op.drop_constraint(op.f("differences_differencekind_check"), "differences")
+    op.create_check_constraint(op.f("differences_differencekind_check"), "differences", f"kind IN ({named})")
+
+
 def _enum(name: str, *values: str) -> sa.Enum:
     return sa.Enum(*values, name=name, native_enum=False, create_constraint=True, length=20)
 
@@ -33,6 +46,7 @@ def upgrade() -> None:
         "via <> 'window' OR window_until IS NOT NULL AND status <> 'declined'",
     )
     _let_keys_be_forgotten()
+    _know_differences(*KINDS, "not_begun")
     _create_checkouts()
     _create_window_orders()
     op.create_table(
@@ -143,6 +157,7 @@ def _create_window_orders() -> None:
 
 
 def _let_keys_be_forgotten() -> None:
+    op.add_column("billing_keys", sa.Column("registered_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("billing_keys", sa.Column("forget_at", sa.DateTime(timezone=True), nullable=True))
     op.create_index(
         "billing_keys_forget_idx",
@@ -158,6 +173,9 @@ def downgrade() -> None:
     op.drop_table("window_orders")
     op.drop_index("billing_keys_forget_idx", "billing_keys")
     op.drop_column("billing_keys", "forget_at")
+    op.drop_column("billing_keys", "registered_at")
+    op.execute("DELETE FROM differences WHERE kind = 'not_begun'")
+    _know_differences(*KINDS)
     op.drop_table("checkouts")
     op.drop_constraint("attempts_window_check", "attempts")
     for column in ("resume_at", "window_until", "via"):
