@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
+import ctypes
 import os
 import socket
 from collections.abc import Callable, Coroutine
+from multiprocessing.sharedctypes import RawValue
 from typing import Any, TypeVar
 
 from worker.database.clock import DatabaseClock
@@ -16,8 +17,11 @@ from worker.runtime import Runtime
 
 T = TypeVar("T")
 
-_stopping = multiprocessing.Event()
-"""Shared by the worker's main process, which SIGTERM reaches, and its children, which inherit it over the fork."""
+_stopping = RawValue(ctypes.c_bool, False)
+"""Shared by the worker's main process, which SIGTERM reaches, and its children, which inherit it over the fork.
+
+Without a lock: a signal may find its own process holding that, and so may `kill -9` a child.
+"""
 
 
 class Process:
@@ -68,8 +72,8 @@ def forget() -> None:
 
 def stop_claiming() -> None:
     """Tell every child of this worker to claim nothing more; calls in flight finish and are settled."""
-    _stopping.set()
+    _stopping.value = True
 
 
 def is_stopping() -> bool:
-    return _stopping.is_set()
+    return bool(_stopping.value)

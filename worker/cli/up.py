@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import signal
+import time
 from contextlib import ExitStack
 from pathlib import Path
-from threading import Event
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,13 +14,20 @@ from worker.cli import console
 from worker.cli.exits import ExitCode
 
 if TYPE_CHECKING:
+    from worker.settings import Settings
     from worker.supervision import Stack
 
 HINT = """In another terminal, in this folder:
-  again status                 what is due, in flight, unknown, past due
   again plan add letter --name "아침 편지" --amount 9900 --cadence month
-  again checkout link CODE     a page on which a customer registers a key
+  again subscribe haneul --plan letter     a subscription that waits for its first key; prints its CODE
+  again checkout link CODE     a page on which the customer registers one
+  again status                 what is due, in flight, unknown, past due, and how many webhooks came
+  again charge list            what was charged
   again doctor                 is everything in order?"""
+
+SANDBOX_HINT = """What the sandbox saw:
+  curl {url}/_sandbox/windows     the payment windows that were opened, and what became of them
+  curl {url}/_sandbox/webhooks    the webhooks that it sent, and how they were answered"""
 
 
 def up(
@@ -44,9 +51,9 @@ def up(
         with database(as_json=True):
             pass  # a configured database must answer and be migrated before anything is started
     console.say_mode(live=settings.live)
-    asked_to_stop = Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: asked_to_stop.set())
+    asked_to_stop: list[int] = []  # no Event: a signal that comes while we wait for one would wait for its lock
+    for asked in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(asked, lambda number, _: asked_to_stop.append(number))
     with ExitStack() as stopping:
         lock = stopping.enter_context(only_one(settings.data_dir / "up.lock", "again up"))
         ports = {"flower_port": _port("flower", flower_port), "checkout_port": _port("checkout", checkout_port)}
@@ -55,14 +62,20 @@ def up(
             stack = stopping.enter_context(running_stack(settings, lock=lock, **ports))
         console.say(f"Data and logs are in {shown(stack.settings.data_dir)}.")
         console.table("part", "where", "log", rows=_rows(stack), whole=("part",))
-        console.note(f"\n{HINT}\n\nCtrl-C stops everything.")
+        console.note(f"\n{hint(stack.settings)}\n\nCtrl-C stops everything.")
         ended = None
-        while ended is None and not asked_to_stop.wait(0.5):
+        while ended is None and not asked_to_stop:
+            time.sleep(0.5)
             ended = stack.ended()
         console.note("stopping; calls in flight are finished first ...")
     if ended is not None:
         console.complain(ended)
         raise typer.Exit(ExitCode.NOT_REACHABLE)
+
+
+def hint(settings: Settings) -> str:
+    """Say what a person can do now; with real money there is no sandbox to look into."""
+    return HINT if settings.live else f"{HINT}\n{SANDBOX_HINT.format(url=settings.gateway_url)}"
 
 
 def shown(path: Path) -> str:
