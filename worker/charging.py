@@ -22,6 +22,7 @@ from worker.database import stops
 from worker.database.claims import ClaimConflict, claim
 from worker.database.lineage import WrongDatabase
 from worker.database.session import Sessions
+from worker.earlier_windows import paid_meanwhile
 from worker.gateway import Gateway, StillOurs
 from worker.limits import Limits
 from worker.outcomes import NotCharged, NotChargedReason, Outcome, Unknown, UnknownReason
@@ -193,7 +194,7 @@ class Pump:
         outcome: Outcome = Unknown(UnknownReason.ABANDONED)  # should the call end in no other way, as when canceled
         try:
             if still_ours():
-                outcome = await self._gateway.charge(attempt.request, still_ours=still_ours)
+                outcome = await self._send(attempt, still_ours)
             else:
                 outcome = NotCharged(NotChargedReason.LEASE_OVER)
         except Exception:
@@ -202,6 +203,11 @@ class Pump:
             not_sent = isinstance(outcome, NotCharged)
             self._not_sent_in_a_row = self._not_sent_in_a_row + 1 if not_sent else 0
             self._answers.add(attempt, outcome)
+
+    async def _send(self, attempt: OpenAttempt, still_ours: StillOurs) -> Outcome:
+        prefix = self._limits.prefix
+        paid = await paid_meanwhile(self._sessions, self._gateway, attempt, clock=self._clock, prefix=prefix)
+        return paid or await self._gateway.charge(attempt.request, still_ours=still_ours)
 
     def _write_back(self, batch: list[Answered]) -> None:
         now = self._clock()

@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 
 from schedules.dunning import DunningCalendar, next_attempt_at
 from schedules.local_time import instant_of
+from schedules.next_month import in_next_month
+from worker.declines import says_month_is_spent
 from worker.gateway import ChargeRequest
 from worker.lifecycle import AttemptStatus, ChargeStatus, Via
 from worker.outcomes import (
@@ -27,6 +29,12 @@ from worker.outcomes import (
 
 UNMATCHED_RETRIES = 2
 """A refusal nobody has classified may be final; bothering the issuer for the whole calendar would be rude."""
+
+MONTH_SPENT = "waits for the next month"
+"""Begins the reason of a charge whose key was charged as often as its contract allows in a month."""
+
+CAPPED_MONTHS = ZoneInfo("Asia/Seoul")
+"""Where the months begin that such a contract counts in (assumed)."""
 
 LONGEST_DELAY = timedelta(hours=6)
 """The ceiling of every back-off: a charge that waits for a gateway is looked at four times a day at least."""
@@ -50,6 +58,7 @@ class OpenAttempt:
     resume_at: datetime | None = None  # when the charge was to be tried before the window opened; None: not by itself
     opened_pgs: frozenset[str] = frozenset()  # through which its windows were opened
     registers: bool = False  # its windows register the billing key, besides
+    earlier_windows: tuple[str, ...] = ()  # merchant_uids of its charge that ancient windows might still pay
     declines: int
     first_declined_at: datetime | None
     deferrals: int
@@ -156,6 +165,8 @@ def _declined(attempt: OpenAttempt, outcome: Declined, now: datetime, policy: Po
         case DeclineKind.CONFIG | DeclineKind.TRANSIENT:
             retry_at = now + backoff(policy.transient_delay, attempt.deferrals)
             return _deferred(attempt, AttemptStatus.DECLINED, _words(outcome), outcome.answer, retry_at, outcome.kind)
+        case DeclineKind.SOFT if says_month_is_spent(attempt.request.pg, outcome.answer.message):
+            return _month_spent(attempt, outcome, now, policy)
         case DeclineKind.HARD:
             return _dunned(attempt, outcome, now, ChargeStatus.PAST_DUE, None)
         case DeclineKind.SOFT | DeclineKind.UNMATCHED:
@@ -164,6 +175,16 @@ def _declined(attempt: OpenAttempt, outcome: Declined, now: datetime, policy: Po
             return _dunned(attempt, outcome, now, status, retry_at_or_never)
         case _:
             assert_never(outcome.kind)
+
+
+def _month_spent(attempt: OpenAttempt, outcome: Declined, now: datetime, policy: Policy) -> Settlement:
+    """The customer has done nothing wrong, and asking again this month would be in vain: no dunning try is used up."""
+    zone, hour = attempt.time_zone, attempt.charge_hour
+    retry_at = in_next_month(attempt.started_at, months_of=CAPPED_MONTHS, time_zone=zone, charge_hour=hour)
+    if retry_at <= now:  # learnt late, from a look-up: another month has begun
+        retry_at = now + policy.transient_delay
+    reason = f"{MONTH_SPENT} ({_words(outcome)})"
+    return _deferred(attempt, AttemptStatus.DECLINED, reason, outcome.answer, retry_at, outcome.kind)
 
 
 def _retry_at(attempt: OpenAttempt, kind: DeclineKind, now: datetime) -> datetime | None:

@@ -119,6 +119,8 @@ def _require_payable(charge: Row[Any], *, by_hand: bool) -> None:
         raise Refused("This is paid already.")
     if charge.in_question:
         raise Refused(IN_QUESTION)
+    if charge.is_outdated:
+        raise Refused("Payments are being compared just now; please try again tomorrow.")
     if charge.status == ChargeStatus.CHARGING:
         if charge.last_via != Via.WINDOW:
             raise Refused("This is being charged just now; please look again in a few minutes.")

@@ -153,6 +153,11 @@ QUERIES: Mapping[str, str] = {
           AND NOT EXISTS (
             SELECT FROM differences d WHERE d.charge_id = c.id AND (d.status = 'open' OR d.status_at > :claiming))
           AND NOT EXISTS (SELECT FROM stops h WHERE h.scope IN ('all', k.pg))
+          -- after a restore, a window that was forgotten is waited for, and the sweep that tells of it
+          AND NOT (c.declines > 0 AND EXISTS (
+            SELECT FROM sweeps w WHERE w.reason = 'restored' AND NOT EXISTS (
+                SELECT FROM sweeps later
+                WHERE later.finished_at < :claiming AND later.started_at >= w.started_at + interval '1 day')))
           AND NOT EXISTS (
             SELECT FROM heartbeats h WHERE h.name IN ('{STOPPED}all', '{STOPPED}' || k.pg) AND h.seen_at > :claiming)
           AND NOT EXISTS (

@@ -9,27 +9,29 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from worker.database.attempt_rows import KNOWN_ATTEMPT, OF_AN_ATTEMPT, known_attempt
-from worker.database.claims import CLAIM_LOCK, EVERYTHING
+from worker.database.claims import CLAIM_LOCK, EVERYTHING, OUTDATED
 from worker.lifecycle import AttemptStatus
+from worker.registration import WINDOW_LIFE
 from worker.settlement import OpenAttempt
 
 # No pump claims it and no other window opens for it meanwhile. Locked by a statement of its own: one that waits for the
 # lock sees the charge as it is then, and all else as it was before.
 _LOCK_CHARGE = text("SELECT FROM charges WHERE id = :id FOR UPDATE")
 
-_CHARGE = text("""
+_CHARGE = text(f"""
     SELECT c.id, c.status, c.next_attempt_at, c.period_start, c.period_end, c.amount, c.tax_free, c.vat_amount,
            c.currency, c.order_name, s.code AS subscription_code, s.billing_key_id,
            last.number AS last_number, last.status AS last_status, last.merchant_uid AS last_merchant_uid,
            last.via AS last_via, last.flagged_at AS last_flagged_at, last.window_until AS last_window_until,
            last.billing_key_id AS last_key_id,
-           EXISTS (SELECT FROM differences d WHERE d.charge_id = c.id AND d.status = 'open') AS in_question
+           EXISTS (SELECT FROM differences d WHERE d.charge_id = c.id AND d.status = 'open') AS in_question,
+           {OUTDATED} AS is_outdated
     FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
     LEFT JOIN LATERAL (
         SELECT * FROM attempts WHERE charge_id = c.id ORDER BY number DESC LIMIT 1
     ) last ON true
     WHERE c.id = :id
-""")
+""")  # noqa: S608 - constants only
 
 # Opened again, an attempt stays the same one; a later look-up that was asked before counts for nothing.
 _BEGIN = text("""
@@ -89,7 +91,7 @@ def lock_attempts(session: Session, subscription_id: int) -> None:
 def locked_charge(session: Session, charge_id: int) -> Row[Any] | None:
     """Lock a charge and give it with its newest attempt."""
     session.execute(_LOCK_CHARGE, {"id": charge_id})
-    return session.execute(_CHARGE, {"id": charge_id}).one_or_none()
+    return session.execute(_CHARGE, {"id": charge_id, "window_life": WINDOW_LIFE}).one_or_none()
 
 
 def begin(
