@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+FONTS = "fonts-nanum"  # without one Korean letters are boxes, which pictures would show
 MINUTES = 10
 
 ARGUMENTS = (
@@ -20,7 +25,10 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
     "--disable-dev-shm-usage",  # containers have little of it
+    "--renderer-process-limit=1",  # one test looks at a page or two, and a process for each costs a fifth of a second
 )
+
+Say = Callable[[str], None]
 
 
 class NoBrowser(RuntimeError):
@@ -32,37 +40,62 @@ def arguments() -> list[str]:
     return [*ARGUMENTS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
 
 
-def chromium() -> Path | None:
-    """Find or install a browser; None stands for Playwright's own. Raises NoBrowser."""
-    if found := _installed():
-        return found
-    tried = []
-    if shutil.which("apt-get") and os.geteuid() == 0:
-        tried.append(_run("apt-get", "update", "--quiet"))
-        tried.append(_run("apt-get", "install", "--quiet", "--yes", "--no-install-recommends", "chromium", *_FONTS))
-        if found := _installed():
+def chromium(say: Say) -> Path | None:
+    """Find or install a browser, telling what is done; None stands for Playwright's own. Raises NoBrowser.
+
+    Of processes that begin at once one installs, and the others wait for it.
+    """
+    with _alone():
+        tried: list[str] = []
+        found = _installed()
+        if _may_install() and (missing := [*([] if found else ["chromium"]), *([] if shows_korean() else [FONTS])]):
+            say(f"Installing {' and '.join(missing)} with apt-get; a minute or two ...")
+            tried += [_run("apt-get", "update", "--quiet")]
+            tried += [_run("apt-get", "install", "--quiet", "--yes", "--no-install-recommends", *missing)]
+            say("; ".join(tried))
+            found = found or _installed()
+        if found:
             return found
-    tried.append(_run(sys.executable, "-m", "playwright", "install", "chromium"))
+        say("No Chromium is installed here: taking Playwright's own (a download, unless it was made before) ...")
+        tried += [_run(sys.executable, "-m", "playwright", "install", "chromium")]
+        say(tried[-1])
     if tried[-1].startswith("ok"):
         return None
     raise NoBrowser("No Chromium can be had. Tried: " + "; ".join(tried))
 
 
-_FONTS = ("fonts-nanum",)
-"""Korean letters are boxes without one; nothing depends on it but screenshots."""
+def shows_korean() -> bool:
+    """Say whether there is a font with Korean letters."""
+    listing = shutil.which("fc-list")
+    return listing is not None and bool(subprocess.run([listing, ":lang=ko"], capture_output=True, check=False).stdout)
 
 
 def _installed() -> Path | None:
-    return next((Path(found) for name in NAMES if (found := shutil.which(name))), None)
+    """Find a browser that starts: Ubuntu's of that name only says how to get another."""
+    paths = (Path(found) for name in NAMES if (found := shutil.which(name)))
+    return next((path for path in paths if _run(str(path), "--version").startswith("ok")), None)
+
+
+def _may_install() -> bool:
+    return shutil.which("apt-get") is not None and os.geteuid() == 0
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    path = Path(tempfile.gettempdir()) / f"again-tests-chromium-{os.geteuid()}.lock"
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _run(*command: str) -> str:
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    """Run a command without questions, and say how it ended. dpkg wants the administrator's programs in PATH."""
+    path = f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin"
     options = ("-o", "DPkg::Lock::Timeout=120") if command[0] == "apt-get" else ()
     try:
         ended = subprocess.run(
             [command[0], *options, *command[1:]],
-            env=environment,
+            env={**os.environ, "PATH": path, "DEBIAN_FRONTEND": "noninteractive"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -71,5 +104,7 @@ def _run(*command: str) -> str:
         )
     except subprocess.TimeoutExpired:
         return f"`{' '.join(command)}` did not end in {MINUTES} minutes"
-    last = (ended.stderr or ended.stdout).strip().splitlines()[-1:]
-    return f"ok `{' '.join(command)}`" if ended.returncode == 0 else f"`{' '.join(command)}`: {' '.join(last)}"
+    if ended.returncode == 0:
+        return f"ok `{' '.join(command)}`"
+    lines = (ended.stderr or ended.stdout).strip().splitlines() or ["it said nothing"]
+    return f"`{' '.join(command)}`: {next((line for line in lines if 'rror' in line), lines[-1]).strip()}"

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
+from _pytest.capture import CaptureManager
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, FrameLocator, Page, expect, sync_playwright
 
 from tests.browser.chromium import arguments, chromium
 from tests.fixtures.checkout import Shop, running_shop
 
-PHONE = {
+PHONE: dict[str, Any] = {
     "viewport": {"width": 360, "height": 740},
     "is_mobile": True,
     "has_touch": True,
@@ -22,16 +25,28 @@ PHONE = {
         "Chrome/150.0.0.0 Mobile Safari/537.36"
     ),
 }
-DESKTOP = {"viewport": {"width": 1280, "height": 900}}
+DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}}
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+@pytest.fixture(scope="session")
+def browser(pytestconfig: pytest.Config) -> Iterator[Browser]:
+    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
+    assert isinstance(capture, CaptureManager)
+    with capture.global_and_fixture_disabled():  # whoever waits for a download is told so at once
+        found = chromium(lambda sentence: print(f"\nbrowser tests: {sentence}", file=sys.stderr, flush=True))
     with sync_playwright() as playwright:
-        found = chromium()
         browser = playwright.chromium.launch(executable_path=found, args=arguments())
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def contexts(browser: Browser) -> dict[str, BrowserContext]:
+    """One for each size, for all tests: no page of ours or the sandbox's keeps anything there."""
+    return {
+        "desktop": browser.new_context(locale="ko-KR", **DESKTOP),
+        "phone": browser.new_context(locale="ko-KR", **PHONE),
+    }
 
 
 @pytest.fixture
@@ -50,6 +65,7 @@ class Visitor:
     shop: Shop
     is_phone: bool
     complaints: list[str] = field(default_factory=list)
+    expected: set[str] = field(default_factory=set)
 
     def page(self) -> Page:
         page = self.context.new_page()
@@ -63,14 +79,18 @@ class Visitor:
         page.goto(self.shop.pages.url + path)
         return page
 
-    def agree(self, page: Page, *, pg: str | None = None, tel: str = "010-1234-5678") -> None:
+    def agree(self, page: Page, *, pg: str | None = None) -> None:
         """Fill the form in and send it, as a person does."""
+        self.fill_in(page, pg=pg)
+        page.locator("#go").click()
+
+    def fill_in(self, page: Page, *, pg: str | None = None) -> None:
+        """Choose a PG, give what is asked for, and consent."""
         if pg is not None and page.locator(f"input[type=radio][value={pg}]").count():
             page.locator(f"input[type=radio][value={pg}]").check()
         if page.locator("#tel:visible").count():
-            page.locator("#tel").fill(tel)
+            page.locator("#tel").fill("010-1234-5678")
         page.locator("#consent").check()
-        page.locator("#go").click()
 
     def window(self, page: Page) -> FrameLocator | Page:
         """Give the payment window: over the page, or for Kakao Pay on a phone in its place."""
@@ -86,15 +106,20 @@ class Visitor:
         """Wait for the page that says how it ended."""
         expect(page.locator(f"[data-testid=result][data-state={state}]")).to_be_visible()
 
-    def refusal(self, page: Page) -> str:
-        """Wait for what the page says went wrong, with its form ready for another try."""
-        expect(page.locator("#say.wrong")).to_be_visible()
+    def refusal(self, page: Page, text: str) -> None:
+        """Wait for what the page says went wrong, with its form ready for another try.
+
+        The form is ready only when the page has asked how it stands; what it says before that is from the last time.
+        """
         expect(page.locator("#go")).to_be_enabled()
-        return page.locator("#say").inner_text()
+        expect(page.locator("#say.wrong")).to_contain_text(text)
 
     def expect(self, *statuses: str) -> None:
-        """Pass over what the browser says of answers that were to be errors."""
-        self.complaints = [each for each in self.complaints if not any(f"status of {one}" in each for one in statuses)]
+        """Pass over what the browser says, now or later, of answers that were to be errors."""
+        self.expected |= {f"status of {status}" for status in statuses}
+
+    def unexpected(self) -> list[str]:
+        return [each for each in self.complaints if not any(one in each for one in self.expected)]
 
     def _heard(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
@@ -102,10 +127,10 @@ class Visitor:
 
 
 @pytest.fixture(params=["desktop", "phone"])
-def visitor(request: pytest.FixtureRequest, browser: Browser, shop: Shop) -> Iterator[Visitor]:
-    is_phone = request.param == "phone"
-    context = browser.new_context(locale="ko-KR", **(PHONE if is_phone else DESKTOP))
-    visitor = Visitor(context, shop, is_phone)
+def visitor(request: pytest.FixtureRequest, contexts: dict[str, BrowserContext], shop: Shop) -> Iterator[Visitor]:
+    visitor = Visitor(contexts[request.param], shop, is_phone=request.param == "phone")
     yield visitor
-    context.close()
-    assert visitor.complaints == []
+    for page in visitor.context.pages:
+        page.close()
+    assert visitor.context.cookies() == []
+    assert visitor.unexpected() == []

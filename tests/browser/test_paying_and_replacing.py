@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Visitor
+from tests.browser.sizes import BOTH_WAYS, ON_A_DESKTOP, ON_A_PHONE
+from tests.browser.story import LOST, overdue
 from tests.fixtures.checkout import Shop
 from worker.lifecycle import CheckoutPurpose
-from worker.sandbox.behaviours import Behaviour, Verdict
-
-PGS = pytest.mark.parametrize("pg", ["kakaopay", "payco"])
-ON_A_PHONE = pytest.mark.parametrize("visitor", ["phone"], indirect=True)
-ON_A_DESKTOP = pytest.mark.parametrize("visitor", ["desktop"], indirect=True)
-
-DECLINED = Behaviour(verdict=Verdict.DECLINED, code="0002", text="한도초과")
-LOST = Behaviour(verdict=Verdict.DECLINED, code="0026", text="분실·도난 카드")
-
-
-def overdue(shop: Shop, why: Behaviour = DECLINED) -> tuple[str, int]:
-    """A subscription whose card was declined; its code, and the charge that is owed."""
-    subscribed = shop.book.subscribe(now=shop.now)
-    shop.sandbox.admin.create_key(subscribed.customer_uid, why)
-    shop.tick()
-    charge, status = shop.sql("SELECT id, status FROM charges")[0]
-    assert status == "past_due"
-    return subscribed.code, charge
+from worker.sandbox.behaviours import Behaviour
 
 
 def customer_uids(shop: Shop) -> set[str]:
@@ -34,7 +18,7 @@ def customer_uids(shop: Shop) -> set[str]:
     return {each["customer_uid"] for each in listed}
 
 
-@PGS
+@BOTH_WAYS
 def test_an_overdue_charge_is_paid_by_hand_and_dunning_stops(visitor: Visitor, shop: Shop, pg: str):
     _, charge = overdue(shop)
     page = visitor.visit(shop.link(charge=charge, pg=pg))
@@ -67,7 +51,7 @@ def test_while_the_window_is_open_the_pump_leaves_the_charge_alone(visitor: Visi
     assert len(shop.paid_on_the_ledger()) == 1
 
 
-@PGS
+@BOTH_WAYS
 def test_a_replaced_card_is_charged_what_was_owed_and_the_old_key_is_deleted(visitor: Visitor, shop: Shop, pg: str):
     code, charge = overdue(shop, LOST)
     old = shop.sandbox.admin.keys()[0]["customer_uid"]
@@ -90,7 +74,7 @@ def test_a_replacement_that_was_given_up_leaves_the_old_card(visitor: Visitor, s
     page = visitor.visit(shop.link(code, purpose=CheckoutPurpose.REPLACE, pg="payco"))
     visitor.agree(page)
     visitor.decide(page, "close")
-    visitor.refusal(page)
+    visitor.refusal(page, "완료되지 않았습니다")
     shop.sandbox.admin.behave(Behaviour())
     shop.wait(days=3)
     shop.tick()

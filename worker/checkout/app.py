@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 import structlog
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -31,6 +32,8 @@ from worker.settings import InvalidSettings
 
 SANDBOX_MERCHANT = "imp00000000"
 """What the sandbox's script is initialised with when no merchant code is configured; it takes any."""
+
+DATABASE_IS_DOWN = (OperationalError, InterfaceError, NoConnection)
 
 log = structlog.get_logger()
 
@@ -88,12 +91,12 @@ def create_app(runtime: Runtime) -> Pages:
         ],
         exception_handlers={
             HTTPException: _Refusing(site).refuse,
-            OperationalError: _Refusing(site).fail,
-            InterfaceError: _Refusing(site).fail,
-            Exception: _Refusing(site).fail,
+            **dict.fromkeys((*DATABASE_IS_DOWN, Exception), _Refusing(site).fail),
         },
         lifespan=lifespan,
     )
+    # With a slash at its end an address would be sent on to the same host in plain HTTP: a proxy has ended TLS.
+    app.router.redirect_slashes = False
     return Pages(app, headers=security_headers(settings), close=close)
 
 
@@ -111,18 +114,19 @@ class _Refusing:
     async def refuse(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         headers = dict(error.headers or {})
-        if request.method == "POST" or "/c/" not in request.url.path:
+        if request.method == "POST" or "/c/" not in request.scope["path"]:
             return JSONResponse({"message": error.detail}, error.status_code, headers)
         page = pages.result(self._site, language_of(request), "invalid")
         return HTMLResponse(page, error.status_code, headers)
 
     async def fail(self, request: Request, error: Exception) -> Response:
         """Answer 503 for a database that does not, and 500 for a bug, which the server then writes into the log."""
-        status = 500
-        if isinstance(error, OperationalError | InterfaceError):
-            status = 503
-            log.error("the database does not answer", reason=str(error.orig).partition("\n")[0])
+        status, headers = 500, {}
+        if isinstance(error, DATABASE_IS_DOWN):
+            status, headers = 503, {"Retry-After": "10"}
+            reason = error.orig if isinstance(error, DBAPIError) else error
+            log.error("the database does not answer", reason=str(reason).partition("\n")[0])
         language = language_of(request)
         if request.method == "POST":
-            return JSONResponse({"message": WORDS[language]["error"]}, status)
-        return HTMLResponse(pages.result(self._site, language, "error"), status)
+            return JSONResponse({"message": WORDS[language]["error"]}, status, headers)
+        return HTMLResponse(pages.result(self._site, language, "error"), status, headers)

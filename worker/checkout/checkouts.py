@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from worker.checkout import pages, terms
+from worker.checkout import pages
 from worker.checkout.bodies import read_object
 from worker.checkout.desk import Desk
+from worker.checkout.forms import is_about_the_buyer, objection, read_buyer, refusal, text_of
 from worker.checkout.links import InvalidLink, Link, Signer
+from worker.checkout.own_pages import OwnPages
+from worker.checkout.turns import PAUSE_SECONDS, Turns
 from worker.checkout.wording import WORDS, Language, choose, wording_version
 from worker.checkouts import Progress, View
 from worker.clock import Clock
 from worker.lifecycle import CheckoutStatus
 from worker.refusals import Refused
-from worker.window_request import NO_BUYER, Buyer, Links
+from worker.window_request import NO_BUYER
 
 _IMP_UID = re.compile(r"[!-~]{1,100}")
 
 TOLD = frozenset({"pending", "mismatch"})
 """What the address of a page may say about how a window ended; anything else is overlooked."""
+
+TOO_OFTEN = "too often"
 
 log = structlog.get_logger()
 
@@ -39,7 +42,8 @@ class Checkouts:
         self._signer = signer
         self._site = site
         self._clock = clock
-        self._public_url = public_url
+        self._own = OwnPages(public_url)
+        self._turns = Turns()
 
     async def show(self, request: Request) -> Response:
         """Show what is to be agreed to, or how it stands."""
@@ -63,35 +67,40 @@ class Checkouts:
 
     async def agree(self, request: Request) -> Response:
         """Record the consent and give the parameters of the payment window."""
-        self._require_own_page(request)
+        self._own.require(request)
         link, language = self._link(request), language_of(request)
         given = await read_object(request)
         view = await self._view(link)
         if (state := self._state(link, view)) != "open":
             return JSONResponse({"state": state}, 409)
-        if (refusal := objection(given, view, language)) is not None:
-            return refusal
+        if (wrong := objection(given, view, language)) is not None:
+            return wrong
         try:
             param = await self._desk.agree(
                 link.code,
                 wording=wording_version(language),
                 buyer=read_buyer(given["buyer"]) or NO_BUYER,
                 pg=given["pg"],
-                links=self._links(request, language),
+                links=self._own.links(request, language),
             )
         except Refused as refused:
+            if is_about_the_buyer(refused):
+                return refusal(WORDS[language]["buyer_wrong"], 422)
             log.warning("a payment window was refused", reason=str(refused))
-            return _refusal(WORDS[language]["not_possible"], 409)
+            return refusal(WORDS[language]["not_possible"], 409)
         return JSONResponse({"param": param})
 
     async def complete(self, request: Request) -> Response:
         """Ask PortOne what became of the window. What the browser says of it is a hint where to look, no more."""
-        self._require_own_page(request)
+        self._own.require(request)
         link, language = self._link(request), language_of(request)
         given = await read_object(request)
         state = await self._ask(link, given.get("imp_uid"), hopeful=given.get("success") is True)
         view = await self._view(link)
         message = {"open": pages.declined(view, language), "mismatch": WORDS[language]["mismatch"]}.get(state, "")
+        if state == TOO_OFTEN:
+            again = {"Retry-After": f"{PAUSE_SECONDS:.0f}"}
+            return JSONResponse({"state": "pending", "message": WORDS[language]["pending"]}, 429, again)
         return JSONResponse({"state": state, "message": message}, 409 if state == "mismatch" else 200)
 
     async def come_back(self, request: Request) -> Response:
@@ -100,14 +109,17 @@ class Checkouts:
         query = request.query_params
         hopeful = query.get("imp_success") != "false" and "error_code" not in query
         state = await self._ask(link, query.get("imp_uid"), hopeful=hopeful)
+        state = "pending" if state == TOO_OFTEN else state
         told = f"&told={state}" if state in TOLD else ""
         return RedirectResponse(f"{self._site.base}/c/{request.path_params['token']}?lang={language}{told}", 303)
 
     async def _ask(self, link: Link, imp_uid: Any, *, hopeful: bool) -> str:
         """Have PortOne asked, and say how it stands. `hopeful`: the browser says that it was paid or registered."""
-        view, text = await self._view(link), _text(imp_uid)
-        if view.status is CheckoutStatus.CREATED:
+        view, text = await self._view(link), text_of(imp_uid)
+        if view.status in {CheckoutStatus.CREATED, CheckoutStatus.DONE}:
             return self._state(link, view)
+        if not self._turns.take(link.code):
+            return TOO_OFTEN
         try:
             known = text if text and _IMP_UID.fullmatch(text) else None
             completion = await self._desk.complete(link.code, imp_uid=known)
@@ -140,58 +152,6 @@ class Checkouts:
             return "done"
         return "expired" if view.expired or link.has_expired(self._clock()) else "open"
 
-    def _require_own_page(self, request: Request) -> None:
-        """Refuse what another site's page sends. It would need the link to do anything, so this is the second lock."""
-        site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-        ours = {request.headers.get("host", ""), urlsplit(self._public_url or "").netloc} - {""}
-        if site not in {None, "same-origin"} or (origin is not None and origin.partition("://")[2] not in ours):
-            raise HTTPException(403, "This is asked for by another site's page.")
-
-    def _links(self, request: Request, language: Language) -> Links:
-        """Say where the window reports to; the public address is configured, for a proxy may stand before us."""
-        base = self._public_url or str(request.base_url).rstrip("/")
-        return Links(
-            m_redirect_url=f"{base}/c/{request.path_params['token']}/return?lang={language}",
-            notice_url=f"{base}/webhooks/portone",
-        )
-
 
 def language_of(request: Request) -> Language:
     return choose(request.query_params.get("lang"), request.headers.get("accept-language"))
-
-
-def objection(given: Mapping[str, Any], view: View, language: Language) -> Response | None:
-    """Say what is wrong with a form that was sent; None for consent that is one."""
-    words, pg = WORDS[language], given.get("pg")
-    if given.get("consent") is not True:
-        return _refusal(words["agree_first"], 422)
-    if given.get("wording") != wording_version(language):
-        return _refusal(words["reload"], 409)
-    if pg not in view.pgs:
-        return _refusal(words["choose_pg"], 422)
-    buyer = read_buyer(given.get("buyer"))
-    if buyer is None or not _has_all(buyer, terms.required_of_buyer(view, str(pg))):
-        return _refusal(words["buyer_wrong"], 422)
-    return None
-
-
-def read_buyer(given: Any) -> Buyer | None:
-    """Read what the form says about who pays; what is left empty is left out. None for what is no form of ours."""
-    if not isinstance(given, Mapping):
-        return None
-    values = {name: _text(given.get(name, "")) for name in ("name", "tel", "email")}
-    if any(value is None for value in values.values()):
-        return None
-    return Buyer(name=values["name"] or None, tel=values["tel"] or None, email=values["email"] or None)
-
-
-def _has_all(buyer: Buyer, needed: frozenset[str]) -> bool:
-    return all(getattr(buyer, name.removeprefix("buyer_"), None) for name in needed)
-
-
-def _text(value: Any) -> str | None:
-    return value.strip() if isinstance(value, str) else None
-
-
-def _refusal(message: str, status: int) -> Response:
-    return JSONResponse({"message": message}, status)

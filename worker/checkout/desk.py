@@ -1,32 +1,44 @@
-"""The use cases as the pages call them: off the event loop where they wait for the database, on one gateway."""
+"""The use cases as pages call them: awaited in any event loop, carried out in one of the desk's own."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
 
 from worker import checkouts
 from worker.checkout.hints import Hint
+from worker.checkout.own_loop import OwnLoop
 from worker.gateway import Gateway
+from worker.log_privacy import keep_out_of_logs
 from worker.runtime import Runtime
 from worker.window_request import Buyer, Links
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 
 class Desk:
-    """One per process. The gateway is made when it is first needed, inside the event loop that uses it."""
+    """One per process, made after the fork. The gateway is made when it is first needed, in the desk's own loop.
+
+    So a host may ask from loops that last for one call, as synchronous ones do: there is one pool of connections, and
+    it is closed by `close`, from any loop again.
+    """
 
     def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
+        self.runtime = runtime
+        self._loop = OwnLoop("checkout desk")
         self._gateway: Gateway | None = None
 
     async def view(self, code: str) -> checkouts.View:
         """Raises Refused for a code that nobody has."""
-        runtime = self._runtime
-        return await asyncio.to_thread(checkouts.view, runtime.sessions, runtime.settings, code, now=runtime.clock())
+        runtime = self.runtime
+        return await self.in_thread(checkouts.view, runtime.sessions, runtime.settings, code, now=runtime.clock())
 
     async def agree(self, code: str, *, wording: str, buyer: Buyer, pg: str | None, links: Links) -> dict[str, object]:
         """Give the parameters of the payment window. Raises Refused with what stands against it."""
-        runtime = self._runtime
-        return await asyncio.to_thread(
+        runtime = self.runtime
+        return await self.in_thread(
             checkouts.agree,
             runtime.sessions,
             runtime.settings,
@@ -40,13 +52,41 @@ class Desk:
 
     async def complete(self, code: str, *, imp_uid: str | None) -> checkouts.Completion:
         """Ask PortOne what became of it. Raises Refused for what was not asked for."""
-        runtime = self._runtime
-        return await checkouts.complete(
-            runtime.sessions, self._asked(), code, imp_uid=imp_uid, clock=runtime.clock, policy=runtime.policy
-        )
+        return await self._loop.run(self._complete, code, imp_uid)
 
     async def hint(self, hint: Hint) -> None:
-        runtime = self._runtime
+        """Store a webhook and look its payment up."""
+        await self._loop.run(self._heed, hint)
+
+    async def in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call what waits for the database, on a thread."""
+        return await self._loop.run(asyncio.to_thread, function, *args, **kwargs)
+
+    async def in_loop(self, work: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do what keeps something of the event loop that it begins in, such as a queue."""
+        return await self._loop.run(work, *args, **kwargs)
+
+    async def close(self) -> None:
+        """Close the connections to PortOne. What is asked afterwards fails."""
+        gateway, self._gateway = self._gateway, None
+        if gateway is not None:
+            await self._loop.run(gateway.aclose)
+        await self._loop.stop()
+
+    async def _complete(self, code: str, imp_uid: str | None) -> checkouts.Completion:
+        runtime = self.runtime
+        return await checkouts.complete(
+            runtime.sessions,
+            self._asked(),
+            code,
+            imp_uid=imp_uid,
+            clock=runtime.clock,
+            policy=runtime.policy,
+            watch=runtime.watch,
+        )
+
+    async def _heed(self, hint: Hint) -> None:
+        runtime = self.runtime
         await checkouts.hint(
             runtime.sessions,
             self._asked(),
@@ -57,13 +97,11 @@ class Desk:
             clock=runtime.clock,
             policy=runtime.policy,
             prefix=runtime.settings.merchant_uid_prefix,
+            watch=runtime.watch,
         )
-
-    async def close(self) -> None:
-        if self._gateway is not None:
-            await self._gateway.aclose()
 
     def _asked(self) -> Gateway:
         if self._gateway is None:
-            self._gateway = self._runtime.gateway()
+            keep_out_of_logs(self.runtime.settings.gateway_url)
+            self._gateway = self.runtime.gateway()
         return self._gateway

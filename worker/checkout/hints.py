@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import structlog
 
+from worker.checkout.tallies import Tally
+
 MOST_WAITING = 1000
 AT_ONCE = 4
 """So many are looked up at the same time: a fraction of the database's connections, and of what PortOne bears."""
@@ -41,7 +43,8 @@ class Hints:
         self._known: set[Hint] = set()
         self._at_once = at_once
         self._tasks: list[asyncio.Task[None]] = []
-        self.taken = self.turned_away = self.failed = 0
+        self.taken = self.failed = 0
+        self.turned_away = Tally("a webhook was turned away")
 
     def take(self, hint: Hint) -> bool:
         """Queue a hint, or say that there is no room. One that waits already is taken again at no cost."""
@@ -50,9 +53,7 @@ class Hints:
         try:
             self._waiting.put_nowait(hint)
         except asyncio.QueueFull:
-            if self.turned_away % 1000 == 0:
-                log.warning("webhooks are turned away", waiting=self._waiting.qsize(), turned_away=self.turned_away)
-            self.turned_away += 1
+            self.turned_away.count(waiting=self._waiting.qsize())
             return False
         self._known.add(hint)
         self.taken += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -12,6 +13,10 @@ from worker.checkout import spoken, terms
 from worker.checkout.wording import WORDS, Language, wording_version
 from worker.checkouts import View
 from worker.lifecycle import CheckoutPurpose, CheckoutStatus
+
+LONGEST_SAID = 200
+
+_CODE = re.compile(r"^\[[A-Za-z0-9_-]+\]")  # before many PGs' words, as in [0002]한도초과; it tells a customer nothing
 
 MOODS = {"done": "good", "pending": "waiting"}
 
@@ -103,8 +108,8 @@ def result(
 def declined(view: View, language: Language) -> str:
     """Say that a window ended without success, and with which words of the PG."""
     words = WORDS[language]
-    said = words["said"].format(said=view.said) if view.said else ""
-    return f"{words['declined']} {said}".strip()
+    said = _CODE.sub("", view.said or "").strip()[:LONGEST_SAID]
+    return f"{words['declined']} {words['said'].format(said=said) if said else ''}".strip()
 
 
 def _render(template: str, site: Site, language: Language, **values: Any) -> str:

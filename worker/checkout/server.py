@@ -7,14 +7,13 @@ from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from worker.checkout.connections import GuardedProtocol
 from worker.refusals import Refused
 
 BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 75
 STOP_SECONDS = 10  # how long open requests may take to end after a stop
-MOST_AT_ONCE = 2000  # connections; further ones are answered 503
 
 
 class Server(uvicorn.Server):
@@ -42,7 +41,7 @@ class Server(uvicorn.Server):
 def _config(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=H11Protocol,
+        http=GuardedProtocol,
         ws="none",
         lifespan="on",
         access_log=False,  # it would write signed links down
@@ -52,7 +51,6 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         proxy_headers=False,  # whom to believe is for source_addresses to say
         timeout_graceful_shutdown=STOP_SECONDS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        limit_concurrency=MOST_AT_ONCE,
         backlog=BACKLOG,
     )
 

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from worker.checkout.bodies import read_object
 from worker.checkout.hints import Hint, Hints
 from worker.checkout.source_addresses import Sources
+from worker.checkout.tallies import Tally
 
 _ID = re.compile(r"[!-~]{1,80}")  # imp_uid, merchant_uid, cancellation_id: printable ASCII without spaces
 _STATUS = re.compile(r"[a-z_]{1,20}")
@@ -26,6 +27,8 @@ class Webhooks:
     def __init__(self, hints: Hints, sources: Sources) -> None:
         self._hints = hints
         self._sources = sources
+        self.not_ours = Tally("a webhook is about a payment that cannot be ours")
+        self.refused = Tally("a webhook from another address was refused; see AGAIN_WEBHOOK_ADDRESSES")
 
     async def receive(self, request: Request) -> Response:
         """Answer 200 for taken, whether or not the payment is ours; 403, 400, 413, 415, or 503 when there is no room.
@@ -35,11 +38,20 @@ class Webhooks:
         peer = request.client.host if request.client else None
         address = self._sources.client(peer, request.headers.getlist("x-forwarded-for"))
         if not self._sources.may_send_webhooks(address):
+            self.refused.count(address=str(address))  # PortOne's have changed before
             raise HTTPException(403, "Webhooks are not taken from this address; see AGAIN_WEBHOOK_ADDRESSES.")
-        hint = read_hint(await read_object(request, form=True))
-        if not self._hints.take(hint):
+        fields = await read_object(request, form=True)
+        if is_of_another_shop(fields):
+            self.not_ours.count()
+        elif not self._hints.take(read_hint(fields)):
             raise HTTPException(503, "Too many webhooks are waiting; send it again later.", BUSY)
         return JSONResponse({"taken": True})
+
+
+def is_of_another_shop(fields: Mapping[str, Any]) -> bool:
+    """Say whether a merchant_uid is written as ours never are: merchants sell other things, under numbers of theirs."""
+    merchant_uid = fields.get("merchant_uid")
+    return isinstance(merchant_uid, str) and bool(merchant_uid) and _ID.fullmatch(merchant_uid) is None
 
 
 def read_hint(fields: Mapping[str, Any]) -> Hint:

@@ -162,7 +162,7 @@ NO_CONSENT: list[tuple[dict[str, Any], int]] = [
     ({"pg": None}, 422),
     ({"pg": "payco", "buyer": {}}, 422),  # PAYCO wants a telephone number
     ({"pg": "payco", "buyer": {"tel": "   "}}, 422),
-    ({"pg": "payco", "buyer": {"tel": "<script>alert(1)</script>"}}, 409),
+    ({"pg": "payco", "buyer": {"tel": "<script>alert(1)</script>"}}, 422),
     ({"buyer": None}, 422),
     ({"buyer": []}, 422),
     ({"buyer": {"name": {"$ne": 1}}}, 422),

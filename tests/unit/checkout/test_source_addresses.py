@@ -33,6 +33,14 @@ LIVE = Sources.of(
         ("203.0.113.5", [], False),  # anybody
         ("203.0.113.5", [PORTONE], False),  # anybody who says to be PortOne
         ("10.1.2.3", [f"{PORTONE}, 203.0.113.5"], False),  # the same, through our proxy
+        ("10.1.2.3", [f"{PORTONE}, 203.0.113.5, 10.9.9.9"], False),  # through two of ours
+        ("10.1.2.3", [f"203.0.113.5, {PORTONE}"], True),  # PortOne may come through whatever it likes
+        ("::ffff:10.1.2.3", [f"::ffff:{PORTONE}"], True),  # our proxy, on sockets for both families
+        ("10.1.2.3", ["052.78.100.19"], False),  # octal somewhere, so read by nobody
+        ("10.1.2.3", [f"{PORTONE}%eth0"], False),
+        ("10.1.2.3", ["," * 60_000], False),
+        ("::2", [PORTONE], False),  # next to our proxy
+        ("fe80::1%eth0", [PORTONE], False),
         ("10.1.2.3", [], False),  # our proxy itself
         ("10.1.2.3", ["unknown"], False),
         ("10.1.2.3", [f"{PORTONE}, "], False),  # the proxy wrote nothing

@@ -58,6 +58,8 @@
           return;
         }
         if (answer.state === "mismatch" && form) { stop(answer.message); return; }
+        // Refused, or the server is in trouble: showing the page again would ask again, and so on without end.
+        if (!answer.state) { stop(answer.message); return; }
         if (answer.state !== "pending") { showResult(); return; }
       }
       if (form) showResult("pending"); else say(checkout.dataset.sayTrouble, true);
@@ -116,6 +118,7 @@
   }
 
   if (form) {
+    lock(false); // until here the browser would have sent the form itself, with everything in it
     suitTheWindow();
     form.addEventListener("change", suitTheWindow);
     form.addEventListener("submit", function (event) {

@@ -1,0 +1,193 @@
+"""A shop on Django, with synchronous views, whose own pages register billing keys and take payments. Copy it.
+
+Your login puts your reference of the customer into the session. Run: `python -m tests.examples.django_shop runserver`,
+with SHOP_SECRET and AGAIN_CHECKOUT_URL set, the latter to the address that the public reaches.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from threading import Lock
+from urllib.parse import urlsplit
+
+from asgiref.sync import async_to_sync
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.core.management import execute_from_command_line
+from django.core.wsgi import get_wsgi_application
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import path, re_path
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST, require_safe
+from django.views.static import serve
+
+from worker.checkout.host_desk import HostDesk
+from worker.refusals import Refused
+from worker.window_request import Buyer
+
+PAGES = Path(__file__).parent / "pages"
+PLAN = "letter"
+WORDING = "shop-2026-11"  # which text pages/checkout.html shows; a new name for each change of it
+SHOP_URL = os.environ["AGAIN_CHECKOUT_URL"]
+
+settings.configure(
+    ALLOWED_HOSTS=[urlsplit(SHOP_URL).hostname],
+    CSRF_TRUSTED_ORIGINS=[SHOP_URL],
+    CSRF_COOKIE_SECURE=SHOP_URL.startswith("https:"),
+    MIDDLEWARE=[
+        "django.middleware.security.SecurityMiddleware",
+        "django.contrib.sessions.middleware.SessionMiddleware",
+        "django.middleware.csrf.CsrfViewMiddleware",
+        "django.middleware.clickjacking.XFrameOptionsMiddleware",
+        f"{__name__}.Sentences",
+    ],
+    ROOT_URLCONF=__name__,
+    SECRET_KEY=os.environ["SHOP_SECRET"],
+    # Django's own "same-origin" would cut a payment window off from the page that opened it.
+    SECURE_CROSS_ORIGIN_OPENER_POLICY="same-origin-allow-popups",
+    SESSION_COOKIE_SECURE=SHOP_URL.startswith("https:"),
+    SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies",
+    TEMPLATES=[{"BACKEND": "django.template.backends.jinja2.Jinja2", "DIRS": [PAGES]}],
+    USE_TZ=True,
+)
+
+one_at_a_time = Lock()
+
+
+@cache
+def _desk() -> HostDesk:
+    return HostDesk.from_env(actor="shop")
+
+
+def desk() -> HostDesk:
+    """Give this process's desk, made by its first request: after the web server has forked."""
+    with one_at_a_time:
+        return _desk()
+
+
+def customer_of(request: HttpRequest) -> str:
+    if (customer := request.session.get("customer")) is None:
+        raise PermissionDenied("Please log in.")
+    return str(customer)
+
+
+# --- pages ------------------------------------------------------------------------------------------------------------
+
+
+@require_safe
+def account(request: HttpRequest) -> HttpResponse:
+    subscriptions = async_to_sync(desk().subscriptions_of)(customer_of(request))
+    return render(request, "account.html", {"subscriptions": subscriptions})
+
+
+@require_POST
+def begin(request: HttpRequest) -> HttpResponse:
+    """Subscribe; register a card; pay what is overdue: whatever the form is about, it leads to a checkout."""
+    customer, charge = customer_of(request), request.POST.get("charge", "")
+    subscription = request.POST.get("subscription")
+    new = subscription is None and not charge
+    if new:
+        subscription = async_to_sync(desk().subscribe)(customer, plan=PLAN)
+    code = async_to_sync(desk().create_checkout)(
+        customer, subscription=subscription, charge=int(charge) if charge.isdecimal() else None, with_payment=new
+    )
+    return redirect(f"/checkout/{code}")
+
+
+@require_safe
+def show(request: HttpRequest, code: str) -> HttpResponse:
+    view = async_to_sync(desk().view)(customer_of(request), code)
+    shown = {"script_url": desk().script_url, "merchant_code": desk().merchant_code, "wording": WORDING}
+    return render(request, "checkout.html", {"view": view, **shown})
+
+
+# --- the payment window -----------------------------------------------------------------------------------------------
+
+
+@require_POST
+def agree(request: HttpRequest, code: str) -> HttpResponse:
+    """Give what the page calls `IMP.request_pay` with."""
+    form = request.POST
+    if form.get("consent") != "on" or form.get("wording") != WORDING or not form.get("pg") or not form.get("tel"):
+        raise Refused("Please fill in the whole form, and agree.")
+    parameters = async_to_sync(desk().agree)(
+        customer_of(request),
+        code,
+        wording=WORDING,
+        pg=form["pg"],
+        buyer=Buyer(tel=form["tel"]),
+        return_path=f"/checkout/{code}/return",
+    )
+    return JsonResponse(parameters)
+
+
+@require_POST
+def complete(request: HttpRequest, code: str) -> HttpResponse:
+    """The window has called back."""
+    completion = async_to_sync(desk().complete)(code, imp_uid=request.POST.get("imp_uid") or None)
+    return JsonResponse({"progress": completion.progress, "said": completion.said})
+
+
+@require_safe
+def come_back(request: HttpRequest, code: str) -> HttpResponse:
+    """A phone was redirected here. It may be in another browser than before, so this asks for no login."""
+    with suppress(Refused):  # the page says how it stands
+        async_to_sync(desk().complete)(code, imp_uid=request.GET.get("imp_uid") or None)
+    return redirect(f"/checkout/{code}")
+
+
+@csrf_exempt
+@require_POST
+def webhook(request: HttpRequest) -> HttpResponse:
+    try:
+        sent = json.loads(request.body) if request.content_type == "application/json" else request.POST.dict()
+    except (ValueError, RecursionError):
+        raise Refused("The body is not JSON.") from None
+    forwarded = request.headers.get("x-forwarded-for")
+    taken = async_to_sync(desk().take_webhook)(
+        sent, peer=request.META["REMOTE_ADDR"], forwarded_for=[forwarded] if forwarded else []
+    )
+    return HttpResponse(status=200 if taken else 503)
+
+
+# --- errors, as sentences ---------------------------------------------------------------------------------------------
+
+
+class Sentences:
+    """Middleware that says why something was refused."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self._get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        del request
+        if not isinstance(error, Refused | PermissionDenied):
+            return None
+        return HttpResponse(str(error), status=409 if isinstance(error, Refused) else 401, content_type="text/plain")
+
+
+urlpatterns = [
+    path("", account),
+    path("checkout", begin),
+    path("checkout/<code>", show),
+    path("checkout/<code>/agree", agree),
+    path("checkout/<code>/complete", complete),
+    path("checkout/<code>/return", come_back),
+    path("webhooks/portone", webhook),
+    re_path(r"^static/(?P<path>shop\.js)$", serve, {"document_root": PAGES}),  # better left to your web server
+]
+
+application = get_wsgi_application()
+
+if __name__ == "__main__":
+    execute_from_command_line(sys.argv)

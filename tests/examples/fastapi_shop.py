@@ -1,0 +1,153 @@
+"""A shop on FastAPI whose own pages register billing keys and take payments. Copy it; put your login into `customer`.
+
+Run: `uvicorn tests.examples.fastapi_shop:app`, with AGAIN_CHECKOUT_URL set to the address that the public reaches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from fastapi import Depends, FastAPI, Form, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import PlainTextResponse, RedirectResponse
+from fastapi.staticfiles import StaticFiles
+from fastapi.templating import Jinja2Templates
+from starlette.exceptions import HTTPException
+
+from worker.checkout.bodies import read_object
+from worker.checkout.host_desk import HostDesk
+from worker.refusals import Refused
+from worker.window_request import Buyer
+
+PAGES = Path(__file__).parent / "pages"
+PLAN = "letter"
+WORDING = "shop-2026-11"  # which text pages/checkout.html shows; a new name for each change of it
+
+templates = Jinja2Templates(PAGES)
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    app.state.desk = HostDesk.from_env(actor="shop")
+    yield
+    await app.state.desk.close()
+
+
+app = FastAPI(lifespan=lifespan, openapi_url=None)
+app.mount("/static", StaticFiles(directory=PAGES))
+
+
+def desk_of(request: Request) -> HostDesk:
+    desk: HostDesk = request.app.state.desk
+    return desk
+
+
+def customer() -> str:
+    """Your login: give your own reference of who is logged in."""
+    raise HTTPException(401, "Please log in.")
+
+
+def from_own_page(request: Request) -> None:
+    """Refuse what another site's page makes a customer's browser send; it would come with their login."""
+    if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
+        raise HTTPException(403, "This was asked for by another site's page.")
+
+
+Desk = Annotated[HostDesk, Depends(desk_of)]
+Customer = Annotated[str, Depends(customer)]
+OWN_PAGE = [Depends(from_own_page)]
+
+
+# --- pages ------------------------------------------------------------------------------------------------------------
+
+
+@app.get("/")
+async def account(request: Request, desk: Desk, customer: Customer) -> Response:
+    subscriptions = await desk.subscriptions_of(customer)
+    return templates.TemplateResponse(request, "account.html", {"subscriptions": subscriptions})
+
+
+@app.post("/checkout", dependencies=OWN_PAGE)
+async def begin(
+    desk: Desk,
+    customer: Customer,
+    subscription: Annotated[str | None, Form()] = None,
+    charge: Annotated[int | None, Form()] = None,
+) -> Response:
+    """Subscribe; register a card; pay what is overdue: whatever the form is about, it leads to a checkout."""
+    new = subscription is None and charge is None
+    if new:
+        subscription = await desk.subscribe(customer, plan=PLAN)
+    code = await desk.create_checkout(customer, subscription=subscription, charge=charge, with_payment=new)
+    return RedirectResponse(f"/checkout/{code}", 303)
+
+
+@app.get("/checkout/{code}")
+async def show(request: Request, desk: Desk, customer: Customer, code: str) -> Response:
+    view = await desk.view(customer, code)
+    shown = {"script_url": desk.script_url, "merchant_code": desk.merchant_code, "wording": WORDING}
+    return templates.TemplateResponse(request, "checkout.html", {"view": view, **shown})
+
+
+# --- the payment window -----------------------------------------------------------------------------------------------
+
+
+@app.post("/checkout/{code}/agree", dependencies=OWN_PAGE)
+async def agree(
+    desk: Desk,
+    customer: Customer,
+    code: str,
+    pg: Annotated[str, Form()],
+    tel: Annotated[str, Form()],
+    consent: Annotated[Literal["on"], Form()],
+    wording: Annotated[Literal["shop-2026-11"], Form()],
+) -> dict[str, Any]:
+    """Give what the page calls `IMP.request_pay` with."""
+    return await desk.agree(
+        customer, code, wording=WORDING, pg=pg, buyer=Buyer(tel=tel), return_path=f"/checkout/{code}/return"
+    )
+
+
+@app.post("/checkout/{code}/complete", dependencies=OWN_PAGE)
+async def complete(desk: Desk, code: str, imp_uid: Annotated[str, Form()] = "") -> dict[str, str]:
+    """The window has called back."""
+    completion = await desk.complete(code, imp_uid=imp_uid or None)
+    return {"progress": completion.progress, "said": completion.said}
+
+
+@app.get("/checkout/{code}/return")
+async def come_back(desk: Desk, code: str, imp_uid: str = "") -> Response:
+    """A phone was redirected here. It may be in another browser than before, so this asks for no login."""
+    with suppress(Refused):  # the page says how it stands
+        await desk.complete(code, imp_uid=imp_uid or None)
+    return RedirectResponse(f"/checkout/{code}", 303)
+
+
+@app.post("/webhooks/portone")
+async def webhook(request: Request, desk: Desk) -> Response:
+    peer = request.client.host if request.client else None
+    sent = await read_object(request, form=True)
+    taken = await desk.take_webhook(sent, peer=peer, forwarded_for=request.headers.getlist("x-forwarded-for"))
+    return Response(status_code=200 if taken else 503)
+
+
+# --- errors, as sentences ---------------------------------------------------------------------------------------------
+
+
+@app.exception_handler(Refused)
+async def refused(_: Request, error: Refused) -> Response:
+    return PlainTextResponse(str(error), 409)
+
+
+@app.exception_handler(HTTPException)
+async def http_error(_: Request, error: HTTPException) -> Response:
+    return PlainTextResponse(error.detail, error.status_code)
+
+
+@app.exception_handler(RequestValidationError)
+async def incomplete(_: Request, error: RequestValidationError) -> Response:
+    del error  # it quotes what was typed
+    return PlainTextResponse("Please fill in the whole form, and agree.", 422)

@@ -1,0 +1,39 @@
+"""What customers fill in: read as it was meant, and refused where it is none of a form's."""
+
+from __future__ import annotations
+
+import pytest
+
+from worker.checkout.forms import is_about_the_buyer, read_buyer
+from worker.payment_window import UnsuitableWindow
+from worker.refusals import Refused
+from worker.window_request import WindowProblem
+
+TELEPHONES = [
+    ("010-1234-5678", "010-1234-5678"),
+    (" 01012345678 ", "01012345678"),
+    ("０１０－１２３４－５６７８", "010-1234-5678"),  # wide digits, as Korean keyboards make them
+    ("010.1234.5678", "010-1234-5678"),
+    ("010–1234—5678", "010-1234-5678"),  # dashes, as word processors make them
+    ("+82 10 1234 5678", "+82 10 1234 5678"),
+]
+
+
+@pytest.mark.parametrize(("written", "read"), TELEPHONES)
+def test_a_telephone_number_may_be_written_as_people_write_it(written: str, read: str):
+    buyer = read_buyer({"tel": written})
+    assert buyer is not None
+    assert buyer.tel == read
+
+
+@pytest.mark.parametrize("given", [None, [], "tel", {"tel": 1}, {"name": ["a"]}, {"email": None}])
+def test_what_is_no_form_of_ours_is_read_as_none(given: object):
+    assert read_buyer(given) is None
+
+
+def test_only_what_the_customer_wrote_is_laid_at_the_customers_door():
+    tel, url = WindowProblem("buyer_tel", "-"), WindowProblem("m_redirect_url", "-")
+    assert is_about_the_buyer(UnsuitableWindow((tel,)))
+    assert not is_about_the_buyer(UnsuitableWindow((tel, url)))
+    assert not is_about_the_buyer(UnsuitableWindow(()))
+    assert not is_about_the_buyer(Refused("-"))

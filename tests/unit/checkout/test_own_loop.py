@@ -1,0 +1,101 @@
+"""Connections live in one loop, whatever loop asks: that of a host's whole life, or one that lasts for a call."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from worker.checkout.own_loop import OwnLoop
+
+
+@pytest.fixture
+def own() -> Iterator[OwnLoop]:
+    loop = OwnLoop("test desk")
+    yield loop
+    asyncio.run(loop.stop())
+
+
+async def where() -> int:
+    return id(asyncio.get_running_loop())
+
+
+def test_loops_that_last_for_one_call_ask_one_that_lasts(own: OwnLoop):
+    asked_in, answered_in = set(), set()
+
+    async def ask() -> None:
+        asked_in.add(asyncio.get_running_loop())
+        answered_in.add(await own.run(where))
+
+    asyncio.run(ask())
+    asyncio.run(ask())
+    for _ in range(3):
+        thread = threading.Thread(target=lambda: asyncio.run(ask()))
+        thread.start()
+        thread.join()
+    assert (len(asked_in), len(answered_in)) == (5, 1)
+
+
+def test_what_is_raised_there_is_raised_here(own: OwnLoop):
+    async def refuse(sentence: str) -> None:
+        raise LookupError(sentence)
+
+    with pytest.raises(LookupError, match="no such thing"):
+        asyncio.run(own.run(refuse, "no such thing"))
+
+
+def test_cancelled_here_it_is_cancelled_there(own: OwnLoop):
+    begun, ended = threading.Event(), threading.Event()
+
+    async def wait() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async def ask_and_leave() -> None:
+        asked = asyncio.create_task(own.run(wait))
+        await asyncio.to_thread(begun.wait, 10)
+        asked.cancel()
+        assert await asyncio.to_thread(ended.wait, 10)
+
+    asyncio.run(ask_and_leave())
+
+
+def test_after_its_end_there_is_no_thread_and_a_sentence():
+    own = OwnLoop("test desk")
+    asyncio.run(own.run(where))
+    asyncio.run(own.stop())
+    asyncio.run(own.stop())  # again does no harm
+    assert all(thread.name != "test desk" for thread in threading.enumerate())
+    with pytest.raises(RuntimeError, match="The test desk is closed"):
+        asyncio.run(own.run(where))
+
+
+def test_one_that_was_never_used_ends_without_having_begun():
+    asyncio.run(OwnLoop("test desk").stop())
+
+
+FORKED = """
+import asyncio, os
+from worker.checkout.own_loop import OwnLoop
+own = OwnLoop("desk")
+asyncio.run(own.run(asyncio.sleep, 0))
+if os.fork():
+    os._exit(os.waitstatus_to_exitcode(os.wait()[1]))
+try:
+    asyncio.run(own.run(asyncio.sleep, 0))
+except RuntimeError as error:
+    os._exit(7 if "forked" in str(error) else 8)
+os._exit(9)
+"""
+
+
+def test_after_a_fork_the_child_is_told_so_instead_of_waiting_for_ever():
+    forked = subprocess.run([sys.executable, "-W", "ignore", "-c", FORKED], timeout=30, check=False)
+    assert forked.returncode == 7

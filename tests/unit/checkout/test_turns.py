@@ -1,0 +1,51 @@
+"""A link has PortOne asked so often and no oftener, and what is remembered of links has an end."""
+
+from __future__ import annotations
+
+import pytest
+
+from worker.checkout import turns
+from worker.checkout.turns import AT_ONCE, PAUSE_SECONDS, Turns
+
+
+class Seconds:
+    """A clock that is moved by hand."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_after_the_first_ones_a_turn_comes_every_two_seconds():
+    clock = Seconds()
+    asked = Turns(monotonic=clock)
+    assert [asked.take("a") for _ in range(AT_ONCE + 2)] == [True] * AT_ONCE + [False, False]
+    clock.now += PAUSE_SECONDS
+    assert [asked.take("a"), asked.take("a")] == [True, False]
+    assert asked.take("b")  # another link has its own
+
+
+def test_a_long_pause_saves_up_no_more_than_there_were_at_first():
+    clock = Seconds()
+    asked = Turns(monotonic=clock)
+    asked.take("a")
+    clock.now += 86_400
+    assert sum(asked.take("a") for _ in range(2 * AT_ONCE)) == AT_ONCE
+
+
+def test_being_refused_costs_nothing_so_whoever_waits_gets_a_turn():
+    clock = Seconds()
+    asked = Turns(monotonic=clock)
+    for _ in range(1000):
+        asked.take("a")
+    clock.now += PAUSE_SECONDS
+    assert asked.take("a")
+
+
+def test_of_too_many_links_the_one_that_waited_longest_is_forgotten(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(turns, "MOST_LINKS", 2)
+    asked = Turns(monotonic=Seconds())
+    for code in "abacad":
+        asked.take(code)
+    assert list(asked._left) == ["a", "d"]

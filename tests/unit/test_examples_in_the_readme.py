@@ -1,0 +1,44 @@
+"""The README's excerpts of the example hosts are in the example hosts, word for word."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from worker.checkout.host_desk import HostDesk
+
+ROOT = Path(__file__).parents[2]
+SECTION = (ROOT / "README.md").read_text().split("### Pages of your own", 1)[1].split("\n## ", 1)[0]
+EXCERPTS = re.findall(r"```python\n# (\S+)\n(.*?)```", SECTION, re.DOTALL)
+EXAMPLES = sorted((ROOT / "tests" / "examples").glob("*_shop.py"))
+
+
+def test_the_readme_shows_each_example():
+    assert sorted({name for name, _ in EXCERPTS}) == [str(each.relative_to(ROOT)) for each in EXAMPLES]
+    assert len(EXCERPTS) == SECTION.count("```python")
+
+
+@pytest.mark.parametrize(("name", "excerpt"), EXCERPTS)
+def test_what_the_readme_shows_is_in_the_example(name: str, excerpt: str):
+    source = (ROOT / name).read_text()
+    for piece in excerpt.strip("\n").split("\n\n"):
+        assert f"\n{piece}\n" in source
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_is_short_and_shows_everything_a_host_calls(example: Path):
+    source = example.read_text()
+    assert len(source.splitlines()) <= 210
+    called = {node.attr for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Attribute)}
+    public = {name for name in vars(HostDesk) if not name.startswith("_")}
+    # A synchronous host has no end to close it at: its process ends.
+    assert public - called <= {"close"}
+
+
+def test_what_the_readme_names_of_the_desk_exists():
+    named = {"subscriptions_of", "view", "create_checkout", "agree", "complete", "take_webhook"}
+    assert named <= set(re.findall(r"`(\w+)`", SECTION))
+    assert all(callable(getattr(HostDesk, name)) for name in named)

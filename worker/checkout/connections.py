@@ -1,0 +1,82 @@
+"""Connections of strangers: so many at once, each with so long to ask something, and headers on every refusal."""
+
+from __future__ import annotations
+
+import asyncio
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from worker.checkout.tallies import Tally
+
+MOST_CONNECTIONS = 800
+"""At once; a process has 1,024 files as a rule, and the database and PortOne need some. Further ones are told 503."""
+
+HEAD_SECONDS = 20.0
+"""So long may a request take until its head is complete. Bodies have a limit of their own, and idle connections too."""
+
+BARE_HEADERS = (
+    ("Content-Type", "text/plain; charset=utf-8"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cache-Control", "no-store"),
+    ("Connection", "close"),
+)
+"""Of what is answered before the application is asked."""
+
+_turned_away = Tally(f"a connection was turned away: {MOST_CONNECTIONS} are open")
+
+
+class GuardedProtocol(H11Protocol):
+    """uvicorn's HTTP, which waits for ever for the first request of a connection, with an end to its patience."""
+
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        if len(self.connections) > MOST_CONNECTIONS:
+            _turned_away.count()
+            self._refuse(503, b"Too many connections; try again later.")
+        else:
+            self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.cycle is None or self.cycle.response_complete:
+            self._watch()
+        else:
+            self._forget()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget()
+        super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(400, msg.encode())
+
+    def _watch(self) -> None:
+        """Begin to wait for a head, unless that has begun already: drops of it buy no time."""
+        if self._head_timer is None:
+            self._head_timer = self.loop.call_later(HEAD_SECONDS, self._too_late)
+
+    def _forget(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _too_late(self) -> None:
+        self._head_timer = None
+        begun, _ = self.conn.trailing_data
+        if begun and not self.transport.is_closing():
+            self._refuse(408, b"The request did not come in time.")
+        self.transport.close()  # browsers open connections in advance: those take no answer
+
+    def _refuse(self, status: int, sentence: bytes) -> None:
+        """Answer for the application, if nothing is being answered, and hang up."""
+        if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
+            headers = [*BARE_HEADERS, ("Content-Length", str(len(sentence)))]
+            for event in (h11.Response(status_code=status, headers=headers), h11.Data(sentence), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()

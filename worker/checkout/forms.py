@@ -1,0 +1,68 @@
+"""What a customer has filled in: consent, the choice of a PG, and what a window has to be told about who pays."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.responses import JSONResponse, Response
+
+from worker.checkout import terms
+from worker.checkout.wording import WORDS, Language, wording_version
+from worker.checkouts import View
+from worker.payment_window import UnsuitableWindow
+from worker.refusals import Refused
+from worker.window_request import Buyer
+
+_DIVIDERS = re.compile(r"[.\u2010-\u2015]")  # full stops and dashes, between the digits of a telephone number
+
+
+def objection(given: Mapping[str, Any], view: View, language: Language) -> Response | None:
+    """Say what is wrong with a form that was sent; None for consent that is one."""
+    words, pg = WORDS[language], given.get("pg")
+    if given.get("consent") is not True:
+        return refusal(words["agree_first"], 422)
+    if given.get("wording") != wording_version(language):
+        return refusal(words["reload"], 409)
+    if pg not in view.pgs:
+        return refusal(words["choose_pg"], 422)
+    buyer = read_buyer(given.get("buyer"))
+    if buyer is None or not _has_all(buyer, terms.required_of_buyer(view, str(pg))):
+        return refusal(words["buyer_wrong"], 422)
+    return None
+
+
+def read_buyer(given: Any) -> Buyer | None:
+    """Read what the form says about who pays; what is left empty is left out. None for what is no form of ours."""
+    if not isinstance(given, Mapping):
+        return None
+    values = {name: text_of(given.get(name, "")) for name in ("name", "tel", "email")}
+    if any(value is None for value in values.values()):
+        return None
+    tel = _as_windows_take_it(values["tel"] or "")
+    return Buyer(name=values["name"] or None, tel=tel or None, email=values["email"] or None)
+
+
+def _as_windows_take_it(tel: str) -> str:
+    """Write a telephone number in ASCII: Korean and Japanese keyboards make wide digits, and some people full stops."""
+    return _DIVIDERS.sub("-", unicodedata.normalize("NFKC", tel))
+
+
+def is_about_the_buyer(refused: Refused) -> bool:
+    """Say whether all that stands against a window is what the customer has written."""
+    problems = refused.problems if isinstance(refused, UnsuitableWindow) else ()
+    return bool(problems) and all(problem.parameter in terms.BUYER for problem in problems)
+
+
+def _has_all(buyer: Buyer, needed: frozenset[str]) -> bool:
+    return all(getattr(buyer, name.removeprefix("buyer_"), None) for name in needed)
+
+
+def text_of(value: Any) -> str | None:
+    return value.strip() if isinstance(value, str) else None
+
+
+def refusal(message: str, status: int) -> Response:
+    return JSONResponse({"message": message}, status)

@@ -1,0 +1,77 @@
+"""What a customer has, for a page that shows it to them: their running subscriptions, and what they can pay by hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+
+from worker.database.session import Sessions
+from worker.lifecycle import SubscriptionStatus
+
+# By plan, of which there are few: that is how the index of running subscriptions begins.
+_RUNNING = text("""
+    SELECT s.id, s.code, s.status, s.next_charge_at, p.code AS plan, p.name
+    FROM plans p JOIN subscriptions s ON s.plan_id = p.id
+    WHERE s.customer_reference = :customer AND s.status NOT IN ('canceled', 'ended')
+    ORDER BY s.id
+""")
+
+_OVERDUE = text("""
+    SELECT c.id, c.subscription_id, c.order_name AS name, c.amount, c.currency, c.period_start, c.period_end
+    FROM charges c
+    WHERE c.subscription_id = ANY(:ids) AND c.status IN ('charging', 'past_due') AND (
+        c.status = 'past_due'
+        OR (SELECT a.via FROM attempts a WHERE a.charge_id = c.id ORDER BY a.number DESC LIMIT 1) = 'window')
+    ORDER BY c.period_start, c.id
+""")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverdueCharge:
+    """A charge that was declined, or has a window that was left open: `create_link(charge=id)` lets it be paid by hand.
+
+    `amount` is won. The period goes from its start up to, not including, its end.
+    """
+
+    id: int
+    name: str
+    amount: int
+    currency: str
+    period_start: datetime
+    period_end: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningSubscription:
+    """A subscription that is not over. While it is `pending` it waits for its first key, and nothing falls due."""
+
+    code: str
+    plan: str
+    name: str
+    status: SubscriptionStatus
+    next_charge_at: datetime | None
+    overdue: tuple[OverdueCharge, ...]
+
+
+def subscriptions_of(sessions: Sessions, customer_reference: str) -> tuple[RunningSubscription, ...]:
+    """List a customer's running subscriptions, the oldest first; none for a reference that nobody has."""
+    with sessions() as session:
+        rows = session.execute(_RUNNING, {"customer": customer_reference}).all()
+        charges = session.execute(_OVERDUE, {"ids": [row.id for row in rows]}).all() if rows else []
+    overdue: dict[int, list[OverdueCharge]] = {row.id: [] for row in rows}
+    for charge in charges:
+        values = dict(charge._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
+        overdue[values.pop("subscription_id")].append(OverdueCharge(**values))
+    return tuple(
+        RunningSubscription(
+            code=row.code,
+            plan=row.plan,
+            name=row.name,
+            status=SubscriptionStatus(row.status),
+            next_charge_at=row.next_charge_at,
+            overdue=tuple(overdue[row.id]),
+        )
+        for row in rows
+    )
