@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+SIDE_BY_SIDE := -n auto --maxprocesses 4
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up test torture check audit format bench lock clean
@@ -18,9 +19,11 @@ up: $(READY) ## run everything until Ctrl-C, and print what runs where
 	@$(BIN)/again up
 
 test: $(READY) ## the whole test suite, on real servers (a few minutes)
-	@$(BIN)/pytest tests/unit
-	@$(BIN)/pytest -n auto --maxprocesses 4 tests/integration tests/scenarios tests/browser
-	@$(BIN)/pytest tests/simulation tests/system
+	@$(BIN)/pytest $(SIDE_BY_SIDE) tests/unit
+	@$(BIN)/pytest $(SIDE_BY_SIDE) tests/integration tests/scenarios tests/browser
+	@$(BIN)/pytest $(SIDE_BY_SIDE) --dist worksteal tests/simulation
+	@$(BIN)/pytest -n 2 --dist loadfile tests/system --ignore tests/system/test_faults.py
+	@$(BIN)/pytest tests/system/test_faults.py
 
 torture: $(READY) ## all histories of one period, then long ones, then fault rounds, TIME=600 seconds each; SEED=7 replays
 ifdef SEED

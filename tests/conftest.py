@@ -33,10 +33,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _clean_environment() -> None:
+def _clean_environment(tmp_path_factory: pytest.TempPathFactory) -> None:
     """No setting of the person who runs the tests reaches them, least of all a live key."""
     for name in [name for name in os.environ if name.startswith("AGAIN_")]:
         del os.environ[name]
+    # Nobody beyond this machine is to be trusted here; and to read all the world's authorities, for every client that
+    # is made, would take longer than its calls.
+    os.environ.pop("SSL_CERT_FILE", None)
+    os.environ["SSL_CERT_DIR"] = str(tmp_path_factory.mktemp("authorities"))
 
 
 @pytest.fixture(autouse=True)
@@ -61,11 +65,20 @@ def server_folder() -> Iterator[Path]:
 def postgres(server_folder: Path) -> Iterator[Postgres]:
     """A real PostgreSQL whose database `again` is migrated and kept as the template of every test's own."""
     server = Postgres(server_folder / "postgres")
+    _forget_the_disk(server)
     engine = create_database_engine(server.url, actor="template")
     migrations.upgrade(engine)
     engine.dispose()
     yield server
     server.close()
+
+
+def _forget_the_disk(server: Postgres) -> None:
+    """Nothing of this server is to outlive the machine, and hundreds of databases come and go on it."""
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        for setting in ("fsync", "full_page_writes"):
+            connection.execute(f"ALTER SYSTEM SET {setting} = off")
+        connection.execute("SELECT pg_reload_conf()")
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from tests.scenarios.conftest import World
 from worker import subscriptions
 from worker.sandbox.behaviours import decline, pay
 
-
 DAY = timedelta(days=1)
 
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Iterator
+from typing import Any
 from uuid import uuid4
 
 import psycopg
 import pytest
 import structlog
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 
 from tests.simulation import database
 from worker.database.session import create_database_engine
 from worker.embedded import Postgres
+
+_told_by_workers: list[int] = []
 
 TORTURE = ("test_long_histories_for_as_long_as_there_is_time", "test_a_seed_tells_the_same_history_again")
 
@@ -36,8 +39,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if database.told:
-        terminalreporter.write_line(f"simulation: {database.told} histories")
+    if told := database.told + sum(_told_by_workers):
+        terminalreporter.write_line(f"simulation: {told} histories")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Under xdist, each process tells its histories to the one that writes the summary."""
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output["histories"] = database.told
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    _told_by_workers.append(getattr(node, "workeroutput", {}).get("histories", 0))
 
 
 @pytest.fixture(scope="session")
@@ -48,21 +62,25 @@ def engine(postgres: Postgres) -> Iterator[Engine]:
     with psycopg.connect(admin, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE again")
         connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
+        connection.execute(f"ALTER DATABASE {name} SET plan_cache_mode = force_generic_plan")
     engine = create_database_engine(postgres.url.replace("/again?", f"/{name}?"), actor="simulation")
     engine.pool._pre_ping = False  # a third of all round trips, and this server stays
+    event.listen(engine, "connect", _plan_once)
     yield engine
     engine.dispose()
     with psycopg.connect(admin, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _quiet() -> Iterator[None]:
+def _plan_once(connection: psycopg.Connection[Any], _: object) -> None:
+    """Keep the plans of statements: to parse and plan them anew is half of PostgreSQL's work on tables this small."""
+    connection.prepare_threshold = 1  # not 0: what is several statements at once is then left alone
+
+
+@pytest.fixture(autouse=True)
+def _quiet(_logs_as_before: None) -> None:
     """Thousands of crashes would fill the log."""
-    before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    yield
-    structlog.configure(**before)
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ def emptied(engine: Engine) -> Iterator[None]:
     told += 1
     with engine.begin() as connection:
         if told % 500 == 0:
-            connection.execute(text(f"TRUNCATE {', '.join(TABLES)}"))
+            connection.execute(text(f"TRUNCATE {', '.join(TABLES)} CASCADE"))
         connection.execute(text("SET LOCAL session_replication_role = replica"))  # past "never deleted"
         connection.exec_driver_sql(_EMPTY)
     yield

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Any, TypeVar
+from operator import itemgetter
+from typing import Any
 
 from psycopg import OperationalError as DriverError
 from sqlalchemy import Connection, Engine, event, text
@@ -36,12 +37,6 @@ START = datetime(2026, 1, 5, 3, 0, tzinfo=UTC)
 SETTINGS = Settings.from_env({"AGAIN_MAX_SUBSCRIPTION_CHARGES_PER_DAY": "1000"})
 """As usual, but for the cap that a daily plan meets when it is charged for a month at once, after a long silence."""
 
-T = TypeVar("T")
-
-
-def first(these: Sequence[WorkerProcess]) -> WorkerProcess:
-    return these[0]
-
 
 class World:
     """One history. Everything happens in turns, and the same choices give the same turns."""
@@ -67,7 +62,7 @@ class World:
         self.failed_ticks: list[str] = []
         self.misrecorded: set[str] = set()  # imp_uids of payments that PortOne has corrected since
         self.plan = plan
-        self.choose: Callable[[Sequence[WorkerProcess]], WorkerProcess] = first
+        self.choose: Callable[[Sequence[WorkerProcess]], WorkerProcess] = itemgetter(0)
         self.worker_class = WorkerProcess
         self._current: WorkerProcess | None = None
         self._wrote = False
@@ -191,8 +186,9 @@ class World:
             self._current.stand_still(fault)
 
     def sql(self, statement: str, **parameters: Any) -> Sequence[Any]:
-        with self.sessions() as session:
-            return session.execute(text(statement), parameters).all()
+        """Look from outside of the history. No transaction: the driver forgets every plan at a rollback."""
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            return connection.execute(text(statement), parameters).all()
 
     def change(self, statement: str, **parameters: Any) -> None:
         """Change the database from outside of the history."""

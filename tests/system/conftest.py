@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -73,6 +74,11 @@ class Site:
                 total += 1
         return total
 
+    def stop(self) -> None:
+        """Ask everything to end, all at once, and wait for it."""
+        with ThreadPoolExecutor() as side_by_side:
+            list(side_by_side.map(lambda part: part.stop(patience=20), self.parts))
+
     def statuses(self) -> Counter[str]:
         with self.sessions() as session:
             rows = session.execute(text("SELECT status, count(*) AS charges FROM charges GROUP BY status"))
@@ -105,5 +111,4 @@ def site(database_url: str, valkey: str, sessions: Sessions, server_folder: Path
         settings = Settings.from_env({**VARIABLES, "AGAIN_SANDBOX_URL": sandbox.base_url})
         site = Site(settings, database_url, valkey, sessions, sandbox.admin, tmp_path)
         yield site
-        for part in site.parts:
-            part.stop(patience=20)
+        site.stop()

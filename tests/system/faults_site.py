@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -124,12 +123,9 @@ class FaultSite(Site):
 
     def close(self) -> None:
         """End everything as an operator would, all at once, and bring the database's log to the others."""
-        running = [part for part in self.parts if part.ended is None]
-        for part in running:
+        for part in self.parts:
             thaw(part)
-            part.process.send_signal(signal.SIGTERM)
-        for part in running:
-            part.stop(patience=20)
+        self.stop()
         shutil.copy(self.postgres.log, self.logs / "postgres.log")
 
 

@@ -19,6 +19,8 @@ import httpx
 import psutil
 import pytest
 
+from worker.supervision import free_port
+
 README = (Path(__file__).parents[2] / "README.md").read_text()
 
 
@@ -29,9 +31,9 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def environment() -> dict[str, str]:
+def environment(**settings: str) -> dict[str, str]:
     path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
-    return {"PATH": path, "HOME": os.path.expanduser("~"), "LANG": "C.UTF-8"}  # noqa: PTH111
+    return {"PATH": path, "HOME": os.path.expanduser("~"), "LANG": "C.UTF-8", **settings}  # noqa: PTH111
 
 
 def again(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -62,12 +64,12 @@ def until(what: str, reached: Callable[[], bool], *, patience: float) -> None:
 
 
 @contextmanager
-def running(folder: Path, *arguments: str, line: str) -> Iterator[subprocess.Popen[str]]:
+def running(folder: Path, *arguments: str, line: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
     """A command in a process group of its own, as a shell starts it, once it has printed a line."""
     with subprocess.Popen(
         ["again", *arguments],
         cwd=folder,
-        env=environment(),
+        env=environment(**settings),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -89,7 +91,8 @@ def press_ctrl_c(command: subprocess.Popen[str]) -> str:
     return said
 
 
-UP = ("up", "--sandbox-port", "19101", "--flower-port", "15555")
+PORTS = {"sandbox": free_port(0), "checkout": free_port(0), "flower": free_port(0)}  # nobody else's, whatever runs here
+UP = ("up", *(word for part, port in PORTS.items() for word in (f"--{part}-port", str(port))))
 RUNNING = "Ctrl-C stops everything"
 
 
@@ -136,11 +139,12 @@ def test_up_does_what_the_readme_says_until_ctrl_c(folder: Path):
     (folder / ".venv").symlink_to(sys.prefix)
     use_it = README.split("## Use it", 1)[1].split("## Go live", 1)[0]
     commands, shown = re.findall(r"```\n(.*?)```", use_it, re.DOTALL)[1:3]
-    with running(folder, *UP, line=RUNNING) as up:
+    # Beat opens what is due once a minute. Nobody is to wait for that here.
+    with running(folder, *UP, line=RUNNING, AGAIN_TICK_SECONDS="2") as up:
         second = again(folder, *UP)
         assert second.returncode == 4
         assert f"runs in this folder already (pid {up.pid})" in second.stderr
-        script = f"set -e\n{commands}".replace("9101", "19101")
+        script = f"set -e\n{commands}".replace("9101", str(PORTS["sandbox"]))
         typed = subprocess.run(
             ["bash", "-c", script],
             cwd=folder,

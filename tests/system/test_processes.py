@@ -93,8 +93,7 @@ def test_a_broker_that_forgets_everything_delays_and_loses_nothing(site: Site, s
     broker = Valkey(server_folder / "forgetful", port=port)
     site.until("all are paid", lambda: site.statuses() == {"paid": count})
     assert site.comparison().agrees
-    for part in site.parts:
-        part.stop()
+    site.stop()
     broker.close()
 
 
