@@ -95,9 +95,12 @@ def carry_out(
 
 
 def _is_unchanged(session: Session, order: Row[Any], checkout_id: int) -> bool:
-    """Say whether what was asked about is still what the windows of this order are for."""
-    known = next(each for each in window_orders.of_checkout(session, checkout_id) if each.id == order.id)
-    return bool(known.billing_key_id == order.billing_key_id)
+    """Say whether what was asked about is still what the windows of this order are for.
+
+    A database that was restored meanwhile may have no such order any more.
+    """
+    orders = {each.id: each for each in window_orders.of_checkout(session, checkout_id)}
+    return order.id in orders and bool(orders[order.id].billing_key_id == order.billing_key_id)
 
 
 def _completion(row: Row[Any], verdict: Verdict) -> Completion:

@@ -160,7 +160,7 @@ def _due(session: Session, stopped: list[str], *, now: datetime, limit: int, pre
     while True:
         parameters = {
             "now": now,
-            "windows_since": now - WINDOW_LIFE,
+            "window_life": WINDOW_LIFE,
             "limit": limit,
             "stopped": stopped,
             "left_out": left_out,

@@ -1,0 +1,147 @@
+"""What keeps window payments apart, broken on purpose: each way is one that a hurried change could bring."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from sqlalchemy import Row, text
+
+from tests.simulation.windows_pages import PageServer
+from tests.simulation.windows_world import WindowWorld
+from worker import checkouts, taking_over
+from worker.database import checkouts as rows
+from worker.database import claims
+from worker.database.session import Sessions
+from worker.gateway import Found, Gateway, LookUpFailed
+from worker.lifecycle import CheckoutStatus
+from worker.merchant_uid import derive
+from worker.sandbox import key_rows
+
+_ENDED = "WHERE id = :id AND status IN ('opened', 'expired')"
+_KEY = "SELECT k.id, k.customer_uid FROM billing_keys k JOIN subscriptions s ON s.billing_key_id = k.id"
+
+
+class _RolledBack:
+    """Sessions whose transactions come to nothing."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self.begin = sessions  # a session that nobody commits
+
+
+def open_before_the_commit(patch: pytest.MonkeyPatch) -> None:
+    """Let the window open first; what it may do is to be written down when its callback comes."""
+    agree = checkouts.agree
+
+    def uncommitted(sessions: Any, *given: Any, **named: Any) -> Mapping[str, Any]:
+        hasty: Any = _RolledBack(sessions)
+        return agree(hasty, *given, **named)
+
+    patch.setattr(checkouts, "agree", uncommitted)
+
+
+def take_a_new_merchant_uid_for_each_window(patch: pytest.MonkeyPatch) -> None:
+    """As PortOne's documents ask for."""
+    agree, numbers = checkouts.agree, count(500)
+
+    def anew(*given: Any, **named: Any) -> Mapping[str, Any]:
+        parameters = agree(*given, **named)
+        return {**parameters, "merchant_uid": f"{parameters['merchant_uid'][:-3]}{next(numbers)}"}
+
+    patch.setattr(checkouts, "agree", anew)
+
+
+def hold_for_the_lease_only(patch: pytest.MonkeyPatch) -> None:
+    """Take a window for dead after half an hour."""
+    for module in [each for name, each in sys.modules.items() if name.startswith("worker.")]:
+        if hasattr(module, "WINDOW_LIFE"):
+            patch.setattr(module, "WINDOW_LIFE", timedelta(minutes=30))
+
+
+def send_the_next_number_after_a_window(patch: pytest.MonkeyPatch) -> None:
+    """Give a charge whose window was left a new merchant_uid."""
+    prepared = claims._prepared
+
+    def anew(row: Any, prefix: str, now: Any) -> Any:
+        attempt = prepared(row, prefix, now)
+        if attempt.window_until is None:
+            return attempt
+        number = attempt.number + 1
+        request = replace(attempt.request, merchant_uid=derive(prefix, row.subscription_code, row.period_start, number))
+        return replace(attempt, number=number, request=request, window_until=None)
+
+    patch.setattr(claims, "_prepared", anew)
+
+
+class _Believing:
+    """A gateway that shows as paid what a browser has named."""
+
+    def __init__(self, gateway: Gateway, imp_uid: str) -> None:
+        self._gateway, self._imp_uid = gateway, imp_uid
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._gateway, name)
+
+    async def look_up(self, merchant_uid: str) -> Found | LookUpFailed:
+        found = await self._gateway.look_up(merchant_uid)
+        if isinstance(found, LookUpFailed):
+            return found
+        said = [each for each in found.records if each.imp_uid == self._imp_uid]
+        return Found(
+            tuple(
+                replace(each, status="paid", paid_at=datetime.fromtimestamp(each.raw["started_at"], UTC))
+                for each in said
+            )
+        )
+
+
+def believe_the_browser(patch: pytest.MonkeyPatch) -> None:
+    """Take a callback for the proof of what it says."""
+    complete = checkouts.complete
+
+    async def believing(sessions: Any, gateway: Any, code: str, *, imp_uid: str | None, **named: Any) -> Any:
+        believed = gateway if imp_uid is None else _Believing(gateway, imp_uid)
+        return await complete(sessions, believed, code, imp_uid=imp_uid, **named)
+
+    patch.setattr(checkouts, "complete", believing)
+
+
+def complete_again_and_again(patch: pytest.MonkeyPatch) -> None:
+    """Carry a checkout out each time that somebody asks, whether it is done already or another has followed."""
+    found, locked, done = rows.found, rows.locked, str(rows._DONE)
+
+    def undone(row: Row[Any] | None) -> Any:
+        if row is None:
+            return None
+        status = CheckoutStatus.OPENED if row.status == CheckoutStatus.DONE else row.status
+        return SimpleNamespace(**{**row._mapping, "status": status})
+
+    patch.setattr(rows, "found", lambda *given: undone(found(*given)))
+    patch.setattr(rows, "locked", lambda *given: undone(locked(*given)))
+    assert _ENDED in done
+    patch.setattr(rows, "_DONE", text(done.replace(_ENDED, "WHERE id = :id")))
+    patch.setattr(taking_over, "_is_older", lambda *_: False)
+
+
+class HastyPages(PageServer):
+    """Deletes the billing key that is to be replaced as soon as its customer has agreed to another one."""
+
+    def agree(self, code: str, pg: str | None, answered: Any) -> None:
+        def then(answer: Any) -> None:
+            self._forget(code)
+            answered(answer)
+
+        super().agree(code, pg, then)
+
+    def _forget(self, code: str) -> None:
+        world: WindowWorld = self.world
+        of_link = f"{_KEY} JOIN checkouts c ON c.subscription_id = s.id WHERE c.code = :code AND c.purpose = 'replace'"
+        for row in world.sql(of_link, code=code):
+            key_rows.delete(world.sandbox.ledger, row.customer_uid, at=world.sandbox.now())
+            world.change("UPDATE billing_keys SET status = 'deleted' WHERE id = :id", id=row.id)

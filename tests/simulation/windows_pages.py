@@ -1,0 +1,115 @@
+"""The web process that customers and PortOne's webhooks meet, and a worker that looks after checkouts too."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from tests.simulation.wire import TRAVEL_SECONDS
+from tests.simulation.worker_process import WorkerProcess
+from worker import checkouts
+from worker.gateway import Gateway
+from worker.refusals import Refused
+from worker.window_request import Buyer, Links
+
+if TYPE_CHECKING:
+    from tests.simulation.windows_world import WindowWorld
+
+BUYER = Buyer(name="Hong Gildong", tel="010-1234-5678", email="gildong@example.com")
+LINKS = Links(m_redirect_url="https://shop.example/c/return")
+
+Answered = Callable[[Any], object]
+
+
+def unheard(answer: Any) -> None:
+    """Nobody is there any more when the answer comes."""
+
+
+class PageServer(WorkerProcess):
+    """Answers every request beside the others. Dying, it answers none of them."""
+
+    world: WindowWorld
+
+    def serve(self, request: Callable[[Gateway], Awaitable[Any]], answered: Answered = unheard) -> None:
+        """Take a request in; `answered` hears its value, or why it was refused. A server's error is no answer."""
+        self.loop.create_task(self._answer(request, answered))
+
+    def agree(self, code: str, pg: str | None, answered: Answered) -> None:
+        world = self.world
+
+        async def agreed(_: Gateway) -> Mapping[str, Any]:
+            return await asyncio.to_thread(
+                checkouts.agree,
+                world.sessions,
+                world.settings,
+                code,
+                wording="ko-1",
+                buyer=BUYER,
+                pg_choice=pg,
+                links=LINKS,
+                now=self.clock(),
+            )
+
+        self.serve(agreed, answered)
+
+    def complete(self, code: str, imp_uid: str | None, answered: Answered = unheard) -> None:
+        world = self.world
+        self.serve(
+            lambda gateway: checkouts.complete(
+                world.sessions,
+                gateway,
+                code,
+                imp_uid=imp_uid,
+                clock=self.clock,
+                policy=world.policy,
+                watch=self._watch,
+            ),
+            answered,
+        )
+
+    def hear(self, body: Mapping[str, str]) -> None:
+        """Take in what PortOne's webhook says."""
+        world = self.world
+        self.serve(
+            lambda gateway: checkouts.hint(
+                world.sessions,
+                gateway,
+                imp_uid=body["imp_uid"],
+                merchant_uid=body["merchant_uid"],
+                status=body["status"],
+                cancellation_id=body.get("cancellation_id"),
+                clock=self.clock,
+                policy=world.policy,
+                prefix=world.settings.merchant_uid_prefix,
+                watch=self._watch,
+            )
+        )
+
+    async def _answer(self, request: Callable[[Gateway], Awaitable[Any]], answered: Answered) -> None:
+        try:
+            answer = await request(self._gateway)
+        except Refused as refused:
+            answer = refused
+        except Exception as error:  # noqa: BLE001 - a page answers 500, and serves the next
+            self.world.failed_ticks.append(f"{self.name} page: {error!r}")
+            return
+        self.world.after(TRAVEL_SECONDS, partial(answered, answer))
+
+
+class WindowWorker(WorkerProcess):
+    """Reconciles as the product's task does: attempts first, then customers' checkouts."""
+
+    async def _reconcile(self) -> None:
+        await super()._reconcile()
+        world = self.world
+        await checkouts.look_after(
+            world.sessions,
+            self._gateway,
+            clock=self.clock,
+            policy=world.policy,
+            prefix=world.settings.merchant_uid_prefix,
+            stopping=lambda: False,
+            watch=self._watch,
+        )
