@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from worker import refunds
 from worker.declines import CODES
 from worker.pg_facts import Answer, CardRoute, IdKind, KeyWindow, WindowUse
 from worker.pg_profiles import PGS, NotSupported, charges_in_window, objection, require_key_by_api
@@ -142,6 +141,12 @@ def test_keys_are_made_from_card_data_exactly_where_portone_says_so(route, pgs):
                 require_key_by_api(pg, route)
 
 
+@pytest.mark.parametrize("pg", ["kakaopay", "payco"])
+def test_a_refusal_of_key_issue_by_api_says_where_keys_are_made_instead(pg):
+    with pytest.raises(NotSupported, match=r"Keys are registered by the customer, in the PG's payment window\.$"):
+        require_key_by_api(pg)
+
+
 # --- Kakao Pay ------------------------------------------------------------------------------------------------------
 
 
@@ -180,6 +185,11 @@ def test_kakaopay_answers_the_callback_on_a_pc_and_redirects_on_a_phone():
 def test_kakaopay_takes_no_vat_amount_anywhere():
     assert not KAKAOPAY.takes_vat_amount
     assert not KAKAOPAY.window.vat_amount
+
+
+def test_kakaopay_takes_won_and_ignores_the_pay_method_of_every_window():
+    assert KAKAOPAY.takes_won
+    assert all(KAKAOPAY.window.methods_for(use) == frozenset() for use in WindowUse)
 
 
 def test_kakaopay_gives_a_card_back_for_one_year_and_money_for_five():
@@ -221,10 +231,24 @@ def test_payco_may_answer_either_way_on_a_phone():
     assert PAYCO.window.on_phones == {Answer.CALLBACK, Answer.REDIRECT}
 
 
+def test_payco_answers_the_callback_and_needs_the_buyers_telephone_number_for_a_payment():
+    assert PAYCO.window.payment_needs == {"buyer_tel"}
+    assert Answer.CALLBACK in PAYCO.window.on_pc & PAYCO.window.on_phones
+
+
+def test_payco_takes_no_vat_amount_anywhere():
+    assert not PAYCO.takes_vat_amount
+    assert not PAYCO.window.vat_amount
+
+
+def test_payco_caps_no_number_of_charges_as_far_as_is_known():
+    assert not PAYCO.monthly_cap
+
+
 def test_a_payco_refund_cannot_be_undone_and_states_its_tax_free_part():
     assert PAYCO.refunds.is_final
     assert PAYCO.refunds.states_tax_free
-    assert {pg for pg, facts in PGS.items() if facts.refunds.is_final} == refunds.CANNOT_BE_UNDONE
+    assert {pg for pg, facts in PGS.items() if facts.refunds.is_final} == {"payco"}
 
 
 def test_payco_pay_methods_count_for_a_payment_and_are_set_by_payco_at_a_registration():
@@ -240,6 +264,29 @@ def test_vat_amount_is_taken_exactly_where_portone_says_so():
     assert by_again == {"nice", "html5_inicis", "nice_v2", "welcome", "tosspay_v2"}
     assert {pg for pg, facts in PGS.items() if facts.window.vat_amount} == {
         *("html5_inicis", "nice", "nice_v2", "tosspay_v2")
+    }
+
+
+def test_tax_free_is_stated_on_refunds_exactly_where_portone_says_so():
+    # PortOne's list has kcp_quick too, which `again` does not charge
+    states = {pg for pg, facts in PGS.items() if facts.refunds.states_tax_free}
+    assert states == {"kcp", "kicc", "nice", "payco"}
+
+
+def test_the_buyers_data_is_wanted_with_every_charge_exactly_where_portone_says_so():
+    assert {pg for pg, facts in PGS.items() if facts.needs} == {"ksnet", "paymentwall", "smartro_v2", "welcome"}
+    assert all("the buyer's data" in facts.needs for facts in PGS.values() if facts.needs)
+
+
+def test_what_a_general_payments_window_insists_on():
+    insisted = {pg: facts.window.payment_needs - {"m_redirect_url"} for pg, facts in PGS.items()}
+    assert {pg: needs for pg, needs in insisted.items() if needs} == {
+        "html5_inicis": {"buyer_tel", "pay_method"},
+        "kcp": {"pay_method"},
+        "nice_v2": {"buyer_tel", "pay_method"},
+        "paymentwall": {"buyer_email"},
+        "payco": {"buyer_tel"},
+        "tosspayments": {"buyer_name"},
     }
 
 
