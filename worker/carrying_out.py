@@ -23,9 +23,19 @@ from worker.database.settlements import write_back
 from worker.differences import SENTENCES, DifferenceKind, DifferenceStatus
 from worker.evidence import conclude
 from worker.gateway import Found, LookUpFailed, NoSuchKey, PaymentRecord, StoredKey
-from worker.lifecycle import OPEN_ATTEMPTS, AttemptStatus, CheckoutStatus, Via
+from worker.lifecycle import OPEN_ATTEMPTS, AttemptStatus, BillingKeyStatus, CheckoutStatus, Via
 from worker.outcomes import Paid, Unknown
-from worker.registration import Expected, Failed, Proved, Verdict, Waiting, Wrong, judge_key, judge_payment
+from worker.registration import (
+    WINDOW_LIFE,
+    Expected,
+    Failed,
+    Proved,
+    Verdict,
+    Waiting,
+    Wrong,
+    judge_key,
+    judge_payment,
+)
 from worker.settlement import Policy, settle
 from worker.taking_over import take_over
 
@@ -162,6 +172,12 @@ def _finish(session: Session, row: Row[Any], order: Row[Any], shown: Shown, prov
     taken = take_over(session, row, order.billing_key_id, key, now=now)
     if taken.forget_key_id is not None:
         forgetting.forget(session, taken.forget_key_id, at=now)
+    for other in window_orders.of_checkout(session, row.id):
+        if (
+            other.billing_key_id not in {None, order.billing_key_id}
+            and other.key_status == BillingKeyStatus.REGISTERING
+        ):
+            forgetting.forget(session, other.billing_key_id, at=other.opened_at + WINDOW_LIFE)
     if taken.is_over and order.charge_id is not None and proved.record is not None:
         said = "its subscription was over before it could begin"
         _note(session, DifferenceKind.NOT_OWED, proved.record, order.charge_id, said, now)

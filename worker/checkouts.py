@@ -16,17 +16,19 @@ while a window of the first can be used:
    next claim sends the *same* merchant_uid through `again`. Should an ancient window still be paid, PortOne refuses
    whichever comes second: then the answer is `duplicate`, which is looked up and found paid.
 5. Only when that send was declined by PortOne's own record does the period get its next number, a day at least after
-   the last window. What is left is a window more than a day old, paid after a decline and after the next number was
-   paid. Its webhook or the sweep names that as `paid_twice`, and a person gives it back.
+   the last window. Right before that is sent, the older orders are looked up once more: one that was paid after all
+   goes into the books instead (`worker.earlier_windows`). What is left is a window more than a day old that is paid
+   after that look. Its webhook or the sweep names it as `paid_twice`, and a person gives it back.
+6. A restored database may have forgotten windows. What had been declined in it waits until no window of before can be
+   used any more, and a sweep has told what was paid in them. Nothing begins, and no key is deleted, while it is held.
 
 The hold costs dunning a day for each window that is left unpaid; a link expires, so that ends. Money that moved
 otherwise than asked (another amount, PG or key) is never taken for the payment: the attempt is flagged, and `again
 review` asks a person. A key registered alone is no attempt, and `merchant_uid.parse` takes its order for no period's.
 
-How a page uses this, in this order: `subscriptions_of` a customer, `create_link`, `view` what is agreed to, `agree`
-before the window opens, `complete` at its end, and `hint` for each webhook; `look_after` is the worker's. Each opens
-its own transactions and raises Refused, whose text is a sentence; all but `complete`, `hint` and `look_after` wait for
-the database, so keep them off an event loop. `worker.checkout.host_desk` does, and brings all that they ask for.
+A customer may open windows of several orders with one link: another PG has another key, and so an order of its own.
+All of them are kept, and the first that PortOne proves ends the checkout, whichever tab it was in. What else was
+registered is deleted at PortOne, as is every key that nobody has put to work a week after its last window.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def test_there_is_a_time_zone_at_every_hour_whose_day_ends_with_it(capsys, monke
 def test_a_person_following_the_readme_sees_the_first_and_second_period_of_both_pgs_charged(
     world: World, capsys, monkeypatch: pytest.MonkeyPatch
 ):
-    words = shlex.split(PLAN.replace("\\\n", ""))
+    words = shlex.split(re.sub(r'"\$\(.*\)"', "ZONE", PLAN.replace("\\\n", "")))
     options = dict(zip(words[3::2], words[4::2], strict=True))
     terms = {name.removeprefix("--").replace("-", "_"): value for name, value in options.items()}
     till = Till(world)

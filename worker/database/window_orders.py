@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 # One period's order may stand in two checkouts, and any window of it may pay: `opened_pgs` are those of all of them.
 _COLUMNS = """
-    o.id, o.merchant_uid, o.pg, o.charge_id, o.billing_key_id, o.amount, b.customer_uid, b.status AS key_status,
+    o.id, o.merchant_uid, o.pg, o.charge_id, o.billing_key_id, o.amount, o.opened_at,
+    b.customer_uid, b.status AS key_status,
     ARRAY(SELECT DISTINCT unnest(w.opened_pgs) FROM window_orders w WHERE w.merchant_uid = o.merchant_uid) AS opened_pgs
 """
 

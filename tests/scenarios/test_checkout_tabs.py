@@ -1,4 +1,4 @@
-"""Attacks on what a window was opened for: another PG, another tab, another key, and money that nobody then sees."""
+"""What a window was opened for, whatever tab it is in: another PG, another key, and money that must not go unseen."""
 
 from __future__ import annotations
 
@@ -61,6 +61,17 @@ def test_a_key_registered_in_the_first_tab_is_taken_though_another_pg_was_opened
         "kakaopay"
     ]
     assert len(till.keys_at_portone()) == 1
+
+
+def test_of_two_keys_registered_with_one_link_the_second_is_deleted_when_its_window_is_over(world: World, till: Till):
+    subscription = till.pending()
+    code = till.link(subscription)
+    kakao, payco = till.open(code, "kakaopay"), till.open(code, "payco")
+    till.complete(code, till.approve(payco))
+    till.approve(kakao)  # though the link has done its work
+    assert till.keys() == ["registering", "active"]
+    world.live(days=2, step=timedelta(hours=6))
+    assert (till.keys(), len(till.keys_at_portone())) == (["deleted", "active"], 1)
 
 
 @pytest.mark.parametrize("tampered", [{"customer_uid": "anothers-customer-uid"}, {"pg": "payco.PARTNERTEST"}])

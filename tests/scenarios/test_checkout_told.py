@@ -1,4 +1,4 @@
-"""Attacks on what a page promises, and on what nobody is told."""
+"""What a page promises is kept, and what nobody could know is told to a person."""
 
 from __future__ import annotations
 

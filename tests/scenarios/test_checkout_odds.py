@@ -1,4 +1,4 @@
-"""Further attacks on window payments: restores amid dunning, forged webhooks, keys given anew, old debts."""
+"""Window payments beside rarer things: restores amid dunning, forged webhooks, keys given anew, old debts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attacks on the end of a window's life: PortOne away just then, payments after it, and backups of before it."""
+"""The end of a window's life: PortOne away just then, payments after it, and backups of before it."""
 
 from __future__ import annotations
 
