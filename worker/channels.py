@@ -10,9 +10,10 @@ import re
 from collections.abc import Sequence
 
 from worker import pg_profiles
-from worker.pg_facts import REGISTRATIONS, WindowUse
+from worker.pg_facts import REGISTRATIONS, IdKind, WindowUse
 from worker.refusals import Refused
 from worker.window_request import WindowChannel
+from worker.window_rules import pg_problems
 
 _ENTRY = re.compile(r"(?P<pg>[a-z0-9_]{1,16})(?:\.(?P<pg_id>[A-Za-z0-9_-]{1,40})|=(?P<channel_key>[!-+\--~]{1,55}))?")
 
@@ -22,6 +23,27 @@ def channels(entries: tuple[str, ...]) -> tuple[str, ...]:
     found = [match["pg"] for entry in entries if (match := _ENTRY.fullmatch(entry))]
     if len(found) != len(entries) or len(set(found)) != len(found) or not set(found) <= set(pg_profiles.PGS):
         raise ValueError("must be PGs such as kakaopay, kakaopay.CA0123 or kakaopay=channel-key-..., each PG once")
+    return entries
+
+
+def key_channels(entries: tuple[str, ...]) -> tuple[str, ...]:
+    """Check the entries of AGAIN_KEY_CHANNELS: each PG has a window that makes keys `again` can charge."""
+    return _with_windows(channels(entries), WindowUse.REGISTRATION)
+
+
+def payment_channels(entries: tuple[str, ...]) -> tuple[str, ...]:
+    """Check the entries of AGAIN_PAYMENT_CHANNELS: each PG has a window for a payment."""
+    return _with_windows(channels(entries), WindowUse.PAYMENT)
+
+
+def _with_windows(entries: tuple[str, ...], use: WindowUse) -> tuple[str, ...]:
+    """Refuse now what a customer would find out in front of a window that cannot be opened. Raises ValueError."""
+    for entry, pg in zip(entries, offered(entries), strict=True):
+        facts = pg_profiles.PGS[pg]
+        if problem := next(pg_problems(use, facts), None):
+            raise ValueError(problem.sentence.removesuffix("."))
+        if use in REGISTRATIONS and facts.ids.kind(entry.removeprefix(f"{pg}.")) is IdKind.ONE_TIME_TEST:
+            raise ValueError(f"{entry} is for one-time payments, and makes no keys that `again` can charge")
     return entries
 
 

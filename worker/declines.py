@@ -38,7 +38,7 @@ def _table(rows: Mapping[Verdict, str]) -> Mapping[str, Verdict]:
 
 KAKAOPAY = _table(
     {
-        # limits, balances, "call the issuer", temporary suspension, the monthly count of one SID (-752)
+        # limits, balances, "call the issuer", temporary suspension, the count of a month (MONTH_SPENT)
         SOFT: "-752 LACK_BALANCE NOT_ENOUGH_BALANCE LIMIT_ONE_TIME LIMIT_USE_PER_DAY LIMIT_BALANCE"
         " 0002 0016 5012 5039 8323 8325 8326 8327 8373 8376 8521 8546",
         # closed, blocked, expired, lost, stolen, overdue; SID missing, inactive, or registered for another customer
@@ -111,6 +111,9 @@ CODES: Mapping[str, Mapping[str, Verdict]] = {
 }
 """By PortOne's `pg_provider`. A PG without a table is read by words alone."""
 
+MONTH_SPENT: Mapping[str, frozenset[str]] = {"kakaopay": frozenset({"-752"})}
+"""Codes of a key that was charged as often as its contract allows in a month (documented, without the figure)."""
+
 RELAY_PREFIXES: Mapping[str, str] = {"payco": "04"}
 
 SAYS_DUPLICATE = re.compile(
@@ -170,6 +173,12 @@ def classify(pg: str, code: str | None, text: str | None) -> Verdict:
     if verdicts:
         return next((verdict for verdict in verdicts if not isinstance(verdict, DeclineKind)), verdicts[0])
     return next((verdict for words, verdict in WORDS if words.search(said)), UNMATCHED)
+
+
+def says_month_is_spent(pg: str, text: str | None) -> bool:
+    """Say whether a refusal is about nothing but the month: the same key can be charged in the next one."""
+    found = next((each for each in _codes(pg, None, text or "") if each in CODES.get(pg, {})), None)
+    return found in MONTH_SPENT.get(pg, ())
 
 
 def _codes(pg: str, code: str | None, text: str) -> list[str]:

@@ -22,7 +22,10 @@ from worker.settlement import Policy
 HOLD = timedelta(minutes=2)
 """Should we die while looking one up, it is looked up again after so long."""
 
-LONGEST = {"imp_uid": 100, "merchant_uid": 100, "status": 20, "cancellation_id": 100}
+LONGEST_ID = 80
+"""Of an id that a browser or a webhook names; PortOne's own have 40 characters at most (documented)."""
+
+LONGEST = {"imp_uid": LONGEST_ID, "merchant_uid": LONGEST_ID, "status": 20, "cancellation_id": LONGEST_ID}
 
 log = structlog.get_logger()
 

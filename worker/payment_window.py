@@ -6,24 +6,27 @@ the browser says afterwards proves nothing: look the payment and the key up at P
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
-from worker.pg_facts import WindowUse
+from worker.pg_facts import CardRoute, WindowUse
+from worker.pg_profiles import NotSupported, charges_in_window, require_key_by_api
 from worker.refusals import Refused
 from worker.window_parameters import parameters
-from worker.window_request import (
-    NO_BUYER,
-    NO_LINKS,
-    NO_OPTIONS,
-    Buyer,
-    Links,
-    Options,
-    Order,
-    WindowChannel,
-    WindowProblem,
-    WindowRequest,
-)
+from worker.window_request import Buyer, Links, Options, Order, WindowChannel, WindowProblem, WindowRequest
 from worker.window_rules import problems_in
+
+__all__ = [
+    "CardRoute",
+    "NotSupported",
+    "Surroundings",
+    "UnsuitableWindow",
+    "build",
+    "charges_in_window",
+    "general_payment",
+    "registration",
+    "registration_with_payment",
+    "require_key_by_api",
+]
 
 
 class UnsuitableWindow(Refused):
@@ -34,74 +37,47 @@ class UnsuitableWindow(Refused):
         self.problems = problems
 
 
-def general_payment(
-    channel: WindowChannel,
-    order: Order,
-    *,
-    buyer: Buyer = NO_BUYER,
-    links: Links = NO_LINKS,
-    options: Options = NO_OPTIONS,
-) -> dict[str, Any]:
+class Surroundings(TypedDict, total=False):
+    """What any window may be given besides its order. Nothing is required here; a PG may require some of it.
+
+    The SDK's confirm_url, display.card_quota and card.detail are not among it: Again decides nothing between a window
+    and its payment, and its periods are not paid in instalments.
+    """
+
+    buyer: Buyer
+    links: Links
+    options: Options
+
+
+def general_payment(channel: WindowChannel, order: Order, **around: Unpack[Surroundings]) -> dict[str, Any]:
     """Give the parameters for one payment without a key. Raises UnsuitableWindow.
 
     PAYCO's `vbank` only issues an account: PortOne's status is then `ready`, and `paid` once money has come.
     """
-    return build(
-        WindowRequest(use=WindowUse.PAYMENT, channel=channel, order=order, buyer=buyer, links=links, options=options)
-    )
+    return build(WindowRequest(use=WindowUse.PAYMENT, channel=channel, order=order, **around))
 
 
 def registration(
-    channel: WindowChannel,
-    order: Order,
-    customer_uid: str,
-    *,
-    buyer: Buyer = NO_BUYER,
-    links: Links = NO_LINKS,
-    options: Options = NO_OPTIONS,
+    channel: WindowChannel, order: Order, customer_uid: str, **around: Unpack[Surroundings]
 ) -> dict[str, Any]:
     """Give the parameters for registering a billing key, in which no money moves. Raises UnsuitableWindow.
 
     The amount is 0, or what PAYCO and others like it are to show. Registering under a customer_uid that has a key
     replaces it (documented), so take a new one.
     """
-    return build(
-        WindowRequest(
-            use=WindowUse.REGISTRATION,
-            channel=channel,
-            order=order,
-            customer_uid=customer_uid,
-            buyer=buyer,
-            links=links,
-            options=options,
-        )
-    )
+    use = WindowUse.REGISTRATION
+    return build(WindowRequest(use=use, channel=channel, order=order, customer_uid=customer_uid, **around))
 
 
 def registration_with_payment(
-    channel: WindowChannel,
-    order: Order,
-    customer_uid: str,
-    *,
-    buyer: Buyer = NO_BUYER,
-    links: Links = NO_LINKS,
-    options: Options = NO_OPTIONS,
+    channel: WindowChannel, order: Order, customer_uid: str, **around: Unpack[Surroundings]
 ) -> dict[str, Any]:
     """Give the parameters for registering a key and really charging the amount at once. Raises UnsuitableWindow.
 
-    Only where the window does so, as Kakao Pay's does; `worker.pg_profiles.charges_in_window` tells.
+    Only where the window does so, as Kakao Pay's does; `charges_in_window` tells.
     """
-    return build(
-        WindowRequest(
-            use=WindowUse.REGISTRATION_WITH_PAYMENT,
-            channel=channel,
-            order=order,
-            customer_uid=customer_uid,
-            buyer=buyer,
-            links=links,
-            options=options,
-        )
-    )
+    use = WindowUse.REGISTRATION_WITH_PAYMENT
+    return build(WindowRequest(use=use, channel=channel, order=order, customer_uid=customer_uid, **around))
 
 
 def build(request: WindowRequest) -> dict[str, Any]:

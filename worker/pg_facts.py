@@ -150,6 +150,7 @@ class Pg:
 
     pg: str  # PortOne's pg_provider (documented)
     name: str
+    name_ko: str = ""  # as its customers know it; empty for those that no page offers
     least: int = 100
     most: int | None = None
     card_below: int | None = None  # a card takes less than this, and other means `most`

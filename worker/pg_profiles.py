@@ -73,6 +73,7 @@ _PGS = (
     Pg(
         pg="naverpay",
         name="Naver Pay",
+        name_ko="네이버페이",
         least=10,  # documented
         window=WindowFacts(
             keys=KeyWindow.SHOWS,  # documented
@@ -123,6 +124,7 @@ _PGS = (
     Pg(
         pg="tosspay_v2",
         name="Toss Pay",
+        name_ko="토스페이",
         takes_vat_amount=True,
         window=WindowFacts(keys=KeyWindow.KEY_ONLY, vat_amount=True),  # documented
     ),

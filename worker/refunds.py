@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
 from worker.differences import DifferenceKind, given_back
 from worker.gateway import LookUpFailed, PaymentRecord, Refund
+from worker.pg_facts import Pg
+from worker.pg_profiles import PGS
 from worker.refusals import Refused
 from worker.reviews import Case, Decision, Step, Wish, money
 
-CANNOT_BE_UNDONE = frozenset({"payco"})
-"""PGs of which the documents say that a refund is for good (documented for PAYCO)."""
+A_YEAR = timedelta(days=365)
+WALLET_MONEY = "point"
+"""PortOne's pay_method of a payment from a wallet's own balance (documented)."""
 
 _MONEY_MOVED = frozenset({"paid", "cancelled"})
 
@@ -81,9 +87,20 @@ def _sentence(case: Case, record: PaymentRecord, left: int, tax_free: int) -> st
         sentences.append("It is the payment that the books count for the period.")
     if not _leaves_one(case, record):
         sentences.append("Nothing is left for the period then.")
-    if pg in CANNOT_BE_UNDONE:
-        sentences.append("With this PG that cannot be undone.")
+    if (facts := PGS.get(pg)) is not None:
+        sentences += _told_by_the_pg(facts, record, case.asked_at)
     return " ".join(sentences)
+
+
+def _told_by_the_pg(facts: Pg, record: PaymentRecord, asked_at: datetime) -> Iterator[str]:
+    if facts.refunds.is_final:
+        yield f"With {facts.name} that cannot be undone."
+    years, means = facts.refunds.card_years, "cards"
+    if record.raw.get("pay_method") == WALLET_MONEY and facts.refunds.money_years is not None:
+        years, means = facts.refunds.money_years, "money"
+    if record.paid_at is not None and asked_at - record.paid_at > years * A_YEAR:
+        for_so_long = "1 year" if years == 1 else f"{years} years"
+        yield f"{facts.name} gives {means} back for {for_so_long} only, so expect it to be refused."
 
 
 def _leaves_one(case: Case, record: PaymentRecord) -> bool:

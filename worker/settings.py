@@ -23,7 +23,7 @@ from pydantic import (
 )
 
 from worker.broker_address import broker_problems
-from worker.channels import channels
+from worker.channels import key_channels, payment_channels
 from worker.checkout_settings import (
     LIVE_SDK_URL,
     PORTONE_ADDRESSES,
@@ -61,7 +61,8 @@ def _rising(value: tuple[float, ...]) -> tuple[float, ...]:
     return value
 
 
-Channels = Annotated[tuple[str, ...], BeforeValidator(_comma_list), AfterValidator(channels)]
+KeyChannels = Annotated[tuple[str, ...], BeforeValidator(_comma_list), AfterValidator(key_channels)]
+PaymentChannels = Annotated[tuple[str, ...], BeforeValidator(_comma_list), AfterValidator(payment_channels)]
 Networks = Annotated[tuple[str, ...], BeforeValidator(_comma_list), AfterValidator(networks)]
 Seconds = Annotated[float, Field(gt=0, le=366 * 86_400, allow_inf_nan=False)]
 
@@ -115,8 +116,8 @@ class Settings(BaseModel):
     checkout_secret: SecretStr | None = None
     checkout_seconds: Annotated[float, Field(ge=60, le=86_400)] = 1800
     link_seconds: Seconds = 3 * 86_400
-    key_channels: Channels = ("kakaopay", "payco")
-    payment_channels: Channels = ("kakaopay", "payco")
+    key_channels: KeyChannels = ("kakaopay", "payco")
+    payment_channels: PaymentChannels = ("kakaopay", "payco")
     imp_code: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{0,40}$")] = ""
     sdk_url: Annotated[str, AfterValidator(script_address)] | None = None
     company_name: Annotated[str, Field(max_length=60)] = ""

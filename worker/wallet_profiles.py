@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from worker.pg_facts import (
-    NOTHING,
     Answer,
     Hint,
     KeyWindow,
@@ -17,6 +16,7 @@ from worker.pg_facts import (
 KAKAOPAY = Pg(
     pg="kakaopay",
     name="Kakao Pay",
+    name_ko="카카오페이",
     # Money takes 2,000,000; a card must stay below (documented), but a billing key does not tell which it is.
     most=2_000_000,
     card_below=2_000_000,  # documented
@@ -45,6 +45,7 @@ KAKAOPAY = Pg(
 PAYCO = Pg(
     pg="payco",
     name="PAYCO",
+    name_ko="페이코(PAYCO)",
     # An account takes 2,000,000 a day and 5,000,000 a month (documented); a card through PAYCO has no such limit.
     account_a_day=2_000_000,
     account_a_month=5_000_000,
@@ -52,7 +53,7 @@ PAYCO = Pg(
     window=WindowFacts(
         keys=KeyWindow.SHOWS,  # documented
         payment_needs=frozenset({"buyer_tel"}),  # documented
-        key_needs=NOTHING,  # that buyer_tel is needed here too is not said
+        key_needs=frozenset({"buyer_tel"}),  # in the documented example; that it is required here too is assumed
         methods=frozenset({"card", "trans", "vbank"}),  # documented
         ignores_method=frozenset({WindowUse.REGISTRATION}),  # documented: set when the registration is complete
         options=frozenset({"popup"}),  # documented: on phones an iframe unless it is true

@@ -24,8 +24,10 @@ def amount_problems(order: Order, use: WindowUse, facts: Pg) -> Iterator[WindowP
 def _unsuitable(amount: int, use: WindowUse, facts: Pg) -> str | None:
     if use is WindowUse.REGISTRATION:
         return _unsuitable_for_key(amount, facts)
-    if not facts.takes_won:
-        return None  # said of the PG as a whole
+    if not facts.takes_won or (
+        use is WindowUse.REGISTRATION_WITH_PAYMENT and not pg_profiles.charges_in_window(facts.pg)
+    ):
+        return None  # said of the PG as a whole: no other amount would do
     said = pg_profiles.objection(facts.pg, amount)
     return None if said is None else f"amount is {amount:,}, and {said}."
 

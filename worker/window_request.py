@@ -26,7 +26,11 @@ class WindowChannel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What is paid, or shown as if. `merchant_uid` has to be new for every request (documented)."""
+    """What is paid, or shown as if.
+
+    `merchant_uid` has to be new for every request (documented). Again's own pages keep to one per order on purpose: see
+    `worker.checkouts`, and 12 of the README's decisions.
+    """
 
     merchant_uid: str
     name: str

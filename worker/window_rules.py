@@ -25,7 +25,7 @@ def problems_in(request: WindowRequest) -> tuple[WindowProblem, ...]:
     if facts is None:
         unknown = WindowProblem("pg", f"pg is {request.channel.pg!r:.40} but must be {pg_profiles.EXPECTED}.")
         return (unknown, *(problem for problem in found if problem.parameter != "pg"))
-    found += _pg_problems(request, facts)
+    found += pg_problems(request.use, facts)
     found += _key_problems(request, facts)
     found += amount_problems(request.order, request.use, facts)
     found += _merchant_uid_problems(request, facts)
@@ -34,18 +34,18 @@ def problems_in(request: WindowRequest) -> tuple[WindowProblem, ...]:
     return tuple(found)
 
 
-def _pg_problems(request: WindowRequest, facts: Pg) -> Iterator[WindowProblem]:
+def pg_problems(use: WindowUse, facts: Pg) -> Iterator[WindowProblem]:
     """Say why this PG has no such window at all."""
     if not facts.takes_won:
         yield WindowProblem("pg", f"{facts.name} takes no KRW, and Again knows no other currency.")
     if facts.window.unsent:
         yield WindowProblem("pg", f"{facts.name} needs what Again does not send yet: {facts.window.unsent}.")
-    if request.use is WindowUse.PAYMENT:
+    if use is WindowUse.PAYMENT:
         if not facts.window.payments:
             yield WindowProblem("pg", f"{facts.name} has no window for general payments.")
     elif facts.window.keys is KeyWindow.NONE:
         yield WindowProblem("pg", f"{facts.name} registers no billing keys in a window, as far as is documented.")
-    elif request.use is WindowUse.REGISTRATION_WITH_PAYMENT and facts.window.keys is not KeyWindow.CHARGES:
+    elif use is WindowUse.REGISTRATION_WITH_PAYMENT and facts.window.keys is not KeyWindow.CHARGES:
         yield WindowProblem("amount", f"{_no_payment(facts)} {_THEN}")
 
 

@@ -33,6 +33,24 @@ def test_an_overdue_charge_is_paid_by_hand_and_dunning_stops(visitor: Visitor, s
     assert len(shop.paid_on_the_ledger()) == 1
 
 
+@BOTH_WAYS
+def test_an_overdue_charge_stays_owed_when_its_window_is_declined_or_closed_and_can_be_paid_then(
+    visitor: Visitor, shop: Shop, pg: str
+):
+    _, charge = overdue(shop)
+    page = visitor.visit(shop.link(charge=charge, pg=pg))
+    for decision, said in (("decline", "한도초과"), ("close", "완료되지 않았습니다")):
+        visitor.agree(page)
+        visitor.decide(page, decision)
+        visitor.refusal(page, said)
+        assert shop.paid_on_the_ledger() == []
+    visitor.agree(page)
+    visitor.decide(page, "approve")
+    visitor.result(page)
+    assert shop.sql("SELECT status FROM charges") == [("paid",)]
+    assert len(shop.paid_on_the_ledger()) == 1
+
+
 @ON_A_DESKTOP
 def test_while_the_window_is_open_the_pump_leaves_the_charge_alone(visitor: Visitor, shop: Shop):
     _, charge = overdue(shop)

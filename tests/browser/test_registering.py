@@ -49,6 +49,17 @@ def test_payco_shows_the_amount_charges_nothing_in_its_window_and_again_charges_
     assert len(shop.paid_on_the_ledger()) == 1
 
 
+@ON_A_PHONE
+def test_payco_that_redirects_on_a_phone_registers_as_payco_that_calls_back(visitor: Visitor, shop: Shop):
+    shop.sandbox.admin.switch(payco_redirects=True)
+    page = visitor.visit(shop.link(shop.pending(), pg="payco"))
+    visitor.agree(page)
+    visitor.decide(page, "approve")
+    visitor.result(page)
+    assert subscription(shop) == ("active", "active")
+    assert charged_in_two_months(shop) == 3
+
+
 @BOTH_WAYS
 def test_a_window_that_was_closed_changes_nothing_and_may_be_opened_again(visitor: Visitor, shop: Shop, pg: str):
     page = visitor.visit(shop.link(shop.pending(), pg=pg))

@@ -161,7 +161,7 @@ def test_a_send_after_a_dead_window_that_is_lost_is_looked_up_without_minding_wh
     code = till.link(charge=charge_id)
     world.portone.decide(till.open(code, "kakaopay"), "decline", reason="lost")
     till.open(code, "kakaopay")  # left, so it stays `ready`
-    world.live(days=4, step=timedelta(minutes=40))
+    world.live(days=4, step=timedelta(hours=2))
     assert [charge.status for charge in world.charges(subscription)] == ["paid"]
     assert [row.status for row in world.sql("SELECT status FROM billing_keys")] == ["active"], "not the key's decline"
     world.assert_books_agree()

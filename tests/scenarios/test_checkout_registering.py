@@ -273,7 +273,7 @@ def test_a_key_given_by_hand_begins_a_pending_subscription_too(world: World, til
 
 def test_a_pending_subscription_waits_and_is_not_billed(world: World, till: Till):
     subscription = till.pending()
-    world.live(days=40)
+    world.live(days=40, step=timedelta(days=1))
     assert world.charges(subscription) == []
     assert world.subscription(subscription).status is SubscriptionStatus.PENDING
     with pytest.raises(Refused, match="has a running subscription"):

@@ -27,7 +27,8 @@ def test_1_at_most_one_payment_per_period_whatever_goes_wrong(world: World, rule
     world.portone.switch(**rules)
     for seed in range(25):
         world.subscribe(flaky(seed), pg=("kakaopay", "payco")[seed % 2])
-    world.live(days=3, step=timedelta(minutes=20))
+    world.live(days=1, step=timedelta(minutes=20))
+    world.live(days=2, step=timedelta(hours=1))
     world.assert_books_agree()
     assert world.statuses()["charging"] == 0
 

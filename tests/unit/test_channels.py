@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from worker.channels import channel, channels, offered
+from worker.channels import channel, channels, key_channels, offered, payment_channels
 from worker.pg_facts import WindowUse
+from worker.pg_profiles import PGS
 from worker.refusals import Refused
 from worker.window_request import WindowChannel
+from worker.window_rules import pg_problems
 
 ENTRIES = ("kakaopay.CA0123", "payco=channel-key-1", "tosspay_v2")
 
@@ -45,6 +47,32 @@ TEST_IDS = [
 def test_the_sandbox_takes_the_test_contract_of_the_use(pg, use, pg_id):
     assert channel(("kakaopay", "payco"), pg, use, sandbox=True) == WindowChannel(pg=pg, pg_id=pg_id)
     assert channel(("kakaopay", "payco"), pg, use, sandbox=False) == WindowChannel(pg=pg)
+
+
+@pytest.mark.parametrize(
+    ("check", "entry", "says"),
+    [
+        (key_channels, "kcp", "NHN KCP registers no billing keys in a window"),
+        (key_channels, "inicis", r"KG Inicis \(older\) registers no billing keys in a window"),
+        (key_channels, "naverpay", "Naver Pay needs what Again does not send yet"),
+        (key_channels, "paypal_v2", "PayPal takes no KRW"),
+        (key_channels, "kakaopay.TC0ONETIME", "kakaopay.TC0ONETIME is for one-time payments"),
+        (key_channels, "payco.PARTNERTEST", "for one-time payments"),
+        (payment_channels, "kcp_billing", "has no window for general payments"),
+        (payment_channels, "paypal_v2", "takes no KRW"),
+    ],
+)
+def test_a_setting_takes_no_pg_without_such_a_window(check, entry, says):
+    with pytest.raises(ValueError, match=says):
+        check(("payco", entry) if not entry.startswith("payco") else (entry,))
+
+
+def test_each_setting_takes_every_pg_that_has_such_a_window():
+    for check, use in ((key_channels, WindowUse.REGISTRATION), (payment_channels, WindowUse.PAYMENT)):
+        taken = {pg for pg, facts in PGS.items() if not list(pg_problems(use, facts))}
+        assert {"kakaopay", "payco"} <= taken < set(PGS)
+        assert check(tuple(taken)) == tuple(taken)
+    assert key_channels(("kakaopay.TCSUBSCRIP", "payco.AUTOPAY")) == ("kakaopay.TCSUBSCRIP", "payco.AUTOPAY")
 
 
 def test_another_pg_is_refused():

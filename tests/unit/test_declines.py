@@ -8,8 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.declines import CODES, RELAY_PREFIXES, WORDS, Duplicate, NeedsLookUp, Verdict, classify
+from worker.declines import (
+    CODES,
+    MONTH_SPENT,
+    RELAY_PREFIXES,
+    WORDS,
+    Duplicate,
+    NeedsLookUp,
+    Verdict,
+    classify,
+    says_month_is_spent,
+)
 from worker.outcomes import DeclineKind
+from worker.pg_profiles import PGS
 
 SOFT, HARD, CONFIG = DeclineKind.SOFT, DeclineKind.HARD, DeclineKind.CONFIG
 TRANSIENT, UNMATCHED = DeclineKind.TRANSIENT, DeclineKind.UNMATCHED
@@ -277,3 +288,24 @@ def test_duplicate_in_any_wording_is_never_a_decline(row, words, first):
     text = f"{words} [{code}]" if first else f"[{code}] {words}"
     assert classify(pg, None, text) is Duplicate
     assert classify(pg, code, text) is Duplicate
+
+
+@pytest.mark.parametrize(
+    ("pg", "text", "expected"),
+    [
+        ("kakaopay", "[-752] 월 결제 가능 횟수를 초과했습니다", True),
+        ("kakaopay", "-752", True),
+        ("kakaopay", "[8326][-752]한도초과", False),  # of several codes the first counts
+        ("kakaopay", "[-753] partner_user_id", False),  # this key is dead
+        ("kakaopay", "월 결제 가능 횟수 초과", False),  # nobody has seen these words: an ordinary soft decline
+        ("payco", "[-752]", False),  # another PG's number
+        ("kakaopay", None, False),
+    ],
+)
+def test_a_month_that_is_spent_is_told_by_its_code(pg, text, expected):
+    assert says_month_is_spent(pg, text) is expected
+
+
+def test_the_pgs_that_cap_the_charges_of_a_month_are_those_whose_code_for_it_is_known():
+    assert set(MONTH_SPENT) == {pg for pg, facts in PGS.items() if facts.monthly_cap}
+    assert all(CODES[pg][code] is SOFT for pg, codes in MONTH_SPENT.items() for code in codes)

@@ -8,7 +8,14 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from schedules.plans import Plan
-from worker.enrolment import Beginning, WrongDate, amount_objection, begin, is_customer_reference
+from worker.enrolment import (
+    Beginning,
+    WrongDate,
+    amount_objection,
+    begin,
+    is_customer_reference,
+    pg_objection,
+)
 from worker.lifecycle import SubscriptionStatus
 
 NOW = datetime(2026, 3, 15, 3, 0, tzinfo=UTC)  # noon in Seoul
@@ -116,3 +123,31 @@ def test_the_lower_of_two_limits_counts():
     assert amount_objection(dear, "kakaopay", max_amount=2_000_000) is None
     assert "AGAIN_MAX_AMOUNT" in str(amount_objection(dear, "kakaopay", max_amount=1_000_000))
     assert "Kakao Pay" in str(amount_objection(plan(amount="2000001"), "kakaopay", max_amount=9_000_000))
+
+
+@pytest.mark.parametrize(
+    ("terms", "pg", "in_window", "expected"),
+    [
+        # both wallets work the VAT out: another one would stand on the receipt than in the consent
+        ({"vat_amount": "500"}, "kakaopay", False, "Kakao Pay takes no vat_amount"),
+        ({"vat_amount": "500"}, "payco", False, "would not come to 500 KRW"),
+        ({"vat_amount": "0"}, "payco", True, "PAYCO takes no vat_amount"),
+        # they come to the same
+        ({"vat_amount": "900"}, "kakaopay", False, None),
+        ({"tax_free": "9900", "vat_amount": "0"}, "payco", False, None),
+        ({}, "kakaopay", False, None),
+        # `again` takes it, and so does the window
+        ({"vat_amount": "500"}, "html5_inicis", False, None),
+        ({"vat_amount": "500"}, "nice", True, None),
+        # `again` takes it, and the window does not
+        ({"vat_amount": "500"}, "welcome", False, None),
+        ({"vat_amount": "500"}, "welcome", True, "Welcome Payments takes no vat_amount"),
+        # the amount is named first
+        ({"amount": "2000001", "vat_amount": "5"}, "kakaopay", False, "no more than 2,000,000"),
+    ],
+)
+def test_a_plan_whose_vat_a_pg_would_work_out_otherwise_is_not_charged_through_it(terms, pg, in_window, expected):
+    said = pg_objection(plan(**terms), pg, in_window=in_window)
+    assert said is None if expected is None else expected in str(said)
+    if not in_window:
+        assert amount_objection(plan(**terms), pg, max_amount=9_000_000) == said

@@ -236,8 +236,10 @@ def test_a_plain_charge_is_portones_example_with_a_name():
     ("changes", "more"),
     [
         ({"tax_free": 9900}, {"tax_free": 9900}),
-        ({"vat_amount": 0}, {"vat_amount": 0}),  # none at all is not "as usual"
-        ({"vat_amount": 900}, {"vat_amount": 900}),
+        ({"vat_amount": 0, "pg": "nice"}, {"vat_amount": 0}),  # none at all is not "as usual"
+        ({"vat_amount": 900, "pg": "html5_inicis"}, {"vat_amount": 900}),
+        ({"vat_amount": 900, "pg": "kakaopay"}, {}),  # takes none, and works it out
+        ({"vat_amount": 900, "pg": "payco"}, {}),
         ({"currency": "USD"}, {"currency": "USD"}),
         ({"channel_key": "channel-key-1"}, {"channel_key": "channel-key-1"}),
     ],

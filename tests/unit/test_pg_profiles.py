@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 
 from worker.declines import CODES
+from worker.payment_window import registration
 from worker.pg_facts import Answer, CardRoute, IdKind, KeyWindow, WindowUse
 from worker.pg_profiles import PGS, NotSupported, charges_in_window, objection, require_key_by_api
 from worker.refusals import Refused
 from worker.sandbox import providers
+from worker.settings import Settings
+from worker.window_request import Buyer, Order, WindowChannel
 from worker.window_values import PAY_METHODS
 
 KAKAOPAY, PAYCO = PGS["kakaopay"], PGS["payco"]
@@ -41,6 +44,7 @@ def test_what_the_sandbox_believes_of_ids_and_refunds_is_what_the_table_says():
         assert PGS[pg].ids.kind(test_id) is IdKind.RECURRING_TEST
     states = {pg for pg, facts in PGS.items() if facts.refunds.states_tax_free}
     assert states == providers.TAX_FREE_ON_CANCEL & set(PGS)
+    assert {pg for pg in PGS if charges_in_window(pg)} == providers.CHARGES_ON_REGISTRATION
 
 
 @pytest.mark.parametrize(
@@ -234,6 +238,18 @@ def test_payco_may_answer_either_way_on_a_phone():
 def test_payco_answers_the_callback_and_needs_the_buyers_telephone_number_for_a_payment():
     assert PAYCO.window.payment_needs == {"buyer_tel"}
     assert Answer.CALLBACK in PAYCO.window.on_pc & PAYCO.window.on_phones
+
+
+def test_payco_is_told_the_buyers_telephone_number_when_a_key_is_registered_too():
+    channel, order = WindowChannel(pg="payco", pg_id="AUTOPAY"), Order(merchant_uid="order1", name="Tea", amount=5000)
+    with pytest.raises(Refused, match="buyer_tel is missing: PAYCO requires it"):
+        registration(channel, order, "gildong_0001")
+    assert registration(channel, order, "gildong_0001", buyer=Buyer(tel="010-1234-5678"))["buyer_tel"]
+
+
+def test_the_pgs_that_pages_offer_without_a_setting_have_a_korean_name():
+    settings = Settings()
+    assert all(PGS[pg].name_ko for pg in (*settings.key_channels, *settings.payment_channels))
 
 
 def test_payco_takes_no_vat_amount_anywhere():

@@ -361,6 +361,26 @@ def test_who_gives_a_payco_payment_back_is_told_that_it_is_for_good(pg, said):
     assert ("cannot be undone" in sentence) is said
 
 
+@pytest.mark.parametrize(
+    ("pg", "pay_method", "days", "said"),
+    [
+        ("kakaopay", "card", 366, "Kakao Pay gives cards back for 1 year only"),
+        ("kakaopay", "card", 364, None),
+        ("kakaopay", "point", 366, None),  # Kakao money
+        ("kakaopay", "point", 5 * 365 + 1, "Kakao Pay gives money back for 5 years only"),
+        ("payco", "point", 366, "PAYCO gives cards back for 1 year only"),  # nothing longer is known of its money
+        ("acme", "card", 9999, None),
+    ],
+)
+def test_who_gives_back_what_is_older_than_the_pg_allows_is_told_so(pg, pay_method, days, said):
+    subject = case(record(imp_uid=SECOND, pg_provider=pg, pay_method=pay_method), record())
+    paid_at = subject.records[0].paid_at
+    assert paid_at is not None
+    sentence = step(Decision.REFUND, replace(subject, asked_at=paid_at + timedelta(days=days))).sentence
+    assert ("expect it to be refused" in sentence) is (said is not None)
+    assert said is None or said in sentence
+
+
 # --- a refund that may be under way ---------------------------------------------------------------------------------
 
 BEGUN = BegunRefund(SECOND, "cli kim@host", QUIET - timedelta(minutes=5))

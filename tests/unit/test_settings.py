@@ -120,6 +120,11 @@ def test_a_key_means_real_money():
         ({"AGAIN_MERCHANT_UID_PREFIX": "9again"}, "AGAIN_MERCHANT_UID_PREFIX: "),
         ({"AGAIN_MERCHANT_UID_PREFIX": "again-1"}, "AGAIN_MERCHANT_UID_PREFIX: "),
         ({"AGAIN_LOG_LEVEL": "debug"}, "AGAIN_LOG_LEVEL: "),
+        (
+            {"AGAIN_KEY_CHANNELS": "payco,kcp"},
+            "AGAIN_KEY_CHANNELS: NHN KCP registers no billing keys in a window, as far as is documented. See",
+        ),
+        ({"AGAIN_PAYMENT_CHANNELS": "kcp_billing"}, "AGAIN_PAYMENT_CHANNELS: NHN KCP (billing) has no window for"),
         # seconds
         (
             {"AGAIN_READ_TIMEOUT_SECONDS": "0"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -24,7 +25,7 @@ from worker.outcomes import (
     Unknown,
     UnknownReason,
 )
-from worker.settlement import LONGEST_DELAY, UNMATCHED_RETRIES, backoff, settle
+from worker.settlement import LONGEST_DELAY, MONTH_SPENT, UNMATCHED_RETRIES, backoff, settle
 
 NOW = STARTED_AT + timedelta(seconds=2)
 SAID = Answer(http_status=200, code="-1", message="[8326]한도초과")
@@ -32,8 +33,8 @@ FIRST_DECLINED_AT = STARTED_AT - timedelta(days=2)
 ONCE_DECLINED = attempt(declines=1, first_declined_at=FIRST_DECLINED_AT, deferrals=3)
 
 
-def seoul(day: int, hour: int, minute: int = 0, *, month: int = 1) -> datetime:
-    return datetime(2026, month, day, hour, minute, tzinfo=SEOUL).astimezone(UTC)
+def seoul(day: int, hour: int, minute: int = 0, *, month: int = 1, year: int = 2026) -> datetime:
+    return datetime(year, month, day, hour, minute, tzinfo=SEOUL).astimezone(UTC)
 
 
 def walk(kind: DeclineKind, *, dunning: DunningCalendar, late: timedelta = timedelta(seconds=3)) -> list[datetime]:
@@ -91,6 +92,38 @@ def test_every_kind_of_decline_has_its_consequence(kind, tried, charge, declines
     assert settlement.kills_key is (kind is DeclineKind.HARD)
     assert settlement.stops_channel is (kind is DeclineKind.CONFIG)
     assert settlement.reason == f"{kind}: -1 [8326]한도초과", "in the PG's words, for whoever reads the charge"
+
+
+@pytest.mark.parametrize(
+    ("started", "zone", "hour", "now", "retry_at"),
+    [
+        # sent on 2 January: on 1 February, at the plan's hour
+        (seoul(2, 10), "Asia/Seoul", 10, seoul(2, 10, 1), seoul(1, 10, month=2)),
+        (seoul(31, 23, 59), "Asia/Seoul", 0, seoul(31, 23, 59), seoul(1, 0, month=2)),
+        # of the next year
+        (seoul(31, 10, month=12), "Asia/Seoul", 10, seoul(31, 10, 1, month=12), seoul(1, 10, month=1, year=2027)),
+        # where it is still the 31st, when the month begins in Seoul, and where the 1st has begun hours before
+        (seoul(2, 10), "Pacific/Honolulu", 8, seoul(2, 11), seoul(1, 3, month=2)),
+        (seoul(2, 10), "Pacific/Auckland", 2, seoul(2, 11), seoul(1, 22, month=2)),
+        # a look-up tells on 3 February of a send on 30 January: the new month is not spent
+        (seoul(30, 10), "Asia/Seoul", 10, seoul(3, 9, month=2), seoul(3, 9, 10, month=2)),
+    ],
+)
+def test_a_key_whose_month_is_spent_is_charged_in_the_next_one_and_no_dunning_try_is_used_up(
+    started, zone, hour, now, retry_at
+):
+    spent = Answer(http_status=200, code="-1", message="[-752] 월 결제 횟수 초과")
+    sent = {"started_at": started, "time_zone": ZoneInfo(zone), "charge_hour": hour}
+    for tried in (replace(attempt(), **sent), replace(ONCE_DECLINED, **sent)):
+        settlement = settle(tried, Declined(DeclineKind.SOFT, spent), now=now, policy=POLICY)
+        assert settlement.next_attempt_at == retry_at
+        assert settlement.declines == tried.declines
+        assert settlement.charge_status is (ChargeStatus.PAST_DUE if tried.declines else ChargeStatus.DUE)
+        assert settlement.attempt_status is AttemptStatus.DECLINED, "so the next send has the next number"
+        assert settlement.reason.startswith(MONTH_SPENT)
+        assert "-752" in settlement.reason
+        assert not settlement.kills_key
+        assert not settlement.stops_channel
 
 
 def test_a_decline_without_a_word_still_has_a_reason():

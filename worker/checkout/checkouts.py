@@ -20,11 +20,12 @@ from worker.checkout.turns import PAUSE_SECONDS, Turns
 from worker.checkout.wording import WORDS, Language, choose, wording_version
 from worker.checkouts import Progress, View
 from worker.clock import Clock
+from worker.hints import LONGEST_ID
 from worker.lifecycle import CheckoutStatus
 from worker.refusals import Refused
 from worker.window_request import NO_BUYER
 
-_IMP_UID = re.compile(r"[!-~]{1,100}")
+_IMP_UID = re.compile(rf"[!-~]{{1,{LONGEST_ID}}}")
 
 TOLD = frozenset({"pending", "mismatch"})
 """What the address of a page may say about how a window ended; anything else is overlooked."""

@@ -13,8 +13,6 @@ from worker.lifecycle import CheckoutPurpose
 from worker.pg_facts import WindowUse
 from worker.pg_profiles import PGS, charges_in_window
 
-KOREAN_NAMES = {"kakaopay": "카카오페이", "payco": "페이코(PAYCO)", "naverpay": "네이버페이", "tosspay_v2": "토스페이"}
-
 BUYER = frozenset({"buyer_name", "buyer_tel", "buyer_email"})
 
 
@@ -50,8 +48,10 @@ class Field:
 
 def pg_name(pg: str, language: Language) -> str:
     """Name a PG as its customers know it."""
-    name = PGS[pg].name if pg in PGS else pg
-    return KOREAN_NAMES.get(pg, name) if language is Language.KOREAN else name
+    if pg not in PGS:
+        return pg
+    facts = PGS[pg]
+    return facts.name_ko or facts.name if language is Language.KOREAN else facts.name
 
 
 def required_of_buyer(view: View, pg: str) -> frozenset[str]:
@@ -133,6 +133,10 @@ def notes_of(view: View, language: Language) -> Iterator[Note]:
         for hint in (window.hint, window.key_hint if use is not WindowUse.PAYMENT else None):
             if hint is not None:
                 yield Note(hint.ko if language is Language.KOREAN else hint.en, (pg,))
+        check_from = PGS[pg].spoken_check_from
+        if use is not WindowUse.REGISTRATION and check_from is not None and view.amount >= check_from:
+            name, amount = pg_name(pg, language), spoken.won(check_from, language)
+            yield Note(words["spoken_check"].format(pg=name, amount=amount), (pg,))
 
 
 def consent_of(view: View, language: Language) -> str:

@@ -40,6 +40,7 @@ ENGLISH: Mapping[str, str] = {
         "Cancel where you signed up for the subscription."
     ),
     "no_charge_now": "Nothing is charged now; your payment method is only registered.",
+    "spoken_check": "{pg}: from {amount} on, its window may call you to confirm the payment.",
     "charged_now": "The first {amount} is charged today, as soon as you have registered.",
     "replace_owed": "The overdue {owed} is charged to the new payment method as soon as you have registered.",
     # the form

@@ -38,6 +38,7 @@ KOREAN: Mapping[str, str] = {
         "서비스에서 하실 수 있습니다."
     ),
     "no_charge_now": "지금은 결제되지 않고 결제 수단만 등록됩니다.",
+    "spoken_check": "{pg}: {amount} 이상은 결제창에서 전화(ARS) 확인이 있을 수 있습니다.",
     "charged_now": "등록을 마치면 첫 요금 {amount}이 오늘 바로 결제됩니다.",
     "replace_owed": "등록을 마치면 미납 요금 {owed}이 새 결제 수단으로 바로 결제됩니다.",
     # the form

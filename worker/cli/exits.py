@@ -60,9 +60,9 @@ def exit_code(error: Exception) -> ExitCode | None:
     from worker.database.lineage import WrongDatabase
     from worker.database.session import InvalidDatabaseUrl
     from worker.embedded import NotAvailable
+    from worker.listening import CannotListen
     from worker.refusals import Refused
     from worker.sandbox.ledger import LedgerUnusable
-    from worker.sandbox.server import CannotListen
     from worker.settings import InvalidSettings
     from worker.supervision import DidNotStart
 

@@ -10,6 +10,7 @@ import typer
 from worker.cli import console, words
 from worker.cli.options import Json, Limit
 from worker.lifecycle import BillingKeyStatus
+from worker.pg_facts import CardRoute
 from worker.pg_profiles import PGS
 
 app = typer.Typer(help="Billing keys (customer_uid), which are as good as cards.", no_args_is_help=True)
@@ -43,6 +44,25 @@ def add(
         console.print_json({"id": key_id, "customer_uid": masked(customer_uid), "pg": pg, "label": key.label})
     else:
         console.say(f"Billing key {key_id} added ({PGS[pg].name}, {masked(customer_uid)}).")
+
+
+@app.command("issue")
+def issue(
+    customer_uid: Annotated[str, typer.Argument(metavar="CUSTOMER_UID", help="What the key was to be called.")],
+    pg: Annotated[str, typer.Option(help=f"PortOne's code of the PG: {', '.join(PGS)}.")],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Say why no billing key is made out of card data here, and how one is made instead; nothing is sent."""
+    from worker.payment_window import require_key_by_api
+    from worker.refusals import Refused
+
+    del customer_uid, as_json  # whatever they are, there will be no key to call so, and nothing to print
+    require_key_by_api(pg)
+    raise Refused(
+        f"Again takes no card data. {PGS[pg].name} makes keys out of it ({CardRoute.ISSUE}): let a page do that which "
+        "may hold card data, then `again key add` the key."
+    )
 
 
 @app.command("list")

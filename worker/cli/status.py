@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from worker.cli import console, words
 from worker.cli.options import Json
+from worker.cli.status_document import Watched, document
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from worker.database.overview import Count, Paid
-    from worker.database.watch_models import Stop, Sweep, Violation
+    from worker.database.overview import Count, Heard, Paid
+    from worker.database.watch_models import Sweep, Violation
 
 # What each count is called, whose age it tells, and what it means; in red when it should be nothing.
 ROWS: Mapping[str, tuple[str, str, bool]] = {
     "to_open": ("to open", "periods begun whose charge is not opened yet", False),
     "due": ("due now", "waiting to be claimed", False),
     "deferred": ("waits for the gateway", "nobody's fault; tried again later", False),
+    "month_spent": ("waits for next month", "the key's charges of this month are used up", False),
     "in_flight": ("in flight", "asked at PortOne, no answer yet", False),
     "abandoned": ("abandoned", "the worker died; reconciliation asks", False),
     "unknown": ("unknown", "outcome open; PortOne is asked again", False),
@@ -33,16 +34,6 @@ ROWS: Mapping[str, tuple[str, str, bool]] = {
     "void": ("void", "not owed after all", False),
 }
 LATE = "red"
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """What stands in the way, and what watches over the books: stops, sweeps, and invariants that do not hold."""
-
-    stopped: Sequence[Stop]
-    holding: Sweep | None
-    daily: Sweep | None
-    violations: Sequence[Violation]
 
 
 def status(*, as_json: Json = False) -> None:
@@ -58,10 +49,11 @@ def status(*, as_json: Json = False) -> None:
             counts = overview.counts(session, now=now)
             paid = overview.paid_since(session, midnight)
             watched = _watched(session)
+            heard = overview.heard_since(session, midnight)
             seen = heartbeats.last_seen(session)
     parts = {name: seen.get(name) for name in _expected_parts()}
     if as_json:
-        console.print_json(_document(now, counts, paid, watched, parts, live=live))
+        console.print_json(document(now, counts, paid, heard, watched, parts, live=live))
         return
     mode = Text("LIVE", "bold red") if live else Text("sandbox", "green")
     console.output().print(Text.assemble("Again at ", words.local(now, SEOUL), ", ", mode))
@@ -74,6 +66,8 @@ def status(*, as_json: Json = False) -> None:
         _print_violations(watched.violations, now)
     console.head("Compared with PortOne")
     console.say(_last_compared(watched.daily))
+    console.head("Webhooks")
+    console.say(_heard(heard))
     console.head("Last seen")
     console.table("PART", "AGO", rows=[(name, _seen(name, at, now)) for name, at in parts.items()])
 
@@ -141,6 +135,11 @@ def _last_compared(daily: Sweep | None) -> str:
     )
 
 
+def _heard(heard: Heard) -> str:
+    strangers = f"{heard.unknown:,} of them of unknown payments"
+    return f"{heard.count:,} since midnight in Seoul, {strangers}; {heard.waiting:,} waiting for a look at PortOne"
+
+
 def _print_violations(violated: Sequence[Violation], now: datetime) -> None:
     rows = [(Text(each.name, LATE), f"{each.count:,}", words.age(each.since, now), each.examples) for each in violated]
     console.table("INVARIANT", "COUNT", "FOR", "EXAMPLES", rows=rows, right=("COUNT", "FOR"), whole=("COUNT", "FOR"))
@@ -163,51 +162,3 @@ def _seen(name: str, at: datetime | None, now: datetime) -> Text:
     expires = {entry.task: entry.expires for entry in beat_table()}
     patience = expires.get(name, min(expires.values()))
     return Text(words.age(at, now), LATE if now - at > patience else "")
-
-
-def _document(
-    now: datetime,
-    counts: Mapping[str, Count],
-    paid: Paid,
-    watched: Watched,
-    parts: Mapping[str, datetime | None],
-    *,
-    live: bool,
-) -> Mapping[str, Any]:
-    return {
-        "at": now,
-        "mode": "live" if live else "sandbox",
-        "counts": {
-            name: {"count": found.count, "oldest_at": found.oldest_at} for name, found in sorted(counts.items())
-        },
-        "paid_today": {"count": paid.count, "amount": paid.amount, "currency": "KRW", "since": paid.since},
-        "stopped": [
-            {
-                "scope": each.scope,
-                "reason": each.reason,
-                "stopped_by": each.stopped_by,
-                "stopped_at": each.stopped_at,
-            }
-            for each in watched.stopped
-        ],
-        "held": _sweep(watched.holding),
-        "last_daily_sweep": _sweep(watched.daily),
-        "violations": [
-            {
-                "name": each.name,
-                "count": each.count,
-                "examples": each.examples,
-                "since": each.since,
-                "checked_at": each.checked_at,
-            }
-            for each in watched.violations
-        ],
-        "last_seen": parts,
-    }
-
-
-def _sweep(sweep: Sweep | None) -> Mapping[str, Any] | None:
-    if sweep is None:
-        return None
-    names = ("reason", "started_at", "finished_at", "position", "until", "payments", "strangers", "repaired", "found")
-    return {name: getattr(sweep, name) for name in names}

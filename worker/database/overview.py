@@ -13,6 +13,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from worker.database.watch_models import Sweep
+from worker.settlement import MONTH_SPENT
 
 # In two parts, each of which begins at the few: one condition over both would read every subscription.
 _WAITING_FOR_KEY = """
@@ -36,7 +37,8 @@ _COUNTS = text(f"""
         WHERE NOT EXISTS (SELECT FROM disputed d WHERE d.id = w.id)
     ),
     ready AS NOT MATERIALIZED (
-        SELECT c.status, c.next_attempt_at, c.first_declined_at, c.status_at FROM charges c
+        SELECT c.status, c.next_attempt_at, c.first_declined_at, c.status_at,
+               c.next_attempt_at > :now AND starts_with(c.status_reason, '{MONTH_SPENT}') AS month_spent FROM charges c
         WHERE c.status IN ('due', 'past_due') AND NOT EXISTS (SELECT FROM waiting w WHERE w.id = c.id)
           AND NOT EXISTS (SELECT FROM disputed d WHERE d.id = c.id)
     ),
@@ -51,7 +53,9 @@ _COUNTS = text(f"""
     SELECT 'to_open' AS name, count(*) AS found, min(next_charge_at) AS oldest_at
     FROM subscriptions WHERE next_charge_at <= :now
     UNION ALL SELECT 'due', count(*), min(next_attempt_at) FROM ready WHERE next_attempt_at <= :now
-    UNION ALL SELECT 'deferred', count(*), min(status_at) FROM ready WHERE status = 'due' AND next_attempt_at > :now
+    UNION ALL SELECT 'deferred', count(*), min(status_at)
+    FROM ready WHERE status = 'due' AND next_attempt_at > :now AND NOT month_spent
+    UNION ALL SELECT 'month_spent', count(*), min(status_at) FROM ready WHERE month_spent
     UNION ALL SELECT 'in_flight', count(*), min(started_at)
     FROM attempts WHERE status = 'started' AND lease_until >= :now
     UNION ALL SELECT 'abandoned', count(*), min(started_at)
@@ -60,7 +64,7 @@ _COUNTS = text(f"""
     FROM attempts WHERE status = 'unknown' AND flagged_at IS NULL
     UNION ALL SELECT 'needs_person', count(*), min(since) FROM needs_person
     UNION ALL SELECT 'past_due', count(*), min(first_declined_at)
-    FROM ready WHERE status = 'past_due' AND next_attempt_at > :now
+    FROM ready WHERE status = 'past_due' AND next_attempt_at > :now AND NOT month_spent
     UNION ALL SELECT 'waiting_for_key', count(*), min(status_at) FROM waiting
     UNION ALL SELECT 'uncollectible', count(*), min(status_at)
     FROM charges WHERE status = 'uncollectible'
@@ -72,6 +76,15 @@ _PAID_SINCE = text("""
     SELECT count(*) AS found, COALESCE(sum(amount), 0)::bigint AS amount
     FROM charges WHERE paid_at >= :since AND status = 'paid'
 """)
+
+_HEARD = text("""
+    SELECT count(*) AS heard, count(*) FILTER (WHERE outcome = ANY(:unknown)) AS unknown,
+           (SELECT count(*) FROM webhooks WHERE next_look_at IS NOT NULL) AS waiting
+    FROM webhooks WHERE received_at >= :since
+""")
+
+UNKNOWN_PAYMENTS = ("PortOne shows no such payment", "not a payment of ours")
+"""What the look-up of a webhook comes to that is about no payment of ours (`worker.hints`)."""
 
 _OPEN_DIFFERENCES = text("SELECT count(*) AS found, min(found_at) AS oldest_at FROM differences WHERE status = 'open'")
 
@@ -93,6 +106,16 @@ class Paid:
     since: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The webhooks since an instant, those of unknown payments among them, and how many in all are to be looked up."""
+
+    count: int
+    unknown: int
+    waiting: int
+    since: datetime
+
+
 def counts(session: Session, *, now: datetime) -> Mapping[str, Count]:
     """Count what is open and what was given up, by name."""
     return {row.name: Count(row.found, row.oldest_at) for row in session.execute(_COUNTS, {"now": now})}
@@ -102,6 +125,12 @@ def paid_since(session: Session, since: datetime) -> Paid:
     """Sum up what was paid since an instant, by PortOne's time of the payment."""
     row = session.execute(_PAID_SINCE, {"since": since}).one()
     return Paid(row.found, row.amount, since)
+
+
+def heard_since(session: Session, since: datetime) -> Heard:
+    """Count the webhooks since an instant. Repeated ones count once."""
+    row = session.execute(_HEARD, {"since": since, "unknown": list(UNKNOWN_PAYMENTS)}).one()
+    return Heard(row.heard, row.unknown, row.waiting, since)
 
 
 def open_differences(session: Session) -> Count:

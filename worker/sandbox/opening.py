@@ -7,7 +7,7 @@ import secrets
 from worker.sandbox import payment_rows, texts, window_payments, window_requests, window_rows
 from worker.sandbox.calls import Call
 from worker.sandbox.payments import Payment
-from worker.sandbox.providers import Instrument
+from worker.sandbox.providers import REDIRECTS_ON_MOBILE, Instrument
 from worker.sandbox.sandbox import Sandbox
 from worker.sandbox.web_addresses import origin
 from worker.sandbox.window_requests import ALREADY_PAID, BAD_PARAMETER, WindowRefused, WindowRequest
@@ -22,7 +22,9 @@ def opened(sandbox: Sandbox, call: Call) -> Window:
     param = call.fields.get("param")
     if not isinstance(param, dict):
         raise WindowRefused(BAD_PARAMETER, texts.FIELD_MISSING.format(field="merchant_uid"))
-    request = window_requests.read(call.fields.get("code"), param, mobile=call.fields.get("mobile") is True)
+    redirecting = REDIRECTS_ON_MOBILE | frozenset({"payco"} if sandbox.switches.payco_redirects else ())
+    mobile = call.fields.get("mobile") is True
+    request = window_requests.read(call.fields.get("code"), param, mobile=mobile, redirecting=redirecting)
     refuse_paid(sandbox, request)
     window = Window(
         window_id=secrets.token_hex(32),

@@ -39,9 +39,9 @@ LIVE_IDS = {"kakaopay": "CA0SANDBOX", "payco": "CPSANDBOX"}  # [assumed]; a live
 ONE_TIME_TEST_IDS = {"kakaopay": "TC0ONETIME", "payco": "PARTNERTEST"}
 DEFAULT_PG = "kakaopay"  # the PG of a window that names none; at PortOne the console decides [documented]
 # A window with a customer_uid and an amount makes a key and charges; elsewhere the amount is only shown [documented].
-CHARGES_ON_REGISTRATION = frozenset({"kakaopay"})
+CHARGES_ON_REGISTRATION = frozenset({"danal", "danal_tpay", "kakaopay", "mobilians", "paymentwall", "settle_acc"})
 BUYER_TEL_REQUIRED = frozenset({"payco"})  # [documented] for payments; for registrations assumed
-REDIRECTS_ON_MOBILE = frozenset({"kakaopay"})  # the others call back there too [documented]
+REDIRECTS_ON_MOBILE = PG_PROVIDERS - {"payco"}  # PAYCO calls back, or redirects too [documented]: a switch
 
 # tax_free has to be given when cancelling, even 0 [documented].
 TAX_FREE_ON_CANCEL = frozenset({"kcp", "kcp_quick", "kicc", "nice", "payco"})
@@ -67,12 +67,13 @@ def channel_key(pg_provider: str) -> str:
 
 def window_channel(pg_provider: str, pg_id: str) -> Channel | None:
     """The contract that a window's `pg` means: `kakaopay`, or `kakaopay.TC0ONETIME`; None for ids nobody has."""
-    if pg_provider not in WALLETS:
+    if pg_provider not in PG_PROVIDERS:
         return None
-    known = {each.pg_id: each for each in (channel(pg_provider, sandbox=sandbox) for sandbox in (True, False))}
-    one_time = ONE_TIME_TEST_IDS[pg_provider]
-    known[one_time] = Channel(pg_provider, one_time, sandbox=True)
-    return known.get(pg_id or TEST_IDS[pg_provider])
+    usual = channel(pg_provider, sandbox=True)
+    known = {each.pg_id: each for each in (channel(pg_provider, sandbox=False), usual)}
+    if (one_time := ONE_TIME_TEST_IDS.get(pg_provider)) is not None:
+        known[one_time] = Channel(pg_provider, one_time, sandbox=True)
+    return known.get(pg_id or usual.pg_id)
 
 
 def maximum_krw(pg_provider: str, instrument: Instrument, *, sandbox: bool) -> int | None:

@@ -7,13 +7,13 @@ import socket
 from contextlib import ExitStack, closing
 from ipaddress import ip_address
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from worker.clock import Clock, system_clock
+from worker.listening import BACKLOG, EndedBySignal, listening, web_address
 from worker.sandbox.app import create_app
 from worker.sandbox.delivery import Courier
 from worker.sandbox.ledger import Ledger
@@ -21,13 +21,8 @@ from worker.sandbox.postman import Postman
 from worker.sandbox.sandbox import Sandbox
 from worker.sandbox.switches import Settings
 
-BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 75  # uvicorn's 5 would close idle connections under clients that are about to use them
 STOP_SECONDS = 3  # how long open requests may take to end after a stop
-
-
-class CannotListen(OSError):
-    """The address cannot be listened on; the message says which and why."""
 
 
 class SandboxServer:
@@ -45,7 +40,7 @@ class SandboxServer:
     ) -> None:
         with ExitStack() as opened:
             self._ledger = opened.enter_context(closing(Ledger(ledger_path)))
-            self._socket = opened.enter_context(closing(_listening(host, port)))
+            self._socket = opened.enter_context(closing(listening(host, port, who="The sandbox")))
             self.host, self.port = self._socket.getsockname()[:2]
             courier = Courier()
             sandbox = Sandbox(self._ledger, clock, settings)
@@ -60,7 +55,7 @@ class SandboxServer:
 
     @property
     def base_url(self) -> str:
-        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
+        return web_address(self.host, self.port)
 
     def run(self) -> None:
         """Serve until `stop`, SIGTERM or SIGINT; the ledger is closed when this returns."""
@@ -95,16 +90,12 @@ class _Protocol(H11Protocol):
         self.app_state: dict[str, Any] = {**self.app_state, "transport": transport}
 
 
-class _Server(uvicorn.Server):
-    """uvicorn, but a signal is the ordinary end of serving, waiting requests end with it, and webhooks go out."""
+class _Server(EndedBySignal):
+    """uvicorn, but waiting requests end with it, and webhooks go out."""
 
     def __init__(self, config: uvicorn.Config, courier: Courier, postman: Postman) -> None:
         super().__init__(config)
         self._courier, self._postman = courier, postman
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        del sig, frame  # uvicorn would raise the signal again after stopping
-        self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -130,18 +121,3 @@ def _config(app: Any) -> uvicorn.Config:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         backlog=BACKLOG,
     )
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Naming TCP makes asyncio switch Nagle's algorithm off; without it every answer may wait 40 ms for an ACK.
-    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
-        listening.listen(BACKLOG)
-    except OSError as error:
-        listening.close()
-        why = error.strerror or error
-        raise CannotListen(f"The sandbox cannot listen on {host}:{port}: {why}; name another port.") from error
-    return listening

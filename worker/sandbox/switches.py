@@ -73,6 +73,7 @@ class Switches:
     window_reports: bool = True  # False: the tab is gone before the page hears of a result
     window_life_seconds: float = 900.0  # how long a window takes a decision [assumed]
     registration_amount: RegistrationAmount = RegistrationAmount.ZERO
+    payco_redirects: bool = False  # on phones, instead of calling back; the documents say both
 
     def changed(self, changes: Mapping[str, Any]) -> Switches:
         """Apply changes by name, as an admin or a caller wrote them; raises BadSwitch."""
@@ -176,4 +177,5 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "window_reports": _yes_or_no,
     "window_life_seconds": _seconds,
     "registration_amount": _choice(RegistrationAmount),
+    "payco_redirects": _yes_or_no,
 }

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from worker.sandbox import window_texts
 from worker.sandbox.answers import as_json
 from worker.sandbox.window_requests import Use
-from worker.sandbox.windows import REASONS, State, Window
+from worker.sandbox.windows import State, Window, reasons_of
 
 # What a browser loads from the sandbox beside the page: path -> content type.
 ASSETS = {
@@ -29,7 +29,7 @@ def asset(name: str) -> bytes:
 
 
 def title(window: Window, language: str) -> str:
-    return window_texts.TITLES[window.pg_provider][language]
+    return window_texts.TITLES.get(window.pg_provider, window_texts.PLAIN_TITLE)[language].format(pg=window.pg_provider)
 
 
 def language(wanted: str | None, accept_language: str | None) -> str:
@@ -57,6 +57,7 @@ def headers(window: Window) -> tuple[tuple[str, str], ...]:
 def page(window: Window, *, is_expired: bool, language: str, ending: Mapping[str, Any]) -> str:
     """Write the page; `ending` is what its script tells the page that opened it."""
     request, pg_provider = window.request, window.pg_provider
+    instruments = window_texts.INSTRUMENTS.get(pg_provider, window_texts.CARD_ONLY)
     state = "expired" if is_expired else window.state.value
     return _template().render(
         language=language,
@@ -74,8 +75,8 @@ def page(window: Window, *, is_expired: bool, language: str, ending: Mapping[str
         order_number=request.merchant_uid,
         amount=_won(request.amount, language),
         effect=_effect(window, language),
-        instruments=[(each.value, names[language]) for each, names in window_texts.INSTRUMENTS[pg_provider].items()],
-        reasons=[(name, _reason(window, name, language)) for name in REASONS[pg_provider]],
+        instruments=[(each.value, names[language]) for each, names in instruments.items()],
+        reasons=[(name, _reason(window, name, language)) for name in reasons_of(pg_provider)],
         outcome="" if state == State.OPEN else window_texts.OUTCOMES[state][language],
         can_go_on=ending.get("reports", False) and bool(ending["redirect"] or window.host_origin),
     )
@@ -95,7 +96,7 @@ def _effect(window: Window, language: str) -> str:
 
 
 def _reason(window: Window, name: str, language: str) -> str:
-    reason = REASONS[window.pg_provider][name]
+    reason = reasons_of(window.pg_provider)[name]
     return f"{reason.korean if language == 'ko' else reason.english} ({reason.code})"
 
 

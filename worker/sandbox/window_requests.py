@@ -16,8 +16,8 @@ from worker.sandbox.providers import (
     DEFAULT_PG,
     MINIMUM_KRW,
     ONE_TIME_TEST_IDS,
+    PG_PROVIDERS,
     REDIRECTS_ON_MOBILE,
-    WALLETS,
     Channel,
     channel_key,
     window_channel,
@@ -57,6 +57,7 @@ class WindowRequest:
     channel: Channel
     customer_uid: str | None = field(repr=False)
     mobile: bool
+    redirects: bool  # the result goes to `m_redirect_url` instead of to the callback
     redirect_url: str | None
     notice_urls: tuple[str, ...]
     tax_free: int
@@ -75,11 +76,6 @@ class WindowRequest:
         """What an approval takes, in KRW."""
         return 0 if self.use is Use.REGISTRATION else self.amount
 
-    @property
-    def redirects(self) -> bool:
-        """Whether the result goes to `m_redirect_url` instead of to the callback."""
-        return self.mobile and self.channel.pg_provider in REDIRECTS_ON_MOBILE
-
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -90,21 +86,25 @@ def from_json(values: dict[str, Any]) -> WindowRequest:
     return WindowRequest(**{**values, "channel": Channel(**values["channel"]), "notice_urls": notice_urls})
 
 
-def read(code: Any, param: Mapping[str, Any], *, mobile: bool) -> WindowRequest:
-    """Read `request_pay`'s first argument; raises WindowRefused.
+def read(
+    code: Any, param: Mapping[str, Any], *, mobile: bool, redirecting: frozenset[str] = REDIRECTS_ON_MOBILE
+) -> WindowRequest:
+    """Read `request_pay`'s first argument; raises WindowRefused. `redirecting` are the PGs that do so on phones.
 
     Wrong types and lengths are refused [documented for the amount, assumed for the rest: PGs differ].
     """
     if not isinstance(code, str) or not 0 < len(code) <= MERCHANT_CODE_LIMIT:
         raise WindowRefused(BAD_PARAMETER, texts.WINDOW_NO_MERCHANT)
+    channel = _channel(param)
     request = WindowRequest(
         merchant_code=code,
         merchant_uid=_needed(param, "merchant_uid", REQUIRED_LIMITS["merchant_uid"]),
         amount=_amount(param, "amount"),
         name=_text(param, "name", NAME_LIMIT),
-        channel=_channel(param),
+        channel=channel,
         customer_uid=_customer_uid(param),
         mobile=mobile,
+        redirects=mobile and channel.pg_provider in redirecting,
         redirect_url=_text(param, "m_redirect_url", LONGEST_ADDRESS),
         notice_urls=read_notice_urls(param.get("notice_url")),
         tax_free=_amount(param, "tax_free") if param.get("tax_free") is not None else 0,
@@ -125,17 +125,18 @@ def _check(request: WindowRequest, param: Mapping[str, Any]) -> None:
         raise WindowRefused(BAD_PARAMETER, texts.TAX_FREE_TOO_MUCH)
     if request.redirects and not is_web_address(request.redirect_url):
         raise WindowRefused(BAD_PARAMETER, texts.WINDOW_REDIRECT_MISSING)
-    if request.use is not Use.PAYMENT and request.channel.pg_id == ONE_TIME_TEST_IDS[provider]:
+    if request.use is not Use.PAYMENT and request.channel.pg_id == ONE_TIME_TEST_IDS.get(provider):
         raise WindowRefused(PG_REQUEST_FAILED, texts.WINDOW_ONE_TIME_CHANNEL.format(pg=request.channel.pg_id))
-    if request.use is not Use.REGISTRATION and request.amount < MINIMUM_KRW[provider]:
-        raise WindowRefused(PG_REQUEST_FAILED, texts.BELOW_MINIMUM.format(limit=MINIMUM_KRW[provider]))
+    least = MINIMUM_KRW.get(provider, 1)
+    if request.use is not Use.REGISTRATION and request.amount < least:
+        raise WindowRefused(PG_REQUEST_FAILED, texts.BELOW_MINIMUM.format(limit=least))
 
 
 def _channel(param: Mapping[str, Any]) -> Channel:
     """The contract meant by `channelKey`, else by `pg` as "provider" or "provider.MID" [documented]."""
     key, pg = param.get("channelKey"), param.get("pg")
     if key:
-        named = {channel_key(provider): provider for provider in WALLETS}.get(str(key), "")
+        named = {channel_key(provider): provider for provider in PG_PROVIDERS}.get(str(key), "")
     else:
         named = str(pg or DEFAULT_PG)
     provider, _, pg_id = named.partition(".")

@@ -11,6 +11,7 @@ TITLES = {
     "kakaopay": {"ko": "카카오페이 (샌드박스)", "en": "Kakao Pay (sandbox)"},
     "payco": {"ko": "PAYCO (샌드박스)", "en": "PAYCO (sandbox)"},
 }
+PLAIN_TITLE = {"ko": "{pg} (샌드박스)", "en": "{pg} (sandbox)"}  # of every other PG
 INSTRUMENTS = {
     "kakaopay": {
         Instrument.CARD: {"ko": "카드", "en": "Card"},
@@ -21,6 +22,7 @@ INSTRUMENTS = {
         Instrument.MONEY: {"ko": "PAYCO 포인트·계좌", "en": "PAYCO points or bank account"},
     },
 }
+CARD_ONLY = {Instrument.CARD: {"ko": "카드", "en": "Card"}}
 EFFECTS = {
     Use.PAYMENT: {"ko": "승인하면 {amount}이 결제됩니다.", "en": "Approving pays {amount}."},
     Use.REGISTRATION: {

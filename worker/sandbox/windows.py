@@ -61,6 +61,11 @@ REASONS: Mapping[str, Mapping[str, Reason]] = {
 USUAL_REASON = "limit"
 
 
+def reasons_of(pg_provider: str) -> Mapping[str, Reason]:
+    """Give what a PG's window can decline with; other PGs than the two wallets write as KCP does [assumed]."""
+    return REASONS.get(pg_provider, REASONS["payco"])
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What the buyer did. `reason` matters to declines only, `instrument` to approvals."""
@@ -104,7 +109,7 @@ class Window:
 
 def read_decision(call: Call, pg_provider: str) -> Decision:
     """Read which button was pressed, or refuse it with HTTP 400."""
-    reasons = REASONS[pg_provider]
+    reasons = reasons_of(pg_provider)
     try:
         return Decision(
             choice=Choice(call.text("decision") or ""),

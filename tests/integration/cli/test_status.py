@@ -29,6 +29,10 @@ def test_everything_is_counted_with_the_age_of_the_oldest(again: Again, subscrip
     tables.attempt(tables.charge(subscription, "charging", months_ago=11), "unknown", **flag)
     tables.charge(subscription, "past_due", months_ago=12, next_attempt_at=None)  # the active key was refused for good
 
+    spent = {"status_reason": "waits for the next month (soft: [-752])", "next_attempt_at": tables.now + hour}
+    tables.charge(subscription, "due", months_ago=13, **spent)
+    tables.charge(subscription, "past_due", months_ago=14, **spent)
+
     tables.difference("m1")
     tables.difference("m2", "repaired")
 
@@ -37,6 +41,7 @@ def test_everything_is_counted_with_the_age_of_the_oldest(again: Again, subscrip
         "to_open": 0,
         "due": 1,
         "deferred": 1,
+        "month_spent": 2,
         "in_flight": 1,
         "abandoned": 1,
         "unknown": 1,
@@ -156,6 +161,24 @@ def test_it_says_when_beat_and_each_task_were_last_seen(again: Again, sessions: 
     assert datetime.fromisoformat(seen["again.charge"]) == tables.now
     assert seen["again.reconcile"] is None
     assert "3 min" in again("status").out
+
+
+def test_webhooks_of_the_day_are_counted_and_those_of_unknown_payments_named(again: Again, tables: Tables):
+    seen_to = ["done", *overview.UNKNOWN_PAYMENTS]
+    rows = [*((outcome, None) for outcome in seen_to), ("late", tables.now), (None, tables.now)]
+    for place, (outcome, next_look_at) in enumerate(rows):
+        tables.sql(
+            "INSERT INTO webhooks (imp_uid, merchant_uid, status, received_at, next_look_at, outcome) "
+            "VALUES (:uid, 'm', 'paid', :at, :next_look_at, :outcome)",
+            uid=f"imps_{place}",
+            at=tables.now - timedelta(days=2) if outcome == "late" else tables.now,
+            next_look_at=next_look_at,
+            outcome=outcome,
+        )
+    webhooks = again("status", "--json").document["webhooks"]
+    assert webhooks | {"since": ""} == {"count": 4, "unknown": 2, "waiting": 2, "since": ""}
+    line = "4 since midnight in Seoul, 2 of them of unknown payments; 2 waiting for a look at PortOne"
+    assert line in again("status").out
 
 
 def test_no_count_reads_the_settled_charges(subscription: str, tables: Tables, engine: Engine):

@@ -101,6 +101,19 @@ def test_only_an_active_key_is_billed(again: Again, gold: str, key: int, tables:
     assert f"is {status}" in again("subscribe", "gildong", "--plan", gold, "--key", key, code=1).said
 
 
+def test_a_plan_with_a_vat_of_its_own_is_not_subscribed_to_with_a_pg_that_works_it_out(again: Again, subscription: str):
+    again("plan", "add", "vat", "--name", "VAT", "--amount", 9900, "--vat-amount", 500, "--cadence", "month")
+    said = again("subscribe", "cheolsu", "--plan", "vat", "--key", 1, code=1).said
+    assert "Plan 'vat' costs 9,900 KRW, but Kakao Pay takes no vat_amount: it works the VAT out" in said
+    again("key", "add", "customer_uid_of_cheolsu", "--pg", "nice")
+    code = again("subscribe", "cheolsu", "--plan", "vat", "--key", 2, "--json").document["code"]
+    assert "Kakao Pay takes no vat_amount" in again("subscription", "key", code, 1, "--reason", "r", code=1).said
+    pending = again("subscribe", "younghee", "--plan", "vat", "--json").document["code"]
+    said = again("checkout", "link", pending, again_checkout_secret="s" * 64, code=1).said
+    assert "9,900 KRW cannot be paid: Kakao Pay takes no vat_amount" in said
+    assert "PAYCO takes no vat_amount" in said
+
+
 @pytest.mark.parametrize(
     ("amount", "pg", "settings", "expected"),
     [

@@ -10,10 +10,11 @@ import httpx
 import pytest
 
 from tests.fixtures.sandbox import Api, RunningSandbox, running_sandbox
+from worker.listening import CannotListen
 from worker.sandbox.admin import TOKEN_HEADER
 from worker.sandbox.behaviours import decline, flaky, pay
 from worker.sandbox.client import SandboxAdmin, SandboxAdminError
-from worker.sandbox.server import CannotListen, SandboxServer
+from worker.sandbox.server import SandboxServer
 
 
 def test_thousands_of_keys_are_made_in_one_call(api: Api, admin: SandboxAdmin):

@@ -16,6 +16,7 @@ from tests.fixtures.sandbox import Api, HandClock, RunningSandbox, running_sandb
 from tests.integration.sandbox.shapes import PAYMENT, check
 from worker.sandbox.behaviours import slow
 from worker.sandbox.client import SandboxAdmin, SandboxAdminError
+from worker.sandbox.providers import PG_PROVIDERS
 
 SHOP = "https://shop.example"
 GENERAL = {"pg": "kakaopay", "merchant_uid": "m1", "amount": 9900, "name": "Plan", "buyer_tel": "010-0000-0000"}
@@ -188,6 +189,27 @@ def test_payco_calls_back_on_a_phone(admin: SandboxAdmin):
     answer = admin.open_window(PAYCO_KEY, mobile=True)
     assert not answer["window"]["redirects"]
     assert admin.decide(answer["window"]["window_id"])["redirect"] is None
+
+
+def test_payco_may_redirect_on_a_phone_as_the_documents_say_elsewhere(admin: SandboxAdmin):
+    admin.switch(payco_redirects=True)
+    param = PAYCO_KEY | {"m_redirect_url": "https://shop.example/back"}
+    assert not admin.open_window(param)["window"]["redirects"], "on a PC it calls back"
+    answer = admin.open_window(param | {"merchant_uid": "m2"}, mobile=True)
+    assert answer["window"]["redirects"]
+    assert admin.decide(answer["window"]["window_id"])["redirect"].startswith("https://shop.example/back?imp_uid=")
+    lost = {**PAYCO_KEY, "merchant_uid": "m3", "m_redirect_url": ""}
+    assert "m_redirect_url" in str(admin.open_window(lost, mobile=True)["refused"])
+
+
+@pytest.mark.parametrize("pg", sorted(PG_PROVIDERS))
+def test_every_pg_that_again_charges_has_at_least_a_plain_window(pg: str, admin: SandboxAdmin, sandbox: RunningSandbox):
+    param = {**KAKAO_KEY, "pg": pg, "m_redirect_url": "https://shop.example/back", "amount": 0}
+    opened = admin.open_window(param, mobile=True)["window"]
+    assert pg in httpx.get(f"{sandbox.base_url}{opened['path']}").text
+    assert admin.decide(opened["window_id"])["state"] == "approved"
+    listed = admin.keys()
+    assert [each["pg_provider"] for each in listed] == [pg]
 
 
 def test_a_paid_merchant_uid_is_refused_before_a_window_opens(api: Api, admin: SandboxAdmin):

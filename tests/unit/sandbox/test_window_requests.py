@@ -74,7 +74,7 @@ def test_the_pg_is_named_by_code_by_code_and_id_or_by_channel_key(named: dict[st
         ({"customer_uid": "u" * 81}, "F400", "80"),
         ({"currency": "USD"}, "F400", "통화"),
         ({"pg": "bitcoin"}, "F0004", "bitcoin"),
-        ({"pg": "nice"}, "F0004", "nice"),
+        ({"pg": "acme"}, "F0004", "acme"),
         ({"pg": "kakaopay.NOBODYS"}, "F0004", "NOBODYS"),
         ({"pg": ["kakaopay"]}, "F0004", "PG"),
         ({"channelKey": "channel-key-of-somebody"}, "F0004", "channel-key-of-somebody"),

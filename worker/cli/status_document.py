@@ -1,0 +1,78 @@
+"""`again status --json`: what is known about everything, as one document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from worker.database.overview import Count, Heard, Paid
+    from worker.database.watch_models import Stop, Sweep, Violation
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What stands in the way, and what watches over the books: stops, sweeps, and invariants that do not hold."""
+
+    stopped: Sequence[Stop]
+    holding: Sweep | None
+    daily: Sweep | None
+    violations: Sequence[Violation]
+
+
+def document(
+    now: datetime,
+    counts: Mapping[str, Count],
+    paid: Paid,
+    heard: Heard,
+    watched: Watched,
+    parts: Mapping[str, datetime | None],
+    *,
+    live: bool,
+) -> Mapping[str, Any]:
+    """Give everything under the names that scripts rely on."""
+    return {
+        "at": now,
+        "mode": "live" if live else "sandbox",
+        "counts": {
+            name: {"count": found.count, "oldest_at": found.oldest_at} for name, found in sorted(counts.items())
+        },
+        "paid_today": {"count": paid.count, "amount": paid.amount, "currency": "KRW", "since": paid.since},
+        "stopped": [
+            {
+                "scope": each.scope,
+                "reason": each.reason,
+                "stopped_by": each.stopped_by,
+                "stopped_at": each.stopped_at,
+            }
+            for each in watched.stopped
+        ],
+        "held": _sweep(watched.holding),
+        "last_daily_sweep": _sweep(watched.daily),
+        "violations": [
+            {
+                "name": each.name,
+                "count": each.count,
+                "examples": each.examples,
+                "since": each.since,
+                "checked_at": each.checked_at,
+            }
+            for each in watched.violations
+        ],
+        "webhooks": {
+            "count": heard.count,
+            "unknown": heard.unknown,
+            "waiting": heard.waiting,
+            "since": heard.since,
+        },
+        "last_seen": parts,
+    }
+
+
+def _sweep(sweep: Sweep | None) -> Mapping[str, Any] | None:
+    if sweep is None:
+        return None
+    names = ("reason", "started_at", "finished_at", "position", "until", "payments", "strangers", "repaired", "found")
+    return {name: getattr(sweep, name) for name in names}
