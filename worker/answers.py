@@ -9,8 +9,8 @@ from datetime import timedelta
 import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 
+from worker.open_attempts import OpenAttempt
 from worker.outcomes import Outcome
-from worker.settlement import OpenAttempt
 
 WRITE_BACK_ROWS = 500
 RETRY_WRITE_BACK_SECONDS = 0.5

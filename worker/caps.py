@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from schedules.plans import SEOUL
-from worker.settlement import OpenAttempt
+from worker.open_attempts import OpenAttempt
 
 BY = "caps"
 """Who has stopped a channel when a cap did."""

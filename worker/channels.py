@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from worker import pg_profiles
-from worker.pg_facts import REGISTRATIONS, IdKind, WindowUse
+from worker import pgs
+from worker.payment_window.request import WindowChannel
+from worker.payment_window.rules import pg_problems
+from worker.pgs.facts import REGISTRATIONS, IdKind, WindowUse
 from worker.refusals import Refused
-from worker.window_request import WindowChannel
-from worker.window_rules import pg_problems
 
 _ENTRY = re.compile(r"(?P<pg>[a-z0-9_]{1,16})(?:\.(?P<pg_id>[A-Za-z0-9_-]{1,40})|=(?P<channel_key>[!-+\--~]{1,55}))?")
 
@@ -21,7 +21,7 @@ _ENTRY = re.compile(r"(?P<pg>[a-z0-9_]{1,16})(?:\.(?P<pg_id>[A-Za-z0-9_-]{1,40})
 def channels(entries: tuple[str, ...]) -> tuple[str, ...]:
     """Check the entries of a setting. Raises ValueError."""
     found = [match["pg"] for entry in entries if (match := _ENTRY.fullmatch(entry))]
-    if len(found) != len(entries) or len(set(found)) != len(found) or not set(found) <= set(pg_profiles.PGS):
+    if len(found) != len(entries) or len(set(found)) != len(found) or not set(found) <= set(pgs.PGS):
         raise ValueError("must be PGs such as kakaopay, kakaopay.CA0123 or kakaopay=channel-key-..., each PG once")
     return entries
 
@@ -39,7 +39,7 @@ def payment_channels(entries: tuple[str, ...]) -> tuple[str, ...]:
 def _with_windows(entries: tuple[str, ...], use: WindowUse) -> tuple[str, ...]:
     """Refuse now what a customer would find out in front of a window that cannot be opened. Raises ValueError."""
     for entry, pg in zip(entries, offered(entries), strict=True):
-        facts = pg_profiles.PGS[pg]
+        facts = pgs.PGS[pg]
         if problem := next(pg_problems(use, facts), None):
             raise ValueError(problem.sentence.removesuffix("."))
         if use in REGISTRATIONS and facts.ids.kind(entry.removeprefix(f"{pg}.")) is IdKind.ONE_TIME_TEST:
@@ -67,6 +67,6 @@ def channel(entries: Sequence[str], pg: str, use: WindowUse, *, sandbox: bool) -
 
 
 def _test_id(pg: str, use: WindowUse) -> str | None:
-    ids = pg_profiles.PGS[pg].ids
+    ids = pgs.PGS[pg].ids
     tests = ids.recurring_tests if use in REGISTRATIONS else ids.one_time_tests
     return min(tests, default=None)

@@ -25,9 +25,10 @@ from worker.database.session import Sessions
 from worker.earlier_windows import paid_meanwhile
 from worker.gateway import Gateway, StillOurs
 from worker.limits import Limits
+from worker.open_attempts import OpenAttempt, Policy
 from worker.outcomes import NotCharged, NotChargedReason, Outcome, Unknown, UnknownReason
 from worker.recording import record
-from worker.settlement import OpenAttempt, Policy, settle
+from worker.settlement import settle
 
 GIVE_UP_AFTER = 20
 """So many calls in a row that did not even leave, or claims that met others: more would only stir the rows."""

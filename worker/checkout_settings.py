@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from ipaddress import ip_network
 from urllib.parse import urlsplit
 
-from worker.window_values import is_link
+from worker.payment_window.values import is_link
 
 PORTONE_ADDRESSES = ("52.78.100.19", "52.78.48.223", "52.78.5.241")
 """Where PortOne sends webhooks from (documented; they have changed before, in June 2023)."""

@@ -9,11 +9,11 @@ from worker.differences import DifferenceKind, DifferenceStatus, given_back
 from worker.evidence import answer_of, conclude
 from worker.gateway import LookUpFailed, PaymentRecord
 from worker.lifecycle import CLAIMABLE_CHARGES
+from worker.open_attempts import OpenAttempt
 from worker.outcomes import Declined, NotCharged, NotChargedReason, Outcome, Paid, Unknown
 from worker.refunds import refund_step
 from worker.refusals import Refused
 from worker.reviews import Case, ChargeFacts, Decision, Step, Wish, money
-from worker.settlement import OpenAttempt
 
 
 def offered(kind: DifferenceKind) -> tuple[Decision, ...]:

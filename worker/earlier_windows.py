@@ -10,8 +10,8 @@ from worker.clock import Clock
 from worker.comparing import MONEY_MOVED, compare_page
 from worker.database.session import Sessions
 from worker.gateway import Gateway, LookUpFailed
+from worker.open_attempts import OpenAttempt
 from worker.outcomes import NotCharged, NotChargedReason
-from worker.settlement import OpenAttempt
 
 log = structlog.get_logger()
 

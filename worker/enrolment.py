@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from schedules.cadences import Anchored
 from schedules.periods import due_periods, first_start, next_start
 from schedules.plans import Plan
-from worker import pg_profiles
+from worker import pgs
 from worker.lifecycle import SubscriptionStatus
 from worker.refusals import Refused
 from worker.registration import vat_of
@@ -102,9 +102,9 @@ def pg_objection(terms: Terms, pg: str, *, in_window: bool = False) -> str | Non
 
     A PG that works the VAT out by itself would put another one on the receipt than the customer has agreed to.
     """
-    if objection := pg_profiles.objection(pg, terms.amount):
+    if objection := pgs.objection(pg, terms.amount):
         return objection
-    facts = pg_profiles.PGS[pg]
+    facts = pgs.PGS[pg]
     takes_vat_amount = facts.window.vat_amount if in_window else facts.takes_vat_amount
     if takes_vat_amount or terms.vat_amount in {None, vat_of(terms.amount, terms.tax_free, None)}:
         return None

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from worker.declines import Duplicate, NeedsLookUp, classify
 from worker.gateway import Found, LookUpFailed, PaymentRecord
 from worker.lifecycle import Via
+from worker.open_attempts import OpenAttempt
 from worker.outcomes import (
     NO_ANSWER,
     Answer,
@@ -21,7 +22,6 @@ from worker.outcomes import (
     UnknownReason,
 )
 from worker.registration import paid_otherwise
-from worker.settlement import OpenAttempt
 
 
 def conclude(attempt: OpenAttempt, finding: Found | LookUpFailed, *, now: datetime, quiet_period: timedelta) -> Outcome:

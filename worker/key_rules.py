@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from worker import customer_uid, pg_profiles
+from worker import customer_uid, pgs
 
 LONGEST_LABEL = 60
 
@@ -16,7 +16,7 @@ _CHANNEL_KEY = re.compile(r"[!-~]{1,55}")
 
 EXPECTED: Mapping[str, str] = {
     "customer_uid": customer_uid.EXPECTED,
-    "pg": pg_profiles.EXPECTED,
+    "pg": pgs.EXPECTED,
     "channel_key": "1 to 55 printable ASCII characters without spaces, or nothing",
     "label": f"at most {LONGEST_LABEL} printable characters, and no full card number",
 }
@@ -36,7 +36,7 @@ class NewKey:
         """Name the fields that are not what EXPECTED says."""
         right = {
             "customer_uid": customer_uid.is_customer_uid(self.customer_uid),
-            "pg": self.pg in pg_profiles.PGS,
+            "pg": self.pg in pgs.PGS,
             "channel_key": not self.channel_key or _CHANNEL_KEY.fullmatch(self.channel_key) is not None,
             "label": is_label(self.label),
         }

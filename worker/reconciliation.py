@@ -17,8 +17,9 @@ from worker.database.session import Sessions
 from worker.evidence import conclude
 from worker.gateway import Gateway
 from worker.lifecycle import AttemptStatus
+from worker.open_attempts import OpenAttempt, Policy
 from worker.recording import record
-from worker.settlement import OpenAttempt, Policy, settle
+from worker.settlement import settle
 
 CHUNK = 100
 HOLD = timedelta(minutes=2)

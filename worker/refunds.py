@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from worker.differences import DifferenceKind, given_back
 from worker.gateway import LookUpFailed, PaymentRecord, Refund
-from worker.pg_facts import Pg
-from worker.pg_profiles import PGS
+from worker.pgs import PGS
+from worker.pgs.facts import Pg
 from worker.refusals import Refused
 from worker.reviews import Case, Decision, Step, Wish, money
 

@@ -21,11 +21,12 @@ from worker.evidence import conclude
 from worker.gateway import Found, Gateway, LookUpFailed, PaymentRecord
 from worker.lifecycle import ChargeStatus
 from worker.merchant_uid import parse
+from worker.open_attempts import OpenAttempt, Policy
 from worker.outcomes import Outcome, Unknown
 from worker.refunding import give_back, overtaken
 from worker.refusals import Refused
 from worker.reviews import BegunRefund, Case, ChargeFacts, Decision, Step, Wish
-from worker.settlement import OpenAttempt, Policy, settle
+from worker.settlement import settle
 
 log = structlog.get_logger()
 

@@ -9,8 +9,8 @@ from enum import StrEnum
 from worker.differences import DifferenceKind, DifferenceStatus, given_back
 from worker.gateway import Found, LookUpFailed, PaymentRecord, Refund
 from worker.lifecycle import ChargeStatus
+from worker.open_attempts import OpenAttempt
 from worker.outcomes import Outcome
-from worker.settlement import OpenAttempt
 
 
 class Decision(StrEnum):

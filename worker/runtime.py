@@ -13,8 +13,8 @@ from worker.database.lineage import Watch, watch_of
 from worker.database.session import Sessions, create_database_engine, session_factory
 from worker.gateway import Gateway
 from worker.invariants import Patience
+from worker.open_attempts import Policy
 from worker.settings import Settings
-from worker.settlement import Policy
 from worker.sweeping import SweepPolicy
 
 if TYPE_CHECKING:

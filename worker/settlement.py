@@ -6,16 +6,13 @@ A direct answer and a look-up settle through this one function.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import assert_never
-from zoneinfo import ZoneInfo
 
-from schedules.dunning import DunningCalendar, next_attempt_at
-from schedules.local_time import instant_of
-from schedules.next_month import in_next_month
 from worker.declines import says_month_is_spent
-from worker.gateway import ChargeRequest
 from worker.lifecycle import AttemptStatus, ChargeStatus, Via
+from worker.next_tries import backoff, next_dunning_try, next_look_up, try_after_spent_month
+from worker.open_attempts import OpenAttempt, Policy
 from worker.outcomes import (
     Answer,
     Declined,
@@ -27,55 +24,8 @@ from worker.outcomes import (
     UnknownReason,
 )
 
-UNMATCHED_RETRIES = 2
-"""A refusal nobody has classified may be final; bothering the issuer for the whole calendar would be rude."""
-
 MONTH_SPENT = "waits for the next month"
 """Begins the reason of a charge whose key was charged as often as its contract allows in a month."""
-
-CAPPED_MONTHS = ZoneInfo("Asia/Seoul")
-"""Where the months begin that such a contract counts in (assumed)."""
-
-LONGEST_DELAY = timedelta(hours=6)
-"""The ceiling of every back-off: a charge that waits for a gateway is looked at four times a day at least."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenAttempt:
-    """One attempt whose outcome is being sought, with all that deciding about it takes."""
-
-    attempt_id: int
-    charge_id: int
-    subscription_id: int
-    billing_key_id: int
-    number: int
-    sends: int
-    lookups: int
-    started_at: datetime
-    refusal: str | None  # what PortOne said when it refused in words that no table knows, or as a duplicate
-    via: Via = Via.AGAIN
-    window_until: datetime | None = None  # so long a payment window of its merchant_uid may still be paid
-    resume_at: datetime | None = None  # when the charge was to be tried before the window opened; None: not by itself
-    opened_pgs: frozenset[str] = frozenset()  # through which its windows were opened
-    registers: bool = False  # its windows register the billing key, besides
-    earlier_windows: tuple[str, ...] = ()  # merchant_uids of its charge that ancient windows might still pay
-    declines: int
-    first_declined_at: datetime | None
-    deferrals: int
-    dunning: DunningCalendar
-    time_zone: ZoneInfo
-    charge_hour: int
-    request: ChargeRequest
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """The waiting times that settings decide. `ladder` holds the look-ups' distances from the attempt's start."""
-
-    quiet_period: timedelta
-    ladder: tuple[timedelta, ...]
-    not_charged_delay: timedelta
-    transient_delay: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,11 +105,6 @@ def _window_left(attempt: OpenAttempt, outcome: NotCharged, now: datetime) -> Se
     )
 
 
-def backoff(delay: timedelta, deferrals: int) -> timedelta:
-    """Double the delay with every deferral in a row: 1, 2, 4, 8 minutes ... up to LONGEST_DELAY."""
-    return min(delay * (1 << min(deferrals, 16)), LONGEST_DELAY)
-
-
 def _declined(attempt: OpenAttempt, outcome: Declined, now: datetime, policy: Policy) -> Settlement:
     match outcome.kind:
         case DeclineKind.CONFIG | DeclineKind.TRANSIENT:
@@ -170,7 +115,7 @@ def _declined(attempt: OpenAttempt, outcome: Declined, now: datetime, policy: Po
         case DeclineKind.HARD:
             return _dunned(attempt, outcome, now, ChargeStatus.PAST_DUE, None)
         case DeclineKind.SOFT | DeclineKind.UNMATCHED:
-            retry_at_or_never = _retry_at(attempt, outcome.kind, now)
+            retry_at_or_never = next_dunning_try(attempt, outcome.kind, now)
             status = ChargeStatus.UNCOLLECTIBLE if retry_at_or_never is None else ChargeStatus.PAST_DUE
             return _dunned(attempt, outcome, now, status, retry_at_or_never)
         case _:
@@ -179,31 +124,9 @@ def _declined(attempt: OpenAttempt, outcome: Declined, now: datetime, policy: Po
 
 def _month_spent(attempt: OpenAttempt, outcome: Declined, now: datetime, policy: Policy) -> Settlement:
     """The customer has done nothing wrong, and asking again this month would be in vain: no dunning try is used up."""
-    zone, hour = attempt.time_zone, attempt.charge_hour
-    retry_at = in_next_month(attempt.started_at, months_of=CAPPED_MONTHS, time_zone=zone, charge_hour=hour)
-    if retry_at <= now:  # learnt late, from a look-up: another month has begun
-        retry_at = now + policy.transient_delay
+    retry_at = try_after_spent_month(attempt, now, policy)
     reason = f"{MONTH_SPENT} ({_words(outcome)})"
     return _deferred(attempt, AttemptStatus.DECLINED, reason, outcome.answer, retry_at, outcome.kind)
-
-
-def _retry_at(attempt: OpenAttempt, kind: DeclineKind, now: datetime) -> datetime | None:
-    calendar = attempt.dunning
-    if kind is DeclineKind.UNMATCHED:
-        calendar = DunningCalendar(calendar.days[:UNMATCHED_RETRIES])
-    planned = next_attempt_at(
-        calendar,
-        first_declined_at=attempt.first_declined_at or now,
-        declines=attempt.declines + 1,
-        time_zone=attempt.time_zone,
-        charge_hour=attempt.charge_hour,
-    )
-    if planned is None or planned > now:
-        return planned
-    # A calendar day that passed while we were down is not skipped. But now is when the issuer has just declined:
-    # asked again at once, and once for every day missed, it would say the same.
-    tomorrow = now.astimezone(attempt.time_zone).date() + timedelta(days=1)
-    return instant_of(datetime.combine(tomorrow, time(attempt.charge_hour)), attempt.time_zone)
 
 
 def _dunned(
@@ -246,7 +169,7 @@ def _deferred(
 
 
 def _unknown(attempt: OpenAttempt, outcome: Unknown, now: datetime, policy: Policy) -> Settlement:
-    next_lookup_at = _next_lookup_at(attempt, now, policy)
+    next_lookup_at = next_look_up(attempt, now, policy)
     if outcome.reason is UnknownReason.LOOK_UP_FAILED:
         # Nothing was learnt, so no rung is used up and nothing gives up: PortOne is asked again soon.
         again_at = now + backoff(policy.ladder[0], attempt.lookups)
@@ -268,15 +191,6 @@ def _unknown(attempt: OpenAttempt, outcome: Unknown, now: datetime, policy: Poli
         next_lookup_at=None if flag else next_lookup_at,
         flag=flag,
     )
-
-
-def _next_lookup_at(attempt: OpenAttempt, now: datetime, policy: Policy) -> datetime | None:
-    """The first rung of the ladder that is still ahead; rungs missed while we were down are not made up."""
-    rungs = [attempt.started_at + rung for rung in policy.ladder]
-    if attempt.via is Via.WINDOW and attempt.window_until is not None:
-        # Before that a payment may still come, however the ladder was set; from then on nothing needs to be waited for.
-        rungs = sorted({attempt.window_until, *rungs})
-    return next((rung for rung in rungs if rung > now), None)
 
 
 def _refusal(attempt: OpenAttempt, outcome: Unknown) -> str | None:

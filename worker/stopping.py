@@ -16,7 +16,7 @@ from worker.database import stops
 from worker.database.caps import count_anew
 from worker.database.session import Sessions
 from worker.database.watch_models import Stop
-from worker.pg_profiles import PGS
+from worker.pgs import PGS
 from worker.refusals import Refused
 
 POLL_SECONDS = 0.25

@@ -14,11 +14,11 @@ from sqlalchemy.orm import Session
 from worker import process
 from worker.app import app, send, ticks
 from worker.charging import BUDGET_SPENT, Pump, Pumped
+from worker.checkouts.looking_after import look_after
 from worker.database import heartbeats, lineage
 from worker.database.clock import DatabaseClock
 from worker.gateway import Gateway
 from worker.limits import limits_of
-from worker.looking_after import look_after
 from worker.reconciliation import reconcile as reconcile_attempts
 from worker.renewals import open_due_charges
 from worker.runtime import Runtime

@@ -29,8 +29,8 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.static import serve
 
 from worker.checkout.host_desk import HostDesk
+from worker.payment_window.request import Buyer
 from worker.refusals import Refused
-from worker.window_request import Buyer
 
 PAGES = Path(__file__).parent / "pages"
 PLAN = "letter"

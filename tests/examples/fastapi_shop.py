@@ -19,8 +19,8 @@ from starlette.exceptions import HTTPException
 
 from worker.checkout.bodies import read_object
 from worker.checkout.host_desk import HostDesk
+from worker.payment_window.request import Buyer
 from worker.refusals import Refused
-from worker.window_request import Buyer
 
 PAGES = Path(__file__).parent / "pages"
 PLAN = "letter"

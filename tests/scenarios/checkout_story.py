@@ -11,7 +11,7 @@ from worker import checkouts, process, subscriptions
 from worker.checkouts import Completion, LookedAfter, View
 from worker.gateway import Gateway
 from worker.lifecycle import CheckoutPurpose
-from worker.window_request import Buyer, Links
+from worker.payment_window.request import Buyer, Links
 
 BUYER = Buyer(name="Hong Gildong", tel="010-1234-5678", email="gildong@example.com")
 LINKS = Links(m_redirect_url="https://shop.example/c/return")

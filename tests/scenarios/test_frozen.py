@@ -10,11 +10,12 @@ from worker.database.claims import claim
 from worker.gateway import Found, Gateway, LookUpFailed
 from worker.lifecycle import AttemptStatus
 from worker.limits import limits_of
+from worker.open_attempts import OpenAttempt
 from worker.outcomes import NotCharged, NotChargedReason, Outcome, Paid
 from worker.portone.gateway import PortOneGateway
 from worker.recording import record
 from worker.sandbox.behaviours import Behaviour, Reply, decline, pay
-from worker.settlement import OpenAttempt, settle
+from worker.settlement import settle
 from worker.subscriptions import change_key
 
 

@@ -18,9 +18,9 @@ from worker.comparing import compare_page
 from worker.database import settlements
 from worker.database.lineage import WrongDatabase
 from worker.merchant_uid import derive
+from worker.open_attempts import OpenAttempt
 from worker.sandbox.behaviours import Reply, decline, misrecorded, pay, troubled
 from worker.sandbox.switches import Repeat
-from worker.settlement import OpenAttempt
 
 
 @pytest.fixture(autouse=True)

@@ -16,10 +16,11 @@ from worker.charging import Pump
 from worker.database import settlements
 from worker.database.claims import claim
 from worker.gateway import Found, LookUpFailed
+from worker.open_attempts import OpenAttempt
 from worker.outcomes import Declined, DeclineKind, Outcome, Unknown
 from worker.portone import transport
 from worker.portone.gateway import PortOneGateway
-from worker.settlement import OpenAttempt, Settlement, settle
+from worker.settlement import Settlement, settle
 
 _GUARDS = """WHERE a.merchant_uid = v.merchant_uid AND (
             (a.status IN ('started', 'unknown') AND a.sends = v.sends AND a.started_at = v.started_at)

@@ -15,7 +15,8 @@ from sqlalchemy import Row, text
 
 from tests.simulation.windows_pages import PageServer
 from tests.simulation.windows_world import WindowWorld
-from worker import checkouts, taking_over
+from worker import checkouts
+from worker.checkouts import taking_over
 from worker.database import checkouts as rows
 from worker.database import claims
 from worker.database.session import Sessions

@@ -11,8 +11,8 @@ from tests.simulation.wire import TRAVEL_SECONDS
 from tests.simulation.worker_process import WorkerProcess
 from worker import checkouts
 from worker.gateway import Gateway
+from worker.payment_window.request import Buyer, Links
 from worker.refusals import Refused
-from worker.window_request import Buyer, Links
 
 if TYPE_CHECKING:
     from tests.simulation.windows_world import WindowWorld

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from worker.channels import channel, channels, key_channels, offered, payment_channels
-from worker.pg_facts import WindowUse
-from worker.pg_profiles import PGS
+from worker.payment_window.request import WindowChannel
+from worker.payment_window.rules import pg_problems
+from worker.pgs import PGS
+from worker.pgs.facts import WindowUse
 from worker.refusals import Refused
-from worker.window_request import WindowChannel
-from worker.window_rules import pg_problems
 
 ENTRIES = ("kakaopay.CA0123", "payco=channel-key-1", "tosspay_v2")
 

@@ -20,7 +20,7 @@ from worker.declines import (
     says_month_is_spent,
 )
 from worker.outcomes import DeclineKind
-from worker.pg_profiles import PGS
+from worker.pgs import PGS
 
 SOFT, HARD, CONFIG = DeclineKind.SOFT, DeclineKind.HARD, DeclineKind.CONFIG
 TRANSIENT, UNMATCHED = DeclineKind.TRANSIENT, DeclineKind.UNMATCHED

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from worker.checkout_links import pgs_of
+from worker.checkouts.links import pgs_of
 from worker.lifecycle import CheckoutPurpose
 from worker.settings import Settings
 

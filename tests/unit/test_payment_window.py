@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from tests.unit.test_payment_window_builder import REGISTRATION, URL, WITH_PAYMENT, order, problems, request
 from worker import merchant_uid
 from worker.payment_window import UnsuitableWindow, build
-from worker.pg_facts import WindowUse
-from worker.pg_profiles import PGS
-from worker.window_request import Links, Options, WindowChannel
+from worker.payment_window.request import Links, Options, WindowChannel
+from worker.pgs import PGS
+from worker.pgs.facts import WindowUse
 
 
 def test_a_third_pg_is_its_entry_alone():

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from worker.payment_window import build
-from worker.pg_facts import WindowUse
-from worker.window_request import Buyer, Links, Order, WindowChannel, WindowRequest
-from worker.window_rules import problems_in
+from worker.payment_window.request import Buyer, Links, Order, WindowChannel, WindowRequest
+from worker.payment_window.rules import problems_in
+from worker.pgs.facts import WindowUse
 
 PAYMENT = WindowUse.PAYMENT
 REGISTRATION = WindowUse.REGISTRATION

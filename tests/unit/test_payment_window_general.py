@@ -16,7 +16,7 @@ from tests.unit.test_payment_window_builder import (
     request,
 )
 from worker.payment_window import build, general_payment
-from worker.window_request import NO_BUYER, Buyer, Links, Options, WindowChannel
+from worker.payment_window.request import NO_BUYER, Buyer, Links, Options, WindowChannel
 
 # --- Kakao Pay -------------------------------------------------------------------------------------------------------
 

@@ -18,9 +18,9 @@ from tests.unit.test_payment_window_builder import (
     request,
 )
 from worker.payment_window import UnsuitableWindow, build
-from worker.pg_profiles import PGS
-from worker.window_request import Buyer, Links, Options, WindowChannel
-from worker.window_rules import problems_in
+from worker.payment_window.request import Buyer, Links, Options, WindowChannel
+from worker.payment_window.rules import problems_in
+from worker.pgs import PGS
 
 
 @pytest.mark.parametrize(

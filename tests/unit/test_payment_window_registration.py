@@ -21,8 +21,8 @@ from tests.unit.test_payment_window_builder import (
 )
 from worker.gateway import ChargeRequest, StoredKey
 from worker.payment_window import build, registration
+from worker.payment_window.request import NO_BUYER, Links, WindowChannel
 from worker.portone.payloads import again_body
-from worker.window_request import NO_BUYER, Links, WindowChannel
 
 # --- Kakao Pay -------------------------------------------------------------------------------------------------------
 
@@ -163,7 +163,7 @@ def test_customer_uid_is_handed_on_as_it_is_for_it_stands_1_to_1_for_the_key(pg)
 
 def test_the_billing_key_itself_stays_at_portone():
     """No server can read it (documented): what we are shown and what we send knows its customer_uid alone."""
-    assert {field.name for field in fields(StoredKey)} == {"customer_uid", "pg", "card"}
+    assert {field.name for field in fields(StoredKey)} == {"customer_uid", "pg", "card", "registered_at"}
     assert not {field.name for field in fields(ChargeRequest)} & {"billing_key", "card_number", "expiry"}
 
 

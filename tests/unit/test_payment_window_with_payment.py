@@ -19,9 +19,9 @@ from tests.unit.test_payment_window_builder import (
     request,
 )
 from worker.payment_window import build, registration_with_payment
-from worker.pg_facts import KeyWindow
-from worker.pg_profiles import PGS
-from worker.window_request import WindowChannel
+from worker.payment_window.request import WindowChannel
+from worker.pgs import PGS
+from worker.pgs.facts import KeyWindow
 
 
 def test_kakaopay_amount_above_zero_is_key_and_initial_payment():

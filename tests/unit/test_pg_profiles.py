@@ -6,13 +6,13 @@ import pytest
 
 from worker.declines import CODES
 from worker.payment_window import registration
-from worker.pg_facts import Answer, CardRoute, IdKind, KeyWindow, WindowUse
-from worker.pg_profiles import PGS, NotSupported, charges_in_window, objection, require_key_by_api
+from worker.payment_window.request import Buyer, Order, WindowChannel
+from worker.payment_window.values import PAY_METHODS
+from worker.pgs import PGS, NotSupported, charges_in_window, objection, require_key_by_api
+from worker.pgs.facts import Answer, CardRoute, IdKind, KeyWindow, WindowUse
 from worker.refusals import Refused
 from worker.sandbox import providers
 from worker.settings import Settings
-from worker.window_request import Buyer, Order, WindowChannel
-from worker.window_values import PAY_METHODS
 
 KAKAOPAY, PAYCO = PGS["kakaopay"], PGS["payco"]
 

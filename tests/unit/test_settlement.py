@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from schedules.dunning import DunningCalendar
 from tests.fixtures.attempts import POLICY, SEOUL, STARTED_AT, attempt
 from worker.lifecycle import AttemptStatus, ChargeStatus
+from worker.next_tries import LONGEST_DELAY, UNMATCHED_RETRIES, backoff
 from worker.outcomes import (
     NO_ANSWER,
     Answer,
@@ -25,7 +26,7 @@ from worker.outcomes import (
     Unknown,
     UnknownReason,
 )
-from worker.settlement import LONGEST_DELAY, MONTH_SPENT, UNMATCHED_RETRIES, backoff, settle
+from worker.settlement import MONTH_SPENT, settle
 
 NOW = STARTED_AT + timedelta(seconds=2)
 SAID = Answer(http_status=200, code="-1", message="[8326]한도초과")

@@ -19,11 +19,11 @@ from worker.checkout.own_pages import OwnPages
 from worker.checkout.turns import PAUSE_SECONDS, Turns
 from worker.checkout.wording import WORDS, Language, choose, wording_version
 from worker.checkouts import Progress, View
+from worker.checkouts.hints import LONGEST_ID
 from worker.clock import Clock
-from worker.hints import LONGEST_ID
 from worker.lifecycle import CheckoutStatus
+from worker.payment_window.request import NO_BUYER
 from worker.refusals import Refused
-from worker.window_request import NO_BUYER
 
 _IMP_UID = re.compile(rf"[!-~]{{1,{LONGEST_ID}}}")
 

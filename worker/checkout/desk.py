@@ -11,8 +11,8 @@ from worker.checkout.hints import Hint
 from worker.checkout.own_loop import OwnLoop
 from worker.gateway import Gateway
 from worker.log_privacy import keep_out_of_logs
+from worker.payment_window.request import Buyer, Links
 from worker.runtime import Runtime
-from worker.window_request import Buyer, Links
 
 P = ParamSpec("P")
 T = TypeVar("T")

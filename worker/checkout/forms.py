@@ -13,8 +13,8 @@ from worker.checkout import terms
 from worker.checkout.wording import WORDS, Language, wording_version
 from worker.checkouts import View
 from worker.payment_window import UnsuitableWindow
+from worker.payment_window.request import Buyer
 from worker.refusals import Refused
-from worker.window_request import Buyer
 
 _DIVIDERS = re.compile(r"[.\u2010-\u2015]")  # full stops and dashes, between the digits of a telephone number
 

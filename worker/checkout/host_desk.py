@@ -18,10 +18,10 @@ from worker.checkout.opened_runtime import opened_runtime
 from worker.checkout.source_addresses import Sources
 from worker.checkout.tallies import Tally
 from worker.checkout.webhooks import is_of_another_shop, read_hint
+from worker.payment_window.request import NO_BUYER, Buyer, Links
 from worker.refusals import Refused
 from worker.runtime import Runtime
 from worker.settings import DEFAULT_CHECKOUT_URL
-from worker.window_request import NO_BUYER, Buyer, Links
 
 
 class HostDesk:

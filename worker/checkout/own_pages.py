@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from worker.checkout.wording import Language
-from worker.window_request import Links
+from worker.payment_window.request import Links
 
 
 class OwnPages:

@@ -10,8 +10,8 @@ from worker.checkout import spoken
 from worker.checkout.wording import WORDS, Language
 from worker.checkouts import View
 from worker.lifecycle import CheckoutPurpose
-from worker.pg_facts import WindowUse
-from worker.pg_profiles import PGS, charges_in_window
+from worker.pgs import PGS, charges_in_window
+from worker.pgs.facts import WindowUse
 
 BUYER = frozenset({"buyer_name", "buyer_tel", "buyer_email"})
 

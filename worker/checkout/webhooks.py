@@ -14,7 +14,7 @@ from worker.checkout.bodies import read_object
 from worker.checkout.hints import Hint, Hints
 from worker.checkout.source_addresses import Sources
 from worker.checkout.tallies import Tally
-from worker.hints import LONGEST_ID
+from worker.checkouts.hints import LONGEST_ID
 
 _ID = re.compile(rf"[!-~]{{1,{LONGEST_ID}}}")  # imp_uid, merchant_uid, cancellation_id: printable ASCII without spaces
 _STATUS = re.compile(r"[a-z_]{1,20}")

@@ -10,8 +10,8 @@ import typer
 from worker.cli import console, words
 from worker.cli.options import Json, Limit
 from worker.lifecycle import BillingKeyStatus
-from worker.pg_facts import CardRoute
-from worker.pg_profiles import PGS
+from worker.pgs import PGS
+from worker.pgs.facts import CardRoute
 
 app = typer.Typer(help="Billing keys (customer_uid), which are as good as cards.", no_args_is_help=True)
 

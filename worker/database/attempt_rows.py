@@ -12,7 +12,7 @@ from sqlalchemy import Row
 from schedules.dunning import parse_dunning
 from worker.gateway import ChargeRequest
 from worker.lifecycle import Via
-from worker.settlement import OpenAttempt
+from worker.open_attempts import OpenAttempt
 
 OF_ITS_CHARGE = """
     c.id AS charge_id, c.subscription_id, c.period_start, c.amount, c.tax_free, c.vat_amount, c.currency,

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from worker.caps import CapExceeded, Guard, Total, day_exceeded, day_of, subscription_exceeded, totals
 from worker.database.rows import as_rows
-from worker.settlement import OpenAttempt
+from worker.open_attempts import OpenAttempt
 
 # Whose subscription may have been charged today before: one of the periods beside the claimed one was. Those of one
 # subscription that are charged on one day lie side by side, and a charge's status changes when it is sent or later.

@@ -17,8 +17,8 @@ from worker.database.lineage import Watch, goes_on
 from worker.database.rows import as_rows
 from worker.lifecycle import AttemptStatus
 from worker.merchant_uid import MAX_NUMBER, derive
+from worker.open_attempts import OpenAttempt
 from worker.registration import WINDOW_LIFE
-from worker.settlement import OpenAttempt
 
 log = structlog.get_logger()
 

@@ -15,7 +15,7 @@ from worker.differences import REPAIRABLE, SENTENCES, Books, DifferenceKind, Dif
 from worker.gateway import PaymentRecord
 from worker.lifecycle import AttemptStatus, ChargeStatus
 from worker.merchant_uid import MerchantUid
-from worker.settlement import OpenAttempt
+from worker.open_attempts import OpenAttempt
 
 _BOOKS = text("""
     SELECT v.place, s.id AS subscription_id, c.id AS charge_id, c.status AS charge_status, c.amount, c.currency,

@@ -10,8 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.database.attempt_rows import KNOWN_ATTEMPT, OF_AN_ATTEMPT, known_attempt
+from worker.open_attempts import OpenAttempt
 from worker.outcomes import UnknownReason
-from worker.settlement import OpenAttempt
 
 log = structlog.get_logger()
 

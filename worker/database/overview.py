@@ -84,7 +84,7 @@ _HEARD = text("""
 """)
 
 UNKNOWN_PAYMENTS = ("PortOne shows no such payment", "not a payment of ours")
-"""What the look-up of a webhook comes to that is about no payment of ours (`worker.hints`)."""
+"""What the look-up of a webhook comes to that is about no payment of ours (`worker.checkouts.hints`)."""
 
 _OPEN_DIFFERENCES = text("SELECT count(*) AS found, min(found_at) AS oldest_at FROM differences WHERE status = 'open'")
 

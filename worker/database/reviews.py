@@ -16,7 +16,7 @@ from worker.database.settlements import settle_subscriptions
 from worker.differences import DifferenceKind
 from worker.gateway import PaymentRecord
 from worker.merchant_uid import MerchantUid, parse
-from worker.settlement import OpenAttempt
+from worker.open_attempts import OpenAttempt
 
 _LISTED_COLUMNS = """
     d.id, d.kind, d.status, d.status_reason, d.status_at, d.decided_by, d.merchant_uid, d.imp_uid,

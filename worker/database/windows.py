@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from worker.database.attempt_rows import KNOWN_ATTEMPT, OF_AN_ATTEMPT, known_attempt
 from worker.database.claims import CLAIM_LOCK, EVERYTHING, OUTDATED
 from worker.lifecycle import AttemptStatus
+from worker.open_attempts import OpenAttempt
 from worker.registration import WINDOW_LIFE
-from worker.settlement import OpenAttempt
 
 # No pump claims it and no other window opens for it meanwhile. Locked by a statement of its own: one that waits for the
 # lock sees the charge as it is then, and all else as it was before.

@@ -11,7 +11,7 @@ from typing import Any
 from worker.gateway import ChargeRequest, PaymentRecord, StoredKey
 from worker.merchant_uid import parse
 from worker.outcomes import Answer
-from worker.pg_profiles import TAKE_VAT_AMOUNT
+from worker.pgs import TAKE_VAT_AMOUNT
 from worker.portone.redaction import LONGEST_IDENTIFIER, kept, redacted, storable
 
 

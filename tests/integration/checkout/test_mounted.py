@@ -14,7 +14,7 @@ from tests.integration.checkout.test_pages import KO, pay
 from tests.integration.checkout.test_webhooks import HINT
 from worker import checkouts
 from worker.checkout.app import create_app
-from worker.window_request import Buyer, Links
+from worker.payment_window.request import Buyer, Links
 
 
 def test_mounted_below_a_path_everything_is_found_there(shop: Shop):

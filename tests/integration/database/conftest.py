@@ -7,8 +7,8 @@ import pytest
 from tests.fixtures.book import Book
 from worker.database.claims import claim
 from worker.database.session import Sessions
+from worker.open_attempts import OpenAttempt
 from worker.renewals import Opened, open_due_charges
-from worker.settlement import OpenAttempt
 
 NOW = datetime(2026, 1, 5, 3, 0, tzinfo=UTC)
 LEASE = timedelta(minutes=2)

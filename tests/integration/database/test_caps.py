@@ -17,7 +17,7 @@ from worker.caps import CapExceeded, Caps, Guard, Total
 from worker.database import stops
 from worker.database.claims import claim
 from worker.database.session import Sessions
-from worker.settlement import OpenAttempt
+from worker.open_attempts import OpenAttempt
 
 MANY = 10**12
 NO_CAPS = Caps(

@@ -16,10 +16,11 @@ from worker.database import stops
 from worker.database.claims import claim
 from worker.database.session import Sessions
 from worker.lifecycle import AttemptStatus
+from worker.open_attempts import OpenAttempt, Policy
 from worker.outcomes import NotCharged, NotChargedReason
 from worker.recording import record
 from worker.refusals import Refused
-from worker.settlement import OpenAttempt, Policy, settle
+from worker.settlement import settle
 from worker.stopping import set_switch, wait_for_claims
 
 POLICY = Policy(

@@ -19,6 +19,7 @@ from tests.integration.database.test_claims import POLICY, give_back
 from worker.database import lookups
 from worker.database.session import Sessions
 from worker.database.settlements import WriteBack, write_back
+from worker.open_attempts import OpenAttempt
 from worker.outcomes import (
     Answer,
     Declined,
@@ -31,7 +32,7 @@ from worker.outcomes import (
     UnknownReason,
 )
 from worker.recording import record
-from worker.settlement import OpenAttempt, settle
+from worker.settlement import settle
 
 PAID = Paid(NOW, Answer(http_status=200, code="0", imp_uid="imps_1", pg_tid="T1", raw={"status": "paid"}))
 SOFT = Declined(DeclineKind.SOFT, Answer(http_status=200, code="0", message="[LACK_BALANCE]", imp_uid="imps_2"))

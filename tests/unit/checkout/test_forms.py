@@ -6,8 +6,8 @@ import pytest
 
 from worker.checkout.forms import is_about_the_buyer, read_buyer
 from worker.payment_window import UnsuitableWindow
+from worker.payment_window.request import WindowProblem
 from worker.refusals import Refused
-from worker.window_request import WindowProblem
 
 TELEPHONES = [
     ("010-1234-5678", "010-1234-5678"),

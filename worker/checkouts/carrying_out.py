@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
+from worker.checkouts.taking_over import take_over
 from worker.clock import Clock
 from worker.database import checkouts, differences, forgetting, window_orders, windows
 from worker.database.differences import Noted
@@ -24,6 +25,7 @@ from worker.differences import SENTENCES, DifferenceKind, DifferenceStatus
 from worker.evidence import conclude
 from worker.gateway import Found, LookUpFailed, NoSuchKey, PaymentRecord, StoredKey
 from worker.lifecycle import OPEN_ATTEMPTS, AttemptStatus, BillingKeyStatus, CheckoutStatus, Via
+from worker.open_attempts import Policy
 from worker.outcomes import Paid, Unknown
 from worker.registration import (
     WINDOW_LIFE,
@@ -36,8 +38,7 @@ from worker.registration import (
     judge_key,
     judge_payment,
 )
-from worker.settlement import Policy, settle
-from worker.taking_over import take_over
+from worker.settlement import settle
 
 log = structlog.get_logger()
 

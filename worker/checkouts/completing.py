@@ -12,17 +12,17 @@ from typing import Any
 import structlog
 from sqlalchemy import Row
 
-from worker.carrying_out import Completion, Progress, Shown, carry_out
-from worker.checkout_links import checkout_row
+from worker.checkouts.carrying_out import Completion, Progress, Shown, carry_out
+from worker.checkouts.links import checkout_row
 from worker.clock import Clock
 from worker.database import window_orders
 from worker.database.lineage import Watch
 from worker.database.session import Sessions
 from worker.gateway import Found, Gateway
 from worker.lifecycle import CheckoutStatus
+from worker.open_attempts import Policy
 from worker.refusals import Refused
 from worker.registration import Expected
-from worker.settlement import Policy
 
 LONGEST_IMP_UID = 100
 

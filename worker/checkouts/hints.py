@@ -8,16 +8,16 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from worker.checkouts.completing import complete
 from worker.clock import Clock
 from worker.comparing import MONEY_MOVED, compare_page
-from worker.completing import complete
 from worker.database import webhooks, window_orders
 from worker.database.lineage import Watch
 from worker.database.session import Sessions
 from worker.gateway import Gateway, LookUpFailed, PaymentRecord
 from worker.merchant_uid import parse
+from worker.open_attempts import Policy
 from worker.refusals import Refused
-from worker.settlement import Policy
 
 HOLD = timedelta(minutes=2)
 """Should we die while looking one up, it is looked up again after so long."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from worker.window_request import Buyer, Options, WindowChannel, WindowRequest
+from worker.payment_window.request import Buyer, Options, WindowChannel, WindowRequest
 
 
 def parameters(request: WindowRequest) -> dict[str, Any]:

@@ -33,14 +33,14 @@ registered is deleted at PortOne, as is every key that nobody has put to work a 
 
 from __future__ import annotations
 
-from worker.agreeing import agree
-from worker.carrying_out import Completion, Progress
-from worker.checkout_links import Link, create_link
-from worker.checkout_views import View, view
-from worker.completing import complete
-from worker.customer_subscriptions import OverdueCharge, RunningSubscription, subscriptions_of
-from worker.hints import hint
-from worker.looking_after import LookedAfter, look_after
+from worker.checkouts.agreeing import agree
+from worker.checkouts.carrying_out import Completion, Progress
+from worker.checkouts.completing import complete
+from worker.checkouts.customers import OverdueCharge, RunningSubscription, subscriptions_of
+from worker.checkouts.hints import hint
+from worker.checkouts.links import Link, create_link
+from worker.checkouts.looking_after import LookedAfter, look_after
+from worker.checkouts.views import View, view
 
 __all__ = [
     "Completion",

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from worker.pg_facts import REDIRECT_URL, Answer, CardRoute, KeyWindow, MerchantUidRule, Pg, RefundFacts, WindowFacts
+from worker.pgs.facts import REDIRECT_URL, Answer, CardRoute, KeyWindow, MerchantUidRule, Pg, RefundFacts, WindowFacts
+from worker.pgs.wallets import KAKAOPAY, PAYCO
 from worker.refusals import Refused
-from worker.wallet_profiles import KAKAOPAY, PAYCO
 
 # Both calls that make a key out of card data name their PGs (documented).
 _BY_CARD = frozenset(CardRoute)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Any, TypedDict, Unpack
 
-from worker.pg_facts import CardRoute, WindowUse
-from worker.pg_profiles import NotSupported, charges_in_window, require_key_by_api
+from worker.payment_window.parameters import parameters
+from worker.payment_window.request import Buyer, Links, Options, Order, WindowChannel, WindowProblem, WindowRequest
+from worker.payment_window.rules import problems_in
+from worker.pgs import NotSupported, charges_in_window, require_key_by_api
+from worker.pgs.facts import CardRoute, WindowUse
 from worker.refusals import Refused
-from worker.window_parameters import parameters
-from worker.window_request import Buyer, Links, Options, Order, WindowChannel, WindowProblem, WindowRequest
-from worker.window_rules import problems_in
 
 __all__ = [
     "CardRoute",

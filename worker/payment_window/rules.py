@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from worker import pg_profiles
-from worker.pg_facts import REGISTRATIONS, IdKind, KeyWindow, Pg, WindowUse
-from worker.window_amounts import amount_problems
-from worker.window_parameters import parameters
-from worker.window_request import WindowProblem, WindowRequest
-from worker.window_values import PAY_METHODS, value_problems
+from worker import pgs
+from worker.payment_window.amounts import amount_problems
+from worker.payment_window.parameters import parameters
+from worker.payment_window.request import WindowProblem, WindowRequest
+from worker.payment_window.values import PAY_METHODS, value_problems
+from worker.pgs.facts import REGISTRATIONS, IdKind, KeyWindow, Pg, WindowUse
 
 _OPTIONS = ("popup", "kakaopayMobileAsPC")
 _REASONS = {"m_redirect_url": "on a phone the result comes nowhere else"}
@@ -21,9 +21,9 @@ def problems_in(request: WindowRequest) -> tuple[WindowProblem, ...]:
     """List everything that speaks against opening this window; nothing when it can be opened."""
     given = parameters(request)
     found = list(value_problems(given))
-    facts = pg_profiles.PGS.get(request.channel.pg)
+    facts = pgs.PGS.get(request.channel.pg)
     if facts is None:
-        unknown = WindowProblem("pg", f"pg is {request.channel.pg!r:.40} but must be {pg_profiles.EXPECTED}.")
+        unknown = WindowProblem("pg", f"pg is {request.channel.pg!r:.40} but must be {pgs.EXPECTED}.")
         return (unknown, *(problem for problem in found if problem.parameter != "pg"))
     found += pg_problems(request.use, facts)
     found += _key_problems(request, facts)

@@ -11,7 +11,7 @@ from sqlalchemy import Row
 from schedules.periods import first_start, next_start
 from schedules.plans import Plan
 from worker.catalog import plan_row
-from worker.checkout_links import CHARGE, SUBSCRIPTION, checkout_row, pgs_of
+from worker.checkouts.links import CHARGE, SUBSCRIPTION, checkout_row, pgs_of
 from worker.database import beginnings
 from worker.database.plans import plan_of
 from worker.database.session import Sessions

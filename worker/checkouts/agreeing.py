@@ -10,17 +10,17 @@ from sqlalchemy.orm import Session
 
 from worker import payment_window
 from worker.channels import channel
-from worker.checkout_links import checkout_row, pgs_of, terms_of
+from worker.checkouts.links import checkout_row, pgs_of, terms_of
+from worker.checkouts.orders import entries, prepare
 from worker.database import checkouts, windows
 from worker.database import window_orders as orders
 from worker.database.lineage import goes_on, watch_of
 from worker.database.session import Sessions
 from worker.lifecycle import CheckoutPurpose, CheckoutStatus
+from worker.payment_window.request import Buyer, Links, WindowRequest
 from worker.refusals import Refused
 from worker.registration import WINDOW_LIFE
 from worker.settings import Settings
-from worker.window_orders import entries, prepare
-from worker.window_request import Buyer, Links, WindowRequest
 
 MOST_WINDOWS = 50
 """So often one checkout opens a window; beyond, something else than a customer is at work."""

@@ -11,17 +11,17 @@ from typing import Any
 import structlog
 from sqlalchemy import Row
 
-from worker import hints
-from worker.carrying_out import Progress
+from worker.checkouts import hints
+from worker.checkouts.carrying_out import Progress
+from worker.checkouts.completing import complete
+from worker.checkouts.hints import Heard
 from worker.clock import Clock
-from worker.completing import complete
 from worker.database import checkouts, forgetting, unbegun, webhooks
 from worker.database.lineage import Watch, goes_on
 from worker.database.session import Sessions
 from worker.gateway import Gateway, LookUpFailed
-from worker.hints import Heard
+from worker.open_attempts import Policy
 from worker.refusals import Refused
-from worker.settlement import Policy
 
 CHUNK = 50
 PRUNED = 1000  # of webhooks that nobody needs any more, with each run

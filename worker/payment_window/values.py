@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from schedules import plan_rules
 from worker.customer_uid import is_customer_uid
-from worker.window_request import WindowProblem
+from worker.payment_window.request import WindowProblem
 
 PAY_METHODS = frozenset(
     {

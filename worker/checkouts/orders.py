@@ -10,22 +10,22 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
-from worker import pg_profiles
+from worker import pgs
 from worker.beginning import first_charge
 from worker.catalog import plan_row
 from worker.channels import channel
-from worker.checkout_links import PAYABLE
+from worker.checkouts.links import PAYABLE
 from worker.database import beginnings, subscriptions, windows
 from worker.database import window_orders as orders
 from worker.database.plans import plan_of
 from worker.enrolment import amount_objection
 from worker.lifecycle import AttemptStatus, ChargeStatus, CheckoutPurpose, SubscriptionStatus, Via
 from worker.merchant_uid import MAX_NUMBER, derive
-from worker.pg_facts import KeyWindow, WindowUse
+from worker.payment_window.request import Order
+from worker.pgs.facts import KeyWindow, WindowUse
 from worker.refusals import Refused
 from worker.registration import KEY_KEPT, WINDOW_LIFE, key_only_uid
 from worker.settings import Settings
-from worker.window_request import Order
 
 IN_QUESTION = "This charge needs a person to look at it; please contact the shop."
 
@@ -60,7 +60,7 @@ def _registration(session: Session, settings: Settings, row: Row[Any], pg: str, 
     if subscription.status != SubscriptionStatus.PENDING:
         raise Refused("This subscription has its billing key already; ask for a link that replaces it.")
     charge = None
-    if row.with_payment and pg_profiles.charges_in_window(pg):
+    if row.with_payment and pgs.charges_in_window(pg):
         plan = plan_of(plan_row(session, subscription.plan_code))
         charge_id = first_charge(session, subscription.id, plan, subscription.anchor_on, now=now)
         charge = None if charge_id is None else windows.locked_charge(session, charge_id)
@@ -103,7 +103,7 @@ def _payment(
         amount=charge.amount,
         currency=charge.currency,
         tax_free=charge.tax_free or None,
-        vat_amount=charge.vat_amount if pg_profiles.PGS[pg].window.vat_amount else None,
+        vat_amount=charge.vat_amount if pgs.PGS[pg].window.vat_amount else None,
         # Without it PAYCO would offer a virtual account, which is paid days later (documented).
         pay_method=None if registering else "card",
     )
@@ -148,7 +148,7 @@ def _key_alone(session: Session, settings: Settings, row: Row[Any], pg: str, now
     plan = plan_of(plan_row(session, subscriptions.locked(session, code).plan_code))  # type: ignore[union-attr]  # locked before
     if objection := amount_objection(plan, pg, max_amount=settings.max_amount):
         raise Refused(f"{plan.amount:,} {plan.currency} cannot be charged this way: {objection}.")
-    shows = pg_profiles.PGS[pg].window.keys is KeyWindow.SHOWS
+    shows = pgs.PGS[pg].window.keys is KeyWindow.SHOWS
     order = Order(
         merchant_uid=merchant_uid or key_only_uid(prefix, code, secrets.randbits(64)),
         name=plan.name,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from worker.pg_facts import WindowUse
+from worker.pgs.facts import WindowUse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

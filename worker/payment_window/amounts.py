@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, TypeGuard
 
-from worker import pg_profiles
-from worker.pg_facts import KeyWindow, Pg, WindowUse
-from worker.window_request import Order, WindowProblem
+from worker import pgs
+from worker.payment_window.request import Order, WindowProblem
+from worker.pgs.facts import KeyWindow, Pg, WindowUse
 
 
 def amount_problems(order: Order, use: WindowUse, facts: Pg) -> Iterator[WindowProblem]:
@@ -24,11 +24,9 @@ def amount_problems(order: Order, use: WindowUse, facts: Pg) -> Iterator[WindowP
 def _unsuitable(amount: int, use: WindowUse, facts: Pg) -> str | None:
     if use is WindowUse.REGISTRATION:
         return _unsuitable_for_key(amount, facts)
-    if not facts.takes_won or (
-        use is WindowUse.REGISTRATION_WITH_PAYMENT and not pg_profiles.charges_in_window(facts.pg)
-    ):
+    if not facts.takes_won or (use is WindowUse.REGISTRATION_WITH_PAYMENT and not pgs.charges_in_window(facts.pg)):
         return None  # said of the PG as a whole: no other amount would do
-    said = pg_profiles.objection(facts.pg, amount)
+    said = pgs.objection(facts.pg, amount)
     return None if said is None else f"amount is {amount:,}, and {said}."
 
 

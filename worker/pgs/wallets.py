@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from worker.pg_facts import (
+from worker.pgs.facts import (
     Answer,
     Hint,
     KeyWindow,

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from worker import pg_profiles
+from worker import pgs
 from worker.catalog import plan_row
 from worker.channels import offered
 from worker.database import checkouts, windows
@@ -159,8 +159,8 @@ def _require_channel(
     choices = _channels(settings, purpose)
     if pg is not None and pg not in choices:
         raise Refused(f"{pg!r:.40} is no channel for this; choose {' or '.join(choices) or 'none'}.")
-    if with_payment and pg is not None and not pg_profiles.charges_in_window(pg):
-        name = pg_profiles.PGS[pg].name
+    if with_payment and pg is not None and not pgs.charges_in_window(pg):
+        name = pgs.PGS[pg].name
         raise Refused(f"{name} charges nothing in that window; leave the payment out, and it is made right afterwards.")
     in_window = purpose is CheckoutPurpose.PAY
     objections = [pg_objection(terms, each, in_window=in_window) for each in ((pg,) if pg else choices)]

@@ -1,0 +1,49 @@
+"""An attempt whose outcome is being sought, and the waiting times by which it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from schedules.dunning import DunningCalendar
+from worker.gateway import ChargeRequest
+from worker.lifecycle import Via
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenAttempt:
+    """One attempt whose outcome is being sought, with all that deciding about it takes."""
+
+    attempt_id: int
+    charge_id: int
+    subscription_id: int
+    billing_key_id: int
+    number: int
+    sends: int
+    lookups: int
+    started_at: datetime
+    refusal: str | None  # what PortOne said when it refused in words that no table knows, or as a duplicate
+    via: Via = Via.AGAIN
+    window_until: datetime | None = None  # so long a payment window of its merchant_uid may still be paid
+    resume_at: datetime | None = None  # when the charge was to be tried before the window opened; None: not by itself
+    opened_pgs: frozenset[str] = frozenset()  # through which its windows were opened
+    registers: bool = False  # its windows register the billing key, besides
+    earlier_windows: tuple[str, ...] = ()  # merchant_uids of its charge that ancient windows might still pay
+    declines: int
+    first_declined_at: datetime | None
+    deferrals: int
+    dunning: DunningCalendar
+    time_zone: ZoneInfo
+    charge_hour: int
+    request: ChargeRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The waiting times that settings decide. `ladder` holds the look-ups' distances from the attempt's start."""
+
+    quiet_period: timedelta
+    ladder: tuple[timedelta, ...]
+    not_charged_delay: timedelta
+    transient_delay: timedelta
