@@ -271,6 +271,15 @@ def test_a_key_given_by_hand_begins_a_pending_subscription_too(world: World, til
     world.assert_books_agree()
 
 
+def test_every_consent_is_kept_though_the_last_one_counts(world: World, till: Till):
+    code = till.link(till.pending())
+    for wording in ("ko-1", "ko-2", "en-2"):
+        till.agree(code, "kakaopay", wording=wording)
+        world.wait(minutes=5)
+    said = [row.reason for row in world.sql("SELECT reason FROM audit WHERE to_status = 'opened' ORDER BY at, id")]
+    assert [reason.split()[3].rstrip(";") for reason in said] == ["ko-1", "ko-2", "en-2"]
+
+
 def test_a_pending_subscription_waits_and_is_not_billed(world: World, till: Till):
     subscription = till.pending()
     world.live(days=40, step=timedelta(days=1))

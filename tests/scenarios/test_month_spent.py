@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from tests.fixtures.attempts import SEOUL
+from tests.scenarios.checkout_story import Till
 from tests.scenarios.conftest import World
 from worker.lifecycle import ChargeStatus, SubscriptionStatus
 from worker.sandbox.behaviours import decline, pay
@@ -50,4 +51,19 @@ def test_a_subscription_that_is_canceled_while_its_charge_waits_for_the_month_ow
     world.live(days=30, step=2 * A_DAY)
     assert world.statuses() == {"void": 1}
     assert len(world.attempts()) == 1
+    world.assert_books_agree()
+
+
+def test_whoever_will_not_wait_for_the_month_pays_by_hand_or_with_another_card(world: World):
+    till = Till(world)
+    by_hand, another = (
+        world.subscribe(decline("-752", "월 결제 가능 횟수 초과")),
+        world.subscribe(decline("-752", "월 초과")),
+    )
+    world.tick()
+    (charge,) = world.charges(by_hand)
+    for code in (till.link(charge=charge.id, pg="payco"), till.link(another, pg="payco")):
+        till.complete(code, till.approve(till.open(code)))
+    world.tick()
+    assert world.statuses() == {"paid": 2}
     world.assert_books_agree()

@@ -73,8 +73,11 @@ def agree(
             amount=order.amount,
             now=now,
         )
+        reason = f"agreed to wording {wording}; a payment window may open"
+        if row.status == CheckoutStatus.OPENED:
+            checkouts.agreed_again(session, row.id, reason=reason, now=now)
         values = {
-            "reason": f"agreed to wording {wording}; a payment window may open",
+            "reason": reason,
             "wording": wording,
             "window_until": now + WINDOW_LIFE,
             "next_look_at": now + checkouts.FIRST_LOOK,

@@ -25,10 +25,8 @@ from worker.lifecycle import (
 from worker.refusals import Refused
 from worker.registration import anchor_of, starts_now
 from worker.settings import Settings
+from worker.settlement import MONTH_SPENT
 from worker.subscription_code import new_code, read_code
-
-PAYABLE = frozenset({ChargeStatus.PAST_DUE, ChargeStatus.UNCOLLECTIBLE})
-"""The charges that are paid by hand. One that was given up stays so until it is paid, for nothing else touches it."""
 
 CHARGE = text("""
     SELECT c.id, c.status, c.amount, c.tax_free, c.vat_amount, c.currency, c.order_name, c.period_start, c.period_end,
@@ -98,6 +96,15 @@ def terms_of(session: Session, row: Row[Any]) -> Terms:
     return plan_of(plan_row(session, about.plan_code))
 
 
+def is_payable_by_hand(charge: Row[Any]) -> bool:
+    """Say whether a charge can be paid by hand: it is past due, was given up, or waits for its key's next month.
+
+    What was given up stays so until it is paid, for nothing else touches it.
+    """
+    waits = charge.status == ChargeStatus.DUE and charge.status_reason.startswith(MONTH_SPENT)
+    return waits or charge.status in {ChargeStatus.PAST_DUE, ChargeStatus.UNCOLLECTIBLE}
+
+
 def pgs_of(settings: Settings, purpose: CheckoutPurpose, terms: Terms) -> tuple[str, ...]:
     """List the PGs that a customer may choose from: those that can take it, now and with every later charge."""
     in_window = purpose is CheckoutPurpose.PAY
@@ -116,7 +123,7 @@ def _to_pay(session: Session, charge_id: int, purpose: CheckoutPurpose | None) -
         raise Refused(f"There is no charge {charge_id}. `again charge list` shows those there are.")
     row = session.execute(CHARGE, {"id": charge_id}).one()
     by_hand = charge.status == ChargeStatus.CHARGING and charge.last_via == Via.WINDOW
-    if charge.status not in PAYABLE and not by_hand:
+    if not (is_payable_by_hand(charge) or by_hand):
         raise Refused(
             f"Charge {charge_id} is {charge.status}; only one that is past due, or was given up, is paid by hand."
         )

@@ -14,7 +14,7 @@ from worker import pgs
 from worker.beginning import first_charge
 from worker.catalog import plan_row
 from worker.channels import channel
-from worker.checkouts.links import PAYABLE
+from worker.checkouts.links import is_payable_by_hand
 from worker.database import beginnings, subscriptions, windows
 from worker.database import window_orders as orders
 from worker.database.plans import plan_of
@@ -124,7 +124,7 @@ def _require_payable(charge: Row[Any], *, by_hand: bool) -> None:
     if charge.status == ChargeStatus.CHARGING:
         if charge.last_via != Via.WINDOW:
             raise Refused("This is being charged just now; please look again in a few minutes.")
-    elif charge.status not in (PAYABLE if by_hand else {ChargeStatus.DUE}):
+    elif not (is_payable_by_hand(charge) if by_hand else charge.status == ChargeStatus.DUE):
         raise Refused(f"This is not owed any more ({charge.status}).")
 
 

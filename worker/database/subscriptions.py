@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from worker.customer_uid import masked
 from worker.lifecycle import SubscriptionStatus
+from worker.settlement import MONTH_SPENT
 
 _ADD = text("""
     INSERT INTO subscriptions (code, customer_reference, plan_id, billing_key_id, status, status_reason, status_at,
@@ -82,16 +83,17 @@ _WAKE = text("""
     RETURNING c.id
 """)
 
-_CHARGE_OWED_NOW = text("""
+_CHARGE_OWED_NOW = text(f"""
     UPDATE charges c SET next_attempt_at = :now
     FROM subscriptions s JOIN billing_keys k ON k.id = s.billing_key_id
-    WHERE s.id = :id AND c.subscription_id = s.id AND c.status = 'past_due'
+    WHERE s.id = :id AND c.subscription_id = s.id
+      AND (c.status = 'past_due' OR c.status = 'due' AND starts_with(c.status_reason, '{MONTH_SPENT}'))
       AND (c.next_attempt_at IS NULL OR c.next_attempt_at > :now)
       AND s.status NOT IN ('canceled', 'ended') AND k.status = 'active'
       AND k.id IS DISTINCT FROM (
         SELECT a.billing_key_id FROM attempts a WHERE a.charge_id = c.id ORDER BY a.number DESC LIMIT 1)
     RETURNING c.id
-""")
+""")  # noqa: S608 - constants only
 
 _VOID_CHARGES = text("""
     UPDATE charges SET status = 'void', status_reason = :reason, status_at = :now, next_attempt_at = NULL
@@ -150,7 +152,7 @@ def wake_charges(session: Session, subscription_ids: Sequence[int], now: datetim
 
 
 def charge_owed_now(session: Session, subscription_id: int, *, now: datetime) -> int:
-    """Let everything that is past due be tried at once with another key, though dunning waits; returns how many."""
+    """Let what was declined be tried at once with another key, though dunning or a month waits; returns how many."""
     return len(session.execute(_CHARGE_OWED_NOW, {"id": subscription_id, "now": now}).all())
 
 

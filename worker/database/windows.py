@@ -19,8 +19,8 @@ from worker.registration import WINDOW_LIFE
 _LOCK_CHARGE = text("SELECT FROM charges WHERE id = :id FOR UPDATE")
 
 _CHARGE = text(f"""
-    SELECT c.id, c.status, c.next_attempt_at, c.period_start, c.period_end, c.amount, c.tax_free, c.vat_amount,
-           c.currency, c.order_name, s.code AS subscription_code, s.billing_key_id,
+    SELECT c.id, c.status, c.status_reason, c.next_attempt_at, c.period_start, c.period_end, c.amount, c.tax_free,
+           c.vat_amount, c.currency, c.order_name, s.code AS subscription_code, s.billing_key_id,
            last.number AS last_number, last.status AS last_status, last.merchant_uid AS last_merchant_uid,
            last.via AS last_via, last.flagged_at AS last_flagged_at, last.window_until AS last_window_until,
            last.billing_key_id AS last_key_id,
