@@ -47,7 +47,7 @@ def adopt(session: Session, wanted: Sequence[Judged], *, now: datetime) -> tuple
             planned[period] = adoption
         else:
             noted.append(_of_other_amount(session, adoption, books, now))
-    adoptions.move_anchors(session, planned.values())
+    adoptions.move_anchors(session, planned.values(), now=now)
     written = adoptions.adopt(session, list(planned.values()), now=now)
     adopted = {adoption.record.imp_uid for adoption in planned.values()}
     for record, parts, books, judgement in wanted:
@@ -81,7 +81,7 @@ def _adoption(each: Judged, row: Row[Any] | None, anchors: dict[str, date], now:
         return None
     try:
         plan = plan_of(row)
-        anchor_on = anchors.get(parts.subscription_code) or _anchor(row, plan, parts.period_start)
+        anchor_on = anchors.get(parts.subscription_code) or _anchor(row, plan, record, parts.period_start)
         period = period_starting(plan, anchor_on, parts.period_start)
         is_ours = next_start(plan, anchor_on, parts.period_start - timedelta(seconds=1)) == parts.period_start
     except (ValueError, LookupError, OSError, ArithmeticError) as error:
@@ -103,13 +103,14 @@ def _adoption(each: Judged, row: Row[Any] | None, anchors: dict[str, date], now:
     return Adoption(record, parts, row.id, period, terms, reason, as_planned, anchor_on)
 
 
-def _anchor(row: Row[Any], plan: Plan, period_start: datetime) -> date:
+def _anchor(row: Row[Any], plan: Plan, record: PaymentRecord, period_start: datetime) -> date:
     """Say from which day a subscription counts. One that has not begun does so from its first payment's day.
 
     The books may have forgotten that its customer registered, which was on a later day than planned.
     """
     paid_from = period_start.astimezone(plan.time_zone).date()
-    if row.has_not_begun and paid_from >= row.anchor_on and first_start(plan, paid_from) == period_start:
+    kept = given_back(record) < record.amount
+    if row.has_not_begun and kept and paid_from >= row.anchor_on and first_start(plan, paid_from) == period_start:
         return paid_from
     return row.anchor_on  # type: ignore[no-any-return]  # a column
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row
@@ -65,6 +65,8 @@ def _kept(
     anchor_on = anchor_of(plan, planned_on, now=now)
     if charge is None:
         return None, anchor_on
+    if charge.given_back:  # what was paid for nothing pays for nothing; and one day is never charged twice
+        return None, max(anchor_on, charge.period_start.astimezone(plan.time_zone).date() + timedelta(days=1))
     if charge.status == ChargeStatus.DUE and planned_on != anchor_on:
         beginnings.void(
             session, charge.id, reason="its window was left unpaid, and the subscription begins later", now=now

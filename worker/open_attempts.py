@@ -30,6 +30,7 @@ class OpenAttempt:
     opened_pgs: frozenset[str] = frozenset()  # through which its windows were opened
     registers: bool = False  # its windows register the billing key, besides
     earlier_windows: tuple[str, ...] = ()  # merchant_uids of its charge that ancient windows might still pay
+    restored_lately: bool = False  # the books may have forgotten windows of its charge, under whatever number
     declines: int
     first_declined_at: datetime | None
     deferrals: int

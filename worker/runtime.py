@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
+from worker.both_sides import BothSides
 from worker.clock import Clock, system_clock
 from worker.database.lineage import Watch, watch_of
 from worker.database.session import Sessions, create_database_engine, session_factory
@@ -57,6 +58,17 @@ class Runtime:
         from worker.portone.gateway import PortOneGateway
 
         return PortOneGateway(self.client(), deadline=self.settings.call_deadline)
+
+    def both_sides(self, gateway: Gateway) -> BothSides:
+        """Give the books and PortOne as checkouts take them."""
+        return BothSides(
+            sessions=self.sessions,
+            gateway=gateway,
+            clock=self.clock,
+            policy=self.policy,
+            prefix=self.settings.merchant_uid_prefix,
+            watch=self.watch,
+        )
 
     @property
     def policy(self) -> Policy:

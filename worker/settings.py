@@ -109,7 +109,7 @@ class Settings(BaseModel):
 
     gap_seconds: Seconds = 300
     sweep_every_seconds: Seconds = 86_400
-    sweep_days: Annotated[int, Field(ge=1, le=3660)] = 31
+    sweep_days: Annotated[int, Field(ge=2, le=3660)] = 31
     sweep_requests_per_second: Annotated[float, Field(gt=0, le=100)] = 2
 
     checkout_url: Annotated[str, AfterValidator(base_address)] | None = None
@@ -167,6 +167,14 @@ class Settings(BaseModel):
         yield from sandbox_problems(self.portone_url, self.sandbox_url, live=self.live)
         if self.broker_url is not None:
             yield from broker_problems(self.broker_url.get_secret_value())
+        yield from self._odd_limits()
+
+    def _odd_limits(self) -> Iterator[str]:
+        if self.sweep_days * 86_400 < self.sweep_every_seconds + 86_400:
+            yield (
+                "AGAIN_SWEEP_DAYS must be a day more than AGAIN_SWEEP_EVERY_SECONDS: what was paid between two "
+                "comparisons would be seen by neither."
+            )
         if self.claim_chunk > min(self.max_run_charges, self.max_day_charges):
             yield (
                 "AGAIN_CLAIM_CHUNK must not exceed AGAIN_MAX_RUN_CHARGES or AGAIN_MAX_DAY_CHARGES: one claim would "

@@ -72,15 +72,7 @@ def reconcile(self: Any) -> dict[str, object]:
             budget=timedelta(seconds=runtime.settings.pump_seconds),
             stopping=process.is_stopping,
         )
-        cared = await look_after(
-            runtime.sessions,
-            gateway,
-            clock=runtime.clock,
-            policy=runtime.policy,
-            prefix=runtime.settings.merchant_uid_prefix,
-            stopping=process.is_stopping,
-            watch=runtime.watch,
-        )
+        cared = await look_after(runtime.both_sides(gateway), stopping=process.is_stopping)
         return {**reconciled.summary(), "checkouts": cared.summary()}
 
     return process.current().run(look_up)

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from threading import Lock
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from asgiref.sync import async_to_sync
 from django.conf import settings
@@ -34,6 +35,7 @@ from worker.refusals import Refused
 
 PAGES = Path(__file__).parent / "pages"
 PLAN = "letter"
+ZONE = ZoneInfo("Asia/Seoul")  # of the dates on the pages
 WORDING = "shop-2026-11"  # which text pages/checkout.html shows; a new name for each change of it
 SHOP_URL = os.environ["AGAIN_CHECKOUT_URL"]
 
@@ -84,7 +86,7 @@ def customer_of(request: HttpRequest) -> str:
 @require_safe
 def account(request: HttpRequest) -> HttpResponse:
     subscriptions = async_to_sync(desk().subscriptions_of)(customer_of(request))
-    return render(request, "account.html", {"subscriptions": subscriptions})
+    return render(request, "account.html", {"subscriptions": subscriptions, "zone": ZONE})
 
 
 @require_POST
@@ -105,7 +107,7 @@ def begin(request: HttpRequest) -> HttpResponse:
 def show(request: HttpRequest, code: str) -> HttpResponse:
     view = async_to_sync(desk().view)(customer_of(request), code)
     shown = {"script_url": desk().script_url, "merchant_code": desk().merchant_code, "wording": WORDING}
-    return render(request, "checkout.html", {"view": view, **shown})
+    return render(request, "checkout.html", {"view": view, "zone": ZONE, **shown})
 
 
 # --- the payment window -----------------------------------------------------------------------------------------------

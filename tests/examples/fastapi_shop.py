@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 from fastapi import Depends, FastAPI, Form, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -24,6 +25,7 @@ from worker.refusals import Refused
 
 PAGES = Path(__file__).parent / "pages"
 PLAN = "letter"
+ZONE = ZoneInfo("Asia/Seoul")  # of the dates on the pages
 WORDING = "shop-2026-11"  # which text pages/checkout.html shows; a new name for each change of it
 
 templates = Jinja2Templates(PAGES)
@@ -67,7 +69,7 @@ OWN_PAGE = [Depends(from_own_page)]
 @app.get("/")
 async def account(request: Request, desk: Desk, customer: Customer) -> Response:
     subscriptions = await desk.subscriptions_of(customer)
-    return templates.TemplateResponse(request, "account.html", {"subscriptions": subscriptions})
+    return templates.TemplateResponse(request, "account.html", {"subscriptions": subscriptions, "zone": ZONE})
 
 
 @app.post("/checkout", dependencies=OWN_PAGE)
@@ -89,7 +91,7 @@ async def begin(
 async def show(request: Request, desk: Desk, customer: Customer, code: str) -> Response:
     view = await desk.view(customer, code)
     shown = {"script_url": desk.script_url, "merchant_code": desk.merchant_code, "wording": WORDING}
-    return templates.TemplateResponse(request, "checkout.html", {"view": view, **shown})
+    return templates.TemplateResponse(request, "checkout.html", {"view": view, "zone": ZONE, **shown})
 
 
 # --- the payment window -----------------------------------------------------------------------------------------------

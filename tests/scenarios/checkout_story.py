@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from tests.scenarios.conftest import World
 from worker import checkouts, process, subscriptions
+from worker.both_sides import BothSides
 from worker.checkouts import Completion, LookedAfter, View
 from worker.gateway import Gateway
 from worker.lifecycle import CheckoutPurpose
@@ -78,54 +79,19 @@ class Till:
         )
 
     def complete(self, code: str, imp_uid: str | None = None) -> Completion:
-        runtime = self.world.runtime
-        return self._asked(
-            lambda gateway: checkouts.complete(
-                runtime.sessions,
-                gateway,
-                code,
-                imp_uid=imp_uid,
-                clock=runtime.clock,
-                policy=runtime.policy,
-                watch=runtime.watch,
-            )
-        )
+        return self._asked(lambda sides: checkouts.complete(sides, code, imp_uid=imp_uid))
 
     def hint(self, body: dict[str, Any]) -> None:
         """Take a webhook in, as PortOne sent it."""
-        runtime = self.world.runtime
-        self._asked(
-            lambda gateway: checkouts.hint(
-                runtime.sessions,
-                gateway,
-                imp_uid=body["imp_uid"],
-                merchant_uid=body["merchant_uid"],
-                status=body["status"],
-                cancellation_id=body.get("cancellation_id"),
-                clock=runtime.clock,
-                policy=runtime.policy,
-                prefix=runtime.settings.merchant_uid_prefix,
-                watch=runtime.watch,
-            )
-        )
+        named = {name: body[name] for name in ("imp_uid", "merchant_uid", "status")}
+        self._asked(lambda sides: checkouts.hint(sides, **named, cancellation_id=body.get("cancellation_id")))
 
     def look_after(self) -> LookedAfter:
-        runtime = self.world.runtime
-        return self._asked(
-            lambda gateway: checkouts.look_after(
-                runtime.sessions,
-                gateway,
-                clock=runtime.clock,
-                policy=runtime.policy,
-                prefix=runtime.settings.merchant_uid_prefix,
-                stopping=lambda: False,
-                watch=runtime.watch,
-            )
-        )
+        return self._asked(lambda sides: checkouts.look_after(sides, stopping=lambda: False))
 
-    def _asked(self, call: Callable[[Gateway], Awaitable[T]]) -> T:
+    def _asked(self, call: Callable[[BothSides], Awaitable[T]]) -> T:
         async def ask(gateway: Gateway) -> T:
-            return await call(gateway)
+            return await call(self.world.runtime.both_sides(gateway))
 
         return process.current().run(ask)
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
+from time import sleep
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from tests.scenarios.checkout_story import Till
 from tests.scenarios.conftest import World
@@ -119,14 +123,7 @@ def test_a_replaced_key_that_is_given_out_anew_while_it_is_being_deleted_is_not_
             return await self._gateway.delete_key(customer_uid, reason=reason)
 
     async def look(gateway: Gateway) -> None:
-        await checkouts.look_after(
-            runtime.sessions,
-            Slow(gateway),
-            clock=runtime.clock,
-            policy=runtime.policy,
-            prefix="again",
-            stopping=lambda: False,
-        )
+        await checkouts.look_after(runtime.both_sides(Slow(gateway)), stopping=lambda: False)
 
     with suppress(Refused):  # to the person, which is as good
         process.current().run(look)
@@ -150,3 +147,38 @@ def test_two_links_agreed_to_at_the_same_moment_both_open_the_one_window(world: 
     with ThreadPoolExecutor(6) as pool:
         orders = {parameters["merchant_uid"] for parameters in pool.map(till.agree, links)}
     assert len(orders) == 1
+
+
+def test_agreeing_and_completing_do_not_block_each_other(world: World, till: Till):
+    code = till.link(till.pending(), pg="payco")
+    till.approve(till.open(code))
+    world.wait(minutes=5)
+    errors: list[Exception] = []
+
+    def run(call: Callable[[], object]) -> None:
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001 - whatever it is, this thread must not hide it
+            errors.append(error)
+
+    with world.runtime.engine.connect() as connection:
+        connection.execute(text("SELECT FROM lineage FOR UPDATE"))
+        first = Thread(target=run, args=(lambda: till.complete(code),))
+        first.start()
+        _until_waiting(world, 1)
+        second = Thread(target=run, args=(lambda: till.agree(code),))
+        second.start()
+        _until_waiting(world, 2)
+        connection.rollback()
+    first.join()
+    second.join()
+    assert [each for each in errors if not isinstance(each, Refused)] == []
+
+
+def _until_waiting(world: World, number: int) -> None:
+    for _ in range(100):
+        ((waiting,),) = world.sql("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        if waiting >= number:
+            return
+        sleep(0.05)
+    pytest.fail("nobody waits")

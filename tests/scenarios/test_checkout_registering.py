@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -243,13 +242,13 @@ def test_a_callback_a_webhook_and_a_look_at_the_same_moment_are_carried_out_once
     subscription = till.pending()
     code = till.link(subscription, pg="kakaopay", with_payment=True)
     imp_uid = till.approve(till.open(code))
-    runtime, body = world.runtime, till.webhook(imp_uid)
-    known: dict[str, Any] = {"clock": runtime.clock, "policy": runtime.policy}
+    body = till.webhook(imp_uid)
 
     async def all_at_once(gateway: Gateway) -> None:
+        sides = world.runtime.both_sides(gateway)
         await asyncio.gather(
-            *(checkouts.complete(runtime.sessions, gateway, code, imp_uid=imp_uid, **known) for _ in range(3)),
-            *(checkouts.hint(runtime.sessions, gateway, **body, prefix="again", **known) for _ in range(3)),
+            *(checkouts.complete(sides, code, imp_uid=imp_uid) for _ in range(3)),
+            *(checkouts.hint(sides, **body) for _ in range(3)),
         )
 
     process.current().run(all_at_once)

@@ -127,3 +127,11 @@ def test_paying_through_another_pg_than_a_stopped_one_breaks_no_invariant(world:
     code = till.link(charge=charge_id, pg="payco")
     assert till.complete(code, till.approve(till.open(code))).progress is Progress.DONE
     assert world.broken_invariants() == {}
+
+
+def test_each_window_that_is_declined_says_its_own_reason_whatever_pg_it_was_of(world: World, till: Till):
+    code = till.link(world.subscribe())
+    for pg, reason in (("payco", "expired"), ("kakaopay", "balance"), ("payco", "lost"), ("kakaopay", "limit")):
+        told = world.portone.decide(till.open(code, pg), "decline", reason=reason)
+        assert told["callback"]["error_msg"] in till.complete(code, told["callback"]["imp_uid"]).said
+        assert told["callback"]["error_msg"] in (till.view(code).said or "")

@@ -11,6 +11,9 @@ from tests.scenarios.checkout_story import Till
 from tests.scenarios.conftest import World
 from worker import process, subscriptions
 from worker.checkouts import Progress
+from worker.gateway import LookUpFailed
+from worker.outcomes import Answer
+from worker.portone.gateway import PortOneGateway
 from worker.reconciliation import reconcile
 from worker.sandbox.behaviours import decline
 
@@ -87,3 +90,18 @@ def test_a_first_payment_whose_key_portone_does_not_have_is_shown_to_a_person(
     assert till.complete(code, imp_uid).progress is Progress.WAITING
     world.live(days=2)
     assert [status for _, status in world.differences()] == ["open"]
+
+
+def test_a_paid_first_period_whose_key_portone_never_tells_about_is_put_before_a_person(
+    world: World, till: Till, monkeypatch: pytest.MonkeyPatch
+):
+    async def odd(_: PortOneGateway, customer_uid: str) -> LookUpFailed:
+        del customer_uid
+        return LookUpFailed(Answer(http_status=200, message="an answer that we cannot read"))
+
+    monkeypatch.setattr(PortOneGateway, "billing_key", odd)
+    code = till.link(till.pending(), pg="kakaopay", with_payment=True)
+    till.complete(code, till.approve(till.open(code)))
+    world.live(days=4)
+    assert world.statuses() == {"paid": 1}
+    assert ("not_begun", "open") in world.differences()

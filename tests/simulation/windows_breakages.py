@@ -106,9 +106,10 @@ def believe_the_browser(patch: pytest.MonkeyPatch) -> None:
     """Take a callback for the proof of what it says."""
     complete = checkouts.complete
 
-    async def believing(sessions: Any, gateway: Any, code: str, *, imp_uid: str | None, **named: Any) -> Any:
-        believed = gateway if imp_uid is None else _Believing(gateway, imp_uid)
-        return await complete(sessions, believed, code, imp_uid=imp_uid, **named)
+    async def believing(sides: Any, code: str, *, imp_uid: str | None) -> Any:
+        if imp_uid is not None:
+            sides = replace(sides, gateway=_Believing(sides.gateway, imp_uid))
+        return await complete(sides, code, imp_uid=imp_uid)
 
     patch.setattr(checkouts, "complete", believing)
 

@@ -55,35 +55,20 @@ class PageServer(WorkerProcess):
         self.serve(agreed, answered)
 
     def complete(self, code: str, imp_uid: str | None, answered: Answered = unheard) -> None:
-        world = self.world
         self.serve(
-            lambda gateway: checkouts.complete(
-                world.sessions,
-                gateway,
-                code,
-                imp_uid=imp_uid,
-                clock=self.clock,
-                policy=world.policy,
-                watch=self._watch,
-            ),
+            lambda gateway: checkouts.complete(self.both_sides(gateway), code, imp_uid=imp_uid),
             answered,
         )
 
     def hear(self, body: Mapping[str, str]) -> None:
         """Take in what PortOne's webhook says."""
-        world = self.world
         self.serve(
             lambda gateway: checkouts.hint(
-                world.sessions,
-                gateway,
+                self.both_sides(gateway),
                 imp_uid=body["imp_uid"],
                 merchant_uid=body["merchant_uid"],
                 status=body["status"],
                 cancellation_id=body.get("cancellation_id"),
-                clock=self.clock,
-                policy=world.policy,
-                prefix=world.settings.merchant_uid_prefix,
-                watch=self._watch,
             )
         )
 
@@ -103,13 +88,4 @@ class WindowWorker(WorkerProcess):
 
     async def _reconcile(self) -> None:
         await super()._reconcile()
-        world = self.world
-        await checkouts.look_after(
-            world.sessions,
-            self._gateway,
-            clock=self.clock,
-            policy=world.policy,
-            prefix=world.settings.merchant_uid_prefix,
-            stopping=lambda: False,
-            watch=self._watch,
-        )
+        await checkouts.look_after(self.both_sides(self._gateway), stopping=lambda: False)

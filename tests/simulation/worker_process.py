@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from tests.simulation.faults import STANDSTILLS, Fault, Kind
 from tests.simulation.loops import HandLoop
 from tests.simulation.wire import Wire
+from worker.both_sides import BothSides
 from worker.charging import BUDGET_SPENT, Pump
 from worker.database.lineage import Watch
+from worker.gateway import Gateway
 from worker.portone.client import PortOneClient
 from worker.portone.connection import Connection
 from worker.portone.gateway import PortOneGateway
@@ -139,6 +141,17 @@ class WorkerProcess:
         )
         if (await pump.run()).ended == BUDGET_SPENT:
             self.tick("charge")
+
+    def both_sides(self, gateway: Gateway) -> BothSides:
+        world = self.world
+        return BothSides(
+            sessions=world.sessions,
+            gateway=gateway,
+            clock=self.clock,
+            policy=world.policy,
+            prefix=world.settings.merchant_uid_prefix,
+            watch=self._watch,
+        )
 
     @property
     def _watch(self) -> Watch | None:

@@ -125,6 +125,9 @@ def test_a_key_means_real_money():
             "AGAIN_KEY_CHANNELS: NHN KCP registers no billing keys in a window, as far as is documented. See",
         ),
         ({"AGAIN_PAYMENT_CHANNELS": "kcp_billing"}, "AGAIN_PAYMENT_CHANNELS: NHN KCP (billing) has no window for"),
+        # a comparison that leaves out what was paid since the last one
+        ({"AGAIN_SWEEP_DAYS": "1"}, "AGAIN_SWEEP_DAYS is 1 but must be"),
+        ({"AGAIN_SWEEP_DAYS": "7", "AGAIN_SWEEP_EVERY_SECONDS": "604800"}, "AGAIN_SWEEP_DAYS must be a day more"),
         # seconds
         (
             {"AGAIN_READ_TIMEOUT_SECONDS": "0"},

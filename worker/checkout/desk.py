@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from time import monotonic
 from typing import Any, ParamSpec, TypeVar
 
 from worker import checkouts
+from worker.both_sides import BothSides
 from worker.checkout.hints import Hint
 from worker.checkout.own_loop import OwnLoop
+from worker.database.clock import DatabaseClock
 from worker.gateway import Gateway
 from worker.log_privacy import keep_out_of_logs
 from worker.payment_window.request import Buyer, Links
 from worker.runtime import Runtime
+
+SYNC_EVERY_SECONDS = 60
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -29,15 +34,16 @@ class Desk:
         self.runtime = runtime
         self._loop = OwnLoop("checkout desk")
         self._gateway: Gateway | None = None
+        self._synced = monotonic()
 
     async def view(self, code: str) -> checkouts.View:
         """Raises Refused for a code that nobody has."""
-        runtime = self.runtime
+        runtime = await self._on_time()
         return await self.in_thread(checkouts.view, runtime.sessions, runtime.settings, code, now=runtime.clock())
 
     async def agree(self, code: str, *, wording: str, buyer: Buyer, pg: str | None, links: Links) -> dict[str, object]:
         """Give the parameters of the payment window. Raises Refused with what stands against it."""
-        runtime = self.runtime
+        runtime = await self._on_time()
         return await self.in_thread(
             checkouts.agree,
             runtime.sessions,
@@ -52,10 +58,12 @@ class Desk:
 
     async def complete(self, code: str, *, imp_uid: str | None) -> checkouts.Completion:
         """Ask PortOne what became of it. Raises Refused for what was not asked for."""
+        await self._on_time()
         return await self._loop.run(self._complete, code, imp_uid)
 
     async def hint(self, hint: Hint) -> None:
         """Store a webhook and look its payment up."""
+        await self._on_time()
         await self._loop.run(self._heed, hint)
 
     async def in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -73,32 +81,28 @@ class Desk:
             await self._loop.run(gateway.aclose)
         await self._loop.stop()
 
+    async def _on_time(self) -> Runtime:
+        """Ask the database for the time now and then: a machine's clock that is set right later must not stay wrong."""
+        clock, asked_at = self.runtime.clock, monotonic()
+        if isinstance(clock, DatabaseClock) and asked_at - self._synced > SYNC_EVERY_SECONDS:
+            self._synced = asked_at
+            await self.in_thread(clock.sync, self.runtime.engine)
+        return self.runtime
+
     async def _complete(self, code: str, imp_uid: str | None) -> checkouts.Completion:
-        runtime = self.runtime
-        return await checkouts.complete(
-            runtime.sessions,
-            self._asked(),
-            code,
-            imp_uid=imp_uid,
-            clock=runtime.clock,
-            policy=runtime.policy,
-            watch=runtime.watch,
-        )
+        return await checkouts.complete(self._both_sides(), code, imp_uid=imp_uid)
 
     async def _heed(self, hint: Hint) -> None:
-        runtime = self.runtime
         await checkouts.hint(
-            runtime.sessions,
-            self._asked(),
+            self._both_sides(),
             imp_uid=hint.imp_uid,
             merchant_uid=hint.merchant_uid,
             status=hint.status,
             cancellation_id=hint.cancellation_id,
-            clock=runtime.clock,
-            policy=runtime.policy,
-            prefix=runtime.settings.merchant_uid_prefix,
-            watch=runtime.watch,
         )
+
+    def _both_sides(self) -> BothSides:
+        return self.runtime.both_sides(self._asked())
 
     def _asked(self) -> Gateway:
         if self._gateway is None:

@@ -19,8 +19,9 @@ while a window of the first can be used:
    the last window. Right before that is sent, the older orders are looked up once more: one that was paid after all
    goes into the books instead (`worker.earlier_windows`). What is left is a window more than a day old that is paid
    after that look. Its webhook or the sweep names it as `paid_twice`, and a person gives it back.
-6. A restored database may have forgotten windows. What had been declined in it waits until no window of before can be
-   used any more, and a sweep has told what was paid in them. Nothing begins, and no key is deleted, while it is held.
+6. A restored database may have forgotten windows, and declines before them. Until none of those can be used any more,
+   and a sweep has told what was paid in them, every other number of a charge is looked up before it is sent, and one
+   that is open is waited for; and no window opens for it. Nothing begins, and no key is deleted, while it is held.
 
 The hold costs dunning a day for each window that is left unpaid; a link expires, so that ends. Money that moved
 otherwise than asked (another amount, PG or key) is never taken for the payment: the attempt is flagged, and `again

@@ -47,10 +47,12 @@ def agree(
     """
     if not 1 <= len(wording) <= LONGEST_WORDING or not wording.isprintable():
         raise Refused("The version of the wording is missing.")
+    with sessions.begin() as session:  # by itself: everybody waits for the row that it may touch
+        compared = goes_on(session, watch_of(settings), now=now)
     with sessions.begin() as session:
         row = _locked(session, code, now)
         pg = _pg(session, settings, row, pg_choice)
-        if windows.is_stopped(session, pg) or not goes_on(session, watch_of(settings), now=now):
+        if not compared or windows.is_stopped(session, pg):
             raise Refused(HELD)
         prepared = prepare(session, settings, row, pg, now)
         use, order = prepared.use, prepared.order

@@ -14,12 +14,10 @@ import structlog
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
+from worker.both_sides import BothSides
 from worker.checkouts.taking_over import take_over
-from worker.clock import Clock
 from worker.database import checkouts, differences, forgetting, window_orders, windows
 from worker.database.differences import Noted
-from worker.database.lineage import Watch, goes_on
-from worker.database.session import Sessions
 from worker.database.settlements import write_back
 from worker.differences import SENTENCES, DifferenceKind, DifferenceStatus
 from worker.evidence import conclude
@@ -73,36 +71,33 @@ class Shown:
     key: StoredKey | NoSuchKey | LookUpFailed | None
 
 
-def carry_out(
-    sessions: Sessions,
-    row: Row[Any],
-    order: Row[Any],
-    shown: Shown,
-    *,
-    clock: Clock,
-    policy: Policy,
-    watch: Watch | None,
-) -> Completion:
+def carry_out(sides: BothSides, row: Row[Any], order: Row[Any], shown: Shown, *, says: bool) -> Completion:
     """Settle the payment of an order, put its key to work, and end its checkout, as far as PortOne proves them.
 
-    Nothing is while `watch` finds that the books may have forgotten what was paid: a subscription that has begun
-    already would begin anew.
+    `says`: should it be declined, what the PG said is for the customer to read, for it was their last window.
+    Nothing is while the books may have forgotten what was paid: a subscription that has begun already would begin anew.
     """
-    with sessions.begin() as session:
-        now = clock()
-        if watch is not None and not goes_on(session, watch, now=now):
-            return Completion(Progress.WAITING, "Payments are being compared just now.", answered=False)
+    if not _may_be_written(sides):
+        return Completion(Progress.WAITING, "Payments are being compared just now.", answered=False)
+    with sides.sessions.begin() as session:
+        now = sides.clock()
         locked = checkouts.locked(session, row.code)
         if locked is None or locked.status == CheckoutStatus.DONE:
             return Completion(Progress.DONE)
         if not _is_unchanged(session, order, locked.id):
             return Completion(Progress.WAITING, "Another window was opened meanwhile.")
-        verdict = _judge(session, order, shown, now, policy)
+        verdict = _judge(session, order, shown, now, sides.policy)
         if isinstance(verdict, Proved):
             verdict = _finish(session, locked, order, shown, verdict, now)
-        if isinstance(verdict, Failed) and verdict.said:
+        if says and isinstance(verdict, Failed) and verdict.said:
             checkouts.say(session, row.id, verdict.said)
     return _completion(locked, verdict)
+
+
+def _may_be_written(sides: BothSides) -> bool:
+    """Look by itself: the row that tells is everybody's, and must not be held while others are waited for."""
+    with sides.sessions.begin() as session:
+        return sides.are_compared(session, now=sides.clock())
 
 
 def _is_unchanged(session: Session, order: Row[Any], checkout_id: int) -> bool:

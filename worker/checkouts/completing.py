@@ -12,15 +12,13 @@ from typing import Any
 import structlog
 from sqlalchemy import Row
 
+from worker.both_sides import BothSides
 from worker.checkouts.carrying_out import Completion, Progress, Shown, carry_out
 from worker.checkouts.links import checkout_row
-from worker.clock import Clock
 from worker.database import window_orders
-from worker.database.lineage import Watch
 from worker.database.session import Sessions
 from worker.gateway import Found, Gateway
 from worker.lifecycle import CheckoutStatus
-from worker.open_attempts import Policy
 from worker.refusals import Refused
 from worker.registration import Expected
 
@@ -29,34 +27,25 @@ LONGEST_IMP_UID = 100
 log = structlog.get_logger()
 
 
-async def complete(
-    sessions: Sessions,
-    gateway: Gateway,
-    code: str,
-    *,
-    imp_uid: str | None,
-    clock: Clock,
-    policy: Policy,
-    watch: Watch | None = None,
-) -> Completion:
+async def complete(sides: BothSides, code: str, *, imp_uid: str | None) -> Completion:
     """Ask PortOne what became of a checkout and carry it out. Raises Refused for what was not asked for.
 
     `imp_uid` is what a browser says; without one, everything under the windows' merchant_uids is looked at all the
     same. Of several orders, opened in several tabs, the first that is proved ends the checkout; else the answer is
-    about the one that `imp_uid` names, or whose window was opened last. While `watch` finds that the books may have
-    forgotten payments, nothing is carried out.
+    about the one that `imp_uid` names, or whose window was opened last. While the books may have forgotten
+    payments, nothing is carried out.
     """
-    row, orders = await asyncio.to_thread(_found, sessions, code)
+    row, orders = await asyncio.to_thread(_found, sides.sessions, code)
     if not orders:
         raise Refused("No payment window was opened with this link yet.")
     if row.status == CheckoutStatus.DONE:
         return Completion(Progress.DONE)
     if imp_uid:
-        orders = await _named_first(gateway, orders, imp_uid)
-    ends = []
+        orders = await _named_first(sides.gateway, orders, imp_uid)
+    ends: list[Completion] = []
     for order in orders:
-        shown = await _ask(gateway, order, clock)
-        ended = await asyncio.to_thread(carry_out, sessions, row, order, shown, clock=clock, policy=policy, watch=watch)
+        shown = await _ask(sides, order)
+        ended = await asyncio.to_thread(carry_out, sides, row, order, shown, says=not ends)
         if ended.progress is Progress.DONE:
             return ended
         ends.append(ended)
@@ -88,7 +77,7 @@ async def _named_first(gateway: Gateway, orders: Sequence[Row[Any]], imp_uid: st
     return sorted(orders, key=lambda order: order.merchant_uid not in theirs)
 
 
-async def _ask(gateway: Gateway, order: Row[Any], clock: Clock) -> Shown:
+async def _ask(sides: BothSides, order: Row[Any]) -> Shown:
     expected = Expected(
         merchant_uid=order.merchant_uid,
         pg=order.pg,
@@ -98,7 +87,7 @@ async def _ask(gateway: Gateway, order: Row[Any], clock: Clock) -> Shown:
         currency="KRW",
         customer_uid=order.customer_uid,
     )
-    asked_at = clock()
-    payments = await gateway.look_up(expected.merchant_uid)
-    key = None if expected.customer_uid is None else await gateway.billing_key(expected.customer_uid)
+    asked_at = sides.clock()
+    payments = await sides.gateway.look_up(expected.merchant_uid)
+    key = None if expected.customer_uid is None else await sides.gateway.billing_key(expected.customer_uid)
     return Shown(expected, asked_at, payments, key)

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import text
 
+from worker.database.owed import OWED
 from worker.database.session import Sessions
 from worker.lifecycle import SubscriptionStatus
 
@@ -18,19 +19,18 @@ _RUNNING = text("""
     ORDER BY s.id
 """)
 
-_OVERDUE = text("""
+_OVERDUE = text(f"""
     SELECT c.id, c.subscription_id, c.order_name AS name, c.amount, c.currency, c.period_start, c.period_end
     FROM charges c
-    WHERE c.subscription_id = ANY(:ids) AND c.status IN ('charging', 'past_due') AND (
-        c.status = 'past_due'
-        OR (SELECT a.via FROM attempts a WHERE a.charge_id = c.id ORDER BY a.number DESC LIMIT 1) = 'window')
+    WHERE c.subscription_id = ANY(:ids) AND ({OWED} OR c.status = 'uncollectible' OR c.status = 'charging' AND (
+        SELECT a.via FROM attempts a WHERE a.charge_id = c.id ORDER BY a.number DESC LIMIT 1) = 'window')
     ORDER BY c.period_start, c.id
-""")
+""")  # noqa: S608 - constants only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverdueCharge:
-    """A charge that was declined, or has a window that was left open: `create_link(charge=id)` lets it be paid by hand.
+    """A charge that was declined or given up, or has an open window: `create_link(charge=id)` lets it be paid by hand.
 
     `amount` is won. The period goes from its start up to, not including, its end.
     """

@@ -8,15 +8,13 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from worker.both_sides import BothSides
 from worker.checkouts.completing import complete
-from worker.clock import Clock
 from worker.comparing import MONEY_MOVED, compare_page
 from worker.database import webhooks, window_orders
-from worker.database.lineage import Watch
 from worker.database.session import Sessions
-from worker.gateway import Gateway, LookUpFailed, PaymentRecord
+from worker.gateway import LookUpFailed, PaymentRecord
 from worker.merchant_uid import parse
-from worker.open_attempts import Policy
 from worker.refusals import Refused
 
 HOLD = timedelta(minutes=2)
@@ -40,17 +38,7 @@ class Heard:
 
 
 async def hint(
-    sessions: Sessions,
-    gateway: Gateway,
-    *,
-    imp_uid: str,
-    merchant_uid: str,
-    status: str,
-    cancellation_id: str | None = None,
-    clock: Clock,
-    policy: Policy,
-    prefix: str,
-    watch: Watch | None = None,
+    sides: BothSides, *, imp_uid: str, merchant_uid: str, status: str, cancellation_id: str | None = None
 ) -> None:
     """Store a webhook and look its payment up. Raises Refused for one that can be about no payment.
 
@@ -67,31 +55,21 @@ async def hint(
             raise Refused(f"{name} must be at most {LONGEST[name]} printable ASCII characters.")
     if not imp_uid or not merchant_uid:
         raise Refused("A webhook names imp_uid and merchant_uid.")
-    webhook_id = await asyncio.to_thread(_store, sessions, said, clock())
+    webhook_id = await asyncio.to_thread(_store, sides.sessions, said, sides.clock())
     if webhook_id is not None:
-        heard = Heard(webhook_id, imp_uid, status)
-        await look_up(sessions, gateway, heard, clock=clock, policy=policy, prefix=prefix, watch=watch)
+        await look_up(sides, Heard(webhook_id, imp_uid, status))
 
 
-async def look_up(
-    sessions: Sessions,
-    gateway: Gateway,
-    heard: Heard,
-    *,
-    clock: Clock,
-    policy: Policy,
-    prefix: str,
-    watch: Watch | None = None,
-) -> bool:
+async def look_up(sides: BothSides, heard: Heard) -> bool:
     """Look a stored webhook's payment up, and do what that asks for; False when PortOne does not answer."""
-    named = await gateway.payment(heard.imp_uid)
+    named = await sides.gateway.payment(heard.imp_uid)
     if isinstance(named, LookUpFailed):
         return False
     outcome = "PortOne shows no such payment"
     for record in named.records:
-        outcome = await _heed(sessions, gateway, record, clock=clock, policy=policy, prefix=prefix, watch=watch)
+        outcome = await _heed(sides, record)
     confirmed = any(_bears_out(record, heard.status) for record in named.records)
-    await asyncio.to_thread(_looked_up, sessions, heard.id, outcome, confirmed, clock())
+    await asyncio.to_thread(_looked_up, sides.sessions, heard.id, outcome, confirmed, sides.clock())
     return True
 
 
@@ -100,32 +78,23 @@ def _bears_out(record: PaymentRecord, status: str) -> bool:
     return record.status == status or (status == "cancelled" and record.cancel_amount > 0)
 
 
-async def _heed(
-    sessions: Sessions,
-    gateway: Gateway,
-    record: PaymentRecord,
-    *,
-    clock: Clock,
-    policy: Policy,
-    prefix: str,
-    watch: Watch | None,
-) -> str:
+async def _heed(sides: BothSides, record: PaymentRecord) -> str:
     """Complete the checkouts that the payment belongs to; then compare it with the books, as a sweep does."""
-    codes = await asyncio.to_thread(_codes, sessions, record.merchant_uid)
+    codes = await asyncio.to_thread(_codes, sides.sessions, record.merchant_uid)
     outcome = "not a payment of ours"
     for code in codes:
         try:
-            completion = await complete(sessions, gateway, code, imp_uid=None, clock=clock, policy=policy, watch=watch)
+            completion = await complete(sides, code, imp_uid=None)
         except Refused as refused:
             outcome = f"refused: {refused}"
         else:
             outcome = completion.progress.value
     parts = parse(record.merchant_uid)
-    if parts is not None and parts.prefix == prefix:
+    if parts is not None and parts.prefix == sides.prefix:
         outcome = outcome if codes else "compared"
         if record.status in MONEY_MOVED:
             # A cancellation in the console is noticed here, hours before the next sweep.
-            await asyncio.to_thread(compare_page, sessions, [record], prefix=prefix, now=clock())
+            await asyncio.to_thread(compare_page, sides.sessions, [record], prefix=sides.prefix, now=sides.clock())
     return outcome
 
 

@@ -13,6 +13,7 @@ from worker import pgs
 from worker.catalog import plan_row
 from worker.channels import offered
 from worker.database import checkouts, windows
+from worker.database.owed import OWED
 from worker.database.plans import plan_of
 from worker.database.session import Sessions
 from worker.enrolment import Terms, amount_objection, pg_objection
@@ -25,7 +26,6 @@ from worker.lifecycle import (
 from worker.refusals import Refused
 from worker.registration import anchor_of, starts_now
 from worker.settings import Settings
-from worker.settlement import MONTH_SPENT
 from worker.subscription_code import new_code, read_code
 
 CHARGE = text("""
@@ -34,12 +34,20 @@ CHARGE = text("""
     FROM charges c JOIN subscriptions s ON s.id = c.subscription_id WHERE c.id = :id
 """)
 
-SUBSCRIPTION = text("""
+SUBSCRIPTION = text(f"""
     SELECT s.id, s.code, s.status, s.anchor_on, s.next_charge_at, p.code AS plan_code,
-           COALESCE((SELECT sum(c.amount) FROM charges c WHERE c.subscription_id = s.id AND c.status = 'past_due'), 0)
-               AS owed
+           COALESCE((SELECT sum(c.amount) FROM charges c WHERE c.subscription_id = s.id AND {OWED}), 0) AS owed
     FROM subscriptions s JOIN plans p ON p.id = s.plan_id WHERE s.code = :code
-""")
+""")  # noqa: S608 - constants only
+
+
+INSTEAD = {
+    CheckoutPurpose.REGISTER: "it waits for its first billing key, so there is none to replace; leave `--replace` out.",
+    CheckoutPurpose.REPLACE: (
+        "it has had its first billing key; `--replace` makes a link that registers another one, and `--charge ID` one "
+        "that pays an overdue charge by hand."
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +81,7 @@ def create_link(
         if charge is not None:
             values, terms = _to_pay(session, charge, purpose)
         else:
-            values, terms = _to_register(session, read_code(subscription or ""), purpose, with_payment, settings, now)
+            values, terms = _to_register(session, subscription or "", purpose, with_payment, settings, now)
         _require_channel(settings, CheckoutPurpose(values["purpose"]), pg, terms, with_payment)
         values |= {"code": link.code, "expires_at": link.expires_at, "pg": pg, "with_payment": with_payment}
         checkouts.add(session, values, now=now)
@@ -101,8 +109,7 @@ def is_payable_by_hand(charge: Row[Any]) -> bool:
 
     What was given up stays so until it is paid, for nothing else touches it.
     """
-    waits = charge.status == ChargeStatus.DUE and charge.status_reason.startswith(MONTH_SPENT)
-    return waits or charge.status in {ChargeStatus.PAST_DUE, ChargeStatus.UNCOLLECTIBLE}
+    return bool(charge.is_owed) or charge.status == ChargeStatus.UNCOLLECTIBLE
 
 
 def pgs_of(settings: Settings, purpose: CheckoutPurpose, terms: Terms) -> tuple[str, ...]:
@@ -136,20 +143,21 @@ def _to_pay(session: Session, charge_id: int, purpose: CheckoutPurpose | None) -
 
 def _to_register(
     session: Session,
-    code: str,
+    written: str,
     purpose: CheckoutPurpose | None,
     with_payment: bool,
     settings: Settings,
     now: datetime,
 ) -> tuple[dict[str, Any], Terms]:
+    code = read_code(written)
     row = session.execute(SUBSCRIPTION, {"code": code}).one_or_none()
     if row is None:
-        raise Refused(f"There is no subscription {code!r:.60}. `again subscription list` shows those there are.")
+        raise Refused(f"There is no subscription {written!r:.60}. `again subscription list` shows those there are.")
     needed = CheckoutPurpose.REGISTER if row.status == SubscriptionStatus.PENDING else CheckoutPurpose.REPLACE
     if row.status in {SubscriptionStatus.CANCELED, SubscriptionStatus.ENDED}:
         raise Refused(f"Subscription {code} is {row.status}, which is for good; it needs no billing key.")
     if purpose not in {None, needed}:
-        raise Refused(f"Subscription {code} is {row.status}: its link is to {needed}, not to {purpose}.")
+        raise Refused(f"Subscription {code} is {row.status}: {INSTEAD[needed]}")
     if with_payment and needed is not CheckoutPurpose.REGISTER:
         raise Refused("Only the first key is registered with a payment. `--charge` makes a link that pays what is due.")
     plan = plan_of(plan_row(session, row.plan_code))

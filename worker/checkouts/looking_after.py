@@ -11,16 +11,14 @@ from typing import Any
 import structlog
 from sqlalchemy import Row
 
+from worker.both_sides import BothSides
 from worker.checkouts import hints
 from worker.checkouts.carrying_out import Progress
 from worker.checkouts.completing import complete
 from worker.checkouts.hints import Heard
-from worker.clock import Clock
 from worker.database import checkouts, forgetting, unbegun, webhooks
-from worker.database.lineage import Watch, goes_on
 from worker.database.session import Sessions
-from worker.gateway import Gateway, LookUpFailed
-from worker.open_attempts import Policy
+from worker.gateway import LookUpFailed
 from worker.refusals import Refused
 
 CHUNK = 50
@@ -44,30 +42,19 @@ class LookedAfter:
         return asdict(self)
 
 
-async def look_after(
-    sessions: Sessions,
-    gateway: Gateway,
-    *,
-    clock: Clock,
-    policy: Policy,
-    prefix: str,
-    stopping: Callable[[], bool],
-    watch: Watch | None = None,
-) -> LookedAfter:
+async def look_after(sides: BothSides, *, stopping: Callable[[], bool]) -> LookedAfter:
     """See to a chunk of each, all at once; what is left over comes with the next run.
 
-    Nothing is begun, and no key deleted, while `watch` finds that the books may have forgotten what was paid.
+    Nothing is begun, and no key deleted, while the books may have forgotten what was paid.
     """
     if stopping():
         return LookedAfter(0, 0, 0, 0)
-    taken = await asyncio.to_thread(_take, sessions, clock)
-    done = await _each(_look(sessions, gateway, row, clock=clock, policy=policy, watch=watch) for row in taken)
-    heard = await asyncio.to_thread(_webhooks, sessions, clock)
-    looked_up = await _each(
-        hints.look_up(sessions, gateway, each, clock=clock, policy=policy, prefix=prefix, watch=watch) for each in heard
-    )
-    unneeded = await asyncio.to_thread(_unneeded, sessions, clock, watch)
-    deleted = await _each(_forget(sessions, gateway, row) for row in unneeded)
+    taken = await asyncio.to_thread(_take, sides)
+    done = await _each(_look(sides, row) for row in taken)
+    heard = await asyncio.to_thread(_webhooks, sides)
+    looked_up = await _each(hints.look_up(sides, each) for each in heard)
+    unneeded = await asyncio.to_thread(_unneeded, sides)
+    deleted = await _each(_forget(sides, row) for row in unneeded)
     cared = LookedAfter(len(taken), done, looked_up, deleted)
     if taken or heard or unneeded:
         log.info("checkouts looked after", **cared.summary())
@@ -83,13 +70,11 @@ async def _each(looks: Iterable[Awaitable[bool]]) -> int:
     return sum(result is True for result in results)
 
 
-async def _look(
-    sessions: Sessions, gateway: Gateway, row: Row[Any], *, clock: Clock, policy: Policy, watch: Watch | None
-) -> bool:
+async def _look(sides: BothSides, row: Row[Any]) -> bool:
     """Complete one; when its windows are over and PortOne shows nothing, it has expired."""
-    asked_at = clock()
+    asked_at = sides.clock()
     try:
-        completion = await complete(sessions, gateway, row.code, imp_uid=None, clock=clock, policy=policy, watch=watch)
+        completion = await complete(sides, row.code, imp_uid=None)
     except Refused as refused:
         reason = str(refused)
     else:
@@ -100,26 +85,28 @@ async def _look(
         reason = completion.said or "its window was left"
     if asked_at >= row.window_until:
         log.info("checkout expired", checkout=row.id, reason=reason)
-        await asyncio.to_thread(_expire, sessions, row, reason, asked_at)
+        await asyncio.to_thread(_expire, sides.sessions, row, reason, asked_at)
     return False
 
 
-async def _forget(sessions: Sessions, gateway: Gateway, row: Row[Any]) -> bool:
+async def _forget(sides: BothSides, row: Row[Any]) -> bool:
     """Delete at PortOne a key that nobody needs."""
-    answer = await gateway.delete_key(row.customer_uid, reason="not needed any more")
+    answer = await sides.gateway.delete_key(row.customer_uid, reason="not needed any more")
     if isinstance(answer, LookUpFailed):
         log.warning("a billing key is not deleted at PortOne yet", key_id=row.key_id, said=answer.answer.message)
         return False
-    await asyncio.to_thread(_forgotten, sessions, row.key_id)
+    await asyncio.to_thread(_forgotten, sides.sessions, row.key_id)
     return True
 
 
-def _take(sessions: Sessions, clock: Clock) -> list[Row[Any]]:
-    with sessions.begin() as session:
-        checkouts.expire_unused(session, now=clock(), limit=CHUNK)
-        checkouts.revive(session, now=clock(), limit=CHUNK)
-        unbegun.note(session, now=clock(), limit=CHUNK)
-        return list(checkouts.take(session, now=clock(), limit=CHUNK))
+def _take(sides: BothSides) -> list[Row[Any]]:
+    with sides.sessions.begin() as session:
+        now = sides.clock()
+        checkouts.expire_unused(session, now=now, limit=CHUNK)
+        if waiting := unbegun.paid_before_their_key(session, limit=CHUNK):
+            checkouts.revive(session, waiting, now=now)
+            unbegun.note(session, waiting, now=now)
+        return list(checkouts.take(session, now=now, limit=CHUNK))
 
 
 def _expire(sessions: Sessions, row: Row[Any], reason: str, asked_at: datetime) -> None:
@@ -127,17 +114,19 @@ def _expire(sessions: Sessions, row: Row[Any], reason: str, asked_at: datetime) 
         checkouts.expire_left(session, row, reason=reason, now=asked_at)
 
 
-def _webhooks(sessions: Sessions, clock: Clock) -> list[Heard]:
-    with sessions.begin() as session:
-        webhooks.prune(session, now=clock(), limit=PRUNED)
-        return [Heard(row.id, row.imp_uid, row.status) for row in webhooks.take(session, now=clock(), limit=CHUNK)]
+def _webhooks(sides: BothSides) -> list[Heard]:
+    with sides.sessions.begin() as session:
+        now = sides.clock()
+        webhooks.prune(session, now=now, limit=PRUNED)
+        return [Heard(row.id, row.imp_uid, row.status) for row in webhooks.take(session, now=now, limit=CHUNK)]
 
 
-def _unneeded(sessions: Sessions, clock: Clock, watch: Watch | None) -> list[Row[Any]]:
-    with sessions.begin() as session:
-        if watch is not None and not goes_on(session, watch, now=clock()):
+def _unneeded(sides: BothSides) -> list[Row[Any]]:
+    with sides.sessions.begin() as session:
+        now = sides.clock()
+        if not sides.are_compared(session, now=now):
             return []
-        return list(forgetting.take(session, now=clock(), pause=DELETION_PAUSE, limit=CHUNK))
+        return list(forgetting.take(session, now=now, pause=DELETION_PAUSE, limit=CHUNK))
 
 
 def _forgotten(sessions: Sessions, key_id: int) -> None:

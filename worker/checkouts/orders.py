@@ -15,7 +15,7 @@ from worker.beginning import first_charge
 from worker.catalog import plan_row
 from worker.channels import channel
 from worker.checkouts.links import is_payable_by_hand
-from worker.database import beginnings, subscriptions, windows
+from worker.database import beginnings, differences, subscriptions, windows
 from worker.database import window_orders as orders
 from worker.database.plans import plan_of
 from worker.enrolment import amount_objection
@@ -28,6 +28,8 @@ from worker.registration import KEY_KEPT, WINDOW_LIFE, key_only_uid
 from worker.settings import Settings
 
 IN_QUESTION = "This charge needs a person to look at it; please contact the shop."
+
+PAID_ELSEWHERE = "A payment for this subscription needs a person to look at it first; please contact the shop."
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ def _registration(session: Session, settings: Settings, row: Row[Any], pg: str, 
     subscription = _running(session, row.subscription_code)
     if subscription.status != SubscriptionStatus.PENDING:
         raise Refused("This subscription has its billing key already; ask for a link that replaces it.")
+    if differences.is_in_question(session, settings.merchant_uid_prefix + subscription.code):
+        raise Refused(PAID_ELSEWHERE)
     charge = None
     if row.with_payment and pgs.charges_in_window(pg):
         plan = plan_of(plan_row(session, subscription.plan_code))
@@ -119,7 +123,7 @@ def _require_payable(charge: Row[Any], *, by_hand: bool) -> None:
         raise Refused("This is paid already.")
     if charge.in_question:
         raise Refused(IN_QUESTION)
-    if charge.is_outdated:
+    if charge.restored_lately:
         raise Refused("Payments are being compared just now; please try again tomorrow.")
     if charge.status == ChargeStatus.CHARGING:
         if charge.last_via != Via.WINDOW:

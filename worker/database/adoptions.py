@@ -21,7 +21,8 @@ from worker.merchant_uid import MerchantUid
 _SUBSCRIPTIONS = text("""
     SELECT s.code AS subscription_code, s.id, s.anchor_on,
            s.status = 'pending' AND NOT EXISTS (
-               SELECT FROM charges c WHERE c.subscription_id = s.id AND c.status <> 'void') AS has_not_begun,
+               SELECT FROM charges c WHERE c.subscription_id = s.id AND c.status NOT IN ('void', 'due')
+           ) AS has_not_begun,
            p.code, p.name, p.amount, p.tax_free, p.vat_amount, p.currency, p.cadence, p.time_zone, p.charge_hour,
            p.trial_days, p.catch_up, p.dunning
     FROM subscriptions s JOIN plans p ON p.id = s.plan_id
@@ -68,6 +69,14 @@ _ADOPT = text("""
 """)
 
 _CHARGE_ID = text("SELECT id FROM charges WHERE subscription_id = :subscription_id AND period_start = :period_start")
+
+_VOID_OTHER_DAYS = text("""
+    UPDATE charges c SET status = 'void', status_at = :now, next_attempt_at = NULL,
+                         status_reason = 'its window was left unpaid, and the subscription began on another day'
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(id bigint, period_start timestamptz)
+    JOIN subscriptions s ON s.id = v.id AND s.status = 'pending'
+    WHERE c.subscription_id = v.id AND c.status = 'due' AND c.period_start < v.period_start
+""")
 
 _MOVE_ANCHORS = text("""
     UPDATE subscriptions s SET anchor_on = v.anchor_on
@@ -142,11 +151,17 @@ def open_unpaid(session: Session, adoption: Adoption, *, now: datetime) -> int:
     return int(session.execute(_CHARGE_ID, known).scalar_one())
 
 
-def move_anchors(session: Session, adoptions: Iterable[Adoption]) -> None:
-    """Let subscriptions that have not begun count from the day that their first payment was for."""
+def move_anchors(session: Session, adoptions: Iterable[Adoption], *, now: datetime) -> None:
+    """Let subscriptions that have not begun count from the day that their first payment was for.
+
+    What a window was to pay on another day, and has not, is not owed.
+    """
     rows = [
-        {"id": each.subscription_id, "anchor_on": each.anchor_on.isoformat()} for each in adoptions if each.anchor_on
+        {"id": each.subscription_id, "anchor_on": each.anchor_on.isoformat(), "period_start": each.period.start}
+        for each in adoptions
+        if each.anchor_on
     ]
+    session.execute(_VOID_OTHER_DAYS, {"rows": as_rows(rows), "now": now})
     session.execute(_MOVE_ANCHORS, {"rows": as_rows(rows)})
 
 

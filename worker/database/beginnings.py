@@ -13,7 +13,7 @@ from worker.lifecycle import BillingKeyStatus
 
 # What a window has begun to pay, or has paid, before there was a key. One that came to nothing is `due`, or void.
 _FIRST_CHARGE = text("""
-    SELECT id, status, period_start, period_end FROM charges
+    SELECT id, status, period_start, period_end, status = 'paid' AND refunded >= amount AS given_back FROM charges
     WHERE subscription_id = :id AND status <> 'void'
     ORDER BY period_start DESC LIMIT 1
 """)

@@ -82,16 +82,9 @@ _TAKE = text("""
 _REVIVE = text("""
     UPDATE checkouts k
     SET status = 'opened', status_reason = 'its payment has turned up', status_at = :now, next_look_at = :now
-    WHERE k.id IN (
-        SELECT o.checkout_id
-        FROM subscriptions s JOIN charges c ON c.subscription_id = s.id JOIN attempts a ON a.charge_id = c.id
-        JOIN window_orders o ON o.merchant_uid = a.merchant_uid
-        JOIN checkouts e ON e.id = o.checkout_id
-        WHERE s.status = 'pending' AND c.status = 'paid' AND a.status = 'paid' AND e.status = 'expired'
-          AND e.status_at <= a.settled_at AND o.billing_key_id IS NOT NULL
-        LIMIT :limit)
-      AND k.status = 'expired'
-    RETURNING k.id
+    FROM window_orders o JOIN attempts a ON a.merchant_uid = o.merchant_uid
+    WHERE a.charge_id = ANY(:charge_ids) AND a.status = 'paid' AND o.billing_key_id IS NOT NULL
+      AND k.id = o.checkout_id AND k.status = 'expired' AND k.status_at <= a.settled_at
 """)
 
 
@@ -145,9 +138,9 @@ def take(session: Session, *, now: datetime, limit: int) -> Sequence[Row[Any]]:
     return session.execute(_TAKE, {"now": now, "limit": limit}).all()
 
 
-def revive(session: Session, *, now: datetime, limit: int) -> int:
-    """Let checkouts be looked at once more that had expired before their payment turned up; returns how many."""
-    return len(session.execute(_REVIVE, {"now": now, "limit": limit}).all())
+def revive(session: Session, charge_ids: Sequence[int], *, now: datetime) -> None:
+    """Let checkouts be looked at once more that had expired before the payment of these charges turned up."""
+    session.execute(_REVIVE, {"charge_ids": list(charge_ids), "now": now})
 
 
 FIRST_LOOK = timedelta(minutes=1)

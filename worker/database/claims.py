@@ -29,16 +29,15 @@ EVERYTHING = "all"
 
 _STOPPED = text("SELECT scope FROM stops")
 
-OUTDATED = """COALESCE(
-    last.status = 'declined' AND last.settled_at < (
-        SELECT max(w.started_at) FROM sweeps w
-        WHERE w.reason = 'restored' AND NOT EXISTS (
-            SELECT FROM sweeps later
-            WHERE later.finished_at IS NOT NULL AND later.started_at >= w.started_at + :window_life)), false)"""
-"""The condition that a charge's next number cannot be known yet, for the database was restored.
+RESTORED_LATELY = """COALESCE(c.period_start < (
+    SELECT max(w.started_at) FROM sweeps w
+    WHERE w.reason = 'restored' AND NOT EXISTS (
+        SELECT FROM sweeps later
+        WHERE later.finished_at IS NOT NULL AND later.since <= w.until
+          AND later.until >= w.started_at + :window_life)), false)"""
+"""The condition that a charge may have a window which a restored database has forgotten, with declines before it.
 
-It may have forgotten declines, and with them the window of a later number. When no such window can be used any more,
-the next sweep tells whether it was paid. Where nothing was declined the next number is the window's own.
+It ends when no such window can be used any more, and a sweep over all that time has told what was paid in them.
 """
 
 # One subscription has one charge in flight, the oldest first: wallets refuse two at once (seen in Kakao's forum).
@@ -47,13 +46,14 @@ _DUE = text(f"""
            last.merchant_uid AS last_merchant_uid, last.window_until AS last_window_until,
            ARRAY(SELECT w.merchant_uid FROM attempts w
                  WHERE w.charge_id = c.id AND w.window_until IS NOT NULL AND w.status = 'declined'
-                 ORDER BY w.number) AS earlier_windows
+                 ORDER BY w.number) AS earlier_windows,
+           {RESTORED_LATELY} AS restored_lately
     FROM charges c
     JOIN subscriptions s ON s.id = c.subscription_id
     JOIN billing_keys k ON k.id = s.billing_key_id
     JOIN plans p ON p.id = s.plan_id
     LEFT JOIN LATERAL (
-        SELECT number, status, merchant_uid, window_until, settled_at FROM attempts
+        SELECT number, status, merchant_uid, window_until FROM attempts
         WHERE charge_id = c.id ORDER BY number DESC LIMIT 1
     ) last ON true
     WHERE c.status IN ('due', 'past_due') AND c.next_attempt_at <= :now
@@ -75,7 +75,6 @@ _DUE = text(f"""
       AND COALESCE(last.number, 0) < {MAX_NUMBER}
       -- These contradict a claimable charge. Not ours to repair, and they must not stand in everybody's way.
       AND COALESCE(last.status, '') NOT IN ('started', 'unknown', 'paid')
-      AND NOT {OUTDATED}
     ORDER BY c.next_attempt_at, c.id
     LIMIT :limit
     FOR UPDATE OF c SKIP LOCKED
@@ -185,7 +184,12 @@ def _prepared(row: Row[Any], prefix: str, now: datetime) -> OpenAttempt:
         number, merchant_uid, window_until = row.last_number, row.last_merchant_uid, row.last_window_until
     merchant_uid = merchant_uid or derive(prefix, row.subscription_code, row.period_start, number)
     attempt = new_attempt(row, number=number, merchant_uid=merchant_uid, now=now)
-    return replace(attempt, window_until=window_until, earlier_windows=tuple(row.earlier_windows))
+    return replace(
+        attempt,
+        window_until=window_until,
+        earlier_windows=tuple(row.earlier_windows),
+        restored_lately=row.restored_lately,
+    )
 
 
 def _attempt_row(attempt: OpenAttempt) -> dict[str, Any]:

@@ -59,6 +59,12 @@ _GONE = text("""
     RETURNING id
 """)
 
+_IN_QUESTION = text("""
+    SELECT EXISTS (
+        SELECT FROM differences
+        WHERE status = 'open' AND kind = 'not_in_books' AND starts_with(merchant_uid, :beginning))
+""")
+
 # Paid here in the window, and not among PortOne's payments. What a person has looked at already is left out, and what
 # was given back, which stands in another day's list. In no order: should they be many, each has its turn some day.
 _UNSEEN = text("""
@@ -115,6 +121,11 @@ def lock(session: Session, charge_ids: Sequence[int]) -> None:
     """Lock charges with their attempts, in the order in which a write-back does, until the transaction ends."""
     session.execute(_LOCK_ATTEMPTS, {"ids": list(charge_ids)})
     session.execute(_LOCK_CHARGES, {"ids": list(charge_ids)})
+
+
+def is_in_question(session: Session, beginning: str) -> bool:
+    """Say whether a payment waits for a person whose merchant_uid begins so and names no period of these books."""
+    return bool(session.scalar(_IN_QUESTION, {"beginning": beginning}))
 
 
 def gone(

@@ -51,13 +51,14 @@ QUERIES: Mapping[str, str] = {
         WHERE ({_OPEN} OR c.status = 'uncollectible' AND c.status_at >= :recent
                OR c.status = 'void' AND c.status_at >= :recent AND NOT {_explained(DifferenceKind.NOT_OWED)})
     """,
-    # Periods follow one another; a pause moves the next one on, never back. What was skipped is void, and not owed.
+    # Periods follow one another; a pause moves the next one on, never back. What was skipped is void and not owed, and
+    # what was given back has paid for nothing.
     "periods_do_not_overlap": f"""
         SELECT c.id FROM charges c
         WHERE ({_OPEN} OR {_PAID_LATELY}) AND c.period_start < (
             SELECT other.period_end FROM charges other
             WHERE other.subscription_id = c.subscription_id AND other.period_start < c.period_start
-              AND other.status <> 'void'
+              AND other.status <> 'void' AND (other.status <> 'paid' OR other.refunded < other.amount)
             ORDER BY other.period_start DESC LIMIT 1)
     """,
     # It is derived from exactly these parts, and none of them ever changes. That it holds letters and digits only is
@@ -153,11 +154,6 @@ QUERIES: Mapping[str, str] = {
           AND NOT EXISTS (
             SELECT FROM differences d WHERE d.charge_id = c.id AND (d.status = 'open' OR d.status_at > :claiming))
           AND NOT EXISTS (SELECT FROM stops h WHERE h.scope IN ('all', k.pg))
-          -- after a restore, a window that was forgotten is waited for, and the sweep that tells of it
-          AND NOT (c.declines > 0 AND EXISTS (
-            SELECT FROM sweeps w WHERE w.reason = 'restored' AND NOT EXISTS (
-                SELECT FROM sweeps later
-                WHERE later.finished_at < :claiming AND later.started_at >= w.started_at + interval '1 day')))
           AND NOT EXISTS (
             SELECT FROM heartbeats h WHERE h.name IN ('{STOPPED}all', '{STOPPED}' || k.pg) AND h.seen_at > :claiming)
           AND NOT EXISTS (

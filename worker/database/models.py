@@ -74,6 +74,8 @@ class Subscription(HasStatus, Base):
         ),
         CheckConstraint("(paused_next_charge_at IS NOT NULL) = (status = 'paused')", name="paused_next_charge_at"),
         CheckConstraint("current_period_start < current_period_end", name="current_period"),
+        # Those that wait for their first key.
+        Index("subscriptions_pending_idx", "id", postgresql_where=text("status = 'pending'")),
         # One customer has one running subscription to a plan.
         Index(
             "subscriptions_running_key",

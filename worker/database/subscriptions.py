@@ -10,8 +10,8 @@ from sqlalchemy import CursorResult, Row, text
 from sqlalchemy.orm import Session
 
 from worker.customer_uid import masked
+from worker.database.owed import OWED
 from worker.lifecycle import SubscriptionStatus
-from worker.settlement import MONTH_SPENT
 
 _ADD = text("""
     INSERT INTO subscriptions (code, customer_reference, plan_id, billing_key_id, status, status_reason, status_at,
@@ -87,7 +87,7 @@ _CHARGE_OWED_NOW = text(f"""
     UPDATE charges c SET next_attempt_at = :now
     FROM subscriptions s JOIN billing_keys k ON k.id = s.billing_key_id
     WHERE s.id = :id AND c.subscription_id = s.id
-      AND (c.status = 'past_due' OR c.status = 'due' AND starts_with(c.status_reason, '{MONTH_SPENT}'))
+      AND {OWED}
       AND (c.next_attempt_at IS NULL OR c.next_attempt_at > :now)
       AND s.status NOT IN ('canceled', 'ended') AND k.status = 'active'
       AND k.id IS DISTINCT FROM (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import text
@@ -14,17 +15,23 @@ from worker.differences import SENTENCES, DifferenceKind, DifferenceStatus
 PATIENCE = timedelta(hours=1)
 """So long a payment may be known before its key is; a window that is open has all the time it needs."""
 
+# Begun at what is rare: subscriptions that wait for a key.
+_PAID_BEFORE_ITS_KEY = text("""
+    SELECT c.id
+    FROM subscriptions s JOIN charges c ON c.subscription_id = s.id
+    WHERE s.status = 'pending' AND c.status = 'paid' AND c.refunded < c.amount
+    LIMIT :limit
+""")
+
 _FOUND = text("""
     SELECT a.id AS attempt_id, c.id AS charge_id, a.merchant_uid, a.imp_uid, a.raw, s.code
-    FROM subscriptions s JOIN charges c ON c.subscription_id = s.id JOIN attempts a ON a.charge_id = c.id
-    WHERE s.status = 'pending' AND c.status = 'paid' AND a.status = 'paid' AND a.settled_at < :before
-      AND c.refunded < c.amount
+    FROM charges c JOIN subscriptions s ON s.id = c.subscription_id JOIN attempts a ON a.charge_id = c.id
+    WHERE c.id = ANY(:ids) AND a.status = 'paid' AND a.settled_at < :before
       AND NOT EXISTS (
         SELECT FROM window_orders o JOIN checkouts k ON k.id = o.checkout_id
-        WHERE k.subscription_id = s.id AND k.status = 'opened')
+        WHERE k.subscription_id = s.id AND k.status = 'opened' AND k.window_until > :before)
       AND NOT EXISTS (
         SELECT FROM differences d WHERE d.kind = 'not_begun' AND d.merchant_uid = a.merchant_uid)
-    LIMIT :limit
 """)
 
 _BEGUN = text("""
@@ -34,8 +41,13 @@ _BEGUN = text("""
 """)
 
 
-def note(session: Session, *, now: datetime, limit: int) -> int:
-    """Ask a person about each; returns how many are new."""
+def paid_before_their_key(session: Session, *, limit: int) -> Sequence[int]:
+    """Give the charges of it, by their ids."""
+    return session.scalars(_PAID_BEFORE_ITS_KEY, {"limit": limit}).all()
+
+
+def note(session: Session, charge_ids: Sequence[int], *, now: datetime) -> int:
+    """Ask a person about each that no window can begin any more; returns how many are new."""
     kind = DifferenceKind.NOT_BEGUN
     noted = [
         Noted(
@@ -48,7 +60,7 @@ def note(session: Session, *, now: datetime, limit: int) -> int:
             attempt_id=row.attempt_id,
             evidence={"portone": row.raw, "books": {"subscription": row.code, "status": "pending"}},
         )
-        for row in session.execute(_FOUND, {"before": now - PATIENCE, "limit": limit})
+        for row in session.execute(_FOUND, {"ids": list(charge_ids), "before": now - PATIENCE})
     ]
     return differences.note(session, noted, now=now)
 

@@ -9,7 +9,8 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from worker.database.attempt_rows import KNOWN_ATTEMPT, OF_AN_ATTEMPT, known_attempt
-from worker.database.claims import CLAIM_LOCK, EVERYTHING, OUTDATED
+from worker.database.claims import CLAIM_LOCK, EVERYTHING, RESTORED_LATELY
+from worker.database.owed import OWED
 from worker.lifecycle import AttemptStatus
 from worker.open_attempts import OpenAttempt
 from worker.registration import WINDOW_LIFE
@@ -18,14 +19,15 @@ from worker.registration import WINDOW_LIFE
 # lock sees the charge as it is then, and all else as it was before.
 _LOCK_CHARGE = text("SELECT FROM charges WHERE id = :id FOR UPDATE")
 
+# While there is no key a first period has one number only, so no other window of it can have been forgotten.
 _CHARGE = text(f"""
-    SELECT c.id, c.status, c.status_reason, c.next_attempt_at, c.period_start, c.period_end, c.amount, c.tax_free,
+    SELECT c.id, c.status, {OWED} AS is_owed, c.next_attempt_at, c.period_start, c.period_end, c.amount, c.tax_free,
            c.vat_amount, c.currency, c.order_name, s.code AS subscription_code, s.billing_key_id,
            last.number AS last_number, last.status AS last_status, last.merchant_uid AS last_merchant_uid,
            last.via AS last_via, last.flagged_at AS last_flagged_at, last.window_until AS last_window_until,
            last.billing_key_id AS last_key_id,
            EXISTS (SELECT FROM differences d WHERE d.charge_id = c.id AND d.status = 'open') AS in_question,
-           {OUTDATED} AS is_outdated
+           s.status <> 'pending' AND {RESTORED_LATELY} AS restored_lately
     FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
     LEFT JOIN LATERAL (
         SELECT * FROM attempts WHERE charge_id = c.id ORDER BY number DESC LIMIT 1

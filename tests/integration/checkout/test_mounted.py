@@ -70,9 +70,7 @@ def test_pages_of_ones_own_call_the_same_functions(shop: Shop):
 
     async def complete() -> checkouts.Completion:
         gateway = runtime.gateway()
-        completion = await checkouts.complete(
-            runtime.sessions, gateway, link.code, imp_uid=imp_uid, clock=runtime.clock, policy=runtime.policy
-        )
+        completion = await checkouts.complete(runtime.both_sides(gateway), link.code, imp_uid=imp_uid)
         await gateway.aclose()
         return completion
 

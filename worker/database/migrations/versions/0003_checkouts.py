@@ -47,6 +47,13 @@ def upgrade() -> None:
     )
     _let_keys_be_forgotten()
     _know_differences(*KINDS, "not_begun")
+    op.create_index(
+        "subscriptions_pending_idx",
+        "subscriptions",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("status = 'pending'"),
+    )
     _create_checkouts()
     _create_window_orders()
     op.create_table(
@@ -169,6 +176,7 @@ def _let_keys_be_forgotten() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index("subscriptions_pending_idx", "subscriptions")
     op.drop_table("webhooks")
     op.drop_table("window_orders")
     op.drop_index("billing_keys_forget_idx", "billing_keys")

@@ -1,0 +1,30 @@
+"""Our books and PortOne, as a checkout meets both: where to write, whom to ask, and by which rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from worker.clock import Clock
+from worker.database.lineage import Watch, goes_on
+from worker.database.session import Sessions
+from worker.gateway import Gateway
+from worker.open_attempts import Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BothSides:
+    """What completing checkouts takes. `prefix` begins the merchant_uids of these books."""
+
+    sessions: Sessions
+    gateway: Gateway
+    clock: Clock
+    policy: Policy
+    prefix: str
+    watch: Watch | None = None  # None: the database is known to be whole, as in a test
+
+    def are_compared(self, session: Session, *, now: datetime) -> bool:
+        """Say whether the books are known to hold everything that was paid. The caller commits."""
+        return self.watch is None or goes_on(session, self.watch, now=now)
