@@ -11,6 +11,7 @@ import structlog
 from worker.clock import Clock
 from worker.comparing import MONEY_MOVED, compare_page
 from worker.database.session import Sessions
+from worker.evidence import window_begun_at
 from worker.gateway import Gateway, LookUpFailed, PaymentRecord
 from worker.merchant_uid import MAX_NUMBER, derive, parse
 from worker.open_attempts import OpenAttempt
@@ -48,13 +49,9 @@ async def paid_meanwhile(
 
 
 def _may_be_open(record: PaymentRecord, now: datetime) -> bool:
-    """Say whether a window may still be paid: being declined in it ends nothing. Only windows' records name no key."""
-    if record.status == "ready":
-        return True
-    begun_at = record.raw.get("started_at")
-    is_number = isinstance(begun_at, int | float) and not isinstance(begun_at, bool)
-    window = record.status == "failed" and record.customer_uid is None
-    return window and is_number and begun_at > (now - WINDOW_LIFE).timestamp()
+    """Say whether a window may still be paid: being declined in it ends nothing."""
+    begun_at = window_begun_at(record)
+    return record.status == "ready" or (begun_at is not None and begun_at > (now - WINDOW_LIFE).timestamp())
 
 
 def _numbers(attempt: OpenAttempt) -> Iterator[str]:

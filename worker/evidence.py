@@ -74,11 +74,20 @@ def _without_windows(attempt: OpenAttempt, records: tuple[PaymentRecord, ...]) -
 
 
 def _is_left_window(record: PaymentRecord, sent_at: datetime) -> bool:
-    """Say whether a record was begun before our send, and without a key: PortOne names one only once it is issued."""
+    """Say whether a record is of a window that was begun before our send."""
+    begun_at = window_begun_at(record)
+    return begun_at is not None and begun_at < sent_at.timestamp()
+
+
+def window_begun_at(record: PaymentRecord) -> float | None:
+    """Give the UNIX second in which a window began that was not paid; None for another record.
+
+    It is one without a key: PortOne names one only once it is issued.
+    """
     begun_at = record.raw.get("started_at")
     if record.customer_uid is not None or isinstance(begun_at, bool) or not isinstance(begun_at, int | float):
-        return False
-    return record.status in {"ready", "failed"} and begun_at < sent_at.timestamp()
+        return None
+    return begun_at if record.status in {"ready", "failed"} else None
 
 
 def answer_of(record: PaymentRecord) -> Answer:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page
+from typing import TYPE_CHECKING
 
 from tests.fixtures.checkout import Shop
 from worker.sandbox.behaviours import Behaviour, Verdict
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 DECLINED = Behaviour(verdict=Verdict.DECLINED, code="0002", text="한도초과")
 LOST = Behaviour(verdict=Verdict.DECLINED, code="0026", text="분실·도난 카드")

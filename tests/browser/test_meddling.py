@@ -70,7 +70,7 @@ def test_a_server_in_trouble_is_not_asked_without_end(visitor: Visitor, shop: Sh
     page = visitor.visit(path)
     visitor.agree(page)
     visitor.decide(page, "close")
-    visitor.refusal(page, "완료되지 않았습니다")
+    visitor.refusal(page, "등록되지 않았습니다")
     asked: list[str] = []
 
     def fail(route: Route) -> None:

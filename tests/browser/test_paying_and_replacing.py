@@ -92,7 +92,7 @@ def test_a_replacement_that_was_given_up_leaves_the_old_card(visitor: Visitor, s
     page = visitor.visit(shop.link(code, purpose=CheckoutPurpose.REPLACE, pg="payco"))
     visitor.agree(page)
     visitor.decide(page, "close")
-    visitor.refusal(page, "완료되지 않았습니다")
+    visitor.refusal(page, "등록되지 않았습니다")
     shop.sandbox.admin.behave(Behaviour())
     shop.wait(days=3)
     shop.tick()

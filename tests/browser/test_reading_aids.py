@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Visitor
@@ -52,6 +54,24 @@ def test_everything_that_is_asked_for_has_a_label(visitor: Visitor, shop: Shop):
     assert page.eval_on_selector_all("input", unnamed) == []
     assert page.locator("h1").count() == page.locator("main").count() == 1
     assert page.locator("#say").get_attribute("aria-live") == "polite"
+
+
+@ON_A_PHONE
+def test_a_telephone_number_that_no_window_takes_is_marked_and_its_format_is_named(visitor: Visitor, shop: Shop):
+    page = visitor.visit(shop.link(shop.pending(), pg="payco"))
+    visitor.fill_in(page)
+    tel = page.get_by_label("휴대폰 번호")
+    expect(tel).to_have_accessible_description(re.compile("예: 010-1234-5678$"))
+    tel.fill("전화 없음")
+    visitor.expect("422")
+    page.locator("#go").click()
+    visitor.refusal(page, "휴대폰 번호: 010-1234-5678 형식으로 입력해 주세요.")
+    expect(tel).to_have_attribute("aria-invalid", "true")
+    expect(tel).to_be_focused()
+    tel.fill("010-1234-5678")
+    page.locator("#go").click()
+    expect(visitor.window(page).get_by_test_id("approve")).to_be_visible()
+    expect(tel).not_to_have_attribute("aria-invalid", "true")
 
 
 def test_a_screen_reader_reads_what_is_agreed_to(visitor: Visitor, shop: Shop):

@@ -65,7 +65,7 @@ def test_a_window_that_was_closed_changes_nothing_and_may_be_opened_again(visito
     page = visitor.visit(shop.link(shop.pending(), pg=pg))
     visitor.agree(page)
     visitor.decide(page, "close")
-    visitor.refusal(page, "완료되지 않았습니다")
+    visitor.refusal(page, "등록되지 않았습니다")
     assert subscription(shop) == ("pending", None)
     visitor.agree(page)
     visitor.decide(page, "approve")

@@ -100,6 +100,11 @@ def create_app(runtime: Runtime) -> Pages:
     return Pages(app, headers=security_headers(settings), close=close)
 
 
+def _is_opened_by_a_person(request: Request) -> bool:
+    """Say whether a browser asks for a page; whoever tries PortOne's address is to read what was wrong with that."""
+    return "text/html" in request.headers.get("accept", "") and "/webhooks/" not in request.scope["path"]
+
+
 async def _health(_: Request) -> Response:
     """Say that this process serves; whether the database answers is for `again doctor` to say."""
     return JSONResponse({"again": "checkout"})
@@ -113,10 +118,10 @@ class _Refusing:
 
     async def refuse(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        headers = dict(error.headers or {})
-        if request.method == "POST" or "/c/" not in request.scope["path"]:
+        headers, path = dict(error.headers or {}), request.scope["path"]
+        if request.method == "POST" or not ("/c/" in path or _is_opened_by_a_person(request)):
             return JSONResponse({"message": error.detail}, error.status_code, headers)
-        page = pages.result(self._site, language_of(request), "invalid")
+        page = pages.result(self._site, language_of(request), "invalid" if "/c/" in path else "nowhere")
         return HTMLResponse(page, error.status_code, headers)
 
     async def fail(self, request: Request, error: Exception) -> Response:

@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from worker.checkout import pages
 from worker.checkout.bodies import read_object
 from worker.checkout.desk import Desk
-from worker.checkout.forms import is_about_the_buyer, objection, read_buyer, refusal, text_of
+from worker.checkout.forms import objection, read_buyer, refusal, text_of, wrong_fields, wrong_of_the_buyer
 from worker.checkout.links import InvalidLink, Link, Signer
 from worker.checkout.own_pages import OwnPages
 from worker.checkout.turns import PAUSE_SECONDS, Turns
@@ -50,6 +50,9 @@ class Checkouts:
         """Show what is to be agreed to, or how it stands."""
         link, language = self._link(request), language_of(request)
         token, view = request.path_params["token"], await self._view(link)
+        if view.overtaken and view.status is CheckoutStatus.OPENED:
+            await self._ask(link, None, hopeful=False)  # it may have been by its own window
+            view = await self._view(link)
         state, status = self._state(link, view), 200
         if view.status is CheckoutStatus.OPENED and (told := request.query_params.get("told")) in TOLD:
             state = str(told)  # also when the link has expired meanwhile: what was begun with it is finished
@@ -74,8 +77,8 @@ class Checkouts:
         view = await self._view(link)
         if (state := self._state(link, view)) != "open":
             return JSONResponse({"state": state}, 409)
-        if (wrong := objection(given, view, language)) is not None:
-            return wrong
+        if (objected := objection(given, view, language)) is not None:
+            return objected
         try:
             param = await self._desk.agree(
                 link.code,
@@ -85,8 +88,8 @@ class Checkouts:
                 links=self._own.links(request, language),
             )
         except Refused as refused:
-            if is_about_the_buyer(refused):
-                return refusal(WORDS[language]["buyer_wrong"], 422)
+            if wrong := wrong_of_the_buyer(refused):
+                return wrong_fields(wrong, language)
             log.warning("a payment window was refused", reason=str(refused))
             return refusal(WORDS[language]["not_possible"], 409)
         return JSONResponse({"param": param})
@@ -151,6 +154,8 @@ class Checkouts:
         """Say what the link is good for now."""
         if view.status is CheckoutStatus.DONE:
             return "done"
+        if view.overtaken is not None:
+            return view.overtaken.value
         return "expired" if view.expired or link.has_expired(self._clock()) else "open"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
@@ -29,9 +29,19 @@ def objection(given: Mapping[str, Any], view: View, language: Language) -> Respo
     if pg not in view.pgs:
         return refusal(words["choose_pg"], 422)
     buyer = read_buyer(given.get("buyer"))
-    if buyer is None or not _has_all(buyer, terms.required_of_buyer(view, str(pg))):
+    if buyer is None:
         return refusal(words["buyer_wrong"], 422)
-    return None
+    missing = [need for need in terms.required_of_buyer(view, str(pg)) if not getattr(buyer, _field(need), None)]
+    return wrong_fields(missing, language) if missing else None
+
+
+def wrong_fields(parameters: Iterable[str], language: Language) -> Response:
+    """Name the fields of the form that a window would not take, and what one of them looks like when it is right."""
+    words, names = WORDS[language], sorted({_field(each) for each in parameters})
+    message = words["buyer_wrong"]
+    if len(names) == 1 and names[0] in terms.EXAMPLES:
+        message = words["field_wrong"].format(field=words[names[0]], example=terms.EXAMPLES[names[0]])
+    return JSONResponse({"message": message, "fields": names}, 422)
 
 
 def read_buyer(given: Any) -> Buyer | None:
@@ -50,14 +60,16 @@ def _as_windows_take_it(tel: str) -> str:
     return _DIVIDERS.sub("-", unicodedata.normalize("NFKC", tel))
 
 
-def is_about_the_buyer(refused: Refused) -> bool:
-    """Say whether all that stands against a window is what the customer has written."""
+def wrong_of_the_buyer(refused: Refused) -> frozenset[str]:
+    """Give the parameters that stand against a window, if all of them are what the customer has written."""
     problems = refused.problems if isinstance(refused, UnsuitableWindow) else ()
-    return bool(problems) and all(problem.parameter in terms.BUYER for problem in problems)
+    parameters = frozenset(problem.parameter for problem in problems)
+    return parameters if parameters <= terms.BUYER else frozenset()
 
 
-def _has_all(buyer: Buyer, needed: frozenset[str]) -> bool:
-    return all(getattr(buyer, name.removeprefix("buyer_"), None) for name in needed)
+def _field(parameter: str) -> str:
+    """Give the form's name of a window's parameter: tel for buyer_tel."""
+    return parameter.removeprefix("buyer_")
 
 
 def text_of(value: Any) -> str | None:

@@ -12,11 +12,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from worker.checkout import spoken, terms
 from worker.checkout.wording import WORDS, Language, wording_version
 from worker.checkouts import View
+from worker.checkouts.standing import KeyStanding
 from worker.lifecycle import CheckoutPurpose, CheckoutStatus
 
 LONGEST_SAID = 200
 
 _CODE = re.compile(r"^\[[A-Za-z0-9_-]+\]")  # before many PGs' words, as in [0002]한도초과; it tells a customer nothing
+_KOREAN = re.compile(r"[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")
 
 MOODS = {"done": "good", "pending": "waiting"}
 
@@ -44,7 +46,7 @@ def agreement(site: Site, view: View, token: str, language: Language, *, notice:
         site,
         language,
         title=words[f"{kind}_title"],
-        lead=words[f"{kind}_lead"],
+        lead=words[f"{kind}_lead{_standing(view, kind)}"],
         address=f"{site.base}/c/{token}",
         wording=wording_version(language),
         check=view.status is CheckoutStatus.OPENED,
@@ -66,13 +68,13 @@ def agreement(site: Site, view: View, token: str, language: Language, *, notice:
 def done(site: Site, view: View, token: str, language: Language) -> str:
     """Say that everything is settled, the first time and every later one."""
     words, kind = WORDS[language], terms.kind_of(view)
-    amount = spoken.won(view.amount, language)
+    amount = spoken.won(view.owed or view.paid or view.amount, language)
     return result(
         site,
         language,
         "done",
         title=words[f"done_{kind}_title"],
-        lead=words[f"done_{kind}"].format(amount=amount),
+        lead=words[f"done_{kind}{_ending(view, kind)}"].format(amount=amount),
         facts=list(terms.done_facts_of(view, site.company, language)),
         token=token,
     )
@@ -106,10 +108,30 @@ def result(
 
 
 def declined(view: View, language: Language) -> str:
-    """Say that a window ended without success, and with which words of the PG."""
+    """Say that a window ended without success, and with which words of the PG, which are Korean as a rule."""
     words = WORDS[language]
+    ended = words["declined" if terms.pays_in_window(view) else "declined_register"]
     said = _CODE.sub("", view.said or "").strip()[:LONGEST_SAID]
-    return f"{words['declined']} {words['said'].format(said=said) if said else ''}".strip()
+    if not said:
+        return ended
+    introduced = words["said_in_korean" if _KOREAN.search(said) else "said"]
+    return f"{ended} {introduced.format(pg=terms.pg_name(view.pg or '', language), said=said)}"
+
+
+def _ending(view: View, kind: str) -> str:
+    """Name the words for an end: money has moved with a first key, moves with another one at once, or cannot later."""
+    if kind == "register":
+        return "_paid" if view.paid else ""
+    if kind == "replace":
+        return "_owed" if view.owed else ""
+    return _standing(view, kind)
+
+
+def _standing(view: View, kind: str) -> str:
+    """Name the words for whoever pays by hand: a subscription goes on by itself only with a key that can be charged."""
+    if kind != "overdue" or view.key is KeyStanding.WORKS:
+        return ""
+    return f"_{view.key}"
 
 
 def _render(template: str, site: Site, language: Language, **values: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from schedules.cadences import Anchored, Cron, Unit, parse_cadence
@@ -46,14 +46,31 @@ def day(instant: datetime, zone: str, language: Language) -> str:
 def moment(instant: datetime, zone: str, language: Language) -> str:
     """Give date and time by the clocks of a zone, which is named."""
     local = instant.astimezone(ZoneInfo(zone))
-    place = zone.rpartition("/")[2].replace("_", " ")
+    clocks = _clocks(local, zone, language)
     if language is Language.KOREAN:
-        half, hour = ("오전" if local.hour < 12 else "오후"), (local.hour - 1) % 12 + 1
+        half, hour = ("오전", local.hour) if local.hour < 12 else ("오후", local.hour % 12 or 12)
         minute = f" {local.minute}분" if local.minute else ""
-        zone_name = "한국 시간" if zone == "Asia/Seoul" else f"{place} 시간"
-        return f"{day(instant, zone, language)} {half} {hour}시{minute} ({zone_name})"
-    zone_name = "Korean time" if zone == "Asia/Seoul" else f"{place} time"
-    return f"{day(instant, zone, language)}, {local:%H:%M} ({zone_name})"
+        return f"{day(instant, zone, language)} {half} {hour}시{minute} ({clocks})"
+    return f"{day(instant, zone, language)}, {local:%H:%M} ({clocks})"
+
+
+def _clocks(local: datetime, zone: str, language: Language) -> str:
+    """Name a zone by its city, and where it has none by its offset: POSIX calls Etc/GMT+3 what people call UTC-3."""
+    korean = language is Language.KOREAN
+    if zone == "Asia/Seoul":
+        return "한국 시간" if korean else "Korean time"
+    area, _, place = zone.rpartition("/")
+    if area in {"", "Etc"}:
+        return _offset(local)
+    return f"{place.replace('_', ' ')} {'시간' if korean else 'time'}"
+
+
+def _offset(local: datetime) -> str:
+    """Write how far clocks are from UTC, as in UTC-3 and UTC+5:30."""
+    minutes = round((local.utcoffset() or timedelta()) / timedelta(minutes=1))
+    hours, rest = divmod(abs(minutes), 60)
+    sign = "-" if minutes < 0 else "+"
+    return f"UTC{sign}{hours}{f':{rest:02}' if rest else ''}" if minutes else "UTC"
 
 
 def cadence(text: str, language: Language) -> str:

@@ -14,6 +14,7 @@ from worker.pgs import PGS, charges_in_window
 from worker.pgs.facts import WindowUse
 
 BUYER = frozenset({"buyer_name", "buyer_tel", "buyer_email"})
+EXAMPLES: Mapping[str, str] = {"tel": "010-1234-5678", "email": "name@example.com"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Field:
     autocomplete: str
     inputmode: str
     most: int
+    example: str = ""
     pgs: tuple[str, ...] = ()
 
 
@@ -67,6 +69,14 @@ def _use(view: View) -> WindowUse:
     if view.purpose is CheckoutPurpose.PAY:
         return WindowUse.PAYMENT
     return WindowUse.REGISTRATION_WITH_PAYMENT if view.with_payment else WindowUse.REGISTRATION
+
+
+def pays_in_window(view: View, pg: str | None = None) -> bool:
+    """Say whether a PG's window, by default the one that was opened last, takes money or registers a key alone."""
+    pg = pg or view.pg
+    if view.purpose is CheckoutPurpose.PAY:
+        return True
+    return view.with_payment and pg is not None and charges_in_window(pg)
 
 
 def kind_of(view: View) -> str:
@@ -158,8 +168,8 @@ def fields_of(view: View, words: Mapping[str, str]) -> list[Field]:
     """Ask for what a window insists on and for nothing else: what is not asked for cannot leak."""
     every = (
         Field("name", words["name"], "text", "name", "text", 16),
-        Field("tel", words["tel"], "tel", "tel", "tel", 16),
-        Field("email", words["email"], "email", "email", "email", 64),
+        Field("tel", words["tel"], "tel", "tel", "tel", 16, EXAMPLES["tel"]),
+        Field("email", words["email"], "email", "email", "email", 64, EXAMPLES["email"]),
     )
     return [replace(field, pgs=pgs) for field in every if (pgs := _asking(view, f"buyer_{field.name}"))]
 
@@ -172,6 +182,6 @@ def button_of(view: View, kind: str, amount: str, language: Language) -> str:
     words = WORDS[language]
     if len(view.pgs) != 1:
         return words["button_any"]
-    pays = kind == "register" and view.with_payment and charges_in_window(view.pgs[0])
+    pays = kind == "register" and pays_in_window(view, view.pgs[0])
     name = "register_pay" if pays else kind
     return words[f"button_{name}"].format(pg=pg_name(view.pgs[0], language), amount=amount)

@@ -15,6 +15,11 @@ ENGLISH: Mapping[str, str] = {
     "replace_lead": "Register the payment method for your future payments. Your subscription goes on as it is.",
     "overdue_title": "Pay an overdue bill",
     "overdue_lead": "An automatic payment did not go through. Pay it now and your subscription simply goes on.",
+    "overdue_lead_missing": (
+        "An automatic payment did not go through, and your payment method can no longer be charged. Pay this bill now; "
+        "for the next payment, please register a payment method."
+    ),
+    "overdue_lead_not_needed": "An automatic payment did not go through. Please pay it here.",
     # what is agreed to
     "plan": "Plan",
     "price": "Price",
@@ -82,6 +87,8 @@ ENGLISH: Mapping[str, str] = {
     "no_sdk": "The payment window could not be loaded. Please reload this page and try again.",
     "agree_first": "Please check the details and tick the consent box.",
     "buyer_wrong": "Please check the details you have entered.",
+    "field_wrong": "{field}: please write it like {example}.",
+    "example": "For example: {example}",
     "reload": "What you agree to has changed. Please reload this page and read it again.",
     "not_possible": (
         "The payment window cannot be opened at the moment. If this goes on, please ask where you signed up."
@@ -91,7 +98,12 @@ ENGLISH: Mapping[str, str] = {
         "The payment was not completed: the window was closed, or the payment was declined. "
         "Please choose another payment method or try again."
     ),
-    "said": "They said: {said}",
+    "declined_register": (
+        "The payment method was not registered: the window was closed, or the registration was refused. Nothing was "
+        "charged. Please choose another payment method or try again."
+    ),
+    "said": "{pg} said: {said}",
+    "said_in_korean": "{pg} said (in Korean): {said}",
     "mismatch": (
         "The payment differs from what was shown here, so it was not accepted. We will look into it; please "
         "do not pay again."
@@ -102,18 +114,39 @@ ENGLISH: Mapping[str, str] = {
     # result pages
     "done_register_title": "You are all set",
     "done_register": "Automatic payment has been set up. You can close this page.",
+    "done_register_paid": (
+        "Your first payment of {amount} has been confirmed, and automatic payment has been set up. "
+        "You can close this page."
+    ),
     "done_replace_title": "Your payment method has been changed",
     "done_replace": "It is used from the next payment on. You can close this page.",
+    "done_replace_owed": (
+        "The overdue {amount} is charged to it in a moment, and it is used from the next payment on. "
+        "You can close this page."
+    ),
     "done_overdue_title": "Thank you, your payment is complete",
     "done_overdue": "Your payment of {amount} has been confirmed. You can close this page.",
+    "done_overdue_missing": (
+        "Your payment of {amount} has been confirmed. Your payment method can no longer be charged: "
+        "please register another one where you signed up, before the next payment."
+    ),
+    "done_overdue_not_needed": "Your payment of {amount} has been confirmed. You can close this page.",
     "pending_title": "Checking the result of your payment",
     "mismatch_title": "This needs to be looked into",
     "expired_title": "This link has expired",
     "expired": "For your safety, links work for a limited time. Please ask for a new one where you signed up.",
+    "has_key_title": "A payment method is registered already",
+    "has_key": "There is nothing more to do with this link. To change your payment method, ask where you signed up.",
+    "over_title": "This subscription is over",
+    "over": "No payment method is needed any more, and nothing is charged. You can close this page.",
+    "settled_title": "There is nothing left to pay here",
+    "settled": "This bill has been settled meanwhile. Please do not pay again; you can close this page.",
     "invalid_title": "This link cannot be used",
     "invalid": "The address is incomplete or was changed. Please open the link in your message again.",
     "error_title": "Something went wrong",
     "error": "Please try again in a moment. If you have paid already, do not pay again.",
+    "nowhere_title": "There is no page at this address",
+    "nowhere": "Please open the link in your message.",
     "again": "Check again",
     "contact": "Contact: {contact}",
 }

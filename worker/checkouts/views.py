@@ -12,6 +12,7 @@ from schedules.periods import first_start, next_start
 from schedules.plans import Plan
 from worker.catalog import plan_row
 from worker.checkouts.links import CHARGE, SUBSCRIPTION, checkout_row, pgs_of
+from worker.checkouts.standing import KeyStanding, Overtaken, key_standing, overtaken, paid_in_windows
 from worker.database import beginnings
 from worker.database.plans import plan_of
 from worker.database.session import Sessions
@@ -26,7 +27,8 @@ class View:
 
     `charges_now`: agreeing leads to a charge at once, by the window or right after it. `first_charge_at` is when the
     first one will be made otherwise; None where there is none ahead. `owed` is what a replaced key will be charged with
-    at once. `pgs` are to choose from, `pg` was chosen last. `said` is the PG's last refusal.
+    at once. `pgs` are to choose from, `pg` was chosen last. `said` is the PG's last refusal. `paid` is what was paid in
+    windows of this checkout, 0 before it is done.
     """
 
     code: str
@@ -54,6 +56,9 @@ class View:
     pg: str | None
     pgs: tuple[str, ...]
     said: str | None
+    paid: int = 0
+    overtaken: Overtaken | None = None
+    key: KeyStanding = KeyStanding.WORKS
 
 
 def view(sessions: Sessions, settings: Settings, code: str, *, now: datetime) -> View:
@@ -64,6 +69,8 @@ def view(sessions: Sessions, settings: Settings, code: str, *, now: datetime) ->
         plan = plan_of(plan_row(session, about.plan_code))
         charge = None if row.paid_charge_id is None else session.execute(CHARGE, {"id": row.paid_charge_id}).one()
         kept = beginnings.first_charge(session, row.subscription_id)
+        key = key_standing(session, row)
+        paid = paid_in_windows(session, row)
     purpose = CheckoutPurpose(row.purpose)
     terms = charge if purpose is CheckoutPurpose.PAY and charge is not None else plan
     times = _times(purpose, about, plan, charge, kept, now)
@@ -88,6 +95,9 @@ def view(sessions: Sessions, settings: Settings, code: str, *, now: datetime) ->
         pg=row.chosen_pg or row.pg,
         pgs=(row.pg,) if row.pg else pgs_of(settings, purpose, terms),
         said=row.said,
+        paid=paid,
+        overtaken=overtaken(row, charge),
+        key=key,
         **times,
     )
 
@@ -107,7 +117,9 @@ def _times(
         return times | {"charges_now": True, "period_start": charge.period_start, "period_end": charge.period_end}
     if purpose is CheckoutPurpose.REPLACE or about.status in BILLED_SUBSCRIPTIONS:
         return times | {"charges_now": purpose is CheckoutPurpose.REPLACE and about.owed > 0}
-    if kept is not None and kept.status == ChargeStatus.PAID:  # in a window, whose key has not come
+    if (
+        kept is not None and kept.status == ChargeStatus.PAID and not kept.given_back
+    ):  # in a window, whose key has not come
         following = next_start(plan, about.anchor_on, after=kept.period_end)
         return times | {"first_charge_at": kept.period_end, "next_charge_at": following}
     anchor_on = about.anchor_on if charge is not None else anchor_of(plan, about.anchor_on, now=now)

@@ -95,10 +95,13 @@ def print_charges(charges: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _when(row: Mapping[str, Any]) -> str:
-    """Say when it was paid, is attempted next, or came to its status; which of them, the status tells."""
+    """Say when it was paid, is attempted next, or came to its status; which of them, the status tells.
+
+    In the zone of its plan, which is named: rows below each other may be of several.
+    """
     if row["next_attempt_at"] is not None:
-        return f"next {words.local_time(row['next_attempt_at'], row['time_zone'])}"
-    return words.local_time(row["paid_at"] or row["status_at"], row["time_zone"])
+        return f"next {words.local(row['next_attempt_at'], row['time_zone'])}"
+    return words.local(row["paid_at"] or row["status_at"], row["time_zone"])
 
 
 def _found(session: Session, text: str, now: datetime) -> Row[Any]:

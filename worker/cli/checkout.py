@@ -12,6 +12,9 @@ from worker.cli.options import Json
 if TYPE_CHECKING:
     from worker.checkouts import Link
 
+ACTOR = "checkout pages"
+"""Who does it in the audit: customers, whoever has started the server."""
+
 app = typer.Typer(help="Pages on which customers register a key or pay what is overdue.", no_args_is_help=True)
 
 
@@ -20,7 +23,9 @@ def link(
     subscription: Annotated[
         str, typer.Argument(metavar="CODE", help="The subscription that is to get a billing key.")
     ] = "",
-    charge: Annotated[int, typer.Option(min=0, metavar="ID", help="An overdue charge to be paid by hand.")] = 0,
+    charge: Annotated[
+        int | None, typer.Option(min=1, metavar="ID", help="An overdue charge to be paid by hand.")
+    ] = None,
     pg: Annotated[str, typer.Option(metavar="PG", help="Only this PG; else the customer chooses.")] = "",
     with_payment: Annotated[
         bool, typer.Option("--with-payment", help="Pay the first period in the same window, where the PG can.")
@@ -37,8 +42,10 @@ def link(
     from worker.cli.database import database
     from worker.lifecycle import CheckoutPurpose
 
-    if bool(subscription) == bool(charge):
-        raise typer.BadParameter("give a subscription's CODE, or --charge ID")
+    if not subscription and charge is None:
+        raise typer.BadParameter("say what the link is for: a subscription's CODE, or --charge ID")
+    if subscription and charge is not None:
+        raise typer.BadParameter("a link is for a subscription's CODE or for --charge ID, not for both")
     if charge and (with_payment or replace):
         raise typer.BadParameter("--charge is a payment by itself: it goes with neither --with-payment nor --replace")
     purpose = CheckoutPurpose.REPLACE if replace else CheckoutPurpose.REGISTER
@@ -47,7 +54,7 @@ def link(
             runtime.sessions,
             runtime.settings,
             subscription=subscription or None,
-            charge=charge or None,
+            charge=charge,
             purpose=CheckoutPurpose.PAY if charge else purpose,
             pg=pg or None,
             with_payment=with_payment,
@@ -67,7 +74,7 @@ def serve(
     from worker.cli.database import database
     from worker.logs import configure_logs
 
-    with database(as_json=False) as runtime:
+    with database(as_json=False, actor_name=ACTOR) as runtime:
         configure_logs(runtime.settings.log_level)
         server = Server(create_app(runtime), host=host, port=port)
         console.note(f"checkout pages on {server.url}; Ctrl-C ends it")

@@ -22,13 +22,14 @@ from worker.runtime import Runtime
 
 
 @contextmanager
-def database(*, as_json: bool, migrated: bool = True, create: bool = False) -> Iterator[Runtime]:
+def database(*, as_json: bool, migrated: bool = True, create: bool = False, actor_name: str = "") -> Iterator[Runtime]:
     """Open the database for one command.
 
     Raises NotAvailable, NotReachable, NotMigrated for other tables than ours, and WrongDatabase for one that has
     charged in another mode.
 
     An embedded database is made only with `create`: a command in the wrong folder says so instead of showing nothing.
+    `actor_name` goes into the audit where it is not the person at the keyboard who acts.
     Nothing of the database's address but host and name is ever shown: it may hold a password.
     """
     settings = settings_here()
@@ -37,7 +38,7 @@ def database(*, as_json: bool, migrated: bool = True, create: bool = False) -> I
     with ExitStack() as stack:
         url = stack.enter_context(database_address(settings, create=create))
         clock = DatabaseClock(tell=_say_clock)
-        runtime = Runtime.create(settings, url, actor=actor(), clock=clock)
+        runtime = Runtime.create(settings, url, actor=actor_name or actor(), clock=clock)
         stack.callback(runtime.close)
         with _explained(url):
             clock.sync(runtime.engine)

@@ -97,7 +97,7 @@ def list_subscriptions(
                 row["customer_reference"],
                 row["plan"],
                 row["status"],
-                words.local_time(row["next_charge_at"], row["time_zone"]),
+                words.local(row["next_charge_at"], row["time_zone"]),
                 "none" if row["key_id"] is None else f"{row['key_id']} {row['key_status']}",
             )
             for row in listed

@@ -136,6 +136,8 @@ class Admin:
     # changing
 
     def _make_keys(self, _: Request, values: dict[str, Any]) -> Any:
+        if unknown := sorted(set(values) - {"keys"}):
+            raise ValueError(f"Making keys takes no {', '.join(unknown)}; it takes keys, a list of billing keys.")
         now = self._sandbox.now()
         keys = [billing_keys.read(each, now=now) for each in _list(values, "keys")]
         key_rows.put(self._sandbox.ledger, keys)

@@ -10,6 +10,7 @@ from worker.sandbox import stories
 from worker.sandbox.behaviours import Behaviour
 from worker.sandbox.providers import PG_PROVIDERS, WALLETS, Channel, Instrument, channel
 
+FIELDS = ("customer_uid", "pg", "instrument", "sandbox", "behaviours")
 CUSTOMER_UID_LIMIT = 80  # [documented]
 # CustomerAnnotation's fields about the buyer, with their limits [documented].
 HOLDER_LIMITS = {
@@ -59,6 +60,9 @@ def read(values: Any, *, now: int) -> BillingKey:
     """
     if not isinstance(values, dict):
         raise BadBillingKey("A billing key is a JSON object with at least a customer_uid.")
+    known = (*FIELDS, *HOLDER_LIMITS)
+    if unknown := sorted(set(values) - set(known)):
+        raise BadBillingKey(f"A billing key has no {', '.join(unknown)}; it has {', '.join(known)}.")
     uid = values.get("customer_uid")
     if not isinstance(uid, str) or not 0 < len(uid) <= CUSTOMER_UID_LIMIT:
         raise BadBillingKey(f"A customer_uid is text of 1 to {CUSTOMER_UID_LIMIT} characters.")

@@ -9,9 +9,12 @@ from typing import Any
 import httpx
 import psycopg
 
+from tests.browser.story import LOST, overdue
 from tests.fixtures.checkout import Shop
+from worker import subscriptions
 from worker.checkout.wording import Language, wording_version
 from worker.embedded import Postgres
+from worker.lifecycle import CheckoutPurpose
 
 KO = {"wording": wording_version(Language.KOREAN), "consent": True, "pg": "kakaopay", "buyer": {}}
 
@@ -141,6 +144,99 @@ def test_a_used_link_is_done_for_good(shop: Shop, http: httpx.Client):
     assert rows(shop) == before
 
 
+def test_an_older_link_of_a_subscription_that_has_its_key_says_so_at_once(shop: Shop, http: httpx.Client):
+    code = shop.pending()
+    used, older, opened = shop.link(code), shop.link(code), shop.link(code)
+    agree(http, opened, pg="payco", buyer={"tel": "010-1234-5678"})
+    pay(shop, agree(http, used).json()["param"])
+    assert http.post(f"{used}/complete", json={}).json()["state"] == "done"
+    before = rows(shop)
+    for path in (older, opened):  # in the window of the second one nothing has happened
+        assert_says(http, path, "이미 결제 수단이 등록되어 있습니다", "A payment method is registered already")
+        assert agree(http, path).json() == {"state": "has_key"}
+    assert rows(shop) == before
+    shop.wait(days=4)
+    assert_says(http, older, "이미 결제 수단이 등록되어 있습니다")  # more to the point than that it has expired
+
+
+def test_a_link_of_a_subscription_that_is_over_says_so_at_once(shop: Shop, http: httpx.Client):
+    code = shop.pending()
+    path = shop.link(code)
+    subscriptions.cancel(shop.runtime.sessions, code, reason="test", now=shop.now)
+    assert_says(http, path, "종료된 구독입니다", "This subscription is over")
+    assert agree(http, path).json() == {"state": "over"}
+
+
+def test_a_link_for_a_charge_that_was_paid_by_another_says_so_at_once(shop: Shop, http: httpx.Client):
+    _, charge = overdue(shop)
+    used, other = shop.link(charge=charge), shop.link(charge=charge)
+    pay(shop, agree(http, used).json()["param"])
+    assert http.post(f"{used}/complete", json={}).json()["state"] == "done"
+    assert_says(http, other, "결제할 금액이 없습니다", "There is nothing left to pay here")
+    assert agree(http, other).json() == {"state": "settled"}
+
+
+def test_a_window_whose_payment_was_settled_behind_its_page_ends_as_done(shop: Shop, http: httpx.Client):
+    shop.sandbox.admin.switch(webhook_delay_seconds=3600)
+    _, charge = overdue(shop)
+    path = shop.link(charge=charge)
+    pay(shop, agree(http, path).json()["param"])
+    shop.wait(hours=2)
+    shop.tick()  # reconciliation looks the window's attempt up
+    assert shop.sql("SELECT status FROM charges") == [("paid",)]
+    assert_says(http, path, "결제가 완료되었습니다")
+
+
+def assert_says(http: httpx.Client, path: str, korean: str, english: str = "") -> None:
+    """Read a page that has no form in both languages."""
+    for language, title in (("ko", korean), ("en", english)):
+        answer = http.get(f"{path}?lang={language}")
+        assert (answer.status_code, "<form" in answer.text) == (200, False)
+        assert title in answer.text
+
+
+# --- what is paid ---------------------------------------------------------------------------------------------------
+
+
+def test_who_pays_by_hand_while_no_key_can_be_charged_is_told_to_register_one(shop: Shop, http: httpx.Client):
+    code, charge = overdue(shop, LOST)
+    path = shop.link(charge=charge)
+    page = http.get(path).text
+    assert "그대로 이어집니다" not in page
+    assert "다음 결제를 위해 결제 수단을 새로 등록해 주세요" in page
+    assert "simply goes on" not in http.get(f"{path}?lang=en").text
+    pay(shop, agree(http, path).json()["param"])
+    assert http.post(f"{path}/complete", json={}).json()["state"] == "done"
+    assert "다음 결제 전에 구독을 신청한 서비스에서 결제 수단을 새로 등록해 주세요" in http.get(path).text
+    assert "please register another one where you signed up" in http.get(f"{path}?lang=en").text
+    subscriptions.cancel(shop.runtime.sessions, code, reason="test", now=shop.now)  # then there is no next payment
+    assert "등록해 주세요" not in http.get(path).text
+
+
+def test_the_end_of_a_replacement_names_what_is_charged_at_once(shop: Shop, http: httpx.Client):
+    code, _ = overdue(shop, LOST)
+    path = shop.link(code, pg="kakaopay", purpose=CheckoutPurpose.REPLACE)
+    pay(shop, agree(http, path).json()["param"])
+    assert http.post(f"{path}/complete", json={}).json()["state"] == "done"
+    assert "미납 요금 9,900원이 곧 새 결제 수단으로 결제되고" in http.get(path).text
+    assert "The overdue ₩9,900 is charged to it in a moment" in http.get(f"{path}?lang=en").text
+    shop.tick()
+    assert "미납 요금" not in http.get(path).text  # it is paid
+
+
+def test_who_pays_by_hand_while_the_key_can_be_charged_is_told_that_it_goes_on(shop: Shop, http: httpx.Client):
+    _, charge = overdue(shop)
+    assert "지금 결제하면 구독이 그대로 이어집니다" in http.get(shop.link(charge=charge)).text
+
+
+def test_the_end_names_what_was_paid_in_the_window_that_registered(shop: Shop, http: httpx.Client):
+    path = shop.link(shop.pending(), pg="kakaopay", with_payment=True)
+    pay(shop, agree(http, path).json()["param"])
+    assert http.post(f"{path}/complete", json={}).json()["state"] == "done"
+    assert "첫 요금 9,900원 결제가 확인되었고 정기결제가 시작되었습니다." in http.get(path).text
+    assert "Your first payment of ₩9,900 has been confirmed" in http.get(f"{path}?lang=en").text
+
+
 def pay(shop: Shop, param: dict[str, Any], decision: str = "approve") -> str:
     """Open the sandbox's window without a browser and decide in it; gives its imp_uid."""
     with httpx.Client(base_url=shop.sandbox.base_url, trust_env=False) as sandbox:
@@ -174,7 +270,7 @@ def test_consent_that_is_none_opens_no_window(shop: Shop, http: httpx.Client):
     for changed, status in NO_CONSENT:
         answer = agree(http, path, **changed)
         assert answer.status_code == status, (changed, answer.text)
-        assert set(answer.json()) == {"message"}
+        assert set(answer.json()) <= {"message", "fields"}
         assert "script" not in answer.text
         assert rows(shop) == before, changed
 
@@ -277,6 +373,23 @@ def test_scripts_in_names_are_escaped(shop: Shop, http: httpx.Client):
     page = http.get(shop.link(shop.pending(name=name))).text
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;&amp;&#34;&#39;" in page
+
+
+# --- addresses of nothing -------------------------------------------------------------------------------------------
+
+AS_A_BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+def test_a_browser_that_is_nowhere_gets_a_page_and_a_program_gets_json(http: httpx.Client):
+    for address in ("/", "/nothing", "/static/nothing.js"):
+        page = http.get(address, headers=AS_A_BROWSER)
+        assert page.status_code == 404
+        assert "페이지를 찾을 수 없습니다" in page.text
+        english = http.get(address, headers=AS_A_BROWSER | {"Accept-Language": "en"})
+        assert "There is no page at this address" in english.text
+        assert http.get(address).json() == {"message": "Not Found"}
+    assert http.get("/webhooks/portone", headers=AS_A_BROWSER).json() == {"message": "Method Not Allowed"}
+    assert http.post("/nothing", json={}, headers=AS_A_BROWSER).json() == {"message": "Not Found"}
 
 
 # --- other things ---------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -26,6 +27,15 @@ def test_charges_are_listed_by_status_and_subscription(again: Again, subscriptio
     assert "9,900 KRW" in again("charge", "list").out
     again("charge", "list", "--status", "overdue", code=2)
     again("charge", "list", "--limit", "0", code=2)
+
+
+def test_a_list_names_the_zones_of_its_clocks(again: Again, subscription: str, tables: Tables):
+    tables.charge(subscription, "past_due", next_attempt_at=tables.now + timedelta(days=1))
+    tables.charge(subscription, "paid", months_ago=1)
+    listed = again("charge", "list").out.splitlines()[1:]
+    assert len(listed) == 2
+    for line in listed:
+        assert re.search(r"\d{2}:\d{2} KST$", line.rstrip()), line
 
 
 def test_a_charge_shows_every_attempt_and_what_comes_next(again: Again, subscription: str, tables: Tables):

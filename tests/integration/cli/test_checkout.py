@@ -6,9 +6,12 @@ import re
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from tests.integration.cli.conftest import Again
 from worker.checkout.links import Signer
+from worker.refusals import Refused
+from worker.runtime import Runtime
 
 SECRET = "0123456789abcdef" * 4
 SETTINGS = {"again_checkout_secret": SECRET, "again_checkout_url": "https://pay.example.com/billing"}
@@ -44,12 +47,13 @@ def test_without_settings_it_leads_to_where_again_up_serves(again: Again, code: 
 @pytest.mark.parametrize(
     ("arguments", "code_of_exit", "said"),
     [
-        ((), 2, "give a subscription's CODE, or --charge ID"),
-        (("CODE", "--charge", "1"), 2, "give a subscription's CODE, or --charge ID"),
+        ((), 2, "say what the link is for: a subscription's CODE, or --charge ID"),
+        (("CODE", "--charge", "1"), 2, "not for both"),
+        (("--charge", "0"), 2, "Invalid value for '--charge'"),
         (("--charge", "1", "--with-payment"), 2, "goes with neither"),
         (("--charge", "99"), 1, "There is no charge 99"),
-        (("0000000000000",), 1, "There is no subscription"),
-        (("CODE", "--replace"), 1, "pending"),  # there is nothing to replace yet
+        (("NOPE",), 1, "There is no subscription 'NOPE'"),  # as it was written, though O is read as 0
+        (("CODE", "--replace"), 1, "is pending: it waits for its first billing key"),  # there is nothing to replace yet
         (("CODE", "--pg", "naverpay"), 1, "no channel"),
         (("CODE", "--pg", "payco", "--with-payment"), 1, "PAYCO charges nothing in that window"),
     ],
@@ -59,6 +63,28 @@ def test_what_no_page_could_do_is_refused_with_a_sentence(
 ):
     given = [code if each == "CODE" else each for each in arguments]
     assert said in again("checkout", "link", *given, code=code_of_exit, **SETTINGS).said.replace("│ ", "")
+
+
+def test_whoever_wants_the_wrong_link_is_told_the_right_option(again: Again, subscription: str):
+    said = again("checkout", "link", subscription, code=1, **SETTINGS).said
+    assert "`--replace` makes a link that registers another one" in said
+    assert "`--charge ID`" in said
+    again("checkout", "link", subscription, "--replace", **SETTINGS)
+
+
+def test_what_customers_do_in_the_pages_is_not_written_down_as_their_operators(
+    again: Again, monkeypatch: pytest.MonkeyPatch
+):
+    actors: list[str] = []
+
+    def served(runtime: Runtime) -> None:
+        with runtime.sessions() as session:
+            actors.append(session.execute(text("SELECT current_setting('application_name')")).scalar_one())
+        raise Refused("That is enough.")
+
+    monkeypatch.setattr("worker.checkout.app.create_app", served)
+    again("checkout", "serve", code=1)
+    assert actors == ["checkout pages"]
 
 
 def test_with_a_live_key_the_pages_need_their_settings(again: Again, code: str):

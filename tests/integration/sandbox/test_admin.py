@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,17 @@ def test_thousands_of_keys_are_made_in_one_call(api: Api, admin: SandboxAdmin):
     assert admin.create_keys({"customer_uid": f"key{number}", "pg": "payco"} for number in range(5000)) == 5000
     assert api.again("m1", "key4999").json()["response"]["pg_provider"] == "payco"
     assert len(admin.keys()) == 5000
+
+
+def test_the_readmes_keys_are_made_and_the_one_that_is_to_be_declined_is(api: Api, admin: SandboxAdmin):
+    for body in re.findall(r"""-d '(\{"keys": .*\})'""", (Path(__file__).parents[3] / "README.md").read_text()):
+        admin.create_keys(json.loads(body)["keys"])
+    listed = admin.keys()
+    stories = {key["customer_uid"]: key["behaviours"] for key in listed}
+    assert stories == {
+        "gildong_0001_1234": [],
+        "bora_0001_1234": [{"verdict": "declined", "text": "한도초과"}],
+    }
 
 
 def test_keys_show_their_story_and_how_far_it_got(api: Api, admin: SandboxAdmin):
@@ -44,6 +57,7 @@ def test_keys_show_their_story_and_how_far_it_got(api: Api, admin: SandboxAdmin)
         ({"customer_uid": "key", "sandbox": "yes"}, "true"),
         ({"customer_uid": "key", "customer_name": "n" * 21}, "20 characters"),
         ({"customer_uid": "key", "behaviours": [{"verdict": "maybe"}]}, "paid, declined"),
+        ({"customer_uid": "key", "behaviour": []}, "has no behaviour; it has customer_uid, pg"),
     ],
 )
 def test_a_key_there_cannot_be_is_refused_and_none_is_made(admin: SandboxAdmin, key: dict[str, Any], complaint: str):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from worker.checkout.forms import is_about_the_buyer, read_buyer
+from worker.checkout.forms import read_buyer, wrong_fields, wrong_of_the_buyer
+from worker.checkout.wording import Language
 from worker.payment_window import UnsuitableWindow
 from worker.payment_window.request import WindowProblem
 from worker.refusals import Refused
@@ -33,7 +36,21 @@ def test_what_is_no_form_of_ours_is_read_as_none(given: object):
 
 def test_only_what_the_customer_wrote_is_laid_at_the_customers_door():
     tel, url = WindowProblem("buyer_tel", "-"), WindowProblem("m_redirect_url", "-")
-    assert is_about_the_buyer(UnsuitableWindow((tel,)))
-    assert not is_about_the_buyer(UnsuitableWindow((tel, url)))
-    assert not is_about_the_buyer(UnsuitableWindow(()))
-    assert not is_about_the_buyer(Refused("-"))
+    assert wrong_of_the_buyer(UnsuitableWindow((tel,))) == {"buyer_tel"}
+    assert not wrong_of_the_buyer(UnsuitableWindow((tel, url)))
+    assert not wrong_of_the_buyer(UnsuitableWindow(()))
+    assert not wrong_of_the_buyer(Refused("-"))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "fields", "message"),
+    [
+        (["buyer_tel"], ["tel"], "Mobile number: please write it like 010-1234-5678."),
+        (["buyer_name"], ["name"], "Please check the details you have entered."),  # a name has no format
+        (["buyer_tel", "buyer_name"], ["name", "tel"], "Please check the details you have entered."),
+    ],
+)
+def test_what_is_wrong_is_named_with_an_example(parameters: list[str], fields: list[str], message: str):
+    answer = wrong_fields(parameters, Language.ENGLISH)
+    assert answer.status_code == 422
+    assert json.loads(bytes(answer.body)) == {"message": message, "fields": fields}

@@ -9,6 +9,7 @@ import pytest
 from worker.checkout import pages
 from worker.checkout.wording import Language
 from worker.checkouts import View
+from worker.lifecycle import CheckoutPurpose
 
 SAID = [
     ("[0002]한도초과", "안내: 한도초과"),
@@ -22,13 +23,49 @@ SAID = [
 class Declined:
     """As much of a view as is asked for."""
 
-    def __init__(self, said: str | None) -> None:
-        self.said = said
+    pg = "kakaopay"
+
+    def __init__(self, said: str | None, purpose: CheckoutPurpose, *, with_payment: bool) -> None:
+        self.said, self.purpose, self.with_payment = said, purpose, with_payment
 
 
-def declined(said: str | None) -> str:
-    view: Any = Declined(said)
-    return pages.declined(cast("View", view), Language.KOREAN)
+def declined(
+    said: str | None,
+    language: Language = Language.KOREAN,
+    purpose: CheckoutPurpose = CheckoutPurpose.PAY,
+    *,
+    with_payment: bool = False,
+) -> str:
+    view: Any = Declined(said, purpose, with_payment=with_payment)
+    return pages.declined(cast("View", view), language)
+
+
+@pytest.mark.parametrize(
+    ("said", "language", "read"),
+    [
+        ("[0002]한도초과", Language.ENGLISH, "Kakao Pay said (in Korean): 한도초과"),
+        ("limit exceeded", Language.ENGLISH, "Kakao Pay said: limit exceeded"),
+        ("[0002]한도초과", Language.KOREAN, "카카오페이 안내: 한도초과"),
+    ],
+)
+def test_it_is_said_whose_words_they_are_and_in_which_language(said: str, language: Language, read: str):
+    assert declined(said, language).endswith(f" {read}")
+
+
+@pytest.mark.parametrize(
+    ("purpose", "with_payment", "is_payment"),
+    [
+        (CheckoutPurpose.PAY, False, True),
+        (CheckoutPurpose.REGISTER, True, True),  # Kakao Pay takes the first period in its window
+        (CheckoutPurpose.REGISTER, False, False),
+        (CheckoutPurpose.REPLACE, False, False),
+    ],
+)
+def test_where_a_key_alone_was_registered_no_payment_is_said_to_have_failed(purpose, with_payment, is_payment):
+    english = declined(None, Language.ENGLISH, purpose, with_payment=with_payment)
+    korean = declined(None, Language.KOREAN, purpose, with_payment=with_payment)
+    assert english.startswith("The payment was not completed" if is_payment else "The payment method was not regist")
+    assert korean.startswith("결제가 완료되지 않았습니다" if is_payment else "결제 수단이 등록되지 않았습니다")
 
 
 @pytest.mark.parametrize(("said", "read"), SAID)

@@ -42,13 +42,19 @@ def test_a_cadence_in_words(cadence: str, korean: str, english: str):
         (1, "Asia/Seoul", "2026년 11월 22일 (일) 오전 10시 (한국 시간)", "Sun, 22 November 2026, 10:00 (Korean time)"),
         (3, "Asia/Seoul", "2026년 11월 22일 (일) 오후 12시 (한국 시간)", "Sun, 22 November 2026, 12:00 (Korean time)"),
         # the date is the zone's, not that of UTC
-        (15, "Asia/Seoul", "2026년 11월 23일 (월) 오전 12시 (한국 시간)", "Mon, 23 November 2026, 00:00 (Korean time)"),
+        (15, "Asia/Seoul", "2026년 11월 23일 (월) 오전 0시 (한국 시간)", "Mon, 23 November 2026, 00:00 (Korean time)"),
         (
             0,
             "America/New_York",
             "2026년 11월 21일 (토) 오후 7시 (New York 시간)",
             "Sat, 21 November 2026, 19:00 (New York time)",
         ),
+        # POSIX writes the zones of the sea the other way round than people do
+        (12, "Etc/GMT+3", "2026년 11월 22일 (일) 오전 9시 (UTC-3)", "Sun, 22 November 2026, 09:00 (UTC-3)"),
+        (12, "Etc/GMT-9", "2026년 11월 22일 (일) 오후 9시 (UTC+9)", "Sun, 22 November 2026, 21:00 (UTC+9)"),
+        (12, "Etc/UTC", "2026년 11월 22일 (일) 오후 12시 (UTC)", "Sun, 22 November 2026, 12:00 (UTC)"),
+        # names without a city
+        (12, "NZ-CHAT", "2026년 11월 23일 (월) 오전 1시 45분 (UTC+13:45)", "Mon, 23 November 2026, 01:45 (UTC+13:45)"),
     ],
 )
 def test_a_moment_by_the_clocks_of_the_plans_zone(hour: int, zone: str, korean: str, english: str):

@@ -89,6 +89,13 @@
     return first;
   }
 
+  // Mark what the server has found wrong, and go where it is.
+  function mark(names) {
+    const wrong = Array.from(form.querySelectorAll(".buyer input:enabled")).filter(function (input) { return names.includes(input.name); });
+    wrong.forEach(function (input) { input.setAttribute("aria-invalid", "true"); });
+    if (wrong.length) wrong[0].focus();
+  }
+
   function fields() {
     const given = new FormData(form);
     const buyer = {};
@@ -108,7 +115,7 @@
       return;
     }
     if (answer.state) { showResult(); return; }
-    if (!answer.param) { stop(answer.message); return; }
+    if (!answer.param) { stop(answer.message); mark(answer.fields || []); return; }
     say(checkout.dataset.sayInWindow);
     window.IMP.init(checkout.dataset.merchant);
     window.IMP.request_pay(answer.param, function (told) {
