@@ -53,7 +53,7 @@ def test_three_soft_declines_then_paid(world: World):
 
 def test_the_end_of_the_dunning_calendar_makes_a_charge_uncollectible(world: World):
     code = world.subscribe(decline("LACK_BALANCE", "잔액이 부족합니다"))
-    world.live(days=10)
+    world.live(days=10, step=timedelta(days=1))
     (charge,) = world.charges(code)
     assert (charge.status, charge.declines) == ("uncollectible", 5)
     assert world.paid_periods() == {}
@@ -63,7 +63,7 @@ def test_the_end_of_the_dunning_calendar_makes_a_charge_uncollectible(world: Wor
 @pytest.mark.parametrize("shape", list(Shape))
 def test_a_hard_decline_stops_the_calendar_and_marks_the_key_dead(world: World, shape: Shape):
     code = world.subscribe(decline("CC54", "유효기간 경과", shape=shape), pay(), pg="payco")
-    world.live(days=10)
+    world.live(days=10, step=timedelta(days=1))
     (charge,) = world.charges(code)
     assert (charge.status, charge.next_attempt_at) == ("past_due", None)
     assert len(world.attempts()) == 1

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from threading import Thread
 from time import sleep
@@ -51,7 +52,7 @@ def test_a_window_that_a_backup_forgets_and_another_number_do_not_pay_a_period_t
     backup.restore()
     catch_up(world)
     world.portone.decide(window)
-    world.live(days=5)
+    world.live(days=5, step=timedelta(hours=12))
     world.sweep()
     assert [times for times in world.paid_periods().values() if times > 1] == []
 
@@ -134,7 +135,7 @@ def test_a_replaced_key_that_is_given_out_anew_while_it_is_being_deleted_is_not_
 
 def test_a_debt_whose_dunning_has_ended_can_be_paid_by_hand(world: World, till: Till):
     subscription, charge_id = overdue(world)
-    world.live(days=20)
+    world.live(days=20, step=timedelta(days=1))
     assert [charge.status for charge in world.charges(subscription)] == ["uncollectible"]
     code = till.link(charge=charge_id, pg="kakaopay")
     assert till.complete(code, till.approve(till.open(code))).progress is Progress.DONE

@@ -55,7 +55,7 @@ def test_an_overdue_charge_is_paid_by_hand_and_dunning_stops(world: World, till:
         ("paid", "window"),
     ]
     assert world.subscription(subscription).status is SubscriptionStatus.ACTIVE
-    world.live(days=10)
+    world.live(days=10, step=timedelta(days=1))
     assert world.portone.report().charges == 1
     world.assert_books_agree()
 
@@ -85,7 +85,7 @@ def test_a_window_left_open_holds_dunning_for_a_day_and_then_the_calendar_goes_o
     assert (charge.status, left.status) == ("past_due", "not_charged")
     assert charge.next_attempt_at == world.now + timedelta(seconds=1), "its day has come by meanwhile"
     assert till.status(code) == "expired"
-    world.live(days=10)
+    world.live(days=10, step=timedelta(days=1))
     (charge,) = world.charges(subscription)
     assert (charge.status, charge.declines) == ("uncollectible", 5), "no try of the calendar is lost or added"
     world.assert_books_agree()
@@ -113,7 +113,7 @@ def test_a_window_paid_hours_later_is_the_only_payment(world: World, till: Till,
     imp_uid = till.approve(window)
     if told == "webhook":
         till.hint(till.webhook(imp_uid))
-    world.live(days=3, step=timedelta(hours=1))
+    world.live(days=3, step=timedelta(hours=6))
     assert [charge.status for charge in world.charges(subscription)] == ["paid"]
     assert (world.portone.report().charges, till.status(code)) == (1, "done")
     world.assert_books_agree()
@@ -147,7 +147,7 @@ def test_a_window_paid_at_the_moment_the_pump_sends_the_same_order_costs_once(wo
     world.sql("UPDATE checkouts SET next_look_at = next_look_at + interval '9 days' WHERE status = 'opened'")
     world.tick()  # proved left; the charge is due at its planned time
     till.approve(window)  # before the next look, and before the send
-    world.live(days=2, step=timedelta(minutes=40))
+    world.live(days=2, step=timedelta(hours=2))
     assert [charge.status for charge in world.charges(subscription)] == ["paid"]
     assert world.portone.report().charges == 1
     world.assert_books_agree()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -97,7 +98,7 @@ def test_an_overdue_charge_of_which_less_was_paid_is_left_to_a_person(world: Wor
     imp_uid = till.approve(till.open(code, tampered={"amount": 100}))
     with pytest.raises(Refused, match="over 100 KRW"):
         till.complete(code, imp_uid)
-    world.live(days=10)
+    world.live(days=10, step=timedelta(days=1))
     assert world.differences() == [("unresolved", "open")]
     assert [charge.status for charge in world.charges()] == ["charging"]
     assert world.portone.report().charges == 1

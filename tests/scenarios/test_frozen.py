@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from tests.scenarios.conftest import World
@@ -72,7 +74,7 @@ def test_a_payment_by_a_thawed_worker_ends_the_dunning_of_its_period(world: Worl
     world.live(days=1)
     world.sweep()
     assert world.differences() == [("declined_here", "repaired")]
-    world.live(days=9)
+    world.live(days=9, step=timedelta(days=1))
     assert [attempt.status for attempt in world.attempts()] == [AttemptStatus.PAID]
     assert [charge.status for charge in world.charges(code)] == ["paid"]
     world.assert_books_agree()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -177,7 +178,7 @@ def test_a_payment_that_was_given_back_is_accepted_and_the_period_never_charged_
     (charge,) = world.charges()
     assert (charge.status, charge.refunded) == ("paid", 9900)
     assert charge.status_reason.startswith("accept: as the customer asked")
-    world.live(days=9)
+    world.live(days=9, step=timedelta(days=1))
     world.sweep()
     assert (kept(world), world.portone.report().again_requests) == (0, 1)
     world.assert_books_agree()
@@ -190,7 +191,7 @@ def test_who_has_proof_charges_again_and_the_period_is_paid_exactly_once(world: 
     world.tick()
     assert world.statuses() == {"paid": 1}
     assert [(attempt.status, attempt.sends) for attempt in world.attempts()] == [("paid", 2)]
-    world.live(days=9)
+    world.live(days=9, step=timedelta(days=1))
     assert (kept(world), len(payments(world))) == (9900, 1)
     world.assert_books_agree()
 
@@ -211,7 +212,7 @@ def test_a_period_that_is_not_owed_after_all_is_void_and_never_charged(world: Wo
     resolved = Reviewer(world).resolve(Decision.VOID)
     assert resolved.charge_status == "void"
     assert [attempt.status for attempt in world.attempts()] == ["not_charged"]
-    world.live(days=9)
+    world.live(days=9, step=timedelta(days=1))
     assert kept(world) == 0
     world.assert_books_agree()
 
