@@ -20,7 +20,7 @@ up: $(READY) ## run everything until Ctrl-C, and print what runs where
 
 test: $(READY) ## the whole test suite, on real servers (ten minutes on two cores)
 	@$(BIN)/pytest $(SIDE_BY_SIDE) tests/unit
-	@$(BIN)/pytest -n 4 tests/integration tests/scenarios tests/browser
+	@$(BIN)/pytest -n 3 tests/integration tests/scenarios tests/browser
 	@$(BIN)/pytest $(SIDE_BY_SIDE) --dist worksteal tests/simulation
 	@$(BIN)/pytest -n 2 --dist loadfile tests/system --ignore tests/system/test_faults.py
 	@$(BIN)/pytest tests/system/test_faults.py

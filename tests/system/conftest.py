@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -112,3 +113,10 @@ def site(database_url: str, valkey: str, sessions: Sessions, server_folder: Path
         site = Site(settings, database_url, valkey, sessions, sandbox.admin, tmp_path)
         yield site
         site.stop()
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """An empty folder that PostgreSQL's own user may enter, as under a home or a checkout."""
+    with tempfile.TemporaryDirectory(prefix="again-newcomer-") as name:
+        yield Path(name)

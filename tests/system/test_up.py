@@ -1,0 +1,101 @@
+"""`again up` as a newcomer meets it: no settings, an empty folder, the README in hand."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+
+from tests.system.newcomer import (
+    PORTS,
+    RUNNING,
+    UP,
+    again,
+    environment,
+    healthy,
+    in_outline,
+    ours_in,
+    press_ctrl_c,
+    processes_in,
+    running,
+    until,
+)
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+
+
+def test_up_listens_on_this_machine_only_and_flower_commands_nothing_unasked(folder: Path):
+    with running(folder, *UP, line=RUNNING) as up:
+        sockets = {process: process.net_connections("tcp") for process in processes_in(folder)}
+        listening = {
+            process: each.laddr for process, all_of in sockets.items() for each in all_of if each.status == "LISTEN"
+        }
+        assert {address.ip for address in listening.values()} == {"127.0.0.1"}
+        port = next(address.port for process, address in listening.items() if "flower" in process.cmdline())
+        assert httpx.get(f"http://127.0.0.1:{port}/api/workers", trust_env=False).status_code == 401
+        # Addresses may hold passwords and go by the environment: `ps` shows command lines to everyone.
+        assert [line for line in ours_in(folder) if "://" in line] == []
+        press_ctrl_c(up)
+
+
+def test_a_terminal_that_is_closed_ends_up_in_order(folder: Path):
+    with running(folder, *UP, line=RUNNING) as up:
+        os.killpg(up.pid, signal.SIGHUP)
+        said, _ = up.communicate(timeout=20)
+    assert up.returncode == 0, said
+    assert ours_in(folder) == []
+
+
+def test_up_does_what_the_readme_says_until_ctrl_c(folder: Path):
+    (folder / ".venv").symlink_to(sys.prefix)
+    use_it = README.split("## Use it", 1)[1].split("## Go live", 1)[0]
+    commands, shown = re.findall(r"```\n(.*?)```", use_it, re.DOTALL)[1:3]
+    # Beat opens what is due once a minute. Nobody is to wait for that here.
+    with running(folder, *UP, line=RUNNING, AGAIN_TICK_SECONDS="2") as up:
+        second = again(folder, *UP)
+        assert second.returncode == 4
+        assert f"runs in this folder already (pid {up.pid})" in second.stderr
+        script = f"set -e\n{commands}".replace("9101", str(PORTS["sandbox"]))
+        typed = subprocess.run(
+            ["bash", "-c", script],
+            cwd=folder,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert typed.returncode == 0, typed.stderr
+        until("a paid charge", lambda: "paid" in again(folder, "charge", "list").stdout, patience=75)
+        listed = again(folder, "charge", "list").stdout
+        assert in_outline(listed) == in_outline(shown)
+        assert again(folder, "charge", "show", "1").returncode == 0
+        healthy(folder)
+        said = press_ctrl_c(up)
+    assert up.returncode == 0, said
+    assert ours_in(folder) == []
+    # What was written stays for the next time.
+    assert [row["code"] for row in json.loads(again(folder, "plan", "list", "--json").stdout)] == ["letter"]
+
+
+def test_whatever_is_killed_nothing_stays_behind_and_the_next_up_starts(folder: Path):
+    with running(folder, *UP, line=RUNNING) as up:
+        up.kill()
+        until("everything ended", lambda: ours_in(folder) == [], patience=25)
+    assert (folder / ".again" / "logs").stat().st_mode & 0o777 == 0o700
+    users = folder / ".again" / "postgres" / ".handle_pids.json"
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    users.write_text(json.dumps([ended.pid]))  # as a crash leaves it
+    with running(folder, *UP, line=RUNNING) as up:
+        next(process for process in processes_in(folder) if process.name() == "valkey-server").kill()
+        said, _ = up.communicate(timeout=60)
+    assert up.returncode == 4, said
+    assert "The embedded Valkey has ended" in said
+    assert ours_in(folder) == []
