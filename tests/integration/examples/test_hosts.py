@@ -171,12 +171,12 @@ def test_requests_that_each_have_an_event_loop_share_one_connection_and_leave_no
 
 def test_nothing_secret_or_personal_is_in_a_hosts_logs(host: Host, caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="httpx")  # which our own commands keep quiet, and a host may not
     with host.customer() as customer:
         checkout = customer.begin()
         param = customer.agree(checkout, "payco", tel="010-9876-5432").json()
         told = customer.pay(param)
         customer.complete(checkout, told["callback"]["imp_uid"])
-    assert "event='checkout done'" in caplog.text
     assert "HTTP Request: POST" in caplog.text  # those of the host's own stay
     for hidden in (param["customer_uid"], "010-9876-5432"):
         assert hidden not in caplog.text
