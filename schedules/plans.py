@@ -65,6 +65,8 @@ class Plan:
     dunning: DunningCalendar = DEFAULT_DUNNING
 
     def __post_init__(self) -> None:
+        if isinstance(self.name, str):
+            object.__setattr__(self, "name", _order_name(self.name))
         values = {field: getattr(self, field) for field in EXPECTED}
         if problems := problems_in(values):
             raise InvalidPlan(self.code, problems)

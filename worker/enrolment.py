@@ -17,10 +17,7 @@ from worker.registration import vat_of
 
 EARLIEST_START_ON = date(1970, 1, 1)  # earlier is a slip of the pen
 LATEST_START = timedelta(days=3650)  # from today; no billing key lives that long
-LONGEST_REFERENCE = 100
 MOST_COUNTED = 1000  # periods that are due at once; beyond, the number says no more
-
-EXPECTED_REFERENCE = f"1 to {LONGEST_REFERENCE} printable characters"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +59,6 @@ class SeveralPeriodsDue(WrongDate):
             column, found, f"later: {count} periods are due since {found}; give --arrears to charge them all"
         )
         self.args = (f"{count} periods are due since {found}. Give --arrears to charge them all, or a later --start.",)
-
-
-def is_customer_reference(text: str) -> bool:
-    return 1 <= len(text) <= LONGEST_REFERENCE and text.isprintable() and text == text.strip()
 
 
 def begin(

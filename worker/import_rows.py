@@ -10,15 +10,10 @@ from typing import NamedTuple
 
 from schedules.plans import Plan
 from worker.csv_files import Row
+from worker.customer_reference import EXPECTED as EXPECTED_REFERENCE
+from worker.customer_reference import is_customer_reference, normalized
 from worker.customer_uid import masked
-from worker.enrolment import (
-    EXPECTED_REFERENCE,
-    Beginning,
-    WrongDate,
-    amount_objection,
-    begin,
-    is_customer_reference,
-)
+from worker.enrolment import Beginning, WrongDate, amount_objection, begin
 from worker.key_rules import EXPECTED as EXPECTED_OF_KEYS
 from worker.key_rules import NewKey
 from worker.subscription_code import new_code
@@ -96,7 +91,8 @@ class RowReader:
         if len(row.cells) != len(self._columns):
             found = "1 value" if len(row.cells) == 1 else f"{len(row.cells)} values"
             return [WrongLength(row.line, "", found, str(len(self._columns)))]
-        values = dict.fromkeys(COLUMNS, "") | dict(zip(self._columns, row.cells, strict=True))
+        cells = map(normalized, row.cells)
+        values = dict.fromkeys(COLUMNS, "") | dict(zip(self._columns, cells, strict=True))
         key = NewKey(**{name: values[name] for name in ("customer_uid", "pg", "channel_key", "label")})
         if wrong := self._wrong(values, key):
             return [Problem(row.line, name, shown(name, values[name]), expected) for name, expected in wrong.items()]

@@ -48,15 +48,20 @@ def import_subscriptions(
     *,
     max_amount: int,
     arrears: bool = False,
+    allow_duplicates: bool = False,
     dry_run: bool = False,
     now: datetime,
     progress: Progress = lambda _: None,
 ) -> Imported:
-    """Import a file, or only check it on a dry run. Raises Refused for a file, RowsRefused for rows that are wrong."""
+    """Import a file, or only check it on a dry run. Raises Refused for a file, RowsRefused for rows that are wrong.
+
+    Wrong are also, unless `allow_duplicates`, rows that look like one customer on one plan twice, in the file or with
+    what is running: references that differ in case, width or spaces only, and one customer_uid under two of them.
+    """
     with sessions.begin() as session:
         check = _Check(session, path, max_amount=max_amount, arrears=arrears, now=now)
         rows = imports.stage(session, check.good_rows(progress))
-        check.compare(session)
+        check.compare(session, allow_duplicates=allow_duplicates)
         if not rows:
             raise Refused(f"{path} has no rows after its first line; nothing was imported.")
         added = None if dry_run else imports.write(session, now=now)
@@ -87,9 +92,9 @@ class _Check:
                 self._total += len(read)
                 self._problems.extend(read[: max(0, LISTED - len(self._problems))])
 
-    def compare(self, session: Session) -> None:
+    def compare(self, session: Session, *, allow_duplicates: bool) -> None:
         """Look for rows that contradict each other or the database; raise RowsRefused if anything at all is wrong."""
-        found = imports.conflicts(session, limit=LISTED)
+        found = imports.conflicts(session, duplicates=not allow_duplicates, limit=LISTED)
         self._total += found[0].total if found else 0
         for row in found:
             value = shown(row.column_name, row.value or "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from unicodedata import normalize
 
 from worker import customer_uid, pgs
 
@@ -30,6 +31,9 @@ class NewKey:
     pg: str
     channel_key: str = ""
     label: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", normalize("NFC", self.label))
 
     @property
     def wrong(self) -> tuple[str, ...]:

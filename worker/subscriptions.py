@@ -17,11 +17,12 @@ from schedules.plans import Plan
 from worker.beginning import begin as begin_pending
 from worker.billing_keys import usable_key
 from worker.catalog import plan_row
-from worker.database import subscriptions
+from worker.customer_reference import EXPECTED, is_customer_reference, normalized
+from worker.database import look_alikes, subscriptions
 from worker.database.plans import plan_of
 from worker.database.session import Sessions
 from worker.due_now import open_due_now
-from worker.enrolment import EXPECTED_REFERENCE, amount_objection, begin, is_customer_reference
+from worker.enrolment import amount_objection, begin
 from worker.lifecycle import SubscriptionStatus
 from worker.refusals import Refused
 from worker.subscription_code import new_code, read_code
@@ -63,15 +64,19 @@ def subscribe(
     key: str | None,
     start_on: date | None = None,
     arrears: bool = False,
+    allow_duplicates: bool = False,
     max_amount: int,
     now: datetime,
 ) -> Subscribed:
     """Begin a subscription. Raises Refused for everything that could not be charged, and for a second one.
 
+    A second one is that of the same customer; and, unless `allow_duplicates`, one that looks like it: whose reference
+    differs in case, width or spaces only, or which has the same billing key, on the same plan.
     Without a key it is `pending`: it begins when its first key is registered, or on `start_on` if that is later.
     """
+    customer_reference = normalized(customer_reference)
     if not is_customer_reference(customer_reference):
-        raise Refused(f"The customer reference {customer_reference!r:.60} must be {EXPECTED_REFERENCE}.")
+        raise Refused(f"The customer reference {customer_reference!r:.60} must be {EXPECTED}.")
     with sessions.begin() as session:
         row = plan_row(session, plan)
         terms = plan_of(row)
@@ -96,6 +101,9 @@ def subscribe(
                 f"{customer_reference!r} has a running subscription to plan {plan!r} already: {code}. "
                 "Cancel that one first."
             )
+        if not allow_duplicates:
+            _require_no_look_alike(session, subscribed.code)
+            _require_no_same_key(session, subscribed.code, "--key")
     return subscribed
 
 
@@ -134,7 +142,16 @@ def resume(sessions: Sessions, code: str, *, reason: str, now: datetime) -> date
     return next_charge_at
 
 
-def change_key(sessions: Sessions, code: str, key: str, *, reason: str, max_amount: int, now: datetime) -> KeyChanged:
+def change_key(
+    sessions: Sessions,
+    code: str,
+    key: str,
+    *,
+    reason: str,
+    allow_duplicates: bool = False,
+    max_amount: int,
+    now: datetime,
+) -> KeyChanged:
     """Give a running subscription another active billing key, and charge by it what waited for one.
 
     A charge in flight is left alone: it was sent with the old key. Raises Refused as `subscribe` does.
@@ -152,11 +169,33 @@ def change_key(sessions: Sessions, code: str, key: str, *, reason: str, max_amou
         if row.status == SubscriptionStatus.PENDING:
             begun = begin_pending(session, row, terms, billing_key.id, reason=reason, now=now)
             assert begun, "the row is locked, so nobody else can have begun it"
+            if not allow_duplicates:
+                _require_no_same_key(session, code, "KEY")
             return KeyChanged(billing_key.id, 0)
         change = f"billing key {row.billing_key_id or 'none'} to {billing_key.id}: {reason}"
         changed = subscriptions.change_key(session, row, billing_key.id, reason=change, now=now)
         assert changed, "the row is locked, so nobody else can have given it a key"
+        if not allow_duplicates:
+            _require_no_same_key(session, code, "KEY")
         return KeyChanged(billing_key.id, subscriptions.charge_owed_now(session, row.id, now=now))
+
+
+def _require_no_look_alike(session: Session, code: str) -> None:
+    """Refuse what may be the same customer once more. Raised inside the transaction, so nothing of it is written."""
+    if (other := look_alikes.of_reference(session, code)) is not None:
+        raise Refused(
+            f"The customer of {other} has a running subscription to the same plan, by a reference that differs in "
+            "case, width or spaces only. Use that one, or give --allow-duplicates if they are two customers."
+        )
+
+
+def _require_no_same_key(session: Session, code: str, name: str) -> None:
+    """Refuse a key that pays for the same plan already: most likely one customer, who would pay twice."""
+    if (other := look_alikes.of_key(session, code)) is not None:
+        raise Refused(
+            f"The billing key given as {name} pays for the same plan already, for subscription {other}: it would be "
+            "charged for both. Give --allow-duplicates if that is meant."
+        )
 
 
 def no_such(code: str) -> Refused:

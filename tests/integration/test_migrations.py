@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import re
+from unicodedata import normalize
+
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import IntegrityError
 
 from worker.database import migrations
 from worker.database.checkout_models import Checkout
+from worker.refusals import Refused
 
 
 def test_the_migrations_build_exactly_the_tables_of_the_models(engine: Engine):
@@ -35,3 +41,51 @@ def test_a_database_of_before_is_as_old_as_its_last_heartbeat(engine: Engine):
 def test_migrating_twice_changes_nothing(engine: Engine):
     migrations.upgrade(engine)
     assert migrations.current(engine) == migrations.newest()
+
+
+SUBSCRIBED = """
+    INSERT INTO plans (code, name, amount, tax_free, currency, cadence, time_zone, charge_hour, trial_days, catch_up,
+                       dunning, created_at)
+    VALUES ('gold', :name, 9900, 0, 'KRW', 'month', 'Asia/Seoul', 10, 0, 'all', '1', now()) ON CONFLICT DO NOTHING;
+    INSERT INTO billing_keys (customer_uid, pg, label, status, status_at, created_at)
+    VALUES (:code, 'kakaopay', :name, 'active', now(), now());
+    INSERT INTO subscriptions (code, customer_reference, plan_id, billing_key_id, status, status_at, anchor_on,
+                               next_charge_at, created_at)
+    SELECT CAST(:code AS text), :name, p.id, k.id, 'active', now(), '2026-01-31', now(), now()
+    FROM plans p, billing_keys k WHERE p.code = 'gold' AND k.customer_uid = CAST(:code AS text)
+"""
+
+
+def subscribe(engine: Engine, name: str, code: str) -> None:
+    with engine.begin() as connection:
+        for statement in SUBSCRIBED.split(";"):
+            connection.execute(text(statement), {"name": name, "code": code})
+
+
+def test_texts_of_before_are_brought_into_one_unicode_form(engine: Engine):
+    migrations.downgrade(engine, "0003")
+    subscribe(engine, normalize("NFD", "홍길동"), "0000000000001")
+    migrations.upgrade(engine)
+    with engine.connect() as connection:
+        (row,) = connection.execute(
+            text("SELECT customer_reference, name, label FROM subscriptions, plans, billing_keys")
+        )
+    assert set(row) == {normalize("NFC", "홍길동")}
+
+
+def test_a_customer_of_before_in_two_unicode_forms_is_named_and_nothing_migrated(engine: Engine):
+    migrations.downgrade(engine, "0003")
+    subscribe(engine, normalize("NFC", "홍길동"), "0000000000001")
+    subscribe(engine, normalize("NFD", "홍길동"), "0000000000002")
+    with pytest.raises(Refused, match=re.escape("0000000000001 and 0000000000002 (plan gold)")):
+        migrations.upgrade(engine)
+    assert migrations.current(engine) == "0003"
+
+
+def test_the_database_takes_no_reference_in_another_unicode_form(engine: Engine):
+    with pytest.raises(IntegrityError, match="name_check"):
+        subscribe(engine, normalize("NFD", "홍길동"), "0000000000001")
+    subscribe(engine, normalize("NFC", "홍길동"), "0000000000001")
+    for table, column in (("subscriptions", "customer_reference"), ("billing_keys", "label"), ("plans", "name")):
+        with pytest.raises(IntegrityError, match=f"{table}_{column}_check"), engine.begin() as connection:
+            connection.execute(text(f"UPDATE {table} SET {column} = :name"), {"name": normalize("NFD", "홍길동")})

@@ -13,7 +13,6 @@ from worker.enrolment import (
     WrongDate,
     amount_objection,
     begin,
-    is_customer_reference,
     pg_objection,
 )
 from worker.lifecycle import SubscriptionStatus
@@ -99,23 +98,6 @@ def test_a_date_from_which_nothing_can_begin_is_named(start_on, paid_until, colu
 def test_arrears_are_owed_when_they_are_wanted():
     beginning = begin(plan(), start_on=date(2020, 1, 31), now=NOW, arrears=True)
     assert beginning.next_charge_at == seoul("2020-01-31 10:00")
-
-
-@pytest.mark.parametrize(
-    ("reference", "expected"),
-    [
-        ("1", True),
-        ("홍길동 (42)", True),
-        ("x" * 100, True),
-        ("x" * 101, False),
-        ("", False),
-        ("a\tb", False),
-        ("a\u202eb", False),  # turns the direction of what follows
-        (" a", False),
-    ],
-)
-def test_a_customer_reference_is_what_can_be_printed(reference, expected):
-    assert is_customer_reference(reference) is expected
 
 
 def test_the_lower_of_two_limits_counts():

@@ -86,8 +86,12 @@ class HostDesk:
 
     # --- what a customer does ---------------------------------------------------------------------------------------
 
-    async def subscribe(self, customer: str, *, plan: str) -> str:
-        """Begin a subscription that waits for its first key, and give its code; a checkout for it comes next."""
+    async def subscribe(self, customer: str, *, plan: str, allow_duplicates: bool = False) -> str:
+        """Begin a subscription that waits for its first key, and give its code; a checkout for it comes next.
+
+        A reference that differs from another customer's of the same plan in case, width or spaces only is refused,
+        unless `allow_duplicates`.
+        """
         runtime = self.runtime
         subscribed = await self._desk.in_thread(
             subscriptions.subscribe,
@@ -95,6 +99,7 @@ class HostDesk:
             customer,
             plan=plan,
             key=None,
+            allow_duplicates=allow_duplicates,
             max_amount=runtime.settings.max_amount,
             now=runtime.clock(),
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from worker.cli import console, words
-from worker.cli.options import Json
+from worker.cli.options import AllowDuplicates, Json
 
 if TYPE_CHECKING:
     from worker.csv_files import Progress
@@ -30,6 +30,7 @@ def import_file(
     file: Annotated[Path, typer.Argument(metavar="FILE.csv", exists=True, dir_okay=False, readable=True)],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, write nothing.")] = False,
     arrears: Annotated[bool, typer.Option("--arrears", help="Charge all periods since starts that lie back.")] = False,
+    allow_duplicates: AllowDuplicates = False,
     *,
     as_json: Json = False,
 ) -> None:
@@ -49,6 +50,7 @@ def import_file(
                 file,
                 max_amount=runtime.settings.max_amount,
                 arrears=arrears,
+                allow_duplicates=allow_duplicates,
                 dry_run=dry_run,
                 now=now,
                 progress=progress,

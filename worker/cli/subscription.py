@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from worker.cli import console, words
-from worker.cli.options import Json, Limit, Reason
+from worker.cli.options import AllowDuplicates, Json, Limit, Reason
 from worker.lifecycle import SubscriptionStatus
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def subscribe(
     arrears: Annotated[
         bool, typer.Option("--arrears", help="Charge all periods since a start that lies back.")
     ] = False,
+    allow_duplicates: AllowDuplicates = False,
     *,
     as_json: Json = False,
 ) -> None:
@@ -52,6 +53,7 @@ def subscribe(
             key=key or None,
             start_on=start_on,
             arrears=arrears,
+            allow_duplicates=allow_duplicates,
             max_amount=runtime.settings.max_amount,
             now=runtime.clock(),
         )
@@ -147,6 +149,7 @@ def change_key(
     code: Code,
     key: Annotated[str, typer.Argument(metavar="KEY", help="A billing key's id, or its customer_uid.")],
     reason: Reason = "changed by hand",
+    allow_duplicates: AllowDuplicates = False,
     *,
     as_json: Json = False,
 ) -> None:
@@ -160,6 +163,7 @@ def change_key(
             code,
             key,
             reason=reason,
+            allow_duplicates=allow_duplicates,
             max_amount=runtime.settings.max_amount,
             now=runtime.clock(),
         )

@@ -12,6 +12,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from worker.database.error_texts import without_values
+from worker.database.models import look_alike
 
 _STAGE = text("""
     CREATE TEMPORARY TABLE import_rows (
@@ -23,10 +24,13 @@ _STAGE = text("""
 _COPY = "COPY import_rows FROM STDIN"
 
 # Rows that contradict an earlier row of the file, or the database.
-_CONFLICTS = text("""
+_CONFLICTS = text(f"""
     WITH compared AS (
         SELECT r.*,
                min(line) OVER (PARTITION BY plan_id, customer_reference) AS same_line,
+               {look_alike("customer_reference")} AS look,
+               min(line) OVER (PARTITION BY plan_id, {look_alike("customer_reference")}) AS look_line,
+               min(line) OVER (PARTITION BY plan_id, customer_uid) AS payer_line,
                first_value(line) OVER same_key AS key_line,
                first_value(pg) OVER same_key AS key_pg,
                first_value(channel_key) OVER same_key AS key_channel
@@ -58,10 +62,34 @@ _CONFLICTS = text("""
         SELECT r.line, 'customer_uid', r.customer_uid,
                format('an active billing key; key %s is %s', k.id, k.status)
         FROM import_rows r JOIN billing_keys k USING (customer_uid) WHERE k.status <> 'active'
+        UNION ALL
+        SELECT line, 'customer_reference', customer_reference,
+               format('a reference that differs from that of line %s in more than case, width or spaces, for the same '
+                      'plan, unless --allow-duplicates is given', look_line)
+        FROM compared WHERE :duplicates AND line > look_line AND line = same_line
+        UNION ALL
+        SELECT r.line, 'customer_reference', r.customer_reference,
+               format('a reference that differs from that of %s, which is running, in more than case, width or spaces, '
+                      'unless --allow-duplicates is given', s.code)
+        FROM compared r
+        JOIN subscriptions s ON s.plan_id = r.plan_id AND {look_alike("s.customer_reference")} = r.look
+        WHERE :duplicates AND s.status NOT IN ('canceled', 'ended') AND s.customer_reference <> r.customer_reference
+        UNION ALL
+        SELECT line, 'customer_uid', customer_uid,
+               format('another than in line %s for the same plan, or that customer is charged twice, unless '
+                      '--allow-duplicates is given', payer_line)
+        FROM compared WHERE :duplicates AND line > payer_line AND line = same_line
+        UNION ALL
+        SELECT r.line, 'customer_uid', r.customer_uid,
+               format('another than that of %s, which is running, for the same plan, or that customer is charged '
+                      'twice, unless --allow-duplicates is given', s.code)
+        FROM import_rows r JOIN billing_keys k USING (customer_uid)
+        JOIN subscriptions s ON s.billing_key_id = k.id AND s.plan_id = r.plan_id
+        WHERE :duplicates AND s.status NOT IN ('canceled', 'ended') AND s.customer_reference <> r.customer_reference
     )
     SELECT line, column_name, value, expected, count(*) OVER () AS total
     FROM conflicts ORDER BY line, column_name LIMIT :limit
-""")
+""")  # noqa: S608 - constants only
 
 _ADD_KEYS = text("""
     INSERT INTO billing_keys (customer_uid, pg, channel_key, label, status, status_reason, status_at, created_at)
@@ -116,9 +144,12 @@ def stage(session: Session, rows: Iterable[Sequence[Any]]) -> int:
     return count
 
 
-def conflicts(session: Session, *, limit: int) -> Sequence[Row[Any]]:
-    """List the first staged rows that contradict an earlier one or the database; each says how many do."""
-    return session.execute(_CONFLICTS, {"limit": limit}).all()
+def conflicts(session: Session, *, duplicates: bool, limit: int) -> Sequence[Row[Any]]:
+    """List the first staged rows that contradict an earlier one or the database; each says how many do.
+
+    With `duplicates`, also those that look like one customer on one plan twice.
+    """
+    return session.execute(_CONFLICTS, {"duplicates": duplicates, "limit": limit}).all()
 
 
 def write(session: Session, *, now: datetime) -> Added:

@@ -15,6 +15,11 @@ from worker.lifecycle import AttemptStatus, BillingKeyStatus, ChargeStatus, Subs
 from worker.outcomes import DeclineKind
 
 
+def look_alike(text: str) -> str:
+    """Return the SQL of what two references have in common that differ in case, width or spaces only."""
+    return f"lower(regexp_replace(normalize({text}, NFKC), '\\s+'::text, ' '::text, 'g'::text))"
+
+
 class Plan(Base):
     """What is sold. A change of price touches no charge that is already open."""
 
@@ -25,6 +30,7 @@ class Plan(Base):
         CheckConstraint("vat_amount BETWEEN 0 AND amount - tax_free", name="vat_amount"),
         CheckConstraint("charge_hour BETWEEN 0 AND 23", name="charge_hour"),
         CheckConstraint("trial_days >= 0", name="trial_days"),
+        CheckConstraint("name IS NFC NORMALIZED", name="name"),
     )
 
     id: Mapped[int] = identity()
@@ -50,6 +56,7 @@ class BillingKey(HasStatus, Base):
     __table_args__ = (
         # The few that were replaced, or that nobody has registered yet.
         Index("billing_keys_forget_idx", "forget_at", postgresql_where=text("forget_at IS NOT NULL")),
+        CheckConstraint("label IS NFC NORMALIZED", name="label"),
     )
 
     id: Mapped[int] = identity()
@@ -76,6 +83,14 @@ class Subscription(HasStatus, Base):
         CheckConstraint("current_period_start < current_period_end", name="current_period"),
         # Those that wait for their first key.
         Index("subscriptions_pending_idx", "id", postgresql_where=text("status = 'pending'")),
+        # What looks the same is the same: in Unicode's other forms one customer would be two, and charged twice.
+        CheckConstraint("customer_reference IS NFC NORMALIZED", name="customer_reference"),
+        Index(
+            "subscriptions_look_alike_idx",
+            text(look_alike("customer_reference")),
+            "plan_id",
+            postgresql_where=text("status NOT IN ('canceled', 'ended')"),
+        ),
         # One customer has one running subscription to a plan.
         Index(
             "subscriptions_running_key",

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import CursorResult, Row, text
 from sqlalchemy.orm import Session
 
+from worker.customer_reference import normalized
 from worker.customer_uid import masked
 from worker.database.owed import OWED
 from worker.lifecycle import SubscriptionStatus
@@ -201,6 +202,7 @@ def listed(
     session: Session, *, status: SubscriptionStatus | None, plan: str | None, customer: str | None, limit: int
 ) -> Sequence[Mapping[str, Any]]:
     """List the newest subscriptions, as they may be shown."""
+    customer = None if customer is None else normalized(customer)
     wanted = {"s.status = :status": status, "p.code = :plan": plan, "s.customer_reference = :customer": customer}
     conditions = [condition for condition, value in wanted.items() if value is not None]
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""

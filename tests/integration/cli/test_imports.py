@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from unicodedata import normalize
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -285,3 +286,83 @@ def test_20000_rows_are_imported_at_once(again: Again, gold: str, tables: Tables
     assert tables.sql("SELECT count(DISTINCT code) FROM subscriptions")[0][0] == 20_000
     # The same file again is 20,000 duplicates, and says so just as fast.
     assert "20,000 problems" in again("import", path, code=1).said
+
+
+NAMES = ("홍길동", "José Núñez", "Việt")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_reference_in_another_unicode_form_is_the_same_customer(
+    again: Again, gold: str, tables: Tables, write: Write, name
+):
+    again("import", write(line(1, customer_reference=normalize("NFC", name))))
+    ended = again("import", write(line(2, customer_reference=normalize("NFD", name))), code=1)
+    assert "a customer without a running subscription to this plan" in ended.said
+    assert tables.count("subscriptions") == 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_with_both_unicode_forms_of_a_reference_is_refused(refused: Again, write: Write, name):
+    lines = [line(1, customer_reference=normalize("NFD", name)), line(2, customer_reference=normalize("NFC", name))]
+    assert "a customer that line 2 does not have for the same plan already" in refused("import", write(*lines)).said
+
+
+def test_a_reference_is_kept_and_found_in_one_unicode_form(again: Again, gold: str, tables: Tables, write: Write):
+    again("import", write(line(1, customer_reference=normalize("NFD", "홍길동"), label=normalize("NFD", "국민"))))
+    assert rows_of(tables, "customer_reference", "subscriptions") == [(normalize("NFC", "홍길동"),)]
+    assert rows_of(tables, "label", "billing_keys") == [(normalize("NFC", "국민"),)]
+    for form in ("NFC", "NFD"):
+        listed = again("subscription", "list", "--customer", normalize(form, "홍길동"), "--json").document
+        assert len(listed) == 1
+
+
+LOOK_ALIKES = [
+    ("customer-1", "Customer-1"),
+    ("gil@example.com", "Gil@Example.COM"),
+    ("a b", "a  b"),
+    ("123", "１２３"),
+    ("ABC", "ａｂｃ"),
+]
+
+
+@pytest.mark.parametrize(("first", "second"), LOOK_ALIKES)
+def test_look_alike_references_in_a_file_are_refused_unless_allowed(
+    again: Again, gold: str, tables: Tables, write: Write, first, second
+):
+    path = write(line(1, customer_reference=first), line(2, customer_reference=second))
+    assert "in more than case, width or spaces" in again("import", path, "--dry-run", code=1).said
+    assert again("import", path, code=1).said.count("line 3, customer_reference") == 1
+    again("import", path, "--allow-duplicates")
+    assert tables.count("subscriptions") == 2
+
+
+def test_a_look_alike_of_a_running_customer_is_refused_unless_allowed(
+    again: Again, gold: str, tables: Tables, write: Write
+):
+    again("import", write(line(1, customer_reference="gil@example.com")))
+    path = write(line(2, customer_reference="GIL@example.com"))
+    assert "which is running, in more than case, width or spaces" in again("import", path, "--dry-run", code=1).said
+    again("import", path, "--allow-duplicates")
+    assert tables.count("subscriptions") == 2
+
+
+def test_one_key_for_two_customers_of_a_plan_is_refused_unless_allowed(
+    again: Again, gold: str, tables: Tables, write: Write
+):
+    path = write(line(1), line(2, customer_uid="customer_uid_number_1"))
+    said = again("import", path, "--dry-run", code=1).said
+    assert "line 3, customer_uid" in said
+    assert "charged twice" in said
+    assert "customer_uid_number_1" not in said
+    again("import", path, "--allow-duplicates")
+    assert tables.count("subscriptions") == 2
+
+
+def test_the_key_of_a_running_customer_of_a_plan_is_refused_unless_allowed(
+    again: Again, gold: str, tables: Tables, write: Write
+):
+    again("import", write(line(1)))
+    path = write(line(2, customer_uid="customer_uid_number_1"))
+    assert "charged twice" in again("import", path, code=1).said
+    again("import", path, "--allow-duplicates")
+    assert tables.count("subscriptions") == 2

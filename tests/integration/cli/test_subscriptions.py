@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from unicodedata import normalize
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -54,7 +55,7 @@ def test_a_key_that_two_could_mean_is_refused(again: Again, gold: str, key: int)
 def test_one_customer_has_one_running_subscription_to_a_plan(again: Again, tables: Tables, subscription: str, key: int):
     said = again("subscribe", "gildong", "--plan", "gold", "--key", key, code=1).said
     assert subscription in said
-    again("subscribe", "cheolsu", "--plan", "gold", "--key", key)
+    again("subscribe", "cheolsu", "--plan", "gold", "--key", key, "--allow-duplicates")
     again("subscription", "cancel", subscription)
     again("subscribe", "gildong", "--plan", "gold", "--key", key)
     assert tables.count("subscriptions") == 3
@@ -288,3 +289,45 @@ def test_every_change_is_in_the_audit_with_who_and_why(again: Again, subscriptio
         ("canceled", "moved away"),
     ]
     assert all(row["actor"].startswith("cli ") for row in audit)
+
+
+def test_a_customer_written_in_another_unicode_form_is_not_subscribed_twice(
+    again: Again, gold: str, key: int, tables: Tables
+):
+    again("subscribe", normalize("NFC", "홍길동"), "--plan", gold, "--key", key)
+    ended = again("subscribe", normalize("NFD", "홍길동"), "--plan", gold, "--allow-duplicates", code=1)
+    assert "has a running subscription to plan 'gold' already" in ended.said
+    assert tables.count("subscriptions") == 1
+
+
+@pytest.mark.parametrize("reference", ["GILDONG", "ｇｉｌｄｏｎｇ"])
+def test_a_look_alike_of_a_customer_is_not_subscribed_unless_allowed(
+    again: Again, gold: str, subscription: str, tables: Tables, reference
+):
+    assert f"The customer of {subscription} has" in again("subscribe", reference, "--plan", gold, code=1).said
+    again("subscribe", reference, "--plan", gold, "--allow-duplicates")
+    assert tables.count("subscriptions") == 2
+
+
+def test_a_key_pays_for_a_plan_once_unless_allowed(
+    again: Again, gold: str, key: int, subscription: str, tables: Tables
+):
+    ended = again("subscribe", "yeonghui", "--plan", gold, "--key", key, code=1)
+    assert f"pays for the same plan already, for subscription {subscription}" in ended.said
+    assert tables.count("subscriptions") == 1
+    again("subscribe", "yeonghui", "--plan", gold, "--key", key, "--allow-duplicates")
+    assert tables.count("subscriptions") == 2
+
+
+@pytest.mark.parametrize("pending", [True, False])
+def test_another_subscriptions_key_of_that_plan_is_not_given_unless_allowed(
+    again: Again, gold: str, key: int, subscription: str, pending
+):
+    other = again("key", "add", "customer_uid_of_yeonghui", "--pg", "kakaopay", "--json").document["id"]
+    given = () if pending else ("--key", other)
+    code = again("subscribe", "yeonghui", "--plan", gold, *given, "--json").document["code"]
+    ended = again("subscription", "key", code, key, code=1)
+    assert f"pays for the same plan already, for subscription {subscription}" in ended.said
+    shown = again("subscription", "show", code, "--json").document
+    assert shown["key_id"] == (None if pending else other)
+    assert again("subscription", "key", code, key, "--allow-duplicates", "--json").document["key_id"] == key

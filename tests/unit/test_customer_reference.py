@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from unicodedata import normalize
+
+import pytest
+
+from worker.customer_reference import is_customer_reference, normalized
+
+
+@pytest.mark.parametrize(
+    ("reference", "expected"),
+    [
+        ("1", True),
+        ("홍길동 (42)", True),
+        ("x" * 100, True),
+        ("x" * 101, False),
+        ("", False),
+        ("a\tb", False),
+        ("a\u202eb", False),  # turns the direction of what follows
+        (" a", False),
+        ("홍길동\u3164", False),  # a filler of Hangul, which is a letter and cannot be seen
+        ("a\u034fb", False),
+        ("a\ufe0f", False),
+        (normalize("NFD", "홍길동"), False),
+    ],
+)
+def test_a_customer_reference_is_what_can_be_seen(reference, expected):
+    assert is_customer_reference(reference) is expected
+
+
+@pytest.mark.parametrize("text", ["홍길동", "José", "Ångström", "Việt"])
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_text_in_any_form_is_the_same_text(text, form):
+    assert normalized(normalize(form, text)) == normalize("NFC", text)
