@@ -14,6 +14,7 @@ from worker.lifecycle import AttemptStatus, ChargeStatus, Via
 from worker.next_tries import backoff, next_dunning_try, next_look_up, try_after_spent_month
 from worker.open_attempts import OpenAttempt, Policy
 from worker.outcomes import (
+    NO_ANSWER,
     Answer,
     Declined,
     DeclineKind,
@@ -181,7 +182,8 @@ def _unknown(attempt: OpenAttempt, outcome: Unknown, now: datetime, policy: Poli
         attempt=attempt,
         attempt_status=AttemptStatus.UNKNOWN,
         reason=outcome.reason,
-        answer=outcome.answer,
+        # A look-up that failed says nothing about the payment: what PortOne said of it before stays.
+        answer=NO_ANSWER if outcome.reason is UnknownReason.LOOK_UP_FAILED else outcome.answer,
         refusal=_refusal(attempt, outcome),
         charge_status=ChargeStatus.CHARGING,
         declines=attempt.declines,

@@ -13,7 +13,7 @@ from worker.database import stops
 from worker.database.claims import claim
 from worker.lifecycle import SubscriptionStatus
 from worker.limits import limits_of
-from worker.sandbox.behaviours import Behaviour, Reply, Shape, decline, pay, troubled
+from worker.sandbox.behaviours import Behaviour, Reply, Shape, Verdict, decline, pay, troubled
 
 
 @pytest.mark.parametrize("pg", ["kakaopay", "payco"])
@@ -175,4 +175,20 @@ def test_a_config_decline_stops_the_channel_and_blames_no_customer(world: World)
     assert [charge.status for charge in world.charges(payco)] == ["paid"]
     assert world.subscription(blamed).status is SubscriptionStatus.ACTIVE
     assert world.sql("SELECT scope FROM stops") == [("kakaopay",)]
+    world.assert_books_agree()
+
+
+@pytest.mark.parametrize(
+    "first",
+    [troubled(Reply.DROP, charged=True), Behaviour(verdict=Verdict.UNTOUCHED, reply=Reply.UNAUTHORIZED, times=2)],
+    ids=["answer lost", "unauthorized"],
+)
+def test_a_paid_attempt_says_what_portone_said_about_being_paid(world: World, first: Behaviour):
+    world.subscribe(first, pay())
+    world.live(days=1, step=timedelta(hours=1))
+    (attempt,) = world.attempts()
+    assert (attempt.status, attempt.http_status, attempt.message) == ("paid", 200, None)
+    assert attempt.code in {"0", "paid"}
+    assert attempt.raw is not None
+    assert attempt.raw["imp_uid"] == attempt.imp_uid
     world.assert_books_agree()

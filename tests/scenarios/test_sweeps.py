@@ -67,6 +67,32 @@ def test_a_decline_that_was_none_is_corrected(world: World):
     world.assert_books_agree()
 
 
+def test_a_corrected_decline_says_what_portone_says_now(world: World):
+    world.subscribe(misrecorded(*MISREADABLE))
+    world.tick()
+    assert [attempt.code for attempt in world.attempts()] == ["0"]
+    (payment,) = world.portone.payments()
+    world.portone.correct(payment["imp_uid"])
+    later(world, hours=1)
+    (attempt,) = world.attempts()
+    assert (attempt.http_status, attempt.code, attempt.message) == (200, "paid", None)
+    assert attempt.raw is not None
+    assert attempt.raw["status"] == "paid"
+
+
+def test_an_adopted_payment_says_what_portone_says_of_it(world: World, sandbox: RunningSandbox):
+    code = world.subscribe(pay())
+    tasks.open_charges()
+    (charge,) = world.charges()
+    with Api(sandbox.base_url) as api:
+        paid = api.paid(merchant_uid(charge, code), "key-1")
+    later(world, hours=1)
+    (attempt,) = world.attempts()
+    assert (attempt.http_status, attempt.code, attempt.message) == (200, "paid", None)
+    assert attempt.raw is not None
+    assert attempt.raw["imp_uid"] == attempt.imp_uid == paid["imp_uid"]
+
+
 def test_an_uncollectible_charge_that_was_paid_is_paid(world: World):
     world.plan(dunning="none")
     world.subscribe(misrecorded(*MISREADABLE))

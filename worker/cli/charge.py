@@ -179,7 +179,6 @@ def _difference(difference: Mapping[str, Any]) -> str:
 
 
 def _print_attempt(attempt: Mapping[str, Any], zone: str) -> None:
-    said = " ".join(filter(None, (attempt["code"], attempt["message"])))
     verb = "opened" if attempt["via"] == Via.WINDOW else "sent"
     sends = f"{verb} once" if attempt["sends"] == 1 else f"{verb} {attempt['sends']} times"
     console.details(
@@ -188,9 +187,20 @@ def _print_attempt(attempt: Mapping[str, Any], zone: str) -> None:
             "  merchant_uid": attempt["merchant_uid"],
             "  started": words.local(attempt["started_at"], zone),
             "  settled": words.local(attempt["settled_at"], zone) or None,
-            "  PortOne said": said or None,
+            **_said(attempt),
             "  imp_uid": attempt["imp_uid"],
             "  window until": words.local(attempt["window_until"], zone) or None,
             "  flagged": attempt["flag_reason"],
         }
     )
+
+
+def _said(attempt: Mapping[str, Any]) -> Mapping[str, str]:
+    """Say what the last answer was. With neither an HTTP status nor a payment there was none: the words are ours."""
+    status = attempt["payment_status"]
+    code = None if attempt["code"] == status else attempt["code"]
+    said = " ".join(filter(None, (code, status, attempt["message"])))
+    if attempt["http_status"] is None and status is None:
+        return {"  no answer": said} if said else {}
+    http = "" if attempt["http_status"] is None else f"HTTP {attempt['http_status']}: "
+    return {"  PortOne said": f"{http}{said or 'nothing'}"}

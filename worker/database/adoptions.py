@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from schedules.periods import BillingPeriod
 from worker.database import openings
 from worker.database.rows import as_rows
 from worker.differences import given_back
+from worker.evidence import answer_of
 from worker.gateway import PaymentRecord
 from worker.lifecycle import ChargeStatus
 from worker.merchant_uid import MerchantUid
@@ -36,7 +37,8 @@ _ADOPT = text("""
         SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(
             subscription_id bigint, period_start timestamptz, period_end timestamptz, amount bigint, tax_free bigint,
             vat_amount bigint, currency text, order_name text, merchant_uid text, number smallint, imp_uid text,
-            pg_tid text, paid_at timestamptz, refunded bigint, raw jsonb, reason text)
+            pg_tid text, http_status smallint, code text, message text, paid_at timestamptz, refunded bigint,
+            raw jsonb, reason text)
     ), paid AS (
         INSERT INTO charges AS c (subscription_id, period_start, period_end, amount, tax_free, vat_amount, currency,
                                   order_name, status, status_reason, status_at, paid_at, refunded, created_at)
@@ -56,13 +58,14 @@ _ADOPT = text("""
         RETURNING c.id, c.subscription_id, c.period_start
     )
     INSERT INTO attempts AS a (charge_id, billing_key_id, number, merchant_uid, status, status_reason, status_at, sends,
-                               started_at, lease_until, settled_at, imp_uid, pg_tid, raw)
+                               started_at, lease_until, settled_at, imp_uid, pg_tid, http_status, code, message, raw)
     SELECT paid.id, s.billing_key_id, v.number, v.merchant_uid, 'paid', v.reason, :now, 1, v.paid_at, v.paid_at, :now,
-           v.imp_uid, v.pg_tid, v.raw
+           v.imp_uid, v.pg_tid, v.http_status, v.code, v.message, v.raw
     FROM v JOIN paid USING (subscription_id, period_start) JOIN subscriptions s ON s.id = v.subscription_id
     ON CONFLICT (merchant_uid) DO UPDATE
         SET status = 'paid', status_reason = excluded.status_reason, status_at = excluded.status_at,
-            settled_at = excluded.settled_at, imp_uid = excluded.imp_uid, pg_tid = excluded.pg_tid, raw = excluded.raw,
+            settled_at = excluded.settled_at, imp_uid = excluded.imp_uid, pg_tid = excluded.pg_tid,
+            http_status = excluded.http_status, code = excluded.code, message = excluded.message, raw = excluded.raw,
             decline_kind = NULL
         WHERE a.status IN ('declined', 'not_charged')
     RETURNING a.id, a.charge_id, a.merchant_uid
@@ -189,10 +192,8 @@ def _row(adoption: Adoption) -> dict[str, Any]:
         "currency": record.currency,
         "merchant_uid": record.merchant_uid,
         "number": adoption.parts.number,
-        "imp_uid": record.imp_uid,
-        "pg_tid": record.pg_tid,
         "paid_at": record.paid_at,
         "refunded": given_back(record),
-        "raw": record.raw,
+        **asdict(answer_of(record)),
         "reason": adoption.reason,
     }

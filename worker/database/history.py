@@ -48,8 +48,8 @@ _CHARGE = text(f"""
 
 _ATTEMPTS = text("""
     SELECT number, merchant_uid, status, status_reason, status_at, sends, started_at, lease_until, settled_at, imp_uid,
-           pg_tid, http_status, code, message, decline_kind, refusal, lookups, next_lookup_at, flagged_at, flag_reason,
-           via, window_until
+           pg_tid, http_status, code, message, raw ->> 'status' AS payment_status, decline_kind, refusal, lookups,
+           next_lookup_at, flagged_at, flag_reason, via, window_until
     FROM attempts WHERE charge_id = :id ORDER BY number
 """)
 

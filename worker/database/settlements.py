@@ -16,7 +16,7 @@ from worker.database.rows import as_rows
 from worker.database.subscriptions import wake_charges
 from worker.differences import DifferenceKind
 from worker.lifecycle import CLAIMABLE_CHARGES, AttemptStatus, ChargeStatus, Via
-from worker.outcomes import DeclineKind
+from worker.outcomes import NO_ANSWER, DeclineKind
 from worker.settlement import Settlement
 
 # An answer counts for the send it belongs to. "Paid" counts whenever it comes: money that moved cannot be argued away.
@@ -27,7 +27,7 @@ _WRITE_BACK = text("""
     WITH v AS (
         SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(
             place integer, merchant_uid text, sends smallint, started_at timestamptz, attempt_status text,
-            reason text, imp_uid text,
+            reason text, answered boolean, imp_uid text,
             pg_tid text, http_status smallint, code text, message text, decline_kind text, refusal text, raw jsonb,
             next_lookup_at timestamptz, flag text, charge_status text, next_attempt_at timestamptz,
             paid_at timestamptz, declines smallint, first_declined_at timestamptz, deferrals smallint)
@@ -35,10 +35,15 @@ _WRITE_BACK = text("""
         UPDATE attempts a
         SET status = v.attempt_status, status_reason = v.reason, status_at = :now,
             settled_at = CASE WHEN v.attempt_status <> 'unknown' THEN CAST(:now AS timestamptz) END,
-            imp_uid = COALESCE(v.imp_uid, a.imp_uid), pg_tid = COALESCE(v.pg_tid, a.pg_tid),
-            http_status = COALESCE(v.http_status, a.http_status), code = COALESCE(v.code, a.code),
-            message = COALESCE(v.message, a.message), decline_kind = v.decline_kind,
-            refusal = COALESCE(v.refusal, a.refusal), raw = COALESCE(v.raw, a.raw),
+            -- One answer, whole: it replaces the one before it, or leaves it as it is. The ids of a payment go together
+            -- too, and outlive an answer that names none.
+            http_status = CASE WHEN v.answered THEN v.http_status ELSE a.http_status END,
+            code = CASE WHEN v.answered THEN v.code ELSE a.code END,
+            message = CASE WHEN v.answered THEN v.message ELSE a.message END,
+            raw = CASE WHEN v.answered THEN v.raw ELSE a.raw END,
+            imp_uid = COALESCE(v.imp_uid, a.imp_uid),
+            pg_tid = CASE WHEN v.imp_uid IS NULL THEN a.pg_tid ELSE v.pg_tid END,
+            decline_kind = v.decline_kind, refusal = COALESCE(v.refusal, a.refusal),
             next_lookup_at = v.next_lookup_at, flag_reason = v.flag,
             flagged_at = CASE WHEN v.flag IS NOT NULL THEN CAST(:now AS timestamptz) END
         FROM v
@@ -185,6 +190,7 @@ def _row(settlement: Settlement) -> Mapping[str, Any]:
         "started_at": settlement.attempt.started_at,
         "attempt_status": settlement.attempt_status,
         "reason": settlement.reason,
+        "answered": answer != NO_ANSWER,
         "imp_uid": answer.imp_uid,
         "pg_tid": answer.pg_tid,
         "http_status": answer.http_status,

@@ -52,6 +52,25 @@ def test_a_charge_shows_every_attempt_and_what_comes_next(again: Again, subscrip
         assert part in shown
 
 
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        ({"http_status": 200, "code": "0", "raw": '{"status": "paid"}'}, "PortOne said  HTTP 200: 0 paid"),
+        ({"http_status": 200, "code": "paid", "raw": '{"status": "paid"}'}, "PortOne said  HTTP 200: paid"),
+        ({"http_status": 201, "code": "0", "message": "odd"}, "PortOne said  HTTP 201: 0 odd"),
+        ({"http_status": 502}, "PortOne said  HTTP 502: nothing"),
+        ({"message": "ReadTimeout"}, "no answer     ReadTimeout"),
+    ],
+)
+def test_an_attempt_shows_one_answer_and_whether_there_was_one(
+    again: Again, subscription: str, tables: Tables, answer: dict[str, object], shown: str
+):
+    charge = tables.charge(subscription, "charging")
+    tables.attempt(charge, "unknown", **answer)
+    lines = [line.strip() for line in again("charge", "show", charge).out.splitlines()]
+    assert shown in lines
+
+
 def test_a_charge_is_found_by_the_merchant_uid_of_an_attempt(again: Again, subscription: str, tables: Tables):
     charge = tables.charge(subscription, "paid")
     merchant_uid = tables.attempt(charge, "paid")

@@ -287,6 +287,66 @@ def test_one_batch_holds_any_mixture(book: Book, sessions: Sessions):
         ]
 
 
+def answer(sessions: Sessions) -> Answer:
+    """What is stored as PortOne's answer."""
+    query = text("SELECT http_status, code, message, imp_uid, pg_tid, raw FROM attempts")
+    with sessions() as session:
+        return Answer(**session.execute(query).one()._mapping)
+
+
+LOST = Unknown(UnknownReason.CONNECTION_LOST, Answer(message="RemoteProtocolError"))
+SHOWN = Paid(NOW, Answer(http_status=200, code="paid", imp_uid="imps_1", pg_tid="T1", raw={"status": "paid"}))
+UNREAD = Unknown(
+    UnknownReason.SERVER_ERROR, Answer(http_status=201, code="0", imp_uid="imps_9", pg_tid="T9", raw={"status": "paid"})
+)
+BEFORE_IT_IS_PAID = {
+    "an answer that was lost": LOST,
+    "a token that was refused": NotCharged(NotChargedReason.UNAUTHORIZED, Answer(message="PortOne answered 401")),
+    "a gateway's fault": Unknown(UnknownReason.SERVER_ERROR, Answer(http_status=502, code="-1", message="Bad Gateway")),
+    "an odd answer with a payment of its own": UNREAD,
+    "a record that was failed": Unknown(UnknownReason.IN_PROGRESS, SOFT.answer),
+}
+
+
+@pytest.mark.parametrize("paid", [PAID, SHOWN], ids=["answered", "looked up"])
+@pytest.mark.parametrize("before", BEFORE_IT_IS_PAID.values(), ids=BEFORE_IT_IS_PAID)
+def test_an_answer_replaces_the_one_before_it_whole(
+    before: Outcome, paid: Paid, attempt: OpenAttempt, sessions: Sessions
+):
+    write(sessions, attempt, before)
+    write(sessions, attempt, paid)
+    assert answer(sessions) == paid.answer
+
+
+def test_an_answer_without_a_payment_keeps_the_ids_of_the_one_before_it(attempt: OpenAttempt, sessions: Sessions):
+    write(sessions, attempt, UNREAD)
+    write(sessions, attempt, LOST)
+    assert answer(sessions) == replace(LOST.answer, imp_uid="imps_9", pg_tid="T9")
+
+
+def test_an_answer_with_a_payment_keeps_no_id_of_another_one(attempt: OpenAttempt, sessions: Sessions):
+    write(sessions, attempt, UNREAD)
+    write(sessions, attempt, Unknown(UnknownReason.IN_PROGRESS, SOFT.answer))
+    assert answer(sessions) == SOFT.answer
+
+
+@pytest.mark.parametrize(
+    "nothing_learnt",
+    [
+        Unknown(UnknownReason.LOOK_UP_FAILED, Answer(http_status=404, message="not PortOne's envelope")),
+        Unknown(UnknownReason.NOT_FOUND_YET),
+        NotCharged(NotChargedReason.NOT_FOUND),
+    ],
+    ids=["look-up failed", "not found yet", "not found"],
+)
+def test_an_answer_outlives_a_look_up_that_learns_nothing(
+    nothing_learnt: Outcome, attempt: OpenAttempt, sessions: Sessions
+):
+    write(sessions, attempt, UNREAD)
+    write(sessions, attempt, nothing_learnt)
+    assert answer(sessions) == UNREAD.answer
+
+
 def test_two_that_settle_the_same_payment_at_once_do_not_take_it_for_two(book: Book, sessions: Sessions):
     book.subscribe(now=NOW)
     open_all(sessions)
