@@ -8,7 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-LINES = (ROOT / "requirements.lock").read_text().splitlines()
+HASHES = re.compile(r" \\\n    --hash=sha256:[0-9a-f]{64}")
+LINES = HASHES.sub("", (ROOT / "requirements.lock").read_text()).splitlines()
 PIN = re.compile(r"(?P<name>[a-z0-9]+(-[a-z0-9]+)*)==(?P<version>[0-9][0-9A-Za-z.!+]*)(?P<marker> ; .+)?")
 
 
