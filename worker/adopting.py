@@ -21,6 +21,7 @@ from worker.database.settlements import settle_subscriptions
 from worker.differences import SENTENCES, Books, DifferenceKind, Judgement, given_back
 from worker.gateway import PaymentRecord
 from worker.merchant_uid import MerchantUid
+from worker.plausible import can_be_paid_at
 
 Judged = tuple[PaymentRecord, MerchantUid, Books, Judgement]
 """A payment of ours, its merchant_uid's parts, what the books say about it, and what follows."""
@@ -77,7 +78,7 @@ def _of_other_amount(session: Session, adoption: Adoption, books: Books, now: da
 def _adoption(each: Judged, row: Row[Any] | None, anchors: dict[str, date], now: datetime) -> Adoption | None:
     """Plan an adoption; None when no period of the subscription can be paid by it."""
     record, parts, books, judgement = each
-    if row is None or record.paid_at is None:
+    if row is None or record.paid_at is None or not can_be_paid_at(record.merchant_uid, record.paid_at, now=now):
         return None
     try:
         plan = plan_of(row)

@@ -11,6 +11,7 @@ from worker.gateway import LookUpFailed, PaymentRecord
 from worker.lifecycle import CLAIMABLE_CHARGES
 from worker.open_attempts import OpenAttempt
 from worker.outcomes import Declined, NotCharged, NotChargedReason, Outcome, Paid, Unknown
+from worker.plausible import can_be_paid_at
 from worker.refunds import refund_step
 from worker.refusals import Refused
 from worker.reviews import Case, ChargeFacts, Decision, Step, Wish, money
@@ -126,8 +127,10 @@ def _accept_payment(case: Case, attempt: OpenAttempt, imp_uid: str | None) -> St
         sentences.append(f"It was {money(record.amount, record.currency)}, not {owed}.")
     if given_back(record):
         sentences.append(f"{money(given_back(record), record.currency)} of it was given back; nothing is charged anew.")
-    # A payment without a time was made when it was asked for.
-    outcome = Paid(record.paid_at or attempt.started_at, answer_of(record))
+    # A payment without a time, or with one that cannot be, was made when it was asked for.
+    at = record.paid_at
+    fits = at is not None and can_be_paid_at(attempt.request.merchant_uid, at, now=case.asked_at)
+    outcome = Paid(at if at is not None and fits else attempt.started_at, answer_of(record))
     return Step(decision=Decision.ACCEPT, sentence=" ".join(sentences), outcome=outcome, payment=record)
 
 

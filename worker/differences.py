@@ -84,6 +84,8 @@ def judge(record: PaymentRecord, books: Books) -> Judgement:
     """Compare a payment in which money moved with what our books say about its merchant_uid."""
     if books.attempt_status in OPEN_ATTEMPTS:
         return Agrees.OPEN
+    if record.odd is not None:
+        return DifferenceKind.NOT_IN_BOOKS if books.subscription_id is None else DifferenceKind.OTHER_AMOUNT
     if record.imp_uid == books.imp_uid and books.attempt_status is AttemptStatus.PAID:
         return _judge_ours(record, books)
     if given_back(record) == record.amount and not _could_be_missing(books):

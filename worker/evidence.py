@@ -21,6 +21,7 @@ from worker.outcomes import (
     Unknown,
     UnknownReason,
 )
+from worker.plausible import can_be_paid_at
 from worker.registration import paid_otherwise
 
 
@@ -35,7 +36,7 @@ def conclude(attempt: OpenAttempt, finding: Found | LookUpFailed, *, now: dateti
         return Unknown(UnknownReason.LOOK_UP_FAILED, finding.answer)
     records = finding.records
     if paid := _of_status(records, "paid"):
-        return _paid(attempt, paid)
+        return _paid(attempt, paid, now)
     if canceled := _of_status(records, "cancelled"):
         return Unknown(UnknownReason.CANCELED, answer_of(canceled[0]), needs_human=True)
     if attempt.via is Via.WINDOW:
@@ -105,7 +106,7 @@ def answer_of(record: PaymentRecord) -> Answer:
 def is_about(attempt: OpenAttempt, record: PaymentRecord) -> bool:
     """Say whether a record is of our payment: the same merchant_uid, amount and currency."""
     request = attempt.request
-    return (record.merchant_uid, record.amount, record.currency) == (
+    return record.odd is None and (record.merchant_uid, record.amount, record.currency) == (
         request.merchant_uid,
         request.amount,
         request.currency,
@@ -116,7 +117,7 @@ def _of_status(records: Iterable[PaymentRecord], status: str) -> list[PaymentRec
     return [record for record in records if record.status == status]
 
 
-def _paid(attempt: OpenAttempt, paid: list[PaymentRecord]) -> Outcome:
+def _paid(attempt: OpenAttempt, paid: list[PaymentRecord], now: datetime) -> Outcome:
     ours = [record for record in paid if is_about(attempt, record)]
     if len(paid) > 1 or not ours:
         # Two payments of one merchant_uid, or one of another amount: money moved, and not as we asked.
@@ -125,6 +126,8 @@ def _paid(attempt: OpenAttempt, paid: list[PaymentRecord]) -> Outcome:
         return Unknown(UnknownReason.OTHER_PAYMENT, answer_of(ours[0]), needs_human=True)
     if ours[0].paid_at is None:
         return Unknown(UnknownReason.STATUS_NOT_KNOWN, answer_of(ours[0]), needs_human=True)
+    if not can_be_paid_at(ours[0].merchant_uid, ours[0].paid_at, now=now):
+        return Unknown(UnknownReason.IMPLAUSIBLE, answer_of(ours[0]), needs_human=True)
     return Paid(ours[0].paid_at, answer_of(ours[0]))
 
 

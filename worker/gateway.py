@@ -39,6 +39,7 @@ class PaymentRecord:
     fail_reason: str | None
     pg_tid: str | None
     customer_uid: str | None = field(default=None, repr=False)  # as good as a card: compared, never stored from here
+    odd: str | None = None  # why its numbers cannot be: they are cut to what can, and a person decides
     raw: Mapping[str, Any] = field(repr=False)
 
 

@@ -43,6 +43,7 @@ class UnknownReason(StrEnum):
     DUPLICATE = "duplicate"  # "already paid", "duplicate" in any wording
     REFUSAL_NOT_KNOWN = "refusal_not_known"  # refused without a payment record, in words no table knows
     OTHER_PAYMENT = "other_payment"  # the answer is not about our merchant_uid, amount or currency
+    IMPLAUSIBLE = "implausible"  # paid, at a time that cannot be
     GATEWAY_UNSURE = "gateway_unsure"  # the PG itself says that the outcome is open
     ABANDONED = "abandoned"  # started and never settled: its worker is gone
     IN_PROGRESS = "in_progress"  # PortOne has a record without a result yet

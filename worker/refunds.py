@@ -27,6 +27,8 @@ def refund_step(case: Case, wish: Wish) -> Step:
     if isinstance(case.finding, LookUpFailed):
         raise Refused("PortOne does not answer, so nobody knows what is left to give back. Try again later.")
     record = _payment(case, wish.imp_uid)
+    if record.odd is not None:
+        raise Refused(f"PortOne shows {record.odd} of {record.imp_uid}: give it back in PortOne's console, and accept.")
     left = record.amount - given_back(record)
     if left <= 0:
         sentence = f"PortOne shows {record.imp_uid} as given back ({money(record.amount, record.currency)})."

@@ -103,6 +103,8 @@ def mismatch(expected: Expected, record: PaymentRecord) -> str | None:
     """Say how a payment differs from what was asked for; None when it does not."""
     if record.merchant_uid != expected.merchant_uid:
         return "The payment belongs to another order."
+    if record.odd is not None:
+        return f"PortOne shows {record.odd}; a person has to look at it."
     # A key alone costs nothing; of one PG's the record has the amount that its window showed (documented).
     amounts = {expected.charged} if expected.charged else {0, expected.shown}
     if record.amount not in amounts or record.currency != expected.currency:

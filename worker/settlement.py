@@ -24,6 +24,7 @@ from worker.outcomes import (
     Unknown,
     UnknownReason,
 )
+from worker.plausible import can_be_paid_at
 
 MONTH_SPENT = "waits for the next month"
 """Begins the reason of a charge whose key was charged as often as its contract allows in a month."""
@@ -59,8 +60,13 @@ class Settlement:
 
 
 def settle(attempt: OpenAttempt, outcome: Outcome, *, now: datetime, policy: Policy) -> Settlement:
-    """Decide what an outcome makes of an attempt and its charge."""
+    """Decide what an outcome makes of an attempt and its charge.
+
+    A payment that names a time which cannot be is a person's: whatever else it says may be wrong as well.
+    """
     match outcome:
+        case Paid() if not can_be_paid_at(attempt.request.merchant_uid, outcome.paid_at, now=now):
+            return _unknown(attempt, Unknown(UnknownReason.IMPLAUSIBLE, outcome.answer, needs_human=True), now, policy)
         case Paid():
             return Settlement(
                 attempt=attempt,

@@ -107,3 +107,10 @@ def test_how_much_was_given_back(status: str, cancel_amount: int, amount: int):
 def test_only_what_leaves_no_choice_is_repaired():
     repairable = {DifferenceKind.MISSING_HERE, DifferenceKind.DECLINED_HERE, DifferenceKind.REFUNDED_THERE}
     assert repairable == REPAIRABLE
+
+
+@pytest.mark.parametrize("changes", [{"amount": 10**20}, {"cancel_amount": 9901}, {"amount": -1}])
+def test_a_payment_whose_numbers_cannot_be_is_a_persons(changes):
+    odd = record(**changes)
+    assert judge(odd, PAID) is DifferenceKind.OTHER_AMOUNT
+    assert judge(odd, replace(PAID, subscription_id=None)) is DifferenceKind.NOT_IN_BOOKS

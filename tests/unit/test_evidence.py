@@ -235,3 +235,24 @@ def test_evidence_does_not_depend_on_the_order_of_paid_and_failed_records(found,
         conclude(attempt(), Found(each), now=now, quiet_period=QUIET_PERIOD) for each in (found, found[::-1])
     )
     assert isinstance(forth, Paid) == isinstance(back, Paid)
+
+
+# --- times that cannot be -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("off", [timedelta(days=-3), timedelta(days=-365), timedelta(days=2), timedelta(days=3650)])
+def test_a_payment_at_a_time_that_cannot_be_is_a_persons(off):
+    outcome = concluded(record(paid_at=AT + int(off.total_seconds())), now=QUIET)
+    assert reason(outcome) is UnknownReason.IMPLAUSIBLE
+    assert outcome.needs_human
+
+
+@pytest.mark.parametrize("off", [timedelta(days=-1), timedelta(hours=23)])
+def test_a_payment_at_a_time_of_a_clock_that_is_off_counts(off):
+    assert isinstance(concluded(record(paid_at=AT + int(off.total_seconds())), now=QUIET), Paid)
+
+
+def test_a_payment_found_long_after_its_period_began_counts():
+    late = timedelta(days=200)
+    outcome = concluded(record(paid_at=AT + int(late.total_seconds())), now=STARTED_AT + late)
+    assert isinstance(outcome, Paid)

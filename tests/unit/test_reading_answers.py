@@ -138,7 +138,16 @@ def test_an_answer_is_read_as_what_it_is(portone, status, body, expected):
 
 
 @pytest.mark.parametrize(
-    "body", [envelope(payment(merchant_uid="another")), envelope(payment(amount=1)), envelope(payment("cancelled"))]
+    "body",
+    [
+        envelope(payment(merchant_uid="another")),
+        envelope(payment(amount=1)),
+        envelope(payment(amount=10**20)),
+        envelope(payment(cancel_amount=9901)),
+        envelope(payment(customer_uid="another-customer-uid")),
+        envelope(payment("failed", customer_uid="another-customer-uid")),
+        envelope(payment("cancelled")),
+    ],
 )
 def test_money_that_moved_otherwise_than_asked_is_flagged_at_once(portone, body):
     outcome = portone.charge(OURS, 200, body)
@@ -349,6 +358,7 @@ def test_what_portone_has_is_found(portone, status, body, found):
         (200, envelope(code=1, message="존재하지 않는 결제정보입니다.")),
         (200, envelope(None)),
         (200, envelope({"total": 1, "list": []})),  # counts one and shows none
+        (200, envelope({"total": 2, "list": [payment("failed")]})),  # the other could be the paid one
         (200, envelope({"list": [payment(merchant_uid="another")]})),  # an answer to another question
         (200, envelope({"list": [payment(), payment(merchant_uid="another")]})),
         (200, envelope({"list": [payment(), {}]})),  # what cannot be read could be the paid one

@@ -270,3 +270,10 @@ def test_a_look_up_that_failed_is_tried_again_for_ever_and_gives_up_nothing(afte
 )
 def test_a_refusal_is_kept_until_it_is_known_what_it_was(reason, kept_before, kept):
     assert unknown(reason, after=timedelta(seconds=1), refusal=kept_before).refusal == kept
+
+
+@pytest.mark.parametrize("paid_at", [STARTED_AT - timedelta(days=3), NOW + timedelta(days=2)])
+def test_a_payment_at_a_time_that_cannot_be_waits_for_a_person(paid_at):
+    settlement = settle(attempt(), Paid(paid_at, SAID), now=NOW, policy=POLICY)
+    assert (settlement.attempt_status, settlement.flag) == (AttemptStatus.UNKNOWN, "implausible")
+    assert settlement.paid_at is None

@@ -42,3 +42,17 @@ def test_money_has_separators_and_a_currency():
 
 def test_what_would_act_on_a_terminal_is_taken_out():
     assert plain("카드\x1b[2J\u202e한도") == "카드\N{REPLACEMENT CHARACTER}[2J\N{REPLACEMENT CHARACTER}한도"
+
+
+@pytest.mark.parametrize(
+    ("instant", "zone", "shown"),
+    [
+        (datetime(9999, 12, 31, 23, 59, tzinfo=UTC), "Asia/Seoul", "9999-12-31 23:59 UTC"),
+        (datetime(1, 1, 1, tzinfo=UTC), "America/New_York", "1-01-01 00:00 UTC"),
+        (datetime(2026, 1, 1, tzinfo=UTC), "Asia/Nowhere", "2026-01-01 00:00 UTC"),
+        (datetime(2026, 1, 1, tzinfo=UTC), "../etc/passwd", "2026-01-01 00:00 UTC"),
+    ],
+)
+def test_an_instant_that_no_clock_there_shows_is_shown_in_utc(instant, zone, shown):
+    assert local(instant, zone).lstrip("0") == shown
+    assert local_date(instant, zone).lstrip("0").startswith(shown[:7])

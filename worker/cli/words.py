@@ -54,4 +54,8 @@ def spaced(name: str) -> str:
 def _formatted(instant: datetime | None, zone: str | ZoneInfo, form: str) -> str:
     if instant is None:
         return ""
-    return instant.astimezone(ZoneInfo(zone) if isinstance(zone, str) else zone).strftime(form)
+    try:
+        return instant.astimezone(ZoneInfo(zone) if isinstance(zone, str) else zone).strftime(form)
+    except (OverflowError, LookupError, ValueError, OSError):
+        # Beyond the calendar there, or a zone that this machine does not know: as it is, and named.
+        return f"{instant:%Y-%m-%d %H:%M %Z}"

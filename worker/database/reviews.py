@@ -23,7 +23,7 @@ _LISTED_COLUMNS = """
     COALESCE(d.charge_id, c.id) AS charge_id, s.code AS subscription, s.customer_reference,
     COALESCE(p.time_zone, 'Asia/Seoul') AS time_zone,
     CASE WHEN jsonb_typeof(d.evidence #> '{portone,amount}') = 'number'
-        THEN trunc((d.evidence #>> '{portone,amount}')::numeric)::bigint ELSE c.amount END AS amount,
+        THEN trunc((d.evidence #>> '{portone,amount}')::numeric) ELSE c.amount END AS amount,
     COALESCE(d.evidence #>> '{portone,currency}', c.currency, 'KRW') AS currency, d.found_at, d.seen_at
 """
 
@@ -199,8 +199,9 @@ def _charge_of_period(session: Session, difference_id: int) -> int | None:
 
 
 def _named(row: Row[Any]) -> Mapping[str, Any]:
-    """Name the subscription by its merchant_uid where the books do not have it."""
+    """Name the subscription by its merchant_uid where the books do not have it. An amount may be beyond any column."""
     named = dict(row._mapping)  # noqa: SLF001 - public, despite its name
+    named["amount"] = None if named["amount"] is None else int(named["amount"])
     if named["subscription"] is None and (parts := parse(named["merchant_uid"])) is not None:
         named["subscription"] = parts.subscription_code
     return named

@@ -41,7 +41,8 @@ def read_charge(request: ChargeRequest, envelope: Envelope) -> Outcome:
 
 def _read_record(request: ChargeRequest, record: PaymentRecord, answer: Answer) -> Outcome:
     ours = (request.merchant_uid, request.amount, request.currency)
-    if (record.merchant_uid, record.amount, record.currency) != ours:
+    other_key = record.customer_uid not in {None, request.customer_uid}
+    if (record.merchant_uid, record.amount, record.currency) != ours or other_key or record.odd:
         return Unknown(UnknownReason.OTHER_PAYMENT, answer, needs_human=True)
     match record.status:
         case "paid" if record.paid_at is not None:

@@ -80,8 +80,8 @@ class PortOneClient:
         walk = self._connection.pages(_path("/payments/findAll", merchant_uid, status), {"limit": MAX_PAGE})
         pages = [page async for page in walk]
         payments = [payment for page in pages for payment in page.payments]
-        if not payments and any(page.total for page in pages):
-            raise _unreadable("a page that counts payments and lists none")
+        if len(payments) < max((page.total for page in pages), default=0):
+            raise _unreadable("a list that counts more payments than it holds")
         return payments
 
     def payments_by_status(self, status: str, *, since: datetime, until: datetime) -> AsyncIterator[Page]:

@@ -24,6 +24,9 @@ MAX_BODY_BYTES = 1 << 20
 MAX_PAGE_BYTES = 16 << 20
 """The same for a page of a thousand payments of some kilobytes each."""
 
+MOST_PAGES = 1000
+"""Of a thousand payments each: no window that is asked for holds more."""
+
 LONGEST_TOKEN_LIFE = 3600.0  # seconds; PortOne's is 1800, or 300 more (documented)
 
 
@@ -93,9 +96,11 @@ class Connection:
     async def pages(self, path: str, query: Mapping[str, Any], *, skipping: bool = False) -> AsyncIterator[Page]:
         """Walk through the pages of a list of payments; nothing when PortOne has none.
 
-        With `skipping`, a payment that cannot be read is counted instead of making its page unreadable.
+        With `skipping`, a payment that cannot be read is counted instead of making its page unreadable. A list that
+        goes on beyond what it counts, or for too many pages, is no answer: it may never end.
         """
         number: int | None = 1
+        read = 0
         while number is not None:
             envelope = await self.found("GET", path, params={**query, "page": number}, limit=MAX_PAGE_BYTES)
             if envelope is None:
@@ -104,6 +109,10 @@ class Connection:
             yield page
             # A page that points at itself or back would never end.
             number = page.next_page if page.next_page is not None and page.next_page > number else None
+            listed = len(page.payments) + page.skipped
+            read += listed
+            if number is not None and (not listed or read > page.total or number > MOST_PAGES):
+                raise NoAnswer(UnknownReason.UNREADABLE, Answer(http_status=200, message="a list that does not end"))
 
     async def server_time(self) -> datetime | None:
         """Ask PortOne what time it is by its clock; raises NoToken. None when it does not say."""
@@ -164,6 +173,9 @@ def _url(text: str) -> httpx.URL:
 
 
 async def _bounded(response: httpx.Response, limit: int) -> bytes:
+    """Read a body as it is. One that is coded, against our wish, is not unpacked: nobody knows what it grows to."""
+    if response.headers.get("Content-Encoding", "identity").strip().lower() not in {"", "identity"}:
+        raise httpx.DecodingError("the body is compressed, which was not asked for", request=response.request)
     body = bytearray()
     async for chunk in response.aiter_bytes():
         body += chunk

@@ -14,6 +14,12 @@ from worker.outcomes import Answer
 from worker.pgs import TAKE_VAT_AMOUNT
 from worker.portone.redaction import LONGEST_IDENTIFIER, kept, redacted, storable
 
+MOST_AMOUNT = 10**12
+"""Won, or any currency's smaller unit: no payment is anywhere near."""
+
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC).timestamp(), datetime(2200, 1, 1, tzinfo=UTC).timestamp()
+"""UNIX seconds between which a time can be. Whether it fits a payment, `worker.plausible` says."""
+
 
 class Unreadable(ValueError):
     """PortOne's answer does not have the shape that the API promises."""
@@ -47,7 +53,8 @@ class Page:
 def read_envelope(http_status: int, body: bytes) -> Envelope:
     """Read the envelope, or raise Unreadable."""
     try:
-        document = json.loads(body)
+        # UTF-8 alone (RFC 8259); and a name that stands twice could be read as the one or the other.
+        document = json.loads(body.decode("utf-8-sig"), object_pairs_hook=_each_name_once)
     except (ValueError, RecursionError):
         raise Unreadable("not JSON, or nested too deep") from None
     # All three keys, always (documented). A proxy's own 404 must not read as "PortOne has no such payment".
@@ -59,20 +66,25 @@ def read_envelope(http_status: int, body: bytes) -> Envelope:
 
 
 def read_payment(document: Any) -> PaymentRecord:
-    """Read one payment, or raise Unreadable when a field that decides is missing or of another type."""
+    """Read one payment, or raise Unreadable when a field that decides is missing or of another type.
+
+    Of an amount that cannot be, the payment is told all the same, as an `odd` one: money may have moved.
+    """
     if not isinstance(document, dict):
         raise Unreadable("a payment is not an object")
+    amount, given_back, odd = _amounts(document)
     return PaymentRecord(
         imp_uid=_text(document, "imp_uid"),
         merchant_uid=_text(document, "merchant_uid"),
         status=_text(document, "status"),
-        amount=_money(document, "amount"),
-        cancel_amount=_money({"cancel_amount": document.get("cancel_amount") or 0}, "cancel_amount"),
+        amount=amount,
+        cancel_amount=given_back,
         currency=_text(document, "currency"),
         paid_at=instant(document.get("paid_at")),
         fail_reason=_words(document.get("fail_reason"), document.get("customer_uid")),
         pg_tid=_identifier(document.get("pg_tid")),
         customer_uid=document.get("customer_uid") if isinstance(document.get("customer_uid"), str) else None,
+        odd=odd,
         raw=kept(document),
     )
 
@@ -161,6 +173,24 @@ def _words(value: Any, customer_uid: object = None) -> str | None:
     return redacted(value, customer_uid) if isinstance(value, str) and value else None
 
 
+def _each_name_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        raise ValueError("a name stands twice")
+    return document
+
+
+def _amounts(document: Mapping[str, Any]) -> tuple[int, int, str | None]:
+    """Return what was paid and what of it was given back, both cut to what can be, and what cannot; None if all can."""
+    amount = _money(document, "amount")
+    given_back = _money({"cancel_amount": document.get("cancel_amount") or 0}, "cancel_amount")
+    if not 0 <= amount <= MOST_AMOUNT:
+        return min(max(amount, 0), MOST_AMOUNT), 0, "an amount that cannot be"
+    if not 0 <= given_back <= amount:
+        return amount, min(max(given_back, 0), amount), "more given back than was paid, or less than nothing"
+    return amount, given_back, None
+
+
 def _money(document: Mapping[str, Any], name: str) -> int:
     value = document.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
@@ -169,10 +199,7 @@ def _money(document: Mapping[str, Any], name: str) -> int:
 
 
 def instant(value: Any) -> datetime | None:
-    """UNIX seconds; a time that does not apply is 0 (seen in samples) or null."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+    """UNIX seconds; a time that does not apply is 0 (seen in samples) or null, and one that cannot be is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not EARLIEST <= value < LATEST:
         return None
-    try:
-        return datetime.fromtimestamp(value, UTC)
-    except (OverflowError, OSError, ValueError):
-        return None
+    return datetime.fromtimestamp(value, UTC)

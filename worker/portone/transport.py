@@ -27,8 +27,7 @@ KEEP_ALIVE_SECONDS = 4.0
 have to be looked up."""
 
 CHUNK_BYTES = 4096
-"""Bodies are handed on in such pieces: one that was compressed against our wish cannot grow beyond four megabytes
-before somebody looks at its size."""
+"""Bodies are handed on in such pieces, so that somebody looks at their size in time."""
 
 # First match wins, so the narrow ones come first.
 AIOHTTP_ERRORS: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (

@@ -11,7 +11,9 @@ from tests.integration.cli.conftest import Again, Tables
 
 
 def test_charges_are_listed_by_status_and_subscription(again: Again, subscription: str, tables: Tables, key: int):
-    other = again("subscribe", "cheolsu", "--plan", "gold", "--key", key, "--json").document["code"]
+    other = again("subscribe", "cheolsu", "--plan", "gold", "--key", key, "--allow-duplicates", "--json").document[
+        "code"
+    ]
     paid = tables.charge(subscription, "paid", months_ago=1)
     due = tables.charge(subscription)
     void = tables.charge(other, "void")
@@ -137,3 +139,17 @@ def test_a_charge_in_flight_says_what_is_awaited(again: Again, subscription: str
         columns["flagged_at"] = tables.now
     tables.attempt(charge, **columns)
     assert expected in again("charge", "show", charge).said
+
+
+@pytest.mark.parametrize("paid_at", ["9999-12-31 23:59+00", "0001-01-01 00:00+00", "1970-01-01 00:00:01+00"])
+def test_a_charge_paid_at_any_time_is_listed_and_shown(again: Again, subscription: str, tables: Tables, paid_at):
+    charge = tables.charge(subscription, "paid")
+    tables.attempt(charge, "paid")
+    tables.sql("UPDATE charges SET paid_at = CAST(:at AS timestamptz)", at=paid_at)
+    tables.sql("UPDATE attempts SET settled_at = CAST(:at AS timestamptz)", at=paid_at)
+    assert subscription in again("charge", "list").said
+    assert "paid" in again("charge", "show", charge).said
+    assert "paid" in again("subscription", "show", subscription).said
+    again("status")
+    for command in (("charge", "list"), ("charge", "show", charge), ("subscription", "show", subscription)):
+        assert again(*command, "--json").document

@@ -310,3 +310,23 @@ def test_a_charge_names_its_open_differences(reviews: Reviews):
     assert json.dumps(document["differences"]) == json.dumps([{"id": found.id, "kind": "paid_twice"}])
     reviews.run("resolve", found.id, "accept", "--note", "they know")
     assert "again review" not in reviews.again("charge", "show", found.charge).said
+
+
+# --- one odd row keeps no other from being seen ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("amount", [10**20, -(10**20), 10**300, 1.5, "much", None, [1]])
+def test_a_difference_of_any_amount_is_listed_shown_and_resolved(reviews: Reviews, amount):
+    found = reviews.paid_twice()
+    reviews.tables.sql(
+        "UPDATE differences SET evidence = jsonb_set(evidence, '{portone,amount}', CAST(:amount AS jsonb)) "
+        "WHERE id = :id",
+        amount=json.dumps(amount),
+        id=found.id,
+    )
+    assert str(found.id) in reviews.run("list").said
+    (row,) = reviews.run("list", "--json").document
+    assert row["amount"] == (int(amount) if isinstance(amount, int | float) else 9900)
+    assert "paid twice" in reviews.run("show", found.id).said
+    reviews.run("resolve", found.id, "accept", "--note", "they know")
+    assert reviews.tables.statuses("differences") == ["resolved"]

@@ -436,6 +436,14 @@ def test_pages_that_point_at_themselves_or_back_come_to_an_end():
     assert walk({"1": page(2, 2), "2": page(1, 1)}) == ([2, 1], ["1", "2"])
 
 
+@pytest.mark.parametrize(("total", "count", "pages"), [(3, 2, 2), (99, 0, 1), (0, 1, 1)])
+def test_pages_that_go_on_beyond_what_they_count_are_no_list(total, count, pages):
+    def endless(number: int) -> bytes:
+        return http(200, envelope({"total": total, "previous": 0, "next": number + 1, "list": listed(count)}))
+
+    assert isinstance(walk({str(number): endless(number) for number in range(1, pages + 1)}), NoAnswer)
+
+
 def test_a_full_page_of_large_payments_is_read_to_its_end():
     body = envelope({"total": MAX_PAGE, "previous": 0, "next": 0, "list": listed(MAX_PAGE, custom_data="x" * 2000)})
     assert len(body) > MAX_BODY_BYTES
