@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from worker.declines import Duplicate, NeedsLookUp, classify
+from worker.declines import Duplicate, NeedsLookUp, classify, says_paid
 from worker.gateway import Found, LookUpFailed, PaymentRecord
 from worker.lifecycle import Via
 from worker.open_attempts import OpenAttempt
@@ -143,8 +143,10 @@ def _failed(attempt: OpenAttempt, records: tuple[PaymentRecord, ...], *, quiet: 
     if not quiet and not _of_this_send(attempt, records):
         return Unknown(UnknownReason.IN_PROGRESS, answer_of(newest))
     verdict = classify(attempt.request.pg, None, newest.fail_reason)
-    if verdict is Duplicate:
+    if verdict is Duplicate and (not quiet or says_paid(newest.fail_reason)):
         return Unknown(UnknownReason.DUPLICATE, answer_of(newest))
+    if verdict is Duplicate:  # "already", of no payment: by now PortOne's own record outweighs the word
+        return Declined(DeclineKind.UNMATCHED, answer_of(newest))
     if verdict is NeedsLookUp and not quiet:
         return Unknown(UnknownReason.GATEWAY_UNSURE, answer_of(newest))
     kind = DeclineKind.TRANSIENT if verdict is NeedsLookUp else verdict

@@ -140,6 +140,13 @@ def test_a_failed_record_is_a_decline_once_no_send_can_still_land(records, sends
         # "duplicate": the PG knows a payment that PortOne does not show. Never a decline, however quiet it is
         ("[5530]중복거래", UnknownReason.DUPLICATE, UnknownReason.DUPLICATE),
         ("이미 승인된 거래", UnknownReason.DUPLICATE, UnknownReason.DUPLICATE),
+        # "already", of a key: it is gone, and nobody has paid before
+        ("[A126] 이미 삭제된 빌키이거나 존재하지 않은 빌키입니다", DeclineKind.HARD, DeclineKind.HARD),
+        ("이미 재발급된 카드입니다", DeclineKind.HARD, DeclineKind.HARD),
+        # "already", of something unknown: PortOne's record ends it, once nothing can land any more
+        ("이미 거절된 카드입니다", UnknownReason.DUPLICATE, DeclineKind.UNMATCHED),
+        ("허용되지 않은 접속 IP", DeclineKind.CONFIG, DeclineKind.CONFIG),
+        ("통신사 한도초과", DeclineKind.SOFT, DeclineKind.SOFT),
     ],
 )
 def test_a_failed_records_words_decide_what_follows(fail_reason, early, quiet):

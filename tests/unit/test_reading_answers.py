@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.fixtures.attempts import CUSTOMER_UID, MERCHANT_UID, QUIET_PERIOD, STARTED_AT, attempt, payment, request
 from tests.fixtures.gateways import Answered, assert_storable
 from tests.fixtures.wire_server import envelope
-from worker.declines import SAYS_DUPLICATE
+from worker.declines.money import says_before
 from worker.evidence import conclude
 from worker.gateway import Found, LookUpFailed, PaymentRecord, Refund, RefundRefused
 from worker.outcomes import (
@@ -281,7 +281,7 @@ def test_any_answer_at_all_becomes_an_outcome_that_can_be_stored(portone, status
         assert status == 401, "an answer never proves that nothing was charged; only 401 says so"
     if isinstance(outcome, Declined):
         assert status in {200, 400, 404}
-        assert not SAYS_DUPLICATE.search(outcome.answer.message or "")
+        assert not says_before(outcome.answer.message)
         document = json.loads(body)
         assert document["code"] != 0 or document["response"]["status"] == "failed"
     assert outcome.answer.message not in {"NameError", "TypeError", "KeyError", "AttributeError"}, "a defect of ours"
