@@ -22,7 +22,8 @@ from worker.database import stops
 from worker.database.claims import ClaimConflict, claim
 from worker.database.lineage import WrongDatabase
 from worker.database.session import Sessions
-from worker.earlier_windows import paid_meanwhile
+from worker.earlier_attempts import EarlierAttempts
+from worker.evidence import believed
 from worker.gateway import Gateway, StillOurs
 from worker.limits import Limits
 from worker.open_attempts import OpenAttempt, Policy
@@ -76,6 +77,7 @@ class Pump:
         self._policy = policy
         self._stopping = stopping
         self._monotonic = monotonic
+        self._earlier = EarlierAttempts(sessions=sessions, gateway=gateway, clock=clock, prefix=limits.prefix)
         self._calls: set[asyncio.Task[None]] = set()
         self._answers = Answers(self._write_back, patience=limits.send_within, monotonic=monotonic)
         self._not_sent_in_a_row = 0
@@ -206,13 +208,14 @@ class Pump:
             self._answers.add(attempt, outcome)
 
     async def _send(self, attempt: OpenAttempt, still_ours: StillOurs) -> Outcome:
-        prefix = self._limits.prefix
-        paid = await paid_meanwhile(self._sessions, self._gateway, attempt, clock=self._clock, prefix=prefix)
-        return paid or await self._gateway.charge(attempt.request, still_ours=still_ours)
+        reason = await self._earlier.reason_not_to_send(attempt)
+        return reason or await self._gateway.charge(attempt.request, still_ours=still_ours)
 
     def _write_back(self, batch: list[Answered]) -> None:
         now = self._clock()
-        settlements = [settle(attempt, outcome, now=now, policy=self._policy) for attempt, outcome in batch]
+        settlements = [
+            settle(attempt, believed(attempt, outcome), now=now, policy=self._policy) for attempt, outcome in batch
+        ]
         record(self._sessions, settlements, now=now)
         self._counts.update(settlement.attempt_status.value for settlement in settlements)
 

@@ -44,6 +44,17 @@ def conclude(attempt: OpenAttempt, finding: Found | LookUpFailed, *, now: dateti
     return _unpaid(attempt, _without_windows(attempt, records), now=now, quiet_period=quiet_period)
 
 
+def believed(attempt: OpenAttempt, outcome: Outcome) -> Outcome:
+    """Return what a direct answer proves about all sends of an attempt, of which it has answered the last.
+
+    A refusal in words that nobody knows may be the PG's way to say that it knows the order: of the only send that says
+    nothing new, but after a send whose answer was lost it is no decline until that one is accounted for.
+    """
+    if isinstance(outcome, Declined) and outcome.kind is DeclineKind.UNMATCHED and attempt.sends > 1:
+        return Unknown(UnknownReason.REFUSAL_NOT_KNOWN, outcome.answer)
+    return outcome
+
+
 def _unpaid(
     attempt: OpenAttempt, records: tuple[PaymentRecord, ...], *, now: datetime, quiet_period: timedelta
 ) -> Outcome:
@@ -149,6 +160,8 @@ def _failed(attempt: OpenAttempt, records: tuple[PaymentRecord, ...], *, quiet: 
         return Declined(DeclineKind.UNMATCHED, answer_of(newest))
     if verdict is NeedsLookUp and not quiet:
         return Unknown(UnknownReason.GATEWAY_UNSURE, answer_of(newest))
+    if verdict is DeclineKind.UNMATCHED and len(records) < attempt.sends:
+        return Unknown(UnknownReason.REFUSAL_NOT_KNOWN, answer_of(newest))  # a send is not accounted for
     kind = DeclineKind.TRANSIENT if verdict is NeedsLookUp else verdict
     return Declined(kind, answer_of(newest))
 
@@ -173,5 +186,9 @@ def _nothing(attempt: OpenAttempt, *, quiet: bool) -> Outcome:
     if classify(attempt.request.pg, None, attempt.refusal) is Duplicate:
         # The PG knows an order that PortOne does not show: neither a decline nor a proof.
         return Unknown(UnknownReason.DUPLICATE, refusal)
+    if attempt.sends > 1:
+        # The send before this one was only proved absent. Had it been charged and not been shown since, PortOne would
+        # refuse the repeat, in words that nobody knows.
+        return Unknown(UnknownReason.REFUSAL_NOT_KNOWN, refusal)
     # Refused in words we do not know, and nothing was charged: so it was a decline.
     return Declined(DeclineKind.UNMATCHED, refusal)

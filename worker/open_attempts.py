@@ -29,7 +29,7 @@ class OpenAttempt:
     resume_at: datetime | None = None  # when the charge was to be tried before the window opened; None: not by itself
     opened_pgs: frozenset[str] = frozenset()  # through which its windows were opened
     registers: bool = False  # its windows register the billing key, besides
-    earlier_windows: tuple[str, ...] = ()  # merchant_uids of its charge that ancient windows might still pay
+    earlier: tuple[str, ...] = ()  # merchant_uids of the declined attempts before it, which may prove paid
     restored_lately: bool = False  # the books may have forgotten windows of its charge, under whatever number
     declines: int
     first_declined_at: datetime | None

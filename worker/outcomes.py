@@ -30,8 +30,8 @@ class NotChargedReason(StrEnum):
     LEASE_OVER = "lease_over"  # the worker was too late to send it
     NOT_FOUND = "not_found"  # PortOne has no payment of this merchant_uid, and the quiet period has passed
     WINDOW_LEFT = "window_left"  # a payment window was left unpaid, and is too old to be paid now
-    WINDOW_PAID = "window_paid"  # not sent: an older window of its charge was paid after all
-    WINDOW_UNCLEAR = "window_unclear"  # not sent: PortOne did not say whether one was
+    EARLIER_PAID = "earlier_paid"  # not sent: an earlier attempt for its period was paid after all
+    EARLIER_UNCLEAR = "earlier_unclear"  # not sent: PortOne did not say whether one was
 
 
 class UnknownReason(StrEnum):

@@ -78,6 +78,10 @@ class Till:
             now=self.world.now,
         )
 
+    def look_up_earlier(self, code: str) -> None:
+        """Ask about earlier attempts, as a page does before it agrees."""
+        self._asked(lambda sides: checkouts.look_up_earlier(sides, code))
+
     def complete(self, code: str, imp_uid: str | None = None) -> Completion:
         return self._asked(lambda sides: checkouts.complete(sides, code, imp_uid=imp_uid))
 

@@ -154,7 +154,6 @@ def test_a_sweep_beside_a_write_back_sees_what_that_one_writes(world: World, mon
     world.tick()
     (payment,) = world.portone.payments()
     world.wait(days=1)
-    world.portone.correct(payment["imp_uid"])
     written, swept = Event(), Event()
     write_back = settlements.write_back
 
@@ -168,6 +167,7 @@ def test_a_sweep_beside_a_write_back_sees_what_that_one_writes(world: World, mon
     charge = Thread(target=tasks.charge)
     charge.start()
     assert written.wait(20)
+    world.portone.correct(payment["imp_uid"])  # later than the look at the earlier number
     paid_at = int(world.now.timestamp())
     shown = record(imp_uid=payment["imp_uid"], merchant_uid=payment["merchant_uid"], paid_at=paid_at)
     compare_page(world.runtime.sessions, [shown], prefix="again", now=world.now)

@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import text
 
 from tests.simulation.worker_process import WorkerProcess
-from worker import adopting, charging
+from worker import adopting
 from worker.database import lineage, settlements, sweeps
+from worker.earlier_attempts import EarlierAttempts
 
 _THIS_SEND = " AND a.sends = v.sends AND a.started_at = v.started_at"
 _THIS_SWEEP = " AND started_at = :started_at"
@@ -46,10 +47,10 @@ def end_the_hold_at_once(patch: pytest.MonkeyPatch) -> None:
 def look_at_no_other_number(patch: pytest.MonkeyPatch) -> None:
     """Leave the look at a charge's other numbers out, which after a restore saves what another defect has spoilt."""
 
-    async def unseen(*_: Any, **__: Any) -> None:
+    async def unseen(*_: Any) -> None:
         return None
 
-    patch.setattr(charging, "paid_meanwhile", unseen)
+    patch.setattr(EarlierAttempts, "reason_not_to_send", unseen)
 
 
 def forget_which_send_was_answered(patch: pytest.MonkeyPatch) -> None:

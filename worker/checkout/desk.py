@@ -44,6 +44,7 @@ class Desk:
     async def agree(self, code: str, *, wording: str, buyer: Buyer, pg: str | None, links: Links) -> dict[str, object]:
         """Give the parameters of the payment window. Raises Refused with what stands against it."""
         runtime = await self._on_time()
+        await self._loop.run(self._look_up_earlier, code)
         return await self.in_thread(
             checkouts.agree,
             runtime.sessions,
@@ -91,6 +92,9 @@ class Desk:
 
     async def _complete(self, code: str, imp_uid: str | None) -> checkouts.Completion:
         return await checkouts.complete(self._both_sides(), code, imp_uid=imp_uid)
+
+    async def _look_up_earlier(self, code: str) -> None:
+        await checkouts.look_up_earlier(self._both_sides(), code)
 
     async def _heed(self, hint: Hint) -> None:
         await checkouts.hint(

@@ -17,7 +17,7 @@ while a window of the first can be used:
    whichever comes second: then the answer is `duplicate`, which is looked up and found paid.
 5. Only when that send was declined by PortOne's own record does the period get its next number, a day at least after
    the last window. Right before that is sent, the older orders are looked up once more: one that was paid after all
-   goes into the books instead (`worker.earlier_windows`). What is left is a window more than a day old that is paid
+   goes into the books instead (`worker.earlier_attempts`). What is left is a window more than a day old that is paid
    after that look. Its webhook or the sweep names it as `paid_twice`, and a person gives it back.
 6. A restored database may have forgotten windows, and declines before them. Until none of those can be used any more,
    and a sweep has told what was paid in them, every other number of a charge is looked up before it is sent, and one
@@ -38,6 +38,7 @@ from worker.checkouts.agreeing import agree
 from worker.checkouts.carrying_out import Completion, Progress
 from worker.checkouts.completing import complete
 from worker.checkouts.customers import OverdueCharge, RunningSubscription, subscriptions_of
+from worker.checkouts.earlier import look_up_earlier
 from worker.checkouts.hints import hint
 from worker.checkouts.links import Link, create_link
 from worker.checkouts.looking_after import LookedAfter, look_after
@@ -56,6 +57,7 @@ __all__ = [
     "create_link",
     "hint",
     "look_after",
+    "look_up_earlier",
     "subscriptions_of",
     "view",
 ]

@@ -44,9 +44,8 @@ It ends when no such window can be used any more, and a sweep over all that time
 _DUE = text(f"""
     SELECT {OF_ITS_CHARGE}, last.number AS last_number, last.status AS last_status,
            last.merchant_uid AS last_merchant_uid, last.window_until AS last_window_until,
-           ARRAY(SELECT w.merchant_uid FROM attempts w
-                 WHERE w.charge_id = c.id AND w.window_until IS NOT NULL AND w.status = 'declined'
-                 ORDER BY w.number) AS earlier_windows,
+           ARRAY(SELECT e.merchant_uid FROM attempts e
+                 WHERE e.charge_id = c.id AND e.status = 'declined' ORDER BY e.number) AS earlier,
            {RESTORED_LATELY} AS restored_lately
     FROM charges c
     JOIN subscriptions s ON s.id = c.subscription_id
@@ -187,7 +186,7 @@ def _prepared(row: Row[Any], prefix: str, now: datetime) -> OpenAttempt:
     return replace(
         attempt,
         window_until=window_until,
-        earlier_windows=tuple(row.earlier_windows),
+        earlier=tuple(row.earlier),
         restored_lately=row.restored_lately,
     )
 

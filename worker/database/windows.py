@@ -77,6 +77,10 @@ _OPEN_ATTEMPTS = text("""
     FOR UPDATE OF a
 """)
 
+_DECLINED = text("""
+    SELECT merchant_uid FROM attempts WHERE charge_id = :charge_id AND status = 'declined' ORDER BY number
+""")
+
 _STOPS = text("SELECT scope FROM stops WHERE scope IN (:everything, :pg)")
 
 
@@ -94,6 +98,11 @@ def locked_charge(session: Session, charge_id: int) -> Row[Any] | None:
     """Lock a charge and give it with its newest attempt."""
     session.execute(_LOCK_CHARGE, {"id": charge_id})
     return session.execute(_CHARGE, {"id": charge_id, "window_life": WINDOW_LIFE}).one_or_none()
+
+
+def declined_of(session: Session, charge_id: int) -> list[str]:
+    """Return the merchant_uids of a charge's declined attempts, in their order."""
+    return list(session.scalars(_DECLINED, {"charge_id": charge_id}))
 
 
 def begin(

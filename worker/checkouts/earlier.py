@@ -1,0 +1,33 @@
+"""Before a window pays a declined charge under its next number, the earlier numbers are looked up."""
+
+from __future__ import annotations
+
+import asyncio
+
+from worker.both_sides import BothSides
+from worker.checkouts.links import checkout_row
+from worker.database import windows
+from worker.earlier_attempts import EarlierAttempts
+from worker.outcomes import NotChargedReason
+from worker.refusals import Refused
+
+UNCLEAR = "PortOne does not answer just now, so it is not known whether this is paid already; please try again later."
+
+
+async def look_up_earlier(sides: BothSides, code: str) -> None:
+    """Look up the declined attempts of the charge that a link pays, and write down what was paid after all.
+
+    To be called before `agree`. Raises Refused when one of them was paid, or PortOne does not answer.
+    """
+    declined = await asyncio.to_thread(_declined, sides, code)
+    earlier = EarlierAttempts(sessions=sides.sessions, gateway=sides.gateway, clock=sides.clock, prefix=sides.prefix)
+    reason = await earlier.reason_to_wait(declined)
+    if reason is None:
+        return
+    raise Refused("This is paid already." if reason.reason is NotChargedReason.EARLIER_PAID else UNCLEAR)
+
+
+def _declined(sides: BothSides, code: str) -> list[str]:
+    with sides.sessions() as session:
+        row = checkout_row(session, code)
+        return [] if row.charge_id is None else windows.declined_of(session, row.charge_id)
