@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -15,6 +16,7 @@ from worker.answers import Answered
 from worker.charging import Pump
 from worker.database import settlements
 from worker.database.claims import claim
+from worker.earlier_attempts import EarlierAttempts
 from worker.gateway import Found, LookUpFailed
 from worker.open_attempts import OpenAttempt
 from worker.outcomes import Declined, DeclineKind, Outcome, Unknown
@@ -56,6 +58,15 @@ class HastyWorker(WorkerProcess):
     pump = EffectBeforeIntent
 
 
+def look_at_no_earlier_number(patch: pytest.MonkeyPatch) -> None:
+    """Believe for ever that what was declined was not paid. The look at it saves what other defects would spoil."""
+
+    async def unseen(*_: Any) -> None:
+        return None
+
+    patch.setattr(EarlierAttempts, "reason_not_to_send", unseen)
+
+
 def trust_the_newest_record(patch: pytest.MonkeyPatch) -> None:
     """Look up with `find`, which gives the newest record only."""
 
@@ -68,6 +79,7 @@ def trust_the_newest_record(patch: pytest.MonkeyPatch) -> None:
 
 def retry_while_unknown(patch: pytest.MonkeyPatch) -> None:
     """Take "unknown" for a passing trouble, after which the next attempt has a merchant_uid of its own."""
+    look_at_no_earlier_number(patch)
 
     def hasty(attempt: OpenAttempt, outcome: Outcome, **named: Any) -> Settlement:
         if isinstance(outcome, Unknown):
@@ -80,6 +92,7 @@ def retry_while_unknown(patch: pytest.MonkeyPatch) -> None:
 
 def write_back_without_guards(patch: pytest.MonkeyPatch) -> None:
     """Believe every answer, whatever has become of its attempt meanwhile."""
+    look_at_no_earlier_number(patch)
     sql = str(settlements._WRITE_BACK)
     assert _GUARDS in sql
     unguarded = sql.replace(_GUARDS, "WHERE a.merchant_uid = v.merchant_uid")
@@ -96,6 +109,16 @@ def call_a_lost_connection_not_sent(patch: pytest.MonkeyPatch) -> None:
     )
     table = tuple((theirs, lost.get(theirs, ours)) for theirs, ours in transport.AIOHTTP_ERRORS)
     patch.setattr(transport, "AIOHTTP_ERRORS", table)
+
+
+def take_vague_words_for_a_decline(patch: pytest.MonkeyPatch) -> None:
+    """Take absence and a refusal in unknown words for a decline, whatever became of the send before."""
+    conclude = evidence.conclude
+
+    def hasty(attempt: OpenAttempt, finding: Any, **named: Any) -> Outcome:
+        return conclude(replace(attempt, sends=1), finding, **named)
+
+    patch.setattr(reconciliation, "conclude", hasty)
 
 
 def judge_by_when_the_answer_was_read(patch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from tests.simulation.faults import NOT_SENT, STANDSTILLS, Fault, Kind, Point, applies, at
 from tests.simulation.one_period import History, Told, tell
-from tests.simulation.stories import RULES, STORIES, Story
+from tests.simulation.stories import GUARDED, RULES, STORIES, Story
 from tests.simulation.verdict import Violation
 
 CRASH = Fault(Kind.CRASH)
@@ -45,7 +45,7 @@ def tell_all(
     engine: Engine, story: Story, faults: Sequence[Fault], *, thorough: bool, workers: Sequence[float] = (0.0,)
 ) -> int:
     """Tell a story with each fault at each point; returns how many histories that were."""
-    plain = History(story.behaviours, RULES[0], behind=workers)
+    plain = History(story.behaviours, RULES[0], behind=workers, corrected_after=story.corrected_after)
     calm = checked(engine, plain, story.name)
     number = 1
     for fault in faults:
@@ -74,6 +74,17 @@ def tell_twice_struck(engine: Engine, story: Story, fault: Fault) -> Iterator[in
         for second in once.points[first.number + 1 :]:
             plan = at({first.number: fault, second.number: fault})
             checked(engine, replace(plain, plan=plan), f"{story.name}, {fault} at {first} and at {second}")
+            yield 1
+
+
+def tell_guarded(engine: Engine, story: Story, *, thorough: bool) -> Iterator[int]:
+    """Tell a story, and each crash of it, under the rules that never pay a merchant_uid twice."""
+    for rules in GUARDED:
+        plain = History(story.behaviours, rules)
+        name = f"{story.name}, {'-'.join(rules.values())}"
+        points = checked(engine, plain, name).points
+        for point in points if thorough else points[::3]:
+            checked(engine, replace(plain, plan=at({point.number: CRASH})), f"{name}, {CRASH} at {point}")
             yield 1
 
 

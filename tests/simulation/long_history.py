@@ -54,7 +54,7 @@ class LongHistory:
         self._frozen: dict[tuple[str, int], float] = {}
         draw = self._random
         rules = {
-            "repeated_paid": draw.choice((Repeat.ACCEPT, Repeat.REFUSE, Repeat.REFUSE_AS_PG)),
+            "repeated_paid": draw.choice((Repeat.ACCEPT, Repeat.REFUSE, Repeat.REFUSE_AS_PG, Repeat.REFUSE_VAGUELY)),
             "repeated_failed": draw.choice((Repeat.ACCEPT, Repeat.REFUSE, Repeat.REFUSE_AS_PG)),
             "repeated_in_flight": draw.choice(tuple(Repeat)),
         }

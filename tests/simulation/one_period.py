@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Engine
 
 from tests.simulation.database import emptied
 from tests.simulation.faults import Plan, Point, nothing
+from tests.simulation.outside import correct_all
 from tests.simulation.verdict import judge
 from tests.simulation.worker_process import WorkerProcess
 from tests.simulation.world import World
@@ -40,6 +42,7 @@ class History:
     behind: Sequence[float] = (0.0,)  # one worker each, and how far its clock lags
     worker_class: type[WorkerProcess] = WorkerProcess
     alone: bool = False  # nobody takes over while the only worker is frozen
+    corrected_after: float | None = None  # seconds until PortOne corrects what it has recorded as failed
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ def tell(engine: Engine, history: History) -> Told:
             world.subscribe(*history.story, pg=history.pg)
             for behind in history.behind:
                 world.start_worker(behind=behind)
+            if history.corrected_after is not None:
+                world.after(history.corrected_after, partial(correct_all, world))
             live(world, alone=history.alone)
             judge(world)
             return Told(world.points, _repeated(world))

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from tests.simulation.breakages import look_at_no_earlier_number
 from tests.simulation.worker_process import WorkerProcess
 from worker import adopting
 from worker.database import lineage, settlements, sweeps
-from worker.earlier_attempts import EarlierAttempts
 
 _THIS_SEND = " AND a.sends = v.sends AND a.started_at = v.started_at"
 _THIS_SWEEP = " AND started_at = :started_at"
@@ -44,18 +44,9 @@ def end_the_hold_at_once(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(lineage, "_hold", hasty)
 
 
-def look_at_no_other_number(patch: pytest.MonkeyPatch) -> None:
-    """Leave the look at a charge's other numbers out, which after a restore saves what another defect has spoilt."""
-
-    async def unseen(*_: Any) -> None:
-        return None
-
-    patch.setattr(EarlierAttempts, "reason_not_to_send", unseen)
-
-
 def forget_which_send_was_answered(patch: pytest.MonkeyPatch) -> None:
     """Take an answer for that to the latest send of its merchant_uid."""
-    look_at_no_other_number(patch)
+    look_at_no_earlier_number(patch)
     sql = str(settlements._WRITE_BACK)
     assert _THIS_SEND in sql
     patch.setattr(settlements, "_WRITE_BACK", text(sql.replace(_THIS_SEND, " AND a.sends = v.sends")))
@@ -63,7 +54,7 @@ def forget_which_send_was_answered(patch: pytest.MonkeyPatch) -> None:
 
 def trust_attempt_ids(patch: pytest.MonkeyPatch) -> None:
     """Write an answer to the attempt and the charge that have its ids."""
-    look_at_no_other_number(patch)
+    look_at_no_earlier_number(patch)
     sql = str(settlements._WRITE_BACK)
     row = settlements._row
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import product
 
-from worker.sandbox.behaviours import Behaviour, Reply, Shape, Verdict, decline, pay, slow, troubled
+from worker.sandbox.behaviours import Behaviour, Reply, Shape, Verdict, decline, misrecorded, pay, slow, troubled
 from worker.sandbox.switches import Repeat
 
 CLOSED = ("-751", "정기결제 비활성화")
@@ -30,6 +30,7 @@ class Story:
     name: str
     behaviours: tuple[Behaviour, ...]
     told_by: str | None = None
+    corrected_after: float | None = None  # seconds until PortOne corrects what it has recorded as failed
 
     @property
     def lateness(self) -> float:
@@ -69,7 +70,14 @@ STORIES = (
     Story("lands after the time-out", (slow(LATE_SECONDS), pay())),
     Story("lands in time, answered too late", (slow(1.0, answer_seconds=300.0), pay())),
     Story("dropped, charged, then declines", (troubled(Reply.DROP, charged=True), decline())),
+    Story("failed, corrected before the retry", (misrecorded(), pay()), corrected_after=5 * 3600.0),
 )
+
+HIDDEN_FOR_HOURS = Story(
+    "charged, answered 500, hidden beyond the quiet period",
+    (Behaviour(reply=Reply.ERROR, hidden_seconds=3 * 3600.0), pay()),
+)
+"""Only PortOne's own rule about a merchant_uid keeps the second send of this one from charging."""
 
 RULES = tuple(
     {"repeated_paid": paid, "repeated_failed": failed, "repeated_in_flight": in_flight}
@@ -81,3 +89,9 @@ RULES = tuple(
     )
 )
 """The most trusting first: under it a merchant_uid is no barrier at all."""
+
+GUARDED = tuple(
+    {"repeated_paid": paid, "repeated_failed": Repeat.REFUSE_VAGUELY, "repeated_in_flight": Repeat.REFUSE_VAGUELY}
+    for paid in (Repeat.REFUSE, Repeat.REFUSE_AS_PG, Repeat.REFUSE_VAGUELY)
+)
+"""Rules under which a merchant_uid that was paid is never paid again, in whatever words that is said."""

@@ -13,7 +13,8 @@ from tests.simulation.one_period import History, tell
 from tests.simulation.stories import RULES
 from tests.simulation.verdict import Violation
 from tests.simulation.worker_process import WorkerProcess
-from worker.sandbox.behaviours import Reply, Shape, decline, pay, slow, troubled
+from worker.sandbox.behaviours import Behaviour, Reply, Shape, decline, misrecorded, pay, slow, troubled
+from worker.sandbox.switches import Repeat
 
 Break = Callable[[pytest.MonkeyPatch], None]
 
@@ -47,6 +48,16 @@ def declined_late() -> History:
     return History(story, RULES[0], first_time(f"again: {NOT_SENT}", SETTLED_ANEW), behind=(25.0, 0.0))
 
 
+def corrected() -> History:
+    return History((misrecorded(), pay()), RULES[0], nothing, corrected_after=5 * 3600.0)
+
+
+def refused_vaguely() -> History:
+    """The first send is charged and shown after two days; the second is refused in words that nobody knows."""
+    story = (Behaviour(reply=Reply.ERROR, hidden_seconds=86_400.0), pay())
+    return History(story, {"repeated_paid": Repeat.REFUSE_VAGUELY}, nothing)
+
+
 def looked_up_late() -> History:
     plan = first_time(f"findAll: {ANSWERED}", Fault(Kind.FREEZE, 1560.0))
     return History((slow(600.0), pay()), RULES[0], plan, alone=True)
@@ -60,6 +71,8 @@ def looked_up_late() -> History:
         (declined_late, breakages.trust_the_newest_record),
         (answered_late, breakages.write_back_without_guards),
         (looked_up_late, breakages.judge_by_when_the_answer_was_read),
+        (corrected, breakages.look_at_no_earlier_number),
+        (refused_vaguely, breakages.take_vague_words_for_a_decline),
     ],
     ids=lambda value: value.__name__,
 )

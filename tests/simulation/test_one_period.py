@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine
 
-from tests.simulation.exhaustive import CRASH, EVERYTHING, OTHERS, tell_all, tell_twice_struck
-from tests.simulation.stories import STORIES, Story
+from tests.simulation.exhaustive import CRASH, EVERYTHING, OTHERS, tell_all, tell_guarded, tell_twice_struck
+from tests.simulation.stories import HIDDEN_FOR_HOURS, STORIES, Story
 
 BY_NAME = {story.name: story for story in STORIES}
 TOLD_WITH_EVERY_FAULT = ("pays", "drop charged", "lands after the time-out")
@@ -30,6 +30,10 @@ def test_nor_does_any_other_fault(engine: Engine, struck_story: Story, thorough:
 
 def test_a_second_crash_during_recovery_changes_nothing(engine: Engine):
     assert sum(tell_twice_struck(engine, BY_NAME["pays"], CRASH)) > 100
+
+
+def test_payment_hidden_beyond_the_quiet_period_is_not_charged_again(engine: Engine, thorough: bool):
+    assert sum(tell_guarded(engine, HIDDEN_FOR_HOURS, thorough=thorough)) > 10
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)

@@ -42,11 +42,11 @@ def judge(world: World) -> None:
 
 
 def _paid_twice(world: World) -> Iterator[str]:
-    """One payment pays a period. Another was recorded as failed when it was made, and is in front of a person."""
+    """One payment pays a period. Another was recorded as failed when this one was sent, and is in front of a person."""
     several = {period: paid for period, paid in payments(world).items() if len(paid) > 1}
     asked_about = shown(world) if several else set()
     for (code, start), paid in several.items():
-        ours = [row for row in paid if row["imp_uid"] not in world.misrecorded]
+        ours = [row for row in paid if not _was_failed_when_another_was_sent(world, row, paid)]
         if len(ours) > 1:
             yield f"paid {len(ours)} times: {code} for the period of {start}"
         hidden = [
@@ -56,6 +56,14 @@ def _paid_twice(world: World) -> Iterator[str]:
         ]
         if len(ours) <= 1 < len(hidden):
             yield f"{code} has paid the period of {start} by {hidden}, and nobody is told"
+
+
+def _was_failed_when_another_was_sent(world: World, row: Any, paid: Sequence[Any]) -> bool:
+    """Say whether PortOne still called a payment failed when the next one of its period left, or in the same moment."""
+    if (corrected := world.corrected.get(row["imp_uid"])) is None:
+        return False
+    too_late = (world.instant(corrected) + ROOM).timestamp()
+    return any(row["started_at"] < other["started_at"] < too_late for other in paid)
 
 
 def _forgotten(world: World, charges: Sequence[Any]) -> Iterator[str]:

@@ -44,7 +44,7 @@ def period_of(merchant_uid: str) -> Period:
 def payments(world: World) -> Mapping[Period, Sequence[Any]]:
     """Give the payments in which money really moved, by the sandbox's ledger, for each billing period."""
     paid: dict[Period, list[Any]] = defaultdict(list)
-    for row in world.sandbox.ledger.execute("SELECT merchant_uid, imp_uid FROM payments WHERE charged > 0"):
+    for row in world.sandbox.ledger.execute("SELECT merchant_uid, imp_uid, started_at FROM payments WHERE charged > 0"):
         paid[period_of(row["merchant_uid"])].append(row)
     return paid
 
@@ -81,7 +81,7 @@ def _unexplained(world: World) -> Iterator[str]:
         explained = {
             DifferenceKind.UNRESOLVED: row.flagged,
             DifferenceKind.PAID_TWICE: len(paid[period]) > 1,
-            DifferenceKind.NOT_OWED: row.charge == "void" and row.imp_uid in world.misrecorded,
+            DifferenceKind.NOT_OWED: row.charge == "void" and row.imp_uid in world.corrected,
             DifferenceKind.NOT_IN_BOOKS: period[0] not in codes,
         }
         if row.status == DifferenceStatus.OPEN and not explained.get(DifferenceKind(row.kind), False):

@@ -60,7 +60,7 @@ class World:
         self.points: list[Point] = []
         self.struck: list[str] = []
         self.failed_ticks: list[str] = []
-        self.misrecorded: set[str] = set()  # imp_uids of payments that PortOne has corrected since
+        self.corrected: dict[str, float] = {}  # when PortOne corrected which payments (imp_uids) from failed to paid
         self.plan = plan
         self.choose: Callable[[Sequence[WorkerProcess]], WorkerProcess] = itemgetter(0)
         self.worker_class = WorkerProcess

@@ -53,5 +53,7 @@ def _refused_by(repeat: Repeat, message: str) -> Answer | None:
             return refusal(message)
         case Repeat.REFUSE_AS_PG:
             return refusal(message, code=PG_REFUSAL)
+        case Repeat.REFUSE_VAGUELY:
+            return refusal(texts.REFUSED_VAGUELY, code=PG_REFUSAL)
         case Repeat.ACCEPT | Repeat.SERIALIZE:
             return None

@@ -18,6 +18,7 @@ class Repeat(StrEnum):
 
     REFUSE = "refuse"  # code 1, as PortOne's own checks
     REFUSE_AS_PG = "refuse_as_pg"  # code -1, as refusals from further down
+    REFUSE_VAGUELY = "refuse_vaguely"  # code -1, in words that name no earlier payment
     ACCEPT = "accept"  # a second real charge
     SERIALIZE = "serialize"  # in flight only: wait for the first to end, then apply the rule for its outcome
 

@@ -23,6 +23,7 @@ QUOTA_TOO_SMALL_AMOUNT = "할부결제는 50,000원 이상부터 가능합니다
 BELOW_MINIMUM = "결제승인에 실패하였습니다. 최소 결제금액은 {limit}원입니다."  # [assumed]
 ABOVE_MAXIMUM = "결제승인에 실패하였습니다. 1회 결제한도 초과 ({limit}원)"  # [assumed]
 ALREADY_PAID = "이미 결제가 이루어진 거래건입니다."  # [seen] for windows (F1002); for again [assumed]
+REFUSED_VAGUELY = "결제 요청이 거절되었습니다."  # [assumed]: no words for a repeat are published
 ALREADY_USED = "이미 사용된 merchant_uid입니다."  # [assumed]
 IN_FLIGHT = "동일한 merchant_uid로 결제가 진행중입니다."  # [assumed]
 DECLINED = "결제승인에 실패하였습니다. {reason}"  # [seen] for onetime: text, then the PG's code in brackets

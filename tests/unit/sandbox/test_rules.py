@@ -127,6 +127,7 @@ USUAL = Switches()
         ({"failed", "paid"}, "kakaopay", USUAL, (1, 200)),  # a failed one does not hide it
         ({"cancelled"}, "kakaopay", USUAL, (1, 200)),  # it was paid once
         ({"paid"}, "kakaopay", replace(USUAL, repeated_paid=Repeat.REFUSE_AS_PG), (-1, 200)),
+        ({"paid"}, "kakaopay", replace(USUAL, repeated_paid=Repeat.REFUSE_VAGUELY), (-1, 200)),
         ({"paid"}, "kakaopay", replace(USUAL, repeated_paid=Repeat.ACCEPT), None),
         ({"failed"}, "kakaopay", replace(USUAL, repeated_failed=Repeat.REFUSE), (1, 200)),
         ({"failed"}, "kakaopay", replace(USUAL, repeated_failed=Repeat.REFUSE_AS_PG), (-1, 200)),
