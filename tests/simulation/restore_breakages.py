@@ -25,6 +25,7 @@ class BlindWorker(WorkerProcess):
 
 def adopt_known_attempts_only(patch: pytest.MonkeyPatch) -> None:
     """Adopt a payment when its attempt is there; open nothing that is missing."""
+    look_at_no_earlier_number(patch)
     planned = adopting._adoption
 
     def timid(each: Any, *given: Any) -> Any:
