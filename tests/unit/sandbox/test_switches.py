@@ -26,8 +26,11 @@ def test_switches_written_as_json_can_be_set_again():
     ("changes", "complaint"),
     [
         ({"colour": "red"}, "no switch 'colour'"),
-        ({"repeated_paid": "serialize"}, "refuse, refuse_as_pg, accept"),  # there is nothing to wait for
-        ({"repeated_failed": "serialize"}, "refuse, refuse_as_pg, accept"),
+        (
+            {"repeated_paid": "serialize"},
+            "refuse, refuse_as_pg, refuse_vaguely, accept",
+        ),  # there is nothing to wait for
+        ({"repeated_failed": "serialize"}, "refuse, refuse_as_pg, refuse_vaguely, accept"),
         ({"repeated_in_flight": "maybe"}, "serialize"),
         ({"outage": True}, "none, refuse"),
         ({"latency_seconds": 1}, "two numbers"),
