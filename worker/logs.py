@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
+from typing import TextIO
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import ExcInfo, Processor
+
+from worker.terminal import plain, plain_event
 
 _SHARED: list[Processor] = [
     structlog.contextvars.merge_contextvars,
@@ -22,7 +26,7 @@ def configure_logs(level: str) -> None:
     """Send every log line of this process, Celery's too, to standard error in one form."""
     on_terminal = sys.stderr.isatty()
     # Plain tracebacks: the pretty ones show local variables, and those hold customer_uids.
-    pretty = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    pretty = structlog.dev.ConsoleRenderer(exception_formatter=_plain_traceback)
     renderer: Processor = pretty if on_terminal else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -35,7 +39,7 @@ def configure_logs(level: str) -> None:
             foreign_pre_chain=_SHARED,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *([] if on_terminal else [structlog.processors.format_exc_info]),
+                *([plain_event] if on_terminal else [structlog.processors.format_exc_info]),
                 renderer,
             ],
         )
@@ -50,7 +54,13 @@ def configure_logs(level: str) -> None:
 def only_errors() -> None:
     """Let a command answer for itself: of what use cases log, errors are shown, on standard error."""
     structlog.configure(
-        processors=[*_SHARED, structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)],
+        processors=[*_SHARED, plain_event, structlog.dev.ConsoleRenderer(exception_formatter=_plain_traceback)],
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
     )
+
+
+def _plain_traceback(stream: TextIO, exc_info: ExcInfo) -> None:
+    traceback = io.StringIO()
+    structlog.dev.plain_traceback(traceback, exc_info)
+    stream.write(plain(traceback.getvalue()))

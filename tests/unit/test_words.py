@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from worker.cli.console import plain
 from worker.cli.words import age, local, local_date, local_time, money
 
 NOW = datetime(2026, 1, 5, 16, 30, tzinfo=UTC)
@@ -38,10 +37,6 @@ def test_an_instant_is_shown_by_the_clocks_of_its_zone():
 
 def test_money_has_separators_and_a_currency():
     assert money(1_234_567) == "1,234,567 KRW"
-
-
-def test_what_would_act_on_a_terminal_is_taken_out():
-    assert plain("카드\x1b[2J\u202e한도") == "카드\N{REPLACEMENT CHARACTER}[2J\N{REPLACEMENT CHARACTER}한도"
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ class HostDesk:
         self._desk = Desk(runtime)
         self._hints = Hints(self._desk.hint)
         self._sources = Sources.of(runtime.settings)
-        self._refused = Tally("a webhook from another address was refused; see AGAIN_WEBHOOK_ADDRESSES")
+        self._refused = Tally("a webhook was refused for where it came from")
         self._opened = ExitStack()
 
     @classmethod
@@ -159,8 +159,9 @@ class HostDesk:
         """
         address = self._sources.client(peer, forwarded_for)
         if not self._sources.may_send_webhooks(address):
-            self._refused.count(address=str(address))
-            raise Refused("Webhooks are not taken from this address; see AGAIN_WEBHOOK_ADDRESSES.")
+            reason = self._sources.why_refused(peer, forwarded_for)
+            self._refused.count(reason=reason)
+            raise Refused(f"Webhooks are not taken from this address: {reason}.")
         if not isinstance(sent, Mapping):
             raise Refused("A webhook is an object with imp_uid, merchant_uid and status.")
         if is_of_another_shop(sent):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -41,6 +42,17 @@ class Sources:
             address = _address(text)
         return address
 
+    def why_refused(self, peer: str | None, forwarded_for: Sequence[str]) -> str:
+        """Say why the webhooks of a request are not taken, without a word that a stranger has written."""
+        address, nearest = self.client(peer, forwarded_for), _address(peer or "")
+        if nearest is None:
+            return "the connection has no address, as on a Unix socket: let the pages listen on a port"
+        if address is None:
+            return f"what {nearest}, a trusted proxy, wrote into X-Forwarded-For is no address"
+        if address == nearest and forwarded_for and not _within(nearest, self.proxies):
+            return f"{nearest} sends X-Forwarded-For and is not among AGAIN_TRUSTED_PROXIES"
+        return f"{address} is not among AGAIN_WEBHOOK_ADDRESSES"
+
     def may_send_webhooks(self, address: Address | None) -> bool:
         return address is not None and _within(address, self.webhooks)
 
@@ -49,9 +61,17 @@ def _networks(texts: Sequence[str]) -> tuple[Network, ...]:
     return tuple(ip_network(text) for text in texts)
 
 
+# What proxies write: an address, in brackets if it is IPv6, with a port or without; a zone says nothing to others.
+_WRITTEN = re.compile(r"(?P<v4>[0-9.]+)(:[0-9]{1,5})?|\[(?P<v6>[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)(%[^\]]*)?\](:[0-9]{1,5})?")
+
+
 def _address(text: str) -> Address | None:
+    """Read an address as a socket or a proxy writes it; None for anything else."""
+    text = text.strip()
+    written = _WRITTEN.fullmatch(text)
+    bare = text.partition("%")[0] if ":" in text and written is None else text
     try:
-        address = ip_address(text.strip())
+        address = ip_address(bare if written is None else written["v4"] or written["v6"])
     except ValueError:
         return None
     # A socket for both families shows 1.2.3.4 as ::ffff:1.2.3.4.

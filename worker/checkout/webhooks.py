@@ -29,7 +29,7 @@ class Webhooks:
         self._hints = hints
         self._sources = sources
         self.not_ours = Tally("a webhook is about a payment that cannot be ours")
-        self.refused = Tally("a webhook from another address was refused; see AGAIN_WEBHOOK_ADDRESSES")
+        self.refused = Tally("a webhook was refused for where it came from")
 
     async def receive(self, request: Request) -> Response:
         """Answer 200 for taken, whether or not the payment is ours; 403, 400, 413, 415, or 503 when there is no room.
@@ -39,7 +39,8 @@ class Webhooks:
         peer = request.client.host if request.client else None
         address = self._sources.client(peer, request.headers.getlist("x-forwarded-for"))
         if not self._sources.may_send_webhooks(address):
-            self.refused.count(address=str(address))  # PortOne's have changed before
+            # PortOne's addresses have changed before.
+            self.refused.count(reason=self._sources.why_refused(peer, request.headers.getlist("x-forwarded-for")))
             raise HTTPException(403, "Webhooks are not taken from this address; see AGAIN_WEBHOOK_ADDRESSES.")
         fields = await read_object(request, form=True)
         if is_of_another_shop(fields):

@@ -16,6 +16,6 @@ def require(question: str, *, unasked: str, declined: str) -> None:
     if not console.is_conversation():
         console.complain(f"{unasked}, and there is nobody to ask; give --yes.")
         raise typer.Exit(ExitCode.REFUSED)
-    if not typer.confirm(question, err=True):
+    if not console.ask(question):
         console.complain(declined)
         raise typer.Exit(ExitCode.REFUSED)

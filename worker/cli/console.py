@@ -1,4 +1,7 @@
-"""What people and scripts read: answers on standard output; notes, progress and complaints on standard error."""
+"""What people and scripts read: answers on standard output; notes, progress and complaints on standard error.
+
+Everything goes through here, and so through `worker.terminal`: nothing that is shown can act on the terminal.
+"""
 
 from __future__ import annotations
 
@@ -10,22 +13,34 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.console import Console
+import typer
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
+
+from worker.terminal import escaped, plain
 
 WIDTH_IN_A_PIPE = 1000  # nothing is cut off where grep and awk read
 
 Cell = str | Text
 
 
+class PlainConsole(Console):
+    """A console on which no text acts: whatever is rendered, rich's own codes apart, is plain."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(plain(segment.text), segment.style)
+
+
 def output() -> Console:
     width = shutil.get_terminal_size((WIDTH_IN_A_PIPE, 0)).columns
-    return Console(width=width, markup=False, highlight=False, emoji=False, soft_wrap=False)
+    return PlainConsole(width=width, markup=False, highlight=False, emoji=False, soft_wrap=False)
 
 
 def errors() -> Console:
-    return Console(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True)
+    return PlainConsole(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 
 def say(text: str) -> None:
@@ -54,7 +69,7 @@ def say_mode(*, live: bool) -> None:
 
 def print_json(document: object) -> None:
     """Print one JSON document; instants are ISO 8601 in UTC, money is whole won."""
-    print(json.dumps(document, default=_plain_value, ensure_ascii=False, indent=2))
+    print(escaped(json.dumps(document, default=_plain_value, ensure_ascii=False, indent=2)))
 
 
 def table(*columns: str, rows: Iterable[Sequence[Cell]], right: Sequence[str] = (), whole: Sequence[str] = ()) -> None:
@@ -86,9 +101,9 @@ def head(text: str) -> None:
     output().print(Text(text, "bold"))
 
 
-def plain(text: str) -> str:
-    """Take out what would act on a terminal instead of being read: texts of PGs and CSV files are shown too."""
-    return "".join(each if each.isprintable() or each == "\n" else "\N{REPLACEMENT CHARACTER}" for each in text)
+def ask(question: str) -> bool:
+    """Ask a person a question that is answered with yes or no."""
+    return typer.confirm(plain(question), err=True)
 
 
 def is_conversation() -> bool:

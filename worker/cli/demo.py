@@ -6,8 +6,8 @@ import signal
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from worker.cli.console import PlainConsole
 from worker.cli.exits import ExitCode
 
 
@@ -24,7 +24,7 @@ def demo(
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)  # a closed terminal stops it as Ctrl-C does
     try:
-        agrees = run_demo(Console(), Settings.from_env().data_dir, subscriptions=subscriptions)
+        agrees = run_demo(PlainConsole(), Settings.from_env().data_dir, subscriptions=subscriptions)
     except KeyboardInterrupt:
         raise typer.Exit(128 + signal.SIGINT) from None
     if not agrees:

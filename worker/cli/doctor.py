@@ -79,7 +79,7 @@ def _patient(*, as_json: bool) -> Iterator[Patient]:
 
 
 def _say(check: str, health: str, finding: str, remedy: str) -> None:
-    line = Text.assemble((f"{health:<8}", STYLES[health]), (f"{check:<12}", "bold"), console.plain(_indented(finding)))
+    line = Text.assemble((f"{health:<8}", STYLES[health]), (f"{check:<12}", "bold"), _indented(finding))
     console.output().print(line)
     for each in remedy.splitlines():
         console.output().print(Text(f"{'':20}-> {each}", STYLES[health]))

@@ -7,8 +7,10 @@ from typing import Any
 
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from worker.cli import console
+from worker.terminal import plain
 
 EPILOG = (
     "With --json, a command prints one JSON document to standard output and nothing else.\n\n"
@@ -41,17 +43,38 @@ class Commands(TyperGroup):
         for argument in args:
             if not argument.isascii() and argument.encode(errors="replace").decode() != argument:
                 raise typer.BadParameter(f"{argument!r:.60} is not UTF-8 text")
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except TyperException as error:
+            _complain_plainly(error)
+            raise
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
+        except TyperException as error:
+            _complain_plainly(error)
+            raise
         except Exception as error:
             code = exit_code(error)
             if code is None:
                 raise
             console.complain(str(error))
             raise typer.Exit(code) from None
+
+
+class _Complaint(typer.BadParameter):
+    """What Typer complains of, in plain text."""
+
+    def format_message(self) -> str:
+        return self.message
+
+
+def _complain_plainly(error: TyperException) -> None:
+    """Let a complaint about the command line, which quotes it, act on no terminal."""
+    said = error.format_message() if isinstance(error, typer.BadParameter) else str(getattr(error, "message", error))
+    if said != plain(said):
+        raise _Complaint(plain(said), ctx=getattr(error, "ctx", None)) from None
 
 
 def exit_code(error: Exception) -> ExitCode | None:

@@ -11,6 +11,7 @@ from worker.cli import consent, console
 from worker.cli.options import Json, Limit
 from worker.differences import DifferenceKind, DifferenceStatus
 from worker.reviews import Decision
+from worker.terminal import plain
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -120,7 +121,7 @@ def _note(text: str) -> str:
     note = " ".join(text.split())
     if not note or len(note) > LONGEST_NOTE:
         raise Refused(f"--note has {len(note)} characters; say why in 1 to {LONGEST_NOTE}.")
-    return console.plain(note)
+    return plain(note)
 
 
 def _whose(runtime: Runtime, case: Case) -> str:

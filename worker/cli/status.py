@@ -11,6 +11,7 @@ from rich.text import Text
 from worker.cli import console, words
 from worker.cli.options import Json
 from worker.cli.status_document import Watched, document
+from worker.terminal import plain
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -109,7 +110,7 @@ def _print_stops(watched: Watched, now: datetime) -> None:
         console.say("nothing" if held is None else "nothing else")
         return
     rows = [
-        (Text(each.scope, LATE), words.age(each.stopped_at, now), console.plain(each.reason), each.stopped_by)
+        (Text(each.scope, LATE), words.age(each.stopped_at, now), plain(each.reason), each.stopped_by)
         for each in stopped
     ]
     console.table("SCOPE", "FOR", "REASON", "BY", rows=rows, whole=("SCOPE", "FOR"))

@@ -38,6 +38,20 @@ LIVE = Sources.of(
         ("::ffff:10.1.2.3", [f"::ffff:{PORTONE}"], True),  # our proxy, on sockets for both families
         ("10.1.2.3", ["052.78.100.19"], False),  # octal somewhere, so read by nobody
         ("10.1.2.3", [f"{PORTONE}%eth0"], False),
+        ("10.1.2.3", [f"{PORTONE}:53124"], True),  # as Azure's gateway and IIS write it
+        ("10.1.2.3", [f" {PORTONE}:443 "], True),
+        ("10.1.2.3", [f"[::ffff:{PORTONE}]:443"], True),
+        ("10.1.2.3", [f"[::ffff:{PORTONE}]"], True),
+        ("10.1.2.3", [f"{PORTONE}:53124, 10.9.9.9:80"], True),
+        ("10.1.2.3", [f"{PORTONE}:53124, [::1]:80"], True),
+        ("10.1.2.3", [f"{PORTONE}:53124, [fe80::1%eth0]:80"], False),
+        ("10.1.2.3", [f"203.0.113.5:443, {PORTONE}x:1"], False),
+        ("10.1.2.3", [f"{PORTONE}:"], False),
+        ("10.1.2.3", [f"{PORTONE}:https"], False),
+        ("10.1.2.3", [f"{PORTONE}:443:443"], False),
+        ("10.1.2.3", [f"[{PORTONE}]:443"], False),
+        ("10.1.2.3", ["203.0.113.5:443"], False),
+        ("203.0.113.5:443", [PORTONE], False),
         ("10.1.2.3", ["," * 60_000], False),
         ("::2", [PORTONE], False),  # next to our proxy
         ("fe80::1%eth0", [PORTONE], False),
@@ -51,6 +65,23 @@ LIVE = Sources.of(
 )
 def test_who_is_believed_to_be_portone(peer: str | None, forwarded_for: list[str], taken: bool):
     assert LIVE.may_send_webhooks(LIVE.client(peer, forwarded_for)) is taken
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded_for", "reason"),
+    [
+        ("203.0.113.5", [], "203.0.113.5 is not among AGAIN_WEBHOOK_ADDRESSES"),
+        ("10.1.2.3", ["203.0.113.5:443"], "203.0.113.5 is not among AGAIN_WEBHOOK_ADDRESSES"),
+        ("203.0.113.5", [PORTONE], "203.0.113.5 sends X-Forwarded-For and is not among AGAIN_TRUSTED_PROXIES"),
+        ("10.1.2.3", ["unknown\x1b[31m"], "what 10.1.2.3, a trusted proxy, wrote into X-Forwarded-For is no address"),
+        (None, [PORTONE], "the connection has no address, as on a Unix socket: let the pages listen on a port"),
+        ("203.0.113.5", ["\x1b[31m"], "203.0.113.5 sends X-Forwarded-For and is not among AGAIN_TRUSTED_PROXIES"),
+        ("10.1.2.3", ["fe80::1%\x1b]0;PWNED\x07"], "fe80::1 is not among AGAIN_WEBHOOK_ADDRESSES"),
+    ],
+)
+def test_a_refused_source_is_told_why_in_our_own_words(peer, forwarded_for, reason):
+    assert not LIVE.may_send_webhooks(LIVE.client(peer, forwarded_for))
+    assert LIVE.why_refused(peer, forwarded_for) == reason
 
 
 def test_the_sandboxs_webhooks_come_from_this_machine():
