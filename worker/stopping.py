@@ -15,6 +15,7 @@ from worker.clock import Clock
 from worker.database import stops
 from worker.database.caps import count_anew
 from worker.database.session import Sessions
+from worker.database.stops import MayStillMove
 from worker.database.watch_models import Stop
 from worker.pgs import PGS
 from worker.refusals import Refused
@@ -87,6 +88,12 @@ def wait_until_quiet(sessions: Sessions, scope: str, *, clock: Clock, tell: Call
         if count == 0:
             return
         sleep(POLL_SECONDS)
+
+
+def may_still_move(sessions: Sessions, scope: str, *, quiet_period: timedelta, now: datetime) -> MayStillMove:
+    """Return what of a stopped scope may still be paid: unknown outcomes, and payment windows that are open."""
+    with sessions() as session:
+        return stops.may_still_move(session, quiet_period=quiet_period, now=now, scope=scope)
 
 
 @dataclass(frozen=True, slots=True)

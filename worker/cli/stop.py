@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli import consent, console
+from worker.cli import consent, console, words
 from worker.cli.exits import ExitCode
 from worker.cli.options import Json
+
+if TYPE_CHECKING:
+    from worker.database.stops import MayStillMove
 
 Scope = Annotated[str, typer.Argument(metavar="[all|PG]", help="Everything, or one PG, by its name.")]
 
@@ -22,7 +25,10 @@ def stop(
     *,
     as_json: Json = False,
 ) -> None:
-    """Stop charging: nothing more is claimed, and when this ends, no call is in flight either."""
+    """Stop charging: nothing more is claimed, and when this ends, no call is in flight either.
+
+    It ends by saying for what money may still move: outcomes that are unknown, and payment windows that are open.
+    """
     from worker import stopping
     from worker.cli.database import actor, database
 
@@ -37,6 +43,9 @@ def stop(
         if wait:
             with _telling(as_json=as_json) as tell:
                 stopping.wait_until_quiet(runtime.sessions, scope, clock=runtime.clock, tell=tell)
+        left = stopping.may_still_move(
+            runtime.sessions, scope, quiet_period=runtime.settings.quiet_period, now=runtime.clock()
+        )
     if as_json:
         console.print_json(
             {
@@ -46,10 +55,16 @@ def stop(
                 "stopped_at": stopped.stopped_at,
                 "was_set": stopped.was_set,
                 "waited": wait,
+                "unknown": left.unknown,
+                "unknown_until": left.lands_until,
+                "open_windows": left.windows,
+                "open_windows_until": left.windows_until,
             }
         )
-    elif wait:
+        return
+    if wait:
         console.say("No call is in flight.")
+    _say_what_may_still_move(left)
 
 
 def start(
@@ -77,6 +92,25 @@ def start(
     console.say(f"Started: {scope}.{anew}")
     for each in started.left:
         console.note(f"still stopped: {each.scope} ({each.reason})", style="yellow")
+
+
+def _say_what_may_still_move(left: MayStillMove) -> None:
+    from schedules.plans import SEOUL
+
+    if left.unknown:
+        one = left.unknown == 1
+        until = "" if left.lands_until is None else f" until {words.local(left.lands_until, SEOUL)}"
+        console.say(
+            f"{left.unknown} {'outcome is' if one else 'outcomes are'} unknown: money may still move for "
+            f"{'it' if one else 'them'}{until}. {'It is' if one else 'They are'} looked up and not charged again; "
+            "`again charge list --status charging` shows which."
+        )
+    if left.windows:
+        one = left.windows == 1
+        console.say(
+            f"{left.windows} payment {'window is' if one else 'windows are'} open: what a customer pays in "
+            f"{'it' if one else 'them'} until {words.local(left.windows_until, SEOUL)} counts for its period."
+        )
 
 
 @contextmanager

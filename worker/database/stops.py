@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select, text
@@ -13,7 +14,17 @@ from worker.database.claims import CLAIM_LOCK, EVERYTHING
 from worker.database.watch_models import Stop
 from worker.outcomes import UnknownReason
 
-__all__ = ["EVERYTHING", "await_claims", "calls_in_flight", "claims_under_way", "standing", "start", "stop"]
+__all__ = [
+    "EVERYTHING",
+    "MayStillMove",
+    "await_claims",
+    "calls_in_flight",
+    "claims_under_way",
+    "may_still_move",
+    "standing",
+    "start",
+    "stop",
+]
 
 CLOCKS_APART = timedelta(minutes=5)
 """How far the clocks of a worker, a reconciler and the command line may differ; for so long, no lease is over."""
@@ -29,11 +40,35 @@ _CLAIMS_UNDER_WAY = text("""
 # What a reconciler declared abandoned by its own clock may be on its way still, whatever a look-up has said since.
 _CALLS_IN_FLIGHT = text("""
     SELECT count(*) FROM attempts a JOIN billing_keys k ON k.id = a.billing_key_id
-    WHERE a.lease_until >= :since AND k.pg = COALESCE(:pg, k.pg)
+    WHERE a.via = 'again' AND a.lease_until >= :since AND k.pg = COALESCE(:pg, k.pg)
       AND (a.status = 'started' OR a.status = 'unknown' AND EXISTS (
         SELECT FROM audit
         WHERE entity = 'attempt' AND entity_id = a.id AND to_status = 'unknown' AND reason = :abandoned))
 """)
+
+# A call whose answer was lost goes on at PortOne, and a payment window is the customer's to use or to leave.
+_MAY_STILL_MOVE = text("""
+    SELECT count(*) FILTER (WHERE a.via = 'again') AS unknown,
+           max(a.started_at + :quiet_period) FILTER (WHERE a.via = 'again') AS lands_until,
+           count(*) FILTER (WHERE a.window_until > :now) AS windows,
+           max(a.window_until) FILTER (WHERE a.window_until > :now) AS windows_until
+    FROM attempts a JOIN billing_keys k ON k.id = a.billing_key_id
+    WHERE k.pg = COALESCE(:pg, k.pg)
+      AND (a.status = 'unknown' OR a.status = 'started' AND a.via = 'window')
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class MayStillMove:
+    """What no switch can take back: attempts without a definite outcome, and payment windows that customers have open.
+
+    After `lands_until` a charge that PortOne does not show was not made; None when that is over for all of them.
+    """
+
+    unknown: int
+    lands_until: datetime | None
+    windows: int
+    windows_until: datetime | None
 
 
 def stop(session: Session, *, scope: str, reason: str, stopped_by: str, now: datetime) -> None:
@@ -75,3 +110,13 @@ def calls_in_flight(session: Session, *, now: datetime, scope: str = EVERYTHING)
         "abandoned": UnknownReason.ABANDONED.value,
     }
     return int(session.scalar(_CALLS_IN_FLIGHT, parameters) or 0)
+
+
+def may_still_move(
+    session: Session, *, quiet_period: timedelta, now: datetime, scope: str = EVERYTHING
+) -> MayStillMove:
+    """Return what of a scope may still be paid although nothing more is sent."""
+    parameters = {"now": now, "quiet_period": quiet_period, "pg": None if scope == EVERYTHING else scope}
+    row = session.execute(_MAY_STILL_MOVE, parameters).one()
+    landing = row.lands_until is not None and row.lands_until > now
+    return MayStillMove(row.unknown, row.lands_until if landing else None, row.windows, row.windows_until)

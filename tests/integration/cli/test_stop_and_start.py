@@ -94,6 +94,49 @@ def test_a_stop_of_one_pg_waits_for_no_other(again: Again, subscription: str, ta
     assert again("stop", "kakaopay", "--no-wait", "--json").document["waited"] is False
 
 
+def test_stop_says_for_how_many_unknown_outcomes_money_may_still_move(again: Again, subscription: str, tables: Tables):
+    for months_ago, status in enumerate(("unknown", "unknown", "paid")):
+        charge = tables.charge(subscription, "paid" if status == "paid" else "charging", months_ago=months_ago)
+        tables.attempt(charge, status)
+    said = again("stop").out
+    assert "No call is in flight" in said
+    assert "2 outcomes are unknown: money may still move for them until" in said
+    document = again("stop", "--json").document
+    assert document["unknown"] == 2
+    assert datetime.fromisoformat(document["unknown_until"]) == tables.now + timedelta(minutes=29)
+    assert again("stop", "payco", "--json").document["unknown"] == 0
+
+
+def test_unknown_outcome_older_than_the_quiet_period_is_named_without_an_end(
+    again: Again, subscription: str, tables: Tables
+):
+    charge = tables.charge(subscription, "charging")
+    tables.attempt(charge, "unknown", started_at=tables.now - timedelta(hours=2))
+    said = again("stop").out
+    assert "1 outcome is unknown: money may still move for it. It is looked up" in said
+
+
+def test_stop_names_open_payment_windows_and_waits_for_none_of_them(again: Again, subscription: str, tables: Tables):
+    charge = tables.charge(subscription, "charging")
+    until = tables.now + timedelta(hours=20)
+    lease = tables.now + timedelta(minutes=25)
+    tables.attempt(charge, "started", via="window", window_until=until, lease_until=lease)
+    ended = again("stop")
+    assert "in flight" not in ended.err
+    assert "1 payment window is open: what a customer pays in it until" in ended.out
+    document = again("stop", "--json").document
+    assert (document["unknown"], document["open_windows"]) == (0, 1)
+    assert datetime.fromisoformat(document["open_windows_until"]) == until
+
+
+def test_stop_with_nothing_unsettled_names_neither(again: Again):
+    document = again("stop", "--json").document
+    assert [document[name] for name in ("unknown", "unknown_until", "open_windows", "open_windows_until")] == [
+        *(0, None),
+        *(0, None),
+    ]
+
+
 def test_the_switch_waits_for_a_claim_under_way(again: Again, subscription: str, tables: Tables, sessions: Sessions):
     """Once `stop` has said so, no claim that began before it can still commit."""
     tables.charge(subscription)
