@@ -80,7 +80,9 @@ BEGIN
             ('window_orders', 'SELECT, INSERT, UPDATE'),
             -- what comes and goes
             ('webhooks', 'SELECT, INSERT, UPDATE, DELETE'),
-            ('stops', 'SELECT, INSERT, DELETE'),
+            ('stops', 'SELECT, INSERT, UPDATE, DELETE'),
+            ('channels', 'SELECT, INSERT, UPDATE'),
+            ('refusals', 'SELECT, INSERT, UPDATE, DELETE'),
             ('day_totals', 'SELECT, INSERT, UPDATE, DELETE'),
             ('violations', 'SELECT, INSERT, UPDATE, DELETE')
         )

@@ -26,11 +26,15 @@ def record(sessions: Sessions, settlements: Sequence[Settlement], *, now: dateti
         log.info("late answer changed nothing", **_ids(settlement), outcome=settlement.attempt_status.value)
     for settlement in result.contradictions:
         log.error("paid at PortOne, but decided otherwise here: look at it", **_ids(settlement))
+    for pg, reason in result.channels.stopped.items():
+        log.error("refusals have stopped a channel", pg=pg, reason=reason)
+    for pg in result.channels.lifted:
+        log.warning("a channel goes on: it was paid through after all", pg=pg)
     return result
 
 
 def _say(settlement: Settlement) -> None:
-    write = log.warning if settlement.flag or settlement.stops_channel else log.info
+    write = log.warning if settlement.flag or settlement.blames_configuration else log.info
     write(
         "attempt settled",
         **_ids(settlement),

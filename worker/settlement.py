@@ -55,7 +55,7 @@ class Settlement:
         return self.decline_kind is DeclineKind.HARD
 
     @property
-    def stops_channel(self) -> bool:
+    def blames_configuration(self) -> bool:
         return self.decline_kind is DeclineKind.CONFIG
 
 

@@ -108,7 +108,7 @@ def start_charging(sessions: Sessions, scope: str, *, now: datetime) -> Started:
     """Release the switch, and list what is stopped still. Raises Refused when it was not set."""
     _require_scope(scope)
     with sessions.begin() as session:
-        started = stops.start(session, scope=scope)
+        started = stops.start(session, scope=scope, now=now)
         left = stops.standing(session)
         if started is None:
             commands = ", ".join(f"`again start {stop.scope}`" for stop in left)

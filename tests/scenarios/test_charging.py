@@ -157,7 +157,7 @@ def test_while_everything_is_stopped_nothing_is_claimed(world: World):
     assert [charge.status for charge in world.charges(code)] == ["due"]
     assert world.portone.report().again_requests == 0
     with world.runtime.sessions.begin() as session:
-        assert stops.start(session, scope=stops.EVERYTHING)
+        assert stops.start(session, scope=stops.EVERYTHING, now=world.now)
     world.tick()
     assert [charge.status for charge in world.charges(code)] == ["paid"]
     world.assert_books_agree()

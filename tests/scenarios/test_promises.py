@@ -95,7 +95,7 @@ def test_5_a_person_can_stop_it_and_start_it_again(world: World):
     world.live(days=2)
     assert world.portone.report().again_requests == 0
     with world.runtime.sessions.begin() as session:
-        stops.start(session, scope=stops.EVERYTHING)
+        stops.start(session, scope=stops.EVERYTHING, now=world.now)
     world.tick()
     assert world.statuses() == {"paid": 5}
     world.assert_books_agree()

@@ -85,7 +85,7 @@ def test_what_waited_for_a_release_is_not_late_at_once(world: World):
     for _ in range(20):
         assert check(world, minutes=10)[1] == []
     with world.runtime.sessions.begin() as session:
-        stops.start(session, scope="kakaopay")
+        stops.start(session, scope="kakaopay", now=world.now)
     assert check(world, minutes=5)[1] == []
     logged = [each for _ in range(7) for each in check(world, minutes=10)[1]]
     assert logged == ["due_charge_is_claimed"], "an hour later, and nobody charges it"

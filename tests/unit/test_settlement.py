@@ -60,7 +60,7 @@ def test_a_payment_ends_the_charge_for_good(tried):
     assert (settlement.next_attempt_at, settlement.next_lookup_at, settlement.flag) == (None, None, None)
     assert (settlement.declines, settlement.first_declined_at) == (tried.declines, tried.first_declined_at)
     assert not settlement.kills_key
-    assert not settlement.stops_channel
+    assert not settlement.blames_configuration
 
 
 # --- declined -------------------------------------------------------------------------------------------------------
@@ -91,7 +91,7 @@ def test_every_kind_of_decline_has_its_consequence(kind, tried, charge, declines
     assert settlement.next_attempt_at == retry_at
     assert settlement.first_declined_at == (tried.first_declined_at or (NOW if declines else None))
     assert settlement.kills_key is (kind is DeclineKind.HARD)
-    assert settlement.stops_channel is (kind is DeclineKind.CONFIG)
+    assert settlement.blames_configuration is (kind is DeclineKind.CONFIG)
     assert settlement.reason == f"{kind}: -1 [8326]한도초과", "in the PG's words, for whoever reads the charge"
 
 
@@ -124,7 +124,7 @@ def test_a_key_whose_month_is_spent_is_charged_in_the_next_one_and_no_dunning_tr
         assert settlement.reason.startswith(MONTH_SPENT)
         assert "-752" in settlement.reason
         assert not settlement.kills_key
-        assert not settlement.stops_channel
+        assert not settlement.blames_configuration
 
 
 def test_a_decline_without_a_word_still_has_a_reason():
@@ -182,7 +182,7 @@ def test_what_was_not_charged_waits_and_uses_up_no_try(reason, tried, charge):
     assert (settlement.declines, settlement.first_declined_at) == (tried.declines, tried.first_declined_at)
     assert (settlement.decline_kind, settlement.reason) == (None, reason)
     assert not settlement.kills_key
-    assert not settlement.stops_channel
+    assert not settlement.blames_configuration
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from worker.database import contradictions, differences
+from worker.database import channel_stops, contradictions, differences
+from worker.database.channel_stops import Weighed
 from worker.database.contradictions import Decided, Fate, contradicts
 from worker.database.rows import as_rows
 from worker.database.subscriptions import wake_charges
@@ -91,14 +92,6 @@ _KEYS_DEAD = text("""
     WHERE k.id = v.id AND k.status = 'active'
 """)
 
-_STOP_CHANNELS = text("""
-    INSERT INTO stops (scope, reason, stopped_by, stopped_at)
-    SELECT v.scope, v.reason, 'settlement', :now
-    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(scope text, reason text)
-    ON CONFLICT (scope) DO NOTHING
-""")
-
-
 # What was in flight when its subscription was canceled, and did not end paid, is claimed by nobody: it is not owed.
 _VOID_OF_CANCELED = text("""
     UPDATE charges c
@@ -120,6 +113,7 @@ class WriteBack:
     settled: tuple[Settlement, ...]
     late: tuple[Settlement, ...]
     contradictions: tuple[Settlement, ...]
+    channels: Weighed = field(default_factory=Weighed)
 
 
 def write_back(session: Session, settlements: Sequence[Settlement], *, now: datetime) -> WriteBack:
@@ -135,7 +129,7 @@ def write_back(session: Session, settlements: Sequence[Settlement], *, now: date
     written = [(settlement, row) for settlement, row in decided if row.charge_written]
     _follow_up(session, result.settled, written, now)
     _note_differences(session, decided, now)
-    return result
+    return replace(result, channels=channel_stops.note(session, result.settled, now=now))
 
 
 def _note_differences(session: Session, decided: Sequence[Decided], now: datetime) -> None:
@@ -150,7 +144,7 @@ def _note_differences(session: Session, decided: Sequence[Decided], now: datetim
 
 
 def _follow_up(session: Session, settled: Sequence[Settlement], written: Sequence[Decided], now: datetime) -> None:
-    """Carry on to subscriptions, keys and channels what became of attempts (`settled`) and of charges (`written`)."""
+    """Carry on to subscriptions and keys what became of attempts (`settled`) and of charges (`written`)."""
     declined = [s for s in settled if s.attempt_status is AttemptStatus.DECLINED]
     if paid := _subscriptions(fate for s, fate in written if s.charge_status is ChargeStatus.PAID):
         settle_subscriptions(session, paid, reason="paid", now=now)
@@ -166,9 +160,6 @@ def _follow_up(session: Session, settled: Sequence[Settlement], written: Sequenc
     if left := [s.attempt.subscription_id for s in settled if s.attempt.via is Via.WINDOW and not s.next_attempt_at]:
         # Or while a payment window was open.
         wake_charges(session, left, now)
-    if stops := {s.attempt.request.pg: s.reason for s in declined if s.stops_channel}:
-        rows = as_rows({"scope": pg, "reason": reason} for pg, reason in stops.items())
-        session.execute(_STOP_CHANNELS, {"rows": rows, "now": now})
 
 
 def _subscriptions(fates: Iterable[Fate]) -> list[int]:

@@ -10,6 +10,8 @@ from sqlalchemy import delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from worker.channel_evidence import BY as BY_REFUSALS
+from worker.database import channel_stops
 from worker.database.claims import CLAIM_LOCK, EVERYTHING
 from worker.database.watch_models import Stop
 from worker.outcomes import UnknownReason
@@ -74,7 +76,12 @@ class MayStillMove:
 def stop(session: Session, *, scope: str, reason: str, stopped_by: str, now: datetime) -> None:
     """Set the switch. Once this is committed, no claim that begins takes anything of the scope."""
     row = {"scope": scope, "reason": reason, "stopped_by": stopped_by, "stopped_at": now}
-    session.execute(insert(Stop).values(row).on_conflict_do_nothing())
+    # What refusals have stopped is lifted by a payment; what a person stops stays stopped until a person starts it.
+    session.execute(
+        insert(Stop)
+        .values(row)
+        .on_conflict_do_update(index_elements=[Stop.scope], set_=row, where=Stop.stopped_by == BY_REFUSALS)
+    )
 
 
 def await_claims(session: Session, *, patience: timedelta) -> None:
@@ -92,9 +99,13 @@ def claims_under_way(session: Session) -> Sequence[int]:
     return session.scalars(_CLAIMS_UNDER_WAY, {"lock": CLAIM_LOCK}).all()
 
 
-def start(session: Session, *, scope: str) -> Stop | None:
+def start(session: Session, *, scope: str, now: datetime) -> Stop | None:
     """Release the switch, and give it as it was; None when it was not set."""
-    return session.scalars(delete(Stop).where(Stop.scope == scope).returning(Stop)).first()
+    channel_stops.lock(session, scope)
+    started = session.scalars(delete(Stop).where(Stop.scope == scope).returning(Stop)).first()
+    if started is not None:
+        channel_stops.release(session, scope, now=now)
+    return started
 
 
 def standing(session: Session) -> Sequence[Stop]:

@@ -10,8 +10,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from worker.database.base import Base, HasStatus, identity
-from worker.database.models import Attempt, Charge
+from worker.database.models import Attempt, BillingKey, Charge, Subscription
 from worker.differences import DifferenceKind, DifferenceStatus
+from worker.outcomes import DeclineKind
 
 
 class Stop(Base):
@@ -23,6 +24,30 @@ class Stop(Base):
     reason: Mapped[str]
     stopped_by: Mapped[str]
     stopped_at: Mapped[datetime]
+
+
+class Channel(Base):
+    """What is known of a PG as a whole: when it last worked, and when a person last let it go on."""
+
+    __tablename__ = "channels"
+
+    pg: Mapped[str] = mapped_column(String(16), primary_key=True)
+    paid_at: Mapped[datetime | None]  # when the latest send through it that was paid was claimed
+    released_at: Mapped[datetime | None]  # a person's `again start` after refusals had stopped it
+
+
+class Refusal(Base):
+    """One customer's refusal since a channel was last paid through: enough of them that are alike stop it."""
+
+    __tablename__ = "refusals"
+
+    pg: Mapped[str] = mapped_column(ForeignKey(Channel.pg), primary_key=True)
+    alike: Mapped[str] = mapped_column(String(140), primary_key=True)  # what others share with it
+    billing_key_id: Mapped[int] = mapped_column(ForeignKey(BillingKey.id), primary_key=True)
+    subscription_id: Mapped[int] = mapped_column(ForeignKey(Subscription.id))
+    kind: Mapped[DeclineKind]
+    sent_at: Mapped[datetime]  # when the send that was refused was claimed
+    counts: Mapped[bool]  # not, once others were paid or a person has let the channel go on: it was this customer alone
 
 
 class Heartbeat(Base):
