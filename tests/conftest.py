@@ -58,6 +58,7 @@ def _logs_as_before() -> Iterator[None]:
 def server_folder() -> Iterator[Path]:
     """A folder for servers. Not pytest's own: that is closed to other users, and PostgreSQL runs as one under root."""
     with tempfile.TemporaryDirectory(prefix="again-tests-") as folder:
+        Path(folder).chmod(0o711)
         yield Path(folder)
 
 

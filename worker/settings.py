@@ -70,6 +70,11 @@ BANK_TRANSACTION = timedelta(minutes=20)
 """So long the outcome of a bank's transaction may stay open (documented by Kakao Pay)."""
 
 
+def inherited_environment() -> dict[str, str]:
+    """Give what a child process has from its environment, without our settings, of which some are secrets."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("AGAIN_")}
+
+
 class Settings(BaseModel):
     """One field per variable: AGAIN_ and the field's name in capitals. `.env.example` documents each."""
 
@@ -199,9 +204,8 @@ class Settings(BaseModel):
 
     def environment(self, **more: str) -> dict[str, str]:
         """Give the environment of a child process that is to have exactly these settings, and `more`."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AGAIN_")}
         ours = {f"AGAIN_{name.upper()}": text for name in type(self).model_fields if (text := self._text(name))}
-        return {**inherited, **ours, **more}
+        return {**inherited_environment(), **ours, **more}
 
     def _text(self, name: str) -> str:
         value = getattr(self, name)

@@ -61,6 +61,7 @@ class Usage:
 
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="again-bench-") as folder:
+        Path(folder).chmod(0o711)  # under root PostgreSQL runs as a user of its own
         settings = Settings.from_env(
             {"AGAIN_DATA_DIR": folder, "AGAIN_WINDOW": str(WINDOW // CHILDREN), "AGAIN_LOG_LEVEL": "WARNING"}
         )

@@ -119,4 +119,5 @@ def site(database_url: str, valkey: str, sessions: Sessions, server_folder: Path
 def folder() -> Iterator[Path]:
     """An empty folder that PostgreSQL's own user may enter, as under a home or a checkout."""
     with tempfile.TemporaryDirectory(prefix="again-newcomer-") as name:
+        Path(name).chmod(0o711)
         yield Path(name)

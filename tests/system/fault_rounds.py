@@ -24,6 +24,7 @@ def test_fault_rounds(request: pytest.FixtureRequest, capsys: pytest.CaptureFixt
         with capsys.disabled():
             print(f"\nfault round, seed {seed}; once more: {REPLAY.format(seed=seed)}")
             with tempfile.TemporaryDirectory(prefix="again-faults-") as folder:
+                Path(folder).chmod(0o711)
                 print(tell_run(Path(folder), seed))
         if monotonic() > ends:
             break

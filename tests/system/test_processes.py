@@ -88,9 +88,8 @@ def test_a_broker_that_forgets_everything_delays_and_loses_nothing(site: Site, s
     site.start_worker()
     site.start_beat()
     site.until("money moves", lambda: site.portone.report().charges > 0)
-    port = broker.port
     broker.kill()
-    broker = Valkey(server_folder / "forgetful", port=port)
+    broker = Valkey(server_folder / "forgetful", port=broker.port, password=broker.password)
     site.until("all are paid", lambda: site.statuses() == {"paid": count})
     assert site.comparison().agrees
     site.stop()

@@ -94,7 +94,7 @@ def test_a_user_without_rights_is_told_so(again: Again, tables: Tables, database
 def test_without_a_setting_the_embedded_database_is_made_by_migrate_and_then_used(
     again_without_database: Again, server_folder: Path
 ):
-    folder = str(server_folder / "again-data")
+    folder = str(server_folder / "newcomer" / ".again")
     assert "There is no Again database in" in again_without_database("plan", "list", code=4, again_data_dir=folder).err
     assert "Migrated from nothing" in again_without_database("migrate", again_data_dir=folder).out
     assert again_without_database("plan", "list", "--json", again_data_dir=folder).document == []
