@@ -72,8 +72,9 @@ def _require_open(case: Case) -> None:
 def _require_fitting(wish: Wish) -> None:
     if wish.imp_uid is not None and wish.decision not in {Decision.REFUND, Decision.ACCEPT}:
         raise Refused(f"{wish.decision} is not about one payment; leave out --imp-uid.")
-    if wish.tax_free is not None and wish.decision is not Decision.REFUND:
-        raise Refused(f"{wish.decision} gives nothing back; leave out --tax-free.")
+    for name, amount in (("--tax-free", wish.tax_free), ("--vat-amount", wish.vat_amount)):
+        if amount is not None and wish.decision is not Decision.REFUND:
+            raise Refused(f"{wish.decision} gives nothing back; leave out {name}.")
 
 
 def _look_up(case: Case, _: Wish) -> Step:

@@ -87,11 +87,16 @@ class TooMany:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refund:
-    """Giving back the rest of one payment. `checksum` is that rest: if PortOne's books differ, it refuses."""
+    """Giving back the rest of one payment. `checksum` is that rest: if PortOne's books differ, it refuses.
+
+    `pg` is PortOne's code of the PG that took it, or empty: what it wants to be told goes by that.
+    """
 
     imp_uid: str
     checksum: int
     tax_free: int  # so much of it is free of tax; some PGs insist on it (documented for payco, kcp, kicc, nice)
+    vat_amount: int | None = None  # and so much is VAT; to be said where it was said with the payment (documented)
+    pg: str = ""
     reason: str
 
 
@@ -135,7 +140,7 @@ class Gateway(Protocol):
     async def billing_key(self, customer_uid: str) -> StoredKey | NoSuchKey | LookUpFailed:
         """Read what PortOne has stored under a customer_uid."""
 
-    async def delete_key(self, customer_uid: str, *, reason: str) -> NoSuchKey | LookUpFailed:
+    async def delete_key(self, customer_uid: str, *, pg: str, reason: str) -> NoSuchKey | LookUpFailed:
         """Delete a billing key at PortOne, for good; NoSuchKey says that it is gone, by this or before."""
 
     async def payments(

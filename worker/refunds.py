@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from worker.differences import DifferenceKind, given_back
 from worker.gateway import LookUpFailed, PaymentRecord, Refund
-from worker.pgs import PGS
+from worker.pgs import PGS, states_vat
 from worker.pgs.facts import Pg
 from worker.refusals import Refused
 from worker.reviews import Case, Decision, Step, Wish, money
@@ -39,12 +39,20 @@ def refund_step(case: Case, wish: Wish) -> Step:
             "of it that was kept. If it is to be given back all the same, name it with --imp-uid."
         )
     tax_free = _tax_free(case, wish, record, left)
+    refund = Refund(
+        imp_uid=record.imp_uid,
+        checksum=left,
+        tax_free=tax_free,
+        vat_amount=_vat_amount(case, wish, record, left - tax_free),
+        pg=_pg(record),
+        reason=wish.note,
+    )
     return Step(
         decision=Decision.REFUND,
-        sentence=_sentence(case, record, left, tax_free),
+        sentence=_sentence(case, record, refund),
         moves_money=True,
         payment=record,
-        refund=Refund(imp_uid=record.imp_uid, checksum=left, tax_free=tax_free, reason=wish.note),
+        refund=refund,
     )
 
 
@@ -69,22 +77,49 @@ def _payment(case: Case, imp_uid: str | None) -> PaymentRecord:
 
 def _tax_free(case: Case, wish: Wish, record: PaymentRecord, left: int) -> int:
     """Say how much of a refund is free of tax. Some PGs insist on it, and a wrong one makes a wrong tax document."""
-    if wish.tax_free is not None:
-        if not 0 <= wish.tax_free <= left:
-            raise Refused(f"--tax-free is {wish.tax_free:,}; it can be 0 to {left:,}, which is what is given back.")
-        return wish.tax_free
     charge = case.charge
+    if wish.tax_free is not None:
+        is_as_owed = charge is not None and charge.amount == record.amount
+        most = min(left, charge.tax_free) if charge is not None and is_as_owed else left
+        if not 0 <= wish.tax_free <= most:
+            raise Refused(f"--tax-free is {wish.tax_free:,}; it can be 0 to {most:,} of the {left:,} given back.")
+        return wish.tax_free
     if charge is not None and (charge.tax_free == 0 or left == record.amount == charge.amount):
         return charge.tax_free
     raise Refused(f"Say with --tax-free how much of {money(left, record.currency)} is free of tax; 0 for none of it.")
 
 
-def _sentence(case: Case, record: PaymentRecord, left: int, tax_free: int) -> str:
-    pg = str(record.raw.get("pg_provider") or "an unknown PG")
+def _vat_amount(case: Case, wish: Wish, record: PaymentRecord, taxed: int) -> int | None:
+    """Say how much of what is taxed is VAT, where that was stated with the payment; None where the PG works it out."""
+    charge = case.charge
+    if wish.vat_amount is not None:
+        if not states_vat(_pg(record)):
+            raise Refused(f"{_pg(record) or 'An unknown PG'} works the VAT out; leave out --vat-amount.")
+        most = taxed if charge is None or charge.vat_amount is None else min(taxed, charge.vat_amount)
+        if not 0 <= wish.vat_amount <= most:
+            raise Refused(f"--vat-amount is {wish.vat_amount:,}; it can be 0 to {most:,}, which is what was paid.")
+        return wish.vat_amount
+    if charge is None or charge.vat_amount is None or not states_vat(_pg(record)):
+        return None
+    if taxed == charge.amount - charge.tax_free and record.amount == charge.amount:
+        return charge.vat_amount
+    raise Refused(
+        f"{money(charge.vat_amount, record.currency)} of VAT was stated with the payment. Say with --vat-amount how "
+        f"much of the {money(taxed, record.currency)} that are taxed is VAT; 0 for none of it."
+    )
+
+
+def _pg(record: PaymentRecord) -> str:
+    return str(record.raw.get("pg_provider") or "")
+
+
+def _sentence(case: Case, record: PaymentRecord, refund: Refund) -> str:
+    pg, left = refund.pg or "an unknown PG", refund.checksum
     paid = f", paid {record.paid_at:%Y-%m-%d %H:%M} UTC" if record.paid_at else ""
     rest = "" if left == record.amount else f" (the rest of {money(record.amount, record.currency)})"
-    free = f", {tax_free:,} of it free of tax" if tax_free else ""
-    sentences = [f"{money(left, record.currency)}{rest} of {record.imp_uid} ({pg}{paid}) is given back{free}."]
+    free = f", {refund.tax_free:,} of it free of tax" if refund.tax_free else ""
+    vat = "" if refund.vat_amount is None else f", {refund.vat_amount:,} of it VAT"
+    sentences = [f"{money(left, record.currency)}{rest} of {record.imp_uid} ({pg}{paid}) is given back{free}{vat}."]
     if _is_counted(case, record):
         sentences.append("It is the payment that the books count for the period.")
     if not _leaves_one(case, record):

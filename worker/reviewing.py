@@ -174,6 +174,7 @@ def _charge_facts(row: Mapping[str, Any]) -> ChargeFacts | None:
         status=ChargeStatus(row["charge_status"]),
         amount=row["charge_amount"],
         tax_free=row["charge_tax_free"],
+        vat_amount=row["charge_vat_amount"],
         currency=row["charge_currency"],
         counted=frozenset(row["counted"]),
     )

@@ -29,6 +29,7 @@ class Wish:
     note: str = ""
     imp_uid: str | None = None
     tax_free: int | None = None
+    vat_amount: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,7 @@ class ChargeFacts:
     status: ChargeStatus
     amount: int
     tax_free: int
+    vat_amount: int | None = None  # as stated with the payment; None: the PG works it out
     currency: str
     counted: frozenset[str]
 

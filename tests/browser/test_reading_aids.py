@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import Visitor
 from tests.browser.sizes import ON_A_DESKTOP, ON_A_PHONE
+from tests.browser.story import overdue
 from tests.fixtures.checkout import Shop
 
 
@@ -58,7 +59,8 @@ def test_everything_that_is_asked_for_has_a_label(visitor: Visitor, shop: Shop):
 
 @ON_A_PHONE
 def test_a_telephone_number_that_no_window_takes_is_marked_and_its_format_is_named(visitor: Visitor, shop: Shop):
-    page = visitor.visit(shop.link(shop.pending(), pg="payco"))
+    _, charge = overdue(shop)
+    page = visitor.visit(shop.link(charge=charge, pg="payco"))
     visitor.fill_in(page)
     tel = page.get_by_label("휴대폰 번호")
     expect(tel).to_have_accessible_description(re.compile("예: 010-1234-5678$"))

@@ -111,7 +111,7 @@ def test_a_replaced_key_that_is_given_out_anew_while_it_is_being_deleted_is_not_
         def __getattr__(self, name: str) -> Any:
             return getattr(self._gateway, name)
 
-        async def delete_key(self, customer_uid: str, *, reason: str) -> NoSuchKey | LookUpFailed:
+        async def delete_key(self, customer_uid: str, *, pg: str, reason: str) -> NoSuchKey | LookUpFailed:
             await asyncio.to_thread(
                 subscriptions.change_key,
                 runtime.sessions,
@@ -121,7 +121,7 @@ def test_a_replaced_key_that_is_given_out_anew_while_it_is_being_deleted_is_not_
                 max_amount=2_000_000,
                 now=runtime.clock(),
             )
-            return await self._gateway.delete_key(customer_uid, reason=reason)
+            return await self._gateway.delete_key(customer_uid, pg=pg, reason=reason)
 
     async def look(gateway: Gateway) -> None:
         await checkouts.look_after(runtime.both_sides(Slow(gateway)), stopping=lambda: False)

@@ -542,6 +542,24 @@ def test_a_refund_that_was_never_sent_gives_nothing_back_and_is_not_called_refus
     assert (kept(world), cancels(world)) == (19800, 0)
 
 
+@pytest.mark.parametrize("pg", ["nice", "html5_inicis", "nice_v2", "tosspay_v2"])
+def test_a_refund_states_the_vat_that_was_stated_with_the_payment(world: World, sandbox: RunningSandbox, pg: str):
+    world.portone.switch(repeated_paid="accept")
+    world.plan(amount="11000", tax_free="5500", vat_amount="500")
+    world.subscribe(pay(), pg=pg)
+    world.tick()
+    (payment,) = payments(world)
+    with Api(sandbox.base_url) as api:
+        twice = {"amount": 11_000, "tax_free": 5500, "vat_amount": 500}
+        second = api.paid(payment["merchant_uid"], payment["customer_uid"], **twice)
+    world.wait(hours=1)
+    world.sweep()
+    Reviewer(world).resolve(Decision.REFUND)
+    back = {row["imp_uid"]: (row["tax_free_refunded"], row["vat_refunded"]) for row in payments(world)}
+    assert back == {payment["imp_uid"]: (0, 0), second["imp_uid"]: (5500, 500)}
+    assert kept(world) == 11_000
+
+
 def test_two_people_who_refund_at_once_give_back_once(world: World, sandbox: RunningSandbox):
     paid_twice(world, sandbox)
     people = [Reviewer(world), Reviewer(world, "cli lee@host")]

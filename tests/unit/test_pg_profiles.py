@@ -8,7 +8,7 @@ from worker.declines import CODES
 from worker.payment_window import registration
 from worker.payment_window.request import Buyer, Order, WindowChannel
 from worker.payment_window.values import PAY_METHODS
-from worker.pgs import PGS, NotSupported, charges_in_window, objection, require_key_by_api
+from worker.pgs import PGS, NotSupported, charges_in_window, objection, require_key_by_api, states_vat
 from worker.pgs.facts import Answer, CardRoute, IdKind, KeyWindow, WindowUse
 from worker.refusals import Refused
 from worker.sandbox import providers
@@ -240,10 +240,9 @@ def test_payco_answers_the_callback_and_needs_the_buyers_telephone_number_for_a_
     assert Answer.CALLBACK in PAYCO.window.on_pc & PAYCO.window.on_phones
 
 
-def test_payco_is_told_the_buyers_telephone_number_when_a_key_is_registered_too():
+def test_payco_registers_a_key_with_or_without_the_buyers_telephone_number():
     channel, order = WindowChannel(pg="payco", pg_id="AUTOPAY"), Order(merchant_uid="order1", name="Tea", amount=5000)
-    with pytest.raises(Refused, match="buyer_tel is missing: PAYCO requires it"):
-        registration(channel, order, "gildong_0001")
+    assert "buyer_tel" not in registration(channel, order, "gildong_0001")
     assert registration(channel, order, "gildong_0001", buyer=Buyer(tel="010-1234-5678"))["buyer_tel"]
 
 
@@ -286,12 +285,21 @@ def test_vat_amount_is_taken_exactly_where_portone_says_so():
 def test_tax_free_is_stated_on_refunds_exactly_where_portone_says_so():
     # PortOne's list has kcp_quick too, which `again` does not charge
     states = {pg for pg, facts in PGS.items() if facts.refunds.states_tax_free}
-    assert states == {"kcp", "kicc", "nice", "payco"}
+    assert states == {"kcp", "kicc", "nice", "payco", "welcome"}
 
 
 def test_the_buyers_data_is_wanted_with_every_charge_exactly_where_portone_says_so():
     assert {pg for pg, facts in PGS.items() if facts.needs} == {"ksnet", "paymentwall", "smartro_v2", "welcome"}
-    assert all("the buyer's data" in facts.needs for facts in PGS.values() if facts.needs)
+    assert all("the buyer's" in facts.needs for facts in PGS.values() if facts.needs)
+
+
+def test_who_asks_is_named_exactly_where_portone_says_so():
+    assert {pg for pg, facts in PGS.items() if facts.refunds.names_requester} == {"naverpay"}
+
+
+def test_vat_is_stated_with_refunds_exactly_where_it_can_be_stated_with_the_payment():
+    assert {pg for pg in PGS if states_vat(pg)} == {"nice", "html5_inicis", "nice_v2", "welcome", "tosspay_v2"}
+    assert not states_vat("acme")
 
 
 def test_what_a_general_payments_window_insists_on():

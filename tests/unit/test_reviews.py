@@ -96,6 +96,7 @@ OPTIONS = [
     (Decision.VOID, {"imp_uid": FIRST}, "--imp-uid"),
     (Decision.ACCEPT, {"tax_free": 0}, "--tax-free"),
     (Decision.VOID, {"tax_free": 0}, "--tax-free"),
+    (Decision.ACCEPT, {"vat_amount": 0}, "--vat-amount"),
 ]
 
 
@@ -339,9 +340,50 @@ TAX = [
     (record(imp_uid=SECOND, cancel_amount=1), charge(tax_free=900), None, "--tax-free how much of 9,899 KRW"),
     (record(imp_uid=SECOND), None, None, "--tax-free how much of 9,900 KRW"),
     (record(imp_uid=SECOND), None, 9900, 9900),
-    (record(imp_uid=SECOND), charge(), 9901, "it can be 0 to 9,900"),
-    (record(imp_uid=SECOND), charge(), -1, "it can be 0 to 9,900"),
+    (record(imp_uid=SECOND), charge(tax_free=900), 901, "it can be 0 to 900 of the 9,900 given back"),
+    (record(imp_uid=SECOND), charge(), 1, "it can be 0 to 0 of the 9,900 given back"),
+    (record(imp_uid=SECOND, amount=5000), charge(), 5001, "it can be 0 to 5,000 of the 5,000 given back"),
+    (record(imp_uid=SECOND), charge(), -1, "it can be 0 to 0"),
 ]
+
+
+def taxed(pg: str = "nice", **changes: Any) -> Any:
+    paid = record(**({"imp_uid": SECOND, "amount": 11_000} | changes))
+    return replace(paid, raw={**paid.raw, "pg_provider": pg})
+
+
+STATED = charge(amount=11_000, tax_free=5500, vat_amount=500)
+VAT = [
+    (taxed(), STATED, {}, (5500, 500)),
+    (taxed("html5_inicis"), STATED, {}, (5500, 500)),
+    (taxed("tosspay_v2"), STATED, {}, (5500, 500)),
+    (taxed("kakaopay"), STATED, {}, (5500, None)),  # takes none with the payment either
+    (taxed("acme"), STATED, {}, (5500, None)),
+    (taxed(), replace(STATED, vat_amount=None), {}, (5500, None)),  # it was not stated
+    (taxed(), replace(STATED, vat_amount=0), {}, (5500, 0)),  # none at all is stated too
+    (taxed(), STATED, {"tax_free": 5500, "vat_amount": 400}, (5500, 400)),
+    (taxed(cancel_amount=6000), STATED, {"tax_free": 2500}, "--vat-amount how much of the 2,500 KRW"),
+    (taxed(cancel_amount=6000), STATED, {"tax_free": 2500, "vat_amount": 227}, (2500, 227)),
+    (taxed(cancel_amount=5500), STATED, {"tax_free": 0}, (0, 500)),  # what was given back was all of the rest
+    (taxed(), STATED, {"vat_amount": 501}, "it can be 0 to 500"),
+    (taxed(), STATED, {"vat_amount": -1}, "it can be 0 to 500"),
+    (taxed(), STATED, {"tax_free": 5501}, "it can be 0 to 5,500"),
+    (taxed("kakaopay"), STATED, {"vat_amount": 500}, "leave out --vat-amount"),
+    (taxed(), None, {"tax_free": 0, "vat_amount": 900}, (0, 900)),
+    (taxed(), None, {"tax_free": 0}, (0, None)),
+]
+
+
+@pytest.mark.parametrize(("payment", "facts", "wish", "expected"), VAT)
+def test_how_much_of_a_refund_is_vat_is_known_or_asked(payment, facts, wish, expected):
+    subject = case(payment, taxed(imp_uid=FIRST), charge=facts)
+    if isinstance(expected, str):
+        assert expected in refusal(Decision.REFUND, subject, **wish)
+        return
+    planned = step(Decision.REFUND, subject, **wish)
+    assert planned.refund is not None
+    assert (planned.refund.tax_free, planned.refund.vat_amount) == expected
+    assert ("of it VAT" in planned.sentence) is (expected[1] is not None)
 
 
 @pytest.mark.parametrize(("payment", "facts", "tax_free", "expected"), TAX)

@@ -57,12 +57,8 @@ def pg_name(pg: str, language: Language) -> str:
 
 
 def required_of_buyer(view: View, pg: str) -> frozenset[str]:
-    """Give what a PG's window has to be told about who pays, by its names there.
-
-    What it insists on for a payment is asked for with a key too: PAYCO's documents leave open whether it is needed.
-    """
-    window = PGS[pg].window
-    return frozenset(need for need in window.needs(_use(view)) | window.payment_needs if need in BUYER)
+    """Give what a PG's window has to be told about who pays, by its names there; nobody is asked for more."""
+    return frozenset(need for need in PGS[pg].window.needs(_use(view)) if need in BUYER)
 
 
 def _use(view: View) -> WindowUse:

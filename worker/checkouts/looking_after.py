@@ -91,7 +91,7 @@ async def _look(sides: BothSides, row: Row[Any]) -> bool:
 
 async def _forget(sides: BothSides, row: Row[Any]) -> bool:
     """Delete at PortOne a key that nobody needs."""
-    answer = await sides.gateway.delete_key(row.customer_uid, reason="not needed any more")
+    answer = await sides.gateway.delete_key(row.customer_uid, pg=row.pg, reason="not needed any more")
     if isinstance(answer, LookUpFailed):
         log.warning("a billing key is not deleted at PortOne yet", key_id=row.key_id, said=answer.answer.message)
         return False

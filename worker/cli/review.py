@@ -74,6 +74,9 @@ def resolve(
     note: Annotated[str, typer.Option(help="Why. It is written down, and given to PortOne as a refund's reason.")],
     imp_uid: Annotated[str | None, typer.Option(help="Which payment is given back or accepted.")] = None,
     tax_free: Annotated[int | None, typer.Option(help="How much of a refund is free of tax, in won.")] = None,
+    vat_amount: Annotated[
+        int | None, typer.Option(help="How much of it is VAT, in won, where that was stated with the payment.")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, though money moves.")] = False,
     *,
     as_json: Json = False,
@@ -83,7 +86,7 @@ def resolve(
     from worker.decisions import plan
     from worker.reviews import Wish
 
-    wish = Wish(decision=decision, note=_note(note), imp_uid=imp_uid, tax_free=tax_free)
+    wish = Wish(decision=decision, note=_note(note), imp_uid=imp_uid, tax_free=tax_free, vat_amount=vat_amount)
     with database(as_json=as_json) as runtime:
         case = _reviewing(runtime, difference, lambda review, id_: review.examine(id_))
         step = plan(case, wish)

@@ -38,7 +38,7 @@ _TAKE = text("""
         SELECT NOT by_a_subscription AND NOT in_flight AND NOT in_a_window AS unneeded
     ) judged
     WHERE b.id = t.id
-    RETURNING b.id AS key_id, b.customer_uid, unneeded
+    RETURNING b.id AS key_id, b.customer_uid, b.pg, unneeded
 """)
 
 _FORGOTTEN = text("UPDATE billing_keys SET forget_at = NULL WHERE id = :key_id AND status = 'deleted'")

@@ -46,7 +46,8 @@ _LISTED = text(f"""
 # What the books count as the charge's payment; of a charge whose attempts tell otherwise, the payment in question.
 _KNOWN = text(f"""
     SELECT {_LISTED_COLUMNS}, d.evidence, d.attempt_id, c.status AS charge_status, c.amount AS charge_amount,
-           c.tax_free AS charge_tax_free, c.currency AS charge_currency, c.refunded AS charge_refunded,
+           c.tax_free AS charge_tax_free, c.vat_amount AS charge_vat_amount, c.currency AS charge_currency,
+           c.refunded AS charge_refunded,
            c.period_start, c.period_end,
            CASE WHEN c.status = 'paid' THEN COALESCE(
                (SELECT array_agg(a.imp_uid) FROM attempts a WHERE a.charge_id = c.id AND a.status = 'paid'),

@@ -17,6 +17,7 @@ _BY_FIRST_PAYMENT = frozenset({CardRoute.FIRST_PAYMENT})
 
 _CARD = frozenset({"card"})
 _STATES_TAX_FREE = RefundFacts(states_tax_free=True)  # documented for kcp, kicc, nice and payco
+_NAMES_REQUESTER = RefundFacts(names_requester=True)  # documented for naverpay
 
 # "Key and charge in one window" and "key only" are two lists of PortOne's (documented); the pages of single PGs say
 # which of the latter show an amount. That 0 registers the key only is documented for Kakao Pay, assumed for the others.
@@ -62,7 +63,7 @@ _PGS = (
         window=WindowFacts(payments=False, keys=KeyWindow.SHOWS, key_methods=_CARD),  # documented
     ),
     Pg(pg="kicc", name="KICC EasyPay", window=_KEY_ONLY, refunds=_STATES_TAX_FREE),
-    Pg(pg="ksnet", name="KSNET", needs="the buyer's data and the product type", card_routes=_BY_CARD),  # documented
+    Pg(pg="ksnet", name="KSNET", needs="the buyer's name and the product type", card_routes=_BY_CARD),  # documented
     # 4 characters at least are documented for the newer Mobilians, and assumed for this one.
     Pg(
         pg="mobilians",
@@ -79,6 +80,7 @@ _PGS = (
             keys=KeyWindow.SHOWS,  # documented
             unsent="naverProducts for a payment, naverProductCode and naverProductCount for a key",  # documented
         ),
+        refunds=_NAMES_REQUESTER,
     ),
     Pg(
         pg="nice",
@@ -101,7 +103,7 @@ _PGS = (
     Pg(
         pg="paymentwall",
         name="Paymentwall",
-        needs="the buyer's data",  # documented
+        needs="the buyer's e-mail and network address",  # documented
         card_routes=_BY_FIRST_PAYMENT,
         window=WindowFacts(
             keys=KeyWindow.CHARGES,
@@ -115,7 +117,7 @@ _PGS = (
     Pg(
         pg="smartro_v2",
         name="Smartro",
-        needs="the buyer's data",  # documented
+        needs="the buyer's name, e-mail address and telephone number",  # documented
         merchant_uid=MerchantUidRule(
             pattern=r"[A-Za-z0-9]{1,40}", expected="1 to 40 of A-Z, a-z and 0-9"
         ),  # documented
@@ -141,14 +143,17 @@ _PGS = (
     Pg(
         pg="welcome",
         name="Welcome Payments",
-        needs="the buyer's data",  # documented
+        needs="the buyer's name",  # documented
         takes_vat_amount=True,
         card_routes=_BY_CARD,
         window=WindowFacts(keys=KeyWindow.UNTOLD),  # that there is one is documented
+        refunds=_STATES_TAX_FREE,  # documented, for merchants that work their VAT out themselves
     ),
 )
 
 PGS: Mapping[str, Pg] = {each.pg: each for each in sorted(_PGS, key=lambda each: each.pg)}
+
+NAME_REQUESTER = frozenset(pg for pg, facts in PGS.items() if facts.refunds.names_requester)
 
 TAKE_VAT_AMOUNT = frozenset(pg for pg, facts in PGS.items() if facts.takes_vat_amount)
 
@@ -157,6 +162,12 @@ EXPECTED = "PortOne's code of a PG, such as kakaopay or payco (`again key add --
 
 class NotSupported(Refused):
     """A PG cannot do what was asked for, so nothing was sent."""
+
+
+def states_vat(pg: str) -> bool:
+    """Say whether VAT can be stated with a payment of a PG, by `again` or in its window, and so with its refund."""
+    facts = PGS.get(pg)
+    return facts is not None and (facts.takes_vat_amount or facts.window.vat_amount)
 
 
 def objection(pg: str, amount: int) -> str | None:

@@ -122,7 +122,8 @@ class RefundFacts:
     """How a payment is given back. Cards: usually one year (documented). None: not known."""
 
     is_final: bool = False  # a refund cannot be undone
-    states_tax_free: bool = False  # tax_free has to be said, 0 too
+    states_tax_free: bool = False  # what is free of tax has to be said: it is not taken as 0
+    names_requester: bool = False  # who asks, and why: extra.requester and reason, for deleting a key too
     card_years: int = 1
     money_years: int | None = None
     in_parts: bool | None = None

@@ -5,6 +5,7 @@ Endpoints, parameters and statuses are documented in PortOne's V1 API reference.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -46,14 +47,32 @@ class PortOneClient:
         )
 
     async def cancel(
-        self, *, imp_uid: str, checksum: int, amount: int | None = None, tax_free: int | None = None, reason: str
+        self,
+        *,
+        imp_uid: str,
+        checksum: int,
+        amount: int | None = None,
+        tax_free: int | None = None,
+        vat_amount: int | None = None,
+        reason: str,
+        requester: str | None = None,
     ) -> PaymentRecord:
         """POST /payments/cancel: give money back. `amount` None is the rest.
 
         `checksum` is what we believe is still cancellable; PortOne refuses when it is not, so a repeated call cannot
-        give back twice. Some PGs insist on `tax_free` (documented for payco, kcp, kcp_quick, kicc, nice).
+        give back twice. Some PGs insist on `tax_free` (documented for payco, kcp, kcp_quick, kicc, nice), some on the
+        `vat_amount` that was stated with the payment (documented for nice, html5_inicis, welcome, nice_v2, tosspay_v2),
+        and Naver Pay on who asks (documented).
         """
-        body = {"imp_uid": imp_uid, "checksum": checksum, "amount": amount, "tax_free": tax_free, "reason": reason}
+        body: dict[str, Any] = {
+            "imp_uid": imp_uid,
+            "checksum": checksum,
+            "amount": amount,
+            "tax_free": tax_free,
+            "vat_amount": vat_amount,
+            "reason": reason,
+            "extra": None if requester is None else {"requester": requester},
+        }
         given = {name: value for name, value in body.items() if value is not None}
         envelope = await self._connection.accepted("POST", "/payments/cancel", json=given)
         return _payment(envelope.response)
@@ -94,26 +113,43 @@ class PortOneClient:
     async def customer(self, customer_uid: str) -> Mapping[str, Any] | None:
         """GET /subscribe/customers/{customer_uid}; None when PortOne has no such key.
 
-        That is a 404 (documented), or HTTP 200 with code 1 (seen in client tests).
+        That is a 404 (documented), or HTTP 200 with code 1 in words that say so (seen in client tests). Code 1 alone is
+        whatever PortOne's own checks refuse, such as a billing module that is not set up.
         """
         try:
             envelope = await self._connection.found("GET", f"/subscribe/customers/{_part(customer_uid)}")
         except Refused as refused:
-            if (refused.answer.http_status, refused.answer.code) == (200, "1"):
+            if refused.answer.http_status == 200 and says_no_such_key(refused.answer):
                 return None
             raise
         if envelope is not None and not isinstance(envelope.response, dict):
             raise _unreadable("a billing key is not an object")
         return None if envelope is None else envelope.response
 
-    async def delete_customer(self, customer_uid: str, *, reason: str) -> None:
-        """DELETE /subscribe/customers/{customer_uid}: for good. nice_v2 insists on a reason."""
+    async def delete_customer(self, customer_uid: str, *, reason: str, requester: str | None = None) -> None:
+        """DELETE /subscribe/customers/{customer_uid}: for good. nice_v2 insists on a reason, Naver Pay on who asks."""
         path = f"/subscribe/customers/{_part(customer_uid)}"
-        await self._connection.accepted("DELETE", path, params={"reason": reason})
+        query = {"reason": reason} | ({} if requester is None else {"extra[requester]": requester})
+        await self._connection.accepted("DELETE", path, params=query)
 
     def customer_payments(self, customer_uid: str) -> AsyncIterator[Page]:
         """GET /subscribe/customers/{customer_uid}/payments: every payment of a key, paged."""
         return self._connection.pages(f"/subscribe/customers/{_part(customer_uid)}/payments", {})
+
+
+_KEY = re.compile(r"customer_uid|구매자|고객|빌링\s?키|billing key", re.IGNORECASE)
+_NOT_THERE = re.compile(
+    r"찾을\s?수\s?없|존재하지\s?않|등록되지\s?않|등록된.{0,20}없|not found|no such|does not exist", re.IGNORECASE
+)
+_OURS = re.compile(
+    r"모듈|설정|채널|가맹점|고객사|상점|업체|계약|권한|\bMID\b|\bPG|module|channel|merchant|config", re.IGNORECASE
+)
+
+
+def says_no_such_key(answer: Answer) -> bool:
+    """Say whether a refusal is about a key that is not there, and not about how the account is set up."""
+    words = answer.message or ""
+    return answer.code == "1" and bool(_KEY.search(words) and _NOT_THERE.search(words)) and not _OURS.search(words)
 
 
 def _path(start: str, merchant_uid: str, status: str | None) -> str:

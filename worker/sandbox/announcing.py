@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from worker.sandbox import webhook_rows
+from worker.sandbox import payment_rows, webhook_rows
 from worker.sandbox.payments import Payment
 from worker.sandbox.sandbox import Sandbox
 from worker.sandbox.webhooks import WebhookState
@@ -12,16 +12,34 @@ from worker.sandbox.webhooks import WebhookState
 MOST_WAITING = 5000  # what comes beyond is logged as dropped: a dead receiver must not fill the ledger
 
 
+def usual(sandbox: Sandbox) -> list[str]:
+    """The address in the merchant's settings, if there is one."""
+    return [sandbox.switches.webhook_url] if sandbox.switches.webhook_url else []
+
+
+def has_webhooks(sandbox: Sandbox, notice_urls: Sequence[str]) -> bool:
+    """Say whether news of a payment that is made now goes anywhere."""
+    return bool(notice_urls or usual(sandbox))
+
+
+def announce_cancel(sandbox: Sandbox, payment: Payment, cancellation_id: str) -> None:
+    """Tell of a cancel: to the address in the merchant's settings, and only of payments that had webhooks when made.
+
+    Both are documented, for cancels by API; that the console does so too is assumed.
+    """
+    if payment_rows.has_webhooks(sandbox.ledger, payment["imp_uid"]):
+        announce(sandbox, payment, (), cancellation_id=cancellation_id)
+
+
 def announce(
     sandbox: Sandbox, payment: Payment, notice_urls: Sequence[str], *, cancellation_id: str | None = None
 ) -> None:
     """Tell the merchant that a payment was approved or, with a cancellation_id, cancelled. Failures are never told.
 
-    notice_url of the payment replaces the usual address [documented]; a partial cancel is `cancelled` too [assumed].
-    Without any address nothing happens.
+    notice_url of the payment replaces the usual address [documented] for its approval; a partial cancel is `cancelled`
+    too [assumed]. Without any address nothing happens.
     """
-    usual = sandbox.switches.webhook_url
-    urls = notice_urls or ([usual] if usual else [])
+    urls = notice_urls or usual(sandbox)
     if not urls:
         return
     has_room = webhook_rows.waiting(sandbox.ledger) + len(urls) <= MOST_WAITING

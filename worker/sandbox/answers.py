@@ -80,6 +80,11 @@ def not_found(message: str = texts.NO_PAYMENT) -> Answer:
     return refusal(message, status=404, result="not_found")
 
 
+def not_in_sandbox(what: str) -> Answer:
+    """Say that PortOne has something which this sandbox lacks: 501, so that nobody takes it for "there is none"."""
+    return refusal(texts.NOT_IN_SANDBOX.format(what=what), status=501, result="not_in_sandbox")
+
+
 def unauthorized() -> Answer:
     """Refuse a missing or dead token: body [seen in client code, weak], header spelt as PortOne does [documented]."""
     body = as_json({"code": -1, "message": "Unauthorized", "response": None})

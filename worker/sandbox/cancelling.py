@@ -2,25 +2,53 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from worker.sandbox import announcing, payment_rows, payments, texts
 from worker.sandbox.answers import Answer, Refused, answered, as_json, bad_request, refusal
 from worker.sandbox.calls import Call
-from worker.sandbox.charge_requests import whole_number
+from worker.sandbox.charge_requests import extra, whole_number
+from worker.sandbox.payment_rows import Taxes
 from worker.sandbox.payments import Payment
-from worker.sandbox.providers import TAX_FREE_ON_CANCEL
+from worker.sandbox.providers import (
+    CANCEL_YEARS,
+    KAKAO_MONEY_CANCEL_YEARS,
+    REQUESTER_WANTED,
+    REQUESTERS,
+    TAX_FREE_ON_CANCEL,
+    TAX_FREE_ON_PARTIAL_CANCEL,
+    VAT_ON_CANCEL,
+    VAT_ON_PARTIAL_CANCEL,
+    Instrument,
+    pay_method,
+)
 from worker.sandbox.sandbox import Sandbox
 
+A_YEAR_SECONDS = 366 * 86_400  # the last day counts
 USUAL_REASON = "취소요청 api를 통한 취소"  # [assumed]
 
 
 def cancel(sandbox: Sandbox, call: Call) -> Answer:
     """Cancel a payment, wholly (amount 0 or left out) or in part; refusals are HTTP 200 with code 1 [seen]."""
     payment = _payment(sandbox, call)
+    refuse_unasked(payment["pg_provider"], reason=call.text("reason"), requester=extra(call).get("requester"))
     amount = _amount(sandbox, payment, call)
+    taxes = _taxes(sandbox, payment, call, amount)
     # Unless asked for, a cancel by API sends no webhook [documented].
     told = str(call.fields.get("enable_webhook", "")).lower() == "true"
-    changed = _cancelled(sandbox, payment, amount, call.text("reason") or USUAL_REASON, told=told)
+    reason = call.text("reason") or USUAL_REASON
+    changed = _cancelled(sandbox, payment, amount, reason, taxes=taxes, told=told)
     return answered(as_json(changed), result="cancelled")
+
+
+def refuse_unasked(provider: str, *, reason: str | None, requester: Any) -> None:
+    """Refuse what Naver Pay wants to be told by whom, and why, it is asked for."""
+    if provider not in REQUESTER_WANTED:
+        return
+    if not reason:
+        raise Refused(bad_request(texts.FIELD_MISSING.format(field="reason")))
+    if requester not in REQUESTERS:
+        raise Refused(bad_request(texts.REQUESTER_REQUIRED))
 
 
 def cancel_in_console(sandbox: Sandbox, imp_uid: str, *, amount: int | None = None, reason: str) -> Payment:
@@ -31,16 +59,16 @@ def cancel_in_console(sandbox: Sandbox, imp_uid: str, *, amount: int | None = No
         raise ValueError("Only a payment whose money moved can be cancelled; there is none with that imp_uid.")
     if amount is not None and not 0 < amount <= left:
         raise ValueError(f"There are {left} KRW left to cancel.")
-    return _cancelled(sandbox, payment, amount or left, reason, told=True)
+    taxes = payment_rows.taxes_left(sandbox.ledger, imp_uid) if amount in (None, left) else Taxes()
+    return _cancelled(sandbox, payment, amount or left, reason, taxes=taxes, told=True)
 
 
-def _cancelled(sandbox: Sandbox, payment: Payment, amount: int, reason: str, *, told: bool) -> Payment:
+def _cancelled(sandbox: Sandbox, payment: Payment, amount: int, reason: str, *, taxes: Taxes, told: bool) -> Payment:
     now, cancellation_id = sandbox.now(), sandbox.unique_hex("cancellation")[:32]  # its form is not known
     changed = payments.cancelled(payment, amount=amount, reason=reason, at=now, cancellation_id=cancellation_id)
-    payment_rows.change(sandbox.ledger, changed, at=now, refunded=amount)
+    payment_rows.give_back(sandbox.ledger, changed, at=now, amount=amount, taxes=taxes)
     if told:
-        notice_urls = payment_rows.notice_urls(sandbox.ledger, payment["imp_uid"])
-        announcing.announce(sandbox, payment, notice_urls, cancellation_id=cancellation_id)
+        announcing.announce_cancel(sandbox, payment, cancellation_id)
     return changed
 
 
@@ -71,14 +99,44 @@ def _amount(sandbox: Sandbox, payment: Payment, call: Call) -> int:
     left = _left(sandbox, payment)
     if not left:
         raise Refused(refusal(texts.ALREADY_CANCELLED))
-    tax_free, checksum = whole_number(call, "tax_free"), whole_number(call, "checksum")
-    if tax_free is None and payment["pg_provider"] in TAX_FREE_ON_CANCEL:
-        raise Refused(refusal(texts.TAX_FREE_REQUIRED))
+    checksum = whole_number(call, "checksum")
     if checksum is not None and checksum != left:
         raise Refused(refusal(texts.CHECKSUM_DIFFERS))
     amount = whole_number(call, "amount") or left
     if amount > left:
         raise Refused(refusal(texts.CANCEL_TOO_MUCH))
-    if (tax_free or 0) > amount:
-        raise Refused(refusal(texts.TAX_FREE_TOO_MUCH))
+    if sandbox.now() - payment["paid_at"] > _cancel_years(payment) * A_YEAR_SECONDS:
+        raise Refused(refusal(texts.CANCEL_TOO_LATE, code=-1))
     return amount
+
+
+def _cancel_years(payment: Payment) -> int:
+    is_money = payment["pg_provider"] == "kakaopay" and payment["pay_method"] == pay_method(Instrument.MONEY)
+    return KAKAO_MONEY_CANCEL_YEARS if is_money else CANCEL_YEARS
+
+
+def _taxes(sandbox: Sandbox, payment: Payment, call: Call, amount: int) -> Taxes:
+    """What of it is free of tax and VAT: to be said where it was stated with the payment [documented].
+
+    That neither may exceed what was stated, and that a cancel of the rest gives back all of it unless it says
+    otherwise, is assumed.
+    """
+    provider, left = payment["pg_provider"], payment_rows.taxes_left(sandbox.ledger, payment["imp_uid"])
+    tax_free, vat_amount = whole_number(call, "tax_free"), whole_number(call, "vat_amount")
+    is_partial = amount < payment["amount"]
+    wants_tax_free = provider in TAX_FREE_ON_CANCEL or (is_partial and provider in TAX_FREE_ON_PARTIAL_CANCEL)
+    if tax_free is None and left.tax_free and wants_tax_free:
+        raise Refused(refusal(texts.TAX_FREE_REQUIRED))
+    wants_vat = provider in VAT_ON_CANCEL or (is_partial and provider in VAT_ON_PARTIAL_CANCEL)
+    if vat_amount is None and left.vat_amount is not None and wants_vat:
+        raise Refused(refusal(texts.VAT_REQUIRED))
+    if (tax_free or 0) + (vat_amount or 0) > amount:
+        raise Refused(refusal(texts.TAX_FREE_TOO_MUCH))
+    if (tax_free or 0) > left.tax_free:
+        raise Refused(refusal(texts.TAX_FREE_LEFT))
+    if left.vat_amount is not None and (vat_amount or 0) > left.vat_amount:
+        raise Refused(refusal(texts.VAT_LEFT))
+    rest = left if amount == _left(sandbox, payment) else Taxes()
+    if left.vat_amount is None:
+        vat_amount = None
+    return Taxes(rest.tax_free if tax_free is None else tax_free, rest.vat_amount if vat_amount is None else vat_amount)

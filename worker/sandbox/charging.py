@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from zoneinfo import ZoneInfo
 
 from worker.sandbox import announcing, charge_requests, key_rows, payment_rows, payments, replies, rules, texts
 from worker.sandbox.answers import Answer, Pause, Refused, Steps, refusal, unauthorized
@@ -11,10 +12,13 @@ from worker.sandbox.behaviours import Behaviour, Reply, Verdict, current, drawn
 from worker.sandbox.billing_keys import BillingKey
 from worker.sandbox.calls import Call
 from worker.sandbox.charge_requests import ChargeRequest
+from worker.sandbox.payment_rows import Taxes
 from worker.sandbox.payments import Payment
+from worker.sandbox.providers import account_limits
 from worker.sandbox.sandbox import Sandbox
 from worker.sandbox.switches import Repeat
 
+SEOUL = ZoneInfo("Asia/Seoul")
 TURN_SECONDS = 0.02  # how often a serialized request looks whether its turn has come
 
 RESULTS = {
@@ -60,7 +64,18 @@ def _key(sandbox: Sandbox, request: ChargeRequest) -> BillingKey:
     if key is None:
         raise Refused(refusal(texts.NO_BILLING_KEY))
     _refuse(rules.against_pg(request, key))
+    _refuse(rules.against_sums(request, key, _paid_already(sandbox, key)))
     return key
+
+
+def _paid_already(sandbox: Sandbox, key: BillingKey) -> tuple[int, int]:
+    """What a key has paid on this day and in this month in Seoul, in KRW; looked up only where a limit counts it."""
+    if account_limits(key.channel, key.instrument) is None:
+        return 0, 0
+    day = sandbox.clock().astimezone(SEOUL).replace(hour=0, minute=0, second=0, microsecond=0)
+    begun = (day, day.replace(day=1))
+    on_day, in_month = (payment_rows.charged_since(sandbox.ledger, key.customer_uid, at.timestamp()) for at in begun)
+    return on_day, in_month
 
 
 def _turn(sandbox: Sandbox, request: ChargeRequest, key: BillingKey) -> Iterator[Pause]:
@@ -104,6 +119,8 @@ def _carried_out(sandbox: Sandbox, charging: Charging) -> Payment:
         at=now,
         visible_at=sandbox.moment() + hidden if hidden else 0,
         notice_urls=charging.request.notice_urls,
+        taxes=Taxes(charging.request.tax_free, charging.request.vat_amount),
+        has_webhooks=announcing.has_webhooks(sandbox, charging.request.notice_urls),
     )
     if is_paid:
         announcing.announce(sandbox, payment, charging.request.notice_urls)

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from worker.sandbox import key_rows, lookups, texts
-from worker.sandbox.answers import Answer, Refused, answered, as_json, bad_request, not_found, refusal
+from worker.sandbox import cancelling, key_rows, lookups, texts
+from worker.sandbox.answers import (
+    Answer,
+    Refused,
+    answered,
+    as_json,
+    bad_request,
+    not_found,
+    not_in_sandbox,
+    refusal,
+)
 from worker.sandbox.billing_keys import BillingKey, customer
 from worker.sandbox.calls import Call
 from worker.sandbox.providers import WALLETS, channel, channel_key
@@ -30,6 +39,8 @@ def read_many(sandbox: Sandbox, call: Call) -> Answer:
 def delete(sandbox: Sandbox, call: Call) -> Answer:
     """Delete a key for good; what is deleted is answered once more [documented]."""
     key = _key(sandbox, call)
+    requester, reason = call.query_text("extra[requester]"), call.query_text("reason")
+    cancelling.refuse_unasked(key.channel.pg_provider, reason=reason, requester=requester)
     key_rows.delete(sandbox.ledger, key.customer_uid, at=sandbox.now())
     return answered(as_json(customer(key)), result="deleted")
 
@@ -82,4 +93,4 @@ def _by_card_data(sandbox: Sandbox, call: Call, customer_uid: str | None) -> Ans
     provider = named or ("" if key is None else key.channel.pg_provider)
     if provider in WALLETS:
         return refusal(texts.NOT_BY_CARD_DATA.format(pg=provider))
-    return refusal(texts.NOT_IN_SANDBOX.format(method=call.method, path=call.path), status=501)
+    return not_in_sandbox(f"{call.method} {call.path}")

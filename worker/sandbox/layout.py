@@ -79,5 +79,15 @@ CREATE TABLE webhooks (
 CREATE INDEX webhooks_waiting ON webhooks (due_at) WHERE state = 'waiting';
 """
 
-LAYOUTS = (CHARGES, WINDOWS)  # the version of a ledger is how many of them it has
+# What of a payment was stated to be free of tax, and to be VAT (NULL: not stated), how much of either went back, and
+# whether the merchant had webhooks when it was made.
+TAXES = """
+ALTER TABLE payments ADD COLUMN tax_free INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE payments ADD COLUMN vat_amount INTEGER;
+ALTER TABLE payments ADD COLUMN tax_free_refunded INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE payments ADD COLUMN vat_refunded INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE payments ADD COLUMN has_webhooks INTEGER NOT NULL DEFAULT 0;
+"""
+
+LAYOUTS = (CHARGES, WINDOWS, TAXES)  # the version of a ledger is how many of them it has
 TABLES = ("state", "billing_keys", "payments", "requests", "windows", "webhooks")

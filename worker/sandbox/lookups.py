@@ -14,9 +14,10 @@ from worker.sandbox.sandbox import Sandbox
 MOST_IDS = 100  # [documented]
 LONGEST_RANGE_SECONDS = 90 * 86_400  # [documented]
 STATUSES = ("ready", "paid", "cancelled", "failed")
-# Which time a search by status compares depends on the status [documented]; which one for `all` is assumed.
+# Which time a search by status compares depends on the payment's final status [documented], for `all` too.
 COMPARED = {
-    "all": "started_at",
+    "all": "CASE status WHEN 'paid' THEN paid_at WHEN 'cancelled' THEN cancelled_at WHEN 'failed' THEN failed_at "
+    "ELSE started_at END",
     "ready": "started_at",
     "paid": "paid_at",
     "cancelled": "cancelled_at",

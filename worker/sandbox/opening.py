@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets
 
-from worker.sandbox import payment_rows, texts, window_payments, window_requests, window_rows
+from worker.sandbox import announcing, payment_rows, texts, window_payments, window_requests, window_rows
 from worker.sandbox.calls import Call
+from worker.sandbox.payment_rows import Taxes
 from worker.sandbox.payments import Payment
 from worker.sandbox.providers import REDIRECTS_ON_MOBILE, Instrument
 from worker.sandbox.sandbox import Sandbox
@@ -43,6 +44,8 @@ def opened(sandbox: Sandbox, call: Call) -> Window:
         at=window.opened_at,
         visible_at=0,
         notice_urls=request.notice_urls,
+        taxes=Taxes(request.tax_free, request.vat_amount),
+        has_webhooks=announcing.has_webhooks(sandbox, request.notice_urls),
     )
     return window
 

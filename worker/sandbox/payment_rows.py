@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from worker.sandbox.answers import as_json
@@ -14,17 +15,29 @@ from worker.sandbox.payments import Payment
 
 ADD = """
 INSERT INTO payments (number, imp_uid, merchant_uid, customer_uid, status, amount, charged, started_at, paid_at,
-                      failed_at, cancelled_at, updated_at, visible_at, document, notice_urls)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                      failed_at, cancelled_at, updated_at, visible_at, document, notice_urls, tax_free, vat_amount,
+                      has_webhooks)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 CONCLUDE = """
 UPDATE payments SET customer_uid = ?, amount = ?, charged = ?, visible_at = ? WHERE imp_uid = ?
 """
 CHANGE = """
-UPDATE payments SET status = ?, paid_at = ?, failed_at = ?, cancelled_at = ?, updated_at = ?, document = ?,
-                    refunded = refunded + ?
+UPDATE payments SET status = ?, paid_at = ?, failed_at = ?, cancelled_at = ?, updated_at = ?, document = ?
 WHERE imp_uid = ?
 """
+GIVE_BACK = """
+UPDATE payments SET refunded = refunded + ?, tax_free_refunded = tax_free_refunded + ?, vat_refunded = vat_refunded + ?
+WHERE imp_uid = ?
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Taxes:
+    """What of a payment, or of what is left of it, was stated to be free of tax and to be VAT; None: not stated."""
+
+    tax_free: int = 0
+    vat_amount: int | None = None
 
 
 def last_number(ledger: Ledger) -> int:
@@ -41,8 +54,13 @@ def add(
     at: int,
     visible_at: float,
     notice_urls: Sequence[str] = (),
+    taxes: Taxes = Taxes(),
+    has_webhooks: bool = False,
 ) -> None:
-    """Record a payment, how much money it really moved, and where its webhooks go if not to the usual address."""
+    """Record a payment, how much money it really moved, and where its webhooks go if not to the usual address.
+
+    `has_webhooks` says whether they go anywhere.
+    """
     ledger.execute(
         ADD,
         (
@@ -61,6 +79,9 @@ def add(
             visible_at,
             as_json(payment),
             as_json(notice_urls) if notice_urls else None,
+            taxes.tax_free,
+            taxes.vat_amount,
+            has_webhooks,
         ),
     )
 
@@ -72,10 +93,16 @@ def conclude(ledger: Ledger, payment: Payment, *, charged: int, at: int, visible
     ledger.execute(CONCLUDE, values)
 
 
-def change(ledger: Ledger, payment: Payment, *, at: int, refunded: int = 0) -> None:
-    """Record a payment's new state, and how much money went back with it."""
+def change(ledger: Ledger, payment: Payment, *, at: int) -> None:
+    """Record a payment's new state."""
     times = (payment["paid_at"], payment["failed_at"], payment["cancelled_at"], at)
-    ledger.execute(CHANGE, (payment["status"], *times, as_json(payment), refunded, payment["imp_uid"]))
+    ledger.execute(CHANGE, (payment["status"], *times, as_json(payment), payment["imp_uid"]))
+
+
+def give_back(ledger: Ledger, payment: Payment, *, at: int, amount: int, taxes: Taxes = Taxes()) -> None:
+    """Record a payment's new state and how much money went back with it, in KRW."""
+    change(ledger, payment, at=at)
+    ledger.execute(GIVE_BACK, (amount, taxes.tax_free, taxes.vat_amount or 0, payment["imp_uid"]))
 
 
 def find(ledger: Ledger, imp_uid: str, *, visible_at: float | None = None) -> Payment | None:
@@ -106,6 +133,24 @@ def notice_urls(ledger: Ledger, imp_uid: str) -> list[str]:
     """Where a payment's webhooks go instead of to the merchant's usual address; empty for there."""
     kept: str | None = ledger.value("SELECT notice_urls FROM payments WHERE imp_uid = ?", (imp_uid,))
     return [] if kept is None else list(json.loads(kept))
+
+
+def taxes_left(ledger: Ledger, imp_uid: str) -> Taxes:
+    """What of a payment's stated taxes was not given back."""
+    sql = "SELECT tax_free - tax_free_refunded, vat_amount - vat_refunded FROM payments WHERE imp_uid = ?"
+    return Taxes(*ledger.execute(sql, (imp_uid,)).fetchone())
+
+
+def has_webhooks(ledger: Ledger, imp_uid: str) -> bool:
+    """Say whether the merchant had webhooks when a payment was made."""
+    return bool(ledger.value("SELECT has_webhooks FROM payments WHERE imp_uid = ?", (imp_uid,)))
+
+
+def charged_since(ledger: Ledger, customer_uid: str, since: float) -> int:
+    """How much a billing key really paid since a UNIX second, in KRW."""
+    sql = "SELECT sum(charged) FROM payments WHERE customer_uid = ? AND started_at >= ?"
+    money: int = ledger.value(sql, (customer_uid, since)) or 0
+    return money
 
 
 def count(ledger: Ledger, where: str, values: Sequence[Any]) -> int:

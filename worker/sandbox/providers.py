@@ -40,17 +40,47 @@ ONE_TIME_TEST_IDS = {"kakaopay": "TC0ONETIME", "payco": "PARTNERTEST"}
 DEFAULT_PG = "kakaopay"  # the PG of a window that names none; at PortOne the console decides [documented]
 # A window with a customer_uid and an amount makes a key and charges; elsewhere the amount is only shown [documented].
 CHARGES_ON_REGISTRATION = frozenset({"danal", "danal_tpay", "kakaopay", "mobilians", "paymentwall", "settle_acc"})
-BUYER_TEL_REQUIRED = frozenset({"payco"})  # [documented] for payments; for registrations assumed
+BUYER_TEL_REQUIRED = frozenset({"payco"})  # [documented] for payments; optional where a key is registered [documented]
 REDIRECTS_ON_MOBILE = PG_PROVIDERS - {"payco"}  # PAYCO calls back, or redirects too [documented]: a switch
 
-# tax_free has to be given when cancelling, even 0 [documented].
-TAX_FREE_ON_CANCEL = frozenset({"kcp", "kcp_quick", "kicc", "nice", "payco"})
+# Keys are registered in a window of these, with or without a first charge, or without one only [documented]; of Chai
+# and Welcome Payments it is documented that there is one. The others make their keys by API, or not at all.
+REGISTERS_IN_WINDOW = CHARGES_ON_REGISTRATION | {
+    *("chai", "html5_inicis", "kcp_billing", "kicc", "naverpay", "payco", "paypal_v2", "smartro_v2", "tosspay_v2"),
+    *("tosspayments", "welcome"),
+}
+NO_PAYMENT_WINDOW = frozenset({"inicis", "kcp_billing"})  # [documented] for keys, or by API, only
+
+# What `again` insists on besides [documented].
+WANTED = {
+    "ksnet": ("buyer_name", "product_type"),
+    "paymentwall": ("buyer_email", "browser_ip"),
+    "smartro_v2": ("buyer_name", "buyer_email", "buyer_tel"),
+    "welcome": ("buyer_name",),
+}
+HIGHEST_VAT_PERCENT = {"welcome": 10}  # of the amount; declined beyond [documented]
+PLAIN_MERCHANT_UID = frozenset({"smartro_v2"})  # letters and digits only [documented]
+NO_KRW = frozenset({"paypal_v2"})  # every currency but KRW [documented]; this sandbox has no other
+
+# When a tax-free payment is cancelled, tax_free has to be said; it is not taken as 0 [documented].
+TAX_FREE_ON_CANCEL = frozenset({"kcp", "kcp_quick", "kicc", "nice", "payco", "welcome"})
+TAX_FREE_ON_PARTIAL_CANCEL = frozenset({"smartro_v2"})  # [documented]
+# A vat_amount that was stated with the payment has to be stated with its cancel [documented].
+VAT_ON_CANCEL = frozenset({"html5_inicis", "nice", "nice_v2", "welcome"})
+VAT_ON_PARTIAL_CANCEL = frozenset({"tosspay_v2"})  # [documented]
+# reason and extra.requester, on cancels and when a key is deleted: without them Naver's inspection is not passed
+# [documented].
+REQUESTER_WANTED = frozenset({"naverpay"})
+REQUESTERS = frozenset({"customer", "admin"})  # [documented]
+# How long a payment can be cancelled: cards usually a year, Kakao money five [documented]; others as cards [assumed].
+CANCEL_YEARS = 1
+KAKAO_MONEY_CANCEL_YEARS = 5
 # Whatever happened to a merchant_uid, it cannot be used again [documented].
 NEVER_REUSE = frozenset({"naverpay"})
 # name is insisted on [documented]; others take a charge without one [seen].
 NAME_REQUIRED = frozenset({"html5_inicis", "danal_tpay"})
 
-MINIMUM_KRW = {"kakaopay": 100, "payco": 100}  # [documented]
+MINIMUM_KRW = {"kakaopay": 100, "naverpay": 10, "payco": 100, "tosspayments": 100}  # [documented]
 QUOTA_FROM_KRW = 50_000  # instalments [documented]
 
 
@@ -77,7 +107,7 @@ def window_channel(pg_provider: str, pg_id: str) -> Channel | None:
 
 
 def maximum_krw(pg_provider: str, instrument: Instrument, *, sandbox: bool) -> int | None:
-    """The most one charge may take, in KRW, or None. PAYCO's day and month sums are not kept.
+    """The most one charge may take, in KRW, or None. PAYCO's sums of a day and a month are `account_limits`.
 
     Kakao Pay: money 2,000,000; a card below 2,000,000, on a test channel below 1,000,000 [documented]. PAYCO: an
     account 2,000,000 a day [documented], so no more at once [assumed]; its test mode knows no limits [documented].
@@ -87,6 +117,12 @@ def maximum_krw(pg_provider: str, instrument: Instrument, *, sandbox: bool) -> i
     if instrument is Instrument.MONEY and (pg_provider == "kakaopay" or not sandbox):
         return 2_000_000
     return None
+
+
+def account_limits(channel: Channel, instrument: Instrument) -> tuple[int, int] | None:
+    """The most a PAYCO account pays in a day and in a month, in KRW [documented]; its test mode knows no limits."""
+    is_account = channel.pg_provider == "payco" and instrument is Instrument.MONEY
+    return (2_000_000, 5_000_000) if is_account and not channel.sandbox else None
 
 
 def pay_method(instrument: Instrument) -> str:

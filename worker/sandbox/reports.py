@@ -16,7 +16,7 @@ RESULTS = "SELECT result, count(*) AS number FROM requests WHERE endpoint = ? GR
 CHARGES = "SELECT merchant_uid, count(*) AS number FROM payments WHERE charged > 0 GROUP BY merchant_uid"
 PAYMENTS = """
 SELECT imp_uid, merchant_uid, customer_uid, status, amount, charged, refunded, started_at, paid_at, failed_at,
-       cancelled_at
+       cancelled_at, tax_free, vat_amount, tax_free_refunded, vat_refunded
 FROM payments WHERE number > ? AND (? IS NULL OR merchant_uid = ?) AND (? IS NULL OR customer_uid = ?)
   AND (NOT ? OR charged > 0)
 ORDER BY number LIMIT ?

@@ -5,10 +5,22 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from worker.sandbox import texts
-from worker.sandbox.answers import Answer, bad_request, refusal
+from worker.sandbox.answers import Answer, bad_request, not_in_sandbox, refusal
 from worker.sandbox.billing_keys import BillingKey
 from worker.sandbox.charge_requests import ChargeRequest
-from worker.sandbox.providers import MINIMUM_KRW, NAME_REQUIRED, NEVER_REUSE, QUOTA_FROM_KRW, maximum_krw
+from worker.sandbox.providers import (
+    HIGHEST_VAT_PERCENT,
+    MINIMUM_KRW,
+    NAME_REQUIRED,
+    NEVER_REUSE,
+    NO_KRW,
+    PLAIN_MERCHANT_UID,
+    QUOTA_FROM_KRW,
+    WANTED,
+    account_limits,
+    channel_key,
+    maximum_krw,
+)
 from worker.sandbox.switches import Repeat, Switches
 
 PG_REFUSAL = -1
@@ -18,16 +30,42 @@ def against_pg(request: ChargeRequest, key: BillingKey) -> Answer | None:
     """What the PG has against a request. Its refusals leave no payment and do not use up a behaviour [assumed]."""
     provider, instrument = key.channel.pg_provider, key.instrument
     maximum = maximum_krw(provider, instrument, sandbox=key.channel.sandbox)
-    if request.currency != "KRW":  # Kakao Pay and PAYCO take nothing else [documented]; nor does this sandbox
-        return bad_request(texts.CURRENCY_NOT_KRW)
-    if request.name is None and provider in NAME_REQUIRED:
-        return bad_request(texts.NAME_REQUIRED_INICIS)
+    if (unfit := _unfit(request, provider)) is not None:
+        return unfit
     if request.card_quota >= 2 and request.amount < QUOTA_FROM_KRW:
         return bad_request(texts.QUOTA_TOO_SMALL_AMOUNT)
     if request.amount < MINIMUM_KRW.get(provider, 1):
         return refusal(texts.BELOW_MINIMUM.format(limit=MINIMUM_KRW.get(provider, 1)), code=PG_REFUSAL)
+    highest_vat = HIGHEST_VAT_PERCENT.get(provider, 100) * request.amount
+    if 100 * (request.vat_amount or 0) > highest_vat:
+        return refusal(texts.VAT_TOO_HIGH, code=PG_REFUSAL)
     if maximum is not None and request.amount > maximum:
         return refusal(texts.ABOVE_MAXIMUM.format(limit=maximum), code=PG_REFUSAL)
+    return None
+
+
+def _unfit(request: ChargeRequest, provider: str) -> Answer | None:
+    """What a request lacks, or has too much of, for one PG; that a channel must be the key's own is assumed."""
+    if provider in NO_KRW and request.currency != "KRW":
+        return not_in_sandbox(f"{provider} in {request.currency[:3]}")
+    if request.currency != "KRW" or provider in NO_KRW:  # Kakao Pay and PAYCO take nothing else [documented]
+        return bad_request(texts.CURRENCY_NOT_KRW)
+    if request.channel_key is not None and request.channel_key != channel_key(provider):
+        return refusal(texts.NO_SUCH_CHANNEL)
+    if request.name is None and provider in NAME_REQUIRED:
+        return bad_request(texts.NAME_REQUIRED_INICIS)
+    if provider in PLAIN_MERCHANT_UID and not (request.merchant_uid.isascii() and request.merchant_uid.isalnum()):
+        return bad_request(texts.MERCHANT_UID_NOT_PLAIN)
+    missing = next((name for name in WANTED.get(provider, ()) if not request.given(name)), None)
+    return None if missing is None else bad_request(texts.FIELD_MISSING.format(field=missing))
+
+
+def against_sums(request: ChargeRequest, key: BillingKey, paid: tuple[int, int]) -> Answer | None:
+    """What an account has against a charge, having paid so much on this day and in this month already [documented]."""
+    limits = account_limits(key.channel, key.instrument)
+    for span, limit, before in zip(("일", "월"), limits or (), paid, strict=False):
+        if before + request.amount > limit:
+            return refusal(texts.OVER_ACCOUNT_LIMIT.format(span=span, limit=limit), code=PG_REFUSAL)
     return None
 
 

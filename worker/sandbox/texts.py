@@ -17,6 +17,16 @@ FIELD_TOO_LONG = "{field} 파라메터는 {limit}자를 초과할 수 없습니�
 AMOUNT_NOT_WHOLE = "amount 파라메터는 정수여야 합니다."  # [assumed]
 FIELD_NOT_A_NUMBER = "{field} 파라메터는 0 이상의 숫자여야 합니다."  # [assumed]
 TAX_FREE_TOO_MUCH = "tax_free는 amount를 초과할 수 없습니다."  # [assumed]
+VAT_TOO_MUCH = "tax_free와 vat_amount의 합은 amount를 초과할 수 없습니다."  # [assumed]
+FIELD_WRONG = "{field} 파라메터가 올바르지 않습니다."  # [assumed]
+MERCHANT_UID_NOT_PLAIN = "merchant_uid에 특수문자를 사용할 수 없습니다."  # [assumed]; the rule is documented
+NO_SUCH_CHANNEL = "channel_key에 해당하는 채널을 찾을 수 없습니다."  # [assumed]
+VAT_TOO_HIGH = (
+    "결제승인에 실패하였습니다. 부가세는 총 상품가격의 10%를 초과할 수 없습니다."  # [assumed]; the rule is documented
+)
+OVER_ACCOUNT_LIMIT = (
+    "결제승인에 실패하였습니다. 계좌 {span} 결제한도 초과 ({limit}원)"  # [assumed]; the limits are documented
+)
 NAME_REQUIRED_INICIS = "이니시스 빌링결제는 상품명이 필수입니다."  # [seen] HTTP 400
 CURRENCY_NOT_KRW = "지원되지 않는 통화입니다."  # [assumed]
 QUOTA_TOO_SMALL_AMOUNT = "할부결제는 50,000원 이상부터 가능합니다."  # [assumed]; the rule is documented
@@ -45,6 +55,11 @@ ALREADY_CANCELLED = "이미 전액취소된 주문입니다."  # [seen] code 1
 CANCEL_TOO_MUCH = "취소요청금액이 취소가능금액을 초과하였습니다."  # [assumed]
 CHECKSUM_DIFFERS = "checksum이 취소가능금액과 일치하지 않습니다."  # [assumed]; the refusal is documented
 TAX_FREE_REQUIRED = "해당 PG는 취소시 tax_free 파라메터가 필수입니다."  # [assumed]; the rule is documented
+VAT_REQUIRED = "해당 PG는 취소시 vat_amount 파라메터가 필수입니다."  # [assumed]; the rule is documented
+REQUESTER_REQUIRED = "extra.requester 파라메터가 누락되었습니다."  # [assumed]; the rule is documented
+CANCEL_TOO_LATE = "취소 가능 기간이 지났습니다."  # [assumed]; the limits are documented
+TAX_FREE_LEFT = "취소요청 면세금액이 취소가능 면세금액을 초과하였습니다."  # [assumed]
+VAT_LEFT = "취소요청 부가세가 취소가능 부가세를 초과하였습니다."  # [assumed]
 CANCEL_IDS_MISSING = "imp_uid 또는 merchant_uid 파라메터가 누락되었습니다."  # [assumed]
 
 # customers
@@ -60,18 +75,21 @@ WINDOW_AMOUNT_NOT_WHOLE = (
 )
 WINDOW_NO_MERCHANT = "가맹점 식별코드가 없습니다. IMP.init을 먼저 호출해주세요."  # [assumed]
 WINDOW_UNKNOWN_PG = "등록된 PG설정 정보가 없습니다. ({pg})"  # [assumed]
+WINDOW_NOT_OF_THIS_PG = (
+    "해당 PG는 결제창에서 이 결제를 지원하지 않습니다. ({pg})"  # [assumed]; the rules are documented
+)
 WINDOW_ONE_TIME_CHANNEL = (
     "정기결제용 채널이 아닙니다. ({pg})"  # [assumed]; that one-time ids make no keys is documented
 )
-WINDOW_REDIRECT_MISSING = "모바일에서는 m_redirect_url 파라메터가 필수입니다."  # [assumed]; the redirect is documented
 WINDOW_CLOSED = "사용자가 결제를 취소하셨습니다"  # [seen], without a full stop
 WINDOW_EXPIRED = "결제 유효시간이 지났습니다."  # [assumed]
 
 # the sandbox's own, in English so that nobody takes them for PortOne's
-NOT_IN_SANDBOX = "{method} {path} is not part of this sandbox."
+NOT_IN_SANDBOX = "{what} is not part of this sandbox."
 NO_WINDOW = "There is no such payment window in this sandbox."
 NO_SUCH_DECISION = (
     "A decision is approve, decline or close; an instrument is card or money; a reason is one of {reasons}."
 )
+ONE_INSTRUMENT = "The merchant has let this window take nothing but {instrument}."
 METHOD_NOT_ALLOWED = "{path} does not take {method}."
 BODY_UNREADABLE = "The request body is neither a JSON object nor a form."

@@ -65,7 +65,7 @@ def decide(sandbox: Sandbox, call: Call) -> Steps:
     """Approve, decline or close, and tell how the window ended; a second time tells the same."""
     window_id = call.in_path["window_id"]
     window = deciding.found(sandbox, window_id)
-    decision = read_decision(call, window.pg_provider)
+    decision = read_decision(call, window)
     yield from deciding.decide(sandbox, window_id, decision)
     window = deciding.found(sandbox, window_id)
     if _is_expired(sandbox, window):
@@ -82,9 +82,11 @@ def ending(sandbox: Sandbox, window: Window) -> dict[str, Any]:
     told: dict[str, Any] = {"state": window.state.value}
     if window.state is State.OPEN or window.result is None:
         return told
-    if not sandbox.switches.window_reports:
-        return {**told, "reports": False}
     redirect_url = window.request.redirect_url if window.request.redirects else None
+    # On a phone the merchant's page is gone: without an address to come back to, the result is lost [documented].
+    is_lost = window.request.redirects and not redirect_url
+    if is_lost or not sandbox.switches.window_reports:
+        return {**told, "reports": False}
     redirect = callbacks.redirect_address(redirect_url, window.result) if redirect_url else None
     return {**told, "reports": True, "callback": dict(window.result), "redirect": redirect}
 

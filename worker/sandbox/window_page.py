@@ -75,7 +75,9 @@ def page(window: Window, *, is_expired: bool, language: str, ending: Mapping[str
         order_number=request.merchant_uid,
         amount=_won(request.amount, language),
         effect=_effect(window, language),
-        instruments=[(each.value, names[language]) for each, names in instruments.items()],
+        instruments=[
+            (each.value, names[language]) for each, names in instruments.items() if request.instrument in (None, each)
+        ],
         reasons=[(name, _reason(window, name, language)) for name in reasons_of(pg_provider)],
         outcome="" if state == State.OPEN else window_texts.OUTCOMES[state][language],
         can_go_on=ending.get("reports", False) and bool(ending["redirect"] or window.host_origin),

@@ -42,6 +42,7 @@ def begun(window: Window, *, instrument: Instrument, pg_tid: str) -> Payment:
         card_quota=0,
         buyer=request.buyer,
         custom_data=request.custom_data,
+        vat_amount=request.vat_amount,
     )
     started = payments.started(
         asked,

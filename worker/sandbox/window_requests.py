@@ -15,10 +15,15 @@ from worker.sandbox.providers import (
     CHARGES_ON_REGISTRATION,
     DEFAULT_PG,
     MINIMUM_KRW,
+    NO_KRW,
+    NO_PAYMENT_WINDOW,
     ONE_TIME_TEST_IDS,
     PG_PROVIDERS,
+    PLAIN_MERCHANT_UID,
     REDIRECTS_ON_MOBILE,
+    REGISTERS_IN_WINDOW,
     Channel,
+    Instrument,
     channel_key,
     window_channel,
 )
@@ -28,6 +33,9 @@ ALREADY_PAID = "F1002"  # [seen]
 PG_REQUEST_FAILED = "F0004"  # [seen]; what leads to it is assumed
 BAD_PARAMETER = "F400"  # [seen] for windows that could not open; that bad parameters are among them is assumed
 MERCHANT_CODE_LIMIT = 40
+METHOD_TYPES = {"CARD": Instrument.CARD, "MONEY": Instrument.MONEY}  # [documented]
+# What decides at PortOne whether, or with which cards, a payment is made; here it could only be ignored.
+NOT_IN_SANDBOX = ("confirm_url", "card", "display")
 
 
 class Use(StrEnum):
@@ -63,6 +71,8 @@ class WindowRequest:
     tax_free: int
     buyer: Mapping[str, str | None] = field(repr=False)
     custom_data: str | None = field(repr=False)
+    vat_amount: int | None = None
+    instrument: Instrument | None = None  # what the merchant lets the buyer choose alone; None: anything
 
     @property
     def use(self) -> Use:
@@ -83,7 +93,9 @@ class WindowRequest:
 def from_json(values: dict[str, Any]) -> WindowRequest:
     """Read what `as_json` wrote."""
     notice_urls = tuple(values["notice_urls"])
-    return WindowRequest(**{**values, "channel": Channel(**values["channel"]), "notice_urls": notice_urls})
+    instrument = None if values.get("instrument") is None else Instrument(values["instrument"])
+    channel = Channel(**values["channel"])
+    return WindowRequest(**{**values, "channel": channel, "notice_urls": notice_urls, "instrument": instrument})
 
 
 def read(
@@ -110,6 +122,8 @@ def read(
         tax_free=_amount(param, "tax_free") if param.get("tax_free") is not None else 0,
         buyer={name: _text(param, name, limit) for name, limit in BUYER_LIMITS.items()},
         custom_data=_custom_data(param),
+        vat_amount=_amount(param, "vat_amount") if param.get("vat_amount") is not None else None,
+        instrument=_instrument(param, channel),
     )
     _check(request, param)
     return request
@@ -119,12 +133,30 @@ def _check(request: WindowRequest, param: Mapping[str, Any]) -> None:
     provider = request.channel.pg_provider
     if param.get("currency") not in (None, "", "KRW"):
         raise WindowRefused(BAD_PARAMETER, texts.CURRENCY_NOT_KRW)
-    if provider in BUYER_TEL_REQUIRED and not request.buyer["buyer_tel"]:
+    if provider in BUYER_TEL_REQUIRED and request.use is Use.PAYMENT and not request.buyer["buyer_tel"]:
         raise WindowRefused(BAD_PARAMETER, texts.FIELD_MISSING.format(field="buyer_tel"))
     if request.tax_free > request.amount:
         raise WindowRefused(BAD_PARAMETER, texts.TAX_FREE_TOO_MUCH)
-    if request.redirects and not is_web_address(request.redirect_url):
-        raise WindowRefused(BAD_PARAMETER, texts.WINDOW_REDIRECT_MISSING)
+    if request.tax_free + (request.vat_amount or 0) > request.amount:
+        raise WindowRefused(BAD_PARAMETER, texts.VAT_TOO_MUCH)
+    if request.redirects and request.redirect_url and not is_web_address(request.redirect_url):
+        raise WindowRefused(BAD_PARAMETER, texts.FIELD_WRONG.format(field="m_redirect_url"))
+    _check_pg(request)
+    for name in NOT_IN_SANDBOX:
+        if param.get(name):
+            raise WindowRefused(BAD_PARAMETER, texts.NOT_IN_SANDBOX.format(what=name))
+
+
+def _check_pg(request: WindowRequest) -> None:
+    """Refuse what is documented as impossible in a PG's window."""
+    provider = request.channel.pg_provider
+    impossible = provider in NO_PAYMENT_WINDOW if request.use is Use.PAYMENT else provider not in REGISTERS_IN_WINDOW
+    if impossible:
+        raise WindowRefused(PG_REQUEST_FAILED, texts.WINDOW_NOT_OF_THIS_PG.format(pg=provider))
+    if provider in NO_KRW:
+        raise WindowRefused(BAD_PARAMETER, texts.CURRENCY_NOT_KRW)
+    if provider in PLAIN_MERCHANT_UID and not (request.merchant_uid.isascii() and request.merchant_uid.isalnum()):
+        raise WindowRefused(BAD_PARAMETER, texts.MERCHANT_UID_NOT_PLAIN)
     if request.use is not Use.PAYMENT and request.channel.pg_id == ONE_TIME_TEST_IDS.get(provider):
         raise WindowRefused(PG_REQUEST_FAILED, texts.WINDOW_ONE_TIME_CHANNEL.format(pg=request.channel.pg_id))
     least = MINIMUM_KRW.get(provider, 1)
@@ -144,6 +176,18 @@ def _channel(param: Mapping[str, Any]) -> Channel:
     if found is None:
         raise WindowRefused(PG_REQUEST_FAILED, texts.WINDOW_UNKNOWN_PG.format(pg=str(key or pg)[:80]))
     return found
+
+
+def _instrument(param: Mapping[str, Any], channel: Channel) -> Instrument | None:
+    """Read `bypass.kakaopay.payment_method_type`: the buyer is then offered nothing else [documented]."""
+    bypass = param.get("bypass")
+    of_the_pg = bypass.get("kakaopay") if isinstance(bypass, dict) else None
+    wanted = of_the_pg.get("payment_method_type") if isinstance(of_the_pg, dict) else None
+    if wanted is None or channel.pg_provider != "kakaopay":
+        return None
+    if wanted not in METHOD_TYPES:
+        raise WindowRefused(BAD_PARAMETER, texts.FIELD_WRONG.format(field="bypass.kakaopay.payment_method_type"))
+    return METHOD_TYPES[wanted]
 
 
 def _amount(param: Mapping[str, Any], name: str) -> int:

@@ -107,14 +107,17 @@ class Window:
         return self.state is State.OPEN and now - self.opened_at >= life_seconds
 
 
-def read_decision(call: Call, pg_provider: str) -> Decision:
+def read_decision(call: Call, window: Window) -> Decision:
     """Read which button was pressed, or refuse it with HTTP 400."""
-    reasons = reasons_of(pg_provider)
+    reasons, only = reasons_of(window.pg_provider), window.request.instrument
     try:
-        return Decision(
+        decision = Decision(
             choice=Choice(call.text("decision") or ""),
-            instrument=Instrument(call.text("instrument") or Instrument.CARD),
+            instrument=Instrument(call.text("instrument") or only or Instrument.CARD),
             reason=reasons[call.text("reason") or USUAL_REASON],
         )
     except (ValueError, KeyError) as error:
         raise Refused(bad_request(texts.NO_SUCH_DECISION.format(reasons=", ".join(reasons)))) from error
+    if only is not None and decision.instrument is not only:
+        raise Refused(bad_request(texts.ONE_INSTRUMENT.format(instrument=only)))
+    return decision

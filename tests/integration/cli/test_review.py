@@ -287,7 +287,7 @@ REFUSED = [
     (["void", "--note", "x"], 1, "Here it is accept or refund"),
     (["accept", "--note", "x", "--tax-free", "0"], 1, "leave out --tax-free"),
     (["refund", "--note", "x", "--imp-uid", "imps_of_nobody"], 1, "no such payment (imps_of_nobody)"),
-    (["refund", "--note", "x", "--tax-free", "9901"], 1, "it can be 0 to 9,900"),
+    (["refund", "--note", "x", "--tax-free", "9901"], 1, "it can be 0 to 0 of the 9,900"),
     (["refund", "--note", "x", "--tax-free", "much"], 2, "'--tax-free'"),
 ]
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Coroutine, Iterator
 from datetime import timedelta
 from typing import Any, TypeVar
 
 import pytest
 
+from tests.fixtures.gateways import Answered
 from tests.fixtures.sandbox import Api, RunningSandbox, running_sandbox
 from worker.gateway import Found, LookUpFailed, NoSuchKey, StoredKey
 from worker.portone.client import PortOneClient
@@ -93,8 +95,69 @@ def test_a_key_is_deleted_once_and_one_that_is_gone_counts_as_deleted(
     sandbox.admin.switch(unknown_customer_status=status)
     sandbox.admin.create_key("customer-uid-1")
     for _ in range(2):
-        assert asked(asked.gateway.delete_key("customer-uid-1", reason="replaced")) == NoSuchKey()
+        assert asked(asked.gateway.delete_key("customer-uid-1", pg="kakaopay", reason="replaced")) == NoSuchKey()
     assert sandbox.admin.keys() == []
+
+
+def test_a_key_of_naver_pay_is_deleted_with_who_asks_for_it(sandbox: RunningSandbox, asked: Asked):
+    sandbox.admin.create_key("customer-uid-1", pg="naverpay")
+    assert asked(asked.gateway.delete_key("customer-uid-1", pg="naverpay", reason="replaced")) == NoSuchKey()
+    assert sandbox.admin.keys() == []
+
+
+def ask(portone: Answered, about: str, body: bytes) -> StoredKey | NoSuchKey | LookUpFailed:
+    """Read or delete a key at a PortOne that answers everything with HTTP 200 and this body."""
+    gateway = portone.gateway
+    if about == "billing_key":
+        return portone.run(gateway.billing_key("customer-uid-1"), 200, body)
+    return portone.run(gateway.delete_key("customer-uid-1", pg="kakaopay", reason="replaced"), 200, body)
+
+
+REFUSED_OTHERWISE = [
+    "비인증결제모듈 사용정보를 찾을 수 없습니다",
+    "customer_uid의 비인증결제 모듈이 설정되지 않았습니다.",
+    "빌링키를 조회할 PG 설정 정보가 존재하지 않습니다.",
+    "고객사 정보를 찾을 수 없습니다.",
+    "요청하신 가맹점의 구매자 정보를 찾을 수 없습니다.",
+    "허용되지 않은 IP입니다.",
+    "이미 삭제 처리 중입니다.",
+    "module not set up",
+    "channel of the billing key not found",
+    "",
+]
+
+
+@pytest.mark.parametrize("words", REFUSED_OTHERWISE)
+def test_a_billing_key_is_not_gone_because_portone_refuses_for_another_reason(words: str):
+    body = json.dumps({"code": 1, "message": words, "response": None}).encode()
+    portone = Answered()
+    try:
+        for call in ("billing_key", "delete_key"):
+            found = ask(portone, call, body)
+            assert isinstance(found, LookUpFailed), call
+    finally:
+        portone.close()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "요청하신 customer_uid(gildong_pg_module_1)로 등록된 정보를 찾을 수 없습니다.",
+        "등록되지 않은 구매자입니다.",
+        "등록된 고객정보가 없습니다.",
+        "존재하지 않는 빌링키입니다.",
+        "There is no such billing key.",
+    ],
+)
+def test_a_billing_key_is_gone_when_portone_says_so(words: str):
+    body = json.dumps({"code": 1, "message": words, "response": None}).encode()
+    portone = Answered()
+    try:
+        assert ask(portone, "billing_key", body) == NoSuchKey()
+        assert ask(portone, "delete_key", body) == NoSuchKey()
+        assert isinstance(ask(portone, "billing_key", body.replace(b": 1,", b": -1,")), LookUpFailed)
+    finally:
+        portone.close()
 
 
 def test_an_outage_is_an_answer_too(sandbox: RunningSandbox, asked: Asked):
@@ -104,7 +167,7 @@ def test_an_outage_is_an_answer_too(sandbox: RunningSandbox, asked: Asked):
     for call in (
         asked.gateway.payment("imps_1"),
         asked.gateway.billing_key("customer-uid-1"),
-        asked.gateway.delete_key("customer-uid-1", reason="replaced"),
+        asked.gateway.delete_key("customer-uid-1", pg="kakaopay", reason="replaced"),
     ):
         assert isinstance(asked(call), LookUpFailed)
     sandbox.admin.switch(outage="none")

@@ -14,7 +14,7 @@ from tests.fixtures.attempts import request
 from tests.fixtures.gateways import gateway_to
 from tests.fixtures.sandbox import HandClock, RunningSandbox, running_sandbox
 from tests.fixtures.wire_server import Request, Wire, envelope, http, pays, wire_server
-from worker.gateway import ChargeRequest, Found
+from worker.gateway import ChargeRequest, Found, PaymentRecord, Refund
 from worker.outcomes import Declined, DeclineKind, NotCharged, Outcome, Paid, Unknown, UnknownReason
 from worker.portone.client import MAX_PAGE, PortOneClient
 from worker.portone.connection import MAX_BODY_BYTES
@@ -63,10 +63,12 @@ def charge(sandbox: RunningSandbox, asked: ChargeRequest, **options: Any) -> Out
     return with_gateway(sandbox, lambda gateway: gateway.charge(asked), **options)
 
 
-def paid(sandbox: RunningSandbox, merchant_uid: str = "m1", *, pg: str = "kakaopay", amount: int = 9900) -> str:
+def paid(
+    sandbox: RunningSandbox, merchant_uid: str = "m1", *, pg: str = "kakaopay", amount: int = 9900, **taxes: int
+) -> str:
     """Make a paid payment; returns its imp_uid."""
     sandbox.admin.create_keys([{"customer_uid": f"key-{merchant_uid}", "pg": pg}])
-    asked = request(customer_uid=f"key-{merchant_uid}", merchant_uid=merchant_uid, amount=amount, pg=pg)
+    asked = request(customer_uid=f"key-{merchant_uid}", merchant_uid=merchant_uid, amount=amount, pg=pg, **taxes)
     outcome = charge(sandbox, asked)
     assert isinstance(outcome, Paid)
     assert outcome.answer.imp_uid is not None
@@ -303,16 +305,30 @@ def test_money_is_given_back_in_part_and_then_the_rest_and_never_twice(sandbox):
 
 
 def test_payco_gives_back_only_when_told_what_was_free_of_tax(sandbox):
-    imp_uid = paid(sandbox, "m1", pg="payco")
+    imp_uid = paid(sandbox, "m1", pg="payco", tax_free=900)
 
     async def work(client: PortOneClient) -> None:
         with pytest.raises(Refused, match="tax_free"):
             await client.cancel(imp_uid=imp_uid, checksum=9900, reason="asked for")
         assert (
-            await client.cancel(imp_uid=imp_uid, checksum=9900, tax_free=0, reason="asked for")
+            await client.cancel(imp_uid=imp_uid, checksum=9900, tax_free=900, reason="asked for")
         ).status == "cancelled"
 
     with_client(sandbox, work)
+
+
+@pytest.mark.parametrize(
+    ("pg", "vat_amount"),
+    [("nice", 500), ("nice", 0), ("html5_inicis", 500), ("tosspay_v2", 500), ("naverpay", None), ("payco", None)],
+)
+def test_a_refund_tells_a_pg_what_it_wants_to_know(sandbox, pg: str, vat_amount: int | None):
+    taxes = {"tax_free": 5500} | ({} if vat_amount is None else {"vat_amount": vat_amount})
+    imp_uid = paid(sandbox, "m1", pg=pg, amount=11_000, **taxes)
+    refund = Refund(imp_uid=imp_uid, checksum=11_000, tax_free=5500, vat_amount=vat_amount, pg=pg, reason="paid twice")
+    given_back = with_gateway(sandbox, lambda gateway: gateway.refund(refund))
+    assert isinstance(given_back, PaymentRecord), given_back
+    (row,) = sandbox.admin.payments()
+    assert (row["refunded"], row["tax_free_refunded"], row["vat_refunded"]) == (11_000, 5500, vat_amount or 0)
 
 
 # --- billing keys ---------------------------------------------------------------------------------------------------

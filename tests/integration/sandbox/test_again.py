@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.fixtures.sandbox import Api, RunningSandbox
+from tests.fixtures.sandbox import Api, HandClock, RunningSandbox, running_sandbox
 from tests.integration.sandbox.shapes import PAYMENT, check, check_refusal
 from worker.sandbox.behaviours import Shape, decline, flaky, misrecorded, pay
 from worker.sandbox.client import SandboxAdmin
@@ -96,6 +97,48 @@ def test_an_amount_below_the_minimum_is_refused_and_leaves_nothing(api: Api, adm
     assert admin.keys()[0]["calls"] == 0, "a refusal does not use up a behaviour"
 
 
+@pytest.mark.parametrize(
+    ("pg", "fields"),
+    [
+        ("paypal_v2", {}),
+        ("paypal_v2", {"currency": "USD"}),
+        ("smartro_v2", {}),
+        ("ksnet", {}),
+        ("welcome", {}),
+        ("paymentwall", {}),
+        ("kakaopay", {"channel_key": "channel-key-nobody"}),
+        ("nice", {"vat_amount": -5}),
+        ("nice", {"vat_amount": 9901}),
+        ("nice", {"product_type": "nonsense"}),
+        ("nice", {"promotion_id": "summer"}),
+    ],
+)
+def test_what_is_documented_as_impossible_is_not_charged(
+    api: Api, admin: SandboxAdmin, pg: str, fields: dict[str, Any]
+):
+    admin.create_key("key", pg=pg)
+    answer = api.again("m1", **fields)
+    assert answer.json()["code"] != 0
+    assert admin.charges() == {}
+    assert admin.payments() == []
+
+
+def test_a_payco_account_pays_no_more_than_its_limits_in_a_day_and_a_month():
+    clock = HandClock(datetime(2026, 3, 1, 3, 0, tzinfo=UTC))
+    with running_sandbox(clock=clock) as sandbox, Api(sandbox.base_url) as api:
+        sandbox.admin.create_key("key", pg="payco", instrument="money", sandbox=False)
+        api.paid("m1", amount=2_000_000)
+        check_refusal(api.again("m2", amount=100), code=-1)
+        clock.move(hours=12)  # in Seoul the next day has begun
+        api.log_in()
+        api.paid("m3", amount=2_000_000)
+        clock.move(days=1)
+        api.log_in()
+        check_refusal(api.again("m4", amount=1_000_100), code=-1)
+        api.paid("m5", amount=1_000_000)
+        assert sandbox.admin.report().charged_krw == 5_000_000
+
+
 def test_without_a_token_nothing_is_charged(sandbox: RunningSandbox, admin: SandboxAdmin):
     admin.create_key("key")
     body = {"customer_uid": "key", "merchant_uid": "m1", "amount": 9900}
@@ -177,10 +220,19 @@ def test_a_key_issued_again_begins_its_story_anew(api: Api, admin: SandboxAdmin)
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("POST", "/subscribe/payments/schedule", 404),
-        ("GET", "/nothing/here", 404),
-        ("GET", "/", 404),
+        ("POST", "/payments/prepare", 501),
+        ("PUT", "/payments/prepare", 501),
+        ("GET", "/payments/prepare", 501),
+        ("GET", "/payments/prepare/m1", 501),
+        ("GET", "/payments/imps_000000000001/balance", 501),
+        ("GET", "/certifications/imp_000000000001", 501),
+        ("POST", "/payco/orders/status/imps_000000000001", 501),
+        ("GET", "/payments/find", 501),
+        ("GET", "/payments/status", 501),
+        ("GET", "/nothing/here", 501),
+        ("GET", "/", 501),
         ("GET", "/subscribe/payments/again", 405),
+        ("GET", "/payments/cancel", 405),
         ("DELETE", "/payments/cancel", 405),
     ],
 )

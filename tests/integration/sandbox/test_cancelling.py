@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.fixtures.sandbox import Api
+from tests.fixtures.sandbox import Api, HandClock, running_sandbox
 from tests.integration.sandbox.shapes import PAYMENT, check, check_refusal
 from worker.sandbox.behaviours import decline
 from worker.sandbox.client import SandboxAdmin
@@ -78,24 +78,78 @@ def test_nothing_to_cancel_is_code_1(api: Api, admin: SandboxAdmin, fields: dict
     check_refusal(api.post(CANCEL, **fields), code=1, message="취소할 결제건이 존재하지 않습니다.")
 
 
+BUYER = {"buyer_name": "Hong", "buyer_email": "hong@example.com", "buyer_tel": "010-0000-0000"}
+NICE = {"amount": 11_000, "tax_free": 5500, "vat_amount": 500}
+
+
 @pytest.mark.parametrize(
-    ("pg", "fields", "refused"),
+    ("pg", "paid", "fields", "refused"),
     [
-        ("payco", {}, True),  # tax_free has to be said ...
-        ("payco", {"tax_free": 0}, False),  # ... even when it is nothing
-        ("nice", {}, True),
-        ("kakaopay", {}, False),
-        ("kakaopay", {"tax_free": 9901}, True),  # more than is cancelled
+        ("payco", {}, {}, False),  # nothing of it was free of tax
+        ("nice", {}, {}, False),
+        ("payco", {"tax_free": 9900}, {}, True),  # tax_free has to be said where it is
+        ("payco", {"tax_free": 9900}, {"tax_free": 9900}, False),
+        ("kicc", {"tax_free": 1}, {}, True),
+        ("kakaopay", {"tax_free": 9900}, {}, False),
+        ("kakaopay", {}, {"tax_free": 9901}, True),  # more than is cancelled
+        ("kakaopay", {"tax_free": 900}, {"tax_free": 901}, True),  # more than was free of tax
+        ("nice", NICE, {"tax_free": 5500}, True),  # what was stated with the payment is stated again
+        ("nice", NICE, {"tax_free": 5500, "vat_amount": 500}, False),
+        ("html5_inicis", NICE, {}, True),
+        ("html5_inicis", NICE, {"vat_amount": 500}, False),
+        ("nice_v2", NICE, {}, True),
+        ("tosspay_v2", NICE, {}, False),  # here for a part only
+        ("tosspay_v2", NICE, {"amount": 1100}, True),
+        ("tosspay_v2", NICE, {"amount": 1100, "vat_amount": 100}, False),
+        ("nice", NICE, {"tax_free": 5500, "vat_amount": 501}, True),  # more than there was
+        ("naverpay", {}, {}, True),  # Naver Pay wants to know who asks
+        ("naverpay", {}, {"extra": {"requester": "admin"}}, True),  # and why
+        ("naverpay", {}, {"extra": {"requester": "nobody"}, "reason": "asked for"}, True),
+        ("naverpay", {}, {"extra": {"requester": "customer"}, "reason": "asked for"}, False),
+        ("smartro_v2", BUYER | {"tax_free": 900}, {"amount": 900}, True),  # of a part it wants to know
+        ("smartro_v2", BUYER | {"tax_free": 900}, {}, False),
+        ("welcome", BUYER | {"tax_free": 900}, {}, True),
     ],
 )
-def test_tax_free_must_be_given_where_the_pg_wants_it(
-    api: Api, admin: SandboxAdmin, pg: str, fields: dict[str, Any], *, refused: bool
+def test_a_cancel_says_what_the_pg_wants_to_know(
+    api: Api, admin: SandboxAdmin, pg: str, paid: dict[str, Any], fields: dict[str, Any], refused: bool
 ):
     admin.create_key("key", pg=pg)
-    api.paid("m1")
+    api.paid("m1", **paid)
     answer = api.post(CANCEL, merchant_uid="m1", **fields)
     assert answer.json()["code"] == int(refused)
-    assert admin.report().refunded_krw == (0 if refused else 9900)
+    assert bool(admin.report().refunded_krw) is not refused
+
+
+def test_partial_cancels_give_back_no_more_tax_than_there_was(api: Api, admin: SandboxAdmin):
+    admin.create_key("key", pg="nice")
+    api.paid("m1", **NICE)
+    check(api.post(CANCEL, merchant_uid="m1", amount=6000, tax_free=3000, vat_amount=273), PAYMENT)
+    check_refusal(api.post(CANCEL, merchant_uid="m1", amount=5000, tax_free=3000, vat_amount=227), code=1)
+    check_refusal(api.post(CANCEL, merchant_uid="m1", amount=5000, tax_free=2500, vat_amount=228), code=1)
+    check(api.post(CANCEL, merchant_uid="m1", amount=5000, tax_free=2500, vat_amount=227), PAYMENT)
+    (payment,) = admin.payments()
+    assert (payment["tax_free_refunded"], payment["vat_refunded"]) == (5500, 500)
+
+
+@pytest.mark.parametrize(
+    ("key", "days", "refused"),
+    [
+        ({"instrument": "card"}, 364, False),
+        ({"instrument": "card"}, 367, True),  # cards: a year
+        ({"instrument": "money"}, 367, False),  # Kakao money: five years
+        ({"instrument": "money"}, 5 * 366 + 1, True),
+        ({"pg": "payco"}, 367, True),
+    ],
+)
+def test_a_cancel_comes_too_late_after_so_long(key: dict[str, Any], days: int, *, refused: bool):
+    clock = HandClock()
+    with running_sandbox(clock=clock) as sandbox, Api(sandbox.base_url) as api:
+        sandbox.admin.create_keys([{"customer_uid": "key", **key}])
+        api.paid("m1")
+        clock.move(days=days)
+        api.log_in()
+        assert (api.post(CANCEL, merchant_uid="m1").json()["code"] != 0) is refused
 
 
 @pytest.mark.parametrize("fields", [{}, {"merchant_uid": "m1", "amount": "half"}, {"merchant_uid": "m1", "amount": -1}])

@@ -9,7 +9,7 @@ import pytest
 
 from tests.fixtures.sandbox import Api, HandClock, running_sandbox
 from tests.integration.sandbox.shapes import CHANNEL, CUSTOMER, PAGED, PAYMENT, check, check_refusal
-from worker.sandbox.behaviours import decline, pay
+from worker.sandbox.behaviours import Behaviour, decline, pay
 from worker.sandbox.client import SandboxAdmin
 
 MANY = {"type": "array", "items": PAYMENT}
@@ -120,10 +120,10 @@ def totals(api: Api, status: str, **query: int | str) -> int:
 
 def test_a_search_by_status_covers_the_last_ninety_days(year: tuple[Api, HandClock]):
     api, _ = year
-    # days 9 to 99 are within 90 days of day 99, both ends included
+    # days 9 to 99 are within 90 days of day 99, both ends included; what was paid on day 5 was cancelled on day 99
     assert totals(api, "paid") == 91
     assert totals(api, "failed") == 91
-    assert totals(api, "all") == 182
+    assert totals(api, "all") == 183
     assert totals(api, "ready") == 0
 
 
@@ -133,9 +133,18 @@ def test_the_time_compared_depends_on_the_status(year: tuple[Api, HandClock]):
     # p5 was paid on day 5 and cancelled on day 99: its cancel counts
     assert totals(api, "cancelled", **{"from": now - DAY, "to": now}) == 1
     assert totals(api, "cancelled", to=now - DAY) == 0
-    # for `all` its start counts
+    # for `all` too: on day 5 only the failed one is left
     day_5 = now - 94 * DAY
-    assert totals(api, "all", **{"from": day_5, "to": day_5}) == 2
+    assert totals(api, "all", **{"from": day_5, "to": day_5}) == 1
+    assert totals(api, "all", **{"from": now - DAY + 1, "to": now}) == 3
+
+
+def test_a_search_of_all_compares_when_a_payment_was_paid_and_not_when_it_began(api: Api, admin: SandboxAdmin):
+    admin.create_key("key", Behaviour(wait_seconds=1.2))
+    paid = api.paid("m1")
+    assert paid["paid_at"] > paid["started_at"]
+    for status in ("paid", "all"):
+        assert totals(api, status, **{"from": paid["paid_at"]}) == 1, status
 
 
 def test_both_ends_of_the_time_asked_for_are_included(year: tuple[Api, HandClock]):
@@ -280,3 +289,11 @@ def test_both_wallets_are_contracted(api: Api):
     ids = {each["pg_provider"]: each["pg_id"] for each in channels}
     assert ids == {"kakaopay": "TCSUBSCRIP", "payco": "AUTOPAY"}
     assert all(each["sandbox"] for each in channels)
+
+
+def test_naver_pay_wants_to_know_who_deletes_a_key(api: Api, admin: SandboxAdmin):
+    admin.create_key("key", pg="naverpay")
+    check_refusal(api.delete("/subscribe/customers/key"), code=1, status=400)
+    check_refusal(api.delete("/subscribe/customers/key?extra[requester]=admin"), code=1, status=400)
+    check(api.delete("/subscribe/customers/key?reason=replaced&extra[requester]=admin"), CUSTOMER)
+    assert admin.keys() == []

@@ -68,17 +68,42 @@ def test_webhooks_are_forms_if_the_console_says_so(api: Api, admin: SandboxAdmin
 def test_notice_url_replaces_the_usual_address(api: Api, admin: SandboxAdmin, receiver: Receiver):
     admin.create_key("key")
     with listening() as other:
-        paid = api.paid("m1", notice_url=[f"{other.url}/a", f"{other.url}/b"])
-        other.wait_for(2)
-        admin.cancel_in_console(paid["imp_uid"])
-        got = other.wait_for(4)
-        assert sorted(each.path for each in got) == ["/hook/a", "/hook/a", "/hook/b", "/hook/b"]
+        api.paid("m1", notice_url=[f"{other.url}/a", f"{other.url}/b"])
+        got = other.wait_for(2)
+        assert sorted(each.path for each in got) == ["/hook/a", "/hook/b"]
         admin.decide(
             admin.open_window({**WINDOW, "merchant_uid": "m2", "notice_url": other.url})["window"]["window_id"]
         )
-        other.wait_for(5)
-        ended(admin, 5)
+        other.wait_for(3)
+        ended(admin, 3)
     assert receiver.got == []
+
+
+@pytest.mark.parametrize("by_api", [True, False])
+def test_a_cancel_is_told_to_the_usual_address_whatever_the_notice_url_was(
+    api: Api, admin: SandboxAdmin, receiver: Receiver, by_api: bool
+):
+    admin.create_key("key")
+    with listening() as other:
+        paid = api.paid("m1", notice_url=other.url)
+        other.wait_for(1)
+        if by_api:
+            api.post("/payments/cancel", imp_uid=paid["imp_uid"], enable_webhook=True)
+        else:
+            admin.cancel_in_console(paid["imp_uid"])
+        (told,) = receiver.wait_for(1)
+        assert json.loads(told.body)["status"] == "cancelled"
+        ended(admin, 2)
+        assert len(other.got) == 1
+
+
+def test_a_cancel_of_a_payment_that_had_no_webhook_is_told_to_nobody(api: Api, admin: SandboxAdmin, receiver: Receiver):
+    admin.switch(webhook_url="")
+    admin.create_key("key")
+    paid = api.paid("m1")
+    admin.switch(webhook_url=receiver.url)
+    api.post("/payments/cancel", imp_uid=paid["imp_uid"], enable_webhook=True)
+    assert admin.webhooks() == []
 
 
 def test_a_cancel_in_the_console_is_told_with_its_cancellation(api: Api, admin: SandboxAdmin, receiver: Receiver):

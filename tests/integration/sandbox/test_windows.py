@@ -16,7 +16,7 @@ from tests.fixtures.sandbox import Api, HandClock, RunningSandbox, running_sandb
 from tests.integration.sandbox.shapes import PAYMENT, check
 from worker.sandbox.behaviours import slow
 from worker.sandbox.client import SandboxAdmin, SandboxAdminError
-from worker.sandbox.providers import PG_PROVIDERS
+from worker.sandbox.providers import NO_KRW, REGISTERS_IN_WINDOW
 
 SHOP = "https://shop.example"
 GENERAL = {"pg": "kakaopay", "merchant_uid": "m1", "amount": 9900, "name": "Plan", "buyer_tel": "010-0000-0000"}
@@ -61,7 +61,7 @@ def test_the_script_and_its_files_are_served_to_any_page(sandbox: RunningSandbox
         assert answer.headers["content-type"] == f"{kind}; charset=utf-8"
         assert answer.headers["cross-origin-resource-policy"] == "cross-origin"
         assert not any(word in answer.text for word in ("eval(", "innerHTML", "document.write", "Function("))
-    assert httpx.get(f"{sandbox.base_url}/v1/window.html").status_code == 404
+    assert httpx.get(f"{sandbox.base_url}/v1/window.html").status_code == 501
 
 
 def test_a_browser_may_open_windows_from_any_page(sandbox: RunningSandbox):
@@ -198,12 +198,17 @@ def test_payco_may_redirect_on_a_phone_as_the_documents_say_elsewhere(admin: San
     answer = admin.open_window(param | {"merchant_uid": "m2"}, mobile=True)
     assert answer["window"]["redirects"]
     assert admin.decide(answer["window"]["window_id"])["redirect"].startswith("https://shop.example/back?imp_uid=")
-    lost = {**PAYCO_KEY, "merchant_uid": "m3", "m_redirect_url": ""}
-    assert "m_redirect_url" in str(admin.open_window(lost, mobile=True)["refused"])
 
 
-@pytest.mark.parametrize("pg", sorted(PG_PROVIDERS))
-def test_every_pg_that_again_charges_has_at_least_a_plain_window(pg: str, admin: SandboxAdmin, sandbox: RunningSandbox):
+def test_a_phone_without_an_address_to_come_back_to_loses_its_result_but_not_the_money(admin: SandboxAdmin):
+    opened = admin.open_window({**GENERAL, "merchant_uid": "lost"}, mobile=True)["window"]
+    told = admin.decide(opened["window_id"])
+    assert told == {"state": "approved", "reports": False}
+    assert admin.charges() == {"lost": 1}
+
+
+@pytest.mark.parametrize("pg", sorted(REGISTERS_IN_WINDOW - NO_KRW))
+def test_every_pg_with_a_key_window_has_at_least_a_plain_one(pg: str, admin: SandboxAdmin, sandbox: RunningSandbox):
     param = {**KAKAO_KEY, "pg": pg, "m_redirect_url": "https://shop.example/back", "amount": 0}
     opened = admin.open_window(param, mobile=True)["window"]
     assert pg in httpx.get(f"{sandbox.base_url}{opened['path']}").text

@@ -19,6 +19,9 @@ from worker.sandbox.switches import Repeat, Switches
 FIELDS: dict[str, Any] = {"customer_uid": "key", "merchant_uid": "m1", "amount": 9900, "name": "Plan"}
 
 
+BUYER: dict[str, Any] = {"buyer_name": "Hong", "buyer_email": "hong@example.com", "buyer_tel": "010-0000-0000"}
+
+
 def call(**fields: Any) -> Call:
     return Call("POST", "/subscribe/payments/again", fields={**FIELDS, **fields})
 
@@ -61,6 +64,23 @@ def code_and_status(answer: Answer | None) -> tuple[int, int] | None:
         {"buyer_postcode": "1" * 9},
         {"tax_free": 9901},  # more than the amount
         {"tax_free": "some"},
+        {"vat_amount": -5},
+        {"vat_amount": 9901},  # more than the amount
+        {"tax_free": 9000, "vat_amount": 901},  # more than the amount together
+        {"product_type": "nonsense"},
+        {"cash_receipt_type": "somebody"},
+        {"product_count": 0},
+        {"product_count": "many"},
+        {"channel_key": "c" * 56},
+        {"interest_free_by_merchant": "perhaps"},
+        {"use_card_point": 7},
+        {"bypass": "{"},  # text, and that JSON
+        {"bypass": {"pg": 1}},
+        {"custom_data": ["a list"]},
+        {"extra": "naverUseCfm"},
+        {"extra": {"naverUseCfm": "2026-01-31"}},
+        {"extra": {"naverUseCfm": "20260231"}},
+        {"extra[naverUseCfm]": "tomorrow"},  # as a form has it
     ],
 )
 def test_an_unreadable_request_is_a_400(fields: dict[str, Any]):
@@ -79,6 +99,12 @@ def test_an_unreadable_request_is_a_400(fields: dict[str, Any]):
         ({"customer_uid": "u" * 80, "merchant_uid": "m" * 40, "name": "가" * 40}, {"name": "가" * 40}),  # at the limits
         ({"tax_free": 9900}, {"tax_free": 9900}),
         ({"currency": None}, {"currency": "KRW"}),
+        ({"vat_amount": 900, "tax_free": 0}, {"vat_amount": 900}),
+        ({"vat_amount": 0}, {"vat_amount": 0}),  # none at all is stated too
+        ({"product_type": "digital", "product_count": 1}, {"product_type": "digital"}),
+        ({"cash_receipt_type": "person", "interest_free_by_merchant": False, "bypass": "{}"}, {"vat_amount": None}),
+        ({"extra": {"naverUseCfm": "20260131"}}, {}),
+        ({"channel_key": "c" * 55}, {"channel_key": "c" * 55}),
     ],
 )
 def test_a_readable_request(fields: dict[str, Any], expected: dict[str, Any]):
@@ -107,12 +133,53 @@ def test_a_readable_request(fields: dict[str, Any], expected: dict[str, Any]):
         (key("nice_v2"), {"name": None}, None),
         (key("nice_v2"), {"card_quota": 2, "amount": 49_999}, (1, 400)),  # instalments from 50,000
         (key("nice_v2"), {"card_quota": 2, "amount": 50_000}, None),
+        (key("naverpay"), {"amount": 9}, (-1, 200)),
+        (key("naverpay"), {"amount": 10}, None),
+        (key("tosspayments"), {"amount": 99}, (-1, 200)),
+        (key("paypal_v2"), {}, (1, 400)),  # every currency but KRW
+        (key("paypal_v2"), {"currency": "USD"}, (1, 501)),  # which this sandbox has not
+        (key("smartro_v2"), {}, (1, 400)),  # the buyer's data are wanted
+        (key("ksnet"), {}, (1, 400)),
+        (key("welcome"), {}, (1, 400)),
+        (key("paymentwall"), {}, (1, 400)),
+        (key("smartro_v2"), BUYER, None),
+        (key("smartro_v2"), BUYER | {"buyer_tel": ""}, (1, 400)),
+        (key("smartro_v2"), BUYER | {"merchant_uid": "a-b_c-1"}, (1, 400)),  # letters and digits only
+        (key("welcome"), BUYER, None),
+        (key("ksnet"), BUYER, (1, 400)),  # and the product type
+        (key("ksnet"), BUYER | {"product_type": "digital"}, None),
+        (key("ksnet"), {"product_type": "digital"}, (1, 400)),
+        (key("welcome"), {"buyer_name": "Hong", "vat_amount": 990}, None),  # 10 % at most
+        (key("welcome"), {"buyer_name": "Hong", "vat_amount": 991}, (-1, 200)),
+        (key("paymentwall"), BUYER, (1, 400)),  # and the address
+        (key("paymentwall"), BUYER | {"browser_ip": "192.0.2.1"}, None),
+        (key(), {"channel_key": "channel-key-nobody"}, (1, 200)),
+        (key(), {"channel_key": "channel-key-sandbox-payco"}, (1, 200)),  # another PG's
+        (key(), {"channel_key": "channel-key-sandbox-kakaopay"}, None),
     ],
 )
 def test_what_the_pg_has_against_a_request(
     charged: BillingKey, fields: dict[str, Any], refused: tuple[int, int] | None
 ):
     assert code_and_status(rules.against_pg(request(**fields), charged)) == refused
+
+
+@pytest.mark.parametrize(
+    ("charged", "paid", "refused"),
+    [
+        (key("payco", sandbox=False), (1_500_000, 1_500_000), None),  # a PAYCO account: 2,000,000 a day
+        (key("payco", sandbox=False), (1_500_001, 1_500_001), (-1, 200)),
+        (key("payco", sandbox=False), (0, 4_500_000), None),  # and 5,000,000 a month
+        (key("payco", sandbox=False), (0, 4_500_001), (-1, 200)),
+        (key("payco", Instrument.CARD, sandbox=False), (9_000_000, 9_000_000), None),
+        (key("payco"), (9_000_000, 9_000_000), None),  # PAYCO's test mode knows no limits
+        (key(sandbox=False), (9_000_000, 9_000_000), None),
+    ],
+)
+def test_what_an_account_has_against_a_request(
+    charged: BillingKey, paid: tuple[int, int], refused: tuple[int, int] | None
+):
+    assert code_and_status(rules.against_sums(request(amount=500_000), charged, paid)) == refused
 
 
 USUAL = Switches()

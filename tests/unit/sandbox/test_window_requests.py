@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from worker.sandbox import window_requests
-from worker.sandbox.providers import Channel
-from worker.sandbox.window_requests import Use, WindowRefused, read
+from worker.sandbox.answers import as_json
+from worker.sandbox.providers import Channel, Instrument
+from worker.sandbox.window_requests import Use, WindowRefused, from_json, read
 
 CODE = "imp00000000"
 PAYMENT = {"pg": "kakaopay", "merchant_uid": "m1", "amount": 9900, "name": "Plan"}
@@ -94,24 +95,55 @@ def test_no_window_opens_before_init(code: Any):
         read(code, PAYMENT, mobile=False)
 
 
+@pytest.mark.parametrize("redirect_url", ["https://shop.example/done?x=1", "http://shop.example/done", "", None])
+def test_kakao_pay_redirects_on_a_phone_with_or_without_an_address(redirect_url: str | None):
+    param = {**PAYMENT, "m_redirect_url": redirect_url}
+    assert read(CODE, param, mobile=True).redirects
+    assert not read(CODE, param, mobile=False).redirects, "on a PC it is the callback"
+
+
+@pytest.mark.parametrize("redirect_url", ["/done", "javascript:alert(1)", "data:text/html,x"])
+def test_a_redirect_to_what_is_no_address_is_refused(redirect_url: str):
+    with pytest.raises(WindowRefused, match="m_redirect_url"):
+        read(CODE, {**PAYMENT, "m_redirect_url": redirect_url}, mobile=True)
+
+
+@pytest.mark.parametrize("pg", ["nice", "daou", "ksnet", "kcp", "inicis", "settle"])
+def test_a_window_registers_no_key_where_the_pg_has_none_for_that(pg: str):
+    with pytest.raises(WindowRefused, match=pg):
+        read(CODE, {**PAYMENT, **KEY, "pg": pg}, mobile=False)
+
+
 @pytest.mark.parametrize(
-    ("redirect_url", "opens"),
+    ("param", "said"),
     [
-        ("https://shop.example/done?x=1", True),
-        (None, False),
-        ("/done", False),
-        ("javascript:alert(1)", False),
-        ("data:text/html,x", False),
+        ({"pg": "inicis"}, "inicis"),
+        ({"pg": "kcp_billing"}, "kcp_billing"),
+        ({"pg": "paypal_v2", **KEY}, "통화"),
+        ({"pg": "smartro_v2", "merchant_uid": "a-b"}, "merchant_uid"),
+        ({"tax_free": 9000, "vat_amount": 901}, "vat_amount"),
+        ({"vat_amount": -1}, "정수"),
+        ({"bypass": {"kakaopay": {"payment_method_type": "POINTS"}}}, "payment_method_type"),
+        ({"confirm_url": "https://shop.example/confirm"}, "not part of this sandbox"),
+        ({"card": {"detail": [{"card_code": "366"}]}}, "not part of this sandbox"),
+        ({"display": {"card_quota": [3]}}, "not part of this sandbox"),
     ],
 )
-def test_kakao_pay_on_a_phone_needs_somewhere_to_redirect_to(redirect_url: str | None, opens: bool):
-    param = {**PAYMENT, "m_redirect_url": redirect_url}
-    if opens:
-        assert read(CODE, param, mobile=True).redirects
-    else:
-        with pytest.raises(WindowRefused, match="m_redirect_url"):
-            read(CODE, param, mobile=True)
-    assert not read(CODE, param, mobile=False).redirects, "on a PC it is the callback"
+def test_a_window_that_could_not_be_as_asked_for_does_not_open(param: dict[str, Any], said: str):
+    with pytest.raises(WindowRefused, match=said):
+        read(CODE, {**PAYMENT, **param}, mobile=False)
+
+
+def test_payco_registers_without_a_telephone_number():
+    assert read(CODE, {**PAYMENT, **KEY, "pg": "payco"}, mobile=False).buyer["buyer_tel"] is None
+
+
+@pytest.mark.parametrize(("wanted", "kept"), [("CARD", Instrument.CARD), ("MONEY", Instrument.MONEY), (None, None)])
+def test_kakao_pay_offers_what_the_merchant_lets_it(wanted: str | None, kept: Instrument | None):
+    param = {**PAYMENT, "bypass": {"kakaopay": {"payment_method_type": wanted}}}
+    request = read(CODE, param, mobile=False)
+    assert request.instrument is kept
+    assert from_json(json.loads(as_json(request.as_json()))) == request
 
 
 def test_payco_calls_back_on_a_phone_too():

@@ -144,14 +144,22 @@ def test_only_the_page_that_opened_a_window_may_frame_it():
 
 def test_a_decision_is_read_from_a_form_or_from_json():
     fields = {"decision": "decline", "instrument": "money", "reason": "balance"}
-    decision = read_decision(Call("POST", "/", fields=fields), "payco")
+    decision = read_decision(Call("POST", "/", fields=fields), window(pg="payco"))
     assert (decision.choice, decision.instrument, decision.reason.code) == (Choice.DECLINE, Instrument.MONEY, "CC10")
 
 
 @pytest.mark.parametrize("fields", [{}, {"decision": "maybe"}, {"decision": "approve", "instrument": "gold"}])
 def test_a_decision_that_a_window_does_not_offer_is_refused(fields: dict[str, Any]):
     with pytest.raises(Refused):
-        read_decision(Call("POST", "/", fields=fields), "kakaopay")
+        read_decision(Call("POST", "/", fields=fields), window())
+
+
+def test_a_window_for_cards_alone_offers_and_takes_nothing_else():
+    cards = window(bypass={"kakaopay": {"payment_method_type": "CARD"}})
+    assert "카카오머니" not in Seen(page(cards)).text
+    assert read_decision(Call("POST", "/", fields={"decision": "approve"}), cards).instrument is Instrument.CARD
+    with pytest.raises(Refused):
+        read_decision(Call("POST", "/", fields={"decision": "approve", "instrument": "money"}), cards)
 
 
 @pytest.mark.parametrize(
