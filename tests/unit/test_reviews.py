@@ -348,7 +348,8 @@ TAX = [
 
 
 def taxed(pg: str = "nice", **changes: Any) -> Any:
-    paid = record(**({"imp_uid": SECOND, "amount": 11_000} | changes))
+    values: dict[str, Any] = {"imp_uid": SECOND, "amount": 11_000} | changes
+    paid = record(**values)
     return replace(paid, raw={**paid.raw, "pg_provider": pg})
 
 
