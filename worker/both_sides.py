@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy.orm import Session
 
@@ -25,6 +24,6 @@ class BothSides:
     prefix: str
     watch: Watch | None = None  # None: the database is known to be whole, as in a test
 
-    def are_compared(self, session: Session, *, now: datetime) -> bool:
+    def are_compared(self, session: Session) -> bool:
         """Say whether the books are known to hold everything that was paid. The caller commits."""
-        return self.watch is None or goes_on(session, self.watch, now=now)
+        return self.watch is None or goes_on(session, self.watch, now=self.clock)

@@ -11,15 +11,14 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from time import monotonic
 
 import structlog
 
 from worker.answers import Answered, Answers
 from worker.caps import BY, CapExceeded, Guard, Total, totals
-from worker.clock import Clock
+from worker.clock import Clock, elapsed_seconds, system_clock
 from worker.database import stops
-from worker.database.claims import ClaimConflict, claim
+from worker.database.claims import ClaimConflict, claim, may_claim
 from worker.database.lineage import WrongDatabase
 from worker.database.session import Sessions
 from worker.earlier_attempts import EarlierAttempts
@@ -68,7 +67,8 @@ class Pump:
         limits: Limits,
         policy: Policy,
         stopping: Callable[[], bool],
-        monotonic: Callable[[], float] = monotonic,
+        monotonic: Callable[[], float] = elapsed_seconds,
+        wall: Clock = system_clock,
     ) -> None:
         self._sessions = sessions
         self._gateway = gateway
@@ -76,7 +76,7 @@ class Pump:
         self._limits = limits
         self._policy = policy
         self._stopping = stopping
-        self._monotonic = monotonic
+        self._monotonic, self._wall = monotonic, wall
         self._earlier = EarlierAttempts(sessions=sessions, gateway=gateway, clock=clock, prefix=limits.prefix)
         self._calls: set[asyncio.Task[None]] = set()
         self._answers = Answers(self._write_back, patience=limits.send_within, monotonic=monotonic)
@@ -162,15 +162,20 @@ class Pump:
         return len(attempts)
 
     def _term(self) -> StillOurs:
-        """Start the time in which what is claimed from now on may be sent, by both clocks.
+        """Start the time in which what is claimed from now on may be sent, by every clock there is.
 
-        The monotonic one stands still while a machine is suspended; the other one may be set.
+        It begins before the database is asked for the lease's beginning. Those that nobody sets may stand still with a
+        machine that is paused from outside; the wall clock may be set, and is when such a machine goes on.
         """
-        started, started_at = self._monotonic(), self._clock()
+        started, wall_started, started_at = self._monotonic(), self._wall(), self._clock()
         within = self._limits.send_within
 
         def still_ours() -> bool:
-            return self._monotonic() - started < within.total_seconds() and self._clock() - started_at < within
+            return (
+                self._monotonic() - started < within.total_seconds()
+                and self._wall() - wall_started < within
+                and self._clock() - started_at < within
+            )
 
         return still_ours
 
@@ -178,13 +183,15 @@ class Pump:
         limits = self._limits
         try:
             with self._sessions.begin() as session:
+                now = may_claim(session, self._clock, limits.watch)
+                if now is None:
+                    return []
                 return claim(
                     session,
-                    now=self._clock(),
+                    now=now,
                     limit=limit,
                     lease=limits.lease,
                     prefix=limits.prefix,
-                    watch=limits.watch,
                     guard=None if limits.caps is None else Guard(limits.caps, self._claimed),
                 )
         except CapExceeded as exceeded:

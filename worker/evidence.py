@@ -28,9 +28,9 @@ from worker.registration import paid_otherwise
 def conclude(attempt: OpenAttempt, finding: Found | LookUpFailed, *, now: datetime, quiet_period: timedelta) -> Outcome:
     """Judge an open attempt by everything PortOne has under its merchant_uid.
 
-    The quiet period counts from the claim of the last send. Until it is over, a request of ours may still be
-    under way at PortOne or the PG, so "nothing found" is not believed, nor "failed" unless it is the answer to the
-    last send.
+    The quiet period counts from the claim of the last send, or from a hold that began after it. Until it is over, a
+    request of ours may still be under way at PortOne or the PG, so "nothing found" is not believed, nor "failed" unless
+    it is the answer to the last send.
     """
     if isinstance(finding, LookUpFailed):
         return Unknown(UnknownReason.LOOK_UP_FAILED, finding.answer)
@@ -58,7 +58,7 @@ def believed(attempt: OpenAttempt, outcome: Outcome) -> Outcome:
 def _unpaid(
     attempt: OpenAttempt, records: tuple[PaymentRecord, ...], *, now: datetime, quiet_period: timedelta
 ) -> Outcome:
-    quiet = now >= attempt.started_at + quiet_period
+    quiet = attempt.is_quiet(now, quiet_period)
     others = [record for record in records if record.status != "failed"]
     if others:
         return Unknown(UnknownReason.IN_PROGRESS, answer_of(others[0]))

@@ -31,6 +31,7 @@ class OpenAttempt:
     registers: bool = False  # its windows register the billing key, besides
     earlier: tuple[str, ...] = ()  # merchant_uids of the declined attempts before it, which may prove paid
     restored_lately: bool = False  # the books may have forgotten windows of its charge, under whatever number
+    held_until: datetime | None = None  # the latest hold's end: what was sent before that hold may land until then
     declines: int
     first_declined_at: datetime | None
     deferrals: int
@@ -38,6 +39,16 @@ class OpenAttempt:
     time_zone: ZoneInfo
     charge_hour: int
     request: ChargeRequest
+
+    def is_quiet(self, at: datetime, quiet_period: timedelta) -> bool:
+        """Say whether none of its sends can still land at an instant, so that "not found" is believed.
+
+        A send of later than that instant was made before the database's clock was set back; the hold that began then
+        has waited for it.
+        """
+        if self.held_until is not None and at < self.held_until:
+            return False
+        return at >= self.started_at + quiet_period or (self.started_at > at and self.held_until is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

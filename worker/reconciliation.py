@@ -6,13 +6,14 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import timedelta
-from time import monotonic
+from datetime import datetime, timedelta
 
 import structlog
 
-from worker.clock import Clock
+from worker.clock import Clock, elapsed_seconds
 from worker.database import lookups
+from worker.database.clock import read
+from worker.database.lineage import Watch, goes_on
 from worker.database.session import Sessions
 from worker.evidence import conclude
 from worker.gateway import Gateway
@@ -52,17 +53,21 @@ async def reconcile(
     policy: Policy,
     budget: timedelta,
     stopping: Callable[[], bool],
-    monotonic: Callable[[], float] = monotonic,
+    watch: Watch | None = None,
+    monotonic: Callable[[], float] = elapsed_seconds,
 ) -> Reconciled:
-    """Look up every attempt whose turn it is, and settle what became clear; the rest waits for its next rung."""
+    """Look up every attempt whose turn it is, and settle what became clear; the rest waits for its next rung.
+
+    `watch` notices here too that the database's clock was set: no quiet period is over by that.
+    """
     started = monotonic()
     counts: Counter[str] = Counter()
     counts["abandoned"] = await asyncio.to_thread(_abandon, sessions, clock)
     while not stopping() and monotonic() - started < budget.total_seconds():
-        attempts = await asyncio.to_thread(_take, sessions, clock)
+        taken_at, attempts = await asyncio.to_thread(_take, sessions, clock, watch)
         if not attempts:
             break
-        counts.update(await _look_up_and_settle(sessions, gateway, attempts, clock, policy))
+        counts.update(await _look_up_and_settle(sessions, gateway, attempts, taken_at, clock, policy))
     reconciled = Reconciled(
         abandoned=counts["abandoned"],
         looked_up=counts["looked_up"],
@@ -78,16 +83,20 @@ async def reconcile(
 
 
 async def _look_up_and_settle(
-    sessions: Sessions, gateway: Gateway, attempts: list[OpenAttempt], clock: Clock, policy: Policy
+    sessions: Sessions,
+    gateway: Gateway,
+    attempts: list[OpenAttempt],
+    taken_at: datetime,
+    clock: Clock,
+    policy: Policy,
 ) -> Counter[str]:
     # Evidence is as old as its question: a look-up of before the quiet period's end proves nothing after it either,
-    # however long this process slept in between.
-    asked_at = clock()
+    # however long this process slept in between. So it counts as asked when the database gave the attempts out.
     findings = await asyncio.gather(*(gateway.look_up(attempt.request.merchant_uid) for attempt in attempts))
     now = clock()
     settlements = []
     for attempt, finding in zip(attempts, findings, strict=True):
-        outcome = conclude(attempt, finding, now=asked_at, quiet_period=policy.quiet_period)
+        outcome = conclude(attempt, finding, now=taken_at, quiet_period=policy.quiet_period)
         settlements.append(settle(attempt, outcome, now=now, policy=policy))
     await asyncio.to_thread(record, sessions, settlements, now=now)
     return Counter({"looked_up": len(attempts)}) + Counter(each.attempt_status.value for each in settlements)
@@ -97,12 +106,15 @@ def _abandon(sessions: Sessions, clock: Clock) -> int:
     abandoned = 0
     while True:
         with sessions.begin() as session:
-            found = lookups.abandon(session, now=clock(), limit=CHUNK)
+            found = lookups.abandon(session, now=read(session, clock), limit=CHUNK)
         abandoned += found
         if found < CHUNK:
             return abandoned
 
 
-def _take(sessions: Sessions, clock: Clock) -> list[OpenAttempt]:
+def _take(sessions: Sessions, clock: Clock, watch: Watch | None) -> tuple[datetime, list[OpenAttempt]]:
     with sessions.begin() as session:
-        return lookups.take(session, now=clock(), limit=CHUNK, hold=HOLD)
+        now = read(session, clock)
+        if watch is not None:
+            goes_on(session, watch, now=clock)  # a step before `now` is noted here, and none after it changes `now`
+        return now, lookups.take(session, now=now, limit=CHUNK, hold=HOLD)

@@ -71,6 +71,7 @@ def reconcile(self: Any) -> dict[str, object]:
             policy=runtime.policy,
             budget=timedelta(seconds=runtime.settings.pump_seconds),
             stopping=process.is_stopping,
+            watch=runtime.watch,
         )
         cared = await look_after(runtime.both_sides(gateway), stopping=process.is_stopping)
         return {**reconciled.summary(), "checkouts": cared.summary()}

@@ -128,7 +128,7 @@ def judge_by_when_the_answer_was_read(patch: pytest.MonkeyPatch) -> None:
     look_up_and_settle = reconciliation._look_up_and_settle
 
     async def remembering(*given: Any) -> Any:
-        clocks.append(given[3])
+        clocks.append(given[4])
         return await look_up_and_settle(*given)
 
     def late(attempt: OpenAttempt, finding: Any, **named: Any) -> Outcome:

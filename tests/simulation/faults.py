@@ -18,9 +18,12 @@ class Kind(StrEnum):
     LOSE_DATABASE = "lose_database"  # the connection breaks at a commit; before or after it took effect
     REFUSE = "refuse"  # no connection to PortOne
     LOSE_REQUEST = "lose_request"  # it left, and never arrives
+    SET_CLOCK = "set_clock"  # of the worker's machine, ahead or back
+    SET_DATABASE_CLOCK = "set_database_clock"
 
 
 STANDSTILLS = frozenset({Kind.FREEZE, Kind.SUSPEND})
+SETTINGS = frozenset({Kind.SET_CLOCK, Kind.SET_DATABASE_CLOCK})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,6 @@ def applies(kind: Kind, point: Point) -> bool:
         return point.what.endswith((BEFORE_COMMIT, AFTER_COMMIT))
     if kind in (Kind.REFUSE, Kind.LOSE_REQUEST):
         return point.what.endswith(NOT_SENT)
-    if kind in STANDSTILLS:
+    if kind in STANDSTILLS | SETTINGS:
         return not point.what.endswith(BEFORE_COMMIT)
     return True

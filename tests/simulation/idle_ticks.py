@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class IdleTicks:
     def begin(self) -> None:
         """Let the database be this world's own."""
         if self.come:
-            self._world.change(_OURS, now=self._world.now())
+            self._world.change(_OURS, now=self._world.database_now())
 
     def go_to(self, when: float) -> None:
         """Leave the trace of the ticks until then."""
@@ -42,5 +43,8 @@ class IdleTicks:
     def _leave_a_trace(self, since: float, until: float) -> None:
         world = self._world
         if world.watch is not None:
-            not_before = world.instant(since) - world.watch.gap
-            world.change(_SEEN, now=world.instant(until - EVERY_SECONDS), not_before=not_before)
+            not_before = self._database(since) - world.watch.gap
+            world.change(_SEEN, now=self._database(until - EVERY_SECONDS), not_before=not_before)
+
+    def _database(self, when: float) -> datetime:
+        return self._world.instant(when + self._world.database_ahead)

@@ -71,9 +71,9 @@ def _forgotten(world: World, charges: Sequence[Any]) -> Iterator[str]:
     for row in world.sql(_SUBSCRIPTIONS):
         # The last tick may be a call's length ago, and by a clock that is ahead.
         plan = plan_of(row)
-        forgotten = set(_due(row.subscription, plan, row.anchor_on, world.now() - ROOM)) - have
+        forgotten = set(_due(row.subscription, plan, row.anchor_on, world.database_now() - ROOM)) - have
         invented = {period for period in have if period[0] == row.subscription} - set(
-            _due(row.subscription, plan, row.anchor_on, world.now() + ROOM)
+            _due(row.subscription, plan, row.anchor_on, world.database_now() + ROOM)
         )
         if forgotten or invented:
             yield f"{row.subscription}: forgotten {sorted(forgotten)}, invented {sorted(invented)}"

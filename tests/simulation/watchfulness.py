@@ -68,7 +68,7 @@ def problems(world: World) -> Iterator[str]:
     ours = [each for each in INVARIANTS if each.name != "difference_is_decided_within_a_week"]
     patience = replace(world.patience, sweep_every=world.sweep_policy.every)
     with world.sessions() as session:
-        for each in broken(session, now=world.now(), patience=patience, invariants=ours):
+        for each in broken(session, now=world.database_now(), patience=patience, invariants=ours):
             yield f"invariant: {each.invariant.name}, {each.invariant.about} {each.examples}"
 
 

@@ -75,6 +75,8 @@ class Wire(httpx.AsyncBaseTransport):
             worker.die()
         if fault is not None and fault.kind in STANDSTILLS:
             worker.stand_still(fault)
+        if fault is not None:
+            world.set_clocks(worker, fault)
         if step.delivery is not Delivery.HANG:
             world.after(TRAVEL_SECONDS, lambda: worker.loop.call_soon(_arrive, home, step))
 

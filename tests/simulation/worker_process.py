@@ -13,6 +13,8 @@ from tests.simulation.loops import HandLoop
 from tests.simulation.wire import Wire
 from worker.both_sides import BothSides
 from worker.charging import BUDGET_SPENT, Pump
+from worker.clock import Clock
+from worker.database.clock import DatabaseClock
 from worker.database.lineage import Watch
 from worker.gateway import Gateway
 from worker.portone.client import PortOneClient
@@ -29,8 +31,15 @@ MICROSECOND = 1e-6
 TICKS = ("open", "charge", "reconcile", "sweep")
 
 
+def _tell_nobody(_: timedelta) -> None:
+    """A wrong clock of a machine is told of in its log."""
+
+
 class WorkerProcess:
-    """Does one tick after the other, as a Celery child does. `behind` is how far its clock lags, in seconds."""
+    """Does one tick after the other, as a Celery child does.
+
+    `behind` is how far what it hears of the database's time lags, in seconds; `wall_ahead`, its machine's clock.
+    """
 
     pump: type[Pump] = Pump
     watches = True  # where the world has a watch
@@ -38,7 +47,8 @@ class WorkerProcess:
     def __init__(self, world: World, name: str, *, behind: float = 0.0) -> None:
         self.name, self.behind, self.world = name, behind, world
         self.alive, self.busy, self.done = True, False, 0
-        self.frozen_until = 0.0
+        self.frozen_until, self.wall_ahead = 0.0, 0.0
+        self.clock = self.make_clock()
         self._slept = 0.0  # so far is the monotonic clock behind the others, which went on while it was suspended
         self.loop = HandLoop(lambda: world.time - self._slept, crash=self.die)
         self._ticks: asyncio.Queue[str] = asyncio.Queue()
@@ -90,12 +100,28 @@ class WorkerProcess:
             self._slept += frozen_until - max(self.frozen_until, self.world.time)
         self.frozen_until = frozen_until
 
-    def clock(self) -> datetime:
-        return self.world.instant(self.world.time - self.behind)
+    def make_clock(self) -> Clock:
+        return DatabaseClock(self.wall, tell=_tell_nobody, elapsed=lambda: self.world.time, ask=lambda _: self.ask())
+
+    def wall(self) -> datetime:
+        """The machine's clock, which goes on while it is suspended, and can be set."""
+        return self.world.instant(self.world.time + self.wall_ahead)
+
+    def ask(self) -> datetime:
+        """What the database says that it is."""
+        return self.world.database_now() - timedelta(seconds=self.behind)
+
+    def sync(self) -> None:
+        """Ask for the time, as each task does when it begins."""
+        if isinstance(self.clock, DatabaseClock):
+            with self.world.sessions() as session:
+                self.clock.read(session)
 
     async def point(self, what: str) -> Fault | None:
         """Be stopped here if that is planned; any other fault is the caller's to carry out."""
         fault = self.world.reach(self, what)
+        if fault is not None:
+            self.world.set_clocks(self, fault)
         if fault is None or fault.kind not in {Kind.CRASH, *STANDSTILLS}:
             return fault
         if fault.kind is Kind.CRASH:
@@ -119,6 +145,7 @@ class WorkerProcess:
             kind = await self._ticks.get()
             self.busy = True
             try:
+                self.sync()
                 await does[kind]()
             except Exception as error:  # noqa: BLE001 - Celery writes it down, and takes the next message
                 self.world.failed_ticks.append(f"{self.name} {kind}: {error!r}")
@@ -138,6 +165,7 @@ class WorkerProcess:
             policy=world.policy,
             stopping=lambda: False,
             monotonic=self.loop.time,
+            wall=self.wall,
         )
         if (await pump.run()).ended == BUDGET_SPENT:
             self.tick("charge")
@@ -178,5 +206,6 @@ class WorkerProcess:
             policy=world.policy,
             budget=timedelta(seconds=world.settings.pump_seconds),
             stopping=lambda: False,
+            watch=self._watch,
             monotonic=self.loop.time,
         )

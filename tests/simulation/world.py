@@ -45,9 +45,10 @@ class World:
         self, engine: Engine, plan: Plan, *, rules: dict[str, Any] | None = None, watched: bool = False
     ) -> None:
         self.time = 0.0
+        self.database_ahead = 0.0  # of the truth, in seconds; the database's clock may be set
         self.engine, self.settings = engine, SETTINGS
         self.sessions = session_factory(engine)
-        runtime = Runtime(SETTINGS, self.now, engine, self.sessions)
+        runtime = Runtime(SETTINGS, self.database_now, engine, self.sessions)
         self.policy, self.limits = runtime.policy, limits_of(SETTINGS)
         self.watch = runtime.watch if watched else None
         self.sweep_policy = replace(runtime.sweep_policy, every=SWEEP_EVERY, span=SWEEP_SPAN, pause=0.0)
@@ -79,6 +80,13 @@ class World:
 
     def now(self) -> datetime:
         return self.instant(self.time)
+
+    def database_now(self) -> datetime:
+        return self.instant(self.time + self.database_ahead)
+
+    def since_start(self, at: datetime) -> float:
+        """Give an instant of the database in seconds of this world."""
+        return (at - self.instant(0)).total_seconds() - self.database_ahead
 
     def after(self, seconds: float, happening: Callable[[], object]) -> None:
         heapq.heappush(self._coming, (self.time + seconds, next(self._order), happening))
@@ -184,6 +192,14 @@ class World:
             raise OperationalError("COMMIT", {}, DriverError("the connection was lost"))
         if fault.kind in STANDSTILLS:
             self._current.stand_still(fault)
+        self.set_clocks(self._current, fault)
+
+    def set_clocks(self, worker: WorkerProcess, fault: Fault) -> None:
+        """Set the clock that a fault is about, if it is about one."""
+        if fault.kind is Kind.SET_CLOCK:
+            worker.wall_ahead += fault.seconds
+        if fault.kind is Kind.SET_DATABASE_CLOCK:
+            self.database_ahead += fault.seconds
 
     def sql(self, statement: str, **parameters: Any) -> Sequence[Any]:
         """Look from outside of the history. No transaction: the driver forgets every plan at a rollback."""

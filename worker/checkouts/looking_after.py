@@ -17,6 +17,7 @@ from worker.checkouts.carrying_out import Progress
 from worker.checkouts.completing import complete
 from worker.checkouts.hints import Heard
 from worker.database import checkouts, forgetting, unbegun, webhooks
+from worker.database.clock import read
 from worker.database.session import Sessions
 from worker.gateway import LookUpFailed
 from worker.refusals import Refused
@@ -101,7 +102,7 @@ async def _forget(sides: BothSides, row: Row[Any]) -> bool:
 
 def _take(sides: BothSides) -> list[Row[Any]]:
     with sides.sessions.begin() as session:
-        now = sides.clock()
+        now = read(session, sides.clock)
         checkouts.expire_unused(session, now=now, limit=CHUNK)
         if waiting := unbegun.paid_before_their_key(session, limit=CHUNK):
             checkouts.revive(session, waiting, now=now)
@@ -116,17 +117,16 @@ def _expire(sessions: Sessions, row: Row[Any], reason: str, asked_at: datetime) 
 
 def _webhooks(sides: BothSides) -> list[Heard]:
     with sides.sessions.begin() as session:
-        now = sides.clock()
+        now = read(session, sides.clock)
         webhooks.prune(session, now=now, limit=PRUNED)
         return [Heard(row.id, row.imp_uid, row.status) for row in webhooks.take(session, now=now, limit=CHUNK)]
 
 
 def _unneeded(sides: BothSides) -> list[Row[Any]]:
     with sides.sessions.begin() as session:
-        now = sides.clock()
-        if not sides.are_compared(session, now=now):
+        if not sides.are_compared(session):
             return []
-        return list(forgetting.take(session, now=now, pause=DELETION_PAUSE, limit=CHUNK))
+        return list(forgetting.take(session, now=read(session, sides.clock), pause=DELETION_PAUSE, limit=CHUNK))
 
 
 def _forgotten(sessions: Sessions, key_id: int) -> None:

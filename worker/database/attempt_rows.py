@@ -26,6 +26,7 @@ OF_ITS_CHARGE = """
 KNOWN_ATTEMPT = f"""
     {OF_ITS_CHARGE}, a.id AS attempt_id, a.number, a.merchant_uid, a.sends, a.lookups, a.started_at, a.refusal,
     a.via, a.window_until, a.resume_at,
+    (SELECT max(h.until) FROM sweeps h WHERE h.holds_claims) AS held_until,
     ARRAY(SELECT DISTINCT unnest(o.opened_pgs) FROM window_orders o WHERE o.merchant_uid = a.merchant_uid)
         AS opened_pgs,
     (SELECT bool_and(o.billing_key_id IS NOT NULL) FROM window_orders o WHERE o.merchant_uid = a.merchant_uid)
@@ -84,6 +85,7 @@ def known_attempt(row: Row[Any]) -> OpenAttempt:
         via=Via(row.via),
         window_until=row.window_until,
         resume_at=row.resume_at,
+        held_until=row.held_until,
         opened_pgs=frozenset(row.opened_pgs),
         registers=bool(row.registers),
     )

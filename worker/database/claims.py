@@ -11,8 +11,10 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from worker.caps import Guard, hold_to_run
+from worker.clock import Clock
 from worker.database.attempt_rows import OF_ITS_CHARGE, new_attempt
 from worker.database.caps import hold_to_day
+from worker.database.clock import read
 from worker.database.lineage import Watch, goes_on
 from worker.database.rows import as_rows
 from worker.lifecycle import AttemptStatus
@@ -105,6 +107,18 @@ class ClaimConflict(RuntimeError):
     """A due charge could not get its attempt row: somebody else was faster. The whole claim is rolled back."""
 
 
+def may_claim(session: Session, clock: Clock, watch: Watch | None) -> datetime | None:
+    """Return the instant by which a claim in this transaction is made; None while nothing may be claimed.
+
+    That is while `again stop` waits, and while `watch` finds that the database may have forgotten payments, or that
+    its clock was set. Raises WrongDatabase.
+    """
+    _let_stops_wait(session)
+    if watch is not None and not goes_on(session, watch, now=clock):
+        return None
+    return read(session, clock)
+
+
 def claim(
     session: Session,
     *,
@@ -112,18 +126,15 @@ def claim(
     limit: int,
     lease: timedelta,
     prefix: str,
-    watch: Watch | None = None,
     guard: Guard | None = None,
 ) -> list[OpenAttempt]:
     """Claim up to `limit` due charges, with an attempt row each; the caller commits, then sends.
 
-    Claims nothing while `again stop` holds or has set the switch, nor while `watch` finds that the database may have
-    forgotten payments. Raises ClaimConflict, WrongDatabase, and CapExceeded when a cap of `guard` forbids it; the claim
-    must then be rolled back.
+    `now` is asked of the database in this very transaction (`may_claim`): leases and quiet periods count from it.
+    Claims nothing while `again stop` holds or has set the switch. Raises ClaimConflict, and CapExceeded when a cap of
+    `guard` forbids it; the claim must then be rolled back.
     """
-    session.execute(text("SELECT pg_advisory_xact_lock_shared(:lock)"), {"lock": CLAIM_LOCK})
-    if watch is not None and not goes_on(session, watch, now=now):
-        return []
+    _let_stops_wait(session)
     stopped = list(session.scalars(_STOPPED))
     if EVERYTHING in stopped:
         return []
@@ -142,6 +153,10 @@ def claim(
     if guard is not None:
         hold_to_day(session, attempts, guard, now=now)
     return attempts
+
+
+def _let_stops_wait(session: Session) -> None:
+    session.execute(text("SELECT pg_advisory_xact_lock_shared(:lock)"), {"lock": CLAIM_LOCK})
 
 
 def _by_charge(row: Row[Any]) -> int:

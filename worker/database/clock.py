@@ -1,6 +1,8 @@
-"""The time by which leases and quiet periods are judged: the database's, so that no worker's wrong clock matters.
+"""The time by which claims, leases and quiet periods are judged: the database's, so that no machine's clock matters.
 
-PostgreSQL's clock is the one clock that all workers share. It is asked now and then; in between, ours runs on.
+PostgreSQL's clock is the one clock that all workers share. Whoever decides about money asks it in the transaction that
+decides (`read`). In between, the seconds since the last answer are counted by a clock that nobody sets, so setting the
+machine's clock changes nothing.
 """
 
 from __future__ import annotations
@@ -13,75 +15,169 @@ import structlog
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.orm import Session
 
-from worker.clock import Clock, system_clock
+from worker.clock import Clock, elapsed_seconds, system_clock
 
 SAMPLES = 3
 
 APART = timedelta(seconds=30)
 """A clock that differs by more from the database's is wrong; and more must change before it is told of anew."""
 
+DRIFT = 0.001
+"""So much faster or slower, as a share, one good clock may go than another: NTP slews each by half of that."""
+
+NONE = timedelta(0)
+
 _NOW = text("SELECT clock_timestamp()")  # now() is the transaction's start
 
 log = structlog.get_logger()
 
+Source = Connection | Session
+
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """How far the database's clock was ahead of ours in one round trip, give or take `uncertainty`."""
+class Step:
+    """The database's clock has moved by `by` beyond what has elapsed here, no longer than `within` ago.
 
-    ahead: timedelta
+    It was set, or another server answers, or this machine stood still without its clocks noticing.
+    """
+
+    by: timedelta
+    within: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """What the database said, and the elapsed seconds before and after it was asked."""
+
+    theirs: datetime
+    asked: float
+    answered: float
+
+    @property
+    def took(self) -> timedelta:
+        return timedelta(seconds=self.answered - self.asked)
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """The instant it was at so many elapsed seconds, give or take `uncertainty`."""
+
+    at: datetime
+    elapsed: float
     uncertainty: timedelta
+
+    def after(self, elapsed: float) -> datetime:
+        return self.at + timedelta(seconds=elapsed - self.elapsed)
 
 
 def warn(ahead: timedelta) -> None:
-    """Log what became of our clock; a worker's way of telling."""
+    """Log what became of this machine's clock; a worker's way of telling."""
     seconds = round(ahead.total_seconds(), 1)
     if abs(ahead) > APART:
-        log.warning("this machine's clock is wrong, going by the database's: run NTP here", database_ahead=seconds)
+        log.warning(
+            "this machine's clock is wrong; charging goes by the database's, the log's times do not: run NTP here",
+            database_ahead=seconds,
+        )
     else:
         log.info("this machine's clock agrees with the database's again", database_ahead=seconds)
 
 
-class DatabaseClock:
-    """A Clock: the system's, corrected by how far the database's was ahead when last asked. Before that, uncorrected.
+def ask(source: Source) -> datetime:
+    """Ask the database what time it is, in whatever transaction is open."""
+    now: datetime = source.execute(_NOW).scalar_one()
+    return now
 
-    One per process; calling it asks nobody, so it is safe on an event loop. `tell` hears of a wrong clock, once per
-    change: one that drifts by milliseconds is not worth a line every tick.
+
+class DatabaseClock:
+    """A Clock: the database's time when last asked, and what has elapsed since. Before that, the system's.
+
+    One per process; calling it asks nobody, so it is safe on an event loop. `tell` hears of a machine's wrong clock,
+    once per change: one that drifts by milliseconds is not worth a line every tick.
     """
 
-    def __init__(self, system: Clock = system_clock, *, tell: Callable[[timedelta], None] = warn) -> None:
-        self._system = system
-        self._tell = tell
-        self._ahead = timedelta(0)
-        self._told = timedelta(0)
+    def __init__(
+        self,
+        system: Clock = system_clock,
+        *,
+        tell: Callable[[timedelta], None] = warn,
+        elapsed: Callable[[], float] = elapsed_seconds,
+        ask: Callable[[Source], datetime] = ask,
+    ) -> None:
+        self._system, self._tell, self._elapsed, self._ask = system, tell, elapsed, ask
+        self._told = NONE
+        self._base: _Base | None = None
+        self._learnt = 0.0  # when it was last asked, in elapsed seconds
+        self._agreed = 0.0  # when an answer was last what it was expected to be
+        self._moved = NONE
 
     def __call__(self) -> datetime:
-        return self._system() + self._ahead
+        base = self._base
+        return self._system() if base is None else base.after(self._elapsed())
 
     def sync(self, source: Engine | Session) -> None:
         """Ask the database what time it is. Raises what the database raises, and then all stays as it was.
 
-        A sample whose uncertainty covers the present correction does not contradict it and changes nothing: clocks
-        that agree are left alone, and a process that froze over the question believes no worse answer than it had.
+        Of a few answers the quickest is taken: a process that froze over a question believes no worse answer.
         """
         if isinstance(source, Engine):
             with source.connect() as connection:
-                self._set_by(connection)
+                self._sync(connection)
         else:
-            self._set_by(source)
+            self._sync(source)
 
-    def _set_by(self, connection: Connection | Session) -> None:
-        best = min(self._samples(connection), key=lambda sample: sample.uncertainty, default=None)
-        if best is not None and abs(best.ahead - self._ahead) > best.uncertainty:
-            self._ahead = best.ahead
-        if abs(self._ahead - self._told) > APART:
-            self._told = self._ahead
-            self._tell(self._ahead)
+    def read(self, source: Source) -> datetime:
+        """Ask within a transaction for the instant by which it decides."""
+        sample = self._sample(source)
+        self._learn(sample)
+        return sample.theirs
 
-    def _samples(self, connection: Connection | Session) -> Iterator[Sample]:
+    @property
+    def step(self) -> Step | None:
+        """How the database's clock has stepped since that was last dealt with; None when it has not."""
+        if not self._moved:
+            return None
+        return Step(self._moved, timedelta(seconds=self._elapsed() - self._agreed))
+
+    def dealt_with(self, step: Step) -> None:
+        """Forget a step: whatever had to be done about it is committed."""
+        self._moved -= step.by
+        self._agreed = self._elapsed()
+
+    def _sync(self, source: Source) -> None:
+        best = min(self._samples(source), key=lambda sample: sample.took)
+        self._learn(best)
+        ahead = self() - self._system()
+        if abs(ahead - self._told) > APART:
+            self._told = ahead
+            self._tell(ahead)
+
+    def _samples(self, source: Source) -> Iterator[_Sample]:
         for _ in range(SAMPLES):
-            asked_at = self._system()
-            theirs: datetime = connection.execute(_NOW).scalar_one()
-            half = (self._system() - asked_at) / 2
-            if half >= timedelta(0):  # else our clock was set back meanwhile
-                yield Sample(theirs - (asked_at + half), half)
+            yield self._sample(source)
+
+    def _sample(self, source: Source) -> _Sample:
+        asked = self._elapsed()
+        theirs = self._ask(source)
+        return _Sample(theirs, asked, self._elapsed())
+
+    def _learn(self, sample: _Sample) -> None:
+        """Count from this answer, unless the one before says the same with less doubt; note a step."""
+        half, base = sample.took / 2, self._base
+        now = sample.theirs + half
+        if base is None:
+            self._base = _Base(now, sample.answered, half)
+        else:
+            apart, doubt = now - base.after(sample.answered), half + base.uncertainty
+            drift = timedelta(seconds=DRIFT * (sample.answered - self._learnt))
+            if abs(apart) > doubt + drift:
+                self._moved += apart - doubt if apart > NONE else apart + doubt
+            if abs(apart) > doubt or half < base.uncertainty:
+                self._base = _Base(now, sample.answered, half)
+        self._learnt = sample.answered
+        if not self._moved:
+            self._agreed = sample.answered
+
+
+def read(source: Source, clock: Clock) -> datetime:
+    """Return the instant by which a transaction decides: asked of the database in it, by a clock that can ask."""
+    return clock.read(source) if isinstance(clock, DatabaseClock) else clock()

@@ -11,10 +11,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import Row, text
+from sqlalchemy import Row, event, text
 from sqlalchemy.orm import Session
 
-from worker.database import sweeps
+from worker.clock import Clock
+from worker.database import steps, sweeps
+from worker.database.clock import APART, DatabaseClock, Step, read
 from worker.settings import Settings
 
 MARGIN = timedelta(minutes=10)
@@ -22,6 +24,9 @@ MARGIN = timedelta(minutes=10)
 
 TOUCH_EVERY = timedelta(seconds=30)
 """So often a worker that goes on says so; less often than it looks, for every claim would wait for the same row."""
+
+STEP = "clock"
+"""The reason of a sweep that holds charging because the database's clock has stepped."""
 
 _STANDING = text("""
     SELECT identity, identity = database_identity() AS same, seen_at, mode, prefix,
@@ -39,7 +44,9 @@ _LAST_WORK = text("""
 _LOCKED = text("SELECT seen_at FROM lineage FOR UPDATE")
 
 _TOUCH = text("""
-    UPDATE lineage SET seen_at = :now, identity = database_identity(), mode = :mode, prefix = :prefix
+    UPDATE lineage
+    SET seen_at = CASE WHEN :set_back THEN :now ELSE GREATEST(seen_at, :now) END,
+        identity = database_identity(), mode = :mode, prefix = :prefix
     WHERE seen_at = :seen_at AND identity = :identity
     RETURNING seen_at
 """)
@@ -65,6 +72,21 @@ class Watch:
     gap_wait: timedelta  # how long charging is held after a gap, besides comparing; money may be on its way
     quiet_period: timedelta
 
+    @property
+    def touch_every(self) -> timedelta:
+        """So often a worker that goes on says so: several times within the shortest silence that is a gap."""
+        return min(TOUCH_EVERY, self.gap / 4)
+
+    @property
+    def smallest_step(self) -> timedelta:
+        """By so much the database's clock may move without anybody waiting: far less than a quiet period."""
+        return min(APART, self.quiet_period / 10)
+
+    @property
+    def longest_lease(self) -> timedelta:
+        """No claimed attempt belongs to its worker for longer: the settings make a gap of two leases at least."""
+        return self.gap / 2
+
 
 def watch_of(settings: Settings) -> Watch:
     """Give what the settings say about the database that charges are opened and claimed in."""
@@ -78,23 +100,71 @@ def watch_of(settings: Settings) -> Watch:
     )
 
 
-def goes_on(session: Session, watch: Watch, *, now: datetime) -> bool:
+def goes_on(session: Session, watch: Watch, *, now: datetime | Clock) -> bool:
     """Say whether work may go on; if not, a sweep stands in the tables that must end first. The caller commits.
 
-    Raises WrongDatabase.
+    By a clock, which is read here, a step of the database's clock is noticed besides; an instant may have become old
+    meanwhile, and shows none. Raises WrongDatabase.
     """
     row = session.execute(_STANDING).one()
     check_owner(row.mode, row.prefix, watch)
+    read_at = now if isinstance(now, datetime) else read(session, now)
     if not row.same:
         # What was sent before the copy took over may land until the quiet period is over.
-        _hold(session, row, watch, now=now, until=now + watch.quiet_period, reason="restored")
+        _hold(session, row, watch, now=read_at, until=read_at + watch.quiet_period, reason="restored")
         return False
-    if now - row.seen_at > watch.gap:
-        _hold(session, row, watch, now=now, until=now + watch.gap_wait, reason="gap")
+    if not isinstance(now, datetime) and _has_stepped(session, row, watch, clock=now, now=read_at):
         return False
-    if abs(now - row.seen_at) > TOUCH_EVERY or row.mode is None:
-        _touch(session, row, watch, now)
+    if read_at - row.seen_at > watch.gap:
+        _hold(session, row, watch, now=read_at, until=read_at + watch.gap_wait, reason="gap")
+        return False
+    if read_at - row.seen_at > watch.touch_every or row.mode is None:
+        _touch(session, row, watch, read_at)
     return not row.held
+
+
+def _has_stepped(session: Session, row: Row[Any], watch: Watch, *, clock: Clock, now: datetime) -> bool:
+    """Hold charging when the database's clock was set, and nobody has held it for that yet.
+
+    A worker that has asked it before knows by how much more it moved than has elapsed. Whoever has not sees at least
+    that it was set back: the last look lies ahead.
+    """
+    step = clock.step if isinstance(clock, DatabaseClock) else None
+    if step is not None:
+        if abs(step.by) > watch.smallest_step and not steps.is_answered(
+            session, now=now, within=step.within, quiet_period=watch.quiet_period
+        ):
+            _hold_for_step(session, row, watch, now=now, by=step.by)
+            _forget_once_committed(session, clock, step)
+            return True
+        _forget_once_committed(session, clock, step)
+    if row.seen_at - now > watch.smallest_step:
+        _hold_for_step(session, row, watch, now=now, by=now - row.seen_at)
+        return True
+    return False
+
+
+def _hold_for_step(session: Session, row: Row[Any], watch: Watch, *, now: datetime, by: timedelta) -> None:
+    """Hold charging for a quiet period from now on, whatever is held already and until when."""
+    since, until = now - MARGIN, now + watch.quiet_period
+    log.error(
+        "the database's clock was set, or this machine stood still: look at NTP on both",
+        moved_seconds=round(by.total_seconds(), 1),
+    )
+    if row.held:
+        _touch(session, row, watch, now, set_back=True)
+        steps.set_right(session, now=now, since=since, until=until, lease=watch.longest_lease)
+        return
+    if _hold(session, row, watch, now=now, until=until, reason=STEP):
+        steps.set_right(session, now=now, since=since, until=until, lease=watch.longest_lease)
+
+
+def _forget_once_committed(session: Session, clock: Clock, step: Step) -> None:
+    def forget(_: Session) -> None:
+        assert isinstance(clock, DatabaseClock)
+        clock.dealt_with(step)
+
+    event.listen(session, "after_commit", forget, once=True)
 
 
 def declare_restored(session: Session, watch: Watch, *, now: datetime, since: datetime | None = None) -> int:
@@ -139,9 +209,10 @@ def _hold(
     until: datetime,
     reason: str,
     since: datetime | None = None,
-) -> None:
-    if not _touch(session, row, watch, now):
-        return  # somebody else has noticed at the same moment
+) -> bool:
+    """Begin a sweep that holds charging; False when somebody else has noticed at the same moment."""
+    if not _touch(session, row, watch, now, set_back=True):
+        return False
     last_work = session.execute(_LAST_WORK).scalar()
     since = min(filter(None, (row.seen_at, now, last_work, since))) - MARGIN
     sweeps.begin(session, reason=reason, holds_claims=True, since=since, until=until, now=now)
@@ -151,9 +222,11 @@ def _hold(
         since=since.isoformat(),
         until=until.isoformat(),
     )
+    return True
 
 
-def _touch(session: Session, row: Row[Any], watch: Watch, now: datetime) -> bool:
+def _touch(session: Session, row: Row[Any], watch: Watch, now: datetime, *, set_back: bool = False) -> bool:
+    """Note that the database was worked with; `set_back`, also when that was noted at a later time."""
     known = {"seen_at": row.seen_at, "identity": row.identity}
-    parameters = {"now": now, "mode": watch.mode, "prefix": watch.prefix, **known}
+    parameters = {"now": now, "set_back": set_back, "mode": watch.mode, "prefix": watch.prefix, **known}
     return session.execute(_TOUCH, parameters).first() is not None

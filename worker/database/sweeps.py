@@ -30,11 +30,13 @@ _DAILY_IS_DUE = text("""
                AND NOT EXISTS (SELECT FROM sweeps WHERE started_at > :recently))
 """)
 
+# A lease that ends later than one given now was given before the database's clock was set back.
 # What holds claims comes first; among the others each has its turn, so that one that fails keeps none waiting.
 _TAKE = text("""
     UPDATE sweeps SET lease_until = :lease_until
     WHERE id = (
-        SELECT id FROM sweeps WHERE finished_at IS NULL AND lease_until <= :now AND id = COALESCE(:only, id)
+        SELECT id FROM sweeps
+        WHERE finished_at IS NULL AND (lease_until <= :now OR lease_until > :lease_until) AND id = COALESCE(:only, id)
         ORDER BY holds_claims DESC, lease_until, id LIMIT 1 FOR UPDATE SKIP LOCKED
     )
     RETURNING id, reason, holds_claims, since, until, position, started_at

@@ -10,11 +10,11 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
 from tests.fixtures.book import Book
-from tests.fixtures.wrong_clock import WrongClock
+from tests.fixtures.wrong_clock import SetClock, WrongClock
 from tests.integration.database.conftest import claim_now, open_all
 from worker.clock import Clock, system_clock
 from worker.database import lookups
-from worker.database.clock import DatabaseClock
+from worker.database.clock import DatabaseClock, Step, read
 from worker.database.session import Sessions, create_database_engine
 
 NOWHERE = "postgresql:///again?host=/nowhere"
@@ -63,33 +63,88 @@ def test_a_clock_that_never_asked_is_the_systems():
     assert abs(DatabaseClock()() - system_clock()) < CLOSE
 
 
-def test_a_difference_within_what_the_round_trip_leaves_open_is_ignored(engine: Engine):
-    system = WrongClock(seconds=-0.02)
-    system.takes_seconds = 0.1  # so the database may be from 80 ms behind to 20 ms ahead
+def steps_of(clock: DatabaseClock) -> list[Step]:
+    """What a clock has noticed, beyond what a busy machine makes of one question."""
+    return [step for step in (clock.step,) if step is not None and abs(step.by) > CLOSE]
+
+
+def asking(database: SetClock) -> DatabaseClock:
+    return DatabaseClock(elapsed=database.elapsed_seconds, ask=database.ask)
+
+
+def test_the_machines_clock_set_after_it_has_asked_changes_nothing(engine: Engine):
+    system = WrongClock()
     clock = DatabaseClock(system)
     clock.sync(engine)
-    assert clock._ahead == timedelta(0)
+    for hours in (2, -9):
+        system.ahead = timedelta(hours=hours)
+        assert abs(clock() - database_now(engine)) < CLOSE
+        clock.sync(engine)
+        assert steps_of(clock) == []
 
 
 def test_a_slow_answer_does_not_spoil_what_a_quick_one_said(engine: Engine):
     """As when a process is frozen over its question and thawed."""
-    system = WrongClock(minutes=2)
-    clock = DatabaseClock(system)
+    database = SetClock()
+    clock = asking(database)
     clock.sync(engine)
-    correction = clock._ahead
-    system.takes_seconds = 0.1
+    database.frozen_over_the_answer = 600.0
     clock.sync(engine)
-    assert clock._ahead == correction
+    database.frozen_over_the_answer = 0.0
+    assert abs(clock() - (database_now(engine) + database.ahead)) < CLOSE
+    clock.sync(engine)
+    assert steps_of(clock) == []
 
 
-def test_a_clock_set_back_over_the_question_says_nothing(engine: Engine):
-    system = WrongClock(minutes=2)
-    clock = DatabaseClock(system)
+def test_a_first_answer_that_was_slow_is_no_step_when_it_is_known_better(engine: Engine):
+    database = SetClock()
+    clock = asking(database)
+    database.frozen_over_the_answer = 600.0
     clock.sync(engine)
-    correction = clock._ahead
-    system.set_back = timedelta(hours=1)
+    database.frozen_over_the_answer = 0.0
     clock.sync(engine)
-    assert clock._ahead == correction
+    assert steps_of(clock) == []
+    assert abs(clock() - (database_now(engine) + database.ahead)) < CLOSE
+
+
+def test_what_a_transaction_decides_by_is_what_the_database_says_in_it(engine: Engine):
+    database = SetClock()
+    clock = asking(database)
+    clock.sync(engine)
+    database.set(hours=2)
+    with engine.connect() as connection:
+        assert abs(read(connection, clock) - (database_now(engine) + timedelta(hours=2))) < CLOSE
+
+
+@pytest.mark.parametrize("hours", [2, -2])
+def test_a_step_of_the_databases_clock_is_noticed_until_it_is_dealt_with(engine: Engine, hours: int):
+    database = SetClock()
+    clock = asking(database)
+    clock.sync(engine)
+    database.pass_time(60.0)
+    assert steps_of(clock) == []
+    database.set(hours=hours)
+    clock.sync(engine)
+    database.pass_time(60.0)
+    clock.sync(engine)
+    (step,) = steps_of(clock)
+    assert abs(step.by - timedelta(hours=hours)) < CLOSE
+    assert step.within >= timedelta(seconds=120)
+    clock.dealt_with(step)
+    clock.sync(engine)
+    assert steps_of(clock) == []
+
+
+def test_two_clocks_that_drift_apart_for_a_week_make_no_step(engine: Engine):
+    database = SetClock()
+    clock = asking(database)
+    clock.sync(engine)
+    for _ in range(7 * 24):
+        database.pass_time(3600.0)
+        database.set(seconds=0.4)
+        clock.sync(engine)
+        assert steps_of(clock) == []
+    assert abs(clock() - (database_now(engine) + database.ahead)) < CLOSE
 
 
 def test_when_the_database_does_not_answer_the_correction_stays(engine: Engine):

@@ -14,6 +14,12 @@ import pytest
 from sqlalchemy import Connection, Engine, make_url, text
 
 from tests.fixtures.backup import dump, restore
+from tests.fixtures.book import Book
+from tests.fixtures.wrong_clock import SetClock
+from tests.integration.database.conftest import claim_now, open_all
+from worker.clock import Clock, system_clock
+from worker.database import lookups
+from worker.database.clock import DatabaseClock
 from worker.database.lineage import TOUCH_EVERY, Watch, WrongDatabase, declare_restored, goes_on
 from worker.database.session import Sessions, create_database_engine, session_factory
 
@@ -23,7 +29,7 @@ WATCH = Watch(
 )
 
 
-def look(sessions: Sessions, *, now: datetime = NOW, watch: Watch = WATCH) -> bool:
+def look(sessions: Sessions, *, now: datetime | Clock = NOW, watch: Watch = WATCH) -> bool:
     with sessions.begin() as session:
         return goes_on(session, watch, now=now)
 
@@ -126,11 +132,136 @@ def declare(sessions: Sessions, now: datetime) -> int:
         return declare_restored(session, WATCH, now=now)
 
 
-def test_a_time_that_lies_ahead_is_set_right(sessions: Sessions):
+def clocked(now: datetime) -> Clock:
+    return lambda: now
+
+
+def test_a_last_look_that_lies_ahead_holds_for_a_quiet_period_from_now(sessions: Sessions):
     with sessions.begin() as session:
         session.execute(text("UPDATE lineage SET seen_at = :ahead"), {"ahead": NOW + timedelta(hours=2)})
-    assert look(sessions)
-    assert not look(sessions, now=NOW + timedelta(hours=1)), "an hour of silence is a gap"
+    assert not look(sessions, now=clocked(NOW))
+    assert held(sessions) == [("clock", NOW - timedelta(minutes=10), NOW + WATCH.quiet_period)]
+    assert not look(sessions, now=clocked(NOW + timedelta(seconds=1)))
+    assert len(held(sessions)) == 1
+
+
+def test_a_look_that_lies_seconds_ahead_is_no_step(sessions: Sessions):
+    with sessions.begin() as session:
+        session.execute(text("UPDATE lineage SET seen_at = :ahead"), {"ahead": NOW + timedelta(seconds=29)})
+    assert look(sessions, now=clocked(NOW))
+
+
+def test_an_instant_of_before_the_last_look_does_not_move_that_back(sessions: Sessions):
+    """As of a worker that was frozen for an hour after it had read the clock."""
+    look(sessions, now=NOW + timedelta(hours=1), watch=replace(WATCH, gap=timedelta(days=1)))
+    assert look(sessions, now=NOW, watch=replace(WATCH, gap=timedelta(days=1)))
+    assert look(sessions, now=NOW + timedelta(hours=1)), "no gap"
+
+
+class Stepping:
+    """A worker whose database's clock is set."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self.sessions, self.database = sessions, SetClock()
+        self.database.set(seconds=(NOW - system_clock()).total_seconds())
+        self.clock = DatabaseClock(elapsed=self.database.elapsed_seconds, ask=self.database.ask)
+        with sessions() as session:
+            self.clock.sync(session)
+
+    def look(self) -> bool:
+        return look(self.sessions, now=self.clock)
+
+    @property
+    def now(self) -> datetime:
+        return self.clock()
+
+    def waits(self) -> list[timedelta]:
+        """How long each hold lasts from now on."""
+        with self.sessions() as session:
+            rows = session.scalars(text("SELECT until FROM sweeps WHERE holds_claims AND finished_at IS NULL"))
+            return [until - self.now for until in rows]
+
+
+def is_about(wait: timedelta, whole: timedelta) -> bool:
+    return whole - timedelta(minutes=5) < wait <= whole
+
+
+@pytest.mark.parametrize("step", [{"hours": 2}, {"hours": -2}, {"days": 400}, {"minutes": 1}, {"minutes": -1}], ids=str)
+def test_a_step_of_the_databases_clock_holds_for_a_quiet_period(sessions: Sessions, step: dict[str, float]):
+    worker = Stepping(sessions)
+    assert worker.look()
+    worker.database.set(**step)
+    assert not worker.look()
+    (wait,) = worker.waits()
+    assert is_about(wait, WATCH.quiet_period)
+    assert not worker.look()
+    assert len(held(sessions)) == 1, "noticed once"
+
+
+def test_a_step_and_its_correction_hold_for_a_quiet_period_from_the_correction(sessions: Sessions):
+    worker = Stepping(sessions)
+    worker.look()
+    worker.database.set(hours=2)
+    assert not worker.look()
+    worker.database.set(hours=-2)
+    assert not worker.look()
+    (wait,) = worker.waits()
+    assert is_about(wait, WATCH.quiet_period), "and not the two hours besides"
+
+
+def test_a_step_that_another_worker_has_held_for_holds_no_second_time(sessions: Sessions):
+    worker, idle = Stepping(sessions), Stepping(sessions)
+    worker.look()
+    for each in (worker, idle):
+        each.database.set(hours=2)
+    assert not worker.look()
+    with sessions.begin() as session:
+        session.execute(text("UPDATE sweeps SET position = until, finished_at = until"))
+    for each in (worker, idle):
+        each.database.pass_time(3600)
+    with sessions.begin() as session:
+        session.execute(text("UPDATE lineage SET seen_at = :now"), {"now": worker.now})
+    assert idle.look()
+    assert idle.clock.step is None
+
+
+def test_a_step_whose_hold_was_rolled_back_is_still_to_be_held_for(sessions: Sessions):
+    worker = Stepping(sessions)
+    worker.look()
+    worker.database.set(hours=2)
+    with sessions() as session:
+        assert not goes_on(session, WATCH, now=worker.clock)
+    assert held(sessions) == []
+    assert not worker.look()
+    assert [reason for reason, _, _ in held(sessions)] == ["clock"]
+
+
+@pytest.mark.parametrize("hours", [2, -2])
+def test_a_hold_that_stands_at_a_step_lasts_a_quiet_period_from_there(sessions: Sessions, hours: int):
+    worker = Stepping(sessions)
+    with sessions.begin() as session:
+        declare_restored(session, WATCH, now=worker.now)
+    worker.database.set(hours=hours)
+    assert not worker.look()
+    assert [reason for reason, _, _ in held(sessions)] == ["restored"]
+    (wait,) = worker.waits()
+    assert is_about(wait, WATCH.quiet_period)
+
+
+def test_leases_and_waits_at_a_step_count_from_there(sessions: Sessions, book: Book):
+    """Whichever way: nothing is over by it, and nothing lasts for as long as the clock was set back."""
+    for hours in (2, -2):
+        worker = Stepping(sessions)
+        book.subscribe(now=worker.now, starts_on=(worker.now - timedelta(days=2)).date())
+        open_all(sessions, worker.now)
+        claim_now(sessions, now=worker.now)
+        worker.database.set(hours=hours)
+        assert not worker.look()
+        with sessions.begin() as session:
+            assert lookups.abandon(session, now=worker.now, limit=10) == 0
+            lease = session.scalars(text("SELECT max(lease_until) FROM attempts WHERE status = 'started'")).one()
+            session.execute(text("UPDATE sweeps SET position = until, finished_at = until"))
+        assert timedelta(0) < lease - worker.now <= WATCH.gap / 2
 
 
 def test_workers_that_look_while_charging_is_held_make_no_second_gap(sessions: Sessions):
