@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 import structlog
+from sqlalchemy.orm import Session
 
 from worker.clock import Clock, elapsed_seconds
 from worker.database import lookups
@@ -62,7 +63,7 @@ async def reconcile(
     """
     started = monotonic()
     counts: Counter[str] = Counter()
-    counts["abandoned"] = await asyncio.to_thread(_abandon, sessions, clock)
+    counts["abandoned"] = await asyncio.to_thread(_abandon, sessions, clock, watch)
     while not stopping() and monotonic() - started < budget.total_seconds():
         taken_at, attempts = await asyncio.to_thread(_take, sessions, clock, watch)
         if not attempts:
@@ -102,11 +103,11 @@ async def _look_up_and_settle(
     return Counter({"looked_up": len(attempts)}) + Counter(each.attempt_status.value for each in settlements)
 
 
-def _abandon(sessions: Sessions, clock: Clock) -> int:
+def _abandon(sessions: Sessions, clock: Clock, watch: Watch | None) -> int:
     abandoned = 0
     while True:
         with sessions.begin() as session:
-            found = lookups.abandon(session, now=read(session, clock), limit=CHUNK)
+            found = lookups.abandon(session, now=_now(session, clock, watch), limit=CHUNK)
         abandoned += found
         if found < CHUNK:
             return abandoned
@@ -114,7 +115,13 @@ def _abandon(sessions: Sessions, clock: Clock) -> int:
 
 def _take(sessions: Sessions, clock: Clock, watch: Watch | None) -> tuple[datetime, list[OpenAttempt]]:
     with sessions.begin() as session:
-        now = read(session, clock)
-        if watch is not None:
-            goes_on(session, watch, now=clock)  # a step before `now` is noted here, and none after it changes `now`
+        now = _now(session, clock, watch)
         return now, lookups.take(session, now=now, limit=CHUNK, hold=HOLD)
+
+
+def _now(session: Session, clock: Clock, watch: Watch | None) -> datetime:
+    """Ask for the time, and then whether its clock was set before: if so, the hold stands, and leases count from it."""
+    now = read(session, clock)
+    if watch is not None:
+        goes_on(session, watch, now=clock)
+    return now
