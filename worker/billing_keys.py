@@ -39,7 +39,7 @@ def add_key(sessions: Sessions, key: NewKey, *, now: datetime) -> int:
 
 def usable_key(session: Session, text: str) -> BillingKey:
     """Find an active billing key by its id or its customer_uid. Raises Refused when there is none, or two."""
-    found = billing_keys.matching(session, text)
+    found = billing_keys.matching(session, text) if text.isprintable() else ()
     if not found:
         shown = f"id {text}" if len(text) < 12 and text.isdigit() else f"customer_uid {masked(text)}"
         raise Refused(f"There is no billing key with {shown}. `again key list` shows those there are.")

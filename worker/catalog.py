@@ -29,7 +29,8 @@ def add_plan(sessions: Sessions, plan: Plan, *, max_amount: int, now: datetime) 
 
 def plan_row(session: Session, code: str) -> models.Plan:
     """Find a plan by its code. Raises Refused, naming those that exist."""
-    if (row := plans.named(session, code)) is not None:
+    # What no code of a plan can be, such as one with NUL in it, is not asked for.
+    if code.isprintable() and (row := plans.named(session, code)) is not None:
         return row
     codes = [known.code for known in plans.known(session)[:10]]
     listed = f"Some that exist: {', '.join(codes)}." if codes else "None exists yet; `again plan add` adds one."

@@ -13,6 +13,9 @@ PORTONE_ADDRESSES = ("52.78.100.19", "52.78.48.223", "52.78.5.241")
 
 LIVE_SDK_URL = "https://cdn.iamport.kr/v1/iamport.js"  # documented
 
+LEAST_LETTERS = 8  # different ones
+LEAST_PERIOD = 16  # characters before it begins anew
+
 LEAST_SECRET = 32  # characters: what `openssl rand -hex 16` gives
 
 
@@ -28,8 +31,12 @@ def networks(values: tuple[str, ...]) -> tuple[str, ...]:
 
 def base_address(value: str) -> str:
     """Check a public address and take the slash off its end. Raises ValueError."""
-    if not is_link(value) or urlsplit(value).query:
+    parts = urlsplit(value)
+    if not is_link(value) or parts.query or parts.fragment:
         raise ValueError("must be https:// and a host, with a path if need be (http:// only for this machine)")
+    # Begun with it, a redirect to "//evil.example/..." would lead to another host.
+    if {"", ".", ".."} & set(parts.path.rstrip("/").split("/")[1:]) or parts.path.startswith("//"):
+        raise ValueError("must have a path without // and dots, or none")
     return value.rstrip("/")
 
 
@@ -45,6 +52,8 @@ def secret_problems(secret: str) -> Iterator[str]:
     """Say why a secret could be guessed."""
     if len(secret) < LEAST_SECRET:
         yield f"AGAIN_CHECKOUT_SECRET must have at least {LEAST_SECRET} characters; `openssl rand -hex 32` makes one."
+    elif len(set(secret)) < LEAST_LETTERS or (secret + secret).find(secret, 1) < LEAST_PERIOD:
+        yield "AGAIN_CHECKOUT_SECRET could be guessed, as it repeats itself; `openssl rand -hex 32` makes one."
 
 
 def sdk_problems(sdk_url: str | None, *, live: bool) -> Iterator[str]:

@@ -19,6 +19,9 @@ from worker.refusals import Refused
 ENCODINGS = ("utf-8-sig", "cp949")
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
+LONGEST_LINE = 1 << 20
+"""Characters; a file of one endless line would be read into memory whole."""
+
 _BLOCK = 1 << 20
 _ROWS_PER_REPORT = 500
 
@@ -35,9 +38,14 @@ class Row:
 
 
 def separator_of(path: Path) -> str:
-    """Find what separates the values: the one of SEPARATORS that the first line has most of."""
+    """Find what separates the values: the one of SEPARATORS that the first line has most of.
+
+    Raises Refused for what is no file on a disk: it is read more than once, so that nothing is imported of a bad one.
+    """
+    if not path.is_file():
+        raise Refused(f"{path} is no file that can be read twice, such as a pipe; write it to a file first.")
     with path.open("rb") as file:
-        first = next((line for line in file if line.strip()), b"")
+        first = next((line for line in iter(partial(file.readline, LONGEST_LINE), b"") if line.strip()), b"")
     return max(SEPARATORS, key=lambda separator: first.count(separator.encode()))
 
 
@@ -50,7 +58,7 @@ def read_csv(path: Path, progress: Progress) -> Iterator[Row]:
 
 
 def _rows(path: Path, text: io.TextIOWrapper, report: Callable[[], None]) -> Iterator[Row]:
-    reader = csv.reader(text, strict=True, delimiter=separator_of(path))
+    reader = csv.reader(_lines(path, text), strict=True, delimiter=separator_of(path))
     line = 1
     try:
         for number, cells in enumerate(reader):
@@ -62,6 +70,13 @@ def _rows(path: Path, text: io.TextIOWrapper, report: Callable[[], None]) -> Ite
                 report()
     except csv.Error as error:
         raise Refused(f"{path} cannot be read from line {line} on: {error}. Save it as CSV again.") from None
+
+
+def _lines(path: Path, text: io.TextIOWrapper) -> Iterator[str]:
+    for number, line in enumerate(iter(partial(text.readline, LONGEST_LINE), ""), 1):
+        if len(line) == LONGEST_LINE:
+            raise Refused(f"Line {number} of {path} has {LONGEST_LINE:,} characters or more; is it a CSV file?")
+        yield line
 
 
 def _report(file: BinaryIO, progress: Progress) -> None:

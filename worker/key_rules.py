@@ -11,8 +11,8 @@ from worker import customer_uid, pgs
 
 LONGEST_LABEL = 60
 
-# Longer than a masked card number; a full one has no business here.
-_CARD_NUMBER = re.compile(r"\d(?:[ -]?\d){11,}")
+# Longer than a masked card number, whatever stands between its digits but a mask; a full one has no business here.
+_CARD_NUMBER = re.compile(r"\d(?:(?:[^\w*•●]|_){0,3}\d){11,}")
 _CHANNEL_KEY = re.compile(r"[!-~]{1,55}")
 
 EXPECTED: Mapping[str, str] = {

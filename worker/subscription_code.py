@@ -17,6 +17,12 @@ def new_code() -> str:
     return "".join(CROCKFORD[number >> 5 * place & 31] for place in range(SUBSCRIPTION_CODE_LENGTH))
 
 
+def is_code(text: str) -> bool:
+    """Say whether a text is 13 such characters, as codes of subscriptions and of checkouts are."""
+    return len(text) == SUBSCRIPTION_CODE_LENGTH and set(text) <= set(CROCKFORD)
+
+
 def read_code(text: str) -> str:
     """Read a code as people type one: in any case, and with I, L and O for 1, 1 and 0."""
-    return text.strip().upper().translate(_MISREAD)
+    seen = "".join(each for each in text if each.isprintable())
+    return seen.strip().upper().translate(_MISREAD)

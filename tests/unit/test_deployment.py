@@ -50,7 +50,7 @@ def test_containers_are_reached_from_their_own_machine_only():
 
 def environment_of(name: str, **env_file: str) -> dict[str, str]:
     """Give what a service of Again's has in its environment: its own lines, over those of all, over `.env`."""
-    env_file |= {"POSTGRES_PASSWORD": "p", "AGAIN_CHECKOUT_SECRET": "s" * 64}
+    env_file |= {"POSTGRES_PASSWORD": "p", "AGAIN_CHECKOUT_SECRET": "0123456789abcdef" * 4}
     everyone = COMPOSE[COMPOSE.index("environment: &environment\n") : COMPOSE.index("services:")]
     lines = re.findall(r"^ +(AGAIN_\w+): (\S.*)$", everyone + service(name), re.MULTILINE)
     filled = {
@@ -76,7 +76,7 @@ def test_in_containers_the_sandboxs_webhooks_reach_the_pages_and_are_let_in():
 
 @pytest.mark.parametrize("name", ["migrate", "worker", "beat", "checkout", "sandbox"])
 def test_in_containers_links_are_signed_and_read_with_one_secret_that_has_to_be_set(name):
-    assert environment_of(name)["AGAIN_CHECKOUT_SECRET"] == "s" * 64
+    assert environment_of(name)["AGAIN_CHECKOUT_SECRET"] == "0123456789abcdef" * 4
     assert "AGAIN_CHECKOUT_SECRET: ${AGAIN_CHECKOUT_SECRET:?" in COMPOSE
     assert re.search(r"^AGAIN_CHECKOUT_SECRET=$", (ROOT / ".env.example").read_text(), re.MULTILINE)
 

@@ -10,6 +10,7 @@ import pytest
 from schedules.plans import Plan
 from worker.csv_files import Row
 from worker.import_rows import COLUMNS, Known, Problem, RowReader, Staged, read_date, shown
+from worker.key_rules import is_label
 
 NOW = datetime(2026, 3, 15, 3, 0, tzinfo=UTC)
 GOLD = Known(7, Plan.parse({"code": "gold", "name": "Gold", "amount": "9900", "cadence": "month"}))
@@ -78,3 +79,19 @@ def test_no_message_shows_what_is_secret():
     assert shown("label", "4111 1111 1111 1111") == "(19 characters)"
     assert shown("plan", "x" * 50) == "x" * 40 + "..."
     assert shown("plan", "") is None
+
+
+DIVIDERS = ("", " ", "-", ".", "/", "_", ",", " - ", "\u00b7", "\u2013", "\u3000")
+
+
+@pytest.mark.parametrize("divider", DIVIDERS)
+def test_a_full_card_number_is_no_label_whatever_divides_it(divider: str):
+    assert not is_label(divider.join(("1234", "5678", "9012", "3456")))
+    assert not is_label(divider.join("１２３４５６７８９０１２３４５６"))
+
+
+@pytest.mark.parametrize(
+    "label", ["신한 1234-****-****-5678", "1234 56** **** 7890", "국민 ****1234", "2026-11-22", "5678 x 1234"]
+)
+def test_a_masked_card_number_is_a_label(label: str):
+    assert is_label(label)

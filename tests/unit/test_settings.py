@@ -270,3 +270,45 @@ def test_a_child_process_gets_exactly_these_settings(monkeypatch):
     assert environment["LANG"] == "ko_KR.UTF-8"
     assert Settings.from_env(environment) == settings.model_copy(update={"log_level": "ERROR"})
     assert Settings.from_env(Settings().environment()) == Settings()
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "a" * 32,
+        " " * 32,
+        "\n" * 40,
+        "changeme" * 4,
+        "password" * 5,
+        "0123456789" * 4,
+        "12345678" * 4,
+        "abcdefghijklmno" * 3,
+    ],
+)
+def test_a_secret_that_repeats_itself_is_refused_and_not_shown(secret: str):
+    with pytest.raises(InvalidSettings, match="AGAIN_CHECKOUT_SECRET could be guessed") as refused:
+        Settings.from_env({"AGAIN_CHECKOUT_SECRET": secret})
+    assert secret not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://shop.kr//evil.example",
+        "https://shop.kr/a//b",
+        "https://shop.kr//",
+        "https://shop.kr/../x",
+        "https://shop.kr/./a",
+        "https://shop.kr/a/..",
+        "https://shop.kr/#a",
+        "https://shop.kr/?a=b",
+    ],
+)
+def test_a_public_address_that_could_lead_elsewhere_is_refused(address: str):
+    with pytest.raises(InvalidSettings, match="AGAIN_CHECKOUT_URL"):
+        Settings.from_env({"AGAIN_CHECKOUT_URL": address})
+
+
+@pytest.mark.parametrize("address", ["https://shop.kr", "https://shop.kr/", "https://shop.kr/billing/"])
+def test_a_public_address_may_have_a_path(address: str):
+    assert Settings.from_env({"AGAIN_CHECKOUT_URL": address}).checkout_url == address.rstrip("/")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -18,19 +18,20 @@ from worker.checkout.links import InvalidLink, Link, Signer
 from worker.checkout.own_pages import OwnPages
 from worker.checkout.turns import PAUSE_SECONDS, Turns
 from worker.checkout.wording import WORDS, Language, choose, wording_version
-from worker.checkouts import Progress, View
-from worker.checkouts.hints import LONGEST_ID
+from worker.checkouts import AskedTooOften, Progress, View
 from worker.clock import Clock
+from worker.imp_uid import is_imp_uid
 from worker.lifecycle import CheckoutStatus
 from worker.payment_window.request import NO_BUYER
 from worker.refusals import Refused
-
-_IMP_UID = re.compile(rf"[!-~]{{1,{LONGEST_ID}}}")
 
 TOLD = frozenset({"pending", "mismatch"})
 """What the address of a page may say about how a window ended; anything else is overlooked."""
 
 TOO_OFTEN = "too often"
+
+DONE_IS_SHOWN_FOR = timedelta(days=2)
+"""After a link has expired: what was begun with it in time may end a day later. Then it shows no plan any more."""
 
 log = structlog.get_logger()
 
@@ -44,7 +45,7 @@ class Checkouts:
         self._site = site
         self._clock = clock
         self._own = OwnPages(public_url)
-        self._turns = Turns()
+        self._told = Turns()
 
     async def show(self, request: Request) -> Response:
         """Show what is to be agreed to, or how it stands."""
@@ -90,7 +91,8 @@ class Checkouts:
         except Refused as refused:
             if wrong := wrong_of_the_buyer(refused):
                 return wrong_fields(wrong, language)
-            log.warning("a payment window was refused", reason=str(refused))
+            if self._told.take(link.code):  # whoever has a link may ask without end, and is to fill no disk
+                log.warning("a payment window was refused", reason=str(refused))
             return refusal(WORDS[language]["not_possible"], 409)
         return JSONResponse({"param": param})
 
@@ -122,11 +124,11 @@ class Checkouts:
         view, text = await self._view(link), text_of(imp_uid)
         if view.status in {CheckoutStatus.CREATED, CheckoutStatus.DONE}:
             return self._state(link, view)
-        if not self._turns.take(link.code):
-            return TOO_OFTEN
         try:
-            known = text if text and _IMP_UID.fullmatch(text) else None
+            known = text if text and is_imp_uid(text) else None
             completion = await self._desk.complete(link.code, imp_uid=known)
+        except AskedTooOften:
+            return TOO_OFTEN
         except Refused as refused:
             log.warning("a checkout was not completed", reason=str(refused))
             return "mismatch"
@@ -152,11 +154,12 @@ class Checkouts:
 
     def _state(self, link: Link, view: View) -> str:
         """Say what the link is good for now."""
+        now = self._clock()
         if view.status is CheckoutStatus.DONE:
-            return "done"
+            return "expired" if now >= link.expires_at + DONE_IS_SHOWN_FOR else "done"
         if view.overtaken is not None:
             return view.overtaken.value
-        return "expired" if view.expired or link.has_expired(self._clock()) else "open"
+        return "expired" if view.expired or link.has_expired(now) else "open"
 
 
 def language_of(request: Request) -> Language:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -10,7 +11,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from worker.checkout.tallies import Tally
 
 MOST_CONNECTIONS = 800
-"""At once; a process has 1,024 files as a rule, and the database and PortOne need some. Further ones are told 503."""
+"""At once; a process has 1,024 files as a rule, and the database and PortOne need some. For a further one, the one that
+has waited longest for its client is closed; if none waits, it is told 503."""
+
+LONGEST_HEAD = 64 * 1024  # bytes
 
 HEAD_SECONDS = 20.0
 """So long may a request take until its head is complete. Bodies have a limit of their own, and idle connections too."""
@@ -26,17 +30,36 @@ BARE_HEADERS = (
 )
 """Of what is answered before the application is asked."""
 
+_made_room = Tally(f"an idle connection was closed for a new one: {MOST_CONNECTIONS} are open")
 _turned_away = Tally(f"a connection was turned away: {MOST_CONNECTIONS} are open")
+
+
+class _OneLength(h11.Connection):
+    """Refuses a request that says its length in two ways: a proxy before us may have gone by the other one."""
+
+    def next_event(self) -> Any:
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            names = [name for name, _ in event.headers]
+            if b"transfer-encoding" in names and b"content-length" in names:
+                raise h11.RemoteProtocolError("Transfer-Encoding and Content-Length do not go together")
+        return event
 
 
 class GuardedProtocol(H11Protocol):
     """uvicorn's HTTP, which waits for ever for the first request of a connection, with an end to its patience."""
 
     _head_timer: asyncio.TimerHandle | None = None
+    _waits_since = 0.0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.conn = _OneLength(h11.SERVER, self.config.h11_max_incomplete_event_size or LONGEST_HEAD)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        self._waits_since = self.loop.time()
         super().connection_made(transport)
-        if len(self.connections) > MOST_CONNECTIONS:
+        if len(self.connections) > MOST_CONNECTIONS and not self._make_room():
             _turned_away.count()
             self._refuse(503, b"Too many connections; try again later.")
         else:
@@ -48,6 +71,20 @@ class GuardedProtocol(H11Protocol):
             self._watch()
         else:
             self._forget()
+
+    def on_response_complete(self) -> None:
+        self._waits_since = self.loop.time()
+        super().on_response_complete()
+
+    def _make_room(self) -> bool:
+        """Close the connection that has waited longest for its client, this one apart; False when none waits."""
+        others = (each for each in self.connections if isinstance(each, GuardedProtocol) and each is not self)
+        waiting = [each for each in others if each.cycle is None or each.cycle.response_complete]
+        if not waiting:
+            return False
+        _made_room.count()
+        min(waiting, key=lambda each: each._waits_since).transport.abort()  # noqa: SLF001 - another of our own
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget()

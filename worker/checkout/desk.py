@@ -11,6 +11,7 @@ from worker import checkouts
 from worker.both_sides import BothSides
 from worker.checkout.hints import Hint
 from worker.checkout.own_loop import OwnLoop
+from worker.checkout.turns import Turns
 from worker.database.clock import DatabaseClock
 from worker.gateway import Gateway
 from worker.log_privacy import keep_out_of_logs
@@ -35,6 +36,7 @@ class Desk:
         self._loop = OwnLoop("checkout desk")
         self._gateway: Gateway | None = None
         self._synced = monotonic()
+        self._turns = Turns()
 
     async def view(self, code: str) -> checkouts.View:
         """Raises Refused for a code that nobody has."""
@@ -58,7 +60,7 @@ class Desk:
         )
 
     async def complete(self, code: str, *, imp_uid: str | None) -> checkouts.Completion:
-        """Ask PortOne what became of it. Raises Refused for what was not asked for."""
+        """Ask PortOne what became of it. Raises Refused for what was not asked for, AskedTooOften among them."""
         await self._on_time()
         return await self._loop.run(self._complete, code, imp_uid)
 
@@ -91,7 +93,7 @@ class Desk:
         return self.runtime
 
     async def _complete(self, code: str, imp_uid: str | None) -> checkouts.Completion:
-        return await checkouts.complete(self._both_sides(), code, imp_uid=imp_uid)
+        return await checkouts.complete(self._both_sides(), code, imp_uid=imp_uid, may_ask=self._turns.take)
 
     async def _look_up_earlier(self, code: str) -> None:
         await checkouts.look_up_earlier(self._both_sides(), code)

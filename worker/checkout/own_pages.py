@@ -20,8 +20,12 @@ class OwnPages:
     def require(self, request: Request) -> None:
         """Refuse what another site's page sends. It would need the link to do anything, so this is the second lock."""
         site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-        ours = {request.headers.get("host", ""), urlsplit(self._public_url or "").netloc} - {""}
-        if site not in {None, "same-origin"} or (origin is not None and origin.partition("://")[2] not in ours):
+        ours = {urlsplit(self._public_url).netloc.lower()} if self._public_url else set()
+        if not (self._public_url or "").startswith(
+            "https://"
+        ):  # a developer's, whom any name of the machine leads here
+            ours.add(request.headers.get("host", "").lower())
+        if site not in {None, "same-origin"} or (origin is not None and origin.partition("://")[2].lower() not in ours):
             raise HTTPException(403, "This is asked for by another site's page.")
 
     def links(self, request: Request, language: Language) -> Links:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 
+from worker.checkout_settings import secret_problems
 from worker.settings import InvalidSettings, Settings
 
 FILE = "checkout.secret"
@@ -39,4 +40,7 @@ def _kept(settings: Settings) -> str:
             made.unlink()
     except FileExistsError:
         pass
-    return path.read_text().strip()
+    kept = path.read_text().strip()
+    if list(secret_problems(kept)):
+        raise InvalidSettings(f"{path} holds no secret that could sign links; delete it, and another one is made.")
+    return kept

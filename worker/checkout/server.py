@@ -8,7 +8,7 @@ from starlette.types import ASGIApp
 from worker.checkout.connections import GuardedProtocol
 from worker.listening import BACKLOG, EndedBySignal, listening, web_address
 
-KEEP_ALIVE_SECONDS = 75
+KEEP_ALIVE_SECONDS = 10
 STOP_SECONDS = 10  # how long open requests may take to end after a stop
 
 

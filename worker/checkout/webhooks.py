@@ -17,6 +17,7 @@ from worker.checkout.tallies import Tally
 from worker.checkouts.hints import LONGEST_ID
 
 _ID = re.compile(rf"[!-~]{{1,{LONGEST_ID}}}")  # imp_uid, merchant_uid, cancellation_id: printable ASCII without spaces
+_IMP_UID = re.compile(rf"[A-Za-z0-9_]{{1,{LONGEST_ID}}}")
 _STATUS = re.compile(r"[a-z_]{1,20}")
 
 BUSY = {"Retry-After": "60"}  # PortOne's resends, where a merchant has them, are a minute apart (documented)
@@ -59,7 +60,7 @@ def is_of_another_shop(fields: Mapping[str, Any]) -> bool:
 def read_hint(fields: Mapping[str, Any]) -> Hint:
     """Read what PortOne sends (documented), and overlook what it may add. Raises HTTPException 400."""
     return Hint(
-        imp_uid=_field(fields, "imp_uid", _ID),
+        imp_uid=_field(fields, "imp_uid", _IMP_UID),
         merchant_uid=_field(fields, "merchant_uid", _ID),
         status=_field(fields, "status", _STATUS),
         cancellation_id=_field(fields, "cancellation_id", _ID) if fields.get("cancellation_id") else None,

@@ -6,7 +6,7 @@ A browser's callback, a redirect, a webhook and the periodic look all come here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
@@ -18,17 +18,28 @@ from worker.checkouts.links import checkout_row
 from worker.database import window_orders
 from worker.database.session import Sessions
 from worker.gateway import Found, Gateway
+from worker.imp_uid import is_imp_uid
 from worker.lifecycle import CheckoutStatus
 from worker.refusals import Refused
 from worker.registration import Expected
 
-LONGEST_IMP_UID = 100
-
 log = structlog.get_logger()
 
 
-async def complete(sides: BothSides, code: str, *, imp_uid: str | None) -> Completion:
+class AskedTooOften(Refused):
+    """PortOne was asked about a checkout so often that it is asked no more for a moment; nothing was changed."""
+
+    def __init__(self) -> None:
+        super().__init__("PortOne was asked about this a moment ago. Try again in a few seconds.")
+
+
+async def complete(
+    sides: BothSides, code: str, *, imp_uid: str | None, may_ask: Callable[[str], bool] = lambda _: True
+) -> Completion:
     """Ask PortOne what became of a checkout and carry it out. Raises Refused for what was not asked for.
+
+    `may_ask` says of a checkout that there is, and is not done, whether PortOne may be asked about it now: anybody who
+    has its code could else use up the rate on which charging depends. Raises AskedTooOften.
 
     `imp_uid` is what a browser says; without one, everything under the windows' merchant_uids is looked at all the
     same. Of several orders, opened in several tabs, the first that is proved ends the checkout; else the answer is
@@ -40,6 +51,8 @@ async def complete(sides: BothSides, code: str, *, imp_uid: str | None) -> Compl
         raise Refused("No payment window was opened with this link yet.")
     if row.status == CheckoutStatus.DONE:
         return Completion(Progress.DONE)
+    if not may_ask(code):
+        raise AskedTooOften
     if imp_uid:
         orders = await _named_first(sides.gateway, orders, imp_uid)
     ends: list[Completion] = []
@@ -66,7 +79,7 @@ async def _named_first(gateway: Gateway, orders: Sequence[Row[Any]], imp_uid: st
 
     A payment that PortOne does not show yet is no proof of anything: the look-ups decide.
     """
-    if len(imp_uid) > LONGEST_IMP_UID or not imp_uid.isascii() or not imp_uid.isprintable():
+    if not is_imp_uid(imp_uid):
         raise Refused("That is no payment's id.")
     named = await gateway.payment(imp_uid)
     if not isinstance(named, Found) or not named.records:

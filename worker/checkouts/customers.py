@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import text
 
-from worker.customer_reference import normalized
+from worker.customer_reference import is_customer_reference, normalized
 from worker.database.owed import OWED
 from worker.database.session import Sessions
 from worker.lifecycle import SubscriptionStatus
@@ -58,8 +58,11 @@ class RunningSubscription:
 
 def subscriptions_of(sessions: Sessions, customer_reference: str) -> tuple[RunningSubscription, ...]:
     """List a customer's running subscriptions, the oldest first; none for a reference that nobody has."""
+    customer = normalized(customer_reference)
+    if not is_customer_reference(customer):
+        return ()
     with sessions() as session:
-        rows = session.execute(_RUNNING, {"customer": normalized(customer_reference)}).all()
+        rows = session.execute(_RUNNING, {"customer": customer}).all()
         charges = session.execute(_OVERDUE, {"ids": [row.id for row in rows]}).all() if rows else []
     overdue: dict[int, list[OverdueCharge]] = {row.id: [] for row in rows}
     for charge in charges:

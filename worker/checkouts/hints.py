@@ -14,6 +14,7 @@ from worker.comparing import MONEY_MOVED, compare_page
 from worker.database import webhooks, window_orders
 from worker.database.session import Sessions
 from worker.gateway import LookUpFailed, PaymentRecord
+from worker.imp_uid import is_imp_uid
 from worker.merchant_uid import parse
 from worker.refusals import Refused
 
@@ -53,7 +54,7 @@ async def hint(
     for name, text in said.items():
         if len(text) > LONGEST[name] or not text.isascii() or not text.isprintable():
             raise Refused(f"{name} must be at most {LONGEST[name]} printable ASCII characters.")
-    if not imp_uid or not merchant_uid:
+    if not is_imp_uid(imp_uid) or not merchant_uid:
         raise Refused("A webhook names imp_uid and merchant_uid.")
     webhook_id = await asyncio.to_thread(_store, sides.sessions, said, sides.clock())
     if webhook_id is not None:

@@ -26,7 +26,7 @@ from worker.lifecycle import (
 from worker.refusals import Refused
 from worker.registration import anchor_of, starts_now
 from worker.settings import Settings
-from worker.subscription_code import new_code, read_code
+from worker.subscription_code import is_code, new_code, read_code
 
 CHARGE = text("""
     SELECT c.id, c.status, c.amount, c.tax_free, c.vat_amount, c.currency, c.order_name, c.period_start, c.period_end,
@@ -90,7 +90,7 @@ def create_link(
 
 def checkout_row(session: Session, code: str) -> Row[Any]:
     """Find a checkout. Raises Refused."""
-    row = checkouts.found(session, code)
+    row = checkouts.found(session, code) if is_code(code) else None
     if row is None:
         raise Refused("This link leads to nothing; ask for a new one.")
     return row

@@ -6,9 +6,23 @@ from typing import Annotated
 
 import typer
 
+from worker.terminal import one_line
+
+LONGEST_REASON = 500  # characters
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, for scripts.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=100_000, help="How many to list, the newest first.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why; it is written into the audit.")]
+
+
+def read_reason(text: str) -> str:
+    """Put a reason on one line, plain. Raises BadParameter for one that nobody would read."""
+    reason = one_line(" ".join(text.split()))
+    if not 0 < len(reason) <= LONGEST_REASON:
+        raise typer.BadParameter(f"it has {len(reason)} characters; say why in 1 to {LONGEST_REASON}")
+    return reason
+
+
+Reason = Annotated[str, typer.Option("--reason", callback=read_reason, help="Why; it is written into the audit.")]
 AllowDuplicates = Annotated[
     bool,
     typer.Option("--allow-duplicates", help="Also what looks like a customer, or has the key, of that plan already."),

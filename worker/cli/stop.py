@@ -10,7 +10,7 @@ import typer
 
 from worker.cli import consent, console, words
 from worker.cli.exits import ExitCode
-from worker.cli.options import Json
+from worker.cli.options import Json, read_reason
 
 if TYPE_CHECKING:
     from worker.database.stops import MayStillMove
@@ -20,7 +20,9 @@ Scope = Annotated[str, typer.Argument(metavar="[all|PG]", help="Everything, or o
 
 def stop(
     scope: Scope = "all",
-    reason: Annotated[str, typer.Option(help="Why; everybody who asks for the status reads it.")] = "stopped by hand",
+    reason: Annotated[
+        str, typer.Option(callback=read_reason, help="Why; everybody who asks for the status reads it.")
+    ] = "stopped by hand",
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until no call is in flight any more.")] = True,
     *,
     as_json: Json = False,

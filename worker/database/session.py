@@ -26,6 +26,10 @@ def create_database_engine(url: str, *, actor: str) -> Engine:
         raise InvalidDatabaseUrl(
             "AGAIN_DATABASE_URL cannot be read; give postgresql://user:password@host:5432/name"
         ) from None
+    if "@" in (parsed.host or ""):
+        raise InvalidDatabaseUrl(
+            "AGAIN_DATABASE_URL has an @ in its user or password; write it as %40, or part of it is taken for a host"
+        )
     if parsed.get_backend_name() != "postgresql":
         raise InvalidDatabaseUrl(
             f"AGAIN_DATABASE_URL names {parsed.get_backend_name()!r}; Again works with PostgreSQL 14 or newer: "

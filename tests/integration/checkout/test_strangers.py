@@ -16,6 +16,7 @@ from tests.fixtures.checkout import Shop
 from tests.integration.checkout.test_pages import KO, agree, pay, rows
 from worker.checkout import connections, turns
 from worker.checkout.desk import Desk
+from worker.refusals import Refused
 
 Send = Callable[[bytes], bytes]
 
@@ -184,13 +185,22 @@ def test_a_head_that_never_ends_is_not_waited_for(send: Send, monkeypatch: pytes
     assert send(b"") == b""
 
 
-def test_connections_beyond_the_most_are_turned_away_and_the_others_go_on(
-    shop: Shop, http: httpx.Client, send: Send, monkeypatch: pytest.MonkeyPatch
+def test_a_connection_beyond_the_most_is_turned_away_when_none_waits(
+    shop: Shop, send: Send, monkeypatch: pytest.MonkeyPatch
 ):
-    assert http.get("/health").status_code == 200  # one that is kept alive
+    address = ("127.0.0.1", int(shop.pages.url.rpartition(":")[2]))
     monkeypatch.setattr(connections, "MOST_CONNECTIONS", 1)
-    assert send(b"").startswith(b"HTTP/1.1 503")
-    assert http.get("/health").status_code == 200
+    body = b'{"imp_uid": "imp_1", "merchant_uid": "a", "status": "paid"}'
+    head = (
+        "POST /webhooks/portone HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection(address, timeout=10) as busy:
+        busy.sendall(head.encode())
+        assert busy.recv(65_536).startswith(b"HTTP/1.1 100"), "its body is waited for"
+        assert send(b"").startswith(b"HTTP/1.1 503")
+        busy.sendall(body)
+        assert busy.recv(65_536).startswith(b"HTTP/1.1 200")
 
 
 def test_a_browser_that_asks_without_end_has_portone_asked_only_so_often(
@@ -229,3 +239,63 @@ def test_no_log_names_a_link_or_who_pays(shop: Shop, http: httpx.Client, capfd: 
     said = "".join(capfd.readouterr())
     assert said
     assert not re.search(rf"{re.escape(path.rpartition('/')[2])}|김하늘|9876|sky@", said)
+
+
+# --- one length, one shape, room for the next -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lengths", [("Content-Length: 4", "Transfer-Encoding: chunked")])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_request_of_two_lengths_is_refused_and_what_follows_is_not_read(send: Send, lengths, turned):
+    both = "\r\n".join(reversed(lengths) if turned else lengths)
+    smuggled = "0\r\n\r\nGET /health HTTP/1.1\r\nHost: a\r\n\r\n"
+    answer = send(f"POST /webhooks/portone HTTP/1.1\r\nHost: a\r\n{both}\r\n\r\n{smuggled}".encode())
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert answer.count(b"HTTP/1.1") == 1
+    assert b"connection: close" in answer.lower()
+
+
+def test_a_full_server_closes_what_waits_longest_for_its_client(shop: Shop, monkeypatch: pytest.MonkeyPatch):
+    address = ("127.0.0.1", int(shop.pages.url.rpartition(":")[2]))
+    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 2)
+    with (
+        socket.create_connection(address, timeout=10) as answered,
+        socket.create_connection(address, timeout=10) as half,
+    ):
+        answered.sendall(get("/health").replace(b"Connection: close\r\n", b""))
+        assert answered.recv(65_536).startswith(b"HTTP/1.1 200")
+        half.sendall(b"GET /hea")
+        for _ in range(2):  # there is room for neither, and each is served
+            with shop.http() as another:
+                assert another.get("/health").status_code == 200
+        for waiting in (answered, half):
+            assert ended(waiting)
+
+
+def ended(connection: socket.socket) -> bool:
+    try:
+        return connection.recv(65_536) == b""
+    except ConnectionResetError:
+        return True
+
+
+@pytest.mark.parametrize("imp_uid", ["..", "../users", "imp_1/2", "imp-1", "imp_%2e", "i" * 81, "imp 1"])
+def test_a_webhook_of_no_payments_id_is_refused(http: httpx.Client, imp_uid: str):
+    sent = http.post("/webhooks/portone", json={"imp_uid": imp_uid, "merchant_uid": "a", "status": "paid"})
+    assert sent.status_code == 400
+
+
+def test_an_agreement_refused_without_end_fills_no_log(
+    shop: Shop, http: httpx.Client, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(turns, "AT_ONCE", 2)
+    monkeypatch.setattr(turns, "PAUSE_SECONDS", 1e9)
+
+    async def refuse(*_args: object, **_more: object) -> None:
+        raise Refused("not today")
+
+    monkeypatch.setattr(Desk, "agree", refuse)
+    path = shop.link(shop.pending())
+    capfd.readouterr()
+    assert [agree(http, path).status_code for _ in range(6)] == [409] * 6
+    assert "".join(capfd.readouterr()).count("a payment window was refused") == 2

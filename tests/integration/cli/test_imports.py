@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
@@ -366,3 +367,19 @@ def test_the_key_of_a_running_customer_of_a_plan_is_refused_unless_allowed(
     assert "charged twice" in again("import", path, code=1).said
     again("import", path, "--allow-duplicates")
     assert tables.count("subscriptions") == 2
+
+
+def test_a_pipe_is_refused_for_it_can_be_read_only_once(again: Again, gold: str, tables: Tables, tmp_path: Path):
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    assert "read twice" in again("import", pipe, code=1).said
+    assert tables.count("subscriptions") == 0
+
+
+@pytest.mark.parametrize(
+    "content", ["x" * 2_000_000, f"{HEADER}\r\n{'x' * 2_000_000}", f'{HEADER}\r\n"{"x" * 2_000_000}']
+)
+def test_a_line_without_end_is_refused_before_it_is_in_memory(refused: Again, tmp_path: Path, content):
+    path = tmp_path / "long.csv"
+    path.write_text(content)
+    assert "1,048,576 characters or more" in refused("import", path).said

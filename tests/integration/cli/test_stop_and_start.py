@@ -180,3 +180,11 @@ def test_the_switch_is_set_though_a_claim_does_not_end(
 
 def _upper(settings: dict[str, str]) -> dict[str, str]:
     return {name.upper(): value for name, value in settings.items()}
+
+
+def test_a_reason_is_one_plain_line_that_somebody_reads(again: Again, tables: Tables):
+    again("stop", "--no-wait", "--reason", "a\x1b[31m\nb")
+    (row,) = tables.sql("SELECT reason FROM stops")
+    assert row.reason == "a\N{REPLACEMENT CHARACTER}[31m b"
+    assert "501 characters" in again("stop", "--no-wait", "--reason", "x" * 501, code=2).said
+    assert "0 characters" in again("stop", "--no-wait", "--reason", " ", code=2).said

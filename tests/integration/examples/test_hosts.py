@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.fixtures.hosts import Customer, Form, Host, said
+from worker.checkout import turns
 from worker.sandbox.behaviours import decline
 
 DONE = "All is done, thank you."
@@ -180,3 +181,23 @@ def test_nothing_secret_or_personal_is_in_a_hosts_logs(host: Host, caplog: pytes
     assert "HTTP Request: POST" in caplog.text  # those of the host's own stay
     for hidden in (param["customer_uid"], "010-9876-5432"):
         assert hidden not in caplog.text
+
+
+def test_a_customer_who_asks_without_end_has_portone_asked_only_so_often(host: Host, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(turns, "AT_ONCE", 3)
+    monkeypatch.setattr(turns, "PAUSE_SECONDS", 1e9)
+    with host.customer() as customer:
+        checkout = customer.begin()
+        told = customer.pay(customer.agree(checkout, "kakaopay").json(), decision="close")
+        asked = [customer.complete(checkout, told["callback"]["imp_uid"]) for _ in range(5)]
+        assert ["a moment ago" in each.text for each in asked] == [False, False, False, True, True]
+
+
+@pytest.mark.parametrize("code", ["%00", "%ED%A0%80", "a" * 500, "0000000000%00000", "%E2%80%AE"])
+def test_a_code_that_can_be_none_is_refused_with_a_sentence(host: Host, code: str):
+    with host.customer() as customer:
+        for answer in (
+            customer.http.get(f"/checkout/{code}"),
+            customer.http.get(f"/checkout/{code}/return?imp_uid=imp_1"),
+        ):
+            assert answer.status_code < 500

@@ -21,7 +21,7 @@ from worker.settings import InvalidSettings
 LIVE = {
     "AGAIN_PORTONE_KEY": "k" * 16,
     "AGAIN_PORTONE_SECRET": "s" * 80,
-    "AGAIN_CHECKOUT_SECRET": "c" * 32,
+    "AGAIN_CHECKOUT_SECRET": "0123456789abcdef" * 2,
     "AGAIN_CHECKOUT_URL": "https://shop.example.com",
 }
 

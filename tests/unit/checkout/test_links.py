@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -129,3 +130,11 @@ def test_with_a_live_key_no_secret_is_made_up(tmp_path):
 def test_settings_of_the_pages_that_cannot_be_right_are_refused(variable: str, value: str, said: str):
     with pytest.raises(InvalidSettings, match=said):
         Settings.from_env({**LIVE, variable: value})
+
+
+@pytest.mark.parametrize("kept", ["", " \n", "short", "a" * 64])
+def test_a_kept_secret_that_is_none_signs_nothing(tmp_path: Path, kept: str):
+    settings = Settings.from_env({"AGAIN_DATA_DIR": str(tmp_path)})
+    (tmp_path / "checkout.secret").write_text(kept)
+    with pytest.raises(InvalidSettings, match="delete it"):
+        link_secret(settings)
