@@ -376,9 +376,10 @@ def test_a_pipe_is_refused_for_it_can_be_read_only_once(again: Again, gold: str,
     assert tables.count("subscriptions") == 0
 
 
-@pytest.mark.parametrize(
-    "content", ["x" * 2_000_000, f"{HEADER}\r\n{'x' * 2_000_000}", f'{HEADER}\r\n"{"x" * 2_000_000}']
-)
+LONG = "x" * 2_000_000
+
+
+@pytest.mark.parametrize("content", [LONG, f"{HEADER}\r\n{LONG}", f'{HEADER}\r\n"{LONG}'], ids=["1st", "2nd", "quoted"])
 def test_a_line_without_end_is_refused_before_it_is_in_memory(refused: Again, tmp_path: Path, content):
     path = tmp_path / "long.csv"
     path.write_text(content)
