@@ -7,13 +7,13 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import psycopg
 import pytest
 import structlog
 from sqlalchemy import Engine
 
+from tests.fixtures.databases import Databases
 from worker.database import migrations
 from worker.database.session import Sessions, create_database_engine, session_factory
 from worker.embedded import Postgres, Valkey
@@ -82,19 +82,16 @@ def _forget_the_disk(server: Postgres) -> None:
         connection.execute("SELECT pg_reload_conf()")
 
 
+@pytest.fixture(scope="session")
+def databases(postgres: Postgres) -> Databases:
+    return Databases(postgres)
+
+
 @pytest.fixture
-def database_url(postgres: Postgres) -> Iterator[str]:
+def database_url(databases: Databases) -> Iterator[str]:
     """The address of a migrated, empty database of this test's own."""
-    name = f"test_{uuid4().hex}"
-    admin = postgres.url.replace("/again?", "/postgres?")
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE again")
-    url = postgres.url.replace("/again?", f"/{name}?")
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("UPDATE lineage SET identity = database_identity()")  # a copy, and not a restored one
-    yield url
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with databases.one() as url:
+        yield url
 
 
 @pytest.fixture
