@@ -13,10 +13,12 @@ import structlog
 from celery import Celery, signals
 from celery.schedules import crontab, schedule
 from kombu.exceptions import OperationalError
+from redis import RedisError
 
 from schedules.beat import KEPT_TICKS, Entry, beat_table
 from worker import process
 from worker.broker_address import BrokerAddress
+from worker.broker_transport import use_for_redis
 from worker.embedded import NotAvailable, known_addresses
 from worker.logs import configure_logs
 from worker.settings import InvalidSettings, Settings
@@ -26,6 +28,7 @@ PUMP = "again.charge"
 
 log = structlog.get_logger()
 
+use_for_redis()
 app = Celery("again", include=["worker.tasks"])
 
 
@@ -66,6 +69,8 @@ def configuration() -> dict[str, Any]:
         # A broker that is away is no reason to end calls in flight; Celery 6 will do that unless told not to.
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "broker_connection_max_retries": None,
+        # A primary that becomes a replica in a failover refuses writes, and whoever waits on it. That passes.
+        "broker_channel_error_retry": True,
         "visibility_timeout": visibility,
         "broker_transport_options": {
             "visibility_timeout": visibility,
@@ -80,6 +85,7 @@ def configuration() -> dict[str, Any]:
         "control_queue_expires": 600,
         "beat_schedule": {entry.name: _celery_entry(entry) for entry in ticks(settings)},
         "beat_max_loop_interval": 1,
+        "beat_scheduler": "worker.beat_scheduler:ForgetfulScheduler",
         "timezone": "UTC",
     }
 
@@ -121,6 +127,12 @@ def _configure_logs(**_: object) -> None:
     configure_logs(Settings.from_env().log_level)
 
 
+@signals.task_postrun.connect(weak=False)
+def _unbind_logs(**_: object) -> None:
+    """What is logged between two tasks is neither's."""
+    structlog.contextvars.clear_contextvars()
+
+
 @signals.worker_shutting_down.connect(weak=False)
 def _stop_claiming(**_: object) -> None:
     process.stop_claiming()
@@ -144,5 +156,5 @@ def send(entry: Entry) -> None:
     """Send one tick ourselves; when the broker is away, beat or the next try will do."""
     try:
         app.send_task(entry.task, expires=entry.expires.total_seconds(), retry=False)
-    except OperationalError as error:
+    except (OperationalError, RedisError) as error:
         log.warning("tick not sent, the broker is not reached", task=entry.task, error=str(error))

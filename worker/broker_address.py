@@ -6,6 +6,7 @@ all; so they are read here, once, and handed to Celery, flower and redis-py alik
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Self
@@ -18,6 +19,8 @@ _VERIFY = {"required": True, "cert_required": True, "none": False, "cert_none": 
 _FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 OPTIONS = ("ssl_cert_reqs", "ssl_check_hostname", *_FILES)
 """What `rediss://...?` may say about TLS; no password among them, for flower would show it."""
+
+_DATABASE = re.compile("(/[0-9]{0,4})?")
 
 UNREADABLE = "AGAIN_BROKER_URL cannot be read; give redis://:password@host:6379/0, or rediss://... for TLS."
 
@@ -64,6 +67,8 @@ def broker_problems(url: str) -> Iterator[str]:
         return
     if parts.scheme not in SCHEMES:
         yield UNREADABLE
+    if parts.scheme != "memory" and _DATABASE.fullmatch(parts.path) is None:
+        yield f"AGAIN_BROKER_URL ends in {parts.path!r:.40}, which is no database's number; end it in /0, for example."
     options = {name: value for name, value in parse_qsl(parts.query) if name.startswith("ssl")}
     if options and parts.scheme != "rediss":
         yield "AGAIN_BROKER_URL has options of TLS (ssl_...), so it must begin with rediss://."

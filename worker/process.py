@@ -7,6 +7,7 @@ import ctypes
 import os
 import socket
 from collections.abc import Callable, Coroutine
+from contextvars import copy_context
 from multiprocessing.sharedctypes import RawValue
 from typing import Any, TypeVar
 
@@ -33,8 +34,12 @@ class Process:
         self._gateway: Gateway | None = None
 
     def run(self, work: Callable[[Gateway], Coroutine[Any, Any, T]]) -> T:
-        """Run work with this process's gateway, whose connections outlive the run."""
-        return self._runner.run(self._with_gateway(work))
+        """Run work with this process's gateway, whose connections outlive the run.
+
+        In a copy of the caller's context: the runner would keep that of its first run, and with it the name and id of
+        its task in every line that is ever logged.
+        """
+        return self._runner.run(self._with_gateway(work), context=copy_context())
 
     async def _with_gateway(self, work: Callable[[Gateway], Coroutine[Any, Any, T]]) -> T:
         if self._gateway is None:
@@ -43,7 +48,7 @@ class Process:
 
     def close(self) -> None:
         if self._gateway is not None:
-            self._runner.run(self._gateway.aclose())
+            self._runner.run(self._gateway.aclose(), context=copy_context())
         self._runner.close()
         self.runtime.close()
 

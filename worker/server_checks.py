@@ -1,9 +1,11 @@
-"""Do the servers answer, and are they as they must be? The checks only read."""
+"""Do the servers answer, and are they as they must be? The checks only read, but for a trial key at the broker."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 import httpx
 import redis
@@ -22,6 +24,9 @@ SKEW = timedelta(seconds=30)
 
 OLDEST_POSTGRES = 140_000
 OLDEST_REDIS = (6, 2)
+
+_TRIAL = "again.doctor"
+_WRITABLE = "set AGAIN_BROKER_URL to the primary, or give the server memory and its user the rights"
 
 
 def database(patient: Patient) -> Finding:
@@ -70,18 +75,35 @@ def broker(patient: Patient) -> Finding:
             address.url, socket_timeout=5, socket_connect_timeout=5, **(address.tls or {})
         ) as broker:
             info = broker.info("server")
-            policy = broker.info("memory").get("maxmemory_policy")
+            policy = str(broker.info("memory").get("maxmemory_policy"))
+            refusal = _refusal_to_write(broker)
     except redis.RedisError as error:
         return broken("broker", f"does not answer: {error}", "check AGAIN_BROKER_URL and the server")
+    return _judged(patient, address, info, policy, refusal)
+
+
+def _judged(patient: Patient, address: BrokerAddress, info: Mapping[str, Any], policy: str, refusal: str) -> Finding:
     version = str(info.get("redis_version", "0"))
     shown = f"{info.get('server_name', 'redis')} (Redis {version})"
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_REDIS:
         return broken("broker", f"{shown} is too old", "upgrade to Redis 6.2 or Valkey")
+    if refusal:
+        return broken("broker", f"{shown} answers, but lets nobody write: {refusal}", _WRITABLE)
     if policy != "noeviction":
         return warning("broker", f"{shown} may evict messages ({policy})", "set maxmemory-policy noeviction")
     if patient.runtime.settings.live and (concern := broker_concern(address)):
         return warning("broker", f"{shown} {concern}", "use rediss://...?ssl_ca_certs=... in AGAIN_BROKER_URL")
     return ok("broker", f"{shown} answers")
+
+
+def _refusal_to_write(broker: redis.Redis) -> str:
+    """Say why the broker takes no messages, as after a failover or with its memory full; empty when it does."""
+    try:
+        broker.set(_TRIAL, "", ex=60)
+        broker.delete(_TRIAL)
+    except redis.ResponseError as error:
+        return str(error)
+    return ""
 
 
 def timeouts(patient: Patient) -> Finding:

@@ -141,7 +141,7 @@ def _start_parts(
     start("flower", *flower, url=f"http://127.0.0.1:{ports.flower}", patience=FLOWER_STOP_SECONDS)
     checkout = (*again, "checkout", "serve", "--port", str(ports.checkout))
     start("checkout", *checkout, url=f"http://127.0.0.1:{ports.checkout}")
-    start("beat", *celery, "beat", "-l", settings.log_level, "-s", str(folder / "beat-schedule"))
+    start("beat", *celery, "beat", "-l", settings.log_level)
     start("worker", *celery, "worker", "-P", "prefork", "-c", "2", "-l", settings.log_level, *_QUIET)
     found = {part.name: part for part in parts}
     wait_for(found["flower"], "/healthcheck")

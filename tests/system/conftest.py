@@ -62,7 +62,7 @@ class Site:
         return self.start(name, "worker", "-P", "prefork", "-c", "2", "-l", "INFO", "-n", f"{name}@%h", *quiet)
 
     def start_beat(self, name: str = "beat") -> Part:
-        return self.start(name, "beat", "-l", "INFO", "-s", str(self.logs / f"{name}-schedule"))
+        return self.start(name, "beat", "-l", "INFO")
 
     def subscribe(self, *stories: tuple[int, tuple[Behaviour, ...]]) -> int:
         """So many due subscriptions per story; returns how many in all."""

@@ -79,7 +79,7 @@ class FaultSite(Site):
 
     def add_beat(self) -> Part:
         name = f"beat{next(self._numbers)}"
-        return self.start(name, "beat", "-l", "INFO", "-s", str(self.logs.parent / f"{name}-schedule"))
+        return self.start(name, "beat", "-l", "INFO")
 
     # --- what the ledger tells --------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -13,19 +14,27 @@ from tests.system.conftest import Site
 from worker.database import heartbeats
 from worker.embedded import Valkey
 from worker.sandbox.behaviours import Reply, pay, slow, troubled
-from worker.supervision import free_port, wait_for
+from worker.supervision import Part, free_port, wait_for
 
 
 def children(pid: int) -> list[psutil.Process]:
     return psutil.Process(pid).children(recursive=True)
 
 
+def logged_under(part: Part, event: str) -> set[str]:
+    """The tasks that a worker's log names beside an event."""
+    lines = [json.loads(line) for line in part.log.read_text().splitlines() if line.startswith("{")]
+    return {str(line["task"]) for line in lines if line["event"] == event}
+
+
 def test_beat_makes_periods_due_and_a_worker_charges_them(site: Site):
     count = site.subscribe((40, (pay(),)), (5, (troubled(Reply.DROP, charged=True), pay())))
-    site.start_worker()
+    worker = site.start_worker()
     site.start_beat()
     site.until("all are paid", lambda: site.statuses() == {"paid": count})
     assert site.comparison().agrees
+    assert logged_under(worker, "pump run ended") == {"again.charge"}
+    assert logged_under(worker, "reconciliation ended") == {"again.reconcile"}
     with site.sessions() as session:
         assert {heartbeats.BEAT, "again.charge", "again.open_charges"} <= heartbeats.last_seen(session).keys()
 

@@ -51,3 +51,15 @@ def test_kombu_takes_the_options_and_adds_no_trust_of_its_own():
 def test_no_password_shows_in_a_repr_or_in_what_is_wrong():
     assert "hush" not in repr(BrokerAddress.read("rediss://:hush@broker/0"))
     assert "hush" not in " ".join(broker_problems("redis://:hush/hush@broker/0"))
+
+
+@pytest.mark.parametrize("path", ["/abc", "/0/1", "/-1", "/1.5", "/%30", "/ 0", "//"])
+def test_a_database_that_is_no_number_is_refused(path: str):
+    [problem] = broker_problems(f"redis://:open-sesame@broker:6379{path}")
+    assert "no database's number" in problem
+    assert "sesame" not in problem
+
+
+@pytest.mark.parametrize("path", ["", "/", "/0", "/15"])
+def test_a_database_by_its_number_is_taken(path: str):
+    assert list(broker_problems(f"redis://broker:6379{path}")) == []

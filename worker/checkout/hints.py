@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from contextvars import Context
 from dataclasses import dataclass
 
 import structlog
@@ -63,7 +64,7 @@ class Hints:
     def _start(self) -> None:
         """Begin to work with the first hint: a host that mounts the pages may not tell them when it starts."""
         if not self._tasks:
-            self._tasks = [asyncio.create_task(self._work()) for _ in range(self._at_once)]
+            self._tasks = [asyncio.create_task(self._work(), context=Context()) for _ in range(self._at_once)]
 
     async def stop(self, *, patience: float = 5.0) -> None:
         """Finish what waits, if that is soon done."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+import redis
 from sqlalchemy import Engine
 
 from tests.integration.cli.conftest import Again, Ended, Tables
 from worker.database import migrations
+from worker.embedded import Valkey
 
 ON_TABLES = {"migrations", "lineage", "beat", "worker", "stops", "invariants", "differences", "sweeps"}
 
@@ -103,3 +105,18 @@ def test_the_last_sweep_is_told_and_one_that_holds_charging_is_a_warning(again: 
     [found] = again("doctor", "sweeps", "--json").document
     assert found["health"] == "warning"
     assert "nothing is charged until PortOne's payments are compared (restored), since" in found["finding"]
+
+
+def test_a_broker_that_answers_and_takes_no_messages_is_broken(again: Again, server_folder: Path):
+    broker = Valkey(server_folder / "unwritable")
+    try:
+        with redis.Redis.from_url(broker.url) as server:
+            [found] = again("doctor", "broker", "--json", again_broker_url=broker.url).document
+            assert found["health"] == "ok"
+            assert server.keys() == []
+            server.replicaof("127.0.0.1", "1")
+            [found] = again("doctor", "broker", "--json", code=1, again_broker_url=broker.url).document
+            assert "lets nobody write" in found["finding"]
+            assert "set AGAIN_BROKER_URL to the primary" in found["remedy"]
+    finally:
+        broker.close()

@@ -1,0 +1,62 @@
+"""Celery's transport for Redis and Valkey, which throws away what cannot be read instead of ending the worker.
+
+Anybody who can write to the broker, and any other program with the same database number, can put anything into the
+queue. Messages are hints: one that is thrown away costs latency, and a worker that ends costs every charge until it is
+back.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import structlog
+from kombu.transport import TRANSPORT_ALIASES, redis
+
+log = structlog.get_logger()
+
+_UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
+"""What reading a message raises that is no JSON, has no body, or has another shape than a message."""
+
+
+class Channel(redis.Channel):
+    """Takes elements from the queue's list; each is gone from it before it is looked at."""
+
+    def _brpop_read(self, **options: Any) -> Any:
+        try:
+            return super()._brpop_read(**options)  # type: ignore[no-untyped-call]
+        except _UNREADABLE as error:
+            _say_discarded(error)
+            return True
+
+
+class Transport(redis.Transport):
+    """Gives messages to their consumers."""
+
+    Channel = Channel
+
+    def _deliver(self, message: Any, queue: str) -> None:
+        try:
+            super()._deliver(message, queue)  # type: ignore[no-untyped-call]
+        except _UNREADABLE as error:
+            _say_discarded(error)
+            self._settle(message)
+
+    def _settle(self, message: Any) -> None:
+        """Acknowledge what has been counted as delivered already, or it would be delivered again and again."""
+        with suppress(*_UNREADABLE):
+            tag = message["properties"]["delivery_tag"]
+            for channel in self.channels:
+                if tag in channel.qos._delivered:  # noqa: SLF001 - kombu's own only record
+                    channel.basic_reject(tag, requeue=False)
+
+
+def _say_discarded(error: Exception) -> None:
+    # Not what it says: it may be anything, from anybody.
+    log.error("message discarded, it cannot be read", error=type(error).__name__)
+
+
+def use_for_redis() -> None:
+    """Let kombu take this transport for `redis://` and `rediss://`."""
+    for scheme in ("redis", "rediss"):
+        TRANSPORT_ALIASES[scheme] = f"{__name__}:Transport"
