@@ -19,6 +19,7 @@ from worker.billing_keys import usable_key
 from worker.catalog import plan_row
 from worker.customer_reference import EXPECTED, is_customer_reference, normalized
 from worker.database import look_alikes, subscriptions
+from worker.database.models import BillingKey
 from worker.database.plans import plan_of
 from worker.database.session import Sessions
 from worker.due_now import open_due_now
@@ -104,6 +105,7 @@ def subscribe(
         if not allow_duplicates:
             _require_no_look_alike(session, subscribed.code)
             _require_no_same_key(session, subscribed.code, "--key")
+            _require_meant(session, subscribed.code, key, billing_key)
     return subscribed
 
 
@@ -171,12 +173,14 @@ def change_key(
             assert begun, "the row is locked, so nobody else can have begun it"
             if not allow_duplicates:
                 _require_no_same_key(session, code, "KEY")
+                _require_meant(session, code, key, billing_key)
             return KeyChanged(billing_key.id, 0)
         change = f"billing key {row.billing_key_id or 'none'} to {billing_key.id}: {reason}"
         changed = subscriptions.change_key(session, row, billing_key.id, reason=change, now=now)
         assert changed, "the row is locked, so nobody else can have given it a key"
         if not allow_duplicates:
             _require_no_same_key(session, code, "KEY")
+            _require_meant(session, code, key, billing_key)
         return KeyChanged(billing_key.id, subscriptions.charge_owed_now(session, row.id, now=now))
 
 
@@ -195,6 +199,17 @@ def _require_no_same_key(session: Session, code: str, name: str) -> None:
         raise Refused(
             f"The billing key given as {name} pays for the same plan already, for subscription {other}: it would be "
             "charged for both. Give --allow-duplicates if that is meant."
+        )
+
+
+def _require_meant(session: Session, code: str, given: str | None, key: BillingKey | None) -> None:
+    """Refuse a bare number that may be a customer_uid which is not there yet, and is somebody else's key by its id."""
+    if given is None or key is None or not given.isdigit() or key.customer_uid == given:
+        return
+    if (other := look_alikes.of_another_customer(session, code)) is not None:
+        raise Refused(
+            f"{given} is the id of a billing key that pays for {other}, of another customer. If you mean that key, "
+            f"give #{given}; the customer_uid {given} is none that is known, and `again key add` adds one."
         )
 
 

@@ -262,7 +262,13 @@ def test_a_key_given_by_hand_begins_a_pending_subscription_too(world: World, til
     subscription = till.pending()
     world.subscribe()
     changed = subscriptions.change_key(
-        world.runtime.sessions, subscription, "key-1", reason="by hand", max_amount=2_000_000, now=world.now
+        world.runtime.sessions,
+        subscription,
+        "key-1",
+        reason="by hand",
+        allow_duplicates=True,
+        max_amount=2_000_000,
+        now=world.now,
     )
     world.tick()
     assert (world.subscription(subscription).status, changed.woken) == (SubscriptionStatus.ACTIVE, 0)

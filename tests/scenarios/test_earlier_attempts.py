@@ -61,7 +61,13 @@ def test_hard_decline_corrected_before_the_new_key_is_not_charged_again(world: W
     correct_all(world)
     new_key = f"#{world.subscription(other).billing_key_id}"
     subscriptions.change_key(
-        world.runtime.sessions, code, new_key, reason="another card", max_amount=2_000_000, now=world.now
+        world.runtime.sessions,
+        code,
+        new_key,
+        reason="another card",
+        allow_duplicates=True,
+        max_amount=2_000_000,
+        now=world.now,
     )
     world.wait(minutes=1)
     world.tick()

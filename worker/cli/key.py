@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
 from worker.cli import console, words
-from worker.cli.options import Json, Limit
+from worker.cli.options import Json, Limit, read_key
 from worker.lifecycle import BillingKeyStatus
 from worker.pgs import PGS
 from worker.pgs.facts import CardRoute
@@ -33,8 +32,7 @@ def add(
     from worker.customer_uid import masked
     from worker.key_rules import NewKey
 
-    if customer_uid == "-":
-        customer_uid = sys.stdin.readline().strip()
+    customer_uid = read_key(customer_uid)
     key = NewKey(customer_uid=customer_uid, pg=pg, channel_key=channel_key, label=label.strip())
     with database(as_json=as_json) as runtime:
         key_id = add_key(runtime.sessions, key, now=runtime.clock())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -20,6 +21,11 @@ def read_reason(text: str) -> str:
     if not 0 < len(reason) <= LONGEST_REASON:
         raise typer.BadParameter(f"it has {len(reason)} characters; say why in 1 to {LONGEST_REASON}")
     return reason
+
+
+def read_key(text: str) -> str:
+    """Give a billing key as it was named; - reads it from standard input, where `ps` does not show it."""
+    return sys.stdin.readline().strip() if text == "-" else text
 
 
 Reason = Annotated[str, typer.Option("--reason", callback=read_reason, help="Why; it is written into the audit.")]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from worker.cli import console, words
-from worker.cli.options import AllowDuplicates, Json, Limit, Reason
+from worker.cli.options import AllowDuplicates, Json, Limit, Reason, read_key
 from worker.lifecycle import SubscriptionStatus
 
 if TYPE_CHECKING:
@@ -28,7 +28,10 @@ def subscribe(
     ],
     plan: Annotated[str, typer.Option(metavar="CODE", help="The plan.")],
     key: Annotated[
-        str, typer.Option(metavar="KEY", help="A billing key's id, or its customer_uid; without one it waits for it.")
+        str,
+        typer.Option(
+            metavar="KEY", help="A billing key's id as #7, or its customer_uid, or - for one on standard input."
+        ),
     ] = "",
     start: Annotated[
         str, typer.Option(metavar="YYYY-MM-DD", help="When it starts; today in the plan's zone by default.")
@@ -50,7 +53,7 @@ def subscribe(
             runtime.sessions,
             customer_reference,
             plan=plan,
-            key=key or None,
+            key=read_key(key) or None,
             start_on=start_on,
             arrears=arrears,
             allow_duplicates=allow_duplicates,
@@ -147,7 +150,9 @@ def cancel(code: Code, reason: Reason = "canceled by hand", *, as_json: Json = F
 @app.command("key")
 def change_key(
     code: Code,
-    key: Annotated[str, typer.Argument(metavar="KEY", help="A billing key's id, or its customer_uid.")],
+    key: Annotated[
+        str, typer.Argument(metavar="KEY", help="Its id as #7, its customer_uid, or - for one on standard input.")
+    ],
     reason: Reason = "changed by hand",
     allow_duplicates: AllowDuplicates = False,
     *,
@@ -161,7 +166,7 @@ def change_key(
         changed = subscriptions.change_key(
             runtime.sessions,
             code,
-            key,
+            read_key(key),
             reason=reason,
             allow_duplicates=allow_duplicates,
             max_amount=runtime.settings.max_amount,

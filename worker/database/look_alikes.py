@@ -19,6 +19,17 @@ _OF_REFERENCE = text(f"""
         ORDER BY id LIMIT 1) other
 """)  # noqa: S608 - constants only
 
+_OF_ANOTHER = text("""
+    SELECT other.code
+    FROM (SELECT id, customer_reference, billing_key_id FROM subscriptions WHERE code = :code OFFSET 0) s
+    CROSS JOIN LATERAL (
+        SELECT code FROM (
+            SELECT id, code, customer_reference, status FROM subscriptions
+            WHERE billing_key_id = s.billing_key_id OFFSET 0) paid
+        WHERE customer_reference <> s.customer_reference AND status NOT IN ('canceled', 'ended')
+        ORDER BY id LIMIT 1) other
+""")
+
 _OF_KEY = text("""
     SELECT other.code
     FROM (SELECT id, plan_id, billing_key_id FROM subscriptions WHERE code = :code OFFSET 0) s
@@ -42,4 +53,10 @@ def of_reference(session: Session, code: str) -> str | None:
 def of_key(session: Session, code: str) -> str | None:
     """Return the code of another running subscription to the same plan that the same billing key pays for."""
     found: str | None = session.scalar(_OF_KEY, {"code": code})
+    return found
+
+
+def of_another_customer(session: Session, code: str) -> str | None:
+    """Return the code of a running subscription of another customer, to any plan, that the same key pays for."""
+    found: str | None = session.scalar(_OF_ANOTHER, {"code": code})
     return found

@@ -60,7 +60,7 @@ def test_everything_is_counted_with_the_age_of_the_oldest(again: Again, subscrip
 def test_charges_that_wait_for_a_key_are_counted_whether_it_is_dead_or_none(
     again: Again, gold: str, subscription: str, key: int, tables: Tables
 ):
-    other = again("subscribe", "cheolsu", "--plan", gold, "--key", key, "--json").document["code"]
+    other = again("subscribe", "cheolsu", "--plan", gold, "--key", key, "--allow-duplicates", "--json").document["code"]
     tables.charge(subscription)
     tables.charge(other, "past_due", next_attempt_at=None)
     tables.sql("UPDATE billing_keys SET status = 'dead'")

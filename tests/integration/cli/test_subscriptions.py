@@ -57,7 +57,7 @@ def test_one_customer_has_one_running_subscription_to_a_plan(again: Again, table
     assert subscription in said
     again("subscribe", "cheolsu", "--plan", "gold", "--key", key, "--allow-duplicates")
     again("subscription", "cancel", subscription)
-    again("subscribe", "gildong", "--plan", "gold", "--key", key)
+    again("subscribe", "gildong", "--plan", "gold", "--key", key, "--allow-duplicates")
     assert tables.count("subscriptions") == 3
 
 
@@ -331,3 +331,26 @@ def test_another_subscriptions_key_of_that_plan_is_not_given_unless_allowed(
     shown = again("subscription", "show", code, "--json").document
     assert shown["key_id"] == (None if pending else other)
     assert again("subscription", "key", code, key, "--allow-duplicates", "--json").document["key_id"] == key
+
+
+@pytest.mark.parametrize("command", ["subscribe", "key"])
+def test_a_bare_number_is_no_key_of_another_customer_unless_it_is_named_as_an_id(
+    again: Again, gold: str, key: int, subscription: str, command
+):
+    again("plan", "add", "silver", "--name", "Silver", "--amount", 5000, "--cadence", "month")
+    if command == "subscribe":
+        words: tuple[object, ...] = ("subscribe", "yeonghui", "--plan", "silver", "--key")
+    else:
+        code = again("subscribe", "yeonghui", "--plan", "silver", "--json").document["code"]
+        words = ("subscription", "key", code)
+    assert f"pays for {subscription}, of another customer" in again(*words, key, code=1).said
+    assert again(*words, f"#{key}", "--json").document["key_id"] == key
+
+
+def test_a_key_is_read_from_standard_input_where_ps_does_not_show_it(again: Again, gold: str, key: int):
+    uid = "customer_uid_of_gildong\n"
+    begun = again("subscribe", "gildong", "--plan", gold, "--key", "-", "--json", stdin=uid).document
+    assert begun["key_id"] == key
+    again("key", "add", "-", "--pg", "payco", stdin="another_customer_uid\n")
+    changed = again("subscription", "key", begun["code"], "-", "--json", stdin="another_customer_uid\n").document
+    assert changed["key_id"] != key
