@@ -67,6 +67,7 @@ BEGIN
             ('alembic_version', 'SELECT'),
             ('audit', 'SELECT, INSERT'),
             ('plans', 'SELECT, INSERT'),
+            ('consents', 'SELECT, INSERT'),
             -- what moves on and is never deleted
             ('billing_keys', 'SELECT, INSERT, UPDATE'),
             ('subscriptions', 'SELECT, INSERT, UPDATE'),

@@ -7,7 +7,7 @@ the plan's zone.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 
@@ -31,12 +31,14 @@ class BillingPeriod:
 class Opening:
     """Which periods become charges that are due, which become void charges, and when to look again.
 
-    `next_charge_at` is in the past while more periods wait, so that the next tick takes them.
+    `beyond` become void too: they passed while as many charges were unpaid as the plan allows. `next_charge_at` is in
+    the past while more periods wait, so that the next tick takes them.
     """
 
     open: tuple[BillingPeriod, ...]
     void: tuple[BillingPeriod, ...]
     next_charge_at: datetime
+    beyond: tuple[BillingPeriod, ...] = ()
 
 
 def first_start(plan: Plan, anchor_on: date) -> datetime:
@@ -75,6 +77,11 @@ def due_periods(plan: Plan, anchor_on: date, *, next_charge_at: datetime, now: d
         (opened if _is_charged(plan.catch_up, period, now) else void).append(period)
         next_charge_at = period.end
     return Opening(tuple(opened), tuple(void), next_charge_at)
+
+
+def within(opening: Opening, room: int) -> Opening:
+    """Open the first `room` periods only; those after them are not owed."""
+    return replace(opening, open=opening.open[:room], beyond=opening.open[room:])
 
 
 def _is_charged(catch_up: CatchUp, period: BillingPeriod, now: datetime) -> bool:

@@ -12,6 +12,7 @@ LOWEST_AMOUNT = 100  # KRW; assumed: card PGs refuse a smaller payment
 HIGHEST_AMOUNT = 1_000_000_000  # KRW; a monthly price above this is a slip of the pen
 LONGEST_NAME = 40  # characters; documented: PortOne's order name
 LONGEST_TRIAL = 730  # days
+MOST_OPEN_CHARGES = 1000  # a plan with so many is one without such a limit
 
 EXPECTED = {
     "code": "1 to 40 characters of a-z, 0-9, - and _",
@@ -26,6 +27,7 @@ EXPECTED = {
     "trial_days": f"a whole number of days from 0 to {LONGEST_TRIAL}",
     "catch_up": "all, latest or skip",
     "dunning": "days after the first decline such as '1,3,5,7', or none",
+    "max_open_charges": f"a whole number of unpaid charges from 1 to {MOST_OPEN_CHARGES}",
 }
 
 
@@ -60,7 +62,7 @@ def _is_right(field: str, values: Mapping[str, object]) -> bool:
             return isinstance(value, str) and _is_order_name(value)
         case "currency":
             return value == "KRW"
-        case "amount" | "tax_free" | "charge_hour" | "trial_days":
+        case "amount" | "tax_free" | "charge_hour" | "trial_days" | "max_open_charges":
             return _is_whole(value, *_bounds(field, values))
         case "vat_amount":
             return value is None or _is_whole(value, *_bounds(field, values))
@@ -79,6 +81,7 @@ def _bounds(field: str, values: Mapping[str, object]) -> tuple[int, int]:
         "vat_amount": (0, taxed),
         "charge_hour": (0, 23),
         "trial_days": (0, LONGEST_TRIAL),
+        "max_open_charges": (1, MOST_OPEN_CHARGES),
     }[field]
 
 

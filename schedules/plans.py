@@ -20,6 +20,9 @@ from schedules.plan_rules import EXPECTED, Problem, problems_in
 SEOUL = ZoneInfo("Asia/Seoul")
 
 
+DEFAULT_MAX_OPEN_CHARGES = 3
+
+
 class CatchUp(StrEnum):
     """What becomes of periods that began while nothing was charging. Those not charged become void, never forgotten."""
 
@@ -47,8 +50,9 @@ class Plan:
     """The terms of every subscription on it; amounts are whole won, `tax_free` and `vat_amount` are parts of `amount`.
 
     `vat_amount` None leaves the VAT to PortOne: an eleventh of the amount (documented for a `tax_free` of 0).
-    `charge_hour` is local; with a cron cadence, which names its own times, it serves for retries only. Raises
-    InvalidPlan with all problems at once.
+    `charge_hour` is local; with a cron cadence, which names its own times, it serves for retries only. With
+    `max_open_charges` unpaid, later periods are not owed until one is paid or the key is replaced. Raises InvalidPlan
+    with all problems at once.
     """
 
     code: str
@@ -63,6 +67,7 @@ class Plan:
     trial_days: int = 0
     catch_up: CatchUp = CatchUp.ALL
     dunning: DunningCalendar = DEFAULT_DUNNING
+    max_open_charges: int = DEFAULT_MAX_OPEN_CHARGES
 
     def __post_init__(self) -> None:
         if isinstance(self.name, str):
@@ -134,4 +139,5 @@ _READERS: Mapping[str, Callable[[str], object]] = {
     "trial_days": _whole,
     "catch_up": lambda text: CatchUp(text.lower()),
     "dunning": parse_dunning,
+    "max_open_charges": _whole,
 }

@@ -57,20 +57,32 @@ def begin(session: Session, row: Row[Any], plan: Plan, key_id: int, *, reason: s
     return beginnings.begin(session, row.id, values, now=now)
 
 
+def anchor_now(session: Session, subscription_id: int, plan: Plan, planned_on: date, *, now: datetime) -> date:
+    """Return the anchor that a pending subscription would begin with now; nothing is changed."""
+    return _anchored(beginnings.first_charge(session, subscription_id), plan, planned_on, now)[1]
+
+
 def _kept(
     session: Session, subscription_id: int, plan: Plan, planned_on: date, now: datetime
 ) -> tuple[Row[Any] | None, date]:
     """Give the first charge that there is already, and the anchor; an unpaid one of an earlier day becomes void."""
     charge = beginnings.first_charge(session, subscription_id)
+    kept, anchor_on = _anchored(charge, plan, planned_on, now)
+    if charge is not None and kept is None and not charge.given_back:
+        beginnings.void(
+            session, charge.id, reason="its window was left unpaid, and the subscription begins later", now=now
+        )
+    return kept, anchor_on
+
+
+def _anchored(charge: Row[Any] | None, plan: Plan, planned_on: date, now: datetime) -> tuple[Row[Any] | None, date]:
+    """Say whether a first charge stays the first one, and from which day the subscription counts."""
     anchor_on = anchor_of(plan, planned_on, now=now)
     if charge is None:
         return None, anchor_on
     if charge.given_back:  # what was paid for nothing pays for nothing; and one day is never charged twice
         return None, max(anchor_on, charge.period_start.astimezone(plan.time_zone).date() + timedelta(days=1))
     if charge.status == ChargeStatus.DUE and planned_on != anchor_on:
-        beginnings.void(
-            session, charge.id, reason="its window was left unpaid, and the subscription begins later", now=now
-        )
         return None, anchor_on
     return charge, planned_on
 

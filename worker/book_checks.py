@@ -39,6 +39,24 @@ def differences(patient: Patient) -> Finding:
     return warning("differences", said, "`again review list`")
 
 
+def arrears(patient: Patient) -> Finding:
+    """Look for what nobody charges any more until a customer or a person does something."""
+    with patient.runtime.sessions() as session:
+        counts = overview.counts(session, now=patient.now)
+    consent, payment = counts["waiting_for_consent"].count, counts["waiting_for_payment"].count
+    if not consent and not payment:
+        return ok("arrears", "no charge waits for consent, and no subscription for a payment")
+    said = []
+    if payment:
+        some = "1 subscription has" if payment == 1 else f"{payment:,} subscriptions have"
+        said.append(f"{some} as many unpaid charges as its plan allows, so its periods pass and are not owed")
+    if consent:
+        some = "1 charge waits" if consent == 1 else f"{consent:,} charges wait"
+        said.append(f"{some} for consent, as the key was replaced without any to that")
+    remedy = "`again checkout link CODE --replace` lets the customer agree; `again status`, `again subscription list`"
+    return warning("arrears", "; ".join(said), remedy)
+
+
 def sweeps(patient: Patient) -> Finding:
     with patient.runtime.sessions() as session:
         holding, daily = overview.holding_sweep(session), overview.last_daily_sweep(session)

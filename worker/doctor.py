@@ -24,9 +24,10 @@ CHECKS: Mapping[str, Callable[[Patient], Finding]] = {
     "stops": progress_checks.stops,
     "invariants": book_checks.hold,
     "differences": book_checks.differences,
+    "arrears": book_checks.arrears,
     "sweeps": book_checks.sweeps,
 }
-ON_TABLES = ("migrations", "lineage", "beat", "worker", "stops", "invariants", "differences", "sweeps")
+ON_TABLES = ("migrations", "lineage", "beat", "worker", "stops", "invariants", "differences", "arrears", "sweeps")
 ON_DATABASE = ("database", *ON_TABLES)
 DOWN = "the database does not answer"
 

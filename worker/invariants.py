@@ -85,6 +85,19 @@ INVARIANTS: tuple[Invariant, ...] = (
         "A charge was claimed minutes after `again stop`: a worker does not see the switch.",
         "end the worker that did it; its release or its AGAIN_DATABASE_URL is another one",
     ),
+    # --- nobody pays more than they agreed to -----------------------------------------------------------------------
+    Invariant(
+        "charge_is_covered_by_a_consent",
+        "attempt",
+        "A replaced key was charged with a period that had begun before its customer agreed and was not agreed to.",
+        "`again stop`, compare `again charge show` with the consent, give back what is too much; report it as a defect",
+    ),
+    Invariant(
+        "charge_that_awaits_consent_is_not_sent",
+        "attempt",
+        "The charge waits for its customer's consent, and was sent all the same.",
+        "`again stop`, give back what was paid without consent, and report it as a defect",
+    ),
     # --- no period is forgotten -------------------------------------------------------------------------------------
     Invariant(
         "charging_has_an_open_attempt",

@@ -53,6 +53,14 @@ class CheckoutPurpose(StrEnum):
     PAY = "pay"  # one past-due charge, by hand
 
 
+class ConsentSource(StrEnum):
+    """Who asked the customer, and can tell what they were shown."""
+
+    CHECKOUT = "checkout"  # our own pages
+    HOST = "host"  # a host application's pages
+    OPERATOR = "operator"  # a person, by a command
+
+
 class CheckoutStatus(StrEnum):
     CREATED = "created"  # its link was made
     OPENED = "opened"  # agreed to: a payment window may be open, so PortOne is asked what became of it

@@ -51,6 +51,7 @@ class Standing:
     first_charge_id: int | None  # another charge of the subscription that is charged before this one
     difference_id: int | None  # the first of its differences that wait for a decision; until then it is not claimed
     attempt: LastAttempt | None
+    awaits_consent_since: datetime | None = None  # its subscription's key was replaced, and nobody agreed to pay this
 
 
 def prospect(standing: Standing, *, now: datetime, shown: Shown) -> str:
@@ -67,7 +68,7 @@ def prospect(standing: Standing, *, now: datetime, shown: Shown) -> str:
         case ChargeStatus.CHARGING:
             return _in_flight(standing.attempt, now, shown)
         case ChargeStatus.DUE | ChargeStatus.PAST_DUE:
-            return _obstacle(standing) or _turn(standing, now, shown)
+            return _obstacle(standing, shown) or _turn(standing, now, shown)
 
 
 def _in_flight(attempt: LastAttempt | None, now: datetime, shown: Shown) -> str:
@@ -92,7 +93,7 @@ def _in_flight(attempt: LastAttempt | None, now: datetime, shown: Shown) -> str:
     return f"What became of attempt {attempt.number} is unknown ({attempt.status_reason}); {again}."
 
 
-def _obstacle(standing: Standing) -> str | None:
+def _obstacle(standing: Standing, shown: Shown) -> str | None:
     """Say what keeps a charge from being claimed at all, whatever its time."""
     if standing.subscription not in BILLED_SUBSCRIPTIONS:
         return f"Its subscription is {standing.subscription}, so it is not charged."
@@ -100,6 +101,10 @@ def _obstacle(standing: Standing) -> str | None:
         return f"It waits for a person: see `again review show {standing.difference_id}`."
     if standing.key is not BillingKeyStatus.ACTIVE:
         return _without_key(standing)
+    return _without_consent(standing, shown) or _stopped(standing)
+
+
+def _stopped(standing: Standing) -> str | None:
     if standing.stop_scope is not None:
         return (
             f"Charging is stopped ({standing.stop_scope}: {standing.stop_reason}); "
@@ -114,6 +119,16 @@ def _without_key(standing: Standing) -> str:
     if standing.key is None:
         return f"Its subscription has no billing key; it waits for one: {_key_command(standing)}."
     return f"Its billing key is {standing.key}; it waits for another one: {_key_command(standing)}."
+
+
+def _without_consent(standing: Standing, shown: Shown) -> str | None:
+    if standing.awaits_consent_since is None:
+        return None
+    return (
+        f"The billing key was replaced on {shown(standing.awaits_consent_since)} without consent to this charge, so "
+        f"it is not made with the new one; it waits for consent: `again checkout link {standing.subscription_code} "
+        f"--replace`, or {_key_command(standing)} with the same key."
+    )
 
 
 def _key_command(standing: Standing) -> str:

@@ -9,14 +9,14 @@ from typing import Any
 
 import structlog
 
-from schedules.periods import Opening, due_periods
+from schedules.periods import Opening
 from schedules.plans import Plan
 from worker.database import openings
 from worker.database.lineage import Watch, goes_on
 from worker.database.openings import Place
 from worker.database.plans import plan_of
 from worker.database.session import Sessions
-from worker.due_now import advanced, charges_of
+from worker.due_now import advanced, charges_of, opening_by
 from worker.lifecycle import ChargeStatus
 
 CHUNK = 500
@@ -81,7 +81,7 @@ def _decided(due: Sequence[Any], now: datetime, cap: int) -> Iterator[tuple[Any,
         try:
             if (plan := plans.get(row.code)) is None:
                 plan = plans[row.code] = plan_of(row)
-            opening = due_periods(plan, row.anchor_on, next_charge_at=row.next_charge_at, now=now, cap=cap)
+            opening = opening_by(plan, row, now=now, cap=cap)
         except (ValueError, LookupError, OSError) as error:
             log.error("subscription cannot be billed", subscription_id=row.id, plan=row.code, reason=str(error))  # noqa: TRY400
             continue

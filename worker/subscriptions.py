@@ -14,17 +14,18 @@ from sqlalchemy.orm import Session
 
 from schedules.periods import first_start, next_start
 from schedules.plans import Plan
+from worker.arrears import NOTHING, Arrears, arrears_of
 from worker.beginning import begin as begin_pending
 from worker.billing_keys import usable_key
 from worker.catalog import plan_row
 from worker.customer_reference import EXPECTED, is_customer_reference, normalized
-from worker.database import look_alikes, subscriptions
+from worker.database import consents, look_alikes, subscriptions
 from worker.database.models import BillingKey
 from worker.database.plans import plan_of
 from worker.database.session import Sessions
 from worker.due_now import open_due_now
 from worker.enrolment import amount_objection, begin
-from worker.lifecycle import SubscriptionStatus
+from worker.lifecycle import ConsentSource, SubscriptionStatus
 from worker.refusals import Refused
 from worker.subscription_code import new_code, read_code
 
@@ -51,10 +52,11 @@ class Canceled:
 
 @dataclass(frozen=True, slots=True)
 class KeyChanged:
-    """A subscription's new billing key, and how many charges that waited for one are due now."""
+    """A subscription's billing key, and what it is charged with at once: how many charges, and their sum in won."""
 
     key_id: int
     woken: int
+    amount: int
 
 
 def subscribe(
@@ -129,19 +131,44 @@ def pause(sessions: Sessions, code: str, *, reason: str, now: datetime) -> None:
         _move(session, _up_to_date(session, row, now), SubscriptionStatus.PAUSED, reason, None, now)
 
 
-def resume(sessions: Sessions, code: str, *, reason: str, now: datetime) -> datetime:
+def resume(sessions: Sessions, code: str, *, reason: str, now: datetime, owed: int | None = None) -> datetime:
     """Bill a paused subscription again, from its next period on; returns when. The pause is not owed.
 
-    What was paid before the pause stays paid: nothing is charged earlier than had been planned.
+    What was paid before the pause stays paid: nothing is charged earlier than had been planned. What was open stays
+    open, and is charged again; `owed` is the sum that was said, None for "as it is now". Raises Refused.
     """
     with sessions.begin() as session:
-        row = _running(session, read_code(code), "resumed")
+        code = read_code(code)
+        row = _running(session, code, "resumed")
         if row.status != SubscriptionStatus.PAUSED:
             raise Refused(f"Subscription {row.code} is {row.status}, not paused; there is nothing to resume.")
+        if owed not in {None, (found := arrears_of(session, row, now=now).chargeable.amount)}:
+            raise Refused(f"Subscription {code} owes {found:,} KRW by now, not {owed:,}; nothing was changed.")
         plan = plan_of(plan_row(session, row.plan_code))
         next_charge_at: datetime = max(row.paused_next_charge_at, next_start(plan, row.anchor_on, after=now))
         _move(session, row, _status_resumed(row, plan, next_charge_at), reason, next_charge_at, now)
     return next_charge_at
+
+
+def owed_by(sessions: Sessions, code: str, *, now: datetime) -> Arrears:
+    """Return what a subscription owes now: to be shown before something is done that has it charged."""
+    code = read_code(code)
+    with sessions() as session:
+        row = subscriptions.found(session, code)
+        if row is None:
+            raise no_such(code)
+        return arrears_of(session, row, now=now)
+
+
+def owed_by_new_key(
+    sessions: Sessions, code: str, key: str, *, allow_duplicates: bool = False, max_amount: int, now: datetime
+) -> Arrears:
+    """Return what another key would be charged with at once: the key is changed, and all of it is rolled back.
+
+    Raises Refused as `change_key` does.
+    """
+    with sessions() as session:
+        return _change_key(session, code, key, "", allow_duplicates, max_amount, None, now)[1]
 
 
 def change_key(
@@ -153,35 +180,83 @@ def change_key(
     allow_duplicates: bool = False,
     max_amount: int,
     now: datetime,
+    owed: int | None = None,
 ) -> KeyChanged:
-    """Give a running subscription another active billing key, and charge by it what waited for one.
+    """Give a running subscription another active billing key, and charge by it at once what is owed.
 
-    A charge in flight is left alone: it was sent with the old key. Raises Refused as `subscribe` does.
+    `owed` is the sum in won that was agreed to; None for "as it is now". With the key that it has already, charges that
+    wait for consent are agreed to. A charge in flight is left alone: it was sent with the old key, and is charged by
+    the new one if that comes to nothing. Raises Refused as `subscribe` does, and when another sum is owed by now.
     """
-    code = read_code(code)
     with sessions.begin() as session:
-        subscriptions.lock_open_charges(session, code)
-        row = _running(session, code, "given another key")
-        billing_key = usable_key(session, key)
-        if billing_key.id == row.billing_key_id:
-            raise Refused(f"Subscription {code} has billing key {billing_key.id} already; give another one.")
-        terms = plan_of(plan_row(session, row.plan_code))
-        if objection := amount_objection(terms, billing_key.pg, max_amount=max_amount):
-            raise Refused(f"Plan {row.plan_code!r} costs {terms.amount:,} {terms.currency}, but {objection}.")
-        if row.status == SubscriptionStatus.PENDING:
-            begun = begin_pending(session, row, terms, billing_key.id, reason=reason, now=now)
-            assert begun, "the row is locked, so nobody else can have begun it"
-            if not allow_duplicates:
-                _require_no_same_key(session, code, "KEY")
-                _require_meant(session, code, key, billing_key)
-            return KeyChanged(billing_key.id, 0)
-        change = f"billing key {row.billing_key_id or 'none'} to {billing_key.id}: {reason}"
-        changed = subscriptions.change_key(session, row, billing_key.id, reason=change, now=now)
+        return _change_key(session, code, key, reason, allow_duplicates, max_amount, owed, now)[0]
+
+
+def _change_key(
+    session: Session,
+    code: str,
+    key: str,
+    reason: str,
+    allow_duplicates: bool,
+    max_amount: int,
+    owed: int | None,
+    now: datetime,
+) -> tuple[KeyChanged, Arrears]:
+    code = read_code(code)
+    subscriptions.lock_open_charges(session, code)
+    row = _running(session, code, "given another key")
+    billing_key, terms = _key_for(session, row, key, max_amount)
+    arrears, charged = NOTHING, consents.ChargedNow(0, 0)
+    if row.status == SubscriptionStatus.PENDING:
+        begun = begin_pending(session, row, terms, billing_key.id, reason=reason, now=now)
+        assert begun, "the row is locked, so nobody else can have begun it"
+    else:
+        row = _up_to_date(session, row, now)
+        arrears = _to_agree_to(session, row, billing_key, now)
+        if owed not in {None, arrears.amount}:
+            raise Refused(f"Subscription {code} owes {arrears.amount:,} KRW by now, not {owed:,}; nothing was changed.")
+        charged = _agreed(session, row, billing_key.id, arrears, reason, now)
+    if not allow_duplicates:
+        _require_no_same_key(session, code, "KEY")
+        _require_meant(session, code, key, billing_key)
+    return KeyChanged(billing_key.id, charged.count, charged.amount), arrears
+
+
+def _key_for(session: Session, row: Row[Any], key: str, max_amount: int) -> tuple[BillingKey, Plan]:
+    """Find the key that a locked subscription is to be charged by, and its plan. Raises Refused."""
+    billing_key = usable_key(session, key)
+    terms = plan_of(plan_row(session, row.plan_code))
+    if objection := amount_objection(terms, billing_key.pg, max_amount=max_amount):
+        raise Refused(f"Plan {row.plan_code!r} costs {terms.amount:,} {terms.currency}, but {objection}.")
+    return billing_key, terms
+
+
+def _to_agree_to(session: Session, row: Row[Any], billing_key: BillingKey, now: datetime) -> Arrears:
+    """List what a key is to be charged with. Raises Refused for its own, when all of it was agreed to."""
+    arrears = arrears_of(session, row, now=now)
+    if billing_key.id == row.billing_key_id and arrears.chargeable == arrears:
+        raise Refused(f"Subscription {row.code} has billing key {billing_key.id} already; give another one.")
+    return arrears
+
+
+def _agreed(
+    session: Session, row: Row[Any], key_id: int, arrears: Arrears, reason: str, now: datetime
+) -> consents.ChargedNow:
+    """Write down what an operator has agreed to for the customer, and let the key be charged with it."""
+    values = {
+        "subscription_id": row.id,
+        "checkout_id": None,
+        "billing_key_id": key_id,
+        "source": ConsentSource.OPERATOR,
+        "wording": f"by command: {reason}",
+        "next_charge_at": arrears.next_charge_at,
+    }
+    consent = consents.add(session, values, ((each.period_start, each.amount) for each in arrears.periods), now=now)
+    if key_id != row.billing_key_id:
+        change = f"billing key {row.billing_key_id or 'none'} to {key_id}: {reason}"
+        changed = subscriptions.change_key(session, row, key_id, reason=change, now=now)
         assert changed, "the row is locked, so nobody else can have given it a key"
-        if not allow_duplicates:
-            _require_no_same_key(session, code, "KEY")
-            _require_meant(session, code, key, billing_key)
-        return KeyChanged(billing_key.id, subscriptions.charge_owed_now(session, row.id, now=now))
+    return consents.charge_what_was_agreed(session, row.id, consent, agreed_at=now, now=now)
 
 
 def _require_no_look_alike(session: Session, code: str) -> None:

@@ -115,8 +115,10 @@ def show(request: HttpRequest, code: str) -> HttpResponse:
 
 @require_POST
 def agree(request: HttpRequest, code: str) -> HttpResponse:
-    """Give what the page calls `IMP.request_pay` with."""
+    """Give what the page calls `IMP.request_pay` with. `owed` is the sum that it has shown."""
     form = request.POST
+    if not form.get("owed", "").isdecimal():
+        raise Refused("Please load the page again.")
     if form.get("consent") != "on" or form.get("wording") != WORDING or not form.get("pg") or not form.get("tel"):
         raise Refused("Please fill in the whole form, and agree.")
     parameters = async_to_sync(desk().agree)(
@@ -126,6 +128,7 @@ def agree(request: HttpRequest, code: str) -> HttpResponse:
         pg=form["pg"],
         buyer=Buyer(tel=form["tel"]),
         return_path=f"/checkout/{code}/return",
+        owed=int(form["owed"]),
     )
     return JsonResponse(parameters)
 

@@ -106,10 +106,17 @@ async def agree(
     tel: Annotated[str, Form()],
     consent: Annotated[Literal["on"], Form()],
     wording: Annotated[Literal["shop-2026-11"], Form()],
+    owed: Annotated[int, Form()],
 ) -> dict[str, Any]:
-    """Give what the page calls `IMP.request_pay` with."""
+    """Give what the page calls `IMP.request_pay` with. `owed` is the sum that it has shown."""
     return await desk.agree(
-        customer, code, wording=WORDING, pg=pg, buyer=Buyer(tel=tel), return_path=f"/checkout/{code}/return"
+        customer,
+        code,
+        wording=WORDING,
+        pg=pg,
+        buyer=Buyer(tel=tel),
+        return_path=f"/checkout/{code}/return",
+        owed=owed,
     )
 
 

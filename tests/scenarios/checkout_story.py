@@ -65,7 +65,9 @@ class Till:
         runtime = self.world.runtime
         return checkouts.view(runtime.sessions, runtime.settings, code, now=self.world.now)
 
-    def agree(self, code: str, pg: str | None = None, *, wording: str = "ko-1") -> dict[str, Any]:
+    def agree(
+        self, code: str, pg: str | None = None, *, wording: str = "ko-1", owed: int | None = None
+    ) -> dict[str, Any]:
         runtime = self.world.runtime
         return checkouts.agree(
             runtime.sessions,
@@ -75,6 +77,7 @@ class Till:
             buyer=BUYER,
             pg_choice=pg,
             links=LINKS,
+            owed=owed,
             now=self.world.now,
         )
 

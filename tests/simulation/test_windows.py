@@ -22,6 +22,7 @@ BITES: dict[Break, tuple[Story, str]] = {
     breakages.take_a_new_merchant_uid_for_each_window: (STORIES["has two tabs"], "paid 2 times"),
     breakages.hold_for_the_lease_only: (STORIES["pays at night"], "paid 2 times"),
     breakages.send_the_next_number_after_a_window: (STORIES["leaves and comes back"], "paid 2 times"),
+    breakages.show_what_was_declined_only: (STORIES["replaces a key dead for days"], "beyond consent"),
     breakages.believe_the_browser: (STORIES["closes the window"], "paid here and not there"),
     breakages.complete_again_and_again: (STORIES["replaces it twice"], "went back"),
 }

@@ -18,7 +18,7 @@ from tests.simulation.windows_world import WindowWorld
 from worker import checkouts
 from worker.checkouts import taking_over
 from worker.database import checkouts as rows
-from worker.database import claims
+from worker.database import claims, consents, owed
 from worker.database.session import Sessions
 from worker.gateway import Found, Gateway, LookUpFailed
 from worker.lifecycle import CheckoutStatus
@@ -131,15 +131,34 @@ def complete_again_and_again(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(taking_over, "_is_older", lambda *_: False)
 
 
+def show_what_was_declined_only(patch: pytest.MonkeyPatch) -> None:
+    """Overlook what opened behind a dead key on the page, in the consent, and when the new key is put to work."""
+    _replace_in(patch, owed, "_OPEN", owed.OWED, "c.status = 'past_due'")
+    charge_everything_that_is_open(patch)
+
+
+def charge_everything_that_is_open(patch: pytest.MonkeyPatch) -> None:
+    """Wake whatever a new key finds, agreed to or not."""
+    _replace_in(
+        patch, consents, "_WITHHOLD", "WHERE c.subscription_id = :id", "WHERE c.subscription_id = :id AND false"
+    )
+
+
+def _replace_in(patch: pytest.MonkeyPatch, module: Any, name: str, part: str, instead: str) -> None:
+    sql = str(getattr(module, name))
+    assert part in sql
+    patch.setattr(module, name, text(sql.replace(part, instead)))
+
+
 class HastyPages(PageServer):
     """Deletes the billing key that is to be replaced as soon as its customer has agreed to another one."""
 
-    def agree(self, code: str, pg: str | None, answered: Any) -> None:
+    def agree(self, code: str, pg: str | None, answered: Any, **shown: Any) -> None:
         def then(answer: Any) -> None:
             self._forget(code)
             answered(answer)
 
-        super().agree(code, pg, then)
+        super().agree(code, pg, then, **shown)
 
     def _forget(self, code: str) -> None:
         world: WindowWorld = self.world

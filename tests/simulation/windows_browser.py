@@ -10,6 +10,8 @@ from typing import Any
 
 from tests.simulation.windows_world import WindowWorld
 from tests.simulation.wire import PATIENT_TURN_SECONDS
+from worker import checkouts
+from worker.lifecycle import CheckoutPurpose
 from worker.refusals import Refused
 from worker.sandbox.answers import Delivery, Pause, Steps
 from worker.sandbox.calls import Call
@@ -44,6 +46,7 @@ class Browser:
     def open(self, code: str, pg: str | None = None, *, asleep: float = 0.0, then: Told = lambda window: None) -> None:
         """Agree, and open the window with what the server answers; `asleep` is how long the tab waits in between."""
         at = self.world.time
+        shown = self._read(code)
 
         def answered(answer: Any) -> None:
             if isinstance(answer, Refused):
@@ -52,7 +55,7 @@ class Browser:
             self.world.agreed[answer["merchant_uid"]] = at
             self.world.after(asleep, partial(self._request_pay, code, answer, at, then))
 
-        self.world.page.agree(code, pg, answered)
+        self.world.page.agree(code, pg, answered, owed=shown)
 
     def decide(self, window: Window, choice: str = "approve", *, reports: Sequence[float] = (0.1,)) -> None:
         """Press a button in a window; its callback reaches our page after each of `reports` seconds, or never."""
@@ -69,6 +72,14 @@ class Browser:
     def report(self, window: Window) -> None:
         """Tell our page that a window has ended, as the callback and the redirect do."""
         self.world.page.complete(window.code, window.imp_uid)
+
+    def _read(self, code: str) -> int:
+        """Read on the page what a subscription is charged with at once, and remember it with what is agreed to."""
+        world = self.world
+        view = checkouts.view(world.sessions, world.settings, code, now=world.now())
+        first = view.amount if view.purpose is CheckoutPurpose.REGISTER and view.charges_now else 0
+        world.promise(view.subscription, view.owed or first)
+        return view.owed
 
     def _request_pay(self, code: str, param: dict[str, Any], agreed_at: float, then: Told) -> None:
         def opened(told: Any) -> None:

@@ -36,7 +36,8 @@ class PageServer(WorkerProcess):
         """Take a request in; `answered` hears its value, or why it was refused. A server's error is no answer."""
         self.loop.create_task(self._answer(request, answered))
 
-    def agree(self, code: str, pg: str | None, answered: Answered) -> None:
+    def agree(self, code: str, pg: str | None, answered: Answered, *, owed: int | None = None) -> None:
+        """Take the consent of a customer who was shown `owed`."""
         world = self.world
 
         async def agreed(_: Gateway) -> Mapping[str, Any]:
@@ -49,6 +50,7 @@ class PageServer(WorkerProcess):
                 buyer=BUYER,
                 pg_choice=pg,
                 links=LINKS,
+                owed=owed,
                 now=self.clock(),
             )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.simulation.stories import CLOSED
 from tests.simulation.windows_browser import Browser
-from tests.simulation.windows_world import HOUR, WindowWorld
+from tests.simulation.windows_world import DAY, HOUR, WindowWorld
 from worker.sandbox.behaviours import Behaviour, decline, pay
 
 EVENING = 31 * HOUR  # of the second day: the dunning calendar's next try comes in the morning, 15 hours later
@@ -98,6 +98,39 @@ def replaces_it_twice(world: WindowWorld, browser: Browser) -> None:
         world.run(until=world.time + 60.0)
     browser.report(browser.windows[0])
     world.run(until=world.time + 10.0)
+
+
+def replaces_a_key_dead_for_days(world: WindowWorld, browser: Browser) -> None:
+    """Two more periods have opened behind it, and have never been tried."""
+    code = _dead_for_days(world)
+    browser.open(world.link(code), "payco", then=approved(world, browser, 30.0))
+
+
+def replaces_it_with_a_payment_under_way(world: WindowWorld, browser: Browser) -> None:
+    """One of the charges is in another window when the key is replaced, and comes back unpaid a day later."""
+    code = _dead_for_days(world)
+    browser.open(world.link(charge=world.charges(code)[-1].id), "kakaopay")
+    world.run(until=world.time + 60.0)
+    browser.open(world.link(code), "payco", then=approved(world, browser, 30.0))
+
+
+def agrees_before_a_period_and_approves_after_it(world: WindowWorld, browser: Browser) -> None:
+    code = _dead_for_days(world)
+    browser.open(world.link(code), "payco", then=approved(world, browser, 20 * HOUR))
+
+
+def pays_one_by_hand_and_replaces_the_key(world: WindowWorld, browser: Browser) -> None:
+    """In two tabs: the page for the key was read before, and its window is approved afterwards."""
+    code = _dead_for_days(world)
+    browser.open(world.link(code), "payco", then=approved(world, browser, 90.0))
+    browser.open(world.link(charge=world.charges(code)[-1].id), "kakaopay", then=approved(world, browser, 20.0))
+
+
+def _dead_for_days(world: WindowWorld) -> str:
+    world.book.plan("daily", now=world.now(), cadence="day")
+    code = world.subscribe(decline(*CLOSED), plan="daily")
+    world.live(until=world.time + 2.2 * DAY)
+    return code
 
 
 def leaves_the_window(world: WindowWorld, browser: Browser) -> None:

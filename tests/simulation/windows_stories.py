@@ -67,6 +67,7 @@ STORIES = {
     "registers twice": Story(scenes.registers_twice),
     "replaces a dead key": Story(scenes.replaces_a_dead_key),
     "replaces it twice": Story(scenes.replaces_it_twice),
+    "replaces a key dead for days": Story(scenes.replaces_a_key_dead_for_days),
     "closes the window": Story(scenes.closes_the_window),
     "leaves the window": LEFT,
     "a backup forgets the window": Story(scenes.a_backup_forgets_the_window, quiet_after=4 * DAY),
@@ -75,6 +76,9 @@ RESIDUE = Story(scenes.comes_back_after_all, quiet_after=4 * DAY)
 TOLD_ONCE = {
     "a backup forgets the hold": Story(scenes.a_backup_forgets_the_hold, quiet_after=4 * DAY),
     "a backup forgets the registration": Story(scenes.a_backup_forgets_the_registration, quiet_after=4 * DAY),
+    "replaces it with a payment under way": Story(scenes.replaces_it_with_a_payment_under_way, quiet_after=2 * DAY),
+    "agrees before a period": Story(scenes.agrees_before_a_period_and_approves_after_it, quiet_after=2 * DAY),
+    "pays one by hand and replaces the key": Story(scenes.pays_one_by_hand_and_replaces_the_key),
     "pays unheard before the next number": Story(scenes.pays_unheard_before_the_next_number, quiet_after=4 * DAY),
 }
 """Without crashes: these are about what the books have forgotten, or were never told."""

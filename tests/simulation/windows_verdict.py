@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 from itertools import combinations
 from typing import Any
 
@@ -22,15 +23,18 @@ from worker.invariants import INVARIANTS
 from worker.merchant_uid import parse
 from worker.registration import WINDOW_LIFE
 
+GIVEN_WITH_THE_SUBSCRIPTION = "key-"
+"""Begins the customer_uid of a key that a subscription has begun with: nobody was asked about arrears."""
+
 _MONEY = """
-    SELECT p.number, p.merchant_uid, p.imp_uid, p.paid_at, p.charged, w.opened_at,
+    SELECT p.number, p.merchant_uid, p.imp_uid, p.paid_at, p.charged, p.customer_uid, w.opened_at,
            (SELECT max(d.failed_at) FROM payments d
             WHERE d.merchant_uid = p.merchant_uid AND d.status = 'failed' AND d.customer_uid <> '') AS declined_at
     FROM payments p LEFT JOIN windows w USING (imp_uid) WHERE p.charged > 0 ORDER BY p.paid_at, p.number
 """
 _CHARGES = """
     SELECT c.id, c.status, c.period_start, c.period_end, c.next_attempt_at, s.code, s.status AS subscription,
-           k.status AS key_status,
+           k.status AS key_status, c.awaits_consent_since IS NOT NULL AS awaits_consent,
            EXISTS (SELECT FROM differences d WHERE d.charge_id = c.id AND d.status = 'open') AS asked
     FROM charges c JOIN subscriptions s ON s.id = c.subscription_id LEFT JOIN billing_keys k ON k.id = s.billing_key_id
     ORDER BY c.id
@@ -67,6 +71,7 @@ class WindowVerdict:
 
     def problems(self) -> Iterator[str]:
         yield from self._paid_twice()
+        yield from self._beyond_consent()
         yield from self._books_and_ledger()
         yield from self._forgotten()
         yield from self._stuck()
@@ -105,6 +110,19 @@ class WindowVerdict:
         paid_at = row["paid_at"] - self._world.instant(0).timestamp()
         later = [each for each in paid if _number(each) > number and each["paid_at"] <= row["paid_at"]]
         return paid_at - agreed_at >= WINDOW_LIFE.total_seconds() and bool(later)
+
+    def _beyond_consent(self) -> Iterator[str]:
+        """Hold what each new key was charged with for begun periods against what a page or a command had said."""
+        by_key: dict[tuple[str, str], list[tuple[datetime, int]]] = {}
+        for (code, start), rows in self._paid.items():
+            for row in rows:
+                if row["opened_at"] is None and not row["customer_uid"].startswith(GIVEN_WITH_THE_SUBSCRIPTION):
+                    by_key.setdefault((code, row["customer_uid"]), []).append((start, row["charged"]))
+        for (code, _), charged in by_key.items():
+            said = [(at, amount) for promised, at, amount in self._world.promises if promised == code]
+            sums = [(sum(won for start, won in charged if start <= at), amount) for at, amount in said]
+            if all(won > amount for won, amount in sums):
+                yield f"beyond consent: {code} was charged {[won for won, _ in sums]}, and {said} was agreed to"
 
     def _books_and_ledger(self) -> Iterator[str]:
         here = {(row.code, row.period_start) for row in self._charges if row.status == "paid"}
@@ -146,6 +164,7 @@ class WindowVerdict:
             over = row.status in ("paid", "uncollectible", "void")
             # A dead key, and a subscription that rests, are there for everybody to see; so is the calendar's next day.
             waits = row.key_status != "active" or row.subscription in ("pending", "paused")
+            waits = waits or row.awaits_consent
             waits = waits or (row.next_attempt_at is not None and row.next_attempt_at > self._world.now())
             if not (over or row.asked or (row.status in ("due", "past_due") and waits)):
                 yield f"stuck: charge {row.id} of {row.code} is {row.status}, next attempt {row.next_attempt_at}"

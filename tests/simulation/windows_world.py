@@ -61,6 +61,7 @@ _DUE = """
            (SELECT min(next_attempt_at) FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
             JOIN billing_keys k ON k.id = s.billing_key_id
             WHERE k.status = 'active' AND s.status IN ('trialing', 'active', 'past_due')
+              AND c.awaits_consent_since IS NULL
               AND NOT EXISTS (SELECT FROM differences d WHERE d.charge_id = c.id AND d.status = 'open')) AS charge,
            least((SELECT min(next_lookup_at) FROM attempts WHERE status = 'unknown'),
                  (SELECT min(lease_until) FROM attempts WHERE status = 'started'),
@@ -83,6 +84,9 @@ class WindowWorld(World):
         self.post: Callable[[Webhook], Sequence[float]] = lambda _: (1.0,)
         self.pauses: list[tuple[str, datetime, datetime | None]] = []
         self.agreed: dict[str, float] = {}  # when each merchant_uid was last agreed to, by a server that told of it
+        self.promises: list[
+            tuple[str, datetime, int]
+        ] = []  # what each subscription was said to be charged with at once
         self.left_behind: set[int] = set()  # billing keys that an operator has replaced: those are theirs to delete
         self.restored: list[tuple[float, float]] = []  # from when to when a lost world has lasted
         self._heard, self._swept, self._looked = 0, 0.0, 0.0
@@ -118,6 +122,10 @@ class WindowWorld(World):
     def link(self, subscription: str | None = None, **terms: Any) -> str:
         """Make a link; raises Refused."""
         return create_link(self.sessions, self.settings, subscription=subscription, now=self.now(), **terms).code
+
+    def promise(self, subscription: str, amount: int) -> None:
+        """Remember what a page, or a command, has said that a subscription owes now."""
+        self.promises.append((subscription, self.now(), amount))
 
     def charges(self, subscription: str) -> Sequence[Any]:
         sql = "SELECT c.* FROM charges c JOIN subscriptions s ON s.id = c.subscription_id WHERE s.code = :code"

@@ -57,7 +57,7 @@ AFTER_A_TRIAL = replace(
     first_charge_at=datetime(2026, 12, 6, 1, tzinfo=UTC),
     next_charge_at=datetime(2027, 1, 6, 1, tzinfo=UTC),
 )
-ANOTHER_CARD = replace(TODAY, purpose=CheckoutPurpose.REPLACE, owed=19800)
+ANOTHER_CARD = replace(TODAY, purpose=CheckoutPurpose.REPLACE, owed=19800, owed_periods=2)
 OVERDUE = replace(TODAY, purpose=CheckoutPurpose.PAY, next_charge_at=None)
 
 
@@ -99,6 +99,7 @@ TERMS = [
     (AFTER_A_TRIAL, "다음 결제 2027년 1월 6일 (수) 오전 10시", "Next payment Wed, 6 January 2027, 10:00"),
     (AFTER_A_TRIAL, "지금은 결제되지 않고", "Nothing is charged now"),
     (ANOTHER_CARD, "미납 요금 19,800원이 새 결제 수단으로", "The overdue ₩19,800 is charged to the new payment method"),
+    (ANOTHER_CARD, "미납 요금 19,800원 (2회분)", "Overdue ₩19,800 for 2 periods"),
     (ANOTHER_CARD, "다음 결제 2026년 12월 22일 (화)", "Next payment Tue, 22 December 2026"),
     (
         OVERDUE,

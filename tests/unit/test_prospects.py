@@ -56,6 +56,8 @@ def said(standing: Standing) -> str:
         (replace(DUE, status=ChargeStatus.UNCOLLECTIBLE, declines=1), "declined once"),
         (replace(DUE, status=ChargeStatus.UNCOLLECTIBLE, declines=5), "declined 5 times"),
         (replace(DUE, status=ChargeStatus.VOID, status_reason="subscription canceled"), "not owed (subscription canc"),
+        (replace(DUE, awaits_consent_since=NOW), "without consent to this charge"),
+        (replace(PAST_DUE, awaits_consent_since=NOW), "`again subscription key 0000000000001 KEY` with the same key"),
         # in flight
         (
             replace(CHARGING, attempt=replace(UNKNOWN, window_until=NOW + HOUR)),

@@ -18,10 +18,10 @@ from worker.checkout.links import InvalidLink, Link, Signer
 from worker.checkout.own_pages import OwnPages
 from worker.checkout.turns import PAUSE_SECONDS, Turns
 from worker.checkout.wording import WORDS, Language, choose, wording_version
-from worker.checkouts import AskedTooOften, Progress, View
+from worker.checkouts import AskedTooOften, OwedHasChanged, Progress, View
 from worker.clock import Clock
 from worker.imp_uid import is_imp_uid
-from worker.lifecycle import CheckoutStatus
+from worker.lifecycle import CheckoutStatus, ConsentSource
 from worker.payment_window.request import NO_BUYER
 from worker.refusals import Refused
 
@@ -87,7 +87,11 @@ class Checkouts:
                 buyer=read_buyer(given["buyer"]) or NO_BUYER,
                 pg=given["pg"],
                 links=self._own.links(request, language),
+                owed=view.owed,
+                source=ConsentSource.CHECKOUT,
             )
+        except OwedHasChanged:
+            return refusal(WORDS[language]["reload"], 409)
         except Refused as refused:
             if wrong := wrong_of_the_buyer(refused):
                 return wrong_fields(wrong, language)

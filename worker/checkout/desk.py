@@ -14,6 +14,7 @@ from worker.checkout.own_loop import OwnLoop
 from worker.checkout.turns import Turns
 from worker.database.clock import DatabaseClock
 from worker.gateway import Gateway
+from worker.lifecycle import ConsentSource
 from worker.log_privacy import keep_out_of_logs
 from worker.payment_window.request import Buyer, Links
 from worker.runtime import Runtime
@@ -43,7 +44,17 @@ class Desk:
         runtime = await self._on_time()
         return await self.in_thread(checkouts.view, runtime.sessions, runtime.settings, code, now=runtime.clock())
 
-    async def agree(self, code: str, *, wording: str, buyer: Buyer, pg: str | None, links: Links) -> dict[str, object]:
+    async def agree(
+        self,
+        code: str,
+        *,
+        wording: str,
+        buyer: Buyer,
+        pg: str | None,
+        links: Links,
+        owed: int | None,
+        source: ConsentSource,
+    ) -> dict[str, object]:
         """Give the parameters of the payment window. Raises Refused with what stands against it."""
         runtime = await self._on_time()
         await self._loop.run(self._look_up_earlier, code)
@@ -56,6 +67,8 @@ class Desk:
             buyer=buyer,
             pg_choice=pg,
             links=links,
+            owed=owed,
+            source=source,
             now=runtime.clock(),
         )
 

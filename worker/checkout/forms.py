@@ -24,7 +24,7 @@ def objection(given: Mapping[str, Any], view: View, language: Language) -> Respo
     words, pg = WORDS[language], given.get("pg")
     if given.get("consent") is not True:
         return refusal(words["agree_first"], 422)
-    if given.get("wording") != wording_version(language):
+    if given.get("wording") != wording_version(language) or given.get("owed", view.owed) != view.owed:
         return refusal(words["reload"], 409)
     if pg not in view.pgs:
         return refusal(words["choose_pg"], 422)

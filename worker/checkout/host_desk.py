@@ -18,6 +18,7 @@ from worker.checkout.opened_runtime import opened_runtime
 from worker.checkout.source_addresses import Sources
 from worker.checkout.tallies import Tally
 from worker.checkout.webhooks import is_of_another_shop, read_hint
+from worker.lifecycle import ConsentSource
 from worker.payment_window.request import NO_BUYER, Buyer, Links
 from worker.refusals import Refused
 from worker.runtime import Runtime
@@ -134,16 +135,29 @@ class HostDesk:
         return link.code
 
     async def agree(
-        self, customer: str, code: str, *, wording: str, pg: str, buyer: Buyer = NO_BUYER, return_path: str
+        self,
+        customer: str,
+        code: str,
+        *,
+        wording: str,
+        pg: str,
+        buyer: Buyer = NO_BUYER,
+        return_path: str,
+        owed: int | None = None,
     ) -> dict[str, object]:
         """Record the consent, and give the parameters of `IMP.request_pay`. `wording` names what was agreed to.
+
+        `owed` is the sum that the page has shown, `View.owed`: pass it on, so that nobody pays more than they saw.
+        Raises OwedHasChanged when it is another one by now. Without it, what is owed at this instant is agreed to.
 
         The window reports to `return_path` and to /webhooks/portone, of the address that AGAIN_CHECKOUT_URL says.
         """
         await self.view(customer, code)
         base = self.runtime.settings.checkout_url or DEFAULT_CHECKOUT_URL
         links = Links(m_redirect_url=f"{base}{return_path}", notice_url=f"{base}/webhooks/portone")
-        return await self._desk.agree(code, wording=wording, buyer=buyer, pg=pg, links=links)
+        return await self._desk.agree(
+            code, wording=wording, buyer=buyer, pg=pg, links=links, owed=owed, source=ConsentSource.HOST
+        )
 
     # --- what becomes of it -----------------------------------------------------------------------------------------
 

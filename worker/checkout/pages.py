@@ -49,6 +49,7 @@ def agreement(site: Site, view: View, token: str, language: Language, *, notice:
         lead=words[f"{kind}_lead{_standing(view, kind)}"],
         address=f"{site.base}/c/{token}",
         wording=wording_version(language),
+        owed=view.owed,
         check=view.status is CheckoutStatus.OPENED,
         plan_name=view.name,
         price=amount,

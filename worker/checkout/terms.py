@@ -105,6 +105,10 @@ def _when(view: View, language: Language) -> Iterator[Fact]:
             start, end = (spoken.day(each, zone, language) for each in (view.period_start, last))
             yield Fact("period", words["overdue_period"], words["from_to"].format(start=start, end=end))
         return
+    if view.owed:
+        owed = words["periods" if view.owed_periods > 1 else "one_period"]
+        amount = spoken.won(view.owed, language)
+        yield Fact("owed", words["owed"], owed.format(amount=amount, count=view.owed_periods))
     yield Fact("cadence", words["cadence"], spoken.cadence(view.cadence, language))
     if view.purpose is CheckoutPurpose.REGISTER and view.charges_now:
         yield Fact("first-charge", words["first_charge"], words["first_now"])

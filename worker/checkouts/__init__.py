@@ -37,6 +37,7 @@ from __future__ import annotations
 from worker.checkouts.agreeing import agree
 from worker.checkouts.carrying_out import Completion, Progress
 from worker.checkouts.completing import AskedTooOften, complete
+from worker.checkouts.consenting import OwedHasChanged
 from worker.checkouts.customers import OverdueCharge, RunningSubscription, subscriptions_of
 from worker.checkouts.earlier import look_up_earlier
 from worker.checkouts.hints import hint
@@ -50,6 +51,7 @@ __all__ = [
     "Link",
     "LookedAfter",
     "OverdueCharge",
+    "OwedHasChanged",
     "Progress",
     "RunningSubscription",
     "View",

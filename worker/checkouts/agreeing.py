@@ -10,13 +10,14 @@ from sqlalchemy.orm import Session
 
 from worker import payment_window
 from worker.channels import channel
+from worker.checkouts.consenting import consent
 from worker.checkouts.links import checkout_row, pgs_of, terms_of
 from worker.checkouts.orders import entries, prepare
 from worker.database import checkouts, windows
 from worker.database import window_orders as orders
 from worker.database.lineage import goes_on, watch_of
 from worker.database.session import Sessions
-from worker.lifecycle import CheckoutPurpose, CheckoutStatus
+from worker.lifecycle import CheckoutPurpose, CheckoutStatus, ConsentSource
 from worker.payment_window.request import Buyer, Links, WindowRequest
 from worker.refusals import Refused
 from worker.registration import WINDOW_LIFE
@@ -38,12 +39,15 @@ def agree(
     buyer: Buyer,
     pg_choice: str | None,
     links: Links,
+    owed: int | None = None,
+    source: ConsentSource = ConsentSource.CHECKOUT,
     now: datetime,
 ) -> dict[str, Any]:
     """Write down the consent, commit the attempt or the key, and give the parameters of `IMP.request_pay`.
 
-    Agreed to again, in another tab or after a refusal, the window is of the same order: PortOne takes each once. Raises
-    Refused; then nothing is changed.
+    Agreed to again, in another tab or after a refusal, the window is of the same order: PortOne takes each once. `owed`
+    is the sum that the customer was shown as owed. Raises Refused, and OwedHasChanged when it is another one by now;
+    then nothing is changed.
     """
     if not 1 <= len(wording) <= LONGEST_WORDING or not wording.isprintable():
         raise Refused("The version of the wording is missing.")
@@ -56,6 +60,7 @@ def agree(
             raise Refused(HELD)
         prepared = prepare(session, settings, row, pg, now)
         use, order = prepared.use, prepared.order
+        consent(session, row, prepared.key_id, source=source, wording=wording, owed=owed, now=now)
         request = WindowRequest(
             use=use,
             channel=channel(entries(settings, use), pg, use, sandbox=not settings.live),

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import text
 
 from worker.customer_reference import is_customer_reference, normalized
-from worker.database.owed import OWED
+from worker.database.owed import PAYABLE_BY_HAND
 from worker.database.session import Sessions
 from worker.lifecycle import SubscriptionStatus
 
@@ -23,7 +23,7 @@ _RUNNING = text("""
 _OVERDUE = text(f"""
     SELECT c.id, c.subscription_id, c.order_name AS name, c.amount, c.currency, c.period_start, c.period_end
     FROM charges c
-    WHERE c.subscription_id = ANY(:ids) AND ({OWED} OR c.status = 'uncollectible' OR c.status = 'charging' AND (
+    WHERE c.subscription_id = ANY(:ids) AND ({PAYABLE_BY_HAND} OR c.status = 'charging' AND (
         SELECT a.via FROM attempts a WHERE a.charge_id = c.id ORDER BY a.number DESC LIMIT 1) = 'window')
     ORDER BY c.period_start, c.id
 """)  # noqa: S608 - constants only

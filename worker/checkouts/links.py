@@ -13,7 +13,6 @@ from worker import pgs
 from worker.catalog import plan_row
 from worker.channels import offered
 from worker.database import checkouts, windows
-from worker.database.owed import OWED
 from worker.database.plans import plan_of
 from worker.database.session import Sessions
 from worker.enrolment import Terms, amount_objection, pg_objection
@@ -34,11 +33,10 @@ CHARGE = text("""
     FROM charges c JOIN subscriptions s ON s.id = c.subscription_id WHERE c.id = :id
 """)
 
-SUBSCRIPTION = text(f"""
-    SELECT s.id, s.code, s.status, s.anchor_on, s.next_charge_at, p.code AS plan_code,
-           COALESCE((SELECT sum(c.amount) FROM charges c WHERE c.subscription_id = s.id AND {OWED}), 0) AS owed
+SUBSCRIPTION = text("""
+    SELECT s.id, s.code, s.status, s.anchor_on, s.next_charge_at, p.code AS plan_code
     FROM subscriptions s JOIN plans p ON p.id = s.plan_id WHERE s.code = :code
-""")  # noqa: S608 - constants only
+""")
 
 
 INSTEAD = {
@@ -105,11 +103,8 @@ def terms_of(session: Session, row: Row[Any]) -> Terms:
 
 
 def is_payable_by_hand(charge: Row[Any]) -> bool:
-    """Say whether a charge can be paid by hand: it is past due, was given up, or waits for its key's next month.
-
-    What was given up stays so until it is paid, for nothing else touches it.
-    """
-    return bool(charge.is_owed) or charge.status == ChargeStatus.UNCOLLECTIBLE
+    """Say whether a charge can be paid by hand: it is owed, or was given up, and nothing else is about to charge it."""
+    return bool(charge.is_payable)
 
 
 def pgs_of(settings: Settings, purpose: CheckoutPurpose, terms: Terms) -> tuple[str, ...]:

@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 
 from worker.beginning import begin
 from worker.catalog import plan_row
-from worker.database import beginnings, subscriptions, unbegun
+from worker.database import beginnings, consents, subscriptions, unbegun
 from worker.database.plans import plan_of
+from worker.due_now import open_due_now
 from worker.key_rules import is_label
 from worker.lifecycle import BillingKeyStatus, CheckoutPurpose, SubscriptionStatus
 from worker.registration import Proved
@@ -60,7 +61,7 @@ def _put_to_work(
             return Taken("the subscription has its first billing key already", key_id)
         if _is_older(key.registered_at, current.registered_at):
             return Taken("the customer has registered a newer billing key meanwhile", key_id)
-    return _replace(session, subscription, key_id, now)
+    return _replace(session, row, subscription, key_id, now)
 
 
 def _is_older(registered_at: datetime | None, than: datetime | None) -> bool:
@@ -68,10 +69,15 @@ def _is_older(registered_at: datetime | None, than: datetime | None) -> bool:
     return registered_at is not None and than is not None and registered_at < than
 
 
-def _replace(session: Session, subscription: Row[Any], key_id: int, now: datetime) -> Taken:
-    """Charge by the new key from now on, and by it at once what is owed. The old one is forgotten, but never before."""
+def _replace(session: Session, row: Row[Any], subscription: Row[Any], key_id: int, now: datetime) -> Taken:
+    """Charge by the new key from now on, and at once what was agreed to. The old one is forgotten, never before."""
+    if (due := subscriptions.due_now(session, subscription.id, now=now)) is not None:
+        open_due_now(session, due, now=now)  # while the old key still decides how many periods may be open
     change = f"billing key {subscription.billing_key_id or 'none'} to {key_id}: registered in a payment window"
     changed = subscriptions.change_key(session, subscription, key_id, reason=change, now=now)
     assert changed, "the row is locked, so nobody else can have given it a key"
-    woken = subscriptions.charge_owed_now(session, subscription.id, now=now)
-    return Taken(f"the key was replaced; {woken} charges are tried with it at once", subscription.billing_key_id)
+    consent = consents.newest(session, row.id)
+    agreed_at = row.agreed_at if consent is None else consent.agreed_at
+    charged = consents.charge_what_was_agreed(session, subscription.id, consent, agreed_at=agreed_at, now=now)
+    said = f"the key was replaced; {charged.count} charges, {charged.amount:,} KRW, are made with it at once"
+    return Taken(said, subscription.billing_key_id)

@@ -10,6 +10,7 @@ from sqlalchemy import Row
 
 from schedules.periods import first_start, next_start
 from schedules.plans import Plan
+from worker.arrears import NOTHING, Arrears, arrears_of
 from worker.catalog import plan_row
 from worker.checkouts.links import CHARGE, SUBSCRIPTION, checkout_row, pgs_of
 from worker.checkouts.standing import KeyStanding, Overtaken, key_standing, overtaken, paid_in_windows
@@ -27,8 +28,9 @@ class View:
 
     `charges_now`: agreeing leads to a charge at once, by the window or right after it. `first_charge_at` is when the
     first one will be made otherwise; None where there is none ahead. `owed` is what a replaced key will be charged with
-    at once. `pgs` are to choose from, `pg` was chosen last. `said` is the PG's last refusal. `paid` is what was paid in
-    windows of this checkout, 0 before it is done.
+    at once, for `owed_periods` periods: everything that is open, to the won, whatever it waits for. `pgs` are to choose
+    from, `pg` was chosen last. `said` is the PG's last refusal. `paid` is what was paid in windows of this checkout, 0
+    before it is done.
     """
 
     code: str
@@ -57,6 +59,7 @@ class View:
     pgs: tuple[str, ...]
     said: str | None
     paid: int = 0
+    owed_periods: int = 0
     overtaken: Overtaken | None = None
     key: KeyStanding = KeyStanding.WORKS
 
@@ -71,9 +74,12 @@ def view(sessions: Sessions, settings: Settings, code: str, *, now: datetime) ->
         kept = beginnings.first_charge(session, row.subscription_id)
         key = key_standing(session, row)
         paid = paid_in_windows(session, row)
-    purpose = CheckoutPurpose(row.purpose)
+        purpose = CheckoutPurpose(row.purpose)
+        arrears = arrears_of(session, about, now=now) if purpose is CheckoutPurpose.REPLACE else NOTHING
+    if row.status == CheckoutStatus.DONE:
+        arrears = arrears.chargeable
     terms = charge if purpose is CheckoutPurpose.PAY and charge is not None else plan
-    times = _times(purpose, about, plan, charge, kept, now)
+    times = _times(purpose, about, plan, charge, kept, arrears, now)
     return View(
         code=row.code,
         purpose=purpose,
@@ -91,7 +97,8 @@ def view(sessions: Sessions, settings: Settings, code: str, *, now: datetime) ->
         time_zone=str(plan.time_zone),
         trial_days=plan.trial_days,
         with_payment=row.with_payment,
-        owed=int(about.owed) if purpose is CheckoutPurpose.REPLACE else 0,
+        owed=arrears.amount,
+        owed_periods=arrears.count,
         pg=row.chosen_pg or row.pg,
         pgs=(row.pg,) if row.pg else pgs_of(settings, purpose, terms),
         said=row.said,
@@ -108,6 +115,7 @@ def _times(
     plan: Plan,
     charge: Row[Any] | None,
     kept: Row[Any] | None,
+    arrears: Arrears,
     now: datetime,
 ) -> dict[str, Any]:
     """Say when what is charged, and for which period."""
@@ -115,8 +123,10 @@ def _times(
     times |= {"period_start": None, "period_end": None}
     if purpose is CheckoutPurpose.PAY and charge is not None:
         return times | {"charges_now": True, "period_start": charge.period_start, "period_end": charge.period_end}
-    if purpose is CheckoutPurpose.REPLACE or about.status in BILLED_SUBSCRIPTIONS:
-        return times | {"charges_now": purpose is CheckoutPurpose.REPLACE and about.owed > 0}
+    if purpose is CheckoutPurpose.REPLACE:
+        return times | {"charges_now": arrears.amount > 0, "next_charge_at": arrears.next_charge_at}
+    if about.status in BILLED_SUBSCRIPTIONS:
+        return times
     if (
         kept is not None and kept.status == ChargeStatus.PAID and not kept.given_back
     ):  # in a window, whose key has not come

@@ -139,6 +139,7 @@ def _prospect(row: Row[Any], attempts: Sequence[Mapping[str, Any]], now: datetim
         first_charge_id=row.first_charge_id,
         difference_id=row.difference_id,
         attempt=last,
+        awaits_consent_since=row.awaits_consent_since,
     )
     return prospect(standing, now=now, shown=words.in_zone(row.time_zone))
 

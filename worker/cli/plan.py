@@ -35,6 +35,9 @@ def add(
     trial_days: Annotated[str, typer.Option(metavar="DAYS", help="Free days before the first period.")] = "0",
     catch_up: Annotated[str, typer.Option(help="Periods missed in a downtime: all, latest or skip.")] = "all",
     dunning: Annotated[str, typer.Option(help="Days after a first decline to try again on, or 'none'.")] = "1,3,5,7",
+    max_open_charges: Annotated[
+        str, typer.Option(metavar="N", help="With so many charges unpaid, later periods are not owed.")
+    ] = "3",
     as_json: Json = False,
 ) -> None:
     """Add a plan. Nothing of it changes once it is sold."""
@@ -44,7 +47,7 @@ def add(
 
     given = {"code": code, "name": name, "amount": amount, "cadence": cadence, "tax_free": tax_free}
     given |= {"vat_amount": vat_amount, "time_zone": time_zone, "charge_hour": charge_hour, "trial_days": trial_days}
-    given |= {"catch_up": catch_up, "dunning": dunning}
+    given |= {"catch_up": catch_up, "dunning": dunning, "max_open_charges": max_open_charges}
     with database(as_json=as_json) as runtime:
         plan, now = Plan.parse(given), runtime.clock()
         add_plan(runtime.sessions, plan, max_amount=runtime.settings.max_amount, now=now)
@@ -117,6 +120,7 @@ def _show(plan: Plan, now: datetime, *, as_json: bool) -> None:
             "trial": f"{plan.trial_days} days" if plan.trial_days else "none",
             "catch-up": plan.catch_up.value,
             "dunning": f"{plan.dunning} days after the first decline" if plan.dunning.days else "none",
+            "open charges": f"{plan.max_open_charges:,} at most may be unpaid; later periods are not owed",
             "started today": "\n".join(words.local(at, plan.time_zone) for at in charges),
         }
     )

@@ -31,6 +31,8 @@ ROWS: Mapping[str, tuple[str, str, bool]] = {
     "needs_person": ("needs a person", "undecided; `again review list`", True),
     "past_due": ("past due", "declined, on the dunning calendar", False),
     "waiting_for_key": ("waits for a key", "owed; billing key dead or none", True),
+    "waiting_for_consent": ("waits for consent", "not agreed to when the key was replaced", True),
+    "waiting_for_payment": ("waits for payment", "subscriptions: too much unpaid; periods pass void", True),
     "uncollectible": ("uncollectible", "dunning calendar spent", False),
     "void": ("void", "not owed after all", False),
 }

@@ -156,28 +156,61 @@ def change_key(
     reason: Reason = "changed by hand",
     allow_duplicates: AllowDuplicates = False,
     *,
+    yes: Annotated[bool, typer.Option("--yes", help="The customer has agreed to pay what is owed now.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Give a subscription another billing key, and charge by it what waited for one."""
+    """Give a subscription another billing key, and charge by it at once what is owed; asks before that."""
     from worker import subscriptions
     from worker.cli.database import database
 
     with database(as_json=as_json) as runtime:
+        named, max_amount = read_key(key), runtime.settings.max_amount
+        arrears = subscriptions.owed_by_new_key(
+            runtime.sessions,
+            code,
+            named,
+            allow_duplicates=allow_duplicates,
+            max_amount=max_amount,
+            now=runtime.clock(),
+        )
+        if arrears.count and not yes:
+            what = f"{words.owed(arrears.count, arrears.amount)} would be charged to this billing key at once"
+            if under_way := sum(each.under_way for each in arrears.periods):
+                what += f" ({under_way:,} of them, under way, only if that comes to nothing)"
+            require_consent(what, instead=f"`again checkout link {code} --replace` lets the customer agree themselves.")
         changed = subscriptions.change_key(
             runtime.sessions,
             code,
-            read_key(key),
+            named,
             reason=reason,
             allow_duplicates=allow_duplicates,
-            max_amount=runtime.settings.max_amount,
+            max_amount=max_amount,
+            owed=arrears.amount,
             now=runtime.clock(),
         )
         shown = _shown(runtime, code)
     if as_json:
-        console.print_json({**shown, "charges_woken": changed.woken})
+        console.print_json({**shown, "charges_woken": changed.woken, "charged_now": changed.amount})
         return
-    woken = f"; {changed.woken} that waited for a key are due now" if changed.woken else ""
-    console.say(f"Subscription {shown['code']} is charged by billing key {changed.key_id} from now on{woken}.")
+    at_once = ""
+    if changed.woken:
+        charged = f"{words.verb(changed.woken)} charged"
+        when = f"{charged} now" if shown["status"] != SubscriptionStatus.PAUSED else f"{charged} once it is resumed"
+        at_once = f"; {words.owed(changed.woken, changed.amount)} {when}"
+    console.say(f"Subscription {shown['code']} is charged by billing key {changed.key_id} from now on{at_once}.")
+    if shown["next_charge_at"] is not None:
+        console.say(f"Its next charge is due on {words.local(shown['next_charge_at'], shown['time_zone'])}.")
+
+
+def require_consent(what: str, *, instead: str) -> None:
+    """Ask whether the customer has agreed to what would be charged, and end the command unless they have."""
+    from worker.cli import consent
+
+    consent.require(
+        f"{what}. Has the customer agreed to that?",
+        unasked=what,
+        declined=f"Nothing was changed. {instead}",
+    )
 
 
 @app.command("pause")
@@ -197,18 +230,23 @@ def pause(code: Code, reason: Reason = "paused by hand", *, as_json: Json = Fals
 
 @app.command("resume")
 def resume(code: Code, reason: Reason = "resumed by hand", *, as_json: Json = False) -> None:
-    """Bill a paused subscription again from its next period on; those of the pause are not owed."""
+    """Bill a paused subscription again from its next period on; those of the pause are not owed, what was open is."""
     from worker import subscriptions
     from worker.cli.database import database
 
     with database(as_json=as_json) as runtime:
-        next_charge_at = subscriptions.resume(runtime.sessions, code, reason=reason, now=runtime.clock())
+        now = runtime.clock()
+        open_before = subscriptions.owed_by(runtime.sessions, code, now=now).chargeable
+        next_charge_at = subscriptions.resume(runtime.sessions, code, reason=reason, now=now, owed=open_before.amount)
         shown = _shown(runtime, code)
     if as_json:
-        console.print_json(shown)
-    else:
-        at = words.local(next_charge_at, shown["time_zone"])
-        console.say(f"Subscription {shown['code']} is {shown['status']}; its next charge is due on {at}.")
+        console.print_json({**shown, "open_charges": open_before.count, "owed": open_before.amount})
+        return
+    at = words.local(next_charge_at, shown["time_zone"])
+    console.say(f"Subscription {shown['code']} is {shown['status']}; its next charge is due on {at}.")
+    if open_before.count:
+        what = f"{words.owed(open_before.count, open_before.amount)} open since before the pause"
+        console.say(f"{what}, {words.verb(open_before.count)} charged again, at once or on the next dunning day.")
 
 
 def _date(text: str) -> date | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -44,6 +44,7 @@ def print_subscription(
             "status": f"{shown['status']} since {at(shown['status_at'])} ({shown['status_reason']})",
             "anchor": str(shown["anchor_on"]),
             "current period": f"{at(current)} to {at(shown['current_period_end'])}" if current else None,
+            "waits": _waits(shown, at),
             "next periods": "\n".join(f"{at(each['start'])} to {at(each['end'])}" for each in upcoming) or "none",
         }
     )
@@ -52,6 +53,16 @@ def print_subscription(
         print_charges(charges)
     console.head("History")
     print_audit(audit, shown["time_zone"])
+
+
+def _waits(shown: Mapping[str, Any], at: Callable[[datetime], str]) -> str | None:
+    """Say that its periods pass, why, and what ends that; None while they are charged."""
+    if shown["waiting_since"] is None:
+        return None
+    return (
+        f"since {at(shown['waiting_since'])}, with {shown['max_open_charges']:,} charges unpaid as its plan allows: "
+        "periods that begin until one is paid, or the billing key is replaced, are not owed"
+    )
 
 
 def _key(shown: Mapping[str, Any]) -> str:

@@ -46,6 +46,20 @@ def money(amount: int, currency: str = "KRW") -> str:
     return f"{amount:,} {currency}"
 
 
+def counted(count: int, noun: str) -> str:
+    """Write a number of things: 1 charge, 1,000 charges."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def verb(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def owed(count: int, amount: int) -> str:
+    """Write what is owed, as it is agreed to: 3 charges, 29,700 KRW."""
+    return f"{counted(count, 'charge')}, {money(amount)},"
+
+
 def spaced(name: str) -> str:
     """Show a name that is stored with underscores as people write it: paid twice."""
     return name.replace("_", " ")

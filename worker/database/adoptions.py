@@ -25,7 +25,7 @@ _SUBSCRIPTIONS = text("""
                SELECT FROM charges c WHERE c.subscription_id = s.id AND c.status NOT IN ('void', 'due')
            ) AS has_not_begun,
            p.code, p.name, p.amount, p.tax_free, p.vat_amount, p.currency, p.cadence, p.time_zone, p.charge_hour,
-           p.trial_days, p.catch_up, p.dunning
+           p.trial_days, p.catch_up, p.dunning, p.max_open_charges
     FROM subscriptions s JOIN plans p ON p.id = s.plan_id
     WHERE s.code = ANY(:codes)
 """)

@@ -16,6 +16,7 @@ from worker.lifecycle import (
     ChargeStatus,
     CheckoutPurpose,
     CheckoutStatus,
+    ConsentSource,
     SubscriptionStatus,
     Via,
 )
@@ -56,6 +57,7 @@ class Base(DeclarativeBase):
         Via: _stored_by_value(Via),
         CheckoutPurpose: _stored_by_value(CheckoutPurpose),
         CheckoutStatus: _stored_by_value(CheckoutStatus),
+        ConsentSource: _stored_by_value(ConsentSource),
         DeclineKind: _stored_by_value(DeclineKind),
         DifferenceKind: _stored_by_value(DifferenceKind),
         DifferenceStatus: _stored_by_value(DifferenceStatus),

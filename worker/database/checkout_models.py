@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, SmallInteger, String, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from worker.database.base import Base, HasStatus, identity
 from worker.database.models import BillingKey, Charge, Subscription
 from worker.database.watch_models import Audit
-from worker.lifecycle import CheckoutPurpose, CheckoutStatus
+from worker.lifecycle import CheckoutPurpose, CheckoutStatus, ConsentSource
 
-__all__ = ["Audit", "Checkout", "Webhook", "WindowOrder"]
+__all__ = ["Audit", "Checkout", "Consent", "Webhook", "WindowOrder"]
 
 
 class Checkout(HasStatus, Base):
@@ -51,6 +53,37 @@ class Checkout(HasStatus, Base):
     next_look_at: Mapped[datetime | None]
     imp_uid: Mapped[str | None]
     said: Mapped[str | None]  # what the PG said when the customer was declined last, for them to read
+
+
+class Consent(Base):
+    """What a customer has agreed to: the plan's terms, and to the won each period that is charged at once. Append-only.
+
+    Given again, in another tab or at another sum, there is another row; of one checkout the newest counts.
+    """
+
+    __tablename__ = "consents"
+    __table_args__ = (
+        CheckConstraint("due_now >= 0 AND amount > 0", name="due_now"),
+        CheckConstraint("(source = 'operator') = (checkout_id IS NULL)", name="source"),
+        Index("consents_subscription_id_idx", "subscription_id", "billing_key_id"),
+        Index("consents_checkout_id_idx", "checkout_id"),
+        Index("consents_agreed_at_idx", "agreed_at"),
+    )
+
+    id: Mapped[int] = identity()
+    subscription_id: Mapped[int] = mapped_column(ForeignKey(Subscription.id))
+    checkout_id: Mapped[int | None] = mapped_column(ForeignKey(Checkout.id))
+    billing_key_id: Mapped[int | None] = mapped_column(ForeignKey(BillingKey.id))  # what is charged; none: by hand
+    source: Mapped[ConsentSource]
+    wording: Mapped[str]  # version and language of the text
+    amount: Mapped[int]  # of every later period, in won
+    currency: Mapped[str] = mapped_column(String(3))
+    cadence: Mapped[str]
+    next_charge_at: Mapped[datetime | None]  # when the next period was said to be charged
+    due_now: Mapped[int]  # what may be charged at once: the sum of `periods`
+    periods: Mapped[Any] = mapped_column(JSONB)  # [{"period_start": ..., "amount": ...}]
+    agreed_at: Mapped[datetime]
+    agreed_by: Mapped[str] = mapped_column(server_default=text("current_setting('application_name')"))
 
 
 class WindowOrder(Base):

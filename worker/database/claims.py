@@ -58,6 +58,7 @@ _DUE = text(f"""
         WHERE charge_id = c.id ORDER BY number DESC LIMIT 1
     ) last ON true
     WHERE c.status IN ('due', 'past_due') AND c.next_attempt_at <= :now
+      AND c.awaits_consent_since IS NULL
       AND s.status IN ('trialing', 'active', 'past_due')
       AND k.status = 'active'
       AND k.pg <> ALL(:stopped) AND c.id <> ALL(:left_out)
@@ -69,6 +70,7 @@ _DUE = text(f"""
             WHEN 'charging' THEN EXISTS (
                 SELECT FROM attempts a WHERE a.charge_id = other.id AND a.status = 'started')
             ELSE other.next_attempt_at <= :now AND other.period_start < c.period_start
+              AND other.awaits_consent_since IS NULL
           END
       )
       -- PortOne shows money for it that the books do not have: the sweep, or a person, settles that first.
@@ -88,6 +90,7 @@ _CLAIM = text("""
     ), claimed AS (
         UPDATE charges SET status = 'charging', status_reason = 'claimed', status_at = :now, next_attempt_at = NULL
         FROM v WHERE charges.id = v.charge_id AND charges.status IN ('due', 'past_due')
+          AND charges.awaits_consent_since IS NULL
         RETURNING charges.id
     )
     INSERT INTO attempts AS a (charge_id, billing_key_id, number, merchant_uid, status, status_reason, status_at,

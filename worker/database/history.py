@@ -15,7 +15,8 @@ from worker.lifecycle import ChargeStatus
 _CHARGE_COLUMNS = """
     c.id, s.code AS subscription, s.customer_reference, p.code AS plan, p.time_zone, c.period_start, c.period_end,
     c.amount, c.tax_free, c.vat_amount, c.currency, c.order_name, c.status, c.status_reason, c.status_at,
-    c.next_attempt_at, c.paid_at, c.declines, c.first_declined_at, c.deferrals, c.created_at
+    c.next_attempt_at, c.paid_at, c.declines, c.first_declined_at, c.deferrals, c.refunded, c.awaits_consent_since,
+    c.created_at
 """
 
 _CHARGES = f"""
@@ -34,6 +35,7 @@ _CHARGE = text(f"""
                 WHEN 'charging' THEN EXISTS (
                     SELECT FROM attempts a WHERE a.charge_id = other.id AND a.status = 'started')
                 ELSE other.next_attempt_at <= :now AND other.period_start < c.period_start
+                  AND other.awaits_consent_since IS NULL
               END) AS first_charge_id,
            (SELECT min(d.id) FROM differences d WHERE d.charge_id = c.id AND d.status = 'open') AS difference_id
     FROM charges c

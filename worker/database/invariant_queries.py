@@ -86,6 +86,28 @@ QUERIES: Mapping[str, str] = {
         JOIN billing_keys k ON k.id = a.billing_key_id
         WHERE h.scope IN ('all', k.pg)
     """,
+    # What was open when a key was replaced and is in none of its consents is marked in the same transaction, and the
+    # claim passes it by. What a sweep has adopted was never claimed.
+    "charge_is_covered_by_a_consent": f"""
+        SELECT DISTINCT a.id FROM consents t
+        JOIN charges c ON c.subscription_id = t.subscription_id AND c.period_start <= t.agreed_at
+        JOIN attempts a ON a.charge_id = c.id AND a.billing_key_id = t.billing_key_id
+            AND a.via = 'again' AND a.started_at >= t.agreed_at AND a.lease_until > a.started_at
+        WHERE t.agreed_at >= :recent AND ({_OPEN} OR {_PAID_LATELY})
+          AND NOT EXISTS (
+            SELECT FROM consents other
+            WHERE other.subscription_id = c.subscription_id AND other.billing_key_id = a.billing_key_id
+              AND other.agreed_at <= a.started_at
+              AND (c.period_start > other.agreed_at OR EXISTS (
+                SELECT FROM jsonb_to_recordset(other.periods) AS v(period_start timestamptz, amount bigint)
+                WHERE v.period_start = c.period_start AND v.amount = c.amount)))
+    """,
+    # Whoever is about to mark a charge waits for a claim of it to end; clocks may differ by `clocks`.
+    "charge_that_awaits_consent_is_not_sent": """
+        SELECT a.id FROM charges c JOIN attempts a ON a.charge_id = c.id
+        WHERE c.awaits_consent_since IS NOT NULL AND a.via = 'again' AND a.lease_until > a.started_at
+          AND a.started_at > c.awaits_consent_since + CAST(:clocks AS interval)
+    """,
     # A claim makes both in one statement, and so does whatever settles them.
     "charging_has_an_open_attempt": """
         SELECT c.id FROM charges c
@@ -99,11 +121,13 @@ QUERIES: Mapping[str, str] = {
         WHERE a.status IN ('started', 'unknown') AND c.status NOT IN ('charging', 'paid')
           AND (a.via = 'again' OR c.status <> 'uncollectible')
     """,
-    # Only a refusal of the key itself leaves no next attempt; it kills the key, and another key wakes the charge.
+    # Only a refusal of the key itself leaves no next attempt; it kills the key, and another key wakes the charge,
+    # unless the customer has not agreed to that.
     "past_due_charge_has_a_next_attempt": """
         SELECT c.id FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
         JOIN billing_keys k ON k.id = s.billing_key_id
         WHERE c.status = 'past_due' AND c.next_attempt_at IS NULL AND k.status = 'active'
+          AND c.awaits_consent_since IS NULL
           AND s.status IN ('trialing', 'active', 'past_due')
     """,
     # The flag and the difference are written in one transaction; deciding it settles the attempt.
@@ -149,6 +173,7 @@ QUERIES: Mapping[str, str] = {
         SELECT c.id FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
         JOIN billing_keys k ON k.id = s.billing_key_id
         WHERE c.status IN ('due', 'past_due') AND c.next_attempt_at < :claiming AND c.status_at < :claiming
+          AND c.awaits_consent_since IS NULL
           AND s.status IN ('trialing', 'active', 'past_due') AND k.status = 'active' AND k.status_at < :claiming
           AND NOT {_HELD.format(since=":claiming")}
           AND NOT EXISTS (
@@ -162,7 +187,7 @@ QUERIES: Mapping[str, str] = {
               AND (other.status = 'charging' AND EXISTS (
                        SELECT FROM attempts a WHERE a.charge_id = other.id AND a.status = 'started')
                    OR other.status IN ('due', 'past_due') AND other.next_attempt_at <= :now
-                      AND other.period_start < c.period_start
+                      AND other.period_start < c.period_start AND other.awaits_consent_since IS NULL
                    OR other.status_at > :claiming))
           AND NOT EXISTS (
             SELECT FROM audit e WHERE e.entity = 'subscription' AND e.entity_id = s.id AND e.at > :claiming)

@@ -30,6 +30,7 @@ class Plan(Base):
         CheckConstraint("vat_amount BETWEEN 0 AND amount - tax_free", name="vat_amount"),
         CheckConstraint("charge_hour BETWEEN 0 AND 23", name="charge_hour"),
         CheckConstraint("trial_days >= 0", name="trial_days"),
+        CheckConstraint("max_open_charges >= 1", name="max_open_charges"),
         CheckConstraint("name IS NFC NORMALIZED", name="name"),
     )
 
@@ -46,6 +47,7 @@ class Plan(Base):
     trial_days: Mapped[int]
     catch_up: Mapped[CatchUp]
     dunning: Mapped[str]
+    max_open_charges: Mapped[int] = mapped_column(SmallInteger, server_default="3")  # unpaid; then later ones are void
     created_at: Mapped[datetime]
 
 
@@ -91,6 +93,8 @@ class Subscription(HasStatus, Base):
             "plan_id",
             postgresql_where=text("status NOT IN ('canceled', 'ended')"),
         ),
+        # Those that nobody is charged for any more, until something is paid or the key is replaced.
+        Index("subscriptions_waiting_idx", "id", postgresql_where=text("waiting_since IS NOT NULL")),
         # One customer has one running subscription to a plan.
         Index(
             "subscriptions_running_key",
@@ -115,6 +119,7 @@ class Subscription(HasStatus, Base):
     current_period_start: Mapped[datetime | None]
     current_period_end: Mapped[datetime | None]
     next_charge_at: Mapped[datetime | None]
+    waiting_since: Mapped[datetime | None]  # its periods pass void: as many charges are unpaid as its plan allows
     paused_next_charge_at: Mapped[datetime | None]  # what it was at the pause: nothing before it is charged afterwards
     created_at: Mapped[datetime]
 
@@ -142,6 +147,12 @@ class Charge(HasStatus, Base):
             "period_start",
             postgresql_where=text("status IN ('due', 'charging', 'past_due')"),
         ),
+        # The few that no consent covers.
+        Index(
+            "charges_awaits_consent_idx",
+            "subscription_id",
+            postgresql_where=text("awaits_consent_since IS NOT NULL"),
+        ),
         # What status counts among the many that are settled: a day's paid ones, and the few that never were.
         Index("charges_paid_at_idx", "paid_at", postgresql_where=text("paid_at IS NOT NULL")),
         Index(
@@ -168,6 +179,7 @@ class Charge(HasStatus, Base):
     first_declined_at: Mapped[datetime | None]
     deferrals: Mapped[int] = mapped_column(SmallInteger, server_default="0")  # in a row; nobody's fault
     refunded: Mapped[int] = mapped_column(server_default="0")  # so much of it PortOne shows as given back
+    awaits_consent_since: Mapped[datetime | None]  # its subscription's key was replaced, and nobody agreed to pay this
     created_at: Mapped[datetime]
 
 

@@ -9,18 +9,20 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
+from worker.database.owed import UNPAID
 from worker.database.rows import as_rows
 
-_DUE = text("""
+_DUE = text(f"""
     SELECT s.id, s.anchor_on, s.next_charge_at,
            p.code, p.name, p.amount, p.tax_free, p.vat_amount, p.currency, p.cadence, p.time_zone, p.charge_hour,
-           p.trial_days, p.catch_up, p.dunning
-    FROM subscriptions s JOIN plans p ON p.id = s.plan_id
+           p.trial_days, p.catch_up, p.dunning, p.max_open_charges,
+           k.status IS NOT DISTINCT FROM 'active' AS has_key, {UNPAID} AS unpaid
+    FROM subscriptions s JOIN plans p ON p.id = s.plan_id LEFT JOIN billing_keys k ON k.id = s.billing_key_id
     WHERE s.next_charge_at <= :now AND (s.next_charge_at, s.id) > (:after_at, :after_id)
     ORDER BY s.next_charge_at, s.id
     LIMIT :limit
     FOR UPDATE OF s SKIP LOCKED
-""")
+""")  # noqa: S608 - constants only
 
 _OPEN = text("""
     INSERT INTO charges (subscription_id, period_start, period_end, amount, tax_free, vat_amount, currency, order_name,
@@ -38,12 +40,13 @@ _ADVANCE = text("""
     UPDATE subscriptions s
     SET next_charge_at = v.next_charge_at, current_period_start = v.current_period_start,
         current_period_end = v.current_period_end,
+        waiting_since = CASE WHEN v.waits THEN COALESCE(s.waiting_since, CAST(:now AS timestamptz)) END,
         status = CASE WHEN s.status = 'trialing' THEN 'active' ELSE s.status END,
         status_reason = CASE WHEN s.status = 'trialing' THEN 'the trial is over' ELSE s.status_reason END,
         status_at = CASE WHEN s.status = 'trialing' THEN CAST(:now AS timestamptz) ELSE s.status_at END
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(
         id bigint, expected timestamptz, next_charge_at timestamptz, current_period_start timestamptz,
-        current_period_end timestamptz)
+        current_period_end timestamptz, waits boolean)
     WHERE s.id = v.id AND s.next_charge_at = v.expected
 """)
 

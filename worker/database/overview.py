@@ -39,7 +39,8 @@ _COUNTS = text(f"""
     ready AS NOT MATERIALIZED (
         SELECT c.status, c.next_attempt_at, c.first_declined_at, c.status_at,
                c.next_attempt_at > :now AND starts_with(c.status_reason, '{MONTH_SPENT}') AS month_spent FROM charges c
-        WHERE c.status IN ('due', 'past_due') AND NOT EXISTS (SELECT FROM waiting w WHERE w.id = c.id)
+        WHERE c.status IN ('due', 'past_due') AND c.awaits_consent_since IS NULL
+          AND NOT EXISTS (SELECT FROM waiting w WHERE w.id = c.id)
           AND NOT EXISTS (SELECT FROM disputed d WHERE d.id = c.id)
     ),
     needs_person AS (
@@ -66,6 +67,12 @@ _COUNTS = text(f"""
     UNION ALL SELECT 'past_due', count(*), min(first_declined_at)
     FROM ready WHERE status = 'past_due' AND next_attempt_at > :now AND NOT month_spent
     UNION ALL SELECT 'waiting_for_key', count(*), min(status_at) FROM waiting
+    UNION ALL SELECT 'waiting_for_consent', count(*), min(awaits_consent_since) FROM charges c
+    WHERE awaits_consent_since IS NOT NULL AND status IN ('due', 'past_due')
+      AND NOT EXISTS (SELECT FROM waiting w WHERE w.id = c.id)
+      AND NOT EXISTS (SELECT FROM disputed d WHERE d.id = c.id)
+    UNION ALL SELECT 'waiting_for_payment', count(*), min(waiting_since)
+    FROM subscriptions WHERE waiting_since IS NOT NULL
     UNION ALL SELECT 'uncollectible', count(*), min(status_at)
     FROM charges WHERE status = 'uncollectible'
     UNION ALL SELECT 'void', count(*), min(status_at)

@@ -1,11 +1,67 @@
-"""What of a subscription is owed and waits, as one condition for whoever shows it, wakes it or lets it be paid."""
+"""What a subscription owes: the one definition for whoever shows it, agrees to it, charges it or lets it be paid."""
 
 from __future__ import annotations
 
-WAITS_FOR_A_MONTH = """(c.status = 'due' AND EXISTS (
-    SELECT FROM attempts soft
-    WHERE soft.charge_id = c.id AND soft.status = 'declined' AND soft.decline_kind = 'soft'))"""
-"""The condition that a charge `c` waits for its key's next month: other soft declines leave no charge `due`."""
+from collections.abc import Sequence
+from typing import Any
 
-OWED = f"(c.status = 'past_due' OR {WAITS_FOR_A_MONTH})"
-"""The condition that a charge `c` was declined, and is tried again some day, or at once with another key."""
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+OWED = "c.status IN ('due', 'charging', 'past_due')"
+"""The condition that a charge `c` is owed: it is neither paid, nor given up, nor void.
+
+It does not matter what it waits for: its first try, its dunning day, its key's next month, another key, or consent. One
+that is under way is owed too: it is paid by that, or once more owed, and either way it is paid once.
+"""
+
+_HAS_LOST_ITS_KEY = """EXISTS (
+    SELECT FROM subscriptions o LEFT JOIN billing_keys k ON k.id = o.billing_key_id
+    WHERE o.id = c.subscription_id AND o.status <> 'pending' AND k.status IS DISTINCT FROM 'active')"""
+
+_WAITS_FOR_A_MONTH = """EXISTS (
+    SELECT FROM attempts soft
+    WHERE soft.charge_id = c.id AND soft.status = 'declined' AND soft.decline_kind = 'soft')"""
+
+PAYABLE_BY_HAND = f"""(c.status IN ('past_due', 'uncollectible')
+    OR c.status = 'due' AND (c.awaits_consent_since IS NOT NULL OR {_WAITS_FOR_A_MONTH} OR {_HAS_LOST_ITS_KEY}))"""
+"""The condition that a charge `c` can be paid in a window: it is owed or was given up, and is not about to be charged.
+
+Other soft declines than a spent month leave no charge `due`.
+"""
+
+_DECLINED_BY_ITS_KEY = """(
+    SELECT a.billing_key_id FROM attempts a WHERE a.charge_id = c.id AND a.status = 'declined'
+    ORDER BY a.number DESC LIMIT 1) = s.billing_key_id"""
+
+UNPAID = f"""CASE WHEN s.status = 'past_due' OR k.status IS DISTINCT FROM 'active' THEN (
+    SELECT count(*) FROM charges c
+    WHERE c.subscription_id = s.id AND {OWED}
+      AND (k.status IS DISTINCT FROM 'active' OR c.awaits_consent_since IS NOT NULL
+           OR c.declines > 0 AND {_DECLINED_BY_ITS_KEY})) + (
+    SELECT count(*) FROM (
+        SELECT id, status FROM charges
+        WHERE subscription_id = s.id AND period_start > COALESCE((
+            SELECT paid.period_start FROM charges paid WHERE paid.subscription_id = s.id AND paid.status = 'paid'
+            ORDER BY paid.period_start DESC LIMIT 1), '-infinity')
+        OFFSET 0) c  -- by subscription, of which there is one, and not by status
+    WHERE c.status = 'uncollectible' AND (k.status IS DISTINCT FROM 'active' OR {_DECLINED_BY_ITS_KEY}))
+    ELSE 0 END"""  # noqa: S608 - constants only
+"""How many charges of a subscription `s` with the key `k` are unpaid, and will be until something is done about it.
+
+Behind a key that is dead these are all that are open; else those that this key has declined, or that wait for consent.
+What was given up counts until a later period is paid. What is due and about to be charged is none of them, however late
+it is: an outage of ours is caught up with.
+"""
+
+_OPEN = text(f"""
+    SELECT c.period_start, c.amount, c.awaits_consent_since IS NOT NULL AS awaits_consent,
+           c.status = 'charging' AS under_way
+    FROM charges c WHERE c.subscription_id = :id AND {OWED}
+    ORDER BY c.period_start
+""")  # noqa: S608 - constants only
+
+
+def owed_charges(session: Session, subscription_id: int) -> Sequence[Row[Any]]:
+    """List the open charges of a subscription that are owed, the oldest first."""
+    return session.execute(_OPEN, {"id": subscription_id}).all()

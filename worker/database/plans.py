@@ -41,6 +41,7 @@ def plan_of(row: Any) -> Plan:
         trial_days=row.trial_days,
         catch_up=CatchUp(row.catch_up),
         dunning=parse_dunning(row.dunning),
+        max_open_charges=row.max_open_charges,
     )
 
 

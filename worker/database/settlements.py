@@ -81,6 +81,11 @@ _SUBSCRIPTIONS_SETTLED = text("""
         WHERE c.subscription_id = s.id AND (c.status = 'past_due' OR c.status = 'charging' AND c.declines > 0))
 """)
 
+# The next period is opened again, if few enough charges are unpaid by then.
+_WAIT_NO_MORE = text("""
+    UPDATE subscriptions SET waiting_since = NULL WHERE id = ANY(:ids) AND waiting_since IS NOT NULL
+""")
+
 _SUBSCRIPTIONS_DECLINED = text("""
     UPDATE subscriptions SET status = 'past_due', status_reason = 'a charge was declined', status_at = :now
     WHERE id = ANY(:ids) AND status IN ('trialing', 'active')
@@ -170,6 +175,7 @@ def settle_subscriptions(session: Session, subscription_ids: Sequence[int], *, r
     """Move subscriptions of which a charge was settled on to `active`, unless they owe something else."""
     parameters = {"ids": sorted(subscription_ids), "reason": reason, "now": now}
     session.execute(_SUBSCRIPTIONS_SETTLED, parameters)
+    session.execute(_WAIT_NO_MORE, {"ids": parameters["ids"]})
 
 
 def _row(settlement: Settlement) -> Mapping[str, Any]:

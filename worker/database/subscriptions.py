@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from worker.customer_reference import normalized
 from worker.customer_uid import masked
-from worker.database.owed import OWED
+from worker.database.owed import UNPAID
 from worker.lifecycle import SubscriptionStatus
 
 _ADD = text("""
@@ -40,13 +40,16 @@ _LOCKED = text("""
     FOR UPDATE OF s
 """)
 
-_DUE_NOW = text("""
+_FOUND = text("SELECT id, status, next_charge_at, billing_key_id FROM subscriptions WHERE code = :code")
+
+_DUE_NOW = text(f"""
     SELECT s.id, s.anchor_on, s.next_charge_at,
            p.code, p.name, p.amount, p.tax_free, p.vat_amount, p.currency, p.cadence, p.time_zone, p.charge_hour,
-           p.trial_days, p.catch_up, p.dunning
-    FROM subscriptions s JOIN plans p ON p.id = s.plan_id
+           p.trial_days, p.catch_up, p.dunning, p.max_open_charges,
+           k.status IS NOT DISTINCT FROM 'active' AS has_key, {UNPAID} AS unpaid
+    FROM subscriptions s JOIN plans p ON p.id = s.plan_id LEFT JOIN billing_keys k ON k.id = s.billing_key_id
     WHERE s.id = :id AND s.next_charge_at <= :now
-""")
+""")  # noqa: S608 - constants only
 
 # A charge in flight is waited for here, should it be about to be written back, and then left as that decided.
 _LOCK_CHARGES = text("""
@@ -59,13 +62,14 @@ _LOCK_CHARGES = text("""
 _MOVE = text("""
     UPDATE subscriptions
     SET status = :status, status_reason = :reason, status_at = :now, next_charge_at = :next_charge_at,
-        paused_next_charge_at = CASE WHEN :paused THEN next_charge_at END
+        waiting_since = NULL, paused_next_charge_at = CASE WHEN :paused THEN next_charge_at END
     WHERE id = :id AND status = :expected
 """)
 
 _CHANGE_KEY = text("""
     WITH changed AS (
-        UPDATE subscriptions SET billing_key_id = :key WHERE id = :id AND billing_key_id IS NOT DISTINCT FROM :expected
+        UPDATE subscriptions SET billing_key_id = :key, waiting_since = NULL
+        WHERE id = :id AND billing_key_id IS NOT DISTINCT FROM :expected
         RETURNING id, status
     )
     INSERT INTO audit (at, actor, entity, entity_id, from_status, to_status, reason)
@@ -73,28 +77,17 @@ _CHANGE_KEY = text("""
     RETURNING entity_id
 """)
 
-# What the newest key itself has declined stays where it is.
+# What the newest key itself has declined stays where it is, and so does what nobody has agreed to pay with it.
 _WAKE = text("""
     UPDATE charges c SET next_attempt_at = :now
     FROM subscriptions s JOIN billing_keys k ON k.id = s.billing_key_id
     WHERE c.subscription_id = ANY(:ids) AND c.status = 'past_due' AND c.next_attempt_at IS NULL
+      AND c.awaits_consent_since IS NULL
       AND s.id = c.subscription_id AND s.status NOT IN ('canceled', 'ended') AND k.status = 'active'
       AND k.id IS DISTINCT FROM (
         SELECT a.billing_key_id FROM attempts a WHERE a.charge_id = c.id ORDER BY a.number DESC LIMIT 1)
     RETURNING c.id
 """)
-
-_CHARGE_OWED_NOW = text(f"""
-    UPDATE charges c SET next_attempt_at = :now
-    FROM subscriptions s JOIN billing_keys k ON k.id = s.billing_key_id
-    WHERE s.id = :id AND c.subscription_id = s.id
-      AND {OWED}
-      AND (c.next_attempt_at IS NULL OR c.next_attempt_at > :now)
-      AND s.status NOT IN ('canceled', 'ended') AND k.status = 'active'
-      AND k.id IS DISTINCT FROM (
-        SELECT a.billing_key_id FROM attempts a WHERE a.charge_id = c.id ORDER BY a.number DESC LIMIT 1)
-    RETURNING c.id
-""")  # noqa: S608 - constants only
 
 _VOID_CHARGES = text("""
     UPDATE charges SET status = 'void', status_reason = :reason, status_at = :now, next_attempt_at = NULL
@@ -106,7 +99,8 @@ _IN_FLIGHT = text("SELECT count(*) FROM charges WHERE subscription_id = :id AND 
 
 _COLUMNS = """
     s.id, s.code, s.customer_reference, p.code AS plan, p.time_zone, s.status, s.status_reason, s.status_at,
-    s.anchor_on, s.current_period_start, s.current_period_end, s.next_charge_at, s.created_at,
+    s.anchor_on, s.current_period_start, s.current_period_end, s.next_charge_at, s.waiting_since, s.created_at,
+    p.max_open_charges,
     k.id AS key_id, k.customer_uid, k.label AS key_label, k.pg, k.status AS key_status
 """
 
@@ -133,6 +127,11 @@ def locked(session: Session, code: str) -> Row[Any] | None:
     return session.execute(_LOCKED, {"code": code}).one_or_none()
 
 
+def found(session: Session, code: str) -> Row[Any] | None:
+    """Return where a subscription stands, without locking it."""
+    return session.execute(_FOUND, {"code": code}).one_or_none()
+
+
 def due_now(session: Session, subscription_id: int, *, now: datetime) -> Row[Any] | None:
     """Give a locked subscription with its plan, if a period of it has begun and has no charge yet."""
     return session.execute(_DUE_NOW, {"id": subscription_id, "now": now}).one_or_none()
@@ -150,11 +149,6 @@ def wake_charges(session: Session, subscription_ids: Sequence[int], now: datetim
     Charges in flight are left alone; should one end with a hard decline of the old key, it is woken afterwards.
     """
     return len(session.execute(_WAKE, {"ids": sorted(subscription_ids), "now": now}).all())
-
-
-def charge_owed_now(session: Session, subscription_id: int, *, now: datetime) -> int:
-    """Let what was declined be tried at once with another key, though dunning or a month waits; returns how many."""
-    return len(session.execute(_CHARGE_OWED_NOW, {"id": subscription_id, "now": now}).all())
 
 
 def lock_open_charges(session: Session, code: str) -> None:

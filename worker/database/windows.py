@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from worker.database.attempt_rows import KNOWN_ATTEMPT, OF_AN_ATTEMPT, known_attempt
 from worker.database.claims import CLAIM_LOCK, EVERYTHING, RESTORED_LATELY
-from worker.database.owed import OWED
+from worker.database.owed import PAYABLE_BY_HAND
 from worker.lifecycle import AttemptStatus
 from worker.open_attempts import OpenAttempt
 from worker.registration import WINDOW_LIFE
@@ -21,8 +21,8 @@ _LOCK_CHARGE = text("SELECT FROM charges WHERE id = :id FOR UPDATE")
 
 # While there is no key a first period has one number only, so no other window of it can have been forgotten.
 _CHARGE = text(f"""
-    SELECT c.id, c.status, {OWED} AS is_owed, c.next_attempt_at, c.period_start, c.period_end, c.amount, c.tax_free,
-           c.vat_amount, c.currency, c.order_name, s.code AS subscription_code, s.billing_key_id,
+    SELECT c.id, c.status, {PAYABLE_BY_HAND} AS is_payable, c.next_attempt_at, c.period_start, c.period_end, c.amount,
+           c.tax_free, c.vat_amount, c.currency, c.order_name, s.code AS subscription_code, s.billing_key_id,
            last.number AS last_number, last.status AS last_status, last.merchant_uid AS last_merchant_uid,
            last.via AS last_via, last.flagged_at AS last_flagged_at, last.window_until AS last_window_until,
            last.billing_key_id AS last_key_id,

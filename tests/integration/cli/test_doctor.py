@@ -12,7 +12,7 @@ from tests.integration.cli.conftest import Again, Ended, Tables
 from worker.database import migrations
 from worker.embedded import Valkey
 
-ON_TABLES = {"migrations", "lineage", "beat", "worker", "stops", "invariants", "differences", "sweeps"}
+ON_TABLES = {"migrations", "lineage", "beat", "worker", "stops", "invariants", "differences", "arrears", "sweeps"}
 
 
 def by_check(ended: Ended) -> dict[str, dict[str, str]]:

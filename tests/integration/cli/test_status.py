@@ -48,6 +48,8 @@ def test_everything_is_counted_with_the_age_of_the_oldest(again: Again, subscrip
         "needs_person": 3,
         "past_due": 1,
         "waiting_for_key": 0,
+        "waiting_for_consent": 0,
+        "waiting_for_payment": 0,
         "uncollectible": 1,
         "void": 1,
     }

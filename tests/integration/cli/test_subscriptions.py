@@ -207,6 +207,14 @@ def test_a_trial_goes_on_after_a_pause(again: Again, key: int):
     assert (resumed["status"], resumed["next_charge_at"]) == ("trialing", begun["next_charge_at"])
 
 
+def test_resuming_names_what_was_open_before_the_pause(again: Again, subscription: str, tables: Tables):
+    tables.charge(subscription, "past_due")
+    tables.charge(subscription, "due", months_ago=1)
+    again("subscription", "pause", subscription)
+    said = again("subscription", "resume", subscription).out
+    assert "2 charges, 19,800 KRW, open since before the pause, are charged again" in said
+
+
 def test_only_what_is_billed_pauses_and_only_what_is_paused_resumes(again: Again, subscription: str):
     assert "not paused" in again("subscription", "resume", subscription, code=1).said
     again("subscription", "pause", subscription)
@@ -224,13 +232,38 @@ def test_a_new_key_wakes_what_waited_for_one(again: Again, subscription: str, ta
     command = f"`again subscription key {subscription} KEY`"
     assert command in again("charge", "show", stuck).said
     again("key", "add", "another_customer_uid", "--pg", "payco")
-    changed = again("subscription", "key", subscription.lower(), "#2", "--reason", "new card", "--json").document
-    assert (changed["key_id"], changed["charges_woken"]) == (2, 1)
+    given = ("subscription", "key", subscription.lower(), "#2", "--reason", "new card")
+    unasked = again(*given, code=1).said
+    assert "2 charges, 19,800 KRW, would be charged to this billing key at once (1 of them, under way, only" in unasked
+    changed = again(*given, "--yes", "--json").document
+    assert (changed["key_id"], changed["charges_woken"], changed["charged_now"]) == (2, 1, 9900)
     rows = tables.sql("SELECT id, status, next_attempt_at IS NOT NULL AS planned FROM charges ORDER BY id")
     assert [tuple(row) for row in rows] == [(stuck, "past_due", True), (in_flight, "charging", False)]
     assert "next pump run" in again("charge", "show", stuck).said
     audit = again("subscription", "show", subscription, "--json").document["audit"]
     assert [row["reason"] for row in audit] == ["subscribed", "billing key 1 to 2: new card"]
+
+
+def test_answer_names_how_many_charges_and_how_much_is_charged_now(again: Again, subscription: str, tables: Tables):
+    for months_ago, status in enumerate(["due", "due", "past_due"]):
+        tables.charge(subscription, status, months_ago=months_ago)
+    tables.sql("UPDATE billing_keys SET status = 'dead'")
+    again("key", "add", "another_customer_uid", "--pg", "payco")
+    said = again("subscription", "key", subscription, "#2", "--yes").out
+    assert "from now on; 3 charges, 29,700 KRW, are charged now." in said
+    assert "next charge is due on" in said
+
+
+def test_key_of_the_subscription_given_again_agrees_to_what_waits_for_consent(
+    again: Again, subscription: str, tables: Tables
+):
+    charge = tables.charge(subscription, "due")
+    tables.sql("UPDATE charges SET awaits_consent_since = now()")
+    assert "waits for consent" in again("charge", "show", charge).said
+    assert again("status", "--json").document["counts"]["waiting_for_consent"]["count"] == 1
+    again("subscription", "key", subscription, "#1", "--yes")
+    assert "next pump run" in again("charge", "show", charge).said
+    assert "has billing key 1 already" in again("subscription", "key", subscription, "#1", "--yes", code=1).said
 
 
 @pytest.mark.parametrize(
@@ -330,7 +363,7 @@ def test_another_subscriptions_key_of_that_plan_is_not_given_unless_allowed(
     assert f"pays for the same plan already, for subscription {subscription}" in ended.said
     shown = again("subscription", "show", code, "--json").document
     assert shown["key_id"] == (None if pending else other)
-    assert again("subscription", "key", code, key, "--allow-duplicates", "--json").document["key_id"] == key
+    assert again("subscription", "key", code, key, "--allow-duplicates", "--yes", "--json").document["key_id"] == key
 
 
 @pytest.mark.parametrize("command", ["subscribe", "key"])
@@ -352,5 +385,7 @@ def test_a_key_is_read_from_standard_input_where_ps_does_not_show_it(again: Agai
     begun = again("subscribe", "gildong", "--plan", gold, "--key", "-", "--json", stdin=uid).document
     assert begun["key_id"] == key
     again("key", "add", "-", "--pg", "payco", stdin="another_customer_uid\n")
-    changed = again("subscription", "key", begun["code"], "-", "--json", stdin="another_customer_uid\n").document
+    changed = again(
+        "subscription", "key", begun["code"], "-", "--yes", "--json", stdin="another_customer_uid\n"
+    ).document
     assert changed["key_id"] != key

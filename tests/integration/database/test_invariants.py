@@ -128,6 +128,13 @@ A_SWEEP = """
     VALUES ('{reason}', {holds}, :now, :now, :now, {started}, {lease}, {finished})
 """
 
+A_CONSENT = """
+    INSERT INTO consents (subscription_id, billing_key_id, source, wording, amount, currency, cadence, due_now, periods,
+                          agreed_at)
+    SELECT c.subscription_id, a.billing_key_id, 'operator', 'w', c.amount, 'KRW', 'month', {due_now}, {periods}, :now
+    FROM charges c JOIN attempts a ON a.charge_id = c.id WHERE c.id = {of}
+"""
+
 DAMAGE: dict[str, tuple[str, str]] = {
     # what breaks it, and the id that must be told
     "period_is_paid_once": (AN_ATTEMPT.format(of=PAID), f"{PAID}"),
@@ -145,6 +152,11 @@ DAMAGE: dict[str, tuple[str, str]] = {
         """INSERT INTO stops (scope, reason, stopped_by, stopped_at)
            VALUES ('kakaopay', '', 'me', CAST(:now AS timestamptz) - interval '1 hour')""",
         "1",  # all of them
+    ),
+    "charge_is_covered_by_a_consent": (A_CONSENT.format(of=PAID, due_now=0, periods="'[]'"), f"{PAID}"),
+    "charge_that_awaits_consent_is_not_sent": (
+        f"UPDATE charges SET awaits_consent_since = status_at - interval '1 hour' WHERE id = {IN_FLIGHT}",
+        f"{IN_FLIGHT}",
     ),
     "charging_has_an_open_attempt": (
         f"UPDATE attempts SET status = 'not_charged' WHERE id = {IN_FLIGHT}",
@@ -315,6 +327,23 @@ def test_a_charge_that_was_decided_about_long_ago_is_late_like_any_other(session
     for statement in [*damage.split(";"), decided, long_ago]:
         session.execute(text(statement), {"now": NOW} if ":now" in statement else {})
     assert names(look(session)) == ["due_charge_is_claimed"]
+
+
+LISTED = "jsonb_build_array(jsonb_build_object('period_start', c.period_start, 'amount', c.amount))"
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        A_CONSENT.format(of=PAID, due_now=9900, periods=LISTED),
+        A_CONSENT.format(of=PAID, due_now=0, periods="'[]'").replace(":now", ":now - interval '1 year'"),
+    ],
+    ids=["it is listed", "it began afterwards"],
+)
+def test_charge_that_another_consent_of_its_key_covers_is_in_order(session: Session, later: str):
+    for statement in (A_CONSENT.format(of=PAID, due_now=0, periods="'[]'"), later):
+        session.execute(text(statement), {"now": NOW})
+    assert look(session) == []
 
 
 def test_what_is_in_the_middle_of_a_transaction_is_not_seen(healthy: Sessions, session: Session):
