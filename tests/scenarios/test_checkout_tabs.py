@@ -117,6 +117,16 @@ def test_money_taken_in_a_window_of_another_pg_that_this_link_had_opened_before_
     assert world.differences() == [("other_amount", "open")]
 
 
+def test_a_key_registered_with_another_pg_for_nothing_is_put_before_a_person_too(world: World, till: Till):
+    code = till.link(till.pending(), pg="payco")
+    imp_uid = till.approve(till.open(code, tampered={"pg": "kakaopay.TCSUBSCRIP", "amount": 0}))
+    assert world.portone.report().charges == 0
+    for _ in range(2):
+        with pytest.raises(Refused, match="payco was asked for"):
+            till.complete(code, imp_uid)
+    assert world.differences() == [("other_amount", "open")]
+
+
 def test_paying_through_another_pg_than_a_stopped_one_breaks_no_invariant(world: World, till: Till):
     from worker.database import stops
 

@@ -39,16 +39,15 @@ def test_another_subscriptions_payment_is_refused_and_changes_nothing(world: Wor
     assert till.complete(theirs, imp_uid).progress is Progress.DONE
 
 
-@pytest.mark.parametrize("imp_uid", ["imp_999999999999", "../customers"])
-def test_a_payment_that_does_not_exist_completes_nothing(world: World, till: Till, imp_uid: str):
+def test_a_payment_that_does_not_exist_completes_nothing(world: World, till: Till):
     code = till.link(till.pending(), pg="payco")
     till.open(code)
     before = books(world)
-    assert till.complete(code, imp_uid).progress is Progress.WAITING
+    assert till.complete(code, "imp_999999999999").progress is Progress.WAITING
     assert books(world) == before
 
 
-@pytest.mark.parametrize("imp_uid", ["x" * 101, "결제", "a\nb"])
+@pytest.mark.parametrize("imp_uid", ["x" * 81, "결제", "a\nb", "../customers", "..", "imp-1", "%2e%2e"])
 def test_what_can_be_no_payments_id_is_refused(world: World, till: Till, imp_uid: str):
     code = till.link(till.pending(), pg="payco")
     till.open(code)

@@ -128,8 +128,9 @@ def _judge(session: Session, order: Row[Any], shown: Shown, now: datetime, polic
     verdict = judge_payment(shown.expected, shown.payments)
     if order.charge_id is not None:
         return _settle(session, shown, verdict, now, policy)
-    if isinstance(verdict, Wrong) and verdict.moved and verdict.record is not None:
-        said = "a key was to be registered, for nothing"
+    if isinstance(verdict, Wrong) and verdict.record is not None:
+        # Also where no money moved: the customer was told that a person looks into it.
+        said = "a key was to be registered, for nothing" if verdict.moved else verdict.sentence
         _note(session, DifferenceKind.OTHER_AMOUNT, verdict.record, None, said, now)
     return verdict
 
@@ -164,6 +165,8 @@ def _finish(session: Session, row: Row[Any], order: Row[Any], shown: Shown, prov
     if key is not None and not isinstance(key, Proved):
         if order.charge_id is not None:
             log.error("paid in a window, but PortOne shows no such billing key", checkout=row.id)
+        if isinstance(key, Wrong) and proved.record is not None:
+            _note(session, DifferenceKind.OTHER_AMOUNT, proved.record, order.charge_id, key.sentence, now)
         return key
     taken = take_over(session, row, order.billing_key_id, key, now=now)
     if taken.forget_key_id is not None:

@@ -23,6 +23,12 @@ def sandbox(
         Path | None,
         typer.Option(exists=True, dir_okay=False, help="A file with the token that its admin API asks for."),
     ] = None,
+    known_host: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Another name, with dots, by which it may be asked.")
+    ] = None,
+    deliver_anywhere: Annotated[
+        bool, typer.Option("--deliver-anywhere", help="Send webhooks to other machines too, as any page says.")
+    ] = False,
 ) -> None:
     """Run the sandbox until Ctrl-C: an HTTP server that behaves like PortOne V1 and moves no money."""
     from worker.sandbox.server import SandboxServer
@@ -41,6 +47,8 @@ def sandbox(
         port=port,
         settings=SandboxSettings(switches=Switches(latency_seconds=_latency(latency))),
         admin_token=admin_token_file.read_text().strip() if admin_token_file else None,
+        known_hosts=known_host or (),
+        deliver_anywhere=deliver_anywhere,
     )
     console.note(f"sandbox on {server.base_url}, ledger {path}; Ctrl-C ends it")
     server.run()

@@ -22,7 +22,9 @@ _LISTED_COLUMNS = """
     d.id, d.kind, d.status, d.status_reason, d.status_at, d.decided_by, d.merchant_uid, d.imp_uid,
     COALESCE(d.charge_id, c.id) AS charge_id, s.code AS subscription, s.customer_reference,
     COALESCE(p.time_zone, 'Asia/Seoul') AS time_zone,
-    CASE WHEN jsonb_typeof(d.evidence #> '{portone,amount}') = 'number'
+    CASE WHEN d.kind = 'unresolved' AND jsonb_typeof(shown.raw -> 'amount') = 'number'
+        THEN trunc((shown.raw ->> 'amount')::numeric)
+        WHEN jsonb_typeof(d.evidence #> '{portone,amount}') = 'number'
         THEN trunc((d.evidence #>> '{portone,amount}')::numeric) ELSE c.amount END AS amount,
     COALESCE(d.evidence #>> '{portone,currency}', c.currency, 'KRW') AS currency, d.found_at, d.seen_at
 """
@@ -33,6 +35,7 @@ _LISTED_TABLES = """
     LEFT JOIN LATERAL (
         SELECT * FROM charges WHERE id = COALESCE(d.charge_id, :charge_id)
     ) c ON true
+    LEFT JOIN attempts shown ON shown.id = d.attempt_id
     LEFT JOIN subscriptions s ON s.id = c.subscription_id
     LEFT JOIN plans p ON p.id = s.plan_id
 """

@@ -75,7 +75,9 @@ class Admin:
         given = request.headers.get(TOKEN_HEADER, "")
         if self._token is not None and not hmac.compare_digest(given.encode(), self._token.encode()):
             return JSONResponse({"error": WRONG_TOKEN}, 403)
-        if request.method == "POST" and "json" not in request.headers.get("content-type", ""):
+        # Exactly: `text/plain; x=json` is what any page may send unasked.
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if request.method == "POST" and kind != "application/json":
             return JSONResponse({"error": JSON_ONLY}, 415)
         return None
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
@@ -13,6 +16,7 @@ from worker.sandbox.admin import Admin
 from worker.sandbox.answers import bad_request
 from worker.sandbox.delivery import Courier, UnreadableBody, deliver, read_call
 from worker.sandbox.endpoints import handle
+from worker.sandbox.known_hosts import KnownHosts
 from worker.sandbox.sandbox import Sandbox
 
 ASSET_HEADERS = {
@@ -30,8 +34,12 @@ def create_app(
     bound_to_loopback: bool = False,
     admin_token: str | None = None,
     courier: Courier | None = None,
+    known_hosts: Sequence[str] = (),
 ) -> Starlette:
-    """Put a sandbox behind HTTP. The admin API is open to loopback, or to holders of the admin token."""
+    """Put a sandbox behind HTTP. The admin API is open to loopback, or to holders of the admin token.
+
+    It answers to addresses, to names that no stranger can have, and to `known_hosts`.
+    """
     carrying = courier or Courier()
 
     async def portone(request: Request) -> Response:
@@ -53,5 +61,6 @@ def create_app(
             Mount("/_sandbox", routes=admin.routes()),
             *[Route(f"/v1/{name}", asset) for name in window_page.ASSETS],
             Route("/{path:path}", portone, methods=METHODS),
-        ]
+        ],
+        middleware=[Middleware(KnownHosts, names=known_hosts)],
     )

@@ -115,7 +115,7 @@ async def read_call(request: Request) -> Call:
 
 async def _fields(request: Request) -> dict[str, Any]:
     """Read the body as JSON or as a form, by its content type [documented: both]."""
-    if "json" not in request.headers.get("content-type", ""):
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         async with request.form() as form:
             return _texts(form)
     body = await request.body()

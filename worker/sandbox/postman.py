@@ -9,8 +9,11 @@ from typing import Any
 import aiohttp
 
 from worker.sandbox import webhook_rows, webhooks
+from worker.sandbox.known_hosts import is_on_this_machine
 from worker.sandbox.sandbox import Sandbox
 from worker.sandbox.webhooks import Webhook, WebhookState
+
+ELSEWHERE = "not sent: it is not an address of this machine; start the sandbox with --deliver-anywhere"
 
 MOST_AT_ONCE = 32
 LOOK_SECONDS = 0.2  # how often those that are due later are looked at
@@ -25,8 +28,10 @@ class Postman:
     What was under way when the process died is sent again: a merchant may get a webhook twice.
     """
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: Sandbox, *, anywhere: bool = False) -> None:
+        """Send to this machine, and to the address of the merchant's settings; with `anywhere`, as a page says."""
         self._sandbox = sandbox
+        self._anywhere = anywhere
         self._under_way: dict[tuple[int, int], asyncio.Task[None]] = {}  # by epoch and number
         self._news: asyncio.Event | None = None
         self._round: asyncio.Task[None] | None = None
@@ -77,6 +82,8 @@ class Postman:
         content_type, body = webhooks.written(webhook, switches.webhook_format)
         source = (switches.webhook_source, 0) if switches.webhook_source else None
         seen: dict[str, Any] = {"at": self._sandbox.moment(), "status": None, "error": None}
+        if not (self._anywhere or webhook.url == switches.webhook_url or is_on_this_machine(webhook.url)):
+            return {**seen, "error": ELSEWHERE}
         try:
             async with (
                 aiohttp.ClientSession(connector=aiohttp.TCPConnector(local_addr=source, force_close=True)) as session,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from ipaddress import ip_address
 from pathlib import Path
@@ -36,6 +37,8 @@ class SandboxServer:
         port: int = 0,
         settings: Settings | None = None,
         admin_token: str | None = None,
+        known_hosts: Sequence[str] = (),
+        deliver_anywhere: bool = False,
         clock: Clock = system_clock,
     ) -> None:
         with ExitStack() as opened:
@@ -49,8 +52,9 @@ class SandboxServer:
                 bound_to_loopback=ip_address(self.host).is_loopback,
                 admin_token=admin_token,
                 courier=courier,
+                known_hosts=known_hosts,
             )
-            self._server = _Server(_config(app), courier, Postman(sandbox))
+            self._server = _Server(_config(app), courier, Postman(sandbox, anywhere=deliver_anywhere))
             opened.pop_all()  # from here on it is `run` that closes them
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 import redis
 from sqlalchemy import Engine
 
@@ -120,3 +121,10 @@ def test_a_broker_that_answers_and_takes_no_messages_is_broken(again: Again, ser
             assert "set AGAIN_BROKER_URL to the primary" in found["remedy"]
     finally:
         broker.close()
+
+
+@pytest.mark.parametrize("name", ["AGAIN_WEBHOOK_ADDRESSES", "AGAIN_TRUSTED_PROXIES"])
+@pytest.mark.parametrize(("network", "health"), [("0.0.0.0/0", "warning"), ("::/0", "warning"), ("10.0.0.0/8", "ok")])
+def test_networks_that_hold_everybody_are_warned_about(again: Again, name: str, network: str, health: str):
+    [found] = again("doctor", "pages", "--json", **{name.lower(): f"127.0.0.1,{network}"}).document
+    assert (found["health"], network in found["finding"]) == (health, health == "warning")

@@ -330,3 +330,12 @@ def test_a_difference_of_any_amount_is_listed_shown_and_resolved(reviews: Review
     assert "paid twice" in reviews.run("show", found.id).said
     reviews.run("resolve", found.id, "accept", "--note", "they know")
     assert reviews.tables.statuses("differences") == ["resolved"]
+
+
+def test_an_unresolved_attempt_is_listed_with_what_was_really_paid(reviews: Reviews):
+    found = reviews.unresolved()
+    assert "9,900 KRW" in reviews.run("list").said
+    reviews.tables.sql("UPDATE attempts SET raw = '{\"amount\": 100}' WHERE merchant_uid = :m", m=found.merchant_uid)
+    assert "100 KRW" in reviews.run("list").said
+    (row,) = reviews.run("list", "--json").document
+    assert row["amount"] == 100

@@ -163,10 +163,24 @@ def test_beyond_loopback_the_admin_api_is_closed_without_a_token(tmp_path: Path)
         thread.join()
 
 
-def test_a_page_of_another_site_cannot_change_the_sandbox(sandbox: RunningSandbox):
+@pytest.mark.parametrize("kind", ["text/plain", "text/plain; x=json", "multipart/form-data; boundary=json", ""])
+@pytest.mark.parametrize("path", ["reset", "switches", "keys", "behaviours", "payments/cancel", "webhooks/resend"])
+def test_a_page_of_another_site_cannot_change_the_sandbox(sandbox: RunningSandbox, path: str, kind: str):
     # what a browser sends across sites without asking first: no JSON content type
-    answer = httpx.post(f"{sandbox.base_url}/_sandbox/reset", content=b"{}", headers={"Content-Type": "text/plain"})
+    answer = httpx.post(f"{sandbox.base_url}/_sandbox/{path}", content=b"{}", headers={"Content-Type": kind})
     assert answer.status_code == 415
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:9101", "127.0.0.1.nip.io", "localhost.evil.example"])
+@pytest.mark.parametrize("path", ["/_sandbox/keys", "/_sandbox/health", "/v1/iamport.js", "/payments/imp_1"])
+def test_a_name_that_a_stranger_may_have_registered_is_answered_nothing(sandbox: RunningSandbox, host: str, path: str):
+    answer = httpx.get(f"{sandbox.base_url}{path}", headers={"Host": host})
+    assert (answer.status_code, list(answer.json())) == (421, ["error"])
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:9101", "[::1]:9101", "10.1.2.3", "checkout:9101", "a.test"])
+def test_a_name_that_no_stranger_can_have_is_answered(sandbox: RunningSandbox, host: str):
+    assert httpx.get(f"{sandbox.base_url}/_sandbox/health", headers={"Host": host}).status_code == 200
 
 
 def test_only_a_failed_payment_can_be_corrected(api: Api, admin: SandboxAdmin):

@@ -79,6 +79,18 @@ def test_notice_url_replaces_the_usual_address(api: Api, admin: SandboxAdmin, re
     assert receiver.got == []
 
 
+@pytest.mark.parametrize(
+    "elsewhere", ["http://10.1.2.3/", "http://a.example:1/", "http://127.0.0.1.nip.io/", "http://[::]/"]
+)
+def test_a_page_cannot_have_webhooks_sent_to_another_machine(admin: SandboxAdmin, receiver: Receiver, elsewhere: str):
+    opened = admin.open_window({**WINDOW, "notice_url": [elsewhere, receiver.url]})
+    admin.decide(opened["window"]["window_id"])
+    receiver.wait_for(1)
+    told = {each["url"]: each["sends"][0]["error"] for each in ended(admin, 2)}
+    assert told[receiver.url] is None
+    assert "--deliver-anywhere" in told[elsewhere]
+
+
 @pytest.mark.parametrize("by_api", [True, False])
 def test_a_cancel_is_told_to_the_usual_address_whatever_the_notice_url_was(
     api: Api, admin: SandboxAdmin, receiver: Receiver, by_api: bool
