@@ -77,11 +77,12 @@ BEGIN
             ('lineage', 'SELECT, INSERT, UPDATE'),
             ('sweeps', 'SELECT, INSERT, UPDATE'),
             ('differences', 'SELECT, INSERT, UPDATE'),
+            ('holds', 'SELECT, INSERT, UPDATE'),
             ('checkouts', 'SELECT, INSERT, UPDATE'),
             ('window_orders', 'SELECT, INSERT, UPDATE'),
             -- what comes and goes
             ('webhooks', 'SELECT, INSERT, UPDATE, DELETE'),
-            ('stops', 'SELECT, INSERT, UPDATE, DELETE'),
+            ('stops', 'SELECT, INSERT, DELETE'),
             ('channels', 'SELECT, INSERT, UPDATE'),
             ('refusals', 'SELECT, INSERT, UPDATE, DELETE'),
             ('day_totals', 'SELECT, INSERT, UPDATE, DELETE'),

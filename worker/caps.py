@@ -1,6 +1,7 @@
 """Guards against ourselves: what charging never exceeds, whatever the rows say. What they stop, a person releases.
 
-They are no quotas: a claim that would exceed one takes nothing at all, and its channel stands still.
+They are no quotas: a claim that would exceed one takes nothing at all, and what exceeds it stands still. That is the
+channel, where many do together, and the subscription, where one does alone: no customer stops a channel for the others.
 """
 
 from __future__ import annotations
@@ -61,6 +62,17 @@ class CapExceeded(RuntimeError):
         self.pg = pg
 
 
+class SubscriptionsExceed(RuntimeError):
+    """A claim would charge subscriptions too much or too often: it is rolled back, and these alone are to be held.
+
+    `reasons` by the subscription's id; `{code}` in them is its code.
+    """
+
+    def __init__(self, reasons: Mapping[int, str]) -> None:
+        super().__init__("; ".join(reasons.values()))
+        self.reasons = reasons
+
+
 def totals(attempts: Iterable[OpenAttempt]) -> dict[str, Total]:
     """Add up by PG what is claimed."""
     found: dict[str, Total] = {}
@@ -76,10 +88,10 @@ def day_of(now: datetime) -> tuple[date, datetime]:
 
 
 def hold_to_run(attempts: Sequence[OpenAttempt], guard: Guard) -> None:
-    """Raise CapExceeded when one of these charges is too much, or all of them are after what the run has claimed."""
-    for attempt in attempts:
-        if sentence := amount_exceeded(guard.caps, attempt):
-            raise CapExceeded(attempt.request.pg, sentence)
+    """Raise SubscriptionsExceed when single charges are too much, and CapExceeded when the run is with all of these."""
+    too_much = {each.subscription_id: said for each in attempts if (said := amount_exceeded(guard.caps, each))}
+    if too_much:
+        raise SubscriptionsExceed(too_much)
     for pg, more in totals(attempts).items():
         if sentence := run_exceeded(guard.caps, pg, guard.run.get(pg, Total()), more):
             raise CapExceeded(pg, sentence)
@@ -91,9 +103,9 @@ def amount_exceeded(caps: Caps, attempt: OpenAttempt) -> str | None:
         return None
     return (
         f"AGAIN_MAX_AMOUNT allows {caps.amount:,} KRW, and charge {attempt.charge_id} is over "
-        f"{attempt.request.amount:,} KRW: it was not claimed, nor was anything with it. If it is right, raise the "
-        "setting and restart the workers; if not, make it void by `again subscription cancel`. "
-        f"Then `again start {attempt.request.pg}`."
+        f"{attempt.request.amount:,} KRW: it is not claimed, nor is anything else of this subscription. If it is "
+        "right, raise the setting and restart the workers, then `again subscription release {code}`; if not, "
+        "`again subscription cancel {code}` makes it void."
     )
 
 
@@ -109,15 +121,31 @@ def day_exceeded(caps: Caps, pg: str, day_on: date, before: Total, more: Total) 
     return _exceeded(settings, pg, before, more, f"{day_on} in Seoul")
 
 
-def subscription_exceeded(caps: Caps, pg: str, charge_id: int, charges: int) -> str | None:
+def subscription_most(caps: Caps, amount: int) -> tuple[int, str]:
+    """Return how often a subscription may be charged an amount on one day, and what says so.
+
+    Never more than half of what a run or a day may take through its PG: no single customer uses that up.
+    """
+    halves = (
+        (caps.run_charges // 2, "half of AGAIN_MAX_RUN_CHARGES"),
+        (caps.day_charges // 2, "half of AGAIN_MAX_DAY_CHARGES"),
+        (caps.run_sum // 2 // amount, "half of AGAIN_MAX_RUN_SUM"),
+        (caps.day_sum // 2 // amount, "half of AGAIN_MAX_DAY_SUM"),
+    )
+    own = (caps.subscription_charges_per_day, "AGAIN_MAX_SUBSCRIPTION_CHARGES_PER_DAY")
+    most, setting = min((own, *halves), key=lambda each: each[0])
+    return max(most, 1), setting
+
+
+def subscription_exceeded(caps: Caps, attempt: OpenAttempt, charges: int) -> str | None:
     """Say so when a subscription, with the charge being claimed, would be charged too often on one day."""
-    most = caps.subscription_charges_per_day
+    most, setting = subscription_most(caps, attempt.request.amount)
     if charges <= most:
         return None
     return (
-        f"AGAIN_MAX_SUBSCRIPTION_CHARGES_PER_DAY allows {most:,}, and with charge {charge_id} one subscription would "
-        f"have been charged {charges:,} times today: nothing was claimed. Look at it with `again charge show "
-        f"{charge_id}`; if that is right, `again start {pg}` begins to count anew."
+        f"{setting} allows {most:,}, and with charge {attempt.charge_id} this subscription would have been charged "
+        f"{charges:,} times today: nothing more of it is claimed. Look at it with `again charge show "
+        f"{attempt.charge_id}`; if that is right, `again subscription release {{code}}` begins to count anew."
     )
 
 

@@ -15,9 +15,9 @@ from dataclasses import asdict, dataclass
 import structlog
 
 from worker.answers import Answered, Answers
-from worker.caps import BY, CapExceeded, Guard, Total, totals
+from worker.caps import BY, CapExceeded, Guard, SubscriptionsExceed, Total, totals
 from worker.clock import Clock, elapsed_seconds, system_clock
-from worker.database import stops
+from worker.database import holds, stops
 from worker.database.claims import ClaimConflict, claim, may_claim
 from worker.database.lineage import WrongDatabase
 from worker.database.session import Sessions
@@ -150,6 +150,9 @@ class Pump:
             log.error("a cap has stopped a channel", pg=exceeded.pg, reason=str(exceeded))  # noqa: TRY400 - as it should
             self._claimed.pop(exceeded.pg, None)  # nothing more of it is claimed, until a person has looked
             return 1  # the other channels go on
+        except SubscriptionsExceed as exceeded:
+            log.error("a cap has stopped subscriptions", count=len(exceeded.reasons), reason=str(exceeded)[:500])  # noqa: TRY400
+            return 1  # all others go on
         self._conflicts_in_a_row = 0
         for pg, more in totals(attempts).items():
             self._claimed[pg] = self._claimed.get(pg, Total()) + more
@@ -197,6 +200,10 @@ class Pump:
         except CapExceeded as exceeded:
             with self._sessions.begin() as session:
                 stops.stop(session, scope=exceeded.pg, reason=str(exceeded), stopped_by=BY, now=self._clock())
+            raise
+        except SubscriptionsExceed as exceeded:
+            with self._sessions.begin() as session:
+                holds.hold(session, exceeded.reasons, by=BY, now=self._clock())
             raise
 
     async def _charge(self, attempt: OpenAttempt, still_ours: StillOurs) -> None:

@@ -40,6 +40,11 @@ class BillingKeyStatus(StrEnum):
     DELETED = "deleted"
 
 
+class HoldStatus(StrEnum):
+    HELD = "held"  # a limit stopped this subscription: nothing of it is claimed until a person has looked
+    RELEASED = "released"
+
+
 class Via(StrEnum):
     """How an attempt was last sent out into the world."""
 

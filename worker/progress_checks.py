@@ -7,7 +7,7 @@ from datetime import timedelta
 from schedules.beat import beat_table
 from schedules.plans import SEOUL
 from worker import server_checks
-from worker.database import heartbeats
+from worker.database import heartbeats, holds
 from worker.database import stops as halts
 from worker.findings import Finding, Health, Patient, broken, ok, warning
 
@@ -51,8 +51,12 @@ def _patience(patient: Patient, name: str) -> timedelta:
 def stops(patient: Patient) -> Finding:
     with patient.runtime.sessions() as session:
         standing = halts.standing(session)
-    if not standing:
+        held = holds.held(session)
+    if not standing and not held:
         return ok("stops", "nothing is stopped")
+    if not standing:
+        said = f"{held[0].held:,} subscriptions are held; the first is {held[0].code}: {held[0].reason}"
+        return warning("stops", said, "`again status` names them; `again subscription release CODE` lets one go on")
     said = "; ".join(
         f"{stop.scope} since {stop.stopped_at.astimezone(SEOUL):%Y-%m-%d %H:%M %Z}: {stop.reason}" for stop in standing
     )

@@ -48,6 +48,7 @@ class Standing:
     key: BillingKeyStatus | None
     stop_scope: str | None
     stop_reason: str | None
+    hold_reason: str | None = None  # a limit has stopped its subscription
     first_charge_id: int | None  # another charge of the subscription that is charged before this one
     difference_id: int | None  # the first of its differences that wait for a decision; until then it is not claimed
     attempt: LastAttempt | None
@@ -110,6 +111,8 @@ def _stopped(standing: Standing) -> str | None:
             f"Charging is stopped ({standing.stop_scope}: {standing.stop_reason}); "
             f"it waits for `again start {standing.stop_scope}`."
         )
+    if standing.hold_reason is not None:
+        return f"Its subscription is held: {standing.hold_reason}"
     if standing.attempt is not None and standing.attempt.number >= MAX_NUMBER:
         return f"It had {MAX_NUMBER} attempts, more than any calendar; a person has to look at it."
     return None

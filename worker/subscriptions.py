@@ -19,7 +19,7 @@ from worker.beginning import begin as begin_pending
 from worker.billing_keys import usable_key
 from worker.catalog import plan_row
 from worker.customer_reference import EXPECTED, is_customer_reference, normalized
-from worker.database import consents, look_alikes, subscriptions
+from worker.database import consents, holds, look_alikes, subscriptions
 from worker.database.models import BillingKey
 from worker.database.plans import plan_of
 from worker.database.session import Sessions
@@ -120,6 +120,16 @@ def cancel(sessions: Sessions, code: str, *, reason: str, now: datetime) -> Canc
         _move(session, row, SubscriptionStatus.CANCELED, reason, None, now)
         void = subscriptions.void_charges(session, row.id, reason=f"subscription canceled: {reason}", now=now)
         return Canceled(void, subscriptions.charges_in_flight(session, row.id))
+
+
+def release(sessions: Sessions, code: str, *, reason: str, now: datetime) -> None:
+    """Let a subscription be charged again that a limit has held. Raises Refused when it is not held."""
+    wanted = read_code(code)
+    with sessions.begin() as session:
+        if subscriptions.shown(session, wanted) is None:
+            raise no_such(code)
+        if not holds.release(session, wanted, reason=reason, now=now):
+            raise Refused(f"Subscription {wanted} is not held: no limit stops it.")
 
 
 def pause(sessions: Sessions, code: str, *, reason: str, now: datetime) -> None:

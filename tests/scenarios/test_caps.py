@@ -57,26 +57,26 @@ def test_a_run_ends_at_its_cap_and_a_person_lets_the_next_one_go_on(world: World
     world.assert_books_agree()
 
 
-def test_a_charge_of_fifty_million_won_stops_its_channel_as_long_as_it_is_due_and_no_other(world: World):
+def test_charge_of_fifty_million_won_holds_its_subscription_and_nobody_else(world: World):
     world.plan("monthly")
     dear = world.subscribe()
     world.sql("UPDATE plans SET amount = 50000000 RETURNING id")
     world.tick()
-    assert list(stopped(world)) == ["kakaopay"]
-    assert "AGAIN_MAX_AMOUNT allows 2,000,000 KRW" in stopped(world)["kakaopay"]
+    assert stopped(world) == {}
+    assert "AGAIN_MAX_AMOUNT allows 2,000,000 KRW" in again("status")
+    assert f"again subscription release {dear}" in again("doctor", "stops")
     world.sql("UPDATE plans SET amount = 9900 RETURNING id")
     world.subscribe()
     world.subscribe(pg="payco")
     world.tick()
-    assert world.portone.report().charges == 1  # by PAYCO
-    release(world, "kakaopay")
+    assert world.portone.report().charges == 2
+    assert "is held no more" in again("subscription", "release", dear)
+    world.wait(minutes=1)
     world.tick()
-    assert list(stopped(world)) == ["kakaopay"]  # nothing has changed
-    assert world.portone.report().charges == 1
+    assert world.portone.report().charges == 2  # nothing has changed, and it is held again
     subscriptions.cancel(world.runtime.sessions, dear, reason="a typing error", now=world.now)
-    release(world, "kakaopay")
     world.tick()
-    assert stopped(world) == {}
+    assert "AGAIN_MAX_AMOUNT" not in again("status")
     assert world.statuses() == {"paid": 2, "void": 1}
     assert world.portone.report().charged_krw == 2 * 9900
     world.assert_books_agree()
@@ -97,16 +97,39 @@ def test_a_day_ends_at_its_cap_through_however_many_runs(world: World):
     world.assert_books_agree()
 
 
-def test_a_subscription_far_behind_is_charged_so_often_a_day(world: World):
+def test_subscription_far_behind_is_held_and_a_bystander_is_charged(world: World):
     world.plan("daily", cadence="day")
-    world.subscribe(plan="daily", starts_on=date(2025, 12, 29))
+    behind = world.subscribe(plan="daily", starts_on=date(2025, 12, 29))
     set_caps(world, max_subscription_charges_per_day=3)
     world.tick()
     assert world.portone.report().again_requests == 3
-    assert "4 times today" in stopped(world)["kakaopay"]
-    release(world, "kakaopay")
+    bystander = world.subscribe()
     world.tick()
-    assert world.portone.report().again_requests == 6
+    assert world.portone.report().again_requests == 4
+    assert [charge.status for charge in world.charges(bystander)] == ["paid"]
+    assert stopped(world) == {}
+    assert "4 times today" in again("status")
+    waiting = next(charge.id for charge in world.charges(behind) if charge.status == "due")
+    assert "Its subscription is held" in again("charge", "show", str(waiting))
+    world.wait(minutes=1)
+    subscriptions.release(world.runtime.sessions, behind, reason="the customer was told", now=world.now)
+    world.tick()
+    assert world.portone.report().again_requests == 7
+    world.assert_books_agree()
+
+
+def test_seventy_two_periods_of_one_customer_stop_nobody_else(world: World):
+    world.plan("hourly-like", cadence="day")
+    world.subscribe(plan="hourly-like", starts_on=date(2025, 10, 26))
+    set_caps(world, catch_up_cap=100, max_run_charges=40, max_day_charges=100, claim_chunk=10)
+    for _ in range(6):
+        world.tick()
+    bystanders = [world.subscribe() for _ in range(5)]
+    world.tick()
+    assert stopped(world) == {}
+    assert world.portone.report().again_requests == 20 + 5  # half of a run's charges, and everybody else
+    for code in bystanders:
+        assert [charge.status for charge in world.charges(code)] == ["paid"]
     world.assert_books_agree()
 
 

@@ -12,6 +12,7 @@ from worker.caps import (
     CapExceeded,
     Caps,
     Guard,
+    SubscriptionsExceed,
     Total,
     amount_exceeded,
     day_exceeded,
@@ -19,6 +20,7 @@ from worker.caps import (
     hold_to_run,
     run_exceeded,
     subscription_exceeded,
+    subscription_most,
     totals,
 )
 
@@ -82,15 +84,16 @@ def test_a_day_may_reach_its_caps_and_not_exceed_them(before: Total, more: Total
 
 @pytest.mark.parametrize(("times", "exceeds"), [(1, False), (3, False), (4, True)])
 def test_a_subscription_may_be_charged_as_often_as_the_cap(times: int, exceeds: bool):
-    assert (subscription_exceeded(CAPS, "kakaopay", 17, times) is not None) == exceeds
+    (attempt,) = charges(100)
+    assert (subscription_exceeded(CAPS, attempt, times) is not None) == exceeds
 
 
 def test_the_sentences_name_the_cap_what_was_about_to_happen_and_the_command_that_releases_it():
     (dear,) = charges(50_000_000)
     assert amount_exceeded(CAPS, replace(dear, charge_id=17)) == (
-        "AGAIN_MAX_AMOUNT allows 10,000 KRW, and charge 17 is over 50,000,000 KRW: it was not claimed, nor was "
-        "anything with it. If it is right, raise the setting and restart the workers; if not, make it void by `again "
-        "subscription cancel`. Then `again start kakaopay`."
+        "AGAIN_MAX_AMOUNT allows 10,000 KRW, and charge 17 is over 50,000,000 KRW: it is not claimed, nor is anything "
+        "else of this subscription. If it is right, raise the setting and restart the workers, then `again "
+        "subscription release {code}`; if not, `again subscription cancel {code}` makes it void."
     )
     assert run_exceeded(CAPS, "payco", Total(8, 80_000), Total(5, 50_000)) == (
         "AGAIN_MAX_RUN_CHARGES allows 10 charges: of this run, 8 of 80,000 KRW were claimed, and 5 of 50,000 KRW more "
@@ -99,9 +102,9 @@ def test_the_sentences_name_the_cap_what_was_about_to_happen_and_the_command_tha
     )
     day = day_exceeded(CAPS, "payco", ON, Total(), Total(1, 200_001))
     assert str(day).startswith("AGAIN_MAX_DAY_SUM allows 200,000 KRW: of 2026-01-05 in Seoul, 0 of 0 KRW were claimed")
-    often = subscription_exceeded(CAPS, "payco", 17, 4)
+    often = subscription_exceeded(CAPS, replace(dear, charge_id=17, request=replace(dear.request, amount=100)), 4)
     assert "would have been charged 4 times today" in str(often)
-    assert "`again start payco`" in str(often)
+    assert "`again subscription release {code}`" in str(often)
 
 
 def test_a_claim_is_added_up_by_pg():
@@ -128,3 +131,26 @@ def test_each_channel_is_held_to_the_caps_alone():
 )
 def test_a_day_is_one_in_seoul(instant: datetime, day: date, began: datetime):
     assert day_of(instant) == (day, began)
+
+
+def test_charges_above_the_cap_are_named_by_their_subscriptions_and_stop_no_channel():
+    small, dear, dearer = charges(100, 50_000_000, 60_000_000)
+    named = [replace(each, subscription_id=number) for number, each in enumerate((small, dear, dearer), start=7)]
+    with pytest.raises(SubscriptionsExceed) as exceeded:
+        hold_to_run(named, Guard(CAPS, {}))
+    assert set(exceeded.value.reasons) == {8, 9}
+
+
+@pytest.mark.parametrize(
+    ("caps", "amount", "expected"),
+    [
+        (CAPS, 100, (3, "AGAIN_MAX_SUBSCRIPTION_CHARGES_PER_DAY")),
+        (replace(CAPS, subscription_charges_per_day=60), 100, (5, "half of AGAIN_MAX_RUN_CHARGES")),
+        (replace(CAPS, subscription_charges_per_day=60, day_charges=6), 100, (3, "half of AGAIN_MAX_DAY_CHARGES")),
+        (replace(CAPS, subscription_charges_per_day=60), 25_000, (2, "half of AGAIN_MAX_RUN_SUM")),
+        (replace(CAPS, subscription_charges_per_day=60, day_sum=60_000), 15_000, (2, "half of AGAIN_MAX_DAY_SUM")),
+        (replace(CAPS, day_charges=1), 100, (1, "half of AGAIN_MAX_DAY_CHARGES")),  # never less than one
+    ],
+)
+def test_subscription_never_uses_up_more_than_half_of_its_channels_caps(caps: Caps, amount: int, expected):
+    assert subscription_most(caps, amount) == expected

@@ -136,6 +136,7 @@ def _prospect(row: Row[Any], attempts: Sequence[Mapping[str, Any]], now: datetim
         key=None if row.key_status is None else BillingKeyStatus(row.key_status),
         stop_scope=row.stop_scope,
         stop_reason=row.stop_reason,
+        hold_reason=row.hold_reason,
         first_charge_id=row.first_charge_id,
         difference_id=row.difference_id,
         attempt=last,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
@@ -14,6 +14,7 @@ from worker.cli.status_document import Watched, document
 from worker.terminal import plain
 
 if TYPE_CHECKING:
+    from sqlalchemy import Row
     from sqlalchemy.orm import Session
 
     from worker.database.overview import Count, Heard, Paid
@@ -76,10 +77,11 @@ def status(*, as_json: Json = False) -> None:
 
 
 def _watched(session: Session) -> Watched:
-    from worker.database import overview, stops, violations
+    from worker.database import holds, overview, stops, violations
 
     return Watched(
         stops.standing(session),
+        holds.held(session),
         overview.holding_sweep(session),
         overview.last_daily_sweep(session),
         violations.standing(session),
@@ -106,16 +108,25 @@ def _violations_row(violated: Sequence[Violation], now: datetime) -> Sequence[co
 
 def _print_stops(watched: Watched, now: datetime) -> None:
     stopped = watched.stopped
+    if watched.held:
+        _print_held(watched.held, now)
     if (held := watched.holding) is not None:
         console.output().print(Text(_held(held), LATE))
     if not stopped:
-        console.say("nothing" if held is None else "nothing else")
+        console.say("nothing" if held is None and not watched.held else "nothing else")
         return
     rows = [
         (Text(each.scope, LATE), words.age(each.stopped_at, now), plain(each.reason), each.stopped_by)
         for each in stopped
     ]
     console.table("SCOPE", "FOR", "REASON", "BY", rows=rows, whole=("SCOPE", "FOR"))
+
+
+def _print_held(held: Sequence[Row[Any]], now: datetime) -> None:
+    rows = [(Text(each.code, LATE), words.age(each.held_at, now), plain(each.reason)) for each in held]
+    console.table("SUBSCRIPTION", "FOR", "REASON", rows=rows, whole=("SUBSCRIPTION", "FOR"))
+    if (more := held[0].held - len(held)) > 0:
+        console.say(f"... and {more:,} more")
 
 
 def _held(sweep: Sweep) -> str:

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sqlalchemy import Row
+
     from worker.database.overview import Count, Heard, Paid
     from worker.database.watch_models import Stop, Sweep, Violation
 
@@ -17,6 +19,7 @@ class Watched:
     """What stands in the way, and what watches over the books: stops, sweeps, and invariants that do not hold."""
 
     stopped: Sequence[Stop]
+    held: Sequence[Row[Any]]  # subscriptions
     holding: Sweep | None
     daily: Sweep | None
     violations: Sequence[Violation]
@@ -49,6 +52,13 @@ def document(
             }
             for each in watched.stopped
         ],
+        "held_subscriptions": {
+            "count": watched.held[0].held if watched.held else 0,
+            "longest": [
+                {"subscription": each.code, "reason": each.reason, "held_by": each.held_by, "held_at": each.held_at}
+                for each in watched.held
+            ],
+        },
         "held": _sweep(watched.holding),
         "last_daily_sweep": _sweep(watched.daily),
         "violations": [

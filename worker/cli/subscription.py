@@ -213,6 +213,21 @@ def require_consent(what: str, *, instead: str) -> None:
     )
 
 
+@app.command("release")
+def release(code: Code, reason: Reason = "released by hand", *, as_json: Json = False) -> None:
+    """Let a subscription be charged again that a limit has stopped; what it is charged today is counted anew."""
+    from worker import subscriptions
+    from worker.cli.database import database
+
+    with database(as_json=as_json) as runtime:
+        subscriptions.release(runtime.sessions, code, reason=reason, now=runtime.clock())
+        shown = _shown(runtime, code)
+    if as_json:
+        console.print_json(shown)
+    else:
+        console.say(f"Subscription {shown['code']} is held no more; what is due of it is charged with the next tick.")
+
+
 @app.command("pause")
 def pause(code: Code, reason: Reason = "paused by hand", *, as_json: Json = False) -> None:
     """Let nothing fall due, and charge nothing that is owed, until it is resumed."""

@@ -17,6 +17,7 @@ from worker.lifecycle import (
     CheckoutPurpose,
     CheckoutStatus,
     ConsentSource,
+    HoldStatus,
     SubscriptionStatus,
     Via,
 )
@@ -58,6 +59,7 @@ class Base(DeclarativeBase):
         CheckoutPurpose: _stored_by_value(CheckoutPurpose),
         CheckoutStatus: _stored_by_value(CheckoutStatus),
         ConsentSource: _stored_by_value(ConsentSource),
+        HoldStatus: _stored_by_value(HoldStatus),
         DeclineKind: _stored_by_value(DeclineKind),
         DifferenceKind: _stored_by_value(DifferenceKind),
         DifferenceStatus: _stored_by_value(DifferenceStatus),

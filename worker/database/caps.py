@@ -8,7 +8,17 @@ from datetime import date, datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from worker.caps import CapExceeded, Guard, Total, day_exceeded, day_of, subscription_exceeded, totals
+from worker.caps import (
+    CapExceeded,
+    Guard,
+    SubscriptionsExceed,
+    Total,
+    day_exceeded,
+    day_of,
+    subscription_exceeded,
+    subscription_most,
+    totals,
+)
 from worker.database.rows import as_rows
 from worker.open_attempts import OpenAttempt
 
@@ -37,12 +47,14 @@ _CHARGED_BESIDE = text("""
 _SUBSCRIPTION_DAY = text("""
     SELECT claimed.id AS charge_id, count(*) AS charges
     FROM (
-        SELECT c.id, c.subscription_id, c.period_start, COALESCE(d.since, :midnight) AS since
-        FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(charge_id bigint, pg text)
+        SELECT c.id, c.subscription_id, c.period_start, v.most,
+               GREATEST(COALESCE(d.since, :midnight), h.status_at) AS since
+        FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(charge_id bigint, pg text, most integer)
         CROSS JOIN LATERAL (
             SELECT id, subscription_id, period_start FROM charges WHERE id = v.charge_id OFFSET 0
         ) c
         LEFT JOIN day_totals d ON d.day_on = :day_on AND d.pg = v.pg
+        LEFT JOIN holds h ON h.subscription_id = c.subscription_id  -- released, or nothing of it would be claimed
     ) claimed
     CROSS JOIN LATERAL (
         SELECT id FROM (
@@ -62,8 +74,8 @@ _SUBSCRIPTION_DAY = text("""
         WHERE charge_id = near.id AND started_at >= claimed.since AND status <> 'not_charged'
         OFFSET 0
     ) sent
-    GROUP BY claimed.id
-    HAVING count(*) > :most
+    GROUP BY claimed.id, claimed.most
+    HAVING count(*) > claimed.most
 """)
 
 # The rows stay locked until the claim commits: what others claim meanwhile is added to what this one has.
@@ -83,7 +95,7 @@ _COUNT_ANEW = text("""
 
 
 def hold_to_day(session: Session, attempts: Sequence[OpenAttempt], guard: Guard, *, now: datetime) -> None:
-    """Count what has just been claimed; raise CapExceeded when it is too much for the day, and nothing may be sent.
+    """Count what has just been claimed; raise CapExceeded or SubscriptionsExceed when it is too much.
 
     The last thing before the commit: all other claims through these PGs wait for it.
     """
@@ -101,18 +113,23 @@ def hold_to_day(session: Session, attempts: Sequence[OpenAttempt], guard: Guard,
 def _hold_subscriptions(
     session: Session, attempts: Sequence[OpenAttempt], guard: Guard, day_on: date, midnight: datetime
 ) -> None:
-    most = guard.caps.subscription_charges_per_day
-    beside = {"ids": [attempt.charge_id for attempt in attempts], "midnight": midnight}
+    most = {each.charge_id: subscription_most(guard.caps, each.request.amount)[0] for each in attempts}
+    beside = {"ids": list(most), "midnight": midnight}
     doubtful = set(session.scalars(_CHARGED_BESIDE, beside))
-    pgs = {each.charge_id: each.request.pg for each in attempts if each.charge_id in doubtful or each.number > most}
-    if not pgs:
+    asked = {
+        each.charge_id: each for each in attempts if each.charge_id in doubtful or each.number > most[each.charge_id]
+    }
+    if not asked:
         return
-    rows = as_rows({"charge_id": charge_id, "pg": pg} for charge_id, pg in pgs.items())
-    parameters = {"rows": rows, "day_on": day_on, "midnight": midnight, "most": most}
+    rows = as_rows({"charge_id": each, "pg": asked[each].request.pg, "most": most[each]} for each in asked)
+    parameters = {"rows": rows, "day_on": day_on, "midnight": midnight, "most": max(most[each] for each in asked)}
+    reasons: dict[int, str] = {}
     for row in session.execute(_SUBSCRIPTION_DAY, parameters).all():
-        pg = pgs[row.charge_id]
-        if sentence := subscription_exceeded(guard.caps, pg, row.charge_id, row.charges):
-            raise CapExceeded(pg, sentence)
+        attempt = asked[row.charge_id]
+        if sentence := subscription_exceeded(guard.caps, attempt, row.charges):
+            reasons[attempt.subscription_id] = sentence
+    if reasons:
+        raise SubscriptionsExceed(reasons)
 
 
 def count_anew(session: Session, pg: str, *, now: datetime) -> None:

@@ -75,6 +75,7 @@ _DUE = text(f"""
       )
       -- PortOne shows money for it that the books do not have: the sweep, or a person, settles that first.
       AND NOT EXISTS (SELECT FROM differences d WHERE d.charge_id = c.id AND d.status = 'open')
+      AND NOT EXISTS (SELECT FROM holds h WHERE h.subscription_id = c.subscription_id AND h.status = 'held')
       AND COALESCE(last.number, 0) < {MAX_NUMBER}
       -- These contradict a claimable charge. Not ours to repair, and they must not stand in everybody's way.
       AND COALESCE(last.status, '') NOT IN ('started', 'unknown', 'paid')
@@ -134,8 +135,8 @@ def claim(
     """Claim up to `limit` due charges, with an attempt row each; the caller commits, then sends.
 
     `now` is asked of the database in this very transaction (`may_claim`): leases and quiet periods count from it.
-    Claims nothing while `again stop` holds or has set the switch. Raises ClaimConflict, and CapExceeded when a cap of
-    `guard` forbids it; the claim must then be rolled back.
+    Claims nothing while `again stop` holds or has set the switch. Raises ClaimConflict, and CapExceeded or
+    SubscriptionsExceed when a cap of `guard` forbids it; the claim must then be rolled back.
     """
     _let_stops_wait(session)
     stopped = list(session.scalars(_STOPPED))

@@ -28,6 +28,8 @@ _CHARGES = f"""
 _CHARGE = text(f"""
     SELECT {_CHARGE_COLUMNS}, s.status AS subscription_status, k.id AS key_id, k.pg, k.status AS key_status,
            stop.scope AS stop_scope, stop.reason AS stop_reason,
+           (SELECT h.status_reason FROM holds h WHERE h.subscription_id = c.subscription_id AND h.status = 'held')
+               AS hold_reason,
            (SELECT min(other.id) FROM charges other
             WHERE other.subscription_id = c.subscription_id AND other.id <> c.id
               AND other.status IN ('due', 'charging', 'past_due')

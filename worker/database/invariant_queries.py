@@ -180,6 +180,8 @@ QUERIES: Mapping[str, str] = {
             SELECT FROM differences d WHERE d.charge_id = c.id AND (d.status = 'open' OR d.status_at > :claiming))
           AND NOT EXISTS (SELECT FROM stops h WHERE h.scope IN ('all', k.pg))
           AND NOT EXISTS (
+            SELECT FROM holds h WHERE h.subscription_id = s.id AND (h.status = 'held' OR h.status_at > :claiming))
+          AND NOT EXISTS (
             SELECT FROM heartbeats h WHERE h.name IN ('{STOPPED}all', '{STOPPED}' || k.pg) AND h.seen_at > :claiming)
           AND NOT EXISTS (
             SELECT FROM charges other

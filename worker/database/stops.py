@@ -77,11 +77,8 @@ def stop(session: Session, *, scope: str, reason: str, stopped_by: str, now: dat
     """Set the switch. Once this is committed, no claim that begins takes anything of the scope."""
     row = {"scope": scope, "reason": reason, "stopped_by": stopped_by, "stopped_at": now}
     # What refusals have stopped is lifted by a payment; what a person stops stays stopped until a person starts it.
-    session.execute(
-        insert(Stop)
-        .values(row)
-        .on_conflict_do_update(index_elements=[Stop.scope], set_=row, where=Stop.stopped_by == BY_REFUSALS)
-    )
+    session.execute(delete(Stop).where(Stop.scope == scope, Stop.stopped_by == BY_REFUSALS))
+    session.execute(insert(Stop).values(row).on_conflict_do_nothing())
 
 
 def await_claims(session: Session, *, patience: timedelta) -> None:

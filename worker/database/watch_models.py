@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from worker.database.base import Base, HasStatus, identity
 from worker.database.models import Attempt, BillingKey, Charge, Subscription
 from worker.differences import DifferenceKind, DifferenceStatus
+from worker.lifecycle import HoldStatus
 from worker.outcomes import DeclineKind
 
 
@@ -85,6 +86,18 @@ class DayTotal(Base):
     sends: Mapped[int]
     amount: Mapped[int]  # in KRW
     since: Mapped[datetime]  # counted from here: the day's first claim, or a person's `again start` after a cap
+
+
+class Hold(HasStatus, Base):
+    """One subscription that a limit has stopped: nothing of it is claimed until a person releases it."""
+
+    __tablename__ = "holds"
+    __table_args__ = (Index("holds_held_idx", "status_at", postgresql_where=text("status = 'held'")),)
+
+    id: Mapped[int] = identity()
+    subscription_id: Mapped[int] = mapped_column(ForeignKey(Subscription.id), unique=True)
+    status: Mapped[HoldStatus]
+    held_by: Mapped[str]
 
 
 class Lineage(Base):

@@ -13,8 +13,8 @@ from sqlalchemy import text
 from tests.fixtures.book import Book
 from tests.integration.database.conftest import LEASE, NOW, open_all
 from worker import caps, stopping
-from worker.caps import CapExceeded, Caps, Guard, Total
-from worker.database import stops
+from worker.caps import CapExceeded, Caps, Guard, SubscriptionsExceed, Total
+from worker.database import holds, stops
 from worker.database.claims import claim
 from worker.database.session import Sessions
 from worker.open_attempts import OpenAttempt
@@ -64,7 +64,6 @@ def settle_all(sessions: Sessions, status: str, *, at: datetime = NOW) -> None:
 
 EXCEEDED = [
     # the caps, what the run has claimed before, and the setting that five charges of 9,900 won exceed
-    (replace(NO_CAPS, amount=9_899), {}, "AGAIN_MAX_AMOUNT"),
     (replace(NO_CAPS, run_charges=4), {}, "AGAIN_MAX_RUN_CHARGES"),
     (replace(NO_CAPS, run_charges=9), {"kakaopay": Total(5, 5)}, "AGAIN_MAX_RUN_CHARGES"),
     (replace(NO_CAPS, run_sum=49_499), {}, "AGAIN_MAX_RUN_SUM"),
@@ -158,7 +157,7 @@ def test_a_subscription_is_charged_so_often_a_day_and_not_once_more(
     if not counts:
         assert len(claimed(sessions, limits, now=later)) == 1
         return
-    with pytest.raises(CapExceeded, match=r"AGAIN_MAX_SUBSCRIPTION_CHARGES_PER_DAY .* 4 times today"):
+    with pytest.raises(SubscriptionsExceed, match=r"AGAIN_MAX_SUBSCRIPTION_CHARGES_PER_DAY .* 4 times today"):
         claimed(sessions, limits, now=later)
     # a new day in Seoul is another one
     assert len(claimed(sessions, limits, now=NOW + timedelta(hours=12))) == 1
@@ -171,7 +170,7 @@ def test_one_charge_that_is_tried_again_and_again_counts_as_often(book: Book, se
         now = NOW + timedelta(minutes=minute)
         assert len(claimed(sessions, limits, now=now)) == 1
         settle_all(sessions, "declined", at=now)
-    with pytest.raises(CapExceeded, match="4 times today"):
+    with pytest.raises(SubscriptionsExceed, match="4 times today"):
         claimed(sessions, limits, now=NOW + timedelta(minutes=5))
 
 
@@ -211,19 +210,45 @@ def test_a_person_who_releases_a_cap_begins_to_count_anew(book: Book, sessions: 
     assert len(claimed(sessions, limits, now=later)) == 2
 
 
-def test_a_subscription_too_is_counted_anew(book: Book, sessions: Sessions):
+def hold(sessions: Sessions, exceeded: SubscriptionsExceed, *, now: datetime = NOW) -> None:
+    with sessions.begin() as session:
+        holds.hold(session, exceeded.reasons, by=caps.BY, now=now)
+
+
+def test_held_subscription_is_not_claimed_and_all_others_are(book: Book, sessions: Sessions):
+    book.plan("dear", now=NOW, amount="50000000")
+    dear = [book.subscribe(now=NOW, plan="dear") for _ in range(2)]
+    due(book, sessions, 3)
+    limits = replace(NO_CAPS, amount=2_000_000)
+    with pytest.raises(SubscriptionsExceed) as exceeded:
+        claimed(sessions, limits)
+    assert rows(sessions, "SELECT count(*) FROM attempts") == [(0,)]
+    hold(sessions, exceeded.value)
+    assert len(claimed(sessions, limits)) == 3
+    with sessions() as session:
+        held = holds.held(session)
+    assert [each.code for each in held] == [each.code for each in dear]
+    assert all(f"`again subscription release {each.code}`" in each.reason for each in held)
+
+
+def test_released_subscription_is_counted_anew(book: Book, sessions: Sessions):
     book.plan("daily", now=NOW, cadence="day")
-    book.subscribe(now=NOW, plan="daily", starts_on=date(2026, 1, 1))
+    far_behind = book.subscribe(now=NOW, plan="daily", starts_on=date(2026, 1, 1))
     open_all(sessions)
     limits = replace(NO_CAPS, subscription_charges_per_day=1)
     claimed(sessions, limits)
     settle_all(sessions, "paid")
     later = NOW + timedelta(minutes=1)
-    with pytest.raises(CapExceeded):
+    with pytest.raises(SubscriptionsExceed) as exceeded:
         claimed(sessions, limits, now=later)
-    stop_by_cap(sessions, "kakaopay")
-    stopping.start_charging(sessions, "kakaopay", now=later)
+    hold(sessions, exceeded.value, now=later)
+    assert claimed(sessions, limits, now=later) == []
+    with sessions.begin() as session:
+        assert holds.release(session, far_behind.code, reason="looked at", now=later)
     assert len(claimed(sessions, limits, now=later)) == 1
+    assert rows(sessions, "SELECT to_status, reason FROM audit WHERE entity = 'hold' ORDER BY id")[1:] == [
+        ("released", "looked at")
+    ]
 
 
 def test_a_switch_that_a_person_had_set_leaves_the_count_as_it_is(book: Book, sessions: Sessions):
