@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
+from billiard import active_children
 from celery import Celery, signals
 from celery.schedules import crontab, schedule
 from kombu.exceptions import OperationalError
@@ -20,6 +21,7 @@ from worker import process
 from worker.broker_address import BrokerAddress
 from worker.broker_transport import use_for_redis
 from worker.embedded import NotAvailable, known_addresses
+from worker.last_resort import end_within
 from worker.logs import configure_logs
 from worker.settings import InvalidSettings, Settings
 
@@ -136,6 +138,10 @@ def _unbind_logs(**_: object) -> None:
 @signals.worker_shutting_down.connect(weak=False)
 def _stop_claiming(**_: object) -> None:
     process.stop_claiming()
+    # The longest task, and as long as its write-back may take: then whatever still hangs will hang for ever.
+    settings = Settings.from_env()
+    patience = task_time_limit(settings).total_seconds() + settings.settle_seconds
+    end_within(patience, lambda: [child.pid for child in active_children()])
 
 
 @signals.worker_process_shutdown.connect(weak=False)

@@ -11,7 +11,7 @@ from typing import Any
 
 import redis
 
-from worker.embedded_servers import NotAvailable, Postgres, Valkey, make_private
+from worker.embedded_servers import NotAvailable, Postgres, Valkey, make_private, remove_postgres
 from worker.settings import Settings
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "embedded_servers",
     "known_addresses",
     "make_private",
+    "remove_postgres",
     "running_servers",
     "settings_here",
 ]

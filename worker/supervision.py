@@ -172,6 +172,7 @@ def start_part(
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            umask=0o077,  # whatever it writes is its user's alone
         )
     return Part(name, command, process, log, url)
 

@@ -49,28 +49,38 @@ class Watchdog:
             self._process.stdin.write(f"{line}\n".encode())
 
 
-def end(pid: int, number: int) -> None:
-    """Ask a process to end, wait, and insist."""
+def end(pid: int, number: int, born: str) -> None:
+    """Ask a process to end, wait, and insist. Its number may be another's by now, who was not born when it was."""
     deadline = monotonic() + PATIENCE_SECONDS
-    try:
-        os.kill(pid, number)
-        while monotonic() < deadline:
-            os.kill(pid, 0)
-            if _is_zombie(pid):
+    with suppress(ProcessLookupError):
+        if born and birth(pid) == born:
+            os.kill(pid, number)
+        while born and birth(pid) == born:
+            if monotonic() > deadline:
+                os.kill(pid, signal.SIGKILL)
                 return
             sleep(0.05)
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
-def _is_zombie(pid: int) -> bool:
-    """In a container nobody may be there to reap an orphan; then it has ended, and keeps its number."""
+def birth(pid: int) -> str:
+    """Give when a process started, in the words of its system; empty for one that has ended.
+
+    In a container nobody may be there to reap an orphan; then it has ended, and keeps its number.
+    """
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - as light as can be
-            return file.read().rpartition(")")[2].split()[0] == "Z"
-    except (OSError, IndexError):
-        return False
+            fields = file.read().rpartition(")")[2].split()
+    except OSError:
+        return "" if os.path.exists("/proc/self/stat") else _birth_by_ps(pid)  # noqa: PTH110
+    return "" if fields[0] == "Z" else fields[19]
+
+
+def _birth_by_ps(pid: int) -> str:
+    """Ask `ps`, where there is no /proc."""
+    words = ["ps", "-o", "stat=,lstart=", "-p", str(pid)]
+    said = subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603
+    status, _, started = said.partition(" ")
+    return "" if status.startswith("Z") else started.strip()
 
 
 def watch(lines: Iterable[str]) -> None:
@@ -79,9 +89,9 @@ def watch(lines: Iterable[str]) -> None:
         if line.strip() == DONE:
             return
         pid, number = map(int, line.split())
-        started.append((pid, number))
-    for pid, number in reversed(started):
-        end(pid, number)
+        started.append((pid, number, birth(pid)))
+    for pid, number, born in reversed(started):
+        end(pid, number, born)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import os
 import secrets
 
 from worker.checkout_settings import secret_problems
+from worker.private_folders import make_private
 from worker.settings import InvalidSettings, Settings
 
 FILE = "checkout.secret"
@@ -28,7 +29,7 @@ def link_secret(settings: Settings) -> str:
 
 def _kept(settings: Settings) -> str:
     path = settings.data_dir / FILE
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    make_private(settings.data_dir)
     try:
         # Made whole under another name first: of two processes that begin at once, one wins and both read the same.
         made = path.with_name(f"{FILE}.{secrets.token_hex(4)}")

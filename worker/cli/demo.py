@@ -16,7 +16,7 @@ def demo(
 ) -> None:
     """Charge a book of subscriptions whose cards misbehave, and compare the books; needs no settings, moves no money.
 
-    It runs in a folder of its own, which the next demo empties; nothing of `again up` is touched.
+    It runs in a folder of its own, which the next demo empties of what this one made; nothing of `again up` is touched.
     """
     from worker.demo.show import run_demo
     from worker.settings import Settings

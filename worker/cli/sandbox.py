@@ -31,6 +31,7 @@ def sandbox(
     ] = False,
 ) -> None:
     """Run the sandbox until Ctrl-C: an HTTP server that behaves like PortOne V1 and moves no money."""
+    from worker.private_folders import make_private
     from worker.sandbox.server import SandboxServer
     from worker.sandbox.switches import Settings as SandboxSettings
     from worker.sandbox.switches import Switches
@@ -40,7 +41,8 @@ def sandbox(
     if settings.live:
         console.note("AGAIN_PORTONE_KEY is set, so no other command uses this sandbox", style="yellow")
     path = ledger or settings.data_dir / "sandbox.sqlite"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if ledger is None:
+        make_private(settings.data_dir)
     server = SandboxServer(
         path,
         host=host,

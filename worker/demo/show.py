@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from sqlalchemy import text
 
 from worker.demo.book import TEMPERS, fill
 from worker.demo.comparison import Comparison, compare
+from worker.demo.folder import begin_anew
 from worker.folder_lock import only_one
 from worker.runtime import Runtime
 from worker.sandbox.client import SandboxAdmin
@@ -67,7 +67,7 @@ def run_demo(console: Console, data_dir: Path, *, subscriptions: int) -> bool:
     console.print("[bold]Again[/] charges a book of subscriptions whose cards misbehave, on real parts.\n")
     with ExitStack() as stopping:
         lock = stopping.enter_context(only_one(data_dir / "demo.lock", "again demo"))
-        shutil.rmtree(folder, ignore_errors=True)
+        begin_anew(folder)
         try:
             with console.status(
                 "starting PostgreSQL, Valkey, the PortOne sandbox, a Celery worker, beat and flower ..."

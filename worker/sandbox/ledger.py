@@ -64,6 +64,7 @@ class Ledger:
         try:
             if self._path != ":memory:":
                 Path(self._path).parent.mkdir(parents=True, exist_ok=True)
+                Path(self._path).touch(mode=0o600)  # it holds every customer_uid; SQLite gives its other files the same
             connection = sqlite3.connect(self._path, timeout=1.0, isolation_level=None, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
             raise LedgerUnusable(f"The ledger {self._path} cannot be opened: {error}.") from error

@@ -1,0 +1,63 @@
+"""A demo deletes what an earlier demo made, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from worker.demo.folder import MARK, begin_anew
+from worker.embedded import NotAvailable
+
+
+def test_a_folder_that_no_demo_made_is_left_alone(tmp_path: Path):
+    thesis = tmp_path / "demo" / "precious" / "thesis.txt"
+    thesis.parent.mkdir(parents=True)
+    thesis.write_text("important")
+    with pytest.raises(NotAvailable, match="left alone: move it away, or set AGAIN_DATA_DIR"):
+        begin_anew(tmp_path / "demo")
+    assert thesis.read_text() == "important"
+    assert not (tmp_path / "demo" / MARK).exists()
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "dangling link"])
+def test_what_is_no_folder_is_left_alone(tmp_path: Path, kind: str):
+    demo, elsewhere = tmp_path / "demo", tmp_path / "elsewhere"
+    if kind == "file":
+        demo.write_text("important")
+    else:
+        demo.symlink_to(elsewhere)
+    if kind == "link":
+        elsewhere.mkdir()
+        (elsewhere / MARK).touch()
+        (elsewhere / "book.csv").write_text("important")
+    with pytest.raises(NotAvailable):
+        begin_anew(demo)
+    assert kind != "link" or (elsewhere / "book.csv").read_text() == "important"
+    assert kind != "file" or demo.read_text() == "important"
+
+
+@pytest.mark.parametrize("existing", [True, False])
+def test_an_empty_folder_is_taken(tmp_path: Path, existing: bool):
+    demo = tmp_path / ".again" / "demo"
+    if existing:
+        demo.mkdir(parents=True)
+    begin_anew(demo)
+    assert [path.name for path in demo.iterdir()] == [MARK]
+    assert demo.stat().st_mode & 0o777 == 0o700
+
+
+def test_what_an_earlier_demo_made_is_deleted_and_what_it_did_not_make_stays(tmp_path: Path):
+    demo = tmp_path / "demo"
+    begin_anew(demo)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "kept").touch()
+    (demo / "logs").mkdir()
+    (demo / "logs" / "worker.log").touch()
+    (demo / "book.csv").touch()
+    (demo / "valkey").symlink_to(elsewhere)
+    (demo / "notes.txt").write_text("mine")
+    begin_anew(demo)
+    assert {path.name for path in demo.iterdir()} == {MARK, "notes.txt"}
+    assert (elsewhere / "kept").exists()
