@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from worker import book_checks, page_checks, progress_checks, server_checks
+from worker import book_checks, page_checks, progress_checks, schedule_checks, server_checks
 from worker.findings import Finding, Health, Patient, broken
 
 CHECKS: Mapping[str, Callable[[Patient], Finding]] = {
@@ -26,9 +26,13 @@ CHECKS: Mapping[str, Callable[[Patient], Finding]] = {
     "differences": book_checks.differences,
     "arrears": book_checks.arrears,
     "sweeps": book_checks.sweeps,
+    "schedules": schedule_checks.schedules,
     "pages": page_checks.pages,
 }
-ON_TABLES = ("migrations", "lineage", "beat", "worker", "stops", "invariants", "differences", "arrears", "sweeps")
+ON_TABLES = (
+    *("migrations", "lineage", "beat", "worker", "stops", "invariants", "differences", "arrears", "sweeps"),
+    "schedules",
+)
 ON_DATABASE = ("database", *ON_TABLES)
 DOWN = "the database does not answer"
 

@@ -61,6 +61,37 @@ class StoredKey:
     registered_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """A charge that PortOne will make by itself when its time has come."""
+
+    customer_uid: str = field(repr=False)
+    merchant_uid: str
+    schedule_at: datetime
+    amount: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSchedules:
+    """The schedules that wait at PortOne, and how many could not be read. There may be more than were asked for."""
+
+    schedules: tuple[Schedule, ...]
+    unread: int
+    is_complete: bool
+
+    @property
+    def count(self) -> int:
+        return len(self.schedules) + self.unread
+
+
+@dataclass(frozen=True, slots=True)
+class StillScheduled:
+    """PortOne is going to charge a key by itself, so it was not deleted."""
+
+    count: int
+
+
 @dataclass(frozen=True, slots=True)
 class NoSuchKey:
     """PortOne has no billing key of this customer_uid."""
@@ -140,8 +171,19 @@ class Gateway(Protocol):
     async def billing_key(self, customer_uid: str) -> StoredKey | NoSuchKey | LookUpFailed:
         """Read what PortOne has stored under a customer_uid."""
 
-    async def delete_key(self, customer_uid: str, *, pg: str, reason: str) -> NoSuchKey | LookUpFailed:
-        """Delete a billing key at PortOne, for good; NoSuchKey says that it is gone, by this or before."""
+    async def delete_key(
+        self, customer_uid: str, *, pg: str, reason: str, now: datetime
+    ) -> NoSuchKey | StillScheduled | LookUpFailed:
+        """Delete a billing key at PortOne, for good; NoSuchKey says that it is gone, by this or before.
+
+        One by which PortOne is going to charge is not deleted: its schedules have to be looked at first (documented).
+        """
+
+    async def open_schedules(self, *, now: datetime, pause: float, most: int) -> OpenSchedules | LookUpFailed:
+        """Read up to `most` of the charges that PortOne is going to make by itself, the nearest first.
+
+        `pause` is the time in seconds to leave before each request.
+        """
 
     async def payments(
         self, status: str, *, since: datetime, until: datetime, pause: float, most: int | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -28,6 +28,8 @@ class Imported:
 
     rows: int
     added: Added | None
+    pgs: Mapping[str, int]  # rows by PG
+    scheduled: tuple[int, ...] = ()  # the lines whose keys PortOne is going to charge by itself
 
 
 class RowsRefused(Refused):
@@ -52,6 +54,7 @@ def import_subscriptions(
     dry_run: bool = False,
     now: datetime,
     progress: Progress = lambda _: None,
+    scheduled_uids: Sequence[str] = (),
 ) -> Imported:
     """Import a file, or only check it on a dry run. Raises Refused for a file, RowsRefused for rows that are wrong.
 
@@ -64,10 +67,11 @@ def import_subscriptions(
         check.compare(session, allow_duplicates=allow_duplicates)
         if not rows:
             raise Refused(f"{path} has no rows after its first line; nothing was imported.")
+        pgs, scheduled = imports.pgs(session), tuple(imports.lines_of_keys(session, scheduled_uids))
         added = None if dry_run else imports.write(session, now=now)
         if added is not None and added.subscriptions != rows:
             raise Refused("Somebody changed the same keys or subscriptions meanwhile; nothing was imported. Try again.")
-    return Imported(rows, added)
+    return Imported(rows, added, pgs, scheduled)
 
 
 class _Check:

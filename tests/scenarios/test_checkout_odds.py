@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Thread
 from time import sleep
@@ -20,7 +20,7 @@ from tests.scenarios.conftest import World
 from tests.scenarios.test_restored import Backup, catch_up
 from worker import checkouts, process, subscriptions
 from worker.checkouts import Progress
-from worker.gateway import Gateway, LookUpFailed, NoSuchKey
+from worker.gateway import Gateway, LookUpFailed, NoSuchKey, StillScheduled
 from worker.lifecycle import SubscriptionStatus
 from worker.refusals import Refused
 from worker.sandbox.behaviours import decline, pay
@@ -111,7 +111,9 @@ def test_a_replaced_key_that_is_given_out_anew_while_it_is_being_deleted_is_not_
         def __getattr__(self, name: str) -> Any:
             return getattr(self._gateway, name)
 
-        async def delete_key(self, customer_uid: str, *, pg: str, reason: str) -> NoSuchKey | LookUpFailed:
+        async def delete_key(
+            self, customer_uid: str, *, pg: str, reason: str, now: datetime
+        ) -> NoSuchKey | StillScheduled | LookUpFailed:
             await asyncio.to_thread(
                 subscriptions.change_key,
                 runtime.sessions,
@@ -121,7 +123,7 @@ def test_a_replaced_key_that_is_given_out_anew_while_it_is_being_deleted_is_not_
                 max_amount=2_000_000,
                 now=runtime.clock(),
             )
-            return await self._gateway.delete_key(customer_uid, pg=pg, reason=reason)
+            return await self._gateway.delete_key(customer_uid, pg=pg, reason=reason, now=now)
 
     async def look(gateway: Gateway) -> None:
         await checkouts.look_after(runtime.both_sides(Slow(gateway)), stopping=lambda: False)

@@ -19,7 +19,7 @@ from worker.checkouts.hints import Heard
 from worker.database import checkouts, forgetting, unbegun, webhooks
 from worker.database.clock import read
 from worker.database.session import Sessions
-from worker.gateway import LookUpFailed
+from worker.gateway import LookUpFailed, StillScheduled
 from worker.refusals import Refused
 
 CHUNK = 50
@@ -92,7 +92,12 @@ async def _look(sides: BothSides, row: Row[Any]) -> bool:
 
 async def _forget(sides: BothSides, row: Row[Any]) -> bool:
     """Delete at PortOne a key that nobody needs."""
-    answer = await sides.gateway.delete_key(row.customer_uid, pg=row.pg, reason="not needed any more")
+    answer = await sides.gateway.delete_key(
+        row.customer_uid, pg=row.pg, reason="not needed any more", now=sides.clock()
+    )
+    if isinstance(answer, StillScheduled):
+        log.warning("a billing key has open schedules at PortOne; not deleted before they are", key_id=row.key_id)
+        return False
     if isinstance(answer, LookUpFailed):
         log.warning("a billing key is not deleted at PortOne yet", key_id=row.key_id, said=answer.answer.message)
         return False

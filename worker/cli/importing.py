@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli import console, words
+from worker.cli import console, import_notes, words
 from worker.cli.options import AllowDuplicates, Json
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def import_file(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, write nothing.")] = False,
     arrears: Annotated[bool, typer.Option("--arrears", help="Charge all periods since starts that lie back.")] = False,
     allow_duplicates: AllowDuplicates = False,
+    schedules: Annotated[bool, typer.Option(help="Ask PortOne whether it charges any of these keys by itself.")] = True,
     *,
     as_json: Json = False,
 ) -> None:
@@ -44,6 +45,7 @@ def import_file(
         if separator != "," and not as_json:
             console.note(f"the values in {file} are separated by {SEPARATORS[separator]}")
         now = runtime.clock()
+        scheduled = import_notes.open_schedules(runtime, now=now, quiet=as_json) if schedules else None
         with _progress(file, shown=not as_json) as progress:
             imported = import_subscriptions(
                 runtime.sessions,
@@ -54,8 +56,9 @@ def import_file(
                 dry_run=dry_run,
                 now=now,
                 progress=progress,
+                scheduled_uids=import_notes.customer_uids(scheduled),
             )
-    added = imported.added
+    added, notes = imported.added, import_notes.sentences(imported, scheduled)
     if as_json:
         console.print_json(
             {
@@ -65,9 +68,14 @@ def import_file(
                 "billing_keys": added.keys if added else 0,
                 "due_now": added.due_now if added else 0,
                 "first_charge_at": added.first_charge_at if added else None,
+                "open_schedules": import_notes.counted(imported, scheduled),
+                "notes": notes,
             }
         )
-    elif added is None:
+        return
+    for note in notes:
+        console.note(note, style="yellow")
+    if added is None:
         console.say(f"{imported.rows:,} rows are good; nothing was written.")
     else:
         first = words.local(added.first_charge_at, "Asia/Seoul")

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from worker.cli import console, words
+from worker.cli.import_notes import wants_more
 from worker.cli.options import Json, Limit, read_key
 from worker.lifecycle import BillingKeyStatus
 from worker.pgs import PGS
@@ -36,8 +37,8 @@ def add(
     key = NewKey(customer_uid=customer_uid, pg=pg, channel_key=channel_key, label=label.strip())
     with database(as_json=as_json) as runtime:
         key_id = add_key(runtime.sessions, key, now=runtime.clock())
-    if PGS[pg].needs and not as_json:
-        console.note(f"{PGS[pg].name} wants {PGS[pg].needs} with every charge, which Again does not send yet")
+    if (note := wants_more(pg)) is not None and not as_json:
+        console.note(note)
     if as_json:
         console.print_json({"id": key_id, "customer_uid": masked(customer_uid), "pg": pg, "label": key.label})
     else:

@@ -15,6 +15,8 @@ from worker.database.ids import read_id
 from worker.database.models import BillingKey
 from worker.lifecycle import BillingKeyStatus
 
+CHUNK = 1000
+
 
 def add(
     session: Session, *, customer_uid: str, pg: str, channel_key: str | None, label: str, reason: str, now: datetime
@@ -31,6 +33,16 @@ def add(
         created_at=now,
     )
     return session.scalar(row.on_conflict_do_nothing().returning(BillingKey.id))
+
+
+def ids_of(session: Session, customer_uids: Sequence[str]) -> dict[str, int]:
+    """Give the ids of the keys among these customer_uids that are known here."""
+    found: dict[str, int] = {}
+    for start in range(0, len(customer_uids), CHUNK):
+        wanted = BillingKey.customer_uid.in_(customer_uids[start : start + CHUNK])
+        rows = session.execute(select(BillingKey.customer_uid, BillingKey.id).where(wanted))
+        found |= {row.customer_uid: row.id for row in rows}
+    return found
 
 
 def matching(session: Session, text: str) -> Sequence[BillingKey]:

@@ -117,6 +117,21 @@ _ADD_SUBSCRIPTIONS = text("""
 """)
 
 
+_PGS = text("SELECT pg, count(*) AS rows FROM import_rows GROUP BY pg ORDER BY pg")
+
+_OF_KEYS = text("SELECT line FROM import_rows WHERE customer_uid = ANY(:uids) ORDER BY line")
+
+
+def pgs(session: Session) -> dict[str, int]:
+    """Count the staged rows of each PG."""
+    return {row.pg: row.rows for row in session.execute(_PGS)}
+
+
+def lines_of_keys(session: Session, customer_uids: Sequence[str]) -> Sequence[int]:
+    """Give the lines of the staged rows with one of these keys."""
+    return session.scalars(_OF_KEYS, {"uids": list(customer_uids)}).all() if customer_uids else []
+
+
 @dataclass(frozen=True, slots=True)
 class Added:
     """What was written. `first_charge_at` is None when nothing was."""

@@ -13,9 +13,10 @@ from urllib.parse import quote
 
 from worker.gateway import ChargeRequest, PaymentRecord, StillOurs, always
 from worker.outcomes import Answer, UnknownReason
-from worker.portone.connection import Connection
+from worker.portone.connection import MAX_PAGE_BYTES, Connection
 from worker.portone.errors import NoAnswer, Refused
 from worker.portone.payloads import Envelope, Page, Unreadable, again_body, read_payment
+from worker.portone.schedules import listed
 from worker.portone.transport import STILL_OURS
 
 MAX_PAGE = 1000  # documented; the default is 20
@@ -131,6 +132,39 @@ class PortOneClient:
         path = f"/subscribe/customers/{_part(customer_uid)}"
         query = {"reason": reason} | ({} if requester is None else {"extra[requester]": requester})
         await self._connection.accepted("DELETE", path, params=query)
+
+    async def schedules(self, *, since: datetime, until: datetime, page: int) -> list[Any]:
+        """GET /subscribe/payments/schedule: all of the account that wait, within three months, the nearest first."""
+        query = {
+            "schedule_from": int(since.timestamp()),
+            "schedule_to": int(until.timestamp()),
+            "schedule_status": "scheduled",
+            "sorting": "scheduled",
+            "limit": MAX_PAGE,
+            "page": page,
+        }
+        return await self._schedules("/subscribe/payments/schedule", query)
+
+    async def customer_schedules(self, customer_uid: str, *, since: datetime, until: datetime, page: int) -> list[Any]:
+        """GET /subscribe/customers/{customer_uid}/schedules: those of a key that wait, within three months."""
+        query = {
+            "from": int(since.timestamp()),
+            "to": int(until.timestamp()),
+            "schedule-status": "scheduled",
+            "page": page,
+        }
+        return await self._schedules(f"/subscribe/customers/{_part(customer_uid)}/schedules", query)
+
+    async def _schedules(self, path: str, query: Mapping[str, Any]) -> list[Any]:
+        """Give one page; none behind the last one, or where PortOne has nothing (both assumed to be a 400 or 404)."""
+        try:
+            envelope = await self._connection.found("GET", path, params=query, limit=MAX_PAGE_BYTES)
+        except Refused as refused:
+            behind_the_last = refused.answer.http_status == 400 and query["page"] > 1
+            if behind_the_last or (refused.answer.http_status == 200 and says_no_such_key(refused.answer)):
+                return []
+            raise
+        return [] if envelope is None else listed(envelope.response)
 
     def customer_payments(self, customer_uid: str) -> AsyncIterator[Page]:
         """GET /subscribe/customers/{customer_uid}/payments: every payment of a key, paged."""

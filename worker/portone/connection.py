@@ -153,7 +153,7 @@ class Connection:
         self, method: str, path: str, token: str | None, extensions: Mapping[str, Any] | None = None, **content: Any
     ) -> httpx.Request:
         """Build a request without the client's merging of defaults, which takes as long as the rest of a charge."""
-        headers = _HEADERS if token is None else {**_HEADERS, "Authorization": token}
+        headers = _HEADERS if token is None else {**_HEADERS, "Authorization": f"Bearer {token}"}  # documented so
         return httpx.Request(
             method,
             _url(self._url + path),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Coroutine
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -15,10 +15,12 @@ from worker.gateway import (
     ListChanged,
     LookUpFailed,
     NoSuchKey,
+    OpenSchedules,
     PaymentRecord,
     Refund,
     RefundRefused,
     StillOurs,
+    StillScheduled,
     StoredKey,
     TooMany,
     always,
@@ -26,9 +28,10 @@ from worker.gateway import (
 from worker.outcomes import Answer, NotCharged, NotChargedReason, Outcome, Unknown, UnknownReason
 from worker.pgs import NAME_REQUESTER
 from worker.portone.charge_answers import read_charge
-from worker.portone.client import PortOneClient
+from worker.portone.client import MAX_PAGE, PortOneClient
 from worker.portone.errors import NoAnswer, NotSent, Refused
 from worker.portone.payloads import Page, Unreadable, read_stored_key
+from worker.portone.schedules import walk
 
 log = structlog.get_logger()
 
@@ -117,8 +120,28 @@ class PortOneGateway:
             return LookUpFailed(Answer(http_status=200, message="PortOne's answer is about another billing key"))
         return key
 
-    async def delete_key(self, customer_uid: str, *, pg: str, reason: str) -> NoSuchKey | LookUpFailed:
+    async def open_schedules(self, *, now: datetime, pause: float, most: int) -> OpenSchedules | LookUpFailed:
+        def ask(since: datetime, until: datetime, page: int) -> Awaitable[list[Any]]:
+            return self._within_deadline(self._client.schedules(since=since, until=until, page=page))
+
+        return await self._learn(walk(ask, now=now, page_size=MAX_PAGE, pause=pause, most=most))
+
+    async def _schedules_of(self, customer_uid: str, now: datetime) -> OpenSchedules | LookUpFailed:
+        def ask(since: datetime, until: datetime, page: int) -> Awaitable[list[Any]]:
+            asking = self._client.customer_schedules(customer_uid, since=since, until=until, page=page)
+            return self._within_deadline(asking)
+
+        return await self._learn(walk(ask, now=now, page_size=None, pause=0, most=1))
+
+    async def delete_key(
+        self, customer_uid: str, *, pg: str, reason: str, now: datetime
+    ) -> NoSuchKey | StillScheduled | LookUpFailed:
         """Delete, and whatever is said to that, ask whether the key is still there: the refusals' texts are unknown."""
+        scheduled = await self._schedules_of(customer_uid, now)
+        if isinstance(scheduled, LookUpFailed):
+            return scheduled
+        if scheduled.count:
+            return StillScheduled(scheduled.count)
         deletion = self._client.delete_customer(customer_uid, reason=reason, requester=_requester(pg))
         said = await self._learn(self._within_deadline(deletion))
         left = await self.billing_key(customer_uid)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from worker.gateway import ChargeRequest, PaymentRecord, StoredKey
+from worker.gateway import ChargeRequest, PaymentRecord, Schedule, StoredKey
 from worker.merchant_uid import parse
 from worker.outcomes import Answer
 from worker.pgs import TAKE_VAT_AMOUNT
@@ -97,6 +97,24 @@ def read_stored_key(document: Mapping[str, Any]) -> StoredKey:
         pg=_text(document, "pg_provider"),
         card=" ".join(filter(None, (name, number and number[-4:]))) or None,
         registered_at=instant(document.get("inserted")),
+    )
+
+
+def read_schedule(document: Any) -> Schedule | None:
+    """Read a scheduled charge, or raise Unreadable; None for one that was tried or taken back."""
+    if not isinstance(document, dict):
+        raise Unreadable("a schedule is not an object")
+    if document.get("schedule_status") in {"executed", "revoked"}:
+        return None
+    schedule_at = instant(document.get("schedule_at"))
+    if schedule_at is None:
+        raise Unreadable("schedule_at is not a time")
+    return Schedule(
+        customer_uid=_text(document, "customer_uid"),
+        merchant_uid=_text(document, "merchant_uid"),
+        schedule_at=schedule_at,
+        amount=_money(document, "amount"),
+        currency=_text({"currency": document.get("currency") or "KRW"}, "currency"),
     )
 
 

@@ -32,9 +32,16 @@ def announce_cancel(sandbox: Sandbox, payment: Payment, cancellation_id: str) ->
 
 
 def announce(
-    sandbox: Sandbox, payment: Payment, notice_urls: Sequence[str], *, cancellation_id: str | None = None
+    sandbox: Sandbox,
+    payment: Payment,
+    notice_urls: Sequence[str],
+    *,
+    cancellation_id: str | None = None,
+    failed: bool = False,
 ) -> None:
-    """Tell the merchant that a payment was approved or, with a cancellation_id, cancelled. Failures are never told.
+    """Tell the merchant that a payment was approved or, with a cancellation_id, cancelled.
+
+    Of failures only those of schedules are told [documented].
 
     notice_url of the payment replaces the usual address [documented] for its approval; a partial cancel is `cancelled`
     too [assumed]. Without any address nothing happens.
@@ -47,7 +54,7 @@ def announce(
         webhook_rows.add(
             sandbox.ledger,
             payment,
-            status="paid" if cancellation_id is None else "cancelled",
+            status="failed" if failed else "paid" if cancellation_id is None else "cancelled",
             cancellation_id=cancellation_id,
             url=url,
             state=WebhookState.WAITING if has_room else WebhookState.DROPPED,

@@ -42,6 +42,12 @@ class Answer:
     delivery: Delivery = Delivery.WHOLE
     result: str = "answered"
 
+    @property
+    def said(self) -> str:
+        """The message of a refusal."""
+        message: str = json.loads(self.body)["message"]
+        return message
+
 
 Steps = Iterator[Pause | Answer]
 

@@ -38,6 +38,7 @@ class Charging:
     behaviour: Behaviour
     started_at: int
     user_agent: str | None
+    usage: str = "payment"  # what customer_uid is said to be used for [documented]
 
 
 def again(sandbox: Sandbox, call: Call) -> Steps:
@@ -50,11 +51,11 @@ def again(sandbox: Sandbox, call: Call) -> Steps:
     key = _key(sandbox, request)
     started_at = sandbox.now()
     yield from _turn(sandbox, request, key)
-    charging = Charging(request, key, _next_behaviour(sandbox, key), started_at, call.user_agent)
+    charging = Charging(request, key, next_behaviour(sandbox, key), started_at, call.user_agent)
     latency = sandbox.latency()
     with sandbox.in_flight(request.merchant_uid):
         yield from _pause(charging.behaviour.wait_seconds + latency / 2)
-        payment = _carried_out(sandbox, charging)
+        payment = carried_out(sandbox, charging)
     yield from _pause(charging.behaviour.answer_seconds + latency / 2)
     yield _reply(sandbox, charging.behaviour, payment)
 
@@ -64,11 +65,11 @@ def _key(sandbox: Sandbox, request: ChargeRequest) -> BillingKey:
     if key is None:
         raise Refused(refusal(texts.NO_BILLING_KEY))
     _refuse(rules.against_pg(request, key))
-    _refuse(rules.against_sums(request, key, _paid_already(sandbox, key)))
+    _refuse(rules.against_sums(request, key, paid_already(sandbox, key)))
     return key
 
 
-def _paid_already(sandbox: Sandbox, key: BillingKey) -> tuple[int, int]:
+def paid_already(sandbox: Sandbox, key: BillingKey) -> tuple[int, int]:
     """What a key has paid on this day and in this month in Seoul, in KRW; looked up only where a limit counts it."""
     if account_limits(key.channel, key.instrument) is None:
         return 0, 0
@@ -88,13 +89,13 @@ def _turn(sandbox: Sandbox, request: ChargeRequest, key: BillingKey) -> Iterator
     _refuse(rules.against_repeat(payment_rows.statuses(sandbox.ledger, request.merchant_uid), key, switches))
 
 
-def _next_behaviour(sandbox: Sandbox, key: BillingKey) -> Behaviour:
+def next_behaviour(sandbox: Sandbox, key: BillingKey) -> Behaviour:
     """Use up one call of the key's story, which may have changed while the request waited for its turn."""
     story, calls = key_rows.count_call(sandbox.ledger, key.customer_uid)
     return drawn(current(story, calls), key.customer_uid, calls)
 
 
-def _carried_out(sandbox: Sandbox, charging: Charging) -> Payment:
+def carried_out(sandbox: Sandbox, charging: Charging) -> Payment:
     """Move the money or do not, and record it; the ledger has it before anybody is answered."""
     number, now, behaviour = sandbox.next_number(), sandbox.now(), charging.behaviour
     payment = payments.started(
@@ -105,6 +106,7 @@ def _carried_out(sandbox: Sandbox, charging: Charging) -> Payment:
         pg_tid="T" + sandbox.hex_of(f"tid:{number}")[:20],  # Kakao Pay's form [seen]; assumed for the others
         user_agent=charging.user_agent,
     )
+    payment["customer_uid_usage"] = charging.usage
     is_paid = behaviour.verdict in (Verdict.PAID, Verdict.UNTOUCHED)
     payment = payments.paid(payment, at=now) if is_paid else payments.failed(payment, at=now, reason=behaviour.reason)
     if behaviour.verdict is Verdict.UNTOUCHED or (behaviour.verdict is Verdict.DECLINED and not behaviour.recorded):

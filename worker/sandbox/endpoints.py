@@ -7,7 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from worker.sandbox import cancelling, charging, customers, lookups, texts, window_calls
+from worker.sandbox import (
+    cancelling,
+    charging,
+    customers,
+    executing,
+    lookups,
+    schedule_calls,
+    texts,
+    window_calls,
+)
 from worker.sandbox.answers import (
     Answer,
     Delivery,
@@ -53,6 +62,7 @@ def handle(sandbox: Sandbox, call: Call) -> Steps:
     """
     found, epoch = _found(call), sandbox.epoch
     with sandbox.ledger.transaction():
+        executing.run_due(sandbox)
         number = _noted(sandbox, call, found)
         steps = _steps(sandbox, call, found)
         step = _next(sandbox, steps, number)
@@ -130,6 +140,15 @@ ENDPOINTS = (
     Endpoint("GET", "/subscribe/customers/{customer_uid}/payments", at_once(customers.payments)),
     Endpoint("POST", "/subscribe/customers/{customer_uid}", at_once(customers.issue)),
     Endpoint("POST", "/subscribe/payments/onetime", at_once(customers.onetime)),
+    Endpoint("POST", "/subscribe/payments/schedule", at_once(schedule_calls.schedule)),
+    Endpoint("GET", "/subscribe/payments/schedule", at_once(schedule_calls.listed)),
+    Endpoint("POST", "/subscribe/payments/unschedule", at_once(schedule_calls.unschedule)),
+    Endpoint("GET", "/subscribe/payments/schedule/customers/{customer_uid}", at_once(schedule_calls.of_customer)),
+    Endpoint("GET", "/subscribe/customers/{customer_uid}/schedules", at_once(schedule_calls.of_customer)),
+    Endpoint("GET", "/subscribe/payments/schedule/{merchant_uid}", at_once(schedule_calls.read)),
+    Endpoint("PUT", "/subscribe/payments/schedule/{merchant_uid}", at_once(schedule_calls.move)),
+    Endpoint("POST", "/subscribe/payments/schedule/{merchant_uid}/reschedule", at_once(schedule_calls.reschedule)),
+    Endpoint("POST", "/subscribe/payments/schedule/{merchant_uid}/retry", at_once(schedule_calls.retry)),
     # not the API but what its JavaScript SDK and the payment windows ask for
     Endpoint("POST", "/v1/windows", at_once(window_calls.open_window), needs_token=False),
     Endpoint("OPTIONS", "/v1/windows", at_once(window_calls.preflight), needs_token=False),

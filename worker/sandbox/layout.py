@@ -89,5 +89,22 @@ ALTER TABLE payments ADD COLUMN vat_refunded INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE payments ADD COLUMN has_webhooks INTEGER NOT NULL DEFAULT 0;
 """
 
-LAYOUTS = (CHARGES, WINDOWS, TAXES)  # the version of a ledger is how many of them it has
-TABLES = ("state", "billing_keys", "payments", "requests", "windows", "webhooks")
+SCHEDULES = """
+CREATE TABLE schedules (
+  merchant_uid TEXT PRIMARY KEY,
+  customer_uid TEXT NOT NULL,
+  schedule_at INTEGER NOT NULL,
+  fields TEXT NOT NULL,
+  state TEXT NOT NULL,
+  imp_uid TEXT,
+  payment_status TEXT,
+  fail_reason TEXT,
+  executed_at INTEGER NOT NULL,
+  revoked_at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX schedules_waiting ON schedules (schedule_at) WHERE state = 'scheduled';
+CREATE INDEX schedules_by_customer_uid ON schedules (customer_uid);
+"""
+
+LAYOUTS = (CHARGES, WINDOWS, TAXES, SCHEDULES)  # the version of a ledger is how many of them it has
+TABLES = ("state", "billing_keys", "payments", "requests", "windows", "webhooks", "schedules")

@@ -37,10 +37,15 @@ class Page:
 
 def read_page(call: Call) -> Page:
     """Read page, limit and sorting, or refuse them with 400."""
+    return Page(*read_numbers(call), read_order(call))
+
+
+def read_numbers(call: Call) -> tuple[int, int]:
+    """Read page and limit, or refuse them with 400."""
     number, limit = _positive(call, "page", 1), _positive(call, "limit", USUAL_LIMIT)
     if limit > HIGHEST_LIMIT:
         raise Refused(bad_request(texts.BAD_PAGE))
-    return Page(number, limit, read_order(call))
+    return number, limit
 
 
 def read_order(call: Call) -> str:

@@ -21,6 +21,7 @@ from worker.sandbox.ledger import Ledger
 from worker.sandbox.postman import Postman
 from worker.sandbox.sandbox import Sandbox
 from worker.sandbox.switches import Settings
+from worker.sandbox.timetable import Timetable
 
 KEEP_ALIVE_SECONDS = 75  # uvicorn's 5 would close idle connections under clients that are about to use them
 STOP_SECONDS = 3  # how long open requests may take to end after a stop
@@ -54,7 +55,8 @@ class SandboxServer:
                 courier=courier,
                 known_hosts=known_hosts,
             )
-            self._server = _Server(_config(app), courier, Postman(sandbox, anywhere=deliver_anywhere))
+            postman = Postman(sandbox, anywhere=deliver_anywhere)
+            self._server = _Server(_config(app), courier, postman, Timetable(sandbox))
             opened.pop_all()  # from here on it is `run` that closes them
 
     @property
@@ -95,19 +97,21 @@ class _Protocol(H11Protocol):
 
 
 class _Server(EndedBySignal):
-    """uvicorn, but waiting requests end with it, and webhooks go out."""
+    """uvicorn, but waiting requests end with it, webhooks go out, and schedules are tried when their time has come."""
 
-    def __init__(self, config: uvicorn.Config, courier: Courier, postman: Postman) -> None:
+    def __init__(self, config: uvicorn.Config, courier: Courier, postman: Postman, timetable: Timetable) -> None:
         super().__init__(config)
-        self._courier, self._postman = courier, postman
+        self._courier, self._postman, self._timetable = courier, postman, timetable
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._postman.start()
+        self._timetable.start()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._courier.stop()
         await super().shutdown(sockets)
+        await self._timetable.stop()
         await self._postman.stop()
 
 

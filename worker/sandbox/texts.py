@@ -69,6 +69,17 @@ NOT_BY_CARD_DATA = (
     "{pg}는 카드정보를 이용한 API 결제 및 빌링키 발급을 지원하지 않습니다."  # [assumed]; the rule is documented
 )
 
+# schedules
+NO_CUSTOMER_TO_SCHEDULE = "등록된 고객정보가 없습니다."  # [seen] code 1
+NOTHING_SCHEDULED = "취소할 예약결제 기록이 존재하지 않습니다."  # [seen] code 1
+ALREADY_SCHEDULED = "이미 예약된 merchant_uid입니다."  # [assumed]; the refusal with code 1 was seen
+NO_SCHEDULE = "존재하지 않는 예약결제입니다."  # [assumed]; the 404 is documented
+SCHEDULED_IN_THE_PAST = "schedule_at은 현재 시각 이후여야 합니다."  # [assumed]; the rule is documented
+NOT_WAITING = "이미 실행되었거나 취소된 예약결제입니다."  # [assumed]; the 400 is documented
+NOT_OVER = "아직 실행되지 않았거나 이미 승인된 예약결제입니다."  # [assumed]; the 400 is documented
+SCHEDULE_RANGE_TOO_LONG = "조회기간은 최대 3개월입니다."  # [assumed]; the limit is documented
+NOT_REACHED = "PG사 요청에 실패하였습니다."  # [assumed]
+
 # payment windows
 WINDOW_AMOUNT_NOT_WHOLE = (
     "amount 파라메터는 0 이상의 정수(number)여야 합니다."  # [assumed]; the refusal of text is documented

@@ -19,6 +19,8 @@ from worker.database.session import create_database_engine
 from worker.embedded import Postgres
 
 MINUTE = timedelta(minutes=1)
+NOBODY = "http://127.0.0.1:1"
+"""Stands for the sandbox where a test brings none: whatever else runs on this machine is not asked."""
 
 
 @dataclass
@@ -48,7 +50,10 @@ def _commands(ends: int = 0, **defaults: str) -> Again:
     """Give a function that runs a command in this process; settings by keyword, `code` is how it must end."""
 
     def run(*arguments: object, code: int = ends, stdin: str | None = None, **settings: str) -> Ended:
-        environment = {name.upper(): value for name, value in ({"columns": "200"} | defaults | settings).items()}
+        environment = {
+            name.upper(): value
+            for name, value in ({"columns": "200", "again_sandbox_url": NOBODY} | defaults | settings).items()
+        }
         result = CliRunner().invoke(app, [str(each) for each in arguments], env=environment, input=stdin)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception

@@ -9,11 +9,23 @@ import pytest
 import redis
 from sqlalchemy import Engine
 
+from tests.fixtures.sandbox import Api, RunningSandbox, running_sandbox
 from tests.integration.cli.conftest import Again, Ended, Tables
 from worker.database import migrations
 from worker.embedded import Valkey
 
-ON_TABLES = {"migrations", "lineage", "beat", "worker", "stops", "invariants", "differences", "arrears", "sweeps"}
+ON_TABLES = {
+    "migrations",
+    "lineage",
+    "beat",
+    "worker",
+    "stops",
+    "invariants",
+    "differences",
+    "arrears",
+    "sweeps",
+    "schedules",
+}
 
 
 def by_check(ended: Ended) -> dict[str, dict[str, str]]:
@@ -128,3 +140,49 @@ def test_a_broker_that_answers_and_takes_no_messages_is_broken(again: Again, ser
 def test_networks_that_hold_everybody_are_warned_about(again: Again, name: str, network: str, health: str):
     [found] = again("doctor", "pages", "--json", **{name.lower(): f"127.0.0.1,{network}"}).document
     assert (found["health"], network in found["finding"]) == (health, health == "warning")
+
+
+def scheduled(sandbox: RunningSandbox, customer_uid: str, *merchant_uids: str, days: int = 3) -> None:
+    """Have PortOne charge a key by itself."""
+    at = int(datetime.now(UTC).timestamp()) + days * 86_400
+    schedules = [
+        {"merchant_uid": each, "schedule_at": at, "amount": 9900, "currency": "KRW", "name": "Plan"}
+        for each in merchant_uids
+    ]
+    with Api(sandbox.base_url) as api:
+        answer = api.post("/subscribe/payments/schedule", customer_uid=customer_uid, schedules=schedules)
+    assert answer.json()["code"] == 0, answer.text
+
+
+def test_schedules_of_our_keys_at_portone_are_named_with_what_to_do(again: Again, key: int):
+    with running_sandbox() as sandbox:
+        here = {"again_sandbox_url": sandbox.base_url}
+        sandbox.admin.create_keys([{"customer_uid": "customer_uid_of_gildong"}, {"customer_uid": "somebody_elses"}])
+        scheduled(sandbox, "somebody_elses", "m0")
+        (found,) = again("doctor", "schedules", "--json", **here).document
+        assert (found["health"], found["remedy"]) == ("ok", "")
+        scheduled(sandbox, "customer_uid_of_gildong", "m1", "m2", days=40)
+        scheduled(sandbox, "customer_uid_of_gildong", "m3", days=380)
+        (found,) = again("doctor", "schedules", "--json", **here).document
+        assert found["health"] == "warning"
+        assert "3 open schedules of 1 billing key of ours" in found["finding"]
+        assert f"key {key} on " in found["finding"]
+        assert "9,900 KRW (m1)" in found["finding"]
+        assert "gildong" not in found["finding"]
+        assert "unschedule" in found["remedy"]
+        assert "Recovery" in found["remedy"]
+        asked = [each["endpoint"] for each in sandbox.admin.requests() if "schedule" in each["endpoint"]]
+        assert set(asked) - {"POST /subscribe/payments/schedule"} == {"GET /subscribe/payments/schedule"}
+        with Api(sandbox.base_url) as api:
+            api.post("/subscribe/payments/unschedule", customer_uid="customer_uid_of_gildong")
+        (found,) = again("doctor", "schedules", "--json", **here).document
+        assert found["health"] == "ok"
+
+
+def test_schedules_that_portone_does_not_list_are_not_taken_for_none(again: Again, key: int):
+    with running_sandbox(outage="error") as sandbox:
+        (found,) = again("doctor", "schedules", "--json", again_sandbox_url=sandbox.base_url).document
+    assert found["health"] in {"skipped", "warning"}
+    with running_sandbox() as sandbox:
+        (found,) = again("doctor", "schedules", "--json", again_sandbox_url=f"{sandbox.base_url}/nowhere").document
+    assert found["health"] in {"skipped", "warning"}

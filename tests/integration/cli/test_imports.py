@@ -12,8 +12,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from tests.fixtures.sandbox import Api, running_sandbox
 from tests.integration.cli.conftest import Again, Tables
 from worker.import_rows import COLUMNS
+from worker.pgs import PGS
 
 SEOUL = ZoneInfo("Asia/Seoul")
 HEADER = "customer_reference,plan,customer_uid,pg,label,channel_key,start_on,paid_until"
@@ -54,13 +56,15 @@ def rows_of(tables: Tables, columns: str, table: str) -> Sequence[tuple[object, 
 
 def test_a_file_becomes_keys_and_subscriptions(again: Again, gold: str, tables: Tables, write: Write):
     path = write(line(1, label="신한 ****1234", channel_key="channel-1"), line(2, pg="payco"))
-    assert again("import", path, "--json").document | {"first_charge_at": ""} == {
+    assert again("import", path, "--json", "--no-schedules").document | {"first_charge_at": ""} == {
         "rows": 2,
         "dry_run": False,
         "subscriptions": 2,
         "billing_keys": 2,
         "due_now": 0 if datetime.now(SEOUL).hour < 10 else 2,
         "first_charge_at": "",
+        "open_schedules": None,
+        "notes": [],
     }
     assert rows_of(tables, "customer_uid, pg, channel_key, label, status", "billing_keys") == [
         ("customer_uid_number_1", "kakaopay", "channel-1", "신한 ****1234", "active"),
@@ -384,3 +388,38 @@ def test_a_line_without_end_is_refused_before_it_is_in_memory(refused: Again, tm
     path = tmp_path / "long.csv"
     path.write_text(content)
     assert "1,048,576 characters or more" in refused("import", path).said
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_keys_that_portone_charges_by_itself_are_named_with_what_to_do(
+    again: Again, gold: str, tables: Tables, write: Write, dry_run: bool
+):
+    path = write(line(1), line(2), line(3))
+    options = ["--dry-run"] if dry_run else []
+    with running_sandbox() as sandbox, Api(sandbox.base_url) as api:
+        sandbox.admin.create_keys([{"customer_uid": f"customer_uid_number_{number}"} for number in (1, 2, 3, 4)])
+        at = int(time.time()) + 100 * 86_400
+        for number in (2, 4):  # 4 is not in the file
+            schedule = {"merchant_uid": f"m{number}", "schedule_at": at, "amount": 9900, "currency": "KRW", "name": "P"}
+            api.post("/subscribe/payments/schedule", customer_uid=f"customer_uid_number_{number}", schedules=[schedule])
+        said = again("import", path, *options, again_sandbox_url=sandbox.base_url).said
+    assert "1 row has a key that PortOne is going to charge by itself" in said
+    assert "(lines 3)" in said
+    assert "unschedule" in said
+    assert tables.count("subscriptions") == (0 if dry_run else 3)
+
+
+def test_without_portone_an_import_says_that_it_knows_of_no_schedules(again: Again, gold: str, write: Write):
+    document = again("import", write(line(1)), "--json").document
+    assert document["open_schedules"] is None
+    assert "again doctor schedules" in document["notes"][0]
+
+
+@pytest.mark.parametrize("pg", ["smartro_v2", "ksnet", "welcome", "paymentwall"])
+def test_keys_of_a_pg_that_wants_the_buyers_data_are_imported_with_a_note(
+    again: Again, gold: str, tables: Tables, write: Write, pg: str
+):
+    said = again("import", write(line(1), line(2, pg=pg), line(3, pg=pg)), "--no-schedules").said
+    assert f"{PGS[pg].name} wants {PGS[pg].needs} with every charge, which Again does not send yet (rows: 2)" in said
+    assert f"{PGS[pg].name} wants" in again("key", "add", "another_customer_uid", "--pg", pg).said
+    assert tables.count("subscriptions") == 3

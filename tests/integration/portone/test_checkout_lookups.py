@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Coroutine, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import pytest
 
 from tests.fixtures.gateways import Answered
 from tests.fixtures.sandbox import Api, RunningSandbox, running_sandbox
-from worker.gateway import Found, LookUpFailed, NoSuchKey, StoredKey
+from worker.gateway import Found, LookUpFailed, NoSuchKey, OpenSchedules, StillScheduled, StoredKey
 from worker.portone.client import PortOneClient
 from worker.portone.connection import Connection
 from worker.portone.gateway import PortOneGateway
 
 T = TypeVar("T")
+NOW = datetime.now(UTC)
 
 
 @pytest.fixture(scope="module")
@@ -95,22 +96,24 @@ def test_a_key_is_deleted_once_and_one_that_is_gone_counts_as_deleted(
     sandbox.admin.switch(unknown_customer_status=status)
     sandbox.admin.create_key("customer-uid-1")
     for _ in range(2):
-        assert asked(asked.gateway.delete_key("customer-uid-1", pg="kakaopay", reason="replaced")) == NoSuchKey()
+        assert (
+            asked(asked.gateway.delete_key("customer-uid-1", pg="kakaopay", reason="replaced", now=NOW)) == NoSuchKey()
+        )
     assert sandbox.admin.keys() == []
 
 
 def test_a_key_of_naver_pay_is_deleted_with_who_asks_for_it(sandbox: RunningSandbox, asked: Asked):
     sandbox.admin.create_key("customer-uid-1", pg="naverpay")
-    assert asked(asked.gateway.delete_key("customer-uid-1", pg="naverpay", reason="replaced")) == NoSuchKey()
+    assert asked(asked.gateway.delete_key("customer-uid-1", pg="naverpay", reason="replaced", now=NOW)) == NoSuchKey()
     assert sandbox.admin.keys() == []
 
 
-def ask(portone: Answered, about: str, body: bytes) -> StoredKey | NoSuchKey | LookUpFailed:
+def ask(portone: Answered, about: str, body: bytes) -> object:
     """Read or delete a key at a PortOne that answers everything with HTTP 200 and this body."""
     gateway = portone.gateway
     if about == "billing_key":
         return portone.run(gateway.billing_key("customer-uid-1"), 200, body)
-    return portone.run(gateway.delete_key("customer-uid-1", pg="kakaopay", reason="replaced"), 200, body)
+    return portone.run(gateway.delete_key("customer-uid-1", pg="kakaopay", reason="replaced", now=NOW), 200, body)
 
 
 REFUSED_OTHERWISE = [
@@ -167,8 +170,81 @@ def test_an_outage_is_an_answer_too(sandbox: RunningSandbox, asked: Asked):
     for call in (
         asked.gateway.payment("imps_1"),
         asked.gateway.billing_key("customer-uid-1"),
-        asked.gateway.delete_key("customer-uid-1", pg="kakaopay", reason="replaced"),
+        asked.gateway.delete_key("customer-uid-1", pg="kakaopay", reason="replaced", now=NOW),
     ):
         assert isinstance(asked(call), LookUpFailed)
     sandbox.admin.switch(outage="none")
     assert len(sandbox.admin.keys()) == 1
+
+
+def test_a_key_by_which_portone_is_going_to_charge_is_not_deleted(sandbox: RunningSandbox, asked: Asked):
+    sandbox.admin.create_key("customer-uid-1")
+    for days in (1, 100, 390):
+        schedule = {"merchant_uid": f"m{days}", "amount": 9900, "currency": "KRW", "name": "Plan"}
+        at = int((NOW + timedelta(days=days)).timestamp())
+        with Api(sandbox.base_url) as api:
+            body = {"customer_uid": "customer-uid-1", "schedules": [{**schedule, "schedule_at": at}]}
+            assert api.post("/subscribe/payments/schedule", **body).json()["code"] == 0
+            deleted = asked(asked.gateway.delete_key("customer-uid-1", pg="kakaopay", reason="replaced", now=NOW))
+            assert isinstance(deleted, StillScheduled)
+            assert len(sandbox.admin.keys()) == 1
+            api.post("/subscribe/payments/unschedule", customer_uid="customer-uid-1")
+    assert asked(asked.gateway.delete_key("customer-uid-1", pg="kakaopay", reason="replaced", now=NOW)) == NoSuchKey()
+
+
+def test_open_schedules_are_read_page_by_page_and_no_more_than_asked_for(
+    sandbox: RunningSandbox, asked: Asked, monkeypatch: pytest.MonkeyPatch
+):
+    for module in ("client", "gateway"):
+        monkeypatch.setattr(f"worker.portone.{module}.MAX_PAGE", 3)
+    sandbox.admin.create_key("customer-uid-1")
+    at = int((NOW + timedelta(days=100)).timestamp())
+    schedules = [
+        {"merchant_uid": f"m{number}", "schedule_at": at + number, "amount": 100 + number} for number in range(8)
+    ]
+    with Api(sandbox.base_url) as api:
+        api.post("/subscribe/payments/schedule", customer_uid="customer-uid-1", schedules=schedules)
+    found = asked(asked.gateway.open_schedules(now=NOW, pause=0, most=100))
+    assert isinstance(found, OpenSchedules)
+    assert [each.merchant_uid for each in found.schedules] == [f"m{number}" for number in range(8)]
+    assert (found.is_complete, found.unread, found.schedules[0].amount) == (True, 0, 100)
+    some = asked(asked.gateway.open_schedules(now=NOW, pause=0, most=5))
+    assert isinstance(some, OpenSchedules)
+    assert (len(some.schedules), some.is_complete) == (6, False)
+
+
+ODD_SCHEDULES: list[tuple[Any, tuple[int, int]]] = [
+    ([], (0, 0)),
+    (None, (0, 0)),
+    ({"list": [], "total": 0}, (0, 0)),
+    ([{"schedule_status": "scheduled"}, 7, None], (0, 3)),
+    ([{"schedule_status": "executed"}], (0, 0)),
+    ([{"customer_uid": "c", "merchant_uid": "m", "schedule_at": 10**12, "amount": 1}], (0, 1)),
+    ([{"customer_uid": "c", "merchant_uid": "m", "schedule_at": 1_800_000_000, "amount": 1}], (1, 0)),
+]
+
+
+@pytest.mark.parametrize(("response", "expected"), ODD_SCHEDULES)
+def test_a_list_of_schedules_never_breaks_on_an_odd_one(response: Any, expected: tuple[int, int]):
+    body = json.dumps({"code": 0, "message": None, "response": response}).encode()
+    portone = Answered()
+    try:
+        found = portone.run(portone.gateway.open_schedules(now=NOW, pause=0, most=3), 200, body)
+    finally:
+        portone.close()
+    assert isinstance(found, OpenSchedules)
+    # Asked for once for each quarter of a year that is ahead.
+    assert len(found.schedules) == expected[0]
+    assert (found.unread > 0) is (expected[1] > 0)
+
+
+@pytest.mark.parametrize(
+    "body", [b"{}", b'{"code":0,"message":null,"response":"text"}', b'{"code":1,"message":"x","response":null}']
+)
+def test_a_list_of_schedules_that_cannot_be_read_is_not_taken_for_none(body: bytes):
+    portone = Answered()
+    try:
+        found = portone.run(portone.gateway.open_schedules(now=NOW, pause=0, most=3), 200, body)
+    finally:
+        portone.close()
+    assert isinstance(found, LookUpFailed)

@@ -39,7 +39,7 @@ class Tokens:
         await wire.send(http(200, token_reply(f"token-{max(self.given, self.accepted)}")))
 
     async def answer(self, wire: Wire, asked: Request) -> None:
-        if asked.headers.get("authorization") == f"token-{self.accepted}":
+        if asked.headers.get("authorization") == f"Bearer token-{self.accepted}":
             await pays(wire, asked)
         else:
             await wire.send(UNAUTHORIZED)
@@ -64,7 +64,7 @@ def test_the_key_pair_is_sent_as_documented_and_the_token_with_every_charge():
     assert (token.method, token.path, token.json) == ("POST", "/users/getToken", {"imp_key": KEY, "imp_secret": SECRET})
     assert "authorization" not in token.headers
     assert (again.method, again.path) == ("POST", "/subscribe/payments/again")
-    assert again.headers["authorization"] == TOKEN
+    assert again.headers["authorization"] == f"Bearer {TOKEN}"
     assert again.headers["content-type"] == "application/json"
     assert again.headers["accept"] == "application/json"
     assert again.headers["user-agent"] == "again-billing"
@@ -85,7 +85,7 @@ def test_a_token_that_ended_is_renewed_and_the_charge_repeated_once():
     assert isinstance(outcome, Paid)
     assert tokens.given == 2
     authorizations = [each.headers["authorization"] for each in server.requests if "again" in each.path]
-    assert authorizations == ["token-1", "token-2"], "the first was turned away unprocessed"
+    assert authorizations == ["Bearer token-1", "Bearer token-2"], "the first was turned away unprocessed"
 
 
 def test_a_charge_refused_twice_for_its_token_was_not_charged_and_not_sent_a_third_time():

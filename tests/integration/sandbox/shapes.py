@@ -27,6 +27,33 @@ CANCEL = {
     },
     "additionalProperties": False,
 }
+SCHEDULE: dict[str, Any] = {
+    "type": "object",
+    "required": ["customer_uid", "merchant_uid", "schedule_at", "amount", "schedule_status", "payment_status"],
+    "properties": {
+        "customer_uid": {"type": "string"},
+        "merchant_uid": text(40),
+        "imp_uid": text(32),
+        "pg_provider": text(16),
+        "pg_id": text(64),
+        "customer_id": TEXT,
+        **dict.fromkeys(["schedule_at", "executed_at", "revoked_at"], COUNT),
+        "amount": {"type": "integer"},
+        "currency": {"const": "KRW"},
+        "name": text(40),
+        "buyer_name": text(16),
+        "buyer_email": text(64),
+        "buyer_tel": text(16),
+        "buyer_addr": text(128),
+        "buyer_postcode": text(8),
+        "custom_data": TEXT,
+        "schedule_status": {"enum": ["scheduled", "executed", "revoked"]},
+        "payment_status": {"enum": ["paid", "failed", "cancelled", None]},
+        "fail_reason": TEXT,
+        "promotion_id": TEXT,
+    },
+    "additionalProperties": False,
+}
 PAYMENT: dict[str, Any] = {
     "type": "object",
     "required": ["imp_uid", "merchant_uid", "amount", "cancel_amount", "currency", "status", "sandbox"],
@@ -68,7 +95,7 @@ PAYMENT: dict[str, Any] = {
         "cash_receipt_issued": {"type": "boolean"},
         "promotion": {"type": "null"},
         "customer_uid": {"type": "string", "maxLength": 80},
-        "customer_uid_usage": {"const": "payment"},
+        "customer_uid_usage": {"enum": ["payment", "payment.scheduled"]},
     },
     "additionalProperties": False,
 }

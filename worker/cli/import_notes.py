@@ -1,0 +1,70 @@
+"""What somebody who imports billing keys should know of them: what their PGs want, and what PortOne is going to do."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from worker.cli import console
+from worker.gateway import LookUpFailed, OpenSchedules
+from worker.pgs import PGS
+
+if TYPE_CHECKING:
+    from worker.imports import Imported
+    from worker.runtime import Runtime
+
+LINES_SHOWN = 5
+
+
+def wants_more(pg: str) -> str | None:
+    """Say what a PG wants with every charge that Again does not send; None for nothing."""
+    if not PGS[pg].needs:
+        return None
+    return f"{PGS[pg].name} wants {PGS[pg].needs} with every charge, which Again does not send yet"
+
+
+def open_schedules(runtime: Runtime, *, now: datetime, quiet: bool) -> OpenSchedules | LookUpFailed:
+    """Ask PortOne for the charges that it is going to make by itself."""
+    from worker import foreign_schedules
+
+    async def ask() -> OpenSchedules | LookUpFailed:
+        gateway = runtime.gateway()
+        try:
+            return await foreign_schedules.open_schedules(gateway, now=now, pause=runtime.sweep_policy.pause)
+        finally:
+            await gateway.aclose()
+
+    with console.live_line("asking PortOne for open schedules", shown=not quiet):
+        return asyncio.run(ask())
+
+
+def customer_uids(found: OpenSchedules | LookUpFailed | None) -> list[str]:
+    return sorted({each.customer_uid for each in found.schedules}) if isinstance(found, OpenSchedules) else []
+
+
+def counted(imported: Imported, found: OpenSchedules | LookUpFailed | None) -> int | None:
+    """Count the rows whose keys PortOne is going to charge by itself; None when it did not say."""
+    return len(imported.scheduled) if isinstance(found, OpenSchedules) else None
+
+
+def sentences(imported: Imported, found: OpenSchedules | LookUpFailed | None) -> list[str]:
+    """Say all of it, a sentence each."""
+    wanted = [f"{note} (rows: {rows:,})" for pg, rows in imported.pgs.items() if (note := wants_more(pg))]
+    return [*wanted, *_of_schedules(imported, found)]
+
+
+def _of_schedules(imported: Imported, found: OpenSchedules | LookUpFailed | None) -> list[str]:
+    from worker.foreign_schedules import REMEDY
+
+    if isinstance(found, LookUpFailed):
+        said = found.answer.message or "no usable answer"
+        later = "`again doctor schedules` looks again"
+        return [f"whether PortOne charges any of these keys by itself is not known ({said}); {later}"]
+    if found is None or not imported.scheduled:
+        return []
+    lines = ", ".join(map(str, imported.scheduled[:LINES_SHOWN]))
+    more = ", ..." if len(imported.scheduled) > LINES_SHOWN else ""
+    some = "1 row has" if len(imported.scheduled) == 1 else f"{len(imported.scheduled):,} rows have"
+    said = f"{some} a key that PortOne is going to charge by itself, beside Again, by open schedules"
+    return [f"{said} (lines {lines}{more}): {REMEDY}"]
