@@ -190,7 +190,17 @@ def instances() -> list[object]:
     record = read_payment(personal)
     answer = evidence.answer_of(record)
     outcome = outcomes.Declined(outcomes.DeclineKind.SOFT, answer)
+    schedule = gateway.Schedule(
+        customer_uid=CUSTOMER_UID,
+        merchant_uid=record.merchant_uid,
+        schedule_at=attempt().started_at,
+        amount=9900,
+        currency="KRW",
+    )
     return [
+        schedule,
+        gateway.OpenSchedules((schedule,), 0, is_complete=True),
+        gateway.StillScheduled(1),
         Token(TOKEN, 1800.0),
         read_envelope(200, envelope(personal)),
         page,
