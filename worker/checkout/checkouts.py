@@ -18,12 +18,12 @@ from worker.checkout.links import InvalidLink, Link, Signer
 from worker.checkout.own_pages import OwnPages
 from worker.checkout.turns import PAUSE_SECONDS, Turns
 from worker.checkout.wording import WORDS, Language, choose, wording_version
-from worker.checkouts import AskedTooOften, OwedHasChanged, Progress, View
+from worker.checkouts import OwedHasChanged, Progress, View
 from worker.clock import Clock
 from worker.imp_uid import is_imp_uid
 from worker.lifecycle import CheckoutStatus, ConsentSource
 from worker.payment_window.request import NO_BUYER
-from worker.refusals import Refused
+from worker.refusals import AskedTooOften, Refused
 
 TOLD = frozenset({"pending", "mismatch"})
 """What the address of a page may say about how a window ended; anything else is overlooked."""
@@ -90,15 +90,23 @@ class Checkouts:
                 owed=view.owed,
                 source=ConsentSource.CHECKOUT,
             )
-        except OwedHasChanged:
-            return refusal(WORDS[language]["reload"], 409)
         except Refused as refused:
-            if wrong := wrong_of_the_buyer(refused):
-                return wrong_fields(wrong, language)
-            if self._told.take(link.code):  # whoever has a link may ask without end, and is to fill no disk
-                log.warning("a payment window was refused", reason=str(refused))
-            return refusal(WORDS[language]["not_possible"], 409)
+            return await self._refused(link, language, refused)
         return JSONResponse({"param": param})
+
+    async def _refused(self, link: Link, language: Language, refused: Refused) -> Response:
+        """Answer a consent that opens no window: what is wrong with it, or how the link stands by now."""
+        if isinstance(refused, AskedTooOften):
+            return refusal(WORDS[language]["not_possible"], 429)
+        if (state := self._state(link, await self._view(link))) != "open":
+            return JSONResponse({"state": state}, 409)  # it was paid meanwhile, or had been all along
+        if isinstance(refused, OwedHasChanged):
+            return refusal(WORDS[language]["reload"], 409)
+        if wrong := wrong_of_the_buyer(refused):
+            return wrong_fields(wrong, language)
+        if self._told.take(link.code):  # whoever has a link may ask without end, and is to fill no disk
+            log.warning("a payment window was refused", reason=str(refused))
+        return refusal(WORDS[language]["not_possible"], 409)
 
     async def complete(self, request: Request) -> Response:
         """Ask PortOne what became of the window. What the browser says of it is a hint where to look, no more."""

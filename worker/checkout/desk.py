@@ -109,7 +109,7 @@ class Desk:
         return await checkouts.complete(self._both_sides(), code, imp_uid=imp_uid, may_ask=self._turns.take)
 
     async def _look_up_earlier(self, code: str) -> None:
-        await checkouts.look_up_earlier(self._both_sides(), code)
+        await checkouts.look_up_earlier(self._both_sides(), code, may_ask=self._turns.take)
 
     async def _heed(self, hint: Hint) -> None:
         await checkouts.hint(

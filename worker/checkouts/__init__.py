@@ -36,7 +36,7 @@ from __future__ import annotations
 
 from worker.checkouts.agreeing import agree
 from worker.checkouts.carrying_out import Completion, Progress
-from worker.checkouts.completing import AskedTooOften, complete
+from worker.checkouts.completing import complete
 from worker.checkouts.consenting import OwedHasChanged
 from worker.checkouts.customers import OverdueCharge, RunningSubscription, subscriptions_of
 from worker.checkouts.earlier import look_up_earlier
@@ -46,7 +46,6 @@ from worker.checkouts.looking_after import LookedAfter, look_after
 from worker.checkouts.views import View, view
 
 __all__ = [
-    "AskedTooOften",
     "Completion",
     "Link",
     "LookedAfter",

@@ -20,17 +20,10 @@ from worker.database.session import Sessions
 from worker.gateway import Found, Gateway
 from worker.imp_uid import is_imp_uid
 from worker.lifecycle import CheckoutStatus
-from worker.refusals import Refused
+from worker.refusals import AskedTooOften, Refused
 from worker.registration import Expected
 
 log = structlog.get_logger()
-
-
-class AskedTooOften(Refused):
-    """PortOne was asked about a checkout so often that it is asked no more for a moment; nothing was changed."""
-
-    def __init__(self) -> None:
-        super().__init__("PortOne was asked about this a moment ago. Try again in a few seconds.")
 
 
 async def complete(

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from worker.both_sides import BothSides
 from worker.checkouts.links import checkout_row
 from worker.database import windows
 from worker.earlier_attempts import EarlierAttempts
 from worker.outcomes import NotChargedReason
-from worker.refusals import Refused
+from worker.refusals import AskedTooOften, Refused
 
 UNCLEAR = "PortOne does not answer just now, so it is not known whether this is paid already; please try again later."
 
 
-async def look_up_earlier(sides: BothSides, code: str) -> None:
+async def look_up_earlier(sides: BothSides, code: str, *, may_ask: Callable[[str], bool] = lambda _: True) -> None:
     """Look up the declined attempts of the charge that a link pays, and write down what was paid after all.
 
-    To be called before `agree`. Raises Refused when one of them was paid, or PortOne does not answer.
+    To be called before `agree`. Raises Refused when one of them was paid, or PortOne does not answer, and AskedTooOften
+    when `may_ask` says so of this checkout.
     """
     declined = await asyncio.to_thread(_declined, sides, code)
+    if declined and not may_ask(code):
+        raise AskedTooOften
     earlier = EarlierAttempts(sessions=sides.sessions, gateway=sides.gateway, clock=sides.clock, prefix=sides.prefix)
     reason = await earlier.reason_to_wait(declined)
     if reason is None:

@@ -15,6 +15,7 @@ from worker import subscriptions
 from worker.checkout.wording import Language, wording_version
 from worker.embedded import Postgres
 from worker.lifecycle import CheckoutPurpose
+from worker.sandbox.behaviours import misrecorded
 
 KO = {"wording": wording_version(Language.KOREAN), "consent": True, "pg": "kakaopay", "buyer": {}}
 
@@ -185,6 +186,28 @@ def test_a_window_whose_payment_was_settled_behind_its_page_ends_as_done(shop: S
     shop.tick()  # reconciliation looks the window's attempt up
     assert shop.sql("SELECT status FROM charges") == [("paid",)]
     assert_says(http, path, "결제가 완료되었습니다")
+
+
+def test_charge_that_portone_corrected_to_paid_opens_no_window(shop: Shop, http: httpx.Client):
+    _, charge = overdue(shop, misrecorded())
+    path = shop.link(charge=charge)
+    (payment,) = shop.sandbox.admin.payments()
+    shop.sandbox.admin.correct(payment["imp_uid"])
+    answer = agree(http, path)
+    assert (answer.status_code, answer.json()) == (409, {"state": "settled"})
+    assert_says(http, path, "결제할 금액이 없습니다", "There is nothing left to pay here")
+    assert shop.sandbox.admin.windows() == []
+    assert len(shop.paid_on_the_ledger()) == 1
+
+
+def test_agreeing_again_and_again_does_not_ask_portone_without_end(shop: Shop, http: httpx.Client):
+    _, charge = overdue(shop)
+    path = shop.link(charge=charge)
+    before = len(shop.sandbox.admin.requests())
+    answers = [agree(http, path).status_code for _ in range(60)]
+    asked = len(shop.sandbox.admin.requests()) - before
+    assert 429 in answers
+    assert asked < 60
 
 
 def assert_says(http: httpx.Client, path: str, korean: str, english: str = "") -> None:
