@@ -8,10 +8,10 @@ PYTEST := $(BIN)/pytest --durations 20
 SIDE_BY_SIDE := -n auto --maxprocesses 4
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test torture check audit format bench lock clean
+.PHONY: help demo up test test-dates torture check audit format bench lock clean
 
 help: ## what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY) ## charge a book of 1,000 subscriptions on real parts, and compare the books (about a minute)
 	@$(BIN)/again demo
@@ -25,6 +25,9 @@ test: $(READY) ## the whole test suite, on real servers (ten minutes on two core
 	@$(PYTEST) $(SIDE_BY_SIDE) --dist worksteal tests/simulation
 	@$(PYTEST) -n 2 --dist loadfile tests/system --ignore tests/system/test_faults.py
 	@$(PYTEST) tests/system/test_faults.py
+
+test-dates: $(READY) ## the fast layers on other dates and in other zones, every clock moved (five minutes on two cores)
+	@$(BIN)/python -m tests.dates
 
 torture: $(READY) ## all histories of one period, then long ones, then fault rounds, TIME=600 seconds each; SEED=7 replays
 ifdef SEED

@@ -126,7 +126,7 @@ def test_celery_reaches_the_broker_over_tls(configured, tls_broker: str, ours: C
     settings = configured(f"{tls_broker}?ssl_cert_reqs=required&ssl_ca_certs={ours.path}")
     with through_kombu(settings) as connection, connection.SimpleQueue("tls") as queue:
         queue.put({"look": "now"})
-        assert queue.get(timeout=5).payload == {"look": "now"}
+        assert queue.get(timeout=60).payload == {"look": "now"}
         queue.clear()
 
 

@@ -166,7 +166,7 @@ def test_a_sweep_beside_a_write_back_sees_what_that_one_writes(world: World, mon
     monkeypatch.setattr(recording, "write_back", write_back_and_wait)
     charge = Thread(target=tasks.charge)
     charge.start()
-    assert written.wait(20)
+    assert written.wait(60)
     world.portone.correct(payment["imp_uid"])  # later than the look at the earlier number
     paid_at = int(world.now.timestamp())
     shown = record(imp_uid=payment["imp_uid"], merchant_uid=payment["merchant_uid"], paid_at=paid_at)

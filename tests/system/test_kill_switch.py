@@ -25,7 +25,7 @@ def again(site: Site, *arguments: str) -> str:
     """Run a command as a person would, and give what it said."""
     environment = site.settings.environment(AGAIN_DATABASE_URL=site.database_url, AGAIN_BROKER_URL=site.broker_url)
     command = (sys.executable, "-m", "worker.cli", *arguments)
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
 

@@ -47,7 +47,7 @@ def test_up_listens_on_this_machine_only_and_flower_commands_nothing_unasked(fol
 def test_a_terminal_that_is_closed_ends_up_in_order(folder: Path):
     with running(folder, *UP, line=RUNNING) as up:
         os.killpg(up.pid, signal.SIGHUP)
-        said, _ = up.communicate(timeout=20)
+        said, _ = up.communicate(timeout=120)
     assert up.returncode == 0, said
     assert ours_in(folder) == []
 
@@ -68,7 +68,7 @@ def test_up_does_what_the_readme_says_until_ctrl_c(folder: Path):
             env=environment(),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
         assert typed.returncode == 0, typed.stderr
@@ -95,7 +95,7 @@ def test_whatever_is_killed_nothing_stays_behind_and_the_next_up_starts(folder: 
     assert private == []
     with running(folder, *UP, line=RUNNING) as up:
         next(process for process in processes_in(folder) if process.name() == "valkey-server").kill()
-        said, _ = up.communicate(timeout=60)
+        said, _ = up.communicate(timeout=120)
     assert up.returncode == 4, said
     assert "The embedded Valkey has ended" in said
     assert ours_in(folder) == []

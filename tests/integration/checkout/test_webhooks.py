@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import aiohttp
@@ -128,7 +127,7 @@ def test_a_body_without_a_length_is_cut_off_where_it_is_too_long(shop: Shop, htt
 
 def test_a_body_that_never_ends_is_not_waited_for(shop: Shop, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(bodies, "BODY_SECONDS", 0.2)
-    with socket.create_connection(("127.0.0.1", int(shop.pages.url.rpartition(":")[2])), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", int(shop.pages.url.rpartition(":")[2])), timeout=60) as connection:
         head = ("POST /webhooks/portone HTTP/1.1", "Host: x", "Content-Type: application/json", "Content-Length: 99")
         connection.sendall("\r\n".join((*head, "", "{")).encode())
         assert connection.recv(100).startswith(b"HTTP/1.1 408")
@@ -152,22 +151,20 @@ def test_only_portones_addresses_are_listened_to(database_url: str, tmp_path: Pa
 
 
 def test_a_flood_of_1000_a_second_is_answered_and_the_pages_go_on(shop: Shop, database_url: str, tmp_path: Path):
-    """Each another hint, while PortOne is slow: what there is no room for is turned away, and nothing is lost."""
-    shop.sandbox.admin.switch(latency_seconds=[0.2, 0.2])
+    """Each another hint, while PortOne hangs: what there is no room for is turned away, and no page waits."""
+    shop.open_today()
+    shop.sandbox.admin.switch(latency_seconds=[2, 2])
     path = shop.link(shop.pending())
     with serving(shop, database_url, tmp_path) as url, httpx.Client(base_url=url, trust_env=False) as http:
         param = agree(http, path).json()["param"]
-        started = monotonic()
-        answers, pages = asyncio.run(flood(url, path, requests=2500))
-        rate = answers.total() / (monotonic() - started)
-        print(f"{rate:,.0f} requests/s, {dict(answers)}, slowest page {max(pages):.2f} s")
-        assert set(answers) == {200, 503}
-        assert answers[503] > 500  # or the test has flooded nothing
-        assert max(pages) < 5
+        answers, pages_into_it = asyncio.run(flood(url, path, requests=2500))
+        assert set(answers) == {200, 503}, "it was no flood"
+        assert len(pages_into_it) == 9
+        assert min(pages_into_it) < 2500, "no page was answered before the flood was over"
         # Afterwards everything is as before: a customer pays, and is done.
         shop.sandbox.admin.switch(latency_seconds=[0, 0])
         pay(shop, param)
-        assert http.post(f"{path}/complete", json={}).json()["state"] == "done"
+        shop.until(lambda: http.post(f"{path}/complete", json={}).json()["state"] == "done", "no page tells of it")
 
 
 @contextmanager
@@ -184,21 +181,25 @@ def serving(shop: Shop, database_url: str, folder: Path) -> Iterator[str]:
         part.stop(patience=1)  # a thousand hints still wait
 
 
-async def flood(url: str, path: str, *, requests: int) -> tuple[Counter[int], list[float]]:
-    """Send webhooks, a hundred at a time, and look at a page now and then; gives answers, and the pages' seconds."""
-    pages: list[float] = []
+async def flood(url: str, path: str, *, requests: int) -> tuple[Counter[int], list[int]]:
+    """Send webhooks, a hundred at a time, and look at a page now and then.
+
+    Gives the answers, and how many of them had come when each page did.
+    """
+    answers: Counter[int] = Counter()
+    pages: list[int] = []
     async with aiohttp.ClientSession(url, connector=aiohttp.TCPConnector(limit=100)) as client:
 
-        async def send(number: int) -> int:
+        async def send(number: int) -> None:
             if number % 300 == 0:
-                started = monotonic()
                 async with aiohttp.ClientSession(url) as visitor, visitor.get(path) as page:
                     assert page.status == 200
-                    pages.append(monotonic() - started)
+                    pages.append(answers.total())
             async with client.post("/webhooks/portone", json={**HINT, "imp_uid": f"imp_{number}"}) as answer:
-                return answer.status
+                answers[answer.status] += 1
 
-        return Counter(await asyncio.gather(*(send(number) for number in range(requests)))), pages
+        await asyncio.gather(*(send(number) for number in range(requests)))
+    return answers, pages
 
 
 # --- the queue --------------------------------------------------------------------------------------------------------
@@ -235,7 +236,7 @@ def test_stopping_does_not_wait_for_look_ups_without_end():
         hints = Hints(look_up, at_once=2)
         for number in range(3):
             hints.take(hint(number))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await hints.stop(patience=0.05)
 
     asyncio.run(story())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.fixtures.sandbox import wait_until
 from tests.fixtures.terminal import on_a_terminal
 from tests.integration.cli.conftest import Again, Tables
 from worker import stopping
@@ -67,14 +68,14 @@ def test_what_was_not_stopped_cannot_be_started(again: Again):
     assert "'all' is not stopped" in again("start", code=1).said
 
 
-def test_a_stop_ends_when_the_last_call_has_ended(again: Again, subscription: str, tables: Tables):
+def test_a_stop_ends_when_the_last_call_has_ended(
+    again: Again, subscription: str, tables: Tables, monkeypatch: pytest.MonkeyPatch
+):
     charge = tables.charge(subscription, "charging")
     tables.attempt(charge, lease_until=tables.now + timedelta(minutes=5))
     settle = "UPDATE attempts SET status = 'paid', imp_uid = 'imps_123456789012' WHERE status = 'started'"
-    answer = threading.Timer(0.7, tables.sql, (settle,))
-    answer.start()
+    monkeypatch.setattr(stopping, "sleep", lambda _: tables.sql(settle))  # the answer comes while it waits
     ended = again("stop")
-    answer.join()
     assert tables.statuses("attempts") == ["paid"]
     assert "1 call still in flight" in ended.err
     assert "No call is in flight" in ended.out
@@ -137,14 +138,23 @@ def test_stop_with_nothing_unsettled_names_neither(again: Again):
     ]
 
 
-def test_the_switch_waits_for_a_claim_under_way(again: Again, subscription: str, tables: Tables, sessions: Sessions):
+def test_the_switch_waits_for_a_claim_under_way(
+    again: Again, subscription: str, tables: Tables, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+):
     """Once `stop` has said so, no claim that began before it can still commit."""
     tables.charge(subscription)
-    with sessions() as claiming:
-        claim(claiming, now=datetime.now(UTC), limit=1, lease=timedelta(seconds=2), prefix="again")
-        threading.Timer(0.5, claiming.commit).start()
-        threading.Timer(1.5, tables.sql, ("UPDATE attempts SET status = 'not_charged'",)).start()
+    monkeypatch.setattr(stopping, "sleep", lambda _: tables.sql("UPDATE attempts SET status = 'not_charged'"))
+    with sessions() as claiming, ThreadPoolExecutor(1) as threads:
+        claim(claiming, now=datetime.now(UTC), limit=1, lease=timedelta(minutes=5), prefix="again")
+
+        def commit_once_waited_for() -> None:
+            waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            wait_until(lambda: tables.sql(waiting), "nobody waits for the claim")
+            claiming.commit()
+
+        committed = threads.submit(commit_once_waited_for)
         ended = again("stop")
+        committed.result()
     assert "1 call still in flight" in ended.err  # it was seen, so `stop` had waited until it committed
     with sessions() as session:
         assert [stop.scope for stop in stops.standing(session)] == ["all"]

@@ -127,7 +127,7 @@ def test_a_database_that_goes_away_in_the_middle_leaves_nothing_half_written(
 
 
 def _end_whoever_waits(database_url: str) -> bool:
-    deadline = monotonic() + 10
+    deadline = monotonic() + 60
     with psycopg.connect(database_url, autocommit=True) as connection:
         while monotonic() < deadline:
             ended = connection.execute("""

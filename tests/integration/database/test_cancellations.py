@@ -112,7 +112,7 @@ def _meanwhile(engine: Engine, work: Callable[[], Canceled]) -> Future[Canceled]
     future = pool.submit(work)
     pool.shutdown(wait=False)
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    deadline = monotonic() + 10
+    deadline = monotonic() + 60
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         while connection.scalars(text(waiting)).one() == 0:
             assert monotonic() < deadline, "it did not wait"

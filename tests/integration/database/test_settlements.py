@@ -165,7 +165,7 @@ def test_of_two_who_found_the_same_payment_at_once_the_second_contradicts_nobody
 
 
 def until(reached: Callable[[], bool]) -> None:
-    deadline = monotonic() + 20
+    deadline = monotonic() + 60
     while not reached():
         assert monotonic() < deadline
         sleep(0.01)
@@ -366,7 +366,7 @@ def _wait_until_blocked(sessions: Sessions) -> None:
     waiting = text(
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
-    deadline = monotonic() + 10
+    deadline = monotonic() + 60
     while monotonic() < deadline:
         with sessions() as session:
             if session.execute(waiting).scalar_one():

@@ -79,8 +79,8 @@ print(asyncio.run(desk.take_webhook(fields, peer="127.0.0.1")))
 
 def test_a_host_that_never_closes_its_desk_ends_without_a_word(database_url: str):
     """Synchronous frameworks say nothing to an application when its process ends."""
-    environ = {"PATH": os.environ["PATH"], "AGAIN_DATABASE_URL": database_url}
+    environ = {**os.environ, "AGAIN_DATABASE_URL": database_url}
     ended = subprocess.run(
-        [sys.executable, "-c", NEVER_CLOSED], env=environ, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", NEVER_CLOSED], env=environ, capture_output=True, text=True, timeout=120, check=False
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "()\nTrue\n", "")

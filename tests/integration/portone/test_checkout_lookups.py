@@ -48,7 +48,7 @@ class Asked:
 
 
 async def _gateway(base_url: str) -> PortOneGateway:
-    connection = Connection(base_url, ("sandbox", "sandbox"), connections=2, connect_timeout=2, read_timeout=2)
+    connection = Connection(base_url, ("sandbox", "sandbox"), connections=2, connect_timeout=30, read_timeout=30)
     return PortOneGateway(PortOneClient(connection), deadline=timedelta(seconds=5))
 
 

@@ -43,7 +43,7 @@ class Receiver:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 receiver.got.append(Got(self.path, body, self.headers["Content-Type"], self.client_address[0]))
-                receiver.gate.wait(10)
+                receiver.gate.wait()
                 self.send_response(receiver.answers.pop(0) if receiver.answers else 200)
                 self.send_header("Content-Length", "0")
                 self.end_headers()

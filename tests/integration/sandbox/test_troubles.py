@@ -213,9 +213,7 @@ def test_a_sandbox_stops_at_once_under_hanging_and_slow_requests(
     admin.create_key("key", troubled(Reply.HANG, charged=False), slow(3600))
     with raw_again(api, "m1") as hanging, raw_again(api, "m2") as slowly:
         wait_until(lambda: admin.report().again_requests == 2, "the requests never arrived")
-        began = time.monotonic()
-        sandbox.stop()
-        assert time.monotonic() - began < 3
+        sandbox.stop()  # which fails if it waits for them: the one never ends, the other in an hour
         assert (everything(hanging), everything(slowly)) == (b"", b"")
     sandbox.start()
     assert admin.charges() == {}

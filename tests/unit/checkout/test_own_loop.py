@@ -97,5 +97,5 @@ os._exit(9)
 
 
 def test_after_a_fork_the_child_is_told_so_instead_of_waiting_for_ever():
-    forked = subprocess.run([sys.executable, "-W", "ignore", "-c", FORKED], timeout=30, check=False)
+    forked = subprocess.run([sys.executable, "-W", "ignore", "-c", FORKED], timeout=120, check=False)
     assert forked.returncode == 7

@@ -1,0 +1,1 @@
+"""The fast layers on other dates than today's: `make test-dates`."""

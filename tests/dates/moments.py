@@ -1,0 +1,62 @@
+"""On which dates the tests run, and what runs on each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+SEOUL, NEW_YORK = "Asia/Seoul", "America/New_York"
+
+GUARD = "tests/dates/test_clocks.py"
+"""Is every clock moved? Else a run proves nothing."""
+
+COMMANDS = "tests/integration/cli"
+TABLES = "tests/integration/database"
+REAL_TIME = ("tests/integration/checkout", "tests/integration/examples", "tests/integration/test_whose_clock.py")
+STORIES = ("tests/scenarios/test_charging.py", "tests/scenarios/test_caps.py", "tests/scenarios/test_subscriptions.py")
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When a run begins by every clock of its processes, in which zone their machine is, and what runs."""
+
+    name: str
+    begins_at: datetime
+    zone: str
+    tests: tuple[str, ...]
+
+
+def moments(today: datetime) -> tuple[Moment, ...]:
+    """Give the runs. Every folder that asks what time it is runs on two dates at least; together five minutes."""
+
+    def at(zone: str, *moment: int) -> datetime:
+        return datetime(*moment, tzinfo=ZoneInfo(zone))  # type: ignore[arg-type, misc] # year, month, day, hour, ...
+
+    return (
+        Moment(
+            "28 February 2027 in Seoul, over midnight into March",
+            at(SEOUL, 2027, 2, 28, 23, 59, 30),
+            SEOUL,
+            (TABLES, *REAL_TIME),
+        ),
+        Moment("29 February 2028 in Seoul", at(SEOUL, 2028, 2, 29, 9, 0), SEOUL, ("tests/unit", *STORIES)),
+        Moment(
+            "31 December in Seoul, over midnight into the new year",
+            at(SEOUL, today.year, 12, 31, 23, 59, 30),
+            SEOUL,
+            (COMMANDS, "tests/unit/schedules"),
+        ),
+        Moment(
+            "14 March 2027 in New York, over the hour that summer time leaves out",
+            at(NEW_YORK, 2027, 3, 14, 1, 59, 30),
+            NEW_YORK,
+            ("tests/unit/schedules", TABLES, "tests/scenarios/test_vigilance.py"),
+        ),
+        Moment(
+            "a year from now",
+            today.astimezone(UTC) + timedelta(days=365),
+            "UTC",
+            (*REAL_TIME, "tests/integration/sandbox", "tests/integration/portone", "tests/integration/test_tls.py"),
+        ),
+    )
