@@ -44,7 +44,7 @@ BEAT: tuple[Entry, ...] = (
     _entry("open due charges", "again.open_charges", seconds=60),
     _entry("charge what is due", "again.charge", seconds=10),
     _entry("reconcile unknown attempts", "again.reconcile", seconds=30),
-    _entry("compare with PortOne's payments", "again.sweep", seconds=30),
+    _entry("compare with PortOne's payments", "again.sweep", seconds=10),
     _entry("look at the invariants", "again.check_invariants", seconds=300),
 )
 

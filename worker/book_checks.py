@@ -9,6 +9,7 @@ from worker.database import invariants, overview
 from worker.database.invariants import MOST, Broken
 from worker.database.violations import examples
 from worker.findings import Finding, Patient, broken, ok, warning
+from worker.holds import waiting_for
 from worker.invariants import INVARIANTS
 
 
@@ -66,7 +67,10 @@ def sweeps(patient: Patient) -> Finding:
             f"{_local(holding.started_at)}; compared up to {_local(holding.position)} of {_local(holding.until)}, "
             f"{holding.payments:,} payments"
         )
-        return warning("sweeps", said, "it goes on by itself while a worker runs and PortOne answers")
+        quiet_period = patient.runtime.settings.quiet_period
+        waiting = waiting_for(holding, now=patient.now, quiet_period=quiet_period)
+        found = broken if waiting.broken else warning
+        return found("sweeps", f"{said}. It waits: {waiting.reason}", waiting.remedy)
     if daily is None or daily.finished_at is None:
         return ok("sweeps", "no daily sweep has ended yet, and none holds charging")
     counts = (

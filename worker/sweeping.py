@@ -10,26 +10,32 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from time import monotonic
 
 import structlog
+from sqlalchemy.exc import InterfaceError, OperationalError
 
-from worker.clock import Clock
+from worker.clock import Clock, elapsed_seconds
 from worker.comparing import NotItsAccount, compare_page, compare_window
 from worker.database import sweeps
+from worker.database.clock import read
 from worker.database.session import Sessions
 from worker.database.sweeps import Counts, Taken
 from worker.gateway import Found, Gateway, ListChanged, LookUpFailed, PaymentRecord, TooMany
 from worker.sweep_windows import Window, Windows, read_next
 
 PAGE = 500  # payments that are compared in one transaction
-LEASE = timedelta(minutes=10)
-"""How long a sweep is ours without a sign of life: longer than any window takes."""
+LEASE = timedelta(seconds=20)
+RENEW_SECONDS = 5.0
+"""How long a sweep is ours without a sign of life, and how often there is one, however long a window takes."""
 
 BACK_OFF = timedelta(minutes=1)
 """So long a sweep whose list could not be read is left alone: another may be readable."""
+
+FIRST_WAIT, LONGEST_WAIT = 1.0, 8.0
+"""In seconds, doubling: while a sweep holds charging, nothing is more urgent than its list."""
 
 TIME_SPENT, STOPPING = "time budget spent", "worker stops"
 NOT_READ = "list not read"
@@ -81,25 +87,26 @@ async def sweep(
     budget: timedelta,
     stopping: Callable[[], bool],
     only: int | None = None,
-    monotonic: Callable[[], float] = monotonic,
+    monotonic: Callable[[], float] = elapsed_seconds,
 ) -> Swept:
     """Carry on with the sweep that is under way, or begin the regular one when its time has come; or do `only` one."""
-    taken = await asyncio.to_thread(_take, sessions, clock(), policy, only)
+    taken = await asyncio.to_thread(_take, sessions, clock, policy, only)
     if taken is None:
         return NOTHING_TO_DO
-    run = _Run(sessions, gateway, clock, policy, taken)
-    started = monotonic()
-
-    def over() -> bool:
-        return stopping() or monotonic() - started >= budget.total_seconds()
-
+    turn = Turn(stopping, monotonic, ends=monotonic() + budget.total_seconds())
+    run = _Run(sessions, gateway, clock, policy, taken, turn, urgent=taken.holds_claims and only is None)
     ended = NOT_READ
+    alive = asyncio.create_task(_say_alive(sessions, taken, clock))
     try:
-        ended = await run.walk(over, stopping)
+        ended = await run.walk()
     finally:
-        # Somebody who waits for one sweep looks at that one only.
-        back_off = BACK_OFF if ended == NOT_READ and only is None else timedelta(0)
-        await asyncio.to_thread(_leave, sessions, taken, clock(), back_off)
+        alive.cancel()
+        with suppress(asyncio.CancelledError):
+            await alive
+        # Somebody who waits for one sweep looks at that one only, and so does everybody who waits for a hold's end.
+        waits = only is not None or taken.holds_claims
+        back_off = BACK_OFF if ended == NOT_READ and not waits else timedelta(0)
+        await asyncio.to_thread(_leave, sessions, taken, clock, back_off, run.failure)
     swept = Swept(
         taken.id,
         taken.reason,
@@ -114,12 +121,38 @@ async def sweep(
     return swept
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """How long one run goes on."""
+
+    stopping: Callable[[], bool]
+    monotonic: Callable[[], float]
+    ends: float
+
+    def is_over(self) -> bool:
+        return self.stopping() or self.left() <= 0
+
+    def left(self) -> float:
+        return self.ends - self.monotonic()
+
+
 class _Run:
     """One worker's share of a sweep."""
 
-    def __init__(self, sessions: Sessions, gateway: Gateway, clock: Clock, policy: SweepPolicy, taken: Taken) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        gateway: Gateway,
+        clock: Clock,
+        policy: SweepPolicy,
+        taken: Taken,
+        turn: Turn,
+        *,
+        urgent: bool,
+    ) -> None:
         self._sessions, self._gateway, self._clock = sessions, gateway, clock
-        self._policy, self._taken = policy, taken
+        self._policy, self._taken, self._turn = policy, taken, turn
+        self._urgent, self._wait = urgent, FIRST_WAIT
         self.finished, self.counts, self.failure = False, Counts(), ""
         self.windows = Windows(
             position=taken.position,
@@ -129,10 +162,11 @@ class _Run:
             pause=policy.pause,
         )
 
-    async def walk(self, over: Callable[[], bool], stopping: Callable[[], bool]) -> str:
+    async def walk(self) -> str:
         """Go on window by window; says why it ended."""
+        stopping = self._turn.stopping
         while not self.finished:
-            if over():
+            if self._turn.is_over():
                 return TIME_SPENT
             read_at = self._clock()
             window, found = await read_next(
@@ -144,6 +178,8 @@ class _Run:
                 self.failure = found.answer.message or NOT_READ
                 if not isinstance(found, ListChanged):
                     log.warning("sweep waits: PortOne's list could not be read", reason=self.failure)
+                    if await self._may_try_again():
+                        continue
                     return NOT_READ
                 self.windows.narrow()
                 continue
@@ -161,12 +197,28 @@ class _Run:
             return NOT_READ
         if moved is None:
             return "no longer ours"
-        self.finished, self.failure = moved, ""
+        self.finished, self.failure, self._wait = moved, "", FIRST_WAIT
         self.windows.passed(window, read_at=read_at, payments=len(found.records) + found.skipped)
         now = self._clock()
         if not self.finished and window.until >= now - self._policy.quiet_period and now < self._taken.until:
-            return "up to date; its end is still ahead"
+            return None if await self._waited_for_its_end(now) else "up to date; its end is still ahead"
         return None
+
+    async def _may_try_again(self) -> bool:
+        """Wait for a moment when everybody waits for this sweep; False when it has to be left for now."""
+        if not self._urgent:
+            return False
+        await asyncio.sleep(min(self._wait, max(self._turn.left(), 0.0)))
+        self._wait = min(2 * self._wait, LONGEST_WAIT)
+        return not self._turn.is_over()
+
+    async def _waited_for_its_end(self, now: datetime) -> bool:
+        """Wait for the end of a hold that comes within this run, so that it need not wait for a tick."""
+        left = (self._taken.until - now).total_seconds()
+        if not self._urgent or left >= self._turn.left():
+            return False
+        await asyncio.sleep(left)
+        return not self._turn.is_over()
 
     async def _compare(self, window: Window, found: Found) -> bool | None:
         """Compare a window and move on; True at the end, None when the sweep is no longer ours."""
@@ -194,18 +246,33 @@ class _Run:
 
     def _advance(self, position: datetime, counts: Counts) -> bool | None:
         with self._sessions.begin() as session:
-            return sweeps.advance(
-                session, self._taken, position=position, counts=counts, now=self._clock(), lease=LEASE
-            )
+            now = read(session, self._clock)
+            return sweeps.advance(session, self._taken, position=position, counts=counts, now=now, lease=LEASE)
 
 
-def _take(sessions: Sessions, now: datetime, policy: SweepPolicy, only: int | None) -> Taken | None:
+async def _say_alive(sessions: Sessions, taken: Taken, clock: Clock) -> None:
+    """Renew the lease for as long as this process lives and is not frozen."""
+    while True:
+        await asyncio.sleep(RENEW_SECONDS)
+        try:
+            await asyncio.to_thread(_renew, sessions, taken, clock)
+        except (OperationalError, InterfaceError) as error:
+            log.warning("the lease of a sweep is not renewed", error=type(error.orig).__name__)
+
+
+def _renew(sessions: Sessions, taken: Taken, clock: Clock) -> None:
     with sessions.begin() as session:
+        sweeps.renew(session, taken, now=read(session, clock), lease=LEASE)
+
+
+def _take(sessions: Sessions, clock: Clock, policy: SweepPolicy, only: int | None) -> Taken | None:
+    with sessions.begin() as session:
+        now = read(session, clock)
         if only is None:
             sweeps.begin_daily(session, every=policy.every, span=policy.span, now=now)
         return sweeps.take(session, now=now, lease=LEASE, only=only)
 
 
-def _leave(sessions: Sessions, taken: Taken, now: datetime, back_off: timedelta) -> None:
+def _leave(sessions: Sessions, taken: Taken, clock: Clock, back_off: timedelta, failure: str) -> None:
     with sessions.begin() as session:
-        sweeps.leave(session, taken.id, now=now, back_off=back_off)
+        sweeps.leave(session, taken, now=read(session, clock), back_off=back_off, failure=failure)

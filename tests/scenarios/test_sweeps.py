@@ -11,7 +11,7 @@ import pytest
 
 from tests.fixtures.sandbox import Api, RunningSandbox
 from tests.scenarios.conftest import World
-from worker import tasks
+from worker import sweeping, tasks
 from worker.database import sweeps
 from worker.database.models import Charge
 from worker.gateway import Found, Gateway, ListChanged, LookUpFailed, TooMany
@@ -24,6 +24,11 @@ from worker.sweep_windows import MANY
 from worker.sweeping import Swept, sweep
 
 MISREADABLE = ("CC10", "계좌 잔액 부족")
+
+
+@pytest.fixture
+def quick_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeping, "FIRST_WAIT", 0.001)
 
 
 def merchant_uid(charge: Charge, code: str, number: int = 1) -> str:
@@ -281,10 +286,10 @@ def test_a_sweep_whose_worker_died_is_taken_over_when_its_lease_is_over(world: W
            VALUES ('daily', false, :since, :now, :since, :now, :lease)""",
         since=world.now - timedelta(days=1),
         now=world.now,
-        lease=world.now + timedelta(minutes=10),
+        lease=world.now + sweeping.LEASE,
     )
     assert tasks.sweep()["sweep"] is None, "somebody works on it"
-    world.wait(minutes=11)
+    world.wait(seconds=sweeping.LEASE.total_seconds() + 1)
     assert world.sweep()["finished"]
 
 
@@ -431,15 +436,16 @@ def test_a_sweep_by_hand_that_fails_keeps_the_daily_one_from_nothing(world: Worl
     assert ("daily", True) in [tuple(row) for row in rows]
 
 
-def test_what_holds_and_fails_lets_the_others_run_for_a_minute(world: World):
+@pytest.mark.usefixtures("quick_waits")
+def test_what_holds_and_fails_takes_turns_with_the_others(world: World):
     held = begun(world, days=400)
     shop = Away(world.now - timedelta(days=100))
-    assert run(world, shop).sweep == held
-    daily = run(world, shop)
-    assert (daily.reason, daily.finished) == ("daily", True)
-    assert run(world, shop).sweep is None
-    world.wait(minutes=1)
-    assert run(world, shop).sweep == held
+    short = timedelta(seconds=0.1)
+    assert run(world, shop, budget=short).sweep == held
+    world.wait(seconds=1)
+    others = [run(world, shop, budget=short) for _ in range(2)]
+    assert {each.sweep for each in others} > {held}
+    assert [each.reason for each in others if each.finished] == ["daily"]
 
 
 def test_nothing_is_charged_and_nothing_given_back_by_a_sweep(world: World):
@@ -449,3 +455,90 @@ def test_nothing_is_charged_and_nothing_given_back_by_a_sweep(world: World):
     assert world.portone.report().again_requests == 0
     endpoints = {request["endpoint"] for request in world.portone.requests()}
     assert not any("cancel" in endpoint or "again" in endpoint for endpoint in endpoints), endpoints
+
+
+class Hesitant(Shop):
+    """It gives no answer the first few times."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__(a_day=0)
+        self.times = times
+
+    async def payments(
+        self, status: str, *, since: datetime, until: datetime, pause: float, most: int | None = None
+    ) -> Found | TooMany | LookUpFailed:
+        self.times -= 1
+        if self.times >= 0:
+            return LookUpFailed(Answer(message="no"))
+        return await super().payments(status, since=since, until=until, pause=pause, most=most)
+
+
+@pytest.mark.usefixtures("quick_waits")
+def test_a_hold_asks_for_its_list_again_in_the_same_run(world: World):
+    begun(world, days=2)
+    assert run(world, Hesitant(3), budget=timedelta(minutes=1)).finished
+
+
+@pytest.mark.usefixtures("quick_waits")
+def test_a_hold_whose_list_is_never_read_is_free_at_once_and_says_why(world: World):
+    begun(world, days=2)
+    swept = run(world, Hesitant(1_000_000), budget=timedelta(seconds=0.1))
+    assert swept.ended == "list not read"
+    [row] = world.sql("SELECT lease_until, failure FROM sweeps WHERE holds_claims")
+    assert (row.lease_until, row.failure) == (world.now, "no")
+    world.wait(seconds=1)
+    while not world.sql("SELECT finished_at FROM sweeps WHERE holds_claims")[0].finished_at:
+        run(world, Hesitant(0), budget=timedelta(minutes=1))
+    assert world.sql("SELECT failure FROM sweeps WHERE holds_claims")[0].failure is None
+
+
+def test_a_sweep_that_holds_nothing_up_leaves_its_turn_to_others(world: World):
+    begun(world, days=2, reason="by hand")
+    assert run(world, Hesitant(1)).ended == "list not read"
+    [row] = world.sql("SELECT lease_until FROM sweeps WHERE reason = 'by hand'")
+    assert row.lease_until == world.now + sweeping.BACK_OFF
+
+
+class Slow(Shop):
+    """It reads for longer than a lease, in which others come by."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(a_day=0)
+        self.world = world
+
+    async def payments(
+        self, status: str, *, since: datetime, until: datetime, pause: float, most: int | None = None
+    ) -> Found | TooMany | LookUpFailed:
+        for _ in range(4):
+            self.world.wait(seconds=sweeping.LEASE.total_seconds() / 2)
+            async with asyncio.timeout(60):
+                while not self._is_renewed():  # noqa: ASYNC110 - the row says it, and no event
+                    await asyncio.sleep(0.001)
+        return await super().payments(status, since=since, until=until, pause=pause, most=most)
+
+    def _is_renewed(self) -> bool:
+        lease_until = self.world.sql("SELECT lease_until FROM sweeps WHERE holds_claims")[0].lease_until
+        return bool(lease_until >= self.world.now + sweeping.LEASE)
+
+
+def test_a_sweep_is_its_workers_for_as_long_as_that_lives(world: World, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sweeping, "RENEW_SECONDS", 0.001)
+    begun(world, days=2)
+    assert run(world, Slow(world), budget=timedelta(minutes=1)).finished
+
+
+def test_a_sweep_whose_worker_was_killed_is_anybodys_within_seconds(world: World):
+    begun(world, days=2)
+    with world.runtime.sessions.begin() as session:
+        assert sweeps.take(session, now=world.now, lease=sweeping.LEASE) is not None
+    assert run(world, Shop(a_day=0)).reason == "daily", "what holds is taken"
+    world.wait(seconds=21)
+    swept = run(world, Shop(a_day=0))
+    assert (swept.reason, swept.finished) == ("restored", True)
+
+
+def test_a_sweep_with_a_lease_of_before_the_clock_was_set_back_is_anybodys(world: World):
+    begun(world, days=2)
+    with world.runtime.sessions.begin() as session:
+        assert sweeps.take(session, now=world.now + timedelta(hours=2), lease=sweeping.LEASE) is not None
+    assert run(world, Shop(a_day=0)).reason == "restored"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from worker.database.overview import Count, Heard, Paid
     from worker.database.watch_models import Sweep, Violation
+    from worker.holds import Waiting
 
 # What each count is called, whose age it tells, and what it means; in red when it should be nothing.
 ROWS: Mapping[str, tuple[str, str, bool]] = {
@@ -45,9 +46,11 @@ def status(*, as_json: Json = False) -> None:
     from schedules.plans import SEOUL
     from worker.cli.database import database
     from worker.database import heartbeats, overview
+    from worker.holds import waiting_for
 
     with database(as_json=as_json) as runtime:
         now, live = runtime.clock(), runtime.settings.live
+        quiet_period = runtime.settings.quiet_period
         midnight = now.astimezone(SEOUL).replace(hour=0, minute=0, second=0, microsecond=0)
         with runtime.sessions() as session:
             counts = overview.counts(session, now=now)
@@ -55,16 +58,18 @@ def status(*, as_json: Json = False) -> None:
             watched = _watched(session)
             heard = overview.heard_since(session, midnight)
             seen = heartbeats.last_seen(session)
+    holding = watched.holding
+    waiting = None if holding is None else waiting_for(holding, now=now, quiet_period=quiet_period)
     parts = {name: seen.get(name) for name in _expected_parts()}
     if as_json:
-        console.print_json(document(now, counts, paid, heard, watched, parts, live=live))
+        console.print_json(document(now, counts, paid, heard, watched, parts, live=live, waiting=waiting))
         return
     mode = Text("LIVE", "bold red") if live else Text("sandbox", "green")
     console.output().print(Text.assemble("Again at ", words.local(now, SEOUL), ", ", mode))
     console.head("Charges")
     _print_counts(counts, paid, watched, now)
     console.head("Stopped")
-    _print_stops(watched, now)
+    _print_stops(watched, waiting, now)
     if watched.violations:
         console.head("Violated")
         _print_violations(watched.violations, now)
@@ -106,12 +111,14 @@ def _violations_row(violated: Sequence[Violation], now: datetime) -> Sequence[co
     return Text("violations", style), Text(f"{len(violated):,}", style), oldest, meaning
 
 
-def _print_stops(watched: Watched, now: datetime) -> None:
+def _print_stops(watched: Watched, waiting: Waiting | None, now: datetime) -> None:
     stopped = watched.stopped
     if watched.held:
         _print_held(watched.held, now)
     if (held := watched.holding) is not None:
         console.output().print(Text(_held(held), LATE))
+        assert waiting is not None
+        console.output().print(Text(f"it waits: {waiting.reason}; {waiting.remedy}"))
     if not stopped:
         console.say("nothing" if held is None and not watched.held else "nothing else")
         return

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from worker.database.overview import Count, Heard, Paid
     from worker.database.watch_models import Stop, Sweep, Violation
+    from worker.holds import Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ def document(
     parts: Mapping[str, datetime | None],
     *,
     live: bool,
+    waiting: Waiting | None,
 ) -> Mapping[str, Any]:
     """Give everything under the names that scripts rely on."""
     return {
@@ -59,7 +61,7 @@ def document(
                 for each in watched.held
             ],
         },
-        "held": _sweep(watched.holding),
+        "held": _held(watched.holding, waiting),
         "last_daily_sweep": _sweep(watched.daily),
         "violations": [
             {
@@ -79,6 +81,13 @@ def document(
         },
         "last_seen": parts,
     }
+
+
+def _held(sweep: Sweep | None, waiting: Waiting | None) -> Mapping[str, Any] | None:
+    held = _sweep(sweep)
+    if held is None or waiting is None:
+        return held
+    return {**held, "waits": waiting.reason, "remedy": waiting.remedy, "broken": waiting.broken}
 
 
 def _sweep(sweep: Sweep | None) -> Mapping[str, Any] | None:

@@ -31,13 +31,14 @@ _DAILY_IS_DUE = text("""
 """)
 
 # A lease that ends later than one given now was given before the database's clock was set back.
-# What holds claims comes first; among the others each has its turn, so that one that fails keeps none waiting.
+# What holds claims comes first, unless its list could not be read the last time; among the others each has its turn, so
+# that one that fails keeps none waiting.
 _TAKE = text("""
     UPDATE sweeps SET lease_until = :lease_until
     WHERE id = (
         SELECT id FROM sweeps
         WHERE finished_at IS NULL AND (lease_until <= :now OR lease_until > :lease_until) AND id = COALESCE(:only, id)
-        ORDER BY holds_claims DESC, lease_until, id LIMIT 1 FOR UPDATE SKIP LOCKED
+        ORDER BY holds_claims AND failure IS NULL DESC, lease_until, id LIMIT 1 FOR UPDATE SKIP LOCKED
     )
     RETURNING id, reason, holds_claims, since, until, position, started_at
 """)
@@ -45,18 +46,26 @@ _TAKE = text("""
 _ADVANCE = text("""
     UPDATE sweeps
     SET position = GREATEST(position, :position), lease_until = :lease_until, payments = payments + :payments,
-        strangers = strangers + :strangers, repaired = repaired + :repaired, found = found + :found,
+        strangers = strangers + :strangers, repaired = repaired + :repaired, found = found + :found, failure = NULL,
         finished_at = CASE WHEN :position >= until THEN CAST(:now AS timestamptz) END
     WHERE id = :id AND started_at = :started_at AND finished_at IS NULL
     RETURNING finished_at IS NOT NULL
 """)
 
-_LEAVE = text("UPDATE sweeps SET lease_until = :free_at WHERE id = :id AND finished_at IS NULL")
+_RENEW = text("""
+    UPDATE sweeps SET lease_until = :lease_until WHERE id = :id AND started_at = :started_at AND finished_at IS NULL
+""")
+
+_LEAVE = text("""
+    UPDATE sweeps SET lease_until = :free_at, failure = :failure
+    WHERE id = :id AND started_at = :started_at AND finished_at IS NULL
+""")
 
 # A sweep that has finished has come to its end: the reason says that this one was not compared so far.
 _RELEASE = text("""
     UPDATE sweeps
-    SET position = GREATEST(position, until), finished_at = :now, reason = reason || ', released by ' || :by
+    SET position = GREATEST(position, LEAST(until, :now)), until = LEAST(until, GREATEST(since, :now)),
+        finished_at = :now, reason = reason || ', released by ' || :by
     WHERE holds_claims AND finished_at IS NULL
     RETURNING id
 """)
@@ -124,9 +133,18 @@ def advance(
     return moved
 
 
-def leave(session: Session, sweep_id: int, *, now: datetime, back_off: timedelta = timedelta(0)) -> None:
-    """Give a sweep back before its lease ends, to be taken up again after `back_off`."""
-    session.execute(_LEAVE, {"id": sweep_id, "free_at": now + back_off})
+def renew(session: Session, taken: Taken, *, now: datetime, lease: timedelta) -> None:
+    """Say that whoever took a sweep is alive."""
+    session.execute(_RENEW, {"id": taken.id, "started_at": taken.started_at, "lease_until": now + lease})
+
+
+def leave(session: Session, taken: Taken, *, now: datetime, back_off: timedelta, failure: str) -> None:
+    """Give a sweep back before its lease ends, to be taken up again after `back_off`.
+
+    `failure` is why PortOne's list could not be read, for people to see until it was; empty when it was.
+    """
+    parameters = {"id": taken.id, "started_at": taken.started_at, "failure": failure or None}
+    session.execute(_LEAVE, {**parameters, "free_at": now + back_off})
 
 
 def release(session: Session, *, by: str, now: datetime) -> Sequence[int]:

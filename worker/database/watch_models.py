@@ -132,6 +132,7 @@ class Sweep(Base):
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
     lease_until: Mapped[datetime]
+    failure: Mapped[str | None]  # why PortOne's list could not be read the last time; None when it could
     payments: Mapped[int] = mapped_column(server_default="0")  # compared, some of them more than once
     strangers: Mapped[int] = mapped_column(server_default="0")  # of these, not ours
     repaired: Mapped[int] = mapped_column(server_default="0")

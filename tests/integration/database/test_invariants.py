@@ -354,10 +354,12 @@ def test_what_is_in_the_middle_of_a_transaction_is_not_seen(healthy: Sessions, s
 
 def test_a_holding_sweep_that_is_worked_on_is_in_order_until_it_takes_too_long(session: Session):
     until = NOW + timedelta(minutes=30)
-    sweep = sweeps.begin(session, reason="restored", holds_claims=True, since=NOW, until=until, now=NOW)
+    sweeps.begin(session, reason="restored", holds_claims=True, since=NOW, until=until, now=NOW)
+    taken = sweeps.take(session, now=NOW, lease=timedelta(seconds=20))
+    assert taken is not None
     for hours, expected in ((0.1, []), (5, []), (7, ["held_charging_goes_on"])):
         now = NOW + timedelta(hours=hours)
-        sweeps.leave(session, sweep, now=now)  # a worker was there
+        sweeps.leave(session, taken, now=now, back_off=timedelta(0), failure="")  # a worker was there
         held = [each for each in INVARIANTS if each.name == "held_charging_goes_on"]
         assert names(invariants.broken(session, now=now, patience=PATIENCE, invariants=held)) == expected
 

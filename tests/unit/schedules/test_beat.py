@@ -18,7 +18,7 @@ def test_every_task_has_its_tick():
         "again.open_charges": 60,
         "again.charge": 10,
         "again.reconcile": 30,
-        "again.sweep": 30,
+        "again.sweep": 10,
         "again.check_invariants": 300,
     }
     assert len({entry.name for entry in BEAT}) == len(BEAT)
@@ -39,8 +39,8 @@ def test_without_a_setting_the_table_is_as_written():
     ("tick", "intervals"),
     [
         (1, [1, 1, 1, 1, 1]),
-        (20, [20, 10, 20, 20, 20]),  # an interval that is shorter already stays
-        (3600, [60, 10, 30, 30, 300]),
+        (20, [20, 10, 20, 10, 20]),  # an interval that is shorter already stays
+        (3600, [60, 10, 30, 10, 300]),
     ],
 )
 def test_one_setting_shortens_every_interval(tick, intervals):
