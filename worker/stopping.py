@@ -104,11 +104,14 @@ class Started:
     counts_anew: bool
 
 
-def start_charging(sessions: Sessions, scope: str, *, now: datetime) -> Started:
-    """Release the switch, and list what is stopped still. Raises Refused when it was not set."""
+def start_charging(sessions: Sessions, scope: str, *, reason: str = stops.BY_HAND, now: datetime) -> Started:
+    """Release the switch, and list what is stopped still. Raises Refused when it was not set.
+
+    Who did it (the connection's name) and why is in the audit.
+    """
     _require_scope(scope)
     with sessions.begin() as session:
-        started = stops.start(session, scope=scope, now=now)
+        started = stops.start(session, scope=scope, reason=reason, now=now)
         left = stops.standing(session)
         if started is None:
             commands = ", ".join(f"`again start {stop.scope}`" for stop in left)

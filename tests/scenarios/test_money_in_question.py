@@ -200,7 +200,7 @@ def test_what_only_a_sweep_can_repair_need_not_wait_for_tomorrow(world: World):
 def test_a_worker_of_another_mode_asks_nobody_about_these_attempts(world: World):
     world.subscribe(troubled(Reply.DROP, charged=True))
     world.tick()
-    world.sql("UPDATE lineage SET mode = 'live'")
+    world.sql("SET LOCAL session_replication_role = replica; UPDATE lineage SET mode = 'live'")
     for task in (tasks.open_charges, tasks.charge, tasks.reconcile, tasks.sweep):
         with pytest.raises(WrongDatabase):
             task()

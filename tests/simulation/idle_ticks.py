@@ -10,7 +10,11 @@ if TYPE_CHECKING:
 
 EVERY_SECONDS = 60.0
 
-_OURS = "UPDATE lineage SET identity = database_identity(), seen_at = :now, mode = NULL, prefix = NULL"
+# Another world's mode and prefix are forgotten, past the trigger that keeps them for good.
+_OURS = """
+    UPDATE lineage SET identity = database_identity(), seen_at = :now, mode = NULL, prefix = NULL
+    FROM (SELECT set_config('session_replication_role', 'replica', true)) without_triggers
+"""
 
 # A silence that was there before, and a copy, are left for a real tick to notice.
 _SEEN = """

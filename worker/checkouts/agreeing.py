@@ -81,8 +81,6 @@ def agree(
             now=now,
         )
         reason = f"agreed to wording {wording}; a payment window may open"
-        if row.status == CheckoutStatus.OPENED:
-            checkouts.agreed_again(session, row.id, reason=reason, now=now)
         values = {
             "reason": reason,
             "wording": wording,

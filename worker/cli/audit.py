@@ -1,11 +1,51 @@
-"""The audit as people read it."""
+"""The audit as people read it, and `again audit`: what operators did."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from worker.cli import console, words
+from worker.cli.options import Json, Limit
+
+
+def audit(
+    about: Annotated[str, typer.Argument(metavar="[stop|cap|sweep|plan]", help="Only one kind of act.")] = "",
+    limit: Limit = 50,
+    *,
+    as_json: Json = False,
+) -> None:
+    """List what was stopped, started, released and sold, by whom and why. Charges, keys and links show their own."""
+    from worker.cli.database import database
+    from worker.database import history
+
+    if about and about not in history.ACTS:
+        raise typer.BadParameter(f"nothing is kept about {about!r:.40}; give one of {', '.join(history.ACTS)}")
+    with database(as_json=as_json) as runtime, runtime.sessions() as session:
+        acts = history.acts(session, about=about, limit=limit)
+    if as_json:
+        console.print_json(acts)
+        return
+    console.table(
+        "AT",
+        "ABOUT",
+        "ACT",
+        "REASON",
+        "BY",
+        rows=[
+            (
+                words.local(row["at"], "Asia/Seoul"),
+                f"{row['entity']} {row['name']}",
+                row["to_status"],
+                row["reason"],
+                row["actor"],
+            )
+            for row in acts
+        ],
+        whole=("AT", "ACT"),
+    )
 
 
 def print_audit(audit: Sequence[Mapping[str, Any]], zone: str) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from worker.cli import (
+    audit,
     charge,
     checkout,
     demo,
@@ -72,6 +73,7 @@ app.command("import", rich_help_panel=SELL, epilog=importing.COLUMNS)(importing.
 app.command(rich_help_panel=LOOK)(status.status)
 app.add_typer(charge.app, name="charge", rich_help_panel=LOOK)
 app.add_typer(review.app, name="review", rich_help_panel=LOOK)
+app.command(rich_help_panel=LOOK)(audit.audit)
 app.command(rich_help_panel=LOOK)(sweep.sweep)
 app.command(rich_help_panel=LOOK)(stop.stop)
 app.command(rich_help_panel=LOOK)(stop.start)

@@ -10,7 +10,7 @@ import typer
 
 from worker.cli import consent, console, words
 from worker.cli.exits import ExitCode
-from worker.cli.options import Json, read_reason
+from worker.cli.options import Json, Reason, read_reason
 
 if TYPE_CHECKING:
     from worker.database.stops import MayStillMove
@@ -71,6 +71,7 @@ def stop(
 
 def start(
     scope: Scope = "all",
+    reason: Reason = "started by hand",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     *,
     as_json: Json = False,
@@ -86,7 +87,7 @@ def start(
                 unasked="This would charge real money again",
                 declined="Not started.",
             )
-        started = stopping.start_charging(runtime.sessions, scope, now=runtime.clock())
+        started = stopping.start_charging(runtime.sessions, scope, reason=reason, now=runtime.clock())
     if as_json:
         console.print_json({"scope": scope, "still_stopped": [stop.scope for stop in started.left]})
         return

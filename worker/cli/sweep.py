@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from worker.cli import console
-from worker.cli.options import Json
+from worker.cli.options import Json, Reason
 
 if TYPE_CHECKING:
     from worker.database.watch_models import Sweep
@@ -29,6 +29,7 @@ def sweep(
         bool, typer.Option("--release", help="Charge again at once, though what holds charging has not ended.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before a release.")] = False,
+    reason: Reason = "released by hand",
     *,
     as_json: Json = False,
 ) -> None:
@@ -46,7 +47,7 @@ def sweep(
     start = None if since is None else _start(since)
     with database(as_json=as_json) as runtime:
         if release:
-            return release_holds(runtime, yes=yes, as_json=as_json)
+            return release_holds(runtime, yes=yes, reason=reason, as_json=as_json)
         _require_past(start, runtime.clock())
         sweep_id = _begin(runtime, start, restored=restored)
         row = follow(runtime, sweep_id, shown=not as_json)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 RISK = "payments that PortOne has, and these books have forgotten, may be charged a second time"
 
 
-def release_holds(runtime: Runtime, *, yes: bool, as_json: bool) -> None:
+def release_holds(runtime: Runtime, *, yes: bool, reason: str, as_json: bool) -> None:
     """End every sweep that holds charging. Asks first, in sandbox mode too. Raises Refused when nothing is held."""
     from worker.cli.database import actor
     from worker.database import sweeps
@@ -33,7 +33,7 @@ def release_holds(runtime: Runtime, *, yes: bool, as_json: bool) -> None:
             declined="Not released; charging is held.",
         )
     with runtime.sessions.begin() as session:
-        released = sweeps.release(session, by=actor(), now=runtime.clock())
+        released = sweeps.release(session, by=actor(), reason=reason, now=runtime.clock())
     if as_json:
         return console.print_json({"released": released})
     console.say(f"Released: {len(released)} {'sweep' if len(released) == 1 else 'sweeps'}. Charging goes on.")

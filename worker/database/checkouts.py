@@ -40,12 +40,6 @@ _OPENED = text("""
     RETURNING id
 """)
 
-# Opened again, it moves nowhere, so no trigger writes this consent down.
-_AGREED_AGAIN = text("""
-    INSERT INTO audit (at, actor, entity, entity_id, from_status, to_status, reason)
-    VALUES (:now, current_setting('application_name'), 'checkout', :id, 'opened', 'opened', :reason)
-""")
-
 _DONE = text("""
     UPDATE checkouts
     SET status = 'done', status_reason = :reason, status_at = :now, next_look_at = NULL, imp_uid = :imp_uid, said = NULL
@@ -103,13 +97,11 @@ def locked(session: Session, code: str) -> Row[Any] | None:
 
 
 def opened(session: Session, checkout_id: int, values: Mapping[str, Any], *, now: datetime) -> bool:
-    """Write down the consent, and what the window is for; False when the checkout has ended meanwhile."""
+    """Write down the consent, and what the window is for; False when the checkout has ended meanwhile.
+
+    The row has the last consent; triggers keep each of them in the audit.
+    """
     return session.execute(_OPENED, {"id": checkout_id, **values, "now": now}).first() is not None
-
-
-def agreed_again(session: Session, checkout_id: int, *, reason: str, now: datetime) -> None:
-    """Keep every consent in the audit, and not the last one only."""
-    session.execute(_AGREED_AGAIN, {"id": checkout_id, "reason": reason, "now": now})
 
 
 def done(session: Session, checkout_id: int, *, reason: str, imp_uid: str | None, now: datetime) -> bool:

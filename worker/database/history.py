@@ -57,6 +57,16 @@ _ATTEMPTS = text("""
     FROM attempts WHERE charge_id = :id ORDER BY number
 """)
 
+ACTS = ("stop", "cap", "sweep", "plan")
+"""What in the audit is about an operator's acts and not about one charge, subscription or key."""
+
+_ACTS = text(f"""
+    SELECT id, at, actor, entity, coalesce(entity_name, CAST(entity_id AS text)) AS name, from_status, to_status, reason
+    FROM audit
+    WHERE entity IN ({", ".join(f"'{entity}'" for entity in ACTS)}) AND (:about = '' OR entity = :about)
+    ORDER BY id DESC LIMIT :limit
+""")  # noqa: S608 - constants only
+
 _AUDIT = text("""
     SELECT at, actor, from_status, to_status, reason
     FROM audit WHERE entity = :entity AND entity_id = :id ORDER BY id
@@ -89,6 +99,11 @@ def attempts(session: Session, charge_id: int) -> Sequence[Mapping[str, Any]]:
 def audit(session: Session, entity: str, entity_id: int) -> Sequence[Mapping[str, Any]]:
     """List what was written down about one subscription, charge, attempt or billing key, the oldest first."""
     return _rows(session, _AUDIT, entity=entity, id=entity_id)
+
+
+def acts(session: Session, *, about: str = "", limit: int) -> Sequence[Mapping[str, Any]]:
+    """List what was stopped, started, swept, released and sold, by whom and why; the newest first."""
+    return _rows(session, _ACTS, about=about, limit=limit)
 
 
 def _charges_query(status: ChargeStatus | None, subscription: str | None) -> TextClause:

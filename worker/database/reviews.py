@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from schedules.periods import BillingPeriod
 from worker.database.adoptions import Adoption
 from worker.database.attempt_rows import KNOWN_ATTEMPT, OF_AN_ATTEMPT, known_attempt
+from worker.database.reasons import give_reason
 from worker.database.settlements import settle_subscriptions
 from worker.differences import DifferenceKind
 from worker.gateway import PaymentRecord
@@ -86,19 +87,14 @@ _DECIDE = text("""
 
 # The same refund may be repeated; another one waits until this one can no longer be under way.
 _BEGIN_REFUND = text("""
-    WITH begun AS (
-        UPDATE differences d
-        SET evidence = d.evidence
-            || jsonb_build_object('refund', jsonb_build_object(
-                'imp_uid', CAST(:imp_uid AS text), 'by', CAST(:by AS text), 'at', CAST(:now AS timestamptz)))
-        WHERE d.id = :id AND d.status = 'open' AND (
-            d.evidence #> '{refund}' IS NULL OR d.evidence #>> '{refund,imp_uid}' = :imp_uid
-            OR (d.evidence #>> '{refund,at}')::timestamptz <= :over_since)
-        RETURNING d.id, d.status
-    )
-    INSERT INTO audit (at, actor, entity, entity_id, from_status, to_status, reason)
-    SELECT :now, current_setting('application_name'), 'difference', id, status, status, :said FROM begun
-    RETURNING entity_id
+    UPDATE differences d
+    SET evidence = d.evidence
+        || jsonb_build_object('refund', jsonb_build_object(
+            'imp_uid', CAST(:imp_uid AS text), 'by', CAST(:by AS text), 'at', CAST(:now AS timestamptz)))
+    WHERE d.id = :id AND d.status = 'open' AND (
+        d.evidence #> '{refund}' IS NULL OR d.evidence #>> '{refund,imp_uid}' = :imp_uid
+        OR (d.evidence #>> '{refund,at}')::timestamptz <= :over_since)
+    RETURNING d.id
 """)
 
 _REFUND_REFUSED = text("""
@@ -158,9 +154,10 @@ def begin_refund(
 ) -> bool:
     """Write down that a refund is about to be asked for; False when another one may be under way.
 
-    One that was begun at `over_since` or before is over.
+    One that was begun at `over_since` or before is over. A trigger writes `said` into the audit.
     """
-    wanted = {"id": difference_id, "imp_uid": imp_uid, "said": said, "by": by, "now": now, "over_since": over_since}
+    give_reason(session, said, now=now)
+    wanted = {"id": difference_id, "imp_uid": imp_uid, "by": by, "now": now, "over_since": over_since}
     return session.execute(_BEGIN_REFUND, wanted).first() is not None
 
 

@@ -13,10 +13,12 @@ from sqlalchemy.orm import Session
 from worker.channel_evidence import BY as BY_REFUSALS
 from worker.database import channel_stops
 from worker.database.claims import CLAIM_LOCK, EVERYTHING
+from worker.database.reasons import give_reason
 from worker.database.watch_models import Stop
 from worker.outcomes import UnknownReason
 
 __all__ = [
+    "BY_HAND",
     "EVERYTHING",
     "MayStillMove",
     "await_claims",
@@ -27,6 +29,8 @@ __all__ = [
     "start",
     "stop",
 ]
+
+BY_HAND = "started by hand"
 
 CLOCKS_APART = timedelta(minutes=5)
 """How far the clocks of a worker, a reconciler and the command line may differ; for so long, no lease is over."""
@@ -96,8 +100,9 @@ def claims_under_way(session: Session) -> Sequence[int]:
     return session.scalars(_CLAIMS_UNDER_WAY, {"lock": CLAIM_LOCK}).all()
 
 
-def start(session: Session, *, scope: str, now: datetime) -> Stop | None:
-    """Release the switch, and give it as it was; None when it was not set."""
+def start(session: Session, *, scope: str, reason: str = BY_HAND, now: datetime) -> Stop | None:
+    """Release the switch, and give it as it was; None when it was not set. A trigger audits it, and why."""
+    give_reason(session, reason, now=now)
     channel_stops.lock(session, scope)
     started = session.scalars(delete(Stop).where(Stop.scope == scope).returning(Stop)).first()
     if started is not None:

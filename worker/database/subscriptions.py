@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from worker.customer_reference import normalized
 from worker.customer_uid import masked
 from worker.database.owed import UNPAID
+from worker.database.reasons import give_reason
 from worker.lifecycle import SubscriptionStatus
 
 _ADD = text("""
@@ -67,14 +68,9 @@ _MOVE = text("""
 """)
 
 _CHANGE_KEY = text("""
-    WITH changed AS (
-        UPDATE subscriptions SET billing_key_id = :key, waiting_since = NULL
-        WHERE id = :id AND billing_key_id IS NOT DISTINCT FROM :expected
-        RETURNING id, status
-    )
-    INSERT INTO audit (at, actor, entity, entity_id, from_status, to_status, reason)
-    SELECT :now, current_setting('application_name'), 'subscription', id, status, status, :reason FROM changed
-    RETURNING entity_id
+    UPDATE subscriptions SET billing_key_id = :key, waiting_since = NULL
+    WHERE id = :id AND billing_key_id IS NOT DISTINCT FROM :expected
+    RETURNING id
 """)
 
 # What the newest key itself has declined stays where it is, and so does what nobody has agreed to pay with it.
@@ -138,8 +134,9 @@ def due_now(session: Session, subscription_id: int, *, now: datetime) -> Row[Any
 
 
 def change_key(session: Session, row: Row[Any], key_id: int, *, reason: str, now: datetime) -> bool:
-    """Give a locked subscription another billing key, and write it into the audit; False when it has yet another."""
-    values = {"id": row.id, "expected": row.billing_key_id, "key": key_id, "reason": reason, "now": now}
+    """Give a locked subscription another billing key; False when it has yet another. A trigger audits it, and why."""
+    give_reason(session, reason, now=now)
+    values = {"id": row.id, "expected": row.billing_key_id, "key": key_id}
     return session.execute(_CHANGE_KEY, values).first() is not None
 
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from worker.database.reasons import give_reason
 from worker.database.watch_models import Sweep
 
 AT_MOST_EVERY = timedelta(minutes=10)
@@ -147,8 +148,12 @@ def leave(session: Session, taken: Taken, *, now: datetime, back_off: timedelta,
     session.execute(_LEAVE, {**parameters, "free_at": now + back_off})
 
 
-def release(session: Session, *, by: str, now: datetime) -> Sequence[int]:
-    """End every sweep that holds charging, wherever it is, and give their ids. Whoever is at one of them loses it."""
+def release(session: Session, *, by: str, reason: str, now: datetime) -> Sequence[int]:
+    """End every sweep that holds charging, wherever it is, and give their ids. Whoever is at one of them loses it.
+
+    A trigger audits it, and why.
+    """
+    give_reason(session, reason, now=now)
     return session.scalars(_RELEASE, {"by": by, "now": now}).all()
 
 

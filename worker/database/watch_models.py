@@ -61,16 +61,22 @@ class Heartbeat(Base):
 
 
 class Audit(Base):
-    """Who or what changed a status, from what, to what, why. Append-only, written by triggers."""
+    """Who or what changed a status, from what, to what, why; what operators did, too. Append-only, by triggers."""
 
     __tablename__ = "audit"
-    __table_args__ = (Index("audit_entity_idx", "entity", "entity_id"),)
+    __table_args__ = (
+        CheckConstraint("entity_id IS NOT NULL OR entity_name IS NOT NULL", name="entity"),
+        Index("audit_entity_idx", "entity", "entity_id"),
+        # The few that `again audit` lists, among those of all charges.
+        Index("audit_acts_idx", "id", postgresql_where=text("entity IN ('stop', 'cap', 'sweep', 'plan')")),
+    )
 
     id: Mapped[int] = identity()
     at: Mapped[datetime]
     actor: Mapped[str]
     entity: Mapped[str]
-    entity_id: Mapped[int]
+    entity_id: Mapped[int | None]
+    entity_name: Mapped[str | None]  # a stop's scope, a cap's PG, a plan's code
     from_status: Mapped[str | None]
     to_status: Mapped[str]
     reason: Mapped[str]

@@ -149,7 +149,7 @@ def test_a_release_compares_nothing(again: Again):
 def test_a_database_that_charged_in_another_mode_is_refused(again: Again, tables: Tables):
     tables.sql("UPDATE lineage SET mode = 'live', prefix = 'again'")
     assert "has charged in live mode" in again("status", code=3).said
-    tables.sql("UPDATE lineage SET mode = 'sandbox', prefix = 'shop'")
+    tables.sql("SET LOCAL session_replication_role = replica; UPDATE lineage SET mode = 'sandbox', prefix = 'shop'")
     assert "AGAIN_MERCHANT_UID_PREFIX" in again("charge", "list", code=3).said
     found = again("doctor", "lineage", "--json", code=1).document
     assert found[0]["health"] == "broken"

@@ -41,10 +41,10 @@ def test_a_period_that_has_its_charge_is_left_alone(book: Book, sessions: Sessio
     with sessions.begin() as session:
         # As after a crash that a database without transactions would leave: the charge stands, the date does not.
         session.execute(text("UPDATE subscriptions SET next_charge_at = current_period_start"))
-        session.execute(text("UPDATE charges SET amount = 1, tax_free = 0"))
+        session.execute(text("UPDATE charges SET deferrals = 7"))
     assert open_all(sessions).opened == 0
     with sessions() as session:
-        assert session.scalars(text("SELECT amount FROM charges")).all() == [1]
+        assert session.scalars(text("SELECT deferrals FROM charges")).all() == [7]
 
 
 def test_a_change_of_price_touches_no_open_charge(book: Book, sessions: Sessions):

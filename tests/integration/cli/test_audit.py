@@ -1,0 +1,121 @@
+"""`again audit`: what operators did, who they were and why, for good."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from tests.integration.cli.conftest import Again, Tables
+from worker.cli.database import actor
+from worker.database import history, sweeps
+from worker.database.caps import count_anew
+from worker.database.session import Sessions
+
+
+def acts(again: Again, about: str) -> list[dict[str, Any]]:
+    """What the audit has about one kind of act, the oldest first."""
+    listed = again("audit", about, "--json").document
+    assert {act["entity"] for act in listed} <= {about}
+    return list(reversed(listed))
+
+
+def test_stop_and_start_leave_who_did_it_and_why(again: Again):
+    again("stop", "kakaopay", "--reason", "앱이 두 번 물었다", "--no-wait")
+    again("start", "kakaopay", "--reason", "앱은 고쳐졌다")
+    stopped, started = acts(again, "stop")
+    assert (stopped["name"], stopped["from_status"], stopped["to_status"]) == ("kakaopay", None, "stopped")
+    assert (stopped["actor"], stopped["reason"]) == (actor(), "앱이 두 번 물었다")
+    assert (started["from_status"], started["to_status"]) == ("stopped", "started")
+    assert (started["actor"], started["reason"]) == (actor(), "앱은 고쳐졌다")
+
+
+def test_a_stop_that_is_released_past_the_command_leaves_a_trace(again: Again, tables: Tables):
+    again("stop", "--no-wait")
+    tables.sql("DELETE FROM stops")
+    (*_, started) = acts(again, "stop")
+    assert (started["to_status"], started["actor"], started["reason"]) == ("started", "test", "no reason was given")
+
+
+def test_a_stop_that_stands_already_is_written_down_once(again: Again):
+    again("stop", "--reason", "first", "--no-wait")
+    again("stop", "--reason", "second", "--no-wait")
+    assert [act["reason"] for act in acts(again, "stop")] == ["first"]
+
+
+def test_a_count_that_begins_anew_leaves_what_had_been_counted(again: Again, tables: Tables, sessions: Sessions):
+    tables.sql(
+        "INSERT INTO day_totals (day_on, pg, sends, amount, since) VALUES ((:now)::date, 'payco', 7, 69300, :then)",
+        now=tables.now,
+        then=tables.now - timedelta(hours=3),
+    )
+    assert acts(again, "cap") == []
+    tables.sql("UPDATE day_totals SET sends = sends + 1")
+    with sessions.begin() as session:
+        count_anew(session, "payco", now=tables.now)
+        count_anew(session, "kakaopay", now=tables.now)
+    told = acts(again, "cap")
+    assert [(act["name"], act["to_status"]) for act in told][-1] == ("kakaopay", "counted anew")
+    assert any(act["name"] == "payco" for act in told)
+
+
+def test_sweeps_are_written_down_when_they_begin_and_end(again: Again, tables: Tables):
+    tables.sweep("daily")
+    tables.sql("UPDATE sweeps SET position = until, finished_at = :now", now=tables.now)
+    begun, finished = acts(again, "sweep")
+    assert (begun["to_status"], begun["reason"]) == ("begun", "daily")
+    assert (finished["from_status"], finished["to_status"], finished["actor"]) == ("begun", "finished", "test")
+
+
+def test_a_released_sweep_leaves_who_released_it_and_why(again: Again, tables: Tables):
+    tables.sweep("restored", holds=True)
+    again("sweep", "--release", "--yes", "--reason", "PortOne was asked by telephone")
+    begun, released = acts(again, "sweep")
+    assert begun["reason"] == "restored; nothing is charged meanwhile"
+    assert (released["to_status"], released["actor"]) == ("released", actor())
+    assert released["reason"] == f"restored, released by {actor()}; PortOne was asked by telephone"
+
+
+def test_a_hold_that_is_ended_past_the_command_leaves_a_trace(again: Again, tables: Tables, sessions: Sessions):
+    tables.sweep("restored", holds=True)
+    tables.sql("UPDATE sweeps SET position = until, finished_at = :now", now=tables.now)
+    with sessions() as session:
+        assert sweeps.holding(session) == []
+    assert [(act["to_status"], act["actor"]) for act in acts(again, "sweep")] == [
+        ("begun", "test"),
+        ("finished", "test"),
+    ]
+
+
+def test_a_plan_is_written_down_with_its_terms_and_every_change(again: Again, tables: Tables):
+    again("plan", "add", "gold", "--name", "Gold", "--amount", 9900, "--cadence", "month")
+    tables.sql("UPDATE plans SET amount = 19900, trial_days = 30")
+    tables.sql("UPDATE plans SET amount = amount")
+    tables.sql("DELETE FROM plans")
+    sold, changed, same, deleted = acts(again, "plan")
+    assert (sold["name"], sold["to_status"], sold["actor"]) == ("gold", "sold", actor())
+    assert "amount: 9900" in sold["reason"]
+    assert "cadence: month" in sold["reason"]
+    assert (changed["from_status"], changed["to_status"], changed["actor"]) == ("sold", "changed", "test")
+    assert changed["reason"] == "amount: 9900 to 19900, trial_days: 0 to 30"
+    assert same["reason"] == ""
+    assert (deleted["to_status"], deleted["actor"]) == ("deleted", "test")
+
+
+def test_acts_are_listed_the_newest_first_and_shown_in_words(again: Again):
+    again("plan", "add", "gold", "--name", "Gold", "--amount", 9900, "--cadence", "month")
+    again("stop", "--no-wait", "--reason", "inspection")
+    assert [act["entity"] for act in again("audit", "--json").document] == ["stop", "plan"]
+    assert [act["entity"] for act in again("audit", "--limit", 1, "--json").document] == ["stop"]
+    said = again("audit").said
+    assert f"stop all stopped inspection {actor()}" in said
+    assert "plan gold sold" in said
+
+
+def test_acts_of_no_known_kind_are_asked_for_in_vain(again: Again):
+    assert "give one of stop, cap, sweep, plan" in again("audit", "charge", code=2).said
+
+
+def test_acts_are_found_by_their_own_index_among_millions(tables: Tables):
+    """The few rows among those of all charges, whatever the statistics say."""
+    plan = tables.sql(f"EXPLAIN {history._ACTS.text}", about="", limit=50)
+    assert "audit_acts_idx" in " ".join(row[0] for row in plan)
