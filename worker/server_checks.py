@@ -9,11 +9,13 @@ from typing import Any
 
 import httpx
 import redis
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from worker.broker_address import BrokerAddress
+from worker.database import encodings
 from worker.database import lineage as lineages
 from worker.database import migrations as schema
+from worker.database.transactions import missing_guards
 from worker.findings import Finding, Patient, broken, ok, warning
 from worker.portone.errors import PortOneError
 from worker.runtime import Runtime
@@ -23,6 +25,7 @@ SKEW = timedelta(seconds=30)
 """Clocks that differ more would shorten leases and quiet periods noticeably."""
 
 OLDEST_POSTGRES = 140_000
+_TAKES_WRITES = text("SELECT pg_is_in_recovery(), current_setting('transaction_read_only') = 'on'")
 OLDEST_REDIS = (6, 2)
 
 _TRIAL = "again.doctor"
@@ -33,17 +36,38 @@ def database(patient: Patient) -> Finding:
     with patient.runtime.engine.connect() as connection:
         version = int(connection.scalar(text("SHOW server_version_num")) or 0)
         skew = abs(connection.scalars(text("SELECT clock_timestamp()")).one() - patient.now)
+        shown = f"PostgreSQL {version // 10_000}.{version % 10_000}"
+        unusable = _unusable(connection, shown)
+        missing = missing_guards(connection)
         concern = database_concern(connection) if patient.runtime.settings.live else ""
-    shown = f"PostgreSQL {version // 10_000}.{version % 10_000}"
     if version < OLDEST_POSTGRES:
         return broken("database", f"{shown} is too old", "upgrade to PostgreSQL 14 or newer")
+    if unusable:
+        return unusable
     if skew > SKEW:
         return broken("database", f"its clock and ours differ by {skew}", "run NTP on both machines")
+    if missing:
+        remedy = "take it out of AGAIN_DATABASE_URL's and PGOPTIONS' options; a pooler must keep to transactions"
+        return warning("database", f"{shown} lets our transactions wait for ever: {', '.join(missing)} is 0", remedy)
     if concern:
         return warning(
             "database", f"{shown} {concern}", "add ?sslmode=verify-full&sslrootcert=... to AGAIN_DATABASE_URL"
         )
     return ok("database", f"{shown} answers, clocks agree")
+
+
+def _unusable(connection: Connection, shown: str) -> Finding | None:
+    """Say why this database, though it answers, is none to work with."""
+    if unfit := encodings.unfit(connection):
+        return broken("database", f"{shown} is encoded in {unfit}, which cannot keep Korean texts", encodings.REMEDY)
+    standby, read_only = connection.execute(_TAKES_WRITES).one()
+    if standby:
+        remedy = "point AGAIN_DATABASE_URL at the primary, or promote this one"
+        return broken("database", f"{shown} is a standby and takes no writes", remedy)
+    if read_only:
+        remedy = "look for a full disk, and for default_transaction_read_only of the server, the database and the role"
+        return broken("database", f"{shown} takes no writes: its transactions are read-only", remedy)
+    return None
 
 
 def migrations(patient: Patient) -> Finding:

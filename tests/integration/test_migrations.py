@@ -87,6 +87,8 @@ def test_the_database_takes_no_reference_in_another_unicode_form(engine: Engine)
         subscribe(engine, normalize("NFD", "홍길동"), "0000000000001")
     subscribe(engine, normalize("NFC", "홍길동"), "0000000000001")
     for table, column in (("subscriptions", "customer_reference"), ("billing_keys", "label"), ("plans", "name")):
+        # Past the trigger that keeps a reference for good.
+        past = "FROM (SELECT set_config('session_replication_role', 'replica', true)) without_triggers"
+        change = text(f"UPDATE {table} SET {column} = :name {past}")
         with pytest.raises(IntegrityError, match=f"{table}_{column}_check"), engine.begin() as connection:
-            connection.execute(text("SET LOCAL session_replication_role = replica"))  # past what keeps it for good
-            connection.execute(text(f"UPDATE {table} SET {column} = :name"), {"name": normalize("NFD", "홍길동")})
+            connection.execute(change, {"name": normalize("NFD", "홍길동")})

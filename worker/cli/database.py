@@ -17,6 +17,7 @@ from worker.cli import console
 from worker.cli.exits import NotMigrated, NotReachable
 from worker.database import lineage, migrations
 from worker.database.clock import APART, DatabaseClock
+from worker.database.error_texts import ReadOnly
 from worker.embedded import database_address, settings_here
 from worker.runtime import Runtime
 
@@ -71,6 +72,12 @@ def _explained(url: str) -> Iterator[None]:
     """Turn what PostgreSQL says about itself, not about our statements, into a sentence."""
     try:
         yield
+    except ReadOnly as error:
+        raise NotReachable(
+            f"The database at {_place(url)} takes no writes: {_said(error)}. Nothing was changed. It is a standby, or "
+            "default_transaction_read_only is on, as some providers do it when a disk is full: point "
+            "AGAIN_DATABASE_URL at the primary, or make it writable again."
+        ) from None
     except (OperationalError, InterfaceError) as error:
         raise NotReachable(
             f"The database at {_place(url)} does not answer: {_said(error)}. "

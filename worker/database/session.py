@@ -6,9 +6,22 @@ from sqlalchemy import Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session, sessionmaker
 
-from worker.database.error_texts import keep_values_out
+from worker.database.error_texts import listen_to_errors
+from worker.database.transactions import guard
 
 Sessions = sessionmaker[Session]
+
+RECYCLE_SECONDS = 900
+"""No connection lasts longer, so that an address that leads elsewhere by now is followed."""
+
+# A connection whose other end is gone is noticed after a minute.
+UNLESS_IN_THE_ADDRESS = {
+    "connect_timeout": 5,
+    "keepalives": 1,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
 
 
 class InvalidDatabaseUrl(ValueError):
@@ -18,7 +31,8 @@ class InvalidDatabaseUrl(ValueError):
 def create_database_engine(url: str, *, actor: str) -> Engine:
     """Make an engine whose connections carry the actor's name, which the audit triggers write down.
 
-    Connects to nothing yet. TLS and the like come with the address (`?sslmode=verify-full`).
+    Connects to nothing yet. TLS and the like come with the address (`?sslmode=verify-full`), and so does whatever else
+    libpq knows (`?options=-csearch_path%3Dbilling`): what stands there wins, as PGOPTIONS does.
     """
     try:
         parsed = make_url(url)
@@ -39,24 +53,20 @@ def create_database_engine(url: str, *, actor: str) -> Engine:
         parsed.set(drivername="postgresql+psycopg"),
         pool_pre_ping=True,
         hide_parameters=True,  # an error's text would show them, customer_uids among them
+        pool_recycle=RECYCLE_SECONDS,
+        # Guarded UPDATEs that wait for one another go on with what the other has written, whatever the role's default.
+        isolation_level="READ COMMITTED",
         connect_args={
+            **{name: value for name, value in UNLESS_IN_THE_ADDRESS.items() if name not in parsed.query},
             "application_name": actor[:63],
-            "connect_timeout": 5,
+            "client_encoding": "UTF8",
             # Bulk statements are planned anew each time: a plan kept from when a table was empty scans it for ever.
             # PgBouncer's transaction pooling works this way too.
             "prepare_threshold": None,
-            # A worker that freezes or vanishes inside a transaction must not hold its locks for ever: PostgreSQL ends
-            # it after a minute, and a connection whose other end is gone is noticed after one as well.
-            "options": (
-                "-c timezone=UTC -c lock_timeout=30s -c random_page_cost=1.1 -c idle_in_transaction_session_timeout=60s"
-            ),
-            "keepalives": 1,
-            "keepalives_idle": 30,
-            "keepalives_interval": 10,
-            "keepalives_count": 3,
         },
     )
-    keep_values_out(engine)
+    guard(engine)
+    listen_to_errors(engine)
     return engine
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from tests.integration.cli.conftest import Again, Tables
 from worker.database import migrations
+from worker.embedded import Postgres
 
 EVERY_COMMAND = [
     ("status",),
@@ -137,3 +138,72 @@ def _end_whoever_waits(database_url: str) -> bool:
             if ended:
                 return True
     return False
+
+
+# --- databases that are no good ---------------------------------------------------------------------------------------
+
+WRITING = [
+    ("stop",),
+    ("plan", "add", "gold", "--name", "Gold", "--amount", "9900", "--cadence", "month"),
+    ("key", "add", "customer_uid_of_gildong", "--pg", "payco"),
+    ("sweep", "--restored"),
+]
+
+
+def test_a_database_that_takes_no_writes_says_so_and_is_read_all_the_same(
+    again: Again, engine: Engine, postgres: Postgres, tmp_path: Path
+):
+    again("plan", "add", "silver", "--name", "Silver", "--amount", "9900", "--cadence", "month")
+    rows = tmp_path / "rows.csv"
+    rows.write_text("customer_reference,plan,customer_uid,pg\ngildong,silver,customer_uid_of_gildong,payco\n")
+    with psycopg.connect(postgres.url.replace("/again?", "/postgres?"), autocommit=True) as admin:
+        admin.execute(f"ALTER DATABASE {engine.url.database} SET default_transaction_read_only = on")
+        for command in (*WRITING, ("import", rows), ("import", rows, "--dry-run")):
+            for as_json in ((), ("--json",)):
+                ended = again(*command, *as_json, code=4)
+                assert "takes no writes: cannot execute" in ended.said
+                assert "point AGAIN_DATABASE_URL at the primary" in ended.said
+                assert ended.out == ""
+        for command in (("status",), ("plan", "list"), ("charge", "list"), ("audit",)):
+            again(*command)
+        (found,) = again("doctor", "database", "--json", code=1).document
+        assert "its transactions are read-only" in found["finding"]
+        admin.execute(f"ALTER DATABASE {engine.url.database} RESET default_transaction_read_only")
+    again(*WRITING[0], "--no-wait")
+    again("doctor", "database")
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1", "EUC_KR"])
+def test_a_database_of_another_encoding_is_refused_with_the_way_out(
+    again_without_database: Again, postgres: Postgres, encoding: str
+):
+    name = f"test_{encoding.lower()}"
+    url = postgres.url.replace("/again?", f"/{name}?")
+    with psycopg.connect(postgres.url.replace("/again?", "/postgres?"), autocommit=True) as admin:
+        locale = "ENCODING '{0}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+        admin.execute(f"CREATE DATABASE {name} {locale.format(encoding)}")
+        try:
+            refused = again_without_database("migrate", code=1, again_database_url=url)
+            assert f"encoded in {encoding}" in refused.said
+            assert f"CREATE DATABASE again {locale.format('UTF8')}" in refused.said
+            (found,) = again_without_database("doctor", "database", "--json", code=1, again_database_url=url).document
+            assert encoding in found["finding"]
+            assert locale.format("UTF8") in found["remedy"]
+            with psycopg.connect(url) as connection:
+                assert connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone() == (
+                    0,
+                )
+        finally:
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.mark.parametrize("settings", [{"pgdatestyle": "German"}, {"pgoptions": "-c datestyle=SQL,DMY"}])
+def test_a_date_style_changes_nothing(again: Again, settings: dict[str, str]):
+    again("stop", "--no-wait", **settings)
+    assert again("audit", "--json", **settings).document[0]["at"] == again("audit", "--json").document[0]["at"]
+    again("doctor", "database", **settings)
+
+
+def test_a_guard_that_is_switched_off_is_told_by_doctor(again: Again):
+    (found,) = again("doctor", "database", "--json", pgoptions="-c lock_timeout=0").document
+    assert (found["health"], "lock_timeout is 0" in found["finding"]) == ("warning", True)

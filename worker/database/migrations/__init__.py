@@ -9,6 +9,8 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine
 
+from worker.database.encodings import require_utf8
+
 
 def _config(connection: Connection | None = None) -> Config:
     config = Config()
@@ -19,8 +21,12 @@ def _config(connection: Connection | None = None) -> Config:
 
 
 def upgrade(engine: Engine) -> None:
-    """Bring the schema to the newest revision, in one transaction; safe to run twice and from two places."""
+    """Bring the schema to the newest revision, in one transaction; safe to run twice and from two places.
+
+    Raises Refused for a database whose encoding cannot keep what customers, banks and PGs write.
+    """
     with engine.begin() as connection:
+        require_utf8(connection)
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('again.migrate'))")
         command.upgrade(_config(connection), "head")
 
