@@ -13,9 +13,11 @@ _OF_REFERENCE = text(f"""
     FROM (SELECT id, plan_id, {look_alike("customer_reference")} AS look
           FROM subscriptions WHERE code = :code OFFSET 0) s
     CROSS JOIN LATERAL (
-        SELECT id, code, plan_id FROM subscriptions
-        WHERE {look_alike("customer_reference")} = s.look AND plan_id = s.plan_id
-          AND status NOT IN ('canceled', 'ended') AND id <> s.id
+        SELECT id, code FROM (
+            SELECT id, code FROM subscriptions
+            WHERE {look_alike("customer_reference")} = s.look AND plan_id = s.plan_id
+              AND status NOT IN ('canceled', 'ended') OFFSET 0) alike
+        WHERE id <> s.id
         ORDER BY id LIMIT 1) other
 """)  # noqa: S608 - constants only
 
