@@ -8,12 +8,14 @@ import typer
 
 from worker.cli import console, words
 from worker.cli.import_notes import wants_more
+from worker.cli.key_revival import revive
 from worker.cli.options import Json, Limit, read_key
 from worker.lifecycle import BillingKeyStatus
 from worker.pgs import PGS
 from worker.pgs.facts import CardRoute
 
 app = typer.Typer(help="Billing keys (customer_uid), which are as good as cards.", no_args_is_help=True)
+app.command("revive")(revive)
 
 
 @app.command("add")

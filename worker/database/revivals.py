@@ -1,0 +1,69 @@
+"""Billing keys that were marked dead by mistake, made active again; what waited behind them is due at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+# One look through all keys: it is made when a person asks for it, and the dead are few.
+_KILLED_ALIKE = text("""
+    SELECT id FROM billing_keys
+    WHERE status = 'dead' AND forget_at IS NULL AND status_at >= :since
+      AND position(lower(:killed_by) IN lower(status_reason)) > 0 AND pg = COALESCE(CAST(:pg AS text), pg)
+    ORDER BY id
+""")
+
+_SUBSCRIPTIONS = text("""
+    SELECT code FROM subscriptions
+    WHERE billing_key_id = :key AND status NOT IN ('canceled', 'ended', 'pending') ORDER BY code
+""")
+
+_REVIVE = text("""
+    UPDATE billing_keys SET status = 'active', status_reason = :reason, status_at = :now
+    WHERE id = :key AND status = 'dead' AND forget_at IS NULL
+    RETURNING id
+""")
+
+# What a hard decline had left to wait for another key. What nobody has agreed to pay by this key goes on waiting.
+_WAKE = text("""
+    UPDATE charges c SET next_attempt_at = :now
+    FROM subscriptions s
+    WHERE s.billing_key_id = :key AND s.status NOT IN ('canceled', 'ended', 'pending') AND c.subscription_id = s.id
+      AND c.status = 'past_due' AND c.next_attempt_at IS NULL AND c.awaits_consent_since IS NULL
+""")
+
+_CHARGED_NOW = text("""
+    SELECT s.status = 'paused' AS paused, count(*) AS charges, sum(c.amount)::bigint AS amount
+    FROM subscriptions s JOIN charges c ON c.subscription_id = s.id
+    WHERE s.billing_key_id = :key AND s.status NOT IN ('canceled', 'ended', 'pending')
+      AND c.status IN ('due', 'past_due') AND c.next_attempt_at <= :now AND c.awaits_consent_since IS NULL
+      AND NOT EXISTS (SELECT FROM differences d WHERE d.charge_id = c.id AND d.status = 'open')
+    GROUP BY s.status = 'paused'
+""")
+
+
+def killed_alike(session: Session, *, killed_by: str, since: datetime, pg: str | None) -> Sequence[int]:
+    """List the keys that are dead since an instant or later, for a reason that holds these words."""
+    return session.scalars(_KILLED_ALIKE, {"killed_by": killed_by, "since": since, "pg": pg}).all()
+
+
+def subscriptions_of(session: Session, key_id: int) -> Sequence[str]:
+    """List the codes of the subscriptions that a key pays for."""
+    return session.scalars(_SUBSCRIPTIONS, {"key": key_id}).all()
+
+
+def revive(session: Session, key_id: int, *, reason: str, now: datetime) -> bool:
+    """Make a dead key active, and due what waited for another one; False when it is not dead, or to be deleted."""
+    if session.execute(_REVIVE, {"key": key_id, "reason": reason, "now": now}).first() is None:
+        return False
+    session.execute(_WAKE, {"key": key_id, "now": now})
+    return True
+
+
+def charged_now(session: Session, key_id: int, *, now: datetime) -> Sequence[Row[Any]]:
+    """Sum up what is charged to a key with the next tick, and apart from it what waits for a paused subscription."""
+    return session.execute(_CHARGED_NOW, {"key": key_id, "now": now}).all()
