@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from schedules.plans import SEOUL
-from worker.database import invariants, overview
+from worker import trials
+from worker.database import invariants, overview, plans
 from worker.database.invariants import MOST, Broken
 from worker.database.violations import examples
 from worker.findings import Finding, Patient, broken, ok, warning
@@ -56,6 +57,15 @@ def arrears(patient: Patient) -> Finding:
         said.append(f"{some} for consent, as the key was replaced without any to that")
     remedy = "`again checkout link CODE --replace` lets the customer agree; `again status`, `again subscription list`"
     return warning("arrears", "; ".join(said), remedy)
+
+
+def long_trials(patient: Patient) -> Finding:
+    """Look for plans whose trial outlives the consent that it began with."""
+    with patient.runtime.sessions() as session:
+        said = trials.too_long(plans.plan_of(row) for row in plans.known(session))
+    if said is None:
+        return ok("trials", f"no plan has a trial of more than {trials.LONGEST_WITH_CONSENT} days")
+    return warning("trials", said, trials.REMEDY)
 
 
 def sweeps(patient: Patient) -> Finding:

@@ -25,12 +25,14 @@ CHECKS: Mapping[str, Callable[[Patient], Finding]] = {
     "invariants": book_checks.hold,
     "differences": book_checks.differences,
     "arrears": book_checks.arrears,
+    "trials": book_checks.long_trials,
     "sweeps": book_checks.sweeps,
     "schedules": schedule_checks.schedules,
     "pages": page_checks.pages,
 }
 ON_TABLES = (
-    *("migrations", "lineage", "beat", "worker", "stops", "invariants", "differences", "arrears", "sweeps"),
+    *("migrations", "lineage", "beat", "worker", "stops"),
+    *("invariants", "differences", "arrears", "trials", "sweeps"),
     "schedules",
 )
 ON_DATABASE = ("database", *ON_TABLES)

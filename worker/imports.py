@@ -10,12 +10,14 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
+from schedules.plans import Plan
 from worker.csv_files import Progress, columns_of, read_csv
 from worker.database import imports, plans
 from worker.database.imports import Added
 from worker.database.plans import plan_of
 from worker.database.session import Sessions
 from worker.import_rows import COLUMNS, REQUIRED, Known, Problem, RowReader, Staged, shown
+from worker.lifecycle import SubscriptionStatus
 from worker.refusals import Refused
 
 LISTED = 50
@@ -24,12 +26,13 @@ LISTED = 50
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What a file held, and what was written: nothing, on a dry run."""
+    """What a file held, and what was written: nothing, on a dry run. `trials` are the plans of rows that have one."""
 
     rows: int
     added: Added | None
     pgs: Mapping[str, int]  # rows by PG
     scheduled: tuple[int, ...] = ()  # the lines whose keys PortOne is going to charge by itself
+    trials: tuple[Plan, ...] = ()
 
 
 class RowsRefused(Refused):
@@ -71,7 +74,7 @@ def import_subscriptions(
         added = None if dry_run else imports.write(session, now=now)
         if added is not None and added.subscriptions != rows:
             raise Refused("Somebody changed the same keys or subscriptions meanwhile; nothing was imported. Try again.")
-    return Imported(rows, added, pgs, scheduled)
+    return Imported(rows, added, pgs, scheduled, check.trials())
 
 
 class _Check:
@@ -80,6 +83,8 @@ class _Check:
     def __init__(self, session: Session, path: Path, *, max_amount: int, arrears: bool, now: datetime) -> None:
         self._path = path
         known = {row.code: Known(row.id, plan_of(row)) for row in plans.known(session)}
+        self._plans = {each.id: each.plan for each in known.values()}
+        self._with_trial: set[int] = set()
         self._reader = partial(RowReader, plans=known, max_amount=max_amount, arrears=arrears, now=now)
         self._problems: list[Problem] = []
         self._total = 0
@@ -91,10 +96,16 @@ class _Check:
         for row in rows:
             read = reader.read(row)
             if isinstance(read, Staged):
+                if read.status == SubscriptionStatus.TRIALING:
+                    self._with_trial.add(read.plan_id)
                 yield read
             else:
                 self._total += len(read)
                 self._problems.extend(read[: max(0, LISTED - len(self._problems))])
+
+    def trials(self) -> tuple[Plan, ...]:
+        """List the plans of good rows that begin with a trial."""
+        return tuple(self._plans[plan_id] for plan_id in sorted(self._with_trial))
 
     def compare(self, session: Session, *, allow_duplicates: bool) -> None:
         """Look for rows that contradict each other or the database; raise RowsRefused if anything at all is wrong."""

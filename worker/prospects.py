@@ -52,6 +52,8 @@ class Standing:
     first_charge_id: int | None  # another charge of the subscription that is charged before this one
     difference_id: int | None  # the first of its differences that wait for a decision; until then it is not claimed
     attempt: LastAttempt | None
+    amount: int = 0  # in won
+    refunded: int = 0  # so much of it PortOne shows as given back
     awaits_consent_since: datetime | None = None  # its subscription's key was replaced, and nobody agreed to pay this
 
 
@@ -60,7 +62,7 @@ def prospect(standing: Standing, *, now: datetime, shown: Shown) -> str:
     match standing.status:
         case ChargeStatus.PAID:
             assert standing.paid_at is not None
-            return f"It was paid on {shown(standing.paid_at)}; nothing more happens."
+            return f"It was paid on {shown(standing.paid_at)}{_refund(standing)}; nothing more happens."
         case ChargeStatus.UNCOLLECTIBLE:
             times = "once" if standing.declines == 1 else f"{standing.declines} times"
             return f"It was declined {times} and its dunning calendar is spent; nothing more happens."
@@ -70,6 +72,13 @@ def prospect(standing: Standing, *, now: datetime, shown: Shown) -> str:
             return _in_flight(standing.attempt, now, shown)
         case ChargeStatus.DUE | ChargeStatus.PAST_DUE:
             return _obstacle(standing, shown) or _turn(standing, now, shown)
+
+
+def _refund(standing: Standing) -> str:
+    if not standing.refunded:
+        return ""
+    part = f"{standing.refunded:,} of {standing.amount:,} KRW of it"
+    return f", and {'all of it' if standing.refunded >= standing.amount else part} was refunded"
 
 
 def _in_flight(attempt: LastAttempt | None, now: datetime, shown: Shown) -> str:

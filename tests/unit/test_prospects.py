@@ -53,6 +53,11 @@ def said(standing: Standing) -> str:
     ("standing", "expected"),
     [
         (replace(DUE, status=ChargeStatus.PAID, paid_at=NOW), "paid on 03:00"),
+        (
+            replace(DUE, status=ChargeStatus.PAID, paid_at=NOW, amount=9900, refunded=3000),
+            "3,000 of 9,900 KRW of it was",
+        ),
+        (replace(DUE, status=ChargeStatus.PAID, paid_at=NOW, amount=9900, refunded=9900), "and all of it was refunded"),
         (replace(DUE, status=ChargeStatus.UNCOLLECTIBLE, declines=1), "declined once"),
         (replace(DUE, status=ChargeStatus.UNCOLLECTIBLE, declines=5), "declined 5 times"),
         (replace(DUE, status=ChargeStatus.VOID, status_reason="subscription canceled"), "not owed (subscription canc"),

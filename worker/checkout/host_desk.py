@@ -75,8 +75,12 @@ class HostDesk:
         return self.runtime.settings.imp_code or SANDBOX_MERCHANT
 
     async def subscriptions_of(self, customer: str) -> tuple[checkouts.RunningSubscription, ...]:
-        """List what a customer has, with what is overdue and can be paid by hand."""
-        return await self._desk.in_thread(checkouts.subscriptions_of, self.runtime.sessions, customer)
+        """List what a customer has, with what is overdue and can be paid by hand, and until when each is paid.
+
+        A canceled one is listed until then: its customer has paid for that time.
+        """
+        now = self.runtime.clock()
+        return await self._desk.in_thread(checkouts.subscriptions_of, self.runtime.sessions, customer, now=now)
 
     async def view(self, customer: str, code: str) -> checkouts.View:
         """Show what a checkout is about and how it stands."""

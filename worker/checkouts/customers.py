@@ -8,17 +8,27 @@ from datetime import datetime
 from sqlalchemy import text
 
 from worker.customer_reference import is_customer_reference, normalized
-from worker.database.owed import PAYABLE_BY_HAND
+from worker.database.owed import PAID_UNTIL, PAYABLE_BY_HAND
 from worker.database.session import Sessions
 from worker.lifecycle import SubscriptionStatus
 
 # By plan, of which there are few: that is how the index of running subscriptions begins.
-_RUNNING = text("""
-    SELECT s.id, s.code, s.status, s.next_charge_at, p.code AS plan, p.name
+_RUNNING = text(f"""
+    SELECT s.id, s.code, s.status, s.next_charge_at, p.code AS plan, p.name, {PAID_UNTIL} AS paid_until
     FROM plans p JOIN subscriptions s ON s.plan_id = p.id
     WHERE s.customer_reference = :customer AND s.status NOT IN ('canceled', 'ended')
     ORDER BY s.id
-""")
+""")  # noqa: S608 - constants only
+
+_PAID_AHEAD = text(f"""
+    SELECT * FROM (
+        SELECT s.id, s.code, s.status, s.next_charge_at, p.code AS plan, p.name, {PAID_UNTIL} AS paid_until
+        FROM subscriptions s JOIN plans p ON p.id = s.plan_id
+        WHERE s.customer_reference = :customer AND s.status IN ('canceled', 'ended')
+        OFFSET 0) over
+    WHERE paid_until > :now
+    ORDER BY id
+""")  # noqa: S608 - constants only
 
 _OVERDUE = text(f"""
     SELECT c.id, c.subscription_id, c.order_name AS name, c.amount, c.currency, c.period_start, c.period_end
@@ -46,7 +56,11 @@ class OverdueCharge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningSubscription:
-    """A subscription that is not over. While it is `pending` it waits for its first key, and nothing falls due."""
+    """A subscription that is not over, or is canceled and paid for still.
+
+    While it is `pending` it waits for its first key, and nothing falls due. `paid_until` is the end of the last period
+    that was paid and not refunded, whatever its status is: until then the customer has what they paid for.
+    """
 
     code: str
     plan: str
@@ -54,17 +68,24 @@ class RunningSubscription:
     status: SubscriptionStatus
     next_charge_at: datetime | None
     overdue: tuple[OverdueCharge, ...]
+    paid_until: datetime | None = None
 
 
-def subscriptions_of(sessions: Sessions, customer_reference: str) -> tuple[RunningSubscription, ...]:
-    """List a customer's running subscriptions, the oldest first; none for a reference that nobody has."""
+def subscriptions_of(
+    sessions: Sessions, customer_reference: str, *, now: datetime | None = None
+) -> tuple[RunningSubscription, ...]:
+    """List a customer's running subscriptions, the oldest first; none for a reference that nobody has.
+
+    With `now`, those follow that are canceled and paid beyond that instant.
+    """
     customer = normalized(customer_reference)
     if not is_customer_reference(customer):
         return ()
     with sessions() as session:
         rows = session.execute(_RUNNING, {"customer": customer}).all()
         charges = session.execute(_OVERDUE, {"ids": [row.id for row in rows]}).all() if rows else []
-    overdue: dict[int, list[OverdueCharge]] = {row.id: [] for row in rows}
+        over = [] if now is None else session.execute(_PAID_AHEAD, {"customer": customer, "now": now}).all()
+    overdue: dict[int, list[OverdueCharge]] = {row.id: [] for row in (*rows, *over)}
     for charge in charges:
         values = dict(charge._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
         overdue[values.pop("subscription_id")].append(OverdueCharge(**values))
@@ -76,6 +97,7 @@ def subscriptions_of(sessions: Sessions, customer_reference: str) -> tuple[Runni
             status=SubscriptionStatus(row.status),
             next_charge_at=row.next_charge_at,
             overdue=tuple(overdue[row.id]),
+            paid_until=row.paid_until,
         )
-        for row in rows
+        for row in (*rows, *over)
     )

@@ -13,6 +13,7 @@ from worker import pgs
 from worker.catalog import plan_row
 from worker.channels import offered
 from worker.database import checkouts, windows
+from worker.database.owed import PAID_UNTIL
 from worker.database.plans import plan_of
 from worker.database.session import Sessions
 from worker.enrolment import Terms, amount_objection, pg_objection
@@ -33,10 +34,10 @@ CHARGE = text("""
     FROM charges c JOIN subscriptions s ON s.id = c.subscription_id WHERE c.id = :id
 """)
 
-SUBSCRIPTION = text("""
-    SELECT s.id, s.code, s.status, s.anchor_on, s.next_charge_at, p.code AS plan_code
+SUBSCRIPTION = text(f"""
+    SELECT s.id, s.code, s.status, s.anchor_on, s.next_charge_at, p.code AS plan_code, {PAID_UNTIL} AS paid_until
     FROM subscriptions s JOIN plans p ON p.id = s.plan_id WHERE s.code = :code
-""")
+""")  # noqa: S608 - constants only
 
 
 INSTEAD = {

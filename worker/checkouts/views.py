@@ -30,7 +30,7 @@ class View:
     first one will be made otherwise; None where there is none ahead. `owed` is what a replaced key will be charged with
     at once, for `owed_periods` periods: everything that is open, to the won, whatever it waits for. `pgs` are to choose
     from, `pg` was chosen last. `said` is the PG's last refusal. `paid` is what was paid in windows of this checkout, 0
-    before it is done.
+    before it is done. `paid_until` is the end of the subscription's last period that was paid, also once it is over.
     """
 
     code: str
@@ -60,6 +60,7 @@ class View:
     said: str | None
     paid: int = 0
     owed_periods: int = 0
+    paid_until: datetime | None = None
     overtaken: Overtaken | None = None
     key: KeyStanding = KeyStanding.WORKS
 
@@ -99,6 +100,7 @@ def view(sessions: Sessions, settings: Settings, code: str, *, now: datetime) ->
         with_payment=row.with_payment,
         owed=arrears.amount,
         owed_periods=arrears.count,
+        paid_until=about.paid_until,
         pg=row.chosen_pg or row.pg,
         pgs=(row.pg,) if row.pg else pgs_of(settings, purpose, terms),
         said=row.said,

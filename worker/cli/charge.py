@@ -70,12 +70,14 @@ def show(
 
 
 def print_charges(charges: Sequence[Mapping[str, Any]]) -> None:
-    """Print charges, one a line."""
+    """Print charges, one a line; what was refunded has a column where any was."""
+    refunds = any(row["refunded"] for row in charges)
     console.table(
         "ID",
         "SUBSCRIPTION",
         "FROM",
         "AMOUNT",
+        *(["REFUNDED"] if refunds else []),
         "STATUS",
         "WHEN",
         rows=[
@@ -84,12 +86,13 @@ def print_charges(charges: Sequence[Mapping[str, Any]]) -> None:
                 row["subscription"],
                 words.local_date(row["period_start"], row["time_zone"]),
                 words.money(row["amount"], row["currency"]),
+                *([words.money(row["refunded"], row["currency"]) if row["refunded"] else ""] if refunds else []),
                 row["status"],
                 _when(row),
             )
             for row in charges
         ],
-        right=("ID", "AMOUNT"),
+        right=("ID", "AMOUNT", "REFUNDED") if refunds else ("ID", "AMOUNT"),
         whole=("ID", "SUBSCRIPTION", "AMOUNT", "STATUS"),
     )
 
@@ -140,6 +143,8 @@ def _prospect(row: Row[Any], attempts: Sequence[Mapping[str, Any]], now: datetim
         first_charge_id=row.first_charge_id,
         difference_id=row.difference_id,
         attempt=last,
+        amount=row.amount,
+        refunded=row.refunded,
         awaits_consent_since=row.awaits_consent_since,
     )
     return prospect(standing, now=now, shown=words.in_zone(row.time_zone))
@@ -158,6 +163,7 @@ def _print(
             "key": key,
             "period": f"{at(shown['period_start'])} to {at(shown['period_end'])}",
             "amount": f"{words.money(shown['amount'], shown['currency'])} ({shown['order_name']})",
+            "refunded": words.money(shown["refunded"], shown["currency"]) if shown["refunded"] else None,
             "status": f"{shown['status']} since {at(shown['status_at'])}",
             "next": sentence,
             **{f"difference {each['id']}": _difference(each) for each in shown["differences"]},

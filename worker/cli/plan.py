@@ -42,6 +42,7 @@ def add(
 ) -> None:
     """Add a plan. Nothing of it changes once it is sold."""
     from schedules.plans import Plan
+    from worker import trials
     from worker.catalog import add_plan
     from worker.cli.database import database
 
@@ -52,6 +53,8 @@ def add(
         plan, now = Plan.parse(given), runtime.clock()
         add_plan(runtime.sessions, plan, max_amount=runtime.settings.max_amount, now=now)
     _show(plan, now, as_json=as_json)
+    if (warned := trials.too_long([plan])) and not as_json:
+        console.note(f"{warned} {trials.REMEDY}", style="yellow")
 
 
 @app.command("list")
@@ -102,11 +105,13 @@ def show(code: Annotated[str, typer.Argument(metavar="CODE")], *, as_json: Json 
 
 
 def _show(plan: Plan, now: datetime, *, as_json: bool) -> None:
+    from worker import trials
     from worker.catalog import next_charges
 
     charges = next_charges(plan, now=now, count=SHOWN_CHARGES)
     if as_json:
-        console.print_json({**_document(plan), "next_charges": charges})
+        warned = trials.too_long([plan])
+        console.print_json({**_document(plan), "next_charges": charges, "warnings": [warned] if warned else []})
         return
     vat = "as PortOne computes it" if plan.vat_amount is None else words.money(plan.vat_amount, plan.currency)
     console.details(

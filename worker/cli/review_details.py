@@ -64,6 +64,7 @@ def print_differences(differences: Sequence[Mapping[str, Any]]) -> None:
         "SUBSCRIPTION",
         "CUSTOMER",
         "AMOUNT",
+        "REFUNDED",
         "FOUND",
         "STATUS",
         rows=[
@@ -73,13 +74,14 @@ def print_differences(differences: Sequence[Mapping[str, Any]]) -> None:
                 row["subscription"] or "",
                 row["customer_reference"] or "",
                 "" if row["amount"] is None else words.money(row["amount"], row["currency"]),
+                words.money(row["refunded"], row["currency"]) if row["refunded"] else "",
                 words.local_time(row["found_at"], row["time_zone"]),
                 row["status"],
             )
             for row in differences
         ],
-        right=("ID", "AMOUNT"),
-        whole=("ID", "SUBSCRIPTION", "AMOUNT", "FOUND", "STATUS"),
+        right=("ID", "AMOUNT", "REFUNDED"),
+        whole=("ID", "SUBSCRIPTION", "AMOUNT", "REFUNDED", "FOUND", "STATUS"),
     )
 
 

@@ -100,7 +100,8 @@ def _print_counts(counts: Mapping[str, Count], paid: Paid, watched: Watched, now
         style = LATE if should_be_none and found.count else ""
         rows.append((Text(title, style), Text(f"{found.count:,}", style), words.age(found.oldest_at, now), meaning))
     rows.append(_violations_row(watched.violations, now))
-    rows.append(("paid today", f"{paid.count:,}", "", f"{words.money(paid.amount)} since midnight in Seoul"))
+    back = f", {words.money(paid.refunded)} of it refunded" if paid.refunded else ""
+    rows.append(("paid today", f"{paid.count:,}", "", f"{words.money(paid.amount)} since midnight in Seoul{back}"))
     console.table("", "COUNT", "OLDEST", "", rows=rows, right=("COUNT", "OLDEST"), whole=("COUNT", "OLDEST"))
 
 

@@ -44,7 +44,13 @@ def document(
         "counts": {
             name: {"count": found.count, "oldest_at": found.oldest_at} for name, found in sorted(counts.items())
         },
-        "paid_today": {"count": paid.count, "amount": paid.amount, "currency": "KRW", "since": paid.since},
+        "paid_today": {
+            "count": paid.count,
+            "amount": paid.amount,
+            "refunded": paid.refunded,
+            "currency": "KRW",
+            "since": paid.since,
+        },
         "stopped": [
             {
                 "scope": each.scope,

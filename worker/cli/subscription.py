@@ -94,6 +94,7 @@ def list_subscriptions(
         "CUSTOMER",
         "PLAN",
         "STATUS",
+        "PAID UNTIL",
         "NEXT CHARGE",
         "KEY",
         rows=[
@@ -102,12 +103,13 @@ def list_subscriptions(
                 row["customer_reference"],
                 row["plan"],
                 row["status"],
+                words.local_date(row["paid_until"], row["time_zone"]),
                 words.local(row["next_charge_at"], row["time_zone"]),
                 "none" if row["key_id"] is None else f"{row['key_id']} {row['key_status']}",
             )
             for row in listed
         ],
-        whole=("CODE", "STATUS", "NEXT CHARGE"),
+        whole=("CODE", "STATUS", "PAID UNTIL", "NEXT CHARGE"),
     )
 
 
@@ -145,6 +147,8 @@ def cancel(code: Code, reason: Reason = "canceled by hand", *, as_json: Json = F
         return
     flight = f"; {canceled.in_flight} in flight ends by itself, paid or void" if canceled.in_flight else ""
     console.say(f"Subscription {shown['code']} is canceled; {canceled.void} of its charges became void{flight}.")
+    if shown["paid_until"] is not None:
+        console.say(f"It is paid until {words.local(shown['paid_until'], shown['time_zone'])}.")
 
 
 @app.command("key")

@@ -44,6 +44,7 @@ def print_subscription(
             "status": f"{shown['status']} since {at(shown['status_at'])} ({shown['status_reason']})",
             "anchor": str(shown["anchor_on"]),
             "current period": f"{at(current)} to {at(shown['current_period_end'])}" if current else None,
+            "paid until": at(shown["paid_until"]) if shown["paid_until"] else "nothing is paid",
             "waits": _waits(shown, at),
             "next periods": "\n".join(f"{at(each['start'])} to {at(each['end'])}" for each in upcoming) or "none",
         }

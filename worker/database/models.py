@@ -103,6 +103,8 @@ class Subscription(HasStatus, Base):
             unique=True,
             postgresql_where=text("status NOT IN ('canceled', 'ended')"),
         ),
+        # What a customer had, and may have paid for still.
+        Index("subscriptions_over_idx", "customer_reference", postgresql_where=text("status IN ('canceled', 'ended')")),
         # What the tick scans: only the rows that can fall due.
         Index(
             "subscriptions_next_charge_at_idx", "next_charge_at", postgresql_where=text("next_charge_at IS NOT NULL")

@@ -80,7 +80,8 @@ _COUNTS = text(f"""
 """)  # noqa: S608 - constants only
 
 _PAID_SINCE = text("""
-    SELECT count(*) AS found, COALESCE(sum(amount), 0)::bigint AS amount
+    SELECT count(*) AS found, COALESCE(sum(amount), 0)::bigint AS amount,
+           COALESCE(sum(refunded), 0)::bigint AS refunded
     FROM charges WHERE paid_at >= :since AND status = 'paid'
 """)
 
@@ -106,11 +107,12 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """What was paid since an instant, in KRW."""
+    """What was paid since an instant, in KRW, and how much of that was refunded by now."""
 
     count: int
     amount: int
     since: datetime
+    refunded: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,7 @@ def counts(session: Session, *, now: datetime) -> Mapping[str, Count]:
 def paid_since(session: Session, since: datetime) -> Paid:
     """Sum up what was paid since an instant, by PortOne's time of the payment."""
     row = session.execute(_PAID_SINCE, {"since": since}).one()
-    return Paid(row.found, row.amount, since)
+    return Paid(row.found, row.amount, since, row.refunded)
 
 
 def heard_since(session: Session, since: datetime) -> Heard:

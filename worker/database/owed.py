@@ -54,6 +54,12 @@ What was given up counts until a later period is paid. What is due and about to 
 it is: an outage of ours is caught up with.
 """
 
+PAID_UNTIL = """(
+    SELECT c.period_end FROM charges c
+    WHERE c.subscription_id = s.id AND c.status = 'paid' AND c.refunded < c.amount
+    ORDER BY c.period_start DESC LIMIT 1)"""
+"""Until when a subscription `s` is paid: the end of its last paid period. What was refunded in full is not paid."""
+
 _OPEN = text(f"""
     SELECT c.period_start, c.amount, c.awaits_consent_since IS NOT NULL AS awaits_consent,
            c.status = 'charging' AS under_way

@@ -27,7 +27,8 @@ _LISTED_COLUMNS = """
         THEN trunc((shown.raw ->> 'amount')::numeric)
         WHEN jsonb_typeof(d.evidence #> '{portone,amount}') = 'number'
         THEN trunc((d.evidence #>> '{portone,amount}')::numeric) ELSE c.amount END AS amount,
-    COALESCE(d.evidence #>> '{portone,currency}', c.currency, 'KRW') AS currency, d.found_at, d.seen_at
+    COALESCE(d.evidence #>> '{portone,currency}', c.currency, 'KRW') AS currency,
+    COALESCE(c.refunded, 0) AS refunded, d.found_at, d.seen_at
 """
 
 # A payment of a charge that was opened, or adopted, only after its difference was found belongs to it all the same.

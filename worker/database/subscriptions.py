@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from worker.customer_reference import normalized
 from worker.customer_uid import masked
-from worker.database.owed import UNPAID
+from worker.database.owed import PAID_UNTIL, UNPAID
 from worker.database.reasons import give_reason
 from worker.lifecycle import SubscriptionStatus
 
@@ -93,10 +93,10 @@ _VOID_CHARGES = text("""
 
 _IN_FLIGHT = text("SELECT count(*) FROM charges WHERE subscription_id = :id AND status = 'charging'")
 
-_COLUMNS = """
+_COLUMNS = f"""
     s.id, s.code, s.customer_reference, p.code AS plan, p.time_zone, s.status, s.status_reason, s.status_at,
     s.anchor_on, s.current_period_start, s.current_period_end, s.next_charge_at, s.waiting_since, s.created_at,
-    p.max_open_charges,
+    p.max_open_charges, {PAID_UNTIL} AS paid_until,
     k.id AS key_id, k.customer_uid, k.label AS key_label, k.pg, k.status AS key_status
 """
 

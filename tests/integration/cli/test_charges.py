@@ -31,6 +31,18 @@ def test_charges_are_listed_by_status_and_subscription(again: Again, subscriptio
     again("charge", "list", "--limit", "0", code=2)
 
 
+def test_refund_is_shown_wherever_its_charge_is(again: Again, subscription: str, tables: Tables):
+    charge = tables.charge(subscription, "paid", refunded=3000)
+    assert "3,000 KRW" in again("charge", "list").out
+    assert [row["refunded"] for row in again("charge", "list", "--json").document] == [3000]
+    shown = again("charge", "show", charge).said
+    assert "3,000 of 9,900 KRW of it was refunded; nothing more happens" in shown
+    assert again("charge", "show", charge, "--json").document["refunded"] == 3000
+    tables.difference("m1", "repaired")
+    tables.sql("UPDATE differences SET charge_id = :id", id=charge)
+    assert [row["refunded"] for row in again("review", "list", "--all", "--json").document] == [3000]
+
+
 def test_a_list_names_the_zones_of_its_clocks(again: Again, subscription: str, tables: Tables):
     tables.charge(subscription, "past_due", next_attempt_at=tables.now + timedelta(days=1))
     tables.charge(subscription, "paid", months_ago=1)

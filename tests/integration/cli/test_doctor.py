@@ -25,6 +25,7 @@ ON_TABLES = {
     "arrears",
     "sweeps",
     "schedules",
+    "trials",
 }
 
 

@@ -28,6 +28,7 @@ def test_a_plan_is_added_listed_and_shown(again: Again):
             "trial_days": 14,
             "catch_up": "latest",
             "dunning": "2,4",
+            "max_open_charges": 3,
         }
     ]
     shown = again("plan", "show", "silver", "--json").document
@@ -42,6 +43,16 @@ def test_a_plan_shows_when_a_subscription_of_today_would_be_charged(again: Again
     charges = [datetime.fromisoformat(at) for at in again("plan", "show", "weekly", "--json").document["next_charges"]]
     assert charges[0].date() - datetime.now(UTC).date() in {timedelta(days=7), timedelta(days=6)}  # over midnight
     assert {later - earlier for earlier, later in pairwise(charges)} == {timedelta(weeks=1)}
+
+
+@pytest.mark.parametrize(("days", "warned"), [(30, False), (31, True)])
+def test_trial_that_outlives_its_consent_is_warned_about_with_the_reason(again: Again, days: int, warned: bool):
+    terms = ("--name", "Try", "--amount", 1000, "--cadence", "month", "--trial-days", days)
+    reason = "E-Commerce Act 13(6)"
+    assert (reason in again("plan", "add", "try", *terms).said) is warned
+    assert (reason in str(again("plan", "show", "try", "--json").document["warnings"])) is warned
+    (found,) = again("doctor", "trials", "--json").document
+    assert (reason in found["finding"]) is warned
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ def test_everything_is_counted_with_the_age_of_the_oldest(again: Again, subscrip
     tables.charge(subscription, "past_due", months_ago=3, next_attempt_at=tables.now + hour)
     tables.charge(subscription, "uncollectible", months_ago=4)
     tables.charge(subscription, "void", months_ago=5)
-    tables.charge(subscription, "paid", months_ago=6, paid_at=midnight)
+    tables.charge(subscription, "paid", refunded=3000, months_ago=6, paid_at=midnight)
     tables.charge(subscription, "paid", months_ago=7, paid_at=midnight - timedelta(seconds=1))  # yesterday
     tables.attempt(tables.charge(subscription, "charging", months_ago=8))
     tables.attempt(tables.charge(subscription, "charging", months_ago=9), lease_until=tables.now - MINUTE)
@@ -53,7 +53,13 @@ def test_everything_is_counted_with_the_age_of_the_oldest(again: Again, subscrip
         "uncollectible": 1,
         "void": 1,
     }
-    assert document["paid_today"] | {"since": ""} == {"count": 1, "amount": 9900, "currency": "KRW", "since": ""}
+    assert document["paid_today"] | {"since": ""} == {
+        "count": 1,
+        "amount": 9900,
+        "refunded": 3000,
+        "currency": "KRW",
+        "since": "",
+    }
     assert datetime.fromisoformat(document["counts"]["due"]["oldest_at"]) == tables.now - hour
     assert datetime.fromisoformat(document["counts"]["unknown"]["oldest_at"]) == tables.now - hour
     assert document["counts"]["to_open"]["oldest_at"] is None
