@@ -97,6 +97,7 @@ class Postgres:
             if server is not None:
                 server.stop()
                 self.cluster.reap()
+                self.cluster.clear_away(self.socket_folder)
         elif hasattr(self, "cluster"):
             self.cluster.let_go()
 

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from time import monotonic, sleep
@@ -195,6 +196,12 @@ class Cluster:
             _end(self._child)
             reason = f"it was not ready after {START_SECONDS:g} s"
         raise NotAvailable(_does_not_start(self.folder, reason))
+
+    def clear_away(self, sockets: Path) -> None:
+        """Remove the folder of the sockets, if there is one of its own and nothing is left in it."""
+        if sockets != self.folder:
+            with suppress(OSError):
+                sockets.rmdir()
 
     def reap(self) -> None:
         """Take note of a server of ours that has ended, or it would stay in the process list."""

@@ -53,10 +53,11 @@ class ServerUser:
         os.chown(folder, self.uid, self.gid)
 
     def let_through(self, folder: Path) -> None:
-        """Let this user, and nobody else, pass through our data folder, if it is one by its name."""
-        if is_ours(folder) and folder.stat().st_uid == 0:
-            os.chown(folder, -1, self.gid)
-            folder.chmod(0o710)
+        """Let this user, and nobody else, pass through our data folder, if it is one by its name, and one in it."""
+        for each in (folder.parent, folder):
+            if is_ours(each) and each.stat().st_uid == 0:
+                os.chown(each, -1, self.gid)
+                each.chmod(0o710)
 
     def closed_folder(self, path: Path) -> Path | None:
         """Name the topmost folder above a path that this user cannot pass through."""

@@ -77,6 +77,7 @@ def test_a_socket_is_private_whatever_the_path_is(move: Callable[[str], Path], n
         another.close()
     finally:
         server.close()
+    assert server.socket_folder == cluster or not server.socket_folder.exists()
     assert not Path("pwned").exists()
     assert not (cluster / "pwned").exists()
 
@@ -109,6 +110,7 @@ def test_a_socket_folder_that_others_can_enter_is_refused(move: Callable[[str], 
     server = Postgres(cluster)
     sockets = server.socket_folder
     server.close()
+    sockets.mkdir()
     sockets.chmod(0o777)
     try:
         with pytest.raises(NotAvailable, match="is to hold PostgreSQL's socket"):
@@ -158,6 +160,16 @@ def test_a_folder_of_another_user_is_refused(folder: Path):
     with pytest.raises(NotAvailable, match="belongs to the user 54321: run this as that user"):
         make_private(theirs)
     assert rights(theirs) == 0o755
+
+
+@as_root
+def test_a_demos_cluster_is_in_its_folder_under_root(spare: Path, folder: Path):
+    demo = folder / ".again" / "demo"
+    make_private(demo)
+    cluster = spare.rename(demo / "postgres")
+    Postgres(cluster).close()
+    assert [rights(each) for each in (folder / ".again", demo, cluster)] == [0o710, 0o710, 0o700]
+    cluster.rename(spare)
 
 
 @as_root
