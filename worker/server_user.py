@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import secrets
 import shutil
 import stat
@@ -20,6 +21,12 @@ from worker.private_folders import SERVER_USER, NotAvailable, is_ours
 
 PLACE = Path("/var/lib/again-embedded")
 """Root's, to pass through and not to list: clusters, and PostgreSQL's programs, both for its user to reach."""
+
+_OURS = re.compile(
+    r"(up|demo)\.lock|postgres(\.(lock|users|log))?|valkey|logs|demo|addresses\.json|checkout\.secret"
+    r"|sandbox\.sqlite.*|book\.csv|\.made-by-again-demo"
+)
+"""What Again makes in its data folder."""
 
 _SYSTEM_PROGRAMS = "/usr/local/sbin:/usr/sbin:/sbin"
 """Not in everybody's PATH: `su` without a dash keeps the one of an ordinary user."""
@@ -53,9 +60,13 @@ class ServerUser:
         os.chown(folder, self.uid, self.gid)
 
     def let_through(self, folder: Path) -> None:
-        """Let this user, and nobody else, pass through our data folder, if it is one by its name, and one in it."""
+        """Let this user, and nobody else, pass through our data folder, and through one that it is in.
+
+        It is one by its name, or because nothing but ours is in it.
+        """
         for each in (folder.parent, folder):
-            if is_ours(each) and each.stat().st_uid == 0:
+            mine = is_ours(each) or (each == folder and all(_OURS.fullmatch(path.name) for path in each.iterdir()))
+            if mine and each.stat().st_uid == 0 and not self._may(each, stat.S_IXOTH):
                 os.chown(each, -1, self.gid)
                 each.chmod(0o710)
 

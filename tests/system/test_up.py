@@ -87,7 +87,7 @@ def test_up_does_what_the_readme_says_until_ctrl_c(folder: Path):
 def test_whatever_is_killed_nothing_stays_behind_and_the_next_up_starts(folder: Path):
     with running(folder, *UP, line=RUNNING) as up:
         up.kill()
-        until("everything ended", lambda: ours_in(folder) == [], patience=25)
+        until("everything ended", lambda: ours_in(folder) == [], patience=90)
     assert (folder / ".again" / "logs").stat().st_mode & 0o777 == 0o700
     # As a power failure leaves it: with a number that is somebody's by now, here ours.
     (folder / ".again" / "postgres" / "postmaster.pid").write_text(f"{os.getpid()}\n")

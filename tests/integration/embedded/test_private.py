@@ -173,6 +173,29 @@ def test_a_demos_cluster_is_in_its_folder_under_root(spare: Path, folder: Path):
 
 
 @as_root
+def test_a_data_folder_of_another_name_holds_its_cluster_when_nothing_else_is_in_it(spare: Path, folder: Path):
+    data = folder / "data"
+    make_private(data)
+    cluster = spare.rename(data / "postgres")
+    Postgres(cluster).close()
+    assert rights(data) == 0o710
+    cluster.rename(spare)
+
+
+@as_root
+def test_a_folder_of_roots_with_more_than_ours_in_it_stays_closed(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(server_user, "PLACE", folder / "place")
+    home = folder / "home"
+    home.mkdir(mode=0o700)
+    (home / "id_rsa").write_text("secret")
+    server = Postgres(home / "postgres")
+    server.close()
+    assert rights(home) == 0o700
+    assert home.stat().st_gid == 0
+    assert (home / "postgres").is_symlink()
+
+
+@as_root
 def test_closed_folders_above_stay_closed_under_root(folder: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(server_user, "PLACE", folder / "place")
     closed = folder / "private"
