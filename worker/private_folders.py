@@ -28,6 +28,8 @@ def make_private(folder: Path) -> None:
     An existing folder that is not `.again`, or in it, keeps its rights, for it may hold more than ours: what Again
     writes there is private by itself. But it must belong to us or to root, and not everyone may write in it.
     """
+    if folder.parent.name == OURS:
+        make_private(folder.parent)  # or it would be made with the rights of any folder
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _require_trusted(folder, folder.stat())
