@@ -6,9 +6,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST := $(BIN)/pytest --durations 20
 SIDE_BY_SIDE := -n auto --maxprocesses 4
+OUTPUT_SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-dates torture check audit format bench lock clean
+.PHONY: help demo up test test-simulation test-system test-dates torture check audit format bench lock clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,10 +20,18 @@ demo: $(READY) ## charge a book of 1,000 subscriptions on real parts, and compar
 up: $(READY) ## run everything until Ctrl-C, and print what runs where
 	@$(BIN)/again up
 
-test: $(READY) ## the whole test suite, on real servers (ten minutes on two cores)
+# The simulation computes, and the real processes mostly wait: they run beside each other, and the simulation stands back.
+test: $(READY) ## the whole test suite, on real servers (eight minutes on two cores)
 	@$(PYTEST) $(SIDE_BY_SIDE) tests/unit
 	@$(PYTEST) -n 3 tests/integration tests/scenarios tests/browser
-	@$(PYTEST) $(SIDE_BY_SIDE) --dist worksteal tests/simulation
+	@$(MAKE) --no-print-directory --jobs=2 $(OUTPUT_SYNC) test-simulation test-system
+
+test-simulation: $(READY)
+	@echo "The simulation:"
+	@nice -n 10 $(PYTEST) $(SIDE_BY_SIDE) --dist worksteal tests/simulation
+
+test-system: $(READY)
+	@echo "Real processes:"
 	@$(PYTEST) -n 2 --dist loadfile tests/system --ignore tests/system/test_faults.py
 	@$(PYTEST) tests/system/test_faults.py
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -16,6 +17,7 @@ from worker.cli import sweep_share
 from worker.database.claims import claim
 from worker.database.session import Sessions
 
+SEOUL = ZoneInfo("Asia/Seoul")
 FAST = {"again_sweep_requests_per_second": "100", "again_sweep_days": "2"}
 SHORT = {
     **FAST,
@@ -41,9 +43,15 @@ def test_strangers_are_counted_and_the_books_agree(again: Again, portone: Runnin
     assert "1 payments compared: 1 not ours, 0 repaired, 0 new for a person." in said
 
 
+def some_weeks_ago() -> datetime:
+    """Return when a day of some weeks ago began in Seoul."""
+    return datetime.combine(datetime.now(SEOUL) - timedelta(days=20), time(), SEOUL)
+
+
 def test_a_day_can_be_named(again: Again, portone: RunningSandbox):
-    told = again("sweep", "--since", "2026-11-01", "--json", again_sandbox_url=portone.base_url, **FAST).document
-    assert (told["reason"], told["since"]) == ("by hand", "2026-10-31T15:00:00Z")
+    since = some_weeks_ago()
+    told = again("sweep", "--since", since.date(), "--json", again_sandbox_url=portone.base_url, **FAST).document
+    assert (told["reason"], datetime.fromisoformat(told["since"])) == ("by hand", since)
     assert told["finished_at"] is not None
 
 
@@ -57,8 +65,9 @@ def test_a_restored_database_is_held_until_the_quiet_period_is_over(
 
 
 def test_a_restored_database_may_be_older_than_it_looks(again: Again, portone: RunningSandbox, tables: Tables):
-    again("sweep", "--restored", "--since", "2026-11-01", "--json", again_sandbox_url=portone.base_url, **SHORT)
-    [row] = tables.sql("SELECT since <= '2026-10-31T15:00:00Z' AS from_then_on, holds_claims FROM sweeps")
+    since = some_weeks_ago()
+    again("sweep", "--restored", "--since", since.date(), "--json", again_sandbox_url=portone.base_url, **SHORT)
+    [row] = tables.sql("SELECT since <= :since AS from_then_on, holds_claims FROM sweeps", since=since)
     assert tuple(row) == (True, True)
 
 
