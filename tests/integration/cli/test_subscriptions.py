@@ -110,7 +110,7 @@ def test_a_plan_with_a_vat_of_its_own_is_not_subscribed_to_with_a_pg_that_works_
     code = again("subscribe", "cheolsu", "--plan", "vat", "--key", 2, "--json").document["code"]
     assert "Kakao Pay takes no vat_amount" in again("subscription", "key", code, 1, "--reason", "r", code=1).said
     pending = again("subscribe", "younghee", "--plan", "vat", "--json").document["code"]
-    said = again("checkout", "link", pending, again_checkout_secret="s" * 64, code=1).said
+    said = again("checkout", "link", pending, again_checkout_secret="0123456789abcdef" * 4, code=1).said
     assert "9,900 KRW cannot be paid: Kakao Pay takes no vat_amount" in said
     assert "PAYCO takes no vat_amount" in said
 
@@ -136,7 +136,7 @@ def test_an_amount_that_the_pg_or_the_setting_forbids_is_refused(again: Again, a
 
 def test_subscriptions_are_listed_by_status_plan_and_customer(again: Again, subscription: str, key: int):
     again("plan", "add", "daily", "--name", "Daily", "--amount", 1000, "--cadence", "day")
-    daily = again("subscribe", "cheolsu", "--plan", "daily", "--key", key, "--json").document["code"]
+    daily = again("subscribe", "cheolsu", "--plan", "daily", "--key", f"#{key}", "--json").document["code"]
     again("subscription", "pause", daily)
 
     def codes(*options: str) -> list[str]:
