@@ -14,8 +14,9 @@ DECLINED = Behaviour(verdict=Verdict.DECLINED, code="0002", text="한도초과")
 LOST = Behaviour(verdict=Verdict.DECLINED, code="0026", text="분실·도난 카드")
 
 
-def overdue(shop: Shop, why: Behaviour = DECLINED) -> tuple[str, int]:
+def overdue(shop: Shop, why: Behaviour = DECLINED, *, cadence: str = "month") -> tuple[str, int]:
     """A subscription whose card was declined; its code, and the charge that is owed."""
+    shop.book.plan("monthly", now=shop.now, cadence=cadence)
     subscribed = shop.book.subscribe(now=shop.now)
     shop.sandbox.admin.create_key(subscribed.customer_uid, why)
     shop.tick()

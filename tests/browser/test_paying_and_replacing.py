@@ -86,6 +86,40 @@ def test_a_replaced_card_is_charged_what_was_owed_and_the_old_key_is_deleted(vis
     assert old not in keys
 
 
+@BOTH_WAYS
+def test_card_replaced_after_three_periods_is_charged_the_sum_on_the_page(visitor: Visitor, shop: Shop, pg: str):
+    code, _ = overdue(shop, LOST)
+    for _ in range(4):  # three are open then; the plan allows no more
+        shop.wait(days=31)
+        shop.tick()
+    page = visitor.visit(shop.link(code, purpose=CheckoutPurpose.REPLACE, pg=pg))
+    expect(page.get_by_test_id("owed")).to_have_text("29,700원 (3회분)")
+    expect(page.get_by_test_id("consent-text")).to_contain_text("미납 요금 29,700원과")
+    visitor.agree(page)
+    visitor.decide(page, "approve")
+    visitor.result(page)
+    for _ in range(4):
+        shop.tick()
+        shop.wait(minutes=1)
+    assert len(shop.paid_on_the_ledger()) == 3
+    assert shop.sandbox.admin.report().charged_krw == 29700
+
+
+@ON_A_DESKTOP
+def test_page_that_shows_an_older_sum_is_shown_again_before_anything_opens(visitor: Visitor, shop: Shop):
+    visitor.expect("409")
+    code, _ = overdue(shop, LOST, cadence="day")
+    page = visitor.visit(shop.link(code, purpose=CheckoutPurpose.REPLACE, pg="payco"))
+    expect(page.get_by_test_id("owed")).to_have_text("9,900원 (1회분)")
+    shop.wait(days=1)
+    shop.tick()
+    visitor.agree(page)
+    visitor.refusal(page, "안내 내용이 바뀌었습니다")
+    assert shop.sql("SELECT FROM consents") == []
+    page.reload()
+    expect(page.get_by_test_id("owed")).to_have_text("19,800원 (2회분)")
+
+
 @ON_A_PHONE
 def test_a_replacement_that_was_given_up_leaves_the_old_card(visitor: Visitor, shop: Shop):
     code, _ = overdue(shop)

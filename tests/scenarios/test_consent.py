@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from tests.scenarios.checkout_story import Till
+from tests.scenarios.checkout_story import BUYER, Till
 from tests.scenarios.conftest import World
 from worker import subscriptions
-from worker.checkouts import OwedHasChanged, Progress
+from worker.checkout.host_desk import HostDesk
+from worker.checkouts import OwedHasChanged, Progress, View
 from worker.lifecycle import SubscriptionStatus
 from worker.refusals import Refused
 from worker.sandbox.behaviours import decline
@@ -49,16 +52,45 @@ def settle_all(world: World) -> None:
     world.tick()
 
 
-@pytest.mark.parametrize(("cadence", "periods"), [("day", 22), ("day", 2), ("month", 4)])
-def test_replaced_key_is_charged_what_the_page_said(world: World, till: Till, cadence: str, periods: int):
-    code = lost_card(world, cadence=cadence, periods=periods)
+@pytest.mark.parametrize(
+    ("cadence", "periods", "limit", "owed"),
+    [("day", 22, "30", 22), ("day", 22, "3", 3), ("day", 2, "3", 2), ("month", 4, "4", 4), ("month", 4, "3", 3)],
+)
+def test_replaced_key_is_charged_what_the_page_said(
+    world: World, till: Till, cadence: str, periods: int, limit: str, owed: int
+):
+    code = lost_card(world, cadence=cadence, periods=periods, max_open_charges=limit)
     link = till.link(code)
     said = till.view(link)
-    assert said.owed == 9900 * said.owed_periods > 9900
+    assert (said.owed, said.owed_periods) == (9900 * owed, owed)
     replaced(till, link)
     settle_all(world)
     assert world.portone.report().charged_krw == said.owed
     assert world.subscription(code).status is SubscriptionStatus.ACTIVE
+    world.assert_books_agree()
+
+
+def test_key_replaced_on_a_hosts_page_is_charged_what_the_host_has_shown(world: World, till: Till):
+    code = lost_card(world, cadence="month", periods=4, max_open_charges="12")
+    desk, customer = HostDesk(world.runtime), "customer-1"
+    terms: dict[str, Any] = {"wording": "shop-1", "pg": "payco", "buyer": BUYER, "return_path": "/return"}
+
+    async def replace() -> View:
+        checkout = await desk.create_checkout(customer, subscription=code)
+        shown = await desk.view(customer, checkout)
+        with pytest.raises(OwedHasChanged, match="39,600"):
+            await desk.agree(customer, checkout, **terms, owed=9900)
+        param = await desk.agree(customer, checkout, **terms, owed=shown.owed)
+        window = world.portone.open_window(param)["window"]["window_id"]
+        await desk.complete(checkout, imp_uid=till.approve(window))
+        await desk.close()
+        return shown
+
+    shown = asyncio.run(replace())
+    settle_all(world)
+    assert shown.owed == 4 * 9900
+    assert world.portone.report().charged_krw == shown.owed
+    assert [row.source for row in world.sql("SELECT source FROM consents")] == ["host"]
     world.assert_books_agree()
 
 
