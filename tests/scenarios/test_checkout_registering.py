@@ -342,3 +342,27 @@ def test_a_first_payment_hours_after_its_lease_begins_the_subscription_all_the_s
     assert [charge.status for charge in world.charges(subscription)] == ["paid"]
     assert (world.subscription(subscription).status, till.status(code)) == (SubscriptionStatus.ACTIVE, "done")
     world.assert_books_agree()
+
+
+@pytest.mark.parametrize("pg", ["payco", "kakaopay"])
+def test_every_window_that_registers_a_key_alone_has_a_merchant_uid_of_its_own(world: World, pg: str):
+    world.portone.switch(repeated_window="refuse")
+    till = Till(world)
+    code = till.link(till.pending(), pg=pg)
+    first, second = till.open(code), till.open(code)
+    world.portone.decide(first, "decline")
+    third = till.open(code)
+    orders = world.sql("SELECT DISTINCT merchant_uid, billing_key_id FROM window_orders")
+    assert (len({row.merchant_uid for row in orders}), len({row.billing_key_id for row in orders})) == (3, 1)
+    assert till.complete(code).progress is Progress.WAITING
+    imp_uid = till.approve(second)  # in the tab before the last
+    assert till.complete(code).progress is Progress.DONE
+    assert (till.keys(), len(till.keys_at_portone())) == (["active"], 1)
+    till.approve(third)
+    till.hint(till.webhook(imp_uid))
+    assert till.complete(code).progress is Progress.DONE
+    world.tick()
+    assert world.statuses() == {"paid": 1}
+    world.live(days=3)
+    assert (till.keys(), len(till.keys_at_portone())) == (["active"], 1)
+    world.assert_books_agree()

@@ -17,7 +17,7 @@ from worker.checkouts.carrying_out import Completion, Progress, Shown, carry_out
 from worker.checkouts.links import checkout_row
 from worker.database import window_orders
 from worker.database.session import Sessions
-from worker.gateway import Found, Gateway
+from worker.gateway import Found, Gateway, LookUpFailed, NoSuchKey, StoredKey
 from worker.imp_uid import is_imp_uid
 from worker.lifecycle import CheckoutStatus
 from worker.refusals import AskedTooOften, Refused
@@ -49,8 +49,9 @@ async def complete(
     if imp_uid:
         orders = await _named_first(sides.gateway, orders, imp_uid)
     ends: list[Completion] = []
+    keys: dict[str, StoredKey | NoSuchKey | LookUpFailed] = {}
     for order in orders:
-        shown = await _ask(sides, order)
+        shown = await _ask(sides, order, keys)
         ended = await asyncio.to_thread(carry_out, sides, row, order, shown, says=not ends)
         if ended.progress is Progress.DONE:
             return ended
@@ -83,7 +84,8 @@ async def _named_first(gateway: Gateway, orders: Sequence[Row[Any]], imp_uid: st
     return sorted(orders, key=lambda order: order.merchant_uid not in theirs)
 
 
-async def _ask(sides: BothSides, order: Row[Any]) -> Shown:
+async def _ask(sides: BothSides, order: Row[Any], keys: dict[str, StoredKey | NoSuchKey | LookUpFailed]) -> Shown:
+    """Ask about an order. Several windows may register one key: PortOne is asked for each of `keys` once."""
     expected = Expected(
         merchant_uid=order.merchant_uid,
         pg=order.pg,
@@ -95,5 +97,13 @@ async def _ask(sides: BothSides, order: Row[Any]) -> Shown:
     )
     asked_at = sides.clock()
     payments = await sides.gateway.look_up(expected.merchant_uid)
-    key = None if expected.customer_uid is None else await sides.gateway.billing_key(expected.customer_uid)
-    return Shown(expected, asked_at, payments, key)
+    if expected.customer_uid is None:
+        return Shown(expected, asked_at, payments, None)
+    if expected.customer_uid not in keys or _is_proved(payments):
+        keys[expected.customer_uid] = await sides.gateway.billing_key(expected.customer_uid)
+    return Shown(expected, asked_at, payments, keys[expected.customer_uid])
+
+
+def _is_proved(payments: Found | LookUpFailed) -> bool:
+    """Say whether an order was paid or registered: its key is asked for afresh then, for it may have come just now."""
+    return isinstance(payments, Found) and any(record.status == "paid" for record in payments.records)

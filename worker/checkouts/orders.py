@@ -144,17 +144,19 @@ def _number(settings: Settings, charge: Row[Any]) -> tuple[int, str]:
 
 
 def _key_alone(session: Session, settings: Settings, row: Row[Any], pg: str, now: datetime) -> Prepared:
-    """Register a key and charge nothing, under an order that no period's payment can be taken for."""
-    known_uid, known_key_id = _begun(session, row, pg)
-    key = _key_of(session, settings, row, pg, WindowUse.REGISTRATION, known_key_id, now)
-    merchant_uid = known_uid if key.id == known_key_id else None
+    """Register a key and charge nothing, under an order that no period's payment can be taken for.
+
+    PortOne wants another merchant_uid for every request (documented). No money moves by this one, so nothing needs an
+    earlier window's to stand in its way; the key is the same one in all of them.
+    """
+    key = _key_of(session, settings, row, pg, WindowUse.REGISTRATION, _begun(session, row, pg), now)
     prefix, code = settings.merchant_uid_prefix, row.subscription_code
     plan = plan_of(plan_row(session, subscriptions.locked(session, code).plan_code))  # type: ignore[union-attr]  # locked before
     if objection := amount_objection(plan, pg, max_amount=settings.max_amount):
         raise Refused(f"{plan.amount:,} {plan.currency} cannot be charged this way: {objection}.")
     shows = pgs.PGS[pg].window.keys is KeyWindow.SHOWS
     order = Order(
-        merchant_uid=merchant_uid or key_only_uid(prefix, code, secrets.randbits(64)),
+        merchant_uid=key_only_uid(prefix, code, secrets.randbits(64)),
         name=plan.name,
         amount=plan.amount if shows else 0,
         currency=plan.currency,
@@ -162,11 +164,11 @@ def _key_alone(session: Session, settings: Settings, row: Row[Any], pg: str, now
     return Prepared(WindowUse.REGISTRATION, order, key.customer_uid, key.id, None)
 
 
-def _begun(session: Session, row: Row[Any], pg: str) -> tuple[str | None, int | None]:
-    """Give the order and the key that a window of this link and PG registers already: back in it, they are the same."""
+def _begun(session: Session, row: Row[Any], pg: str) -> int | None:
+    """Give the key that a window of this link and PG registers already: another window registers the same."""
     alone = (each for each in orders.of_checkout(session, row.id) if each.charge_id is None and each.pg == pg)
     begun = next(alone, None)
-    return (None, None) if begun is None else (begun.merchant_uid, begun.billing_key_id)
+    return None if begun is None else int(begun.billing_key_id)
 
 
 def _key_of(

@@ -10,6 +10,7 @@ from worker.sandbox.payment_rows import Taxes
 from worker.sandbox.payments import Payment
 from worker.sandbox.providers import REDIRECTS_ON_MOBILE, Instrument
 from worker.sandbox.sandbox import Sandbox
+from worker.sandbox.switches import Repeat
 from worker.sandbox.web_addresses import origin
 from worker.sandbox.window_requests import ALREADY_PAID, BAD_PARAMETER, WindowRefused, WindowRequest
 from worker.sandbox.windows import Window
@@ -27,6 +28,7 @@ def opened(sandbox: Sandbox, call: Call) -> Window:
     mobile = call.fields.get("mobile") is True
     request = window_requests.read(call.fields.get("code"), param, mobile=mobile, redirecting=redirecting)
     refuse_paid(sandbox, request)
+    _refuse_repeated(sandbox, request)
     window = Window(
         window_id=secrets.token_hex(32),
         imp_uid=window_payments.imp_uid(sandbox.next_number()),
@@ -54,6 +56,15 @@ def refuse_paid(sandbox: Sandbox, request: WindowRequest) -> None:
     """Refuse a merchant_uid that was paid before [documented]; a cancelled payment counts as paid [assumed]."""
     if payment_rows.statuses(sandbox.ledger, request.merchant_uid) & {"paid", "cancelled"}:
         raise WindowRefused(ALREADY_PAID, texts.ALREADY_PAID)
+
+
+def _refuse_repeated(sandbox: Sandbox, request: WindowRequest) -> None:
+    """Refuse a merchant_uid that a window had before, if that is set: it is to be new for each request [documented].
+
+    Which PGs insist on it, and with which code, is not known.
+    """
+    if sandbox.switches.repeated_window is Repeat.REFUSE and window_rows.is_known(sandbox.ledger, request.merchant_uid):
+        raise WindowRefused(BAD_PARAMETER, texts.ALREADY_USED)
 
 
 def begun(sandbox: Sandbox, window: Window, instrument: Instrument) -> Payment:

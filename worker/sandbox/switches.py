@@ -69,6 +69,7 @@ class Switches:
     webhook_delay_seconds: float = 0.0  # before the first send
     webhook_resends: int = 0  # after a network error or 5xx; PortOne sets up to 5 on request [documented]
 
+    repeated_window: Repeat = Repeat.ACCEPT  # a window under the merchant_uid of an earlier one, whatever became of it
     window_approval_seconds: float = 0.0  # between the buyer's yes and the money
     window_callback_seconds: float = 0.0  # between the money and the callback or redirect
     window_reports: bool = True  # False: the tab is gone before the page hears of a result
@@ -102,6 +103,12 @@ def _repeat(name: str, value: Any) -> Repeat:
     allowed = [each for each in Repeat if each is not Repeat.SERIALIZE or name == "repeated_in_flight"]
     if value not in allowed:
         raise BadSwitch(f"{name} is {value!r}; it can be {', '.join(allowed)}.")
+    return Repeat(value)
+
+
+def _accept_or_refuse(name: str, value: Any) -> Repeat:
+    if value not in (Repeat.ACCEPT, Repeat.REFUSE):
+        raise BadSwitch(f"{name} is {value!r}; it can be {Repeat.ACCEPT} or {Repeat.REFUSE}.")
     return Repeat(value)
 
 
@@ -173,6 +180,7 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "webhook_source": _ip_address,
     "webhook_delay_seconds": _seconds,
     "webhook_resends": _resends,
+    "repeated_window": _accept_or_refuse,
     "window_approval_seconds": _seconds,
     "window_callback_seconds": _seconds,
     "window_reports": _yes_or_no,

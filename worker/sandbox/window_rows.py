@@ -56,3 +56,8 @@ def _window(row: sqlite3.Row) -> Window:
         state=State(row["state"]),
         result=json.loads(row["result"]) if row["result"] else None,
     )
+
+
+def is_known(ledger: Ledger, merchant_uid: str) -> bool:
+    """Say whether a window was ever opened under a merchant_uid."""
+    return ledger.value("SELECT 1 FROM windows WHERE merchant_uid = ?", (merchant_uid,)) is not None
