@@ -13,6 +13,8 @@ from worker.findings import Finding, Patient, broken, ok, warning
 from worker.holds import waiting_for
 from worker.invariants import INVARIANTS
 
+ASK_PORTONE = "run `again doctor portone`, and look at what stands between here and PortOne, and at its status page"
+
 
 def hold(patient: Patient) -> Finding:
     """Look at every invariant, just now."""
@@ -68,9 +70,21 @@ def long_trials(patient: Patient) -> Finding:
     return warning("trials", said, trials.REMEDY)
 
 
+def look_ups(patient: Patient) -> Finding:
+    with patient.runtime.sessions() as session:
+        failing = overview.failing_look_ups(session)
+        failure = overview.look_up_failure(session)
+    if not failing.count or failing.oldest_at is None:
+        return ok("look-ups", "PortOne says what became of every charge that it was asked about")
+    some = "1 charge" if failing.count == 1 else f"{failing.count:,} charges"
+    said = f"PortOne does not say what became of {some}, the first since {_local(failing.oldest_at)} ({failure})"
+    return warning("look-ups", said, f"{ASK_PORTONE}; they are asked for again by themselves")
+
+
 def sweeps(patient: Patient) -> Finding:
     with patient.runtime.sessions() as session:
         holding, daily = overview.holding_sweep(session), overview.last_daily_sweep(session)
+        failing = overview.failing_sweep(session)
     if holding is not None:
         said = (
             f"nothing is charged until PortOne's payments are compared ({holding.reason}), since "
@@ -81,6 +95,12 @@ def sweeps(patient: Patient) -> Finding:
         waiting = waiting_for(holding, now=patient.now, quiet_period=quiet_period)
         found = broken if waiting.broken else warning
         return found("sweeps", f"{said}. It waits: {waiting.reason}", waiting.remedy)
+    if failing is not None and failing.failing_since is not None:
+        said = (
+            f"PortOne's list cannot be read since {_local(failing.failing_since)} ({failing.failure}); compared up to "
+            f"{_local(failing.position)} of {_local(failing.until)}"
+        )
+        return warning("sweeps", said, f"{ASK_PORTONE}; it goes on by itself once PortOne answers")
     if daily is None or daily.finished_at is None:
         return ok("sweeps", "no daily sweep has ended yet, and none holds charging")
     counts = (

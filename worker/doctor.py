@@ -26,13 +26,14 @@ CHECKS: Mapping[str, Callable[[Patient], Finding]] = {
     "differences": book_checks.differences,
     "arrears": book_checks.arrears,
     "trials": book_checks.long_trials,
+    "look-ups": book_checks.look_ups,
     "sweeps": book_checks.sweeps,
     "schedules": schedule_checks.schedules,
     "pages": page_checks.pages,
 }
 ON_TABLES = (
     *("migrations", "lineage", "beat", "worker", "stops"),
-    *("invariants", "differences", "arrears", "trials", "sweeps"),
+    *("invariants", "differences", "arrears", "trials", "look-ups", "sweeps"),
     "schedules",
 )
 ON_DATABASE = ("database", *ON_TABLES)

@@ -49,6 +49,7 @@ class Settlement:
     next_lookup_at: datetime | None = None
     flag: str | None = None
     refusal: str | None = None
+    failure: str | None = None  # why the look-up learnt nothing
 
     @property
     def kills_key(self) -> bool:
@@ -177,10 +178,14 @@ def _deferred(
 
 def _unknown(attempt: OpenAttempt, outcome: Unknown, now: datetime, policy: Policy) -> Settlement:
     next_lookup_at = next_look_up(attempt, now, policy)
+    failure = None
     if outcome.reason is UnknownReason.LOOK_UP_FAILED:
-        # Nothing was learnt, so no rung is used up and nothing gives up: PortOne is asked again soon.
-        again_at = now + backoff(policy.ladder[0], attempt.lookups)
-        next_lookup_at = min(filter(None, (next_lookup_at, again_at)))
+        failure = _failure(outcome.answer)
+        # Nothing was learnt, so no rung is used up: PortOne is asked again soon. Whoever was down when the ladder ended
+        # asks as often as it has rungs, all the same, before a person is asked.
+        if next_lookup_at is not None or attempt.lookups < len(policy.ladder):
+            again_at = now + backoff(policy.ladder[0], attempt.lookups)
+            next_lookup_at = min(filter(None, (next_lookup_at, again_at)))
     flag = outcome.reason.value if outcome.needs_human else None
     if next_lookup_at is None and flag is None:
         flag = f"still {outcome.reason.value} after the last look-up"
@@ -191,6 +196,7 @@ def _unknown(attempt: OpenAttempt, outcome: Unknown, now: datetime, policy: Poli
         # A look-up that failed says nothing about the payment: what PortOne said of it before stays.
         answer=NO_ANSWER if outcome.reason is UnknownReason.LOOK_UP_FAILED else outcome.answer,
         refusal=_refusal(attempt, outcome),
+        failure=failure,
         charge_status=ChargeStatus.CHARGING,
         declines=attempt.declines,
         first_declined_at=attempt.first_declined_at,
@@ -199,6 +205,11 @@ def _unknown(attempt: OpenAttempt, outcome: Unknown, now: datetime, policy: Poli
         next_lookup_at=None if flag else next_lookup_at,
         flag=flag,
     )
+
+
+def _failure(answer: Answer) -> str:
+    http = None if answer.http_status is None else f"HTTP {answer.http_status}"
+    return " ".join(filter(None, (http, answer.code, answer.message))) or "no answer"
 
 
 def _refusal(attempt: OpenAttempt, outcome: Unknown) -> str | None:

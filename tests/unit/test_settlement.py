@@ -249,13 +249,20 @@ def test_what_more_look_ups_cannot_clear_up_is_a_persons_at_once(reason):
         (timedelta(minutes=5), 0, timedelta(minutes=5)),
         (timedelta(minutes=14), 4, timedelta(minutes=1)),  # ... or the next rung, whichever is sooner
         (timedelta(days=9), 1, timedelta(minutes=10)),  # long after the last rung
-        (timedelta(days=400), 5_000, timedelta(hours=6)),
+        (timedelta(days=400), 3, timedelta(minutes=40)),
     ],
 )
-def test_a_look_up_that_failed_is_tried_again_for_ever_and_gives_up_nothing(after, lookups, delay):
+def test_a_look_up_that_failed_is_tried_again_and_gives_up_nothing(after, lookups, delay):
     settlement = unknown(UnknownReason.LOOK_UP_FAILED, after=after, lookups=lookups)
     assert settlement.next_lookup_at == STARTED_AT + after + delay
     assert settlement.flag is None
+    assert settlement.failure == "HTTP 200 -1 [8326]한도초과"
+
+
+def test_look_ups_that_fail_beyond_the_ladder_as_often_as_it_has_rungs_are_a_persons():
+    settlement = unknown(UnknownReason.LOOK_UP_FAILED, after=timedelta(days=9), lookups=len(POLICY.ladder))
+    assert settlement.next_lookup_at is None
+    assert settlement.flag == "still look_up_failed after the last look-up"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ while a window of the first can be used:
    declined there, or closing it, ends nothing, for another tab may still pay. Its lease (AGAIN_CHECKOUT_SECONDS) only
    says from when on reconciliation looks it up. So within that time nothing else can charge the period.
 3. All windows of a charge, in any tab and of any link, have this one merchant_uid: PortOne takes the first payment and
-   refuses the others. (Its documents ask for a new one with each request; that would pay twice in two tabs.)
+   refuses the others. (Its documents ask for a new one with each request; that would pay twice in two tabs. A window
+   that only registers a key gets a new one each time, for it moves no money; the key is the same in all of them.)
 4. Unpaid after all that time, the attempt is proved `not_charged`, and the charge goes back to where dunning stood. The
    next claim sends the *same* merchant_uid through `again`. Should an ancient window still be paid, PortOne refuses
    whichever comes second: then the answer is `duplicate`, which is looked up and found paid.

@@ -30,6 +30,7 @@ ROWS: Mapping[str, tuple[str, str, bool]] = {
     "in_flight": ("in flight", "asked at PortOne, no answer yet", False),
     "abandoned": ("abandoned", "the worker died; reconciliation asks", False),
     "unknown": ("unknown", "outcome open; PortOne is asked again", False),
+    "failing": ("cannot be looked up", "PortOne was asked and did not say; `again doctor`", True),
     "needs_person": ("needs a person", "undecided; `again review list`", True),
     "past_due": ("past due", "declined, on the dunning calendar", False),
     "waiting_for_key": ("waits for a key", "owed; billing key dead or none", True),
@@ -75,6 +76,8 @@ def status(*, as_json: Json = False) -> None:
         _print_violations(watched.violations, now)
     console.head("Compared with PortOne")
     console.say(_last_compared(watched.daily))
+    if watched.failing is not None:
+        console.output().print(Text(_failing(watched.failing), LATE))
     console.head("Webhooks")
     console.say(_heard(heard))
     console.head("Last seen")
@@ -90,6 +93,7 @@ def _watched(session: Session) -> Watched:
         overview.holding_sweep(session),
         overview.last_daily_sweep(session),
         violations.standing(session),
+        overview.failing_sweep(session),
     )
 
 
@@ -155,6 +159,13 @@ def _last_compared(daily: Sweep | None) -> str:
         f"{words.local(daily.finished_at, SEOUL)}: {daily.payments:,} payments, {daily.strangers:,} of them not ours; "
         f"{daily.repaired:,} repaired, {daily.found:,} left to a person"
     )
+
+
+def _failing(sweep: Sweep) -> str:
+    from schedules.plans import SEOUL
+
+    since = words.local(sweep.failing_since, SEOUL)
+    return f"PortOne's list cannot be read since {since} ({plain(sweep.failure or '')}); `again doctor sweeps`"
 
 
 def _heard(heard: Heard) -> str:

@@ -24,6 +24,7 @@ class Watched:
     holding: Sweep | None
     daily: Sweep | None
     violations: Sequence[Violation]
+    failing: Sweep | None = None  # whose list at PortOne cannot be read
 
 
 def document(
@@ -69,6 +70,7 @@ def document(
         },
         "held": _held(watched.holding, waiting),
         "last_daily_sweep": _sweep(watched.daily),
+        "failing_sweep": _sweep(watched.failing),
         "violations": [
             {
                 "name": each.name,
@@ -99,5 +101,17 @@ def _held(sweep: Sweep | None, waiting: Waiting | None) -> Mapping[str, Any] | N
 def _sweep(sweep: Sweep | None) -> Mapping[str, Any] | None:
     if sweep is None:
         return None
-    names = ("reason", "started_at", "finished_at", "position", "until", "payments", "strangers", "repaired", "found")
+    names = (
+        "reason",
+        "started_at",
+        "finished_at",
+        "position",
+        "until",
+        "payments",
+        "strangers",
+        "repaired",
+        "found",
+        "failing_since",
+        "failure",
+    )
     return {name: getattr(sweep, name) for name in names}

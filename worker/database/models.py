@@ -217,6 +217,12 @@ class Attempt(HasStatus, Base):
         # What reconciliation scans.
         Index("attempts_lease_idx", "lease_until", postgresql_where=text("status = 'started'")),
         Index("attempts_lookup_idx", "next_lookup_at", postgresql_where=text("status = 'unknown'")),
+        # What PortOne could not be asked about.
+        Index(
+            "attempts_failing_idx",
+            "failing_since",
+            postgresql_where=text("status = 'unknown' AND failing_since IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = identity()
@@ -244,3 +250,5 @@ class Attempt(HasStatus, Base):
     next_lookup_at: Mapped[datetime | None]
     flagged_at: Mapped[datetime | None]  # the ladder is spent or the answer is odd: a person decides
     flag_reason: Mapped[str | None]
+    failing_since: Mapped[datetime | None]  # since when its look-ups have failed, all of them
+    failure: Mapped[str | None]  # what the last of them met

@@ -63,6 +63,8 @@ _COUNTS = text(f"""
     FROM attempts WHERE status = 'started' AND lease_until < :now
     UNION ALL SELECT 'unknown', count(*), min(started_at)
     FROM attempts WHERE status = 'unknown' AND flagged_at IS NULL
+    UNION ALL SELECT 'failing', count(*), min(failing_since)
+    FROM attempts WHERE status = 'unknown' AND failing_since IS NOT NULL
     UNION ALL SELECT 'needs_person', count(*), min(since) FROM needs_person
     UNION ALL SELECT 'past_due', count(*), min(first_declined_at)
     FROM ready WHERE status = 'past_due' AND next_attempt_at > :now AND NOT month_spent
@@ -93,6 +95,16 @@ _HEARD = text("""
 
 UNKNOWN_PAYMENTS = ("PortOne shows no such payment", "not a payment of ours")
 """What the look-up of a webhook comes to that is about no payment of ours (`worker.checkouts.hints`)."""
+
+_FAILING = text("""
+    SELECT count(*) AS found, min(failing_since) AS oldest_at
+    FROM attempts WHERE status = 'unknown' AND failing_since IS NOT NULL
+""")
+
+_FAILURE = text("""
+    SELECT failure FROM attempts WHERE status = 'unknown' AND failing_since IS NOT NULL
+    ORDER BY failing_since LIMIT 1
+""")
 
 _OPEN_DIFFERENCES = text("SELECT count(*) AS found, min(found_at) AS oldest_at FROM differences WHERE status = 'open'")
 
@@ -140,6 +152,24 @@ def heard_since(session: Session, since: datetime) -> Heard:
     """Count the webhooks since an instant. Repeated ones count once."""
     row = session.execute(_HEARD, {"since": since, "unknown": list(UNKNOWN_PAYMENTS)}).one()
     return Heard(row.heard, row.unknown, row.waiting, since)
+
+
+def failing_look_ups(session: Session) -> Count:
+    """Count the attempts whose look-ups fail."""
+    row = session.execute(_FAILING).one()
+    return Count(row.found, row.oldest_at)
+
+
+def look_up_failure(session: Session) -> str | None:
+    """Say what a look-up met that failed last; None when none fails."""
+    failure: str | None = session.scalar(_FAILURE)
+    return failure
+
+
+def failing_sweep(session: Session) -> Sweep | None:
+    """Give the sweep whose list could not be read for the longest time."""
+    failing = select(Sweep).where(Sweep.finished_at.is_(None), Sweep.failing_since.is_not(None))
+    return session.scalars(failing.order_by(Sweep.failing_since).limit(1)).one_or_none()
 
 
 def open_differences(session: Session) -> Count:

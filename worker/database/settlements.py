@@ -30,7 +30,7 @@ _WRITE_BACK = text("""
             place integer, merchant_uid text, sends smallint, started_at timestamptz, attempt_status text,
             reason text, answered boolean, imp_uid text,
             pg_tid text, http_status smallint, code text, message text, decline_kind text, refusal text, raw jsonb,
-            next_lookup_at timestamptz, flag text, charge_status text, next_attempt_at timestamptz,
+            failure text, next_lookup_at timestamptz, flag text, charge_status text, next_attempt_at timestamptz,
             paid_at timestamptz, declines smallint, first_declined_at timestamptz, deferrals smallint)
     ), settled AS (
         UPDATE attempts a
@@ -45,7 +45,8 @@ _WRITE_BACK = text("""
             imp_uid = COALESCE(v.imp_uid, a.imp_uid),
             pg_tid = CASE WHEN v.imp_uid IS NULL THEN a.pg_tid ELSE v.pg_tid END,
             decline_kind = v.decline_kind, refusal = COALESCE(v.refusal, a.refusal),
-            next_lookup_at = v.next_lookup_at, flag_reason = v.flag,
+            failing_since = CASE WHEN v.failure IS NOT NULL THEN COALESCE(a.failing_since, :now) END,
+            failure = v.failure, next_lookup_at = v.next_lookup_at, flag_reason = v.flag,
             flagged_at = CASE WHEN v.flag IS NOT NULL THEN CAST(:now AS timestamptz) END
         FROM v
         WHERE a.merchant_uid = v.merchant_uid AND (
@@ -198,6 +199,7 @@ def _row(settlement: Settlement) -> Mapping[str, Any]:
         "raw": answer.raw,
         "next_lookup_at": settlement.next_lookup_at,
         "flag": settlement.flag,
+        "failure": settlement.failure,
         "charge_status": settlement.charge_status,
         "next_attempt_at": settlement.next_attempt_at,
         "paid_at": settlement.paid_at,

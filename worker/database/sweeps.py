@@ -47,7 +47,8 @@ _TAKE = text("""
 _ADVANCE = text("""
     UPDATE sweeps
     SET position = GREATEST(position, :position), lease_until = :lease_until, payments = payments + :payments,
-        strangers = strangers + :strangers, repaired = repaired + :repaired, found = found + :found, failure = NULL,
+        strangers = strangers + :strangers, repaired = repaired + :repaired, found = found + :found,
+        failing_since = NULL, failure = NULL,
         finished_at = CASE WHEN :position >= until THEN CAST(:now AS timestamptz) END
     WHERE id = :id AND started_at = :started_at AND finished_at IS NULL
     RETURNING finished_at IS NOT NULL
@@ -58,7 +59,10 @@ _RENEW = text("""
 """)
 
 _LEAVE = text("""
-    UPDATE sweeps SET lease_until = :free_at, failure = :failure
+    UPDATE sweeps
+    SET lease_until = :free_at, failure = CAST(:failure AS text),
+        failing_since = CASE WHEN CAST(:failure AS text) IS NOT NULL
+            THEN COALESCE(failing_since, CAST(:now AS timestamptz)) END
     WHERE id = :id AND started_at = :started_at AND finished_at IS NULL
 """)
 
@@ -145,7 +149,7 @@ def leave(session: Session, taken: Taken, *, now: datetime, back_off: timedelta,
     `failure` is why PortOne's list could not be read, for people to see until it was; empty when it was.
     """
     parameters = {"id": taken.id, "started_at": taken.started_at, "failure": failure or None}
-    session.execute(_LEAVE, {**parameters, "free_at": now + back_off})
+    session.execute(_LEAVE, {**parameters, "now": now, "free_at": now + back_off})
 
 
 def release(session: Session, *, by: str, reason: str, now: datetime) -> Sequence[int]:

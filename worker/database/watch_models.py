@@ -143,6 +143,7 @@ class Sweep(Base):
     strangers: Mapped[int] = mapped_column(server_default="0")  # of these, not ours
     repaired: Mapped[int] = mapped_column(server_default="0")
     found: Mapped[int] = mapped_column(server_default="0")  # differences that wait for a person
+    failing_since: Mapped[datetime | None]  # since when PortOne's list could not be read, while it goes on
 
 
 class Difference(HasStatus, Base):

@@ -1,0 +1,78 @@
+"""What PortOne does not say: failing look-ups and sweeps alarm at once, and the ladder has an end all the same."""
+
+from __future__ import annotations
+
+from tests.scenarios.conftest import World
+from worker.database import overview
+from worker.sandbox.behaviours import Reply, pay, troubled
+
+
+def failing(world: World) -> tuple[int, str | None]:
+    with world.runtime.sessions() as session:
+        return overview.failing_look_ups(session).count, overview.look_up_failure(session)
+
+
+def test_look_ups_that_fail_are_counted_since_the_first_until_one_succeeds(world: World):
+    world.subscribe(troubled(Reply.DROP, charged=True))
+    world.tick()
+    assert failing(world) == (0, None)
+    world.portone.switch(outage="unavailable")
+    world.wait(minutes=6)
+    since = world.now
+    world.tick()
+    world.wait(minutes=30)
+    world.tick()
+    count, failure = failing(world)
+    assert count == 1
+    assert failure is not None
+    (row,) = world.sql("SELECT failing_since, code, message FROM attempts")
+    assert row.failing_since == since
+    world.portone.switch(outage="none")
+    world.live(days=1)
+    assert failing(world) == (0, None)
+    assert world.statuses() == {"paid": 1}
+    world.assert_books_agree()
+
+
+def test_an_attempt_that_cannot_be_looked_up_to_the_ladders_end_is_put_before_a_person(world: World):
+    world.subscribe(troubled(Reply.DROP, charged=True))
+    world.tick()
+    world.portone.switch(outage="unavailable")
+    world.live(days=10)
+    assert world.differences() == [("unresolved", "open")]
+    (attempt,) = world.attempts()
+    assert attempt.flag_reason == "still look_up_failed after the last look-up"
+    assert world.portone.report().again_requests == 1
+    assert world.portone.report().charges == 1
+
+
+def test_after_a_long_downtime_one_failed_look_up_is_no_reason_to_ask_a_person(world: World):
+    world.subscribe(troubled(Reply.DROP, charged=True))
+    world.tick()
+    world.wait(days=20)
+    world.portone.switch(outage="unavailable")
+    world.tick()
+    assert world.differences() == []
+    world.portone.switch(outage="none")
+    world.live(days=1)
+    assert world.statuses()["paid"] >= 1
+
+
+def test_a_sweep_whose_list_cannot_be_read_says_since_when(world: World):
+    world.subscribe(pay())
+    world.tick()
+    world.portone.switch(outage="error")
+    world.wait(hours=1)
+    since = world.now
+    for _ in range(3):
+        assert world.sweep()["ended"] == "list not read"
+        world.wait(minutes=5)
+    with world.runtime.sessions() as session:
+        sweep = overview.failing_sweep(session)
+    assert sweep is not None
+    assert (sweep.failing_since, bool(sweep.failure)) == (since, True)
+    world.portone.switch(outage="none")
+    world.wait(minutes=5)
+    world.sweep()
+    with world.runtime.sessions() as session:
+        assert overview.failing_sweep(session) is None
