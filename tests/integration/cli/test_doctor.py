@@ -26,6 +26,7 @@ ON_TABLES = {
     "sweeps",
     "schedules",
     "trials",
+    "look-ups",
 }
 
 
@@ -187,3 +188,29 @@ def test_schedules_that_portone_does_not_list_are_not_taken_for_none(again: Agai
     with running_sandbox() as sandbox:
         (found,) = again("doctor", "schedules", "--json", again_sandbox_url=f"{sandbox.base_url}/nowhere").document
     assert found["health"] in {"skipped", "warning"}
+
+
+def test_look_ups_that_fail_are_told_with_since_when_and_why(again: Again, subscription: str, tables: Tables):
+    (found,) = again("doctor", "look-ups", "--json").document
+    assert found["health"] == "ok"
+    charge = tables.charge(subscription, "charging")
+    tables.attempt(charge, "unknown", failing_since=tables.now, failure="HTTP 404 not PortOne's envelope")
+    (found,) = again("doctor", "look-ups", "--json").document
+    assert found["health"] == "warning"
+    assert "1 charge, the first since" in found["finding"]
+    assert "HTTP 404 not PortOne's envelope" in found["finding"]
+    assert "again doctor portone" in found["remedy"]
+    counted = again("status", "--json").document["counts"]["failing"]
+    assert counted["count"] == 1
+    assert "cannot be looked up" in again("status").out
+
+
+def test_a_sweep_that_fails_is_told_though_none_has_ended_yet(again: Again, tables: Tables):
+    tables.sweep("daily")
+    tables.sql("UPDATE sweeps SET failing_since = started_at, failure = 'no answer within the deadline'")
+    (found,) = again("doctor", "sweeps", "--json").document
+    assert found["health"] == "warning"
+    assert "cannot be read since" in found["finding"]
+    assert "no answer within the deadline" in found["finding"]
+    assert "cannot be read since" in again("status").out
+    assert again("status", "--json").document["failing_sweep"]["failure"] == "no answer within the deadline"

@@ -51,6 +51,7 @@ def test_everything_is_counted_with_the_age_of_the_oldest(again: Again, subscrip
         "waiting_for_consent": 0,
         "waiting_for_payment": 0,
         "uncollectible": 1,
+        "failing": 0,
         "void": 1,
     }
     assert document["paid_today"] | {"since": ""} == {
