@@ -51,9 +51,10 @@ def _require_trusted(folder: Path, found: os.stat_result) -> None:
         kept = 0o710 if _is_server_users(found.st_gid) else 0o700
         if stat.S_IMODE(found.st_mode) & ~kept:
             folder.chmod(stat.S_IMODE(found.st_mode) & kept)
-    elif found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX:
+    elif found.st_mode & stat.S_IWOTH:
+        # In one such as /tmp too: what others have put there before us would be taken for ours.
         raise NotAvailable(
-            f"Everyone may write in the data folder {folder}: `chmod o-w` it, or set AGAIN_DATA_DIR to another."
+            f"Everyone may write in the data folder {folder}: set AGAIN_DATA_DIR to a folder in it, or to another."
         )
 
 

@@ -144,10 +144,11 @@ def test_a_folder_of_another_name_keeps_its_rights(folder: Path):
     assert rights(project) == 0o755
 
 
-def test_a_folder_in_which_everyone_may_write_is_refused(folder: Path):
+@pytest.mark.parametrize("mode", [0o777, 0o1777], ids=["open", "as the temporary folder is"])
+def test_a_folder_in_which_everyone_may_write_is_refused(folder: Path, mode: int):
     project = folder / "project"
     project.mkdir()
-    project.chmod(0o777)
+    project.chmod(mode)
     with pytest.raises(NotAvailable, match="Everyone may write in the data folder"):
         make_private(project)
 
