@@ -39,11 +39,11 @@ def moved_clock_library(folder: Path) -> Path:
 
 
 def _compiler() -> list[str]:
-    """This machine's, else the wheel's, which uv fetches once (100 MB)."""
+    """This machine's, else the wheel's."""
     found = next(filter(None, (shutil.which(name) for name in ("cc", "gcc", "clang"))), None)
     if found is not None:
         return [found]
-    print("There is no C compiler here: taking the one of the wheel `ziglang` (a download, once) ...", flush=True)
+    print("There is no C compiler here: taking the one of the wheel `ziglang` (100 MB, once) ...", flush=True)
     uv = Path(sys.executable).with_name("uv")
     os.environ.setdefault("UV_SYSTEM_CERTS", "1")
-    return [str(uv), "tool", "run", "--quiet", "--from", ZIG, "python-zig", "cc"]
+    return [str(uv), "tool", "run", "--quiet", "--python", sys.executable, "--from", ZIG, "python-zig", "cc"]
