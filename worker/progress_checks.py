@@ -7,7 +7,7 @@ from datetime import timedelta
 from schedules.beat import beat_table
 from schedules.plans import SEOUL
 from worker import server_checks
-from worker.database import heartbeats, holds
+from worker.database import channel_stops, heartbeats, holds
 from worker.database import stops as halts
 from worker.findings import Finding, Health, Patient, broken, ok, warning
 
@@ -49,19 +49,28 @@ def _patience(patient: Patient, name: str) -> timedelta:
 
 
 def stops(patient: Patient) -> Finding:
+    """What is stopped, from everything down to single customers, with why, and the command that lets it go on."""
     with patient.runtime.sessions() as session:
         standing = halts.standing(session)
         held = holds.held(session)
-    if not standing and not held:
+        blamed = channel_stops.blamed(session)
+    found = [
+        (f"{stop.scope} since {stop.stopped_at.astimezone(SEOUL):%Y-%m-%d %H:%M %Z}: {stop.reason}", _start(stop.scope))
+        for stop in standing
+    ]
+    if held:
+        said = f"{held[0].held:,} held by a cap, {held[0].code} first: {held[0].reason}"
+        found.append((said, "again subscription release CODE"))
+    if blamed and not standing:
+        said = (
+            f"{blamed[0].customers:,} of {blamed[0].pg} refused as by a fault of the configuration, while others "
+            f"are paid, {blamed[0].code} first"
+        )
+        found.append((said, f"again charge list --subscription {blamed[0].code}"))
+    if not found:
         return ok("stops", "nothing is stopped")
-    if not standing:
-        said = f"{held[0].held:,} subscriptions are held; the first is {held[0].code}: {held[0].reason}"
-        return warning("stops", said, "`again status` names them; `again subscription release CODE` lets one go on")
-    said = "; ".join(
-        f"{stop.scope} since {stop.stopped_at.astimezone(SEOUL):%Y-%m-%d %H:%M %Z}: {stop.reason}" for stop in standing
-    )
-    commands = ", ".join(f"`{_start(stop.scope)}`" for stop in standing)
-    return warning("stops", said, f"when the cause is gone: {commands}")
+    commands = ", ".join(f"`{command}`" for _, command in found)
+    return warning("stops", "; ".join(said for said, _ in found), f"when the cause is gone: {commands}")
 
 
 def _start(scope: str) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typer.testing import CliRunner
+
 from tests.scenarios.conftest import World
 from worker import stopping
+from worker.cli.commands import app
 from worker.sandbox.behaviours import Shape, decline, pay
 
 SUSPENDED = decline("8901", "미등록PG업체/거래정지업체")
@@ -70,4 +73,21 @@ def test_deleted_key_asks_for_another_one(world: World):
     world.tick()
     assert keys(world) == ["dead"]
     assert world.charges(code)[0].status == "past_due"
+    world.assert_books_agree()
+
+
+def test_customer_blamed_on_the_configuration_waits_visibly_beside_payers(world: World):
+    blamed = world.subscribe(*[SUSPENDED] * 4, pay())
+    other = world.subscribe()
+    world.tick()
+    world.tick()
+    assert world.charges(other)[0].status == "paid"
+    assert stopped(world) == []
+    for command in (("status",), ("doctor", "stops")):
+        said = " ".join(CliRunner().invoke(app, command, env={"COLUMNS": "400"}).output.split())
+        assert "refused as by a fault of the configuration" in said
+        assert blamed in said
+    world.live(days=3)
+    assert world.charges(blamed)[0].status == "paid"
+    assert "refused as" not in CliRunner().invoke(app, ("status",)).output
     world.assert_books_agree()

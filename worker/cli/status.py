@@ -85,11 +85,12 @@ def status(*, as_json: Json = False) -> None:
 
 
 def _watched(session: Session) -> Watched:
-    from worker.database import holds, overview, stops, violations
+    from worker.database import channel_stops, holds, overview, stops, violations
 
     return Watched(
         stops.standing(session),
         holds.held(session),
+        channel_stops.blamed(session),
         overview.holding_sweep(session),
         overview.last_daily_sweep(session),
         violations.standing(session),
@@ -120,6 +121,7 @@ def _print_stops(watched: Watched, waiting: Waiting | None, now: datetime) -> No
     stopped = watched.stopped
     if watched.held:
         _print_held(watched.held, now)
+    _print_blamed(watched.blamed)
     if (held := watched.holding) is not None:
         console.output().print(Text(_held(held), LATE))
         assert waiting is not None
@@ -139,6 +141,16 @@ def _print_held(held: Sequence[Row[Any]], now: datetime) -> None:
     console.table("SUBSCRIPTION", "FOR", "REASON", rows=rows, whole=("SUBSCRIPTION", "FOR"))
     if (more := held[0].held - len(held)) > 0:
         console.say(f"... and {more:,} more")
+
+
+def _print_blamed(blamed: Sequence[Row[Any]]) -> None:
+    """Name the first customer of each PG whose refusals blame the configuration while others are paid."""
+    for first in {each.pg: each for each in reversed(blamed)}.values():
+        more = f" and {first.customers - 1:,} more" if first.customers > 1 else ""
+        console.say(
+            f"{first.pg}: {first.code}{more} refused as by a fault of the configuration, while others are paid; "
+            "tried again later"
+        )
 
 
 def _held(sweep: Sweep) -> str:

@@ -21,6 +21,7 @@ class Watched:
 
     stopped: Sequence[Stop]
     held: Sequence[Row[Any]]  # subscriptions
+    blamed: Sequence[Row[Any]]  # subscriptions whose refusals blame the configuration, while others are paid
     holding: Sweep | None
     daily: Sweep | None
     violations: Sequence[Violation]
@@ -68,6 +69,7 @@ def document(
                 for each in watched.held
             ],
         },
+        "refused_by_configuration": [{"pg": each.pg, "subscription": each.code} for each in watched.blamed],
         "held": _held(watched.holding, waiting),
         "last_daily_sweep": _sweep(watched.daily),
         "failing_sweep": _sweep(watched.failing),

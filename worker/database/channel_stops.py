@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from worker.channel_evidence import BY, PROVEN_FOR, Refusal, refusal_of, sentence
@@ -85,6 +86,17 @@ _LIFT = text("""
     RETURNING s.scope
 """)
 
+# A charge that waits says so itself until it is tried again; whoever was paid or canceled meanwhile is no news.
+_BLAMED = text("""
+    SELECT r.pg, s.code, count(*) OVER (PARTITION BY r.pg) AS customers
+    FROM refusals r JOIN subscriptions s ON s.id = r.subscription_id
+    WHERE r.kind = 'config' AND s.status NOT IN ('canceled', 'ended') AND EXISTS (
+        SELECT FROM charges c
+        WHERE c.subscription_id = r.subscription_id AND c.status IN ('due', 'past_due')
+          AND starts_with(c.status_reason, 'config'))
+    ORDER BY r.pg, r.sent_at LIMIT :limit
+""")
+
 _RELEASE = text("UPDATE channels SET released_at = :now WHERE pg = :pg")
 _RELEASED = text("UPDATE refusals SET counts = false WHERE pg = :pg AND counts")
 
@@ -137,6 +149,14 @@ def _weigh(session: Session, refusals: Sequence[Refusal], now: datetime) -> Mapp
             reasons[row.pg] = sentence(refusal, customers=row.customers)
     rows = as_rows({"scope": pg, "reason": reason} for pg, reason in reasons.items())
     return {row.scope: row.reason for row in session.execute(_STOP, {"rows": rows, "by": BY, "now": now})}
+
+
+def blamed(session: Session, *, limit: int = 20) -> Sequence[Row[Any]]:
+    """List subscriptions whose charges wait because their refusals blame the configuration, which stops no channel.
+
+    `customers` of each row is how many there are of its PG.
+    """
+    return session.execute(_BLAMED, {"limit": limit}).all()
 
 
 def release(session: Session, pg: str, *, now: datetime) -> None:
