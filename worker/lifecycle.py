@@ -30,7 +30,7 @@ class SubscriptionStatus(StrEnum):
     PAST_DUE = "past_due"  # a charge was declined; later periods keep falling due
     PAUSED = "paused"  # nothing falls due
     CANCELED = "canceled"  # stopped by the customer or the merchant; for good
-    ENDED = "ended"  # ran its course; for good
+    ENDED = "ended"  # its term has run out; for good. No plan has a term yet, so nothing sets it
 
 
 class BillingKeyStatus(StrEnum):

@@ -61,14 +61,17 @@ def subscribe(
             now=runtime.clock(),
         )
         shown = _shown(runtime, subscribed.code)
+        owed = subscriptions.owed_by(runtime.sessions, subscribed.code, now=runtime.clock())
     if as_json:
-        console.print_json(shown)
+        console.print_json({**shown, "open_charges": owed.count, "owed": owed.amount})
     elif subscribed.next_charge_at is None:
         link = f"again checkout link {subscribed.code}"
         console.say(f"Subscription {subscribed.code} is pending; it begins with its first billing key: `{link}`.")
     else:
         first = words.local(subscribed.next_charge_at, shown["time_zone"])
         console.say(f"Subscription {subscribed.code} is {subscribed.status}; its first charge is due on {first}.")
+        if owed.count:
+            console.say(f"{words.owed(owed.count, owed.amount)} {words.verb(owed.count)} charged now.")
 
 
 @app.command("list")

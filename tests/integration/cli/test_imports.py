@@ -93,6 +93,16 @@ def test_other_separators_are_read_and_said(again: Again, gold: str, tables: Tab
     assert tables.count("subscriptions") == 1
 
 
+@pytest.mark.parametrize(("values", "warned"), [({}, True), ({"paid_until": "today"}, False)])
+def test_import_into_a_trial_that_outlives_its_consent_is_warned_about(
+    again: Again, write: Write, values: dict[str, str], warned: bool
+):
+    again("plan", "add", "try", "--name", "Try", "--amount", 1000, "--cadence", "day", "--trial-days", 60)
+    values = {name: str(today()) for name in values}  # paid for elsewhere: no trial is given
+    notes = again("import", write(line(1, plan="try", **values)), "--json", "--no-schedules").document["notes"]
+    assert ("E-Commerce Act 13(6)" in " ".join(notes)) is warned
+
+
 def test_an_empty_file_and_a_row_of_the_wrong_length_are_named_as_that(refused: Again, write: Write):
     assert "is empty" in refused("import", write(header="")).said
     assert "line 3 has 2 values, the header has 8" in refused("import", write(line(1), "a,b")).said

@@ -94,6 +94,13 @@ def test_arrears_are_charged_only_when_wanted(again: Again, gold: str, key: int)
     again("subscribe", "gildong", "--plan", gold, "--key", key, *start, code=1)
     begun = again("subscribe", "gildong", "--plan", gold, "--key", key, *start, "--arrears", "--json").document
     assert datetime.fromisoformat(begun["next_charge_at"]) == at_ten(today() - timedelta(days=100))
+    assert (begun["open_charges"], begun["owed"]) == (4, 39600)
+
+
+def test_subscribing_with_arrears_says_how_much_is_charged_now(again: Again, gold: str, key: int):
+    start = ("--start", today() - timedelta(days=100))
+    said = again("subscribe", "gildong", "--plan", gold, "--key", key, *start, "--arrears").out
+    assert "4 charges, 39,600 KRW, are charged now." in said
 
 
 @pytest.mark.parametrize("status", ["dead", "deleted", "registering"])
