@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
+from sqlalchemy.orm import Session
 
+from worker.database import stops
 from worker.database.session import Sessions
 from worker.database.settlements import WriteBack, write_back
 from worker.lifecycle import AttemptStatus
+from worker.other_server import BY, reason_of_stop, was_paid_by_another
 from worker.settlement import Settlement
 
 log = structlog.get_logger()
@@ -19,6 +22,7 @@ def record(sessions: Sessions, settlements: Sequence[Settlement], *, now: dateti
     """Write settlements back in one transaction, each guarded by the state it expects."""
     with sessions.begin() as session:
         result = write_back(session, settlements, now=now)
+        _stop_beside_another_server(session, result.settled, now)
     for settlement in result.settled:
         if settlement.attempt_status is not AttemptStatus.PAID:
             _say(settlement)
@@ -31,6 +35,16 @@ def record(sessions: Sessions, settlements: Sequence[Settlement], *, now: dateti
     for pg in result.channels.lifted:
         log.warning("a channel goes on: it was paid through after all", pg=pg)
     return result
+
+
+def _stop_beside_another_server(session: Session, settled: Sequence[Settlement], now: datetime) -> None:
+    """Stop all charging when somebody else has paid what was sent from here once: both would go on to charge."""
+    for each in settled:
+        if each.paid_at is not None and was_paid_by_another(each.attempt, each.attempt_status, each.paid_at):
+            reason = reason_of_stop(each.attempt.request.merchant_uid, each.paid_at)
+            stops.stop(session, scope=stops.EVERYTHING, reason=reason, stopped_by=BY, now=now)
+            log.error("charging is stopped until a person starts it", reason=reason)
+            return
 
 
 def _say(settlement: Settlement) -> None:

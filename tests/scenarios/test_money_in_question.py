@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from tests.fixtures.attempts import record
 from tests.fixtures.sandbox import Api, RunningSandbox
 from tests.scenarios.conftest import World
-from tests.scenarios.test_restored import Backup
+from tests.scenarios.test_restored import Backup, start
 from worker import charging, recording, tasks
 from worker.comparing import compare_page
 from worker.database import settlements
@@ -61,6 +61,7 @@ def test_a_backup_with_an_attempt_in_flight_adopts_the_later_one_that_paid(
         world.tick()
         world.sweep()
         world.wait(minutes=10)
+    start(world)
     world.tick()
     assert_nobody_paid_twice(world)
     assert world.statuses() == {"paid": 1}

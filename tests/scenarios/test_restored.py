@@ -10,9 +10,11 @@ import pytest
 from tests.fixtures.backup import dump, restore
 from tests.fixtures.sandbox import Api, RunningSandbox
 from tests.scenarios.conftest import World
+from worker import stopping
 from worker.merchant_uid import derive
 from worker.sandbox.behaviours import Reply, decline, pay, troubled
 from worker.sandbox.switches import Repeat
+from worker.subscriptions import cancel
 
 
 class Backup:
@@ -32,12 +34,25 @@ def backup_file(tmp_path: Path) -> Path:
     return tmp_path / "last-night.dump"
 
 
-def catch_up(world: World) -> None:
+def compare(world: World) -> None:
     """Let beat tick until charging is no longer held: the sweep has seen what was sent before the restore, too."""
     for _ in range(5):
         world.tick()
         world.sweep()
         world.wait(minutes=10)
+    world.tick()
+
+
+def start(world: World) -> None:
+    """Let a person who has looked at what people did since the backup start charging."""
+    started = stopping.start_charging(world.runtime.sessions, "all", now=world.now)
+    assert started.left == []
+
+
+def catch_up(world: World) -> None:
+    """Compare, and charge again when a person has started it."""
+    compare(world)
+    start(world)
     world.tick()
 
 
@@ -87,7 +102,40 @@ def test_nothing_is_charged_before_the_comparison_has_ended(world: World, databa
     world.wait(minutes=2)
     world.sweep()
     world.tick()
+    assert world.statuses() == {"due": 1}, "a person starts it"
+    start(world)
+    world.tick()
     assert world.statuses() == {"paid": 1}
+
+
+def test_what_people_did_since_the_backup_is_asked_for_before_anybody_is_charged(
+    world: World, database_url: str, backup_file: Path
+):
+    code = world.subscribe(pay())
+    world.tick()
+    backup = Backup(world, database_url, backup_file)
+    cancel(world.runtime.sessions, code, reason="moved away", now=world.now)
+    backup.restore()
+    compare(world)
+    world.live(days=32, step=timedelta(days=2))
+    [stop] = world.sql("SELECT scope, reason FROM stops")
+    assert stop.scope == "all"
+    for said in ("restored", "2026-01-05 12:00 KST", "cancellations", "kill switch", "`again start`"):
+        assert said in stop.reason
+    cancel(world.runtime.sessions, code, reason="moved away", now=world.now)
+    start(world)
+    world.live(days=4, step=timedelta(days=2))
+    assert world.portone.report().charges == 1, "the next period would have been charged"
+
+
+def test_a_stop_of_before_the_backup_stays_as_it_was(world: World, database_url: str, backup_file: Path):
+    world.subscribe(pay())
+    stopping.set_switch(world.runtime.sessions, "all", reason="audit", stopped_by="me", now=world.now)
+    backup = Backup(world, database_url, backup_file)
+    backup.restore()
+    compare(world)
+    [stop] = world.sql("SELECT reason FROM stops")
+    assert stop.reason == "audit"
 
 
 def test_a_payment_that_lands_after_the_restore_is_seen(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from tests.simulation.backup import put_back
 from tests.simulation.world import World
 from worker.sandbox import payment_rows, payments
+from worker.stopping import start_charging
 
 
 def correct(world: World, imp_uid: str) -> None:
@@ -30,7 +31,29 @@ def correct_all(world: World) -> None:
         correct(world, imp_uid)
 
 
+LOOKS_EVERY_SECONDS = 60.0
+"""So often a person looks whether charging has stopped after a restore, and whether it may go on."""
+
+
+def let_a_person_start(world: World) -> None:
+    """Let somebody look now and then: once a worker has noticed the restore and all is compared, charging is started.
+
+    What people did since the backup is nobody's in these histories.
+    """
+
+    def look() -> None:
+        standing = world.sql("SELECT FROM stops WHERE scope = 'all'")
+        held = world.sql("SELECT FROM sweeps WHERE finished_at IS NULL AND holds_claims")
+        if standing and not held:
+            start_charging(world.sessions, "all", now=world.database_now())
+            return
+        world.after(LOOKS_EVERY_SECONDS, look)
+
+    world.after(LOOKS_EVERY_SECONDS, look)
+
+
 def restore(world: World) -> None:
     """Put the backup in the database's place, whatever the workers are about."""
     put_back(world.engine)
+    let_a_person_start(world)
     world.struck.append(f"{world.now():%m-%d %H:%M:%S} restored")

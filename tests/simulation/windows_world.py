@@ -15,6 +15,7 @@ from tests.simulation import backup
 from tests.simulation.database import TABLES as EVERY
 from tests.simulation.database import emptied
 from tests.simulation.faults import Plan, nothing
+from tests.simulation.outside import let_a_person_start
 from tests.simulation.windows_pages import PageServer, WindowWorker
 from tests.simulation.world import World
 from worker import subscriptions
@@ -191,6 +192,7 @@ class WindowWorld(World):
         with self.engine.begin() as connection:
             backup._without_triggers(connection)
             connection.exec_driver_sql(_PUT_BACK)
+        let_a_person_start(self)
         self.restored.append((since, self.time))
         self.struck.append(f"{self.now():%m-%d %H:%M:%S} restored")
 

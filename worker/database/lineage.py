@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import Row, event, text
 from sqlalchemy.orm import Session
 
+from schedules.plans import SEOUL
 from worker.clock import Clock
 from worker.database import steps, sweeps
 from worker.database.clock import APART, DatabaseClock, Step, read
@@ -24,6 +25,9 @@ MARGIN = timedelta(minutes=10)
 
 TOUCH_EVERY = timedelta(seconds=30)
 """So often a worker that goes on says so; less often than it looks, for every claim would wait for the same row."""
+
+RESTORED = "restored"
+"""The reason of a sweep that holds charging in a restored copy."""
 
 STEP = "clock"
 """The reason of a sweep that holds charging because the database's clock has stepped."""
@@ -51,9 +55,16 @@ _TOUCH = text("""
     RETURNING seen_at
 """)
 
+_STOP_ALL = text("""
+    INSERT INTO stops (scope, reason, stopped_by, stopped_at) VALUES ('all', :reason, :by, :now) ON CONFLICT DO NOTHING
+""")
+
 _RESTORED = text("""
     SELECT id FROM sweeps WHERE reason = 'restored' AND holds_claims AND finished_at IS NULL ORDER BY id DESC LIMIT 1
 """)
+
+BY_RESTORE = "restore"
+"""Who has stopped charging when the database was found to be a restored copy."""
 
 log = structlog.get_logger()
 
@@ -111,7 +122,7 @@ def goes_on(session: Session, watch: Watch, *, now: datetime | Clock) -> bool:
     read_at = now if isinstance(now, datetime) else read(session, now)
     if not row.same:
         # What was sent before the copy took over may land until the quiet period is over.
-        _hold(session, row, watch, now=read_at, until=read_at + watch.quiet_period, reason="restored")
+        _hold(session, row, watch, now=read_at, until=read_at + watch.quiet_period, reason=RESTORED)
         return False
     if not isinstance(now, datetime) and _has_stepped(session, row, watch, clock=now, now=read_at):
         return False
@@ -176,7 +187,7 @@ def declare_restored(session: Session, watch: Watch, *, now: datetime, since: da
     row = session.execute(_STANDING).one()
     if since is None and (known := session.scalar(_RESTORED)) is not None:
         return int(known)
-    _hold(session, row, watch, now=now, until=now + watch.quiet_period, reason="restored", since=since)
+    _hold(session, row, watch, now=now, until=now + watch.quiet_period, reason=RESTORED, since=since)
     return int(session.execute(_RESTORED).scalar_one())
 
 
@@ -216,6 +227,8 @@ def _hold(
     last_work = session.execute(_LAST_WORK).scalar()
     since = min(filter(None, (row.seen_at, now, last_work, since))) - MARGIN
     sweeps.begin(session, reason=reason, holds_claims=True, since=since, until=until, now=now)
+    if reason == RESTORED:
+        _stop_for_people(session, row.seen_at, now)
     log.warning(
         "nothing is charged until PortOne's payments were compared with the books",
         reason=reason,
@@ -223,6 +236,17 @@ def _hold(
         until=until.isoformat(),
     )
     return True
+
+
+def _stop_for_people(session: Session, seen_at: datetime, now: datetime) -> None:
+    """Stop all charging until a person starts it: PortOne tells what was paid since, and nobody what people did."""
+    since = f"{seen_at.astimezone(SEOUL):%Y-%m-%d %H:%M %Z}"
+    reason = (
+        f"restored: what people did since the backup ({since}) is forgotten. Look at cancellations, pauses, key and "
+        "plan changes, refunds and the kill switch since then, and repeat them; then `again start`"
+    )
+    session.execute(_STOP_ALL, {"reason": reason, "by": BY_RESTORE, "now": now})
+    log.error("charging is stopped until a person starts it", reason=reason)
 
 
 def _touch(session: Session, row: Row[Any], watch: Watch, now: datetime, *, set_back: bool = False) -> bool:
