@@ -26,13 +26,18 @@ OF_ITS_CHARGE = """
 KNOWN_ATTEMPT = f"""
     {OF_ITS_CHARGE}, a.id AS attempt_id, a.number, a.merchant_uid, a.sends, a.lookups, a.started_at, a.refusal,
     a.via, a.window_until, a.resume_at,
-    (SELECT max(h.until) FROM sweeps h WHERE h.holds_claims) AS held_until,
+    (SELECT max(h.until) FROM sweeps h
+     WHERE h.holds_claims AND (h.finished_at IS NULL OR h.finished_at >= h.until) AND h.id >= COALESCE((
+        SELECT max(id) FROM sweeps WHERE holds_claims AND starts_with(reason, 'clock')), 0)) AS held_until,
     ARRAY(SELECT DISTINCT unnest(o.opened_pgs) FROM window_orders o WHERE o.merchant_uid = a.merchant_uid)
         AS opened_pgs,
     (SELECT bool_and(o.billing_key_id IS NOT NULL) FROM window_orders o WHERE o.merchant_uid = a.merchant_uid)
         AS registers
 """  # noqa: S608 - constants only
-"""The columns of `known_attempt`, of attempts `a` joined by OF_AN_ATTEMPT."""
+"""The columns of `known_attempt`, of attempts `a` joined by OF_AN_ATTEMPT.
+
+Holds that were ended early, or begun before a clock was set, hold no longer.
+"""
 
 OF_AN_ATTEMPT = """
     JOIN charges c ON c.id = a.charge_id

@@ -156,18 +156,16 @@ def _has_stepped(session: Session, row: Row[Any], watch: Watch, *, clock: Clock,
 
 
 def _hold_for_step(session: Session, row: Row[Any], watch: Watch, *, now: datetime, by: timedelta) -> None:
-    """Hold charging for a quiet period from now on, whatever is held already and until when."""
-    since, until = now - MARGIN, now + watch.quiet_period
+    """Hold charging for a quiet period from now on, in the place of whatever holds it already and until when."""
     log.error(
         "the database's clock was set, or this machine stood still: look at NTP on both",
         moved_seconds=round(by.total_seconds(), 1),
     )
-    if row.held:
-        _touch(session, row, watch, now, set_back=True)
-        steps.set_right(session, now=now, since=since, until=until, lease=watch.longest_lease)
-        return
-    if _hold(session, row, watch, now=now, until=until, reason=STEP):
-        steps.set_right(session, now=now, since=since, until=until, lease=watch.longest_lease)
+    if not _touch(session, row, watch, now, set_back=True):
+        return  # somebody else has noticed at the same moment
+    overtaken = steps.set_right(session, now=now, lease=watch.longest_lease)
+    reason = RESTORED if overtaken.restored else STEP
+    _begin(session, row, now=now, until=now + watch.quiet_period, reason=reason, since=overtaken.since)
 
 
 def _forget_once_committed(session: Session, clock: Clock, step: Step) -> None:
@@ -224,18 +222,25 @@ def _hold(
     """Begin a sweep that holds charging; False when somebody else has noticed at the same moment."""
     if not _touch(session, row, watch, now, set_back=True):
         return False
+    _begin(session, row, now=now, until=until, reason=reason, since=since)
+    if reason == RESTORED:
+        _stop_for_people(session, row.seen_at, now)
+    return True
+
+
+def _begin(
+    session: Session, row: Row[Any], *, now: datetime, until: datetime, reason: str, since: datetime | None
+) -> None:
+    """Begin the sweep that holds, from the last work that is known of, or from `since` if that is earlier."""
     last_work = session.execute(_LAST_WORK).scalar()
     since = min(filter(None, (row.seen_at, now, last_work, since))) - MARGIN
     sweeps.begin(session, reason=reason, holds_claims=True, since=since, until=until, now=now)
-    if reason == RESTORED:
-        _stop_for_people(session, row.seen_at, now)
     log.warning(
         "nothing is charged until PortOne's payments were compared with the books",
         reason=reason,
         since=since.isoformat(),
         until=until.isoformat(),
     )
-    return True
 
 
 def _stop_for_people(session: Session, seen_at: datetime, now: datetime) -> None:
@@ -246,7 +251,7 @@ def _stop_for_people(session: Session, seen_at: datetime, now: datetime) -> None
         "plan changes, refunds and the kill switch since then, and repeat them; then `again start`"
     )
     session.execute(_STOP_ALL, {"reason": reason, "by": BY_RESTORE, "now": now})
-    log.error("charging is stopped until a person starts it", reason=reason)
+    log.warning("charging is stopped until a person starts it", reason=reason)
 
 
 def _touch(session: Session, row: Row[Any], watch: Watch, now: datetime, *, set_back: bool = False) -> bool:

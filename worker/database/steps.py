@@ -7,7 +7,7 @@ is therefore waited for once more, a whole quiet period from the step on, by the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import text
@@ -22,19 +22,12 @@ _ANSWERED = text("""
         WHERE holds_claims AND started_at BETWEEN :since AND :now AND until >= started_at + :quiet_period)
 """)
 
-# With another time of its beginning it is another sweep: whoever is at it loses it, and takes it anew.
-_RETIME_HOLDS = text("""
+# What a sweep holds and until when never changes, so one whose times have lost their meaning ends, and another begins.
+_OVERTAKE = text("""
     UPDATE sweeps
-    SET since = LEAST(since, :since), position = LEAST(position, :now), until = :until, started_at = :now,
-        lease_until = :now
-    WHERE holds_claims AND finished_at IS NULL
-    RETURNING id
-""")
-
-_RETIME_OTHERS = text("""
-    UPDATE sweeps
-    SET since = LEAST(since, :now), position = LEAST(position, :now), until = :now, started_at = LEAST(started_at, :now)
-    WHERE until > :now AND (NOT holds_claims OR finished_at IS NOT NULL)
+    SET position = GREATEST(position, until), finished_at = :now, reason = reason || ', overtaken by a set clock'
+    WHERE finished_at IS NULL AND (holds_claims OR until > :now OR started_at > :now)
+    RETURNING since, holds_claims, starts_with(reason, 'restored') AS restored
 """)
 
 # What somebody else settles at this moment needs nothing any more.
@@ -67,14 +60,21 @@ def is_answered(session: Session, *, now: datetime, within: timedelta, quiet_per
     return bool(session.execute(_ANSWERED, parameters).scalar_one())
 
 
-def set_right(session: Session, *, now: datetime, since: datetime, until: datetime, lease: timedelta) -> Sequence[int]:
-    """Count every waiting time anew by the clock as it is now; returns the holds, which last until `until` now.
+@dataclass(frozen=True, slots=True)
+class Overtaken:
+    """What the holds that a step has ended were about: from when on they compared, and whether a restore was one."""
 
-    A hold compares from `since` at least, and every lease lasts `lease` from now. Due dates are dates, and stay.
+    since: datetime | None
+    restored: bool
+
+
+def set_right(session: Session, *, now: datetime, lease: timedelta) -> Overtaken:
+    """Count every waiting time anew by the clock as it is now: leases, look-ups, short deferrals; sweeps are ended.
+
+    Every lease lasts `lease` from now. Due dates are dates, and stay. The caller begins the hold that is to follow.
     """
-    held = session.scalars(_RETIME_HOLDS, {"now": now, "since": since, "until": until}).all()
-    session.execute(_RETIME_OTHERS, {"now": now})
+    ended = [row for row in session.execute(_OVERTAKE, {"now": now}) if row.holds_claims]
     session.execute(_RETIME_LEASES, {"lease_until": now + lease})
     session.execute(_RETIME_LOOK_UPS, {"now": now})
     session.execute(_RETIME_TRIES, {"now": now, "longest": LONGEST_DEFERRAL})
-    return held
+    return Overtaken(min((row.since for row in ended), default=None), any(row.restored for row in ended))

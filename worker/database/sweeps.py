@@ -69,8 +69,7 @@ _LEAVE = text("""
 # A sweep that has finished has come to its end: the reason says that this one was not compared so far.
 _RELEASE = text("""
     UPDATE sweeps
-    SET position = GREATEST(position, LEAST(until, :now)), until = LEAST(until, GREATEST(since, :now)),
-        finished_at = :now, reason = reason || ', released by ' || :by
+    SET position = GREATEST(position, until), finished_at = :now, reason = reason || ', released by ' || :by
     WHERE holds_claims AND finished_at IS NULL
     RETURNING id
 """)
