@@ -259,7 +259,6 @@ FIXED = [
     "UPDATE day_totals SET pg = 'payco'",
     "UPDATE day_totals SET day_on = day_on - 1",
     "UPDATE sweeps SET holds_claims = NOT holds_claims",
-    "UPDATE sweeps SET until = since, position = since",
     "UPDATE sweeps SET finished_at = NULL",
     "UPDATE plans SET code = 'another'",
     "UPDATE audit SET reason = 'nothing happened'",

@@ -86,6 +86,14 @@ def test_a_hold_that_is_ended_past_the_command_leaves_a_trace(again: Again, tabl
     ]
 
 
+def test_a_hold_that_is_shortened_past_the_command_leaves_a_trace(again: Again, tables: Tables):
+    tables.sweep("restored", holds=True)
+    tables.sql("UPDATE sweeps SET until = until - interval '10 minutes'")
+    begun, retimed = acts(again, "sweep")
+    assert (begun["to_status"], retimed["to_status"], retimed["actor"]) == ("begun", "retimed", "test")
+    assert f"instead of {tables.now:%Y-%m-%d %H:%M:%S} UTC" in retimed["reason"]
+
+
 def test_a_plan_is_written_down_with_its_terms_and_every_change(again: Again, tables: Tables):
     again("plan", "add", "gold", "--name", "Gold", "--amount", 9900, "--cadence", "month")
     tables.sql("UPDATE plans SET amount = 19900, trial_days = 30")
