@@ -20,6 +20,10 @@ AFTER, BEFORE = 8, 14
 """How many letters may stand between a state and the noun after it, or before it."""
 
 
+LONGEST = 1000
+"""So many letters of a text are read; each state is held against each noun, and no PG's reason is longer."""
+
+
 class Party(Enum):
     MERCHANT = "merchant"  # also its contract, certificate, terminal, address, module, and the PG it is known to
     SYSTEM = "system"  # a bank, a card company, a server
@@ -85,7 +89,7 @@ _Nouns = list[tuple[int, int, Party]]
 
 def read(text: str) -> Verdict:
     """Return what a text says of whom; UNMATCHED where no rule knows it."""
-    said = squeezed(text)
+    said = squeezed(text[:LONGEST])
     nouns = [
         (found.start(), found.end(), _PARTIES[int((found.lastgroup or "p0")[1:])][0]) for found in _NOUN.finditer(said)
     ]
