@@ -8,6 +8,9 @@ PYTEST := $(BIN)/pytest --durations 20
 SIDE_BY_SIDE := -n auto --maxprocesses 4
 OUTPUT_SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
+# uv believes the certificates that pip believes: this system's, among which a company's own may be.
+export UV_SYSTEM_CERTS := 1
+
 .DEFAULT_GOAL := help
 .PHONY: help demo up test test-simulation test-system test-dates torture check audit format bench lock clean
 
@@ -77,7 +80,7 @@ clean: ## remove everything that was made here: environment, data, caches
 	rm -rf $(VENV) .again .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
 
 # pip brings uv alone, of the version that the lock names, and uv brings the rest, many times faster. It is told what pip
-# was told: which certificates are believed (this system's), and where packages come from when that is not PyPI.
+# was told about where packages come from when that is not PyPI.
 $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "make: $(PYTHON) is older than 3.11; run make PYTHON=python3.12 (or newer)"; exit 1; }
@@ -87,6 +90,6 @@ $(READY): pyproject.toml requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --progress-bar off --no-deps --requirement $(VENV)/uv.lock
 	@index=$${PIP_INDEX_URL:-$$($(BIN)/pip config get global.index-url 2>/dev/null)}; \
 	[ -z "$$index" ] || export UV_DEFAULT_INDEX="$$index"; \
-	export UV_SYSTEM_CERTS=1; install="$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps"; \
+	install="$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps"; \
 	$$install --requirement requirements.lock && $$install --no-build-isolation --editable .
 	@touch $@
