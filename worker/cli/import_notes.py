@@ -6,7 +6,6 @@ import asyncio
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from worker import trials
 from worker.cli import console
 from worker.gateway import LookUpFailed, OpenSchedules
 from worker.pgs import PGS
@@ -51,6 +50,8 @@ def counted(imported: Imported, found: OpenSchedules | LookUpFailed | None) -> i
 
 def sentences(imported: Imported, found: OpenSchedules | LookUpFailed | None) -> list[str]:
     """Say all of it, a sentence each."""
+    from worker import trials
+
     wanted = [f"{note} (rows: {rows:,})" for pg, rows in imported.pgs.items() if (note := wants_more(pg))]
     trial = trials.too_long(imported.trials)
     return [*wanted, *_of_schedules(imported, found), *([f"{trial} {trials.REMEDY}"] if trial else [])]
