@@ -7,20 +7,9 @@ from contextlib import contextmanager
 
 from sqlalchemy import Engine, text
 
-TABLES = (
-    *(
-        "webhooks",
-        "window_orders",
-        "checkouts",
-        "differences",
-        "attempts",
-        "charges",
-        "subscriptions",
-        "billing_keys",
-        "plans",
-    ),
-    *("stops", "sweeps", "violations", "day_totals", "heartbeats", "audit"),
-)
+from worker.database.checkout_models import Checkout
+
+TABLES = tuple(table.name for table in reversed(Checkout.metadata.sorted_tables) if table.name != "lineage")
 """Every table but `lineage`, which always has its one row."""
 
 _EMPTY = "; ".join(f"DELETE FROM {table}" for table in TABLES)
