@@ -64,9 +64,11 @@ def list_plans(*, as_json: Json = False) -> None:
     from worker.database import plans
 
     with database(as_json=as_json) as runtime, runtime.sessions() as session:
-        known = [plans.plan_of(row) for row in plans.known(session)]
+        known = plans.known(session)
+        problems = {row.code: problem for row in known if (problem := plans.problem(row)) is not None}
     if as_json:
-        console.print_json([_document(plan) for plan in known])
+        said = {code: {"problem": problem} for code, problem in problems.items()}
+        console.print_json([plans.columns_of(row) | said.get(row.code, {}) for row in known])
         return
     console.table(
         "CODE",
@@ -89,6 +91,8 @@ def list_plans(*, as_json: Json = False) -> None:
         right=("AMOUNT",),
         whole=("AMOUNT",),
     )
+    for code, problem in problems.items():
+        console.note(f"plan {code} cannot be read here, so nothing of it is charged: {problem}", style="yellow")
 
 
 @app.command("show")
@@ -96,11 +100,15 @@ def show(code: Annotated[str, typer.Argument(metavar="CODE")], *, as_json: Json 
     """Show a plan, and when a subscription that starts today would be charged."""
     from worker.catalog import plan_row
     from worker.cli.database import database
-    from worker.database.plans import plan_of
+    from worker.database.plans import plan_of, problem
+    from worker.refusals import Refused
 
     with database(as_json=as_json) as runtime:
         with runtime.sessions() as session:
-            plan = plan_of(plan_row(session, code))
+            row = plan_row(session, code)
+            if said := problem(row):
+                raise Refused(f"Plan {code!r:.60} cannot be read here, so nothing of it is charged: {said}.")
+            plan = plan_of(row)
         _show(plan, runtime.clock(), as_json=as_json)
 
 

@@ -45,6 +45,20 @@ def plan_of(row: Any) -> Plan:
     )
 
 
+def columns_of(row: models.Plan) -> dict[str, Any]:
+    """Give the same columns of a row as it is, whether it can be read or not."""
+    return {field.name: getattr(row, field.name) for field in fields(Plan)}
+
+
+def problem(row: models.Plan) -> str | None:
+    """Say why a plan's row cannot be read here, such as for a time zone that this machine does not know."""
+    try:
+        plan_of(row)
+    except (ValueError, LookupError, OSError) as error:
+        return str(error).strip("'")
+    return None
+
+
 def add(session: Session, plan: Plan, *, now: datetime) -> int | None:
     """Add a plan and return its id; None when its code is taken."""
     row = insert(models.Plan).values(**plan_columns(plan), created_at=now)

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.integration.cli.conftest import Again
+from tests.integration.cli.conftest import Again, Tables
 
 
 def test_a_plan_is_added_listed_and_shown(again: Again):
@@ -94,3 +94,25 @@ def test_a_plan_is_never_replaced(refused: Again):
 
 def test_a_plan_that_is_not_there_is_answered_with_those_that_are(refused: Again):
     assert "exist: dear, gold" in refused("plan", "show", "platinum").said
+
+
+@pytest.mark.parametrize(
+    ("broken", "says"),
+    [("time_zone = 'Mars/Olympus'", "Mars/Olympus"), ("cadence = 'now and then'", ""), ("dunning = 'soon'", "")],
+)
+def test_a_plan_that_cannot_be_read_here_is_listed_and_named(again: Again, tables: Tables, broken: str, says: str):
+    for code in ("gold", "silver"):
+        again("plan", "add", code, "--name", code, "--amount", 9900, "--cadence", "month")
+    again("key", "add", "customer_uid_of_gildong", "--pg", "payco")
+    again("subscribe", "gildong", "--plan", "gold", "--key", 1)
+    tables.sql(f"UPDATE plans SET {broken} WHERE code = 'gold'")
+    gold, silver = again("plan", "list", "--json").document
+    assert (gold["code"], says in gold["problem"]) == ("gold", True)
+    assert (silver["code"], "problem" in silver) == ("silver", False)
+    said = again("plan", "list").said
+    assert "plan gold cannot be read here, so nothing of it is charged" in said
+    assert "silver" in said
+    assert "cannot be read here" in again("plan", "show", "gold", code=1).said
+    assert "gildong" in again("subscription", "list").said
+    again("charge", "list")
+    again("status")
