@@ -19,7 +19,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from worker.clock import Clock, elapsed_seconds
 from worker.comparing import NotItsAccount, compare_page, compare_window
-from worker.database import sweeps
+from worker.database import lineage, sweeps
 from worker.database.clock import read
 from worker.database.session import Sessions
 from worker.database.sweeps import Counts, Taken
@@ -247,7 +247,11 @@ class _Run:
     def _advance(self, position: datetime, counts: Counts) -> bool | None:
         with self._sessions.begin() as session:
             now = read(session, self._clock)
-            return sweeps.advance(session, self._taken, position=position, counts=counts, now=now, lease=LEASE)
+            taken = self._taken
+            ended = sweeps.advance(session, taken, position=position, counts=counts, now=now, lease=LEASE)
+            if ended and taken.holds_claims and taken.reason == lineage.RESTORED:
+                lineage.stop_once_compared(session, since=taken.since, begun_at=taken.started_at, now=now)
+            return ended
 
 
 async def _say_alive(sessions: Sessions, taken: Taken, clock: Clock) -> None:

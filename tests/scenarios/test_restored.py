@@ -128,6 +128,33 @@ def test_what_people_did_since_the_backup_is_asked_for_before_anybody_is_charged
     assert world.portone.report().charges == 1, "the next period would have been charged"
 
 
+def test_a_restore_that_a_page_has_noticed_is_stopped_for_people_when_all_is_compared(
+    world: World, database_url: str, backup_file: Path
+):
+    world.subscribe(pay())
+    backup = Backup(world, database_url, backup_file)
+    backup.restore()
+    world.tick()
+    world.sql("ALTER TABLE audit DISABLE TRIGGER audit_is_append_only")
+    world.sql("DELETE FROM stops")  # the pages' role could not write it
+    world.sql("DELETE FROM audit WHERE entity = 'stop'")
+    compare(world)
+    assert world.portone.report().charges == 0
+    start(world)
+    world.tick()
+    assert world.portone.report().charges == 1
+
+
+def test_a_person_who_starts_while_it_is_held_is_not_asked_again(world: World, database_url: str, backup_file: Path):
+    world.subscribe(pay())
+    backup = Backup(world, database_url, backup_file)
+    backup.restore()
+    world.tick()
+    start(world)
+    compare(world)
+    assert world.portone.report().charges == 1
+
+
 def test_a_stop_of_before_the_backup_stays_as_it_was(world: World, database_url: str, backup_file: Path):
     world.subscribe(pay())
     stopping.set_switch(world.runtime.sessions, "all", reason="audit", stopped_by="me", now=world.now)

@@ -52,14 +52,14 @@ class FaultRun:
         faults_book.fill(site.sessions, site.portone, site.logs.parent, total=CHARGES, now=datetime.now(UTC))
         site.workers += [site.add_worker(), site.add_worker()]
         site.beats += [site.add_beat(), site.add_beat()]
-        fast = site.add_worker(app="tests.system.fast_clock")
+        unruly = site.add_worker(app="tests.system.set_clock")
         self._began = monotonic()
         faults = in_order(self.seed)
         for number, fault in enumerate(faults):
             self._pace(len(faults) - number)
             self._wait_for_payments(BETWEEN)
             self._strike(fault)
-        assert site.claimed_by(actors(fast)) > 0, "the worker whose clock is wrong has done nothing"
+        assert site.claimed_by(actors(unruly)) > 0, "the worker whose clock is wrong has done nothing"
         self._finish()
 
     def _pace(self, faults_left: int) -> None:
@@ -118,7 +118,7 @@ class FaultRun:
         end = f"every story ended after {self.seconds:.0f} s; requests to charge: "
         return "\n".join(
             (
-                f"\n{title}clock is two minutes ahead, throughout",
+                f"\n{title}clock is set by four hours every five seconds, throughout",
                 head,
                 *lines,
                 f"{end}{self.site.portone.report().again_requests:,}",

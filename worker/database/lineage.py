@@ -59,6 +59,14 @@ _STOP_ALL = text("""
     INSERT INTO stops (scope, reason, stopped_by, stopped_at) VALUES ('all', :reason, :by, :now) ON CONFLICT DO NOTHING
 """)
 
+_MAY_STOP = text("SELECT has_table_privilege('stops', 'INSERT')")
+
+_WAS_STOPPED = text("""
+    SELECT EXISTS (
+        SELECT FROM audit
+        WHERE entity = 'stop' AND entity_name = 'all' AND to_status = 'stopped' AND at >= :since)
+""")
+
 _RESTORED = text("""
     SELECT id FROM sweeps WHERE reason = 'restored' AND holds_claims AND finished_at IS NULL ORDER BY id DESC LIMIT 1
 """)
@@ -223,7 +231,8 @@ def _hold(
     if not _touch(session, row, watch, now, set_back=True):
         return False
     _begin(session, row, now=now, until=until, reason=reason, since=since)
-    if reason == RESTORED:
+    # Pages may notice it first, and their database role stops nothing: then it is done when all is compared.
+    if reason == RESTORED and session.scalar(_MAY_STOP):
         _stop_for_people(session, row.seen_at, now)
     return True
 
@@ -241,6 +250,12 @@ def _begin(
         since=since.isoformat(),
         until=until.isoformat(),
     )
+
+
+def stop_once_compared(session: Session, *, since: datetime, begun_at: datetime, now: datetime) -> None:
+    """See to it that a person starts charging after a restore, unless one was told to while it was held."""
+    if not session.scalar(_WAS_STOPPED, {"since": begun_at}):
+        _stop_for_people(session, since + MARGIN, now)
 
 
 def _stop_for_people(session: Session, seen_at: datetime, now: datetime) -> None:
