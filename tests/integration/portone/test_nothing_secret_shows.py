@@ -72,7 +72,7 @@ HAPPENINGS = [
     Happening(
         "a decline in words", says(http(200, envelope(code=-1, message="한도초과 010-1234-5678"))), outcomes.Declined
     ),
-    Happening("a refusal that quotes the key", says(http(200, envelope(code=1, message=QUOTING))), outcomes.Unknown),
+    Happening("a refusal that quotes the key", says(http(200, envelope(code=1, message=QUOTING))), outcomes.Declined),
     Happening("somebody else's answer", pays_another, outcomes.Unknown),
     Happening("a 401 twice", says(http(401, envelope(code=-1, message="Unauthorized"))), outcomes.NotCharged),
     Happening("a time-out", hangs, outcomes.Unknown),
