@@ -53,12 +53,16 @@ def points(engine: Engine, **changes: Any) -> Sequence[Point]:
     return checked(engine, slow_history(lambda _: None, **changes), "slow").points
 
 
-def tell_every_setting(engine: Engine, faults: Sequence[Fault] = SETTINGS, **changes: Any) -> int:
-    """Set a clock at every point, for good and until the point after the next; returns how many histories."""
+def tell_every_setting(engine: Engine, *, thorough: bool, **changes: Any) -> int:
+    """Set a clock at every point, for good or until the point after the next; returns how many histories.
+
+    Where not all are told, each point has its turn with one setting ahead or back, and one duration.
+    """
     number = 0
     for point in points(engine, **changes):
-        for fault in faults:
-            for until in (None, point.number + 2):
+        turn = point.number % len(SETTINGS)
+        for fault in SETTINGS if thorough else (SETTINGS[turn], SETTINGS[turn - 3]):
+            for until in (None, point.number + 2) if thorough else ((None, point.number + 2)[point.number // 6 % 2],):
                 if applies(fault.kind, point):
                     plan = set_at(point.number, fault, until=until)
                     name = f"{fault} at {point}{'' if until is None else ', right again soon'}"

@@ -11,8 +11,8 @@ from tests.simulation.set_clocks import LONG, TrustsItsOwnClock, tell_each, tell
 from tests.simulation.verdict import Violation
 
 
-def test_a_clock_set_at_any_point_makes_nobody_pay_twice(engine: Engine):
-    assert tell_every_setting(engine) > 100
+def test_a_clock_set_at_any_point_makes_nobody_pay_twice(engine: Engine, thorough: bool):
+    assert tell_every_setting(engine, thorough=thorough) > 40
 
 
 def test_workers_that_trust_their_own_clocks_pay_twice(engine: Engine, monkeypatch: pytest.MonkeyPatch):
