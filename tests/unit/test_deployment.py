@@ -202,7 +202,7 @@ def environment_of(name: str, **env: str) -> dict[str, str]:
     return {variable: value for variable, value in filled.items() if variable.startswith("AGAIN_")}
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", sorted(OURS))
 def test_the_settings_of_every_container_are_read(name: str):
     settings = Settings.from_env(environment_of(name))
     assert not settings.live
