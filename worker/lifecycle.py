@@ -29,8 +29,8 @@ class SubscriptionStatus(StrEnum):
     ACTIVE = "active"
     PAST_DUE = "past_due"  # a charge was declined; later periods keep falling due
     PAUSED = "paused"  # nothing falls due
-    CANCELED = "canceled"  # stopped by the customer or the merchant; for good
-    ENDED = "ended"  # its term has run out; for good. No plan has a term yet, so nothing sets it
+    CANCELED = "canceled"  # nothing more falls due, for good; what was paid may run on
+    ENDED = "ended"  # canceled, and what was paid is over too
 
 
 class BillingKeyStatus(StrEnum):

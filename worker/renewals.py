@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ import structlog
 
 from schedules.periods import Opening
 from schedules.plans import Plan
-from worker.database import openings
+from worker.database import endings, openings
 from worker.database.lineage import Watch, goes_on
 from worker.database.openings import Place
 from worker.database.plans import plan_of
@@ -32,6 +32,7 @@ class Opened:
     subscriptions: int = 0
     opened: int = 0
     void: int = 0
+    ended: int = 0  # canceled subscriptions whose paid time is over
 
     def summary(self) -> dict[str, object]:
         return asdict(self)
@@ -44,14 +45,32 @@ def open_due_charges(sessions: Sessions, *, now: datetime, cap: int, watch: Watc
     Nothing is opened while `watch` finds that the database may have forgotten payments: a period that was paid must
     not become void because it looks missed. Raises WrongDatabase.
     """
-    total = Opened()
+    total = Opened(ended=_end_canceled(sessions, now, watch))
     after: Place | None = openings.START
     while after is not None:
         chunk, after = _open_chunk(sessions, after, now, cap, watch)
-        total = Opened(total.subscriptions + chunk.subscriptions, total.opened + chunk.opened, total.void + chunk.void)
+        total = replace(
+            total,
+            subscriptions=total.subscriptions + chunk.subscriptions,
+            opened=total.opened + chunk.opened,
+            void=total.void + chunk.void,
+        )
     if total.subscriptions:
         log.info("charges opened", subscriptions=total.subscriptions, opened=total.opened, void=total.void)
     return total
+
+
+def _end_canceled(sessions: Sessions, now: datetime, watch: Watch | None) -> int:
+    """End what was canceled and is paid for no longer; returns how many. A forgotten payment would end one too soon."""
+    ended = 0
+    while True:
+        with sessions.begin() as session:
+            if watch is not None and not goes_on(session, watch, now=now):
+                return ended
+            looked_at, over = endings.end_canceled(session, now=now, limit=CHUNK)
+        ended += over
+        if looked_at < CHUNK:
+            return ended
 
 
 def _open_chunk(

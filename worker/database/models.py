@@ -81,6 +81,7 @@ class Subscription(HasStatus, Base):
         CheckConstraint(
             "(next_charge_at IS NOT NULL) = (status IN ('trialing', 'active', 'past_due'))", name="next_charge_at"
         ),
+        CheckConstraint("(ends_at IS NOT NULL) = (status = 'canceled')", name="ends_at"),
         CheckConstraint("(paused_next_charge_at IS NOT NULL) = (status = 'paused')", name="paused_next_charge_at"),
         CheckConstraint("current_period_start < current_period_end", name="current_period"),
         # Those that wait for their first key.
@@ -105,6 +106,8 @@ class Subscription(HasStatus, Base):
         ),
         # What a customer had, and may have paid for still.
         Index("subscriptions_over_idx", "customer_reference", postgresql_where=text("status IN ('canceled', 'ended')")),
+        # Those that were canceled and are paid for still.
+        Index("subscriptions_ends_at_idx", "ends_at", postgresql_where=text("ends_at IS NOT NULL")),
         # What the tick scans: only the rows that can fall due.
         Index(
             "subscriptions_next_charge_at_idx", "next_charge_at", postgresql_where=text("next_charge_at IS NOT NULL")
@@ -123,6 +126,7 @@ class Subscription(HasStatus, Base):
     next_charge_at: Mapped[datetime | None]
     waiting_since: Mapped[datetime | None]  # its periods pass void: as many charges are unpaid as its plan allows
     paused_next_charge_at: Mapped[datetime | None]  # what it was at the pause: nothing before it is charged afterwards
+    ends_at: Mapped[datetime | None]  # canceled, and paid until then as far as is known: looked at once it has come
     created_at: Mapped[datetime]
 
 

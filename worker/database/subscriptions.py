@@ -63,7 +63,8 @@ _LOCK_CHARGES = text("""
 _MOVE = text("""
     UPDATE subscriptions
     SET status = :status, status_reason = :reason, status_at = :now, next_charge_at = :next_charge_at,
-        waiting_since = NULL, paused_next_charge_at = CASE WHEN :paused THEN next_charge_at END
+        waiting_since = NULL, paused_next_charge_at = CASE WHEN :paused THEN next_charge_at END,
+        ends_at = CASE WHEN :canceled THEN CAST(:now AS timestamptz) END
     WHERE id = :id AND status = :expected
 """)
 
@@ -174,6 +175,7 @@ def move(
         "now": now,
         "next_charge_at": next_charge_at,
         "paused": status is SubscriptionStatus.PAUSED,
+        "canceled": status is SubscriptionStatus.CANCELED,
     }
     moved = session.execute(_MOVE, values)
     assert isinstance(moved, CursorResult)
