@@ -92,7 +92,7 @@ def tls_broker(valkey: str, ours: Certificate) -> Iterator[str]:
     """The address of the broker through TLS, without options."""
     parts = urlsplit(valkey)
     with tls_front(ours, lambda: asyncio.open_connection(parts.hostname, parts.port)) as port:
-        yield f"rediss://127.0.0.1:{port}/0"
+        yield f"rediss://{parts.netloc.rpartition('@')[0]}@127.0.0.1:{port}/0"
 
 
 @pytest.fixture

@@ -42,8 +42,8 @@ def test_2_no_period_is_forgotten_through_months_of_downtime(world: World):
     world.live(days=20, step=timedelta(days=1))
     assert [charge.status for charge in world.charges(healthy)] == ["paid"] * 5
     assert [charge.status for charge in world.charges(broke)] == ["paid"] * 5
-    # The key is dead: what falls due stands there, and waits for a person to bring another key.
-    assert [charge.status for charge in world.charges(closed)] == ["past_due", "due", "due", "due", "due"]
+    # The key is dead: as many periods as the plan allows wait for another one, and the later ones are visibly void.
+    assert [charge.status for charge in world.charges(closed)] == ["past_due", "due", "due", "void", "void"]
     world.assert_books_agree()
 
 

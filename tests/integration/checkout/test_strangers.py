@@ -265,8 +265,8 @@ def test_a_full_server_closes_what_waits_longest_for_its_client(shop: Shop, monk
         answered.sendall(get("/health").replace(b"Connection: close\r\n", b""))
         assert answered.recv(65_536).startswith(b"HTTP/1.1 200")
         half.sendall(b"GET /hea")
-        for _ in range(2):  # there is room for neither, and each is served
-            with shop.http() as another:
+        with shop.http() as third, shop.http() as fourth:  # there is room for neither, and each is served and stays
+            for another in (third, fourth):
                 assert another.get("/health").status_code == 200
         for waiting in (answered, half):
             assert ended(waiting)

@@ -157,8 +157,10 @@ def test_a_charge_in_flight_says_what_is_awaited(again: Again, subscription: str
 def test_a_charge_paid_at_any_time_is_listed_and_shown(again: Again, subscription: str, tables: Tables, paid_at):
     charge = tables.charge(subscription, "paid")
     tables.attempt(charge, "paid")
-    tables.sql("UPDATE charges SET paid_at = CAST(:at AS timestamptz)", at=paid_at)
-    tables.sql("UPDATE attempts SET settled_at = CAST(:at AS timestamptz)", at=paid_at)
+    tables.sql(  # as an older version could have written it: the guards of today refuse to change it
+        f"SET LOCAL session_replication_role = replica; UPDATE charges SET paid_at = '{paid_at}'; "
+        f"UPDATE attempts SET settled_at = '{paid_at}'"
+    )
     assert subscription in again("charge", "list").said
     assert "paid" in again("charge", "show", charge).said
     assert "paid" in again("subscription", "show", subscription).said
