@@ -80,9 +80,14 @@ class MayStillMove:
 def stop(session: Session, *, scope: str, reason: str, stopped_by: str, now: datetime) -> None:
     """Set the switch. Once this is committed, no claim that begins takes anything of the scope."""
     row = {"scope": scope, "reason": reason, "stopped_by": stopped_by, "stopped_at": now}
-    # What refusals have stopped is lifted by a payment; what a person stops stays stopped until a person starts it.
-    session.execute(delete(Stop).where(Stop.scope == scope, Stop.stopped_by == BY_REFUSALS))
-    session.execute(insert(Stop).values(row).on_conflict_do_nothing())
+    by_refusals = (Stop.scope == scope, Stop.stopped_by == BY_REFUSALS)
+    while True:
+        # What refusals have stopped is lifted by a payment; what a person stops stays stopped until a person starts it.
+        session.execute(delete(Stop).where(*by_refusals))
+        session.execute(insert(Stop).values(row).on_conflict_do_nothing())
+        # Refusals may have stopped it while this waited for them.
+        if session.scalar(select(Stop.scope).where(*by_refusals)) is None:
+            return
 
 
 def await_claims(session: Session, *, patience: timedelta) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from threading import Barrier
+from time import sleep
 
 import pytest
 from sqlalchemy import text
@@ -16,6 +17,7 @@ from worker import stopping
 from worker.channel_evidence import BY, ENOUGH, PROVEN_FOR
 from worker.database import stops
 from worker.database.session import Sessions
+from worker.database.settlements import write_back
 from worker.open_attempts import OpenAttempt
 from worker.outcomes import Answer, Declined, DeclineKind, Outcome, Paid, Unknown, UnknownReason
 from worker.recording import record
@@ -237,3 +239,26 @@ def test_evidence_of_a_channel_that_pays_stays_small(book: Book, sessions: Sessi
         pay(sessions, attempts[3:], now=now)
     with sessions() as session:
         assert session.scalar(text("SELECT count(*) FROM refusals")) == 0
+
+
+def test_stop_of_a_persons_outlasts_refusals_written_back_at_that_moment(book: Book, sessions: Sessions):
+    refused_now, later = claimed(book, sessions, 2)
+    with ThreadPoolExecutor() as pool, sessions.begin() as session:
+        write_back(session, [settle(refused_now, CONFIG, now=NOW, policy=POLICY)], now=NOW)
+        waits = pool.submit(stopping.set_switch, sessions, "ksnet", reason="audit", stopped_by="me", now=NOW)
+        await_waiting(sessions)
+        session.commit()
+        waits.result(timeout=60)
+    pay(sessions, [later])
+    with sessions() as session:
+        assert [(stop.scope, stop.reason) for stop in stops.standing(session)] == [("ksnet", "audit")]
+
+
+def await_waiting(sessions: Sessions) -> None:
+    """Wait until a connection to this database waits for another's lock."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    while True:
+        with sessions() as session:
+            if session.scalar(text(waiting)):
+                return
+        sleep(0.01)
