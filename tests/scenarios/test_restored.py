@@ -12,6 +12,7 @@ from tests.fixtures.backup import dump, restore
 from tests.fixtures.sandbox import Api, RunningSandbox
 from tests.scenarios.conftest import World
 from worker import stopping
+from worker.database import lineage
 from worker.merchant_uid import derive
 from worker.sandbox.behaviours import Reply, decline, pay, troubled
 from worker.sandbox.switches import Repeat
@@ -48,6 +49,12 @@ def start(world: World) -> None:
     """Let a person who has looked at what people did since the backup start charging."""
     started = stopping.start_charging(world.runtime.sessions, "all", now=world.now)
     assert started.left == []
+
+
+def release(world: World) -> None:
+    """Let a person end what holds charging, though nothing was compared."""
+    with world.runtime.sessions.begin() as session:
+        assert lineage.release(session, by="me", reason="cannot wait", now=world.now)
 
 
 def catch_up(world: World) -> None:
@@ -154,6 +161,43 @@ def test_a_person_who_starts_while_it_is_held_is_not_asked_again(world: World, d
     start(world)
     compare(world)
     assert world.portone.report().charges == 1
+
+
+def test_restore_that_a_page_has_noticed_and_a_person_released_is_stopped_for_people(
+    world: World, database_url: str, backup_file: Path
+):
+    world.subscribe(pay())
+    backup = Backup(world, database_url, backup_file)
+    backup.restore()
+    world.tick()
+    world.sql("ALTER TABLE audit DISABLE TRIGGER audit_is_append_only")
+    world.sql("DELETE FROM stops")  # the pages' role could not write it
+    world.sql("DELETE FROM audit WHERE entity = 'stop'")
+    release(world)
+    world.tick()
+    assert world.portone.report().charges == 0
+    start(world)
+    world.tick()
+    assert world.portone.report().charges == 1
+
+
+@pytest.mark.parametrize("rule", [Repeat.REFUSE, Repeat.REFUSE_AS_PG, Repeat.ACCEPT])
+def test_period_paid_under_a_forgotten_number_is_not_charged_after_a_release(
+    rule: Repeat, world: World, sandbox: RunningSandbox, database_url: str, backup_file: Path
+):
+    """Nothing was compared then: every number of a charge is looked up before it is sent."""
+    sandbox.admin.switch(repeated_paid=rule)
+    world.subscribe(decline("LACK_BALANCE", "잔액이 부족합니다"), pay(), pay())
+    backup = Backup(world, database_url, backup_file)
+    world.live(days=2)
+    assert world.statuses() == {"paid": 1}
+    backup.restore()
+    world.tick()
+    release(world)
+    start(world)
+    world.tick()
+    assert world.portone.report().charges == 1
+    assert world.statuses() == {"paid": 1}
 
 
 def test_a_stop_of_before_the_backup_stays_as_it_was(world: World, database_url: str, backup_file: Path):

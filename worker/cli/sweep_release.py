@@ -18,7 +18,7 @@ RISK = "payments that PortOne has, and these books have forgotten, may be charge
 def release_holds(runtime: Runtime, *, yes: bool, reason: str, as_json: bool) -> None:
     """End every sweep that holds charging. Asks first, in sandbox mode too. Raises Refused when nothing is held."""
     from worker.cli.database import actor
-    from worker.database import sweeps
+    from worker.database import lineage, stops, sweeps
 
     with runtime.sessions() as session:
         held = sweeps.holding(session)
@@ -33,10 +33,14 @@ def release_holds(runtime: Runtime, *, yes: bool, reason: str, as_json: bool) ->
             declined="Not released; charging is held.",
         )
     with runtime.sessions.begin() as session:
-        released = sweeps.release(session, by=actor(), reason=reason, now=runtime.clock())
+        released = lineage.release(session, by=actor(), reason=reason, now=runtime.clock())
+        stopped = stops.standing(session)
     if as_json:
-        return console.print_json({"released": released})
-    console.say(f"Released: {len(released)} {'sweep' if len(released) == 1 else 'sweeps'}. Charging goes on.")
+        return console.print_json({"released": released, "still_stopped": [stop.scope for stop in stopped]})
+    goes_on = "" if any(stop.scope == stops.EVERYTHING for stop in stopped) else " Charging goes on."
+    console.say(f"Released: {words.counted(len(released), 'sweep')}.{goes_on}")
+    for stop in stopped:
+        console.note(f"still stopped: {stop.scope} ({stop.reason})", style="yellow")
     return console.note(f"{RISK}; `again sweep --since DATE` compares them still", style="yellow")
 
 

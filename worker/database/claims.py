@@ -33,13 +33,14 @@ _STOPPED = text("SELECT scope FROM stops")
 
 RESTORED_LATELY = """COALESCE(c.period_start < (
     SELECT max(w.started_at) FROM sweeps w
-    WHERE w.reason = 'restored' AND NOT EXISTS (
+    WHERE (w.reason = 'restored' OR starts_with(w.reason, 'restored, released')) AND NOT EXISTS (
         SELECT FROM sweeps later
         WHERE later.finished_at IS NOT NULL AND later.since <= w.until
           AND later.until >= w.started_at + :window_life)), false)"""
 """The condition that a charge may have a window which a restored database has forgotten, with declines before it.
 
-It ends when no such window can be used any more, and a sweep over all that time has told what was paid in them.
+It ends when no such window can be used any more, and a sweep over all that time has told what was paid in them. Whoever
+releases what a restore holds has compared nothing: then it ends likewise, and not at once.
 """
 
 # One subscription has one charge in flight, the oldest first: wallets refuse two at once (seen in Kakao's forum).

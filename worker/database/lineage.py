@@ -6,6 +6,7 @@ payments since then were compared with the books: see `worker.sweeping`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -197,6 +198,20 @@ def declare_restored(session: Session, watch: Watch, *, now: datetime, since: da
     return int(session.execute(_RESTORED).scalar_one())
 
 
+def release(session: Session, *, by: str, reason: str, now: datetime) -> Sequence[int]:
+    """End every sweep that holds charging, on a person's word, and give their ids. A restore's leaves all stopped.
+
+    Unless a person was told to start charging while it was held: PortOne's payments are one thing that was forgotten,
+    and what people did since the backup another.
+    """
+    held = sweeps.holding(session)
+    released = sweeps.release(session, by=by, reason=reason, now=now)
+    for each in held:
+        if each.reason == RESTORED:
+            stop_once_compared(session, since=each.since, begun_at=each.started_at, now=now)
+    return released
+
+
 def verify(session: Session, watch: Watch) -> None:
     """Raise WrongDatabase when the settings are not those with which the database has charged."""
     row = session.execute(_STANDING).one()
@@ -253,7 +268,7 @@ def _begin(
 
 
 def stop_once_compared(session: Session, *, since: datetime, begun_at: datetime, now: datetime) -> None:
-    """See to it that a person starts charging after a restore, unless one was told to while it was held."""
+    """See to it that a person starts charging once a restore holds it no more, unless one was told to before."""
     if not session.scalar(_WAS_STOPPED, {"since": begun_at}):
         _stop_for_people(session, since + MARGIN, now)
 

@@ -126,7 +126,8 @@ def test_a_hold_can_be_released(again: Again, tables: Tables):
     tables.sweep("restored", holds=True)
     tables.sweep("daily")
     ended = again("sweep", "--release", "--yes")
-    assert "Released: 1 sweep. Charging goes on." in ended.out
+    assert ended.out.splitlines() == ["Released: 1 sweep."]
+    assert "still stopped: all (restored: what people did since" in " ".join(ended.said.split())
     assert "may be charged a second time" in ended.said
     held, daily = tables.sql("SELECT reason, finished_at, position = until AS passed FROM sweeps ORDER BY id")
     assert held.reason.startswith("restored, released by cli ")
@@ -135,12 +136,18 @@ def test_a_hold_can_be_released(again: Again, tables: Tables):
     assert "nothing to release" in again("sweep", "--release", "--yes", code=1).said
 
 
+def test_hold_that_is_no_restores_is_released_and_charging_goes_on(again: Again, tables: Tables):
+    tables.sweep("gap", holds=True)
+    assert "Released: 1 sweep. Charging goes on." in again("sweep", "--release", "--yes").out
+    assert tables.sql("SELECT FROM stops") == []
+
+
 def test_a_script_that_releases_must_say_that_it_means_it(again: Again, tables: Tables):
     tables.sweep("gap", holds=True)
     said = again("sweep", "--release", code=1).said
     assert "may be charged a second time, and there is nobody to ask; give --yes." in said
     assert tables.sql("SELECT finished_at FROM sweeps")[0].finished_at is None
-    assert again("sweep", "--release", "--yes", "--json").document == {"released": [1]}
+    assert again("sweep", "--release", "--yes", "--json").document == {"released": [1], "still_stopped": []}
 
 
 @pytest.mark.parametrize(("answer", "code"), [("n", 1), ("y", 0)])
