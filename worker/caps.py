@@ -98,11 +98,14 @@ def hold_to_run(attempts: Sequence[OpenAttempt], guard: Guard) -> None:
 
 
 def amount_exceeded(caps: Caps, attempt: OpenAttempt) -> str | None:
-    """Say so when one charge is above what any may be."""
-    if attempt.request.amount <= caps.amount:
+    """Say so when one charge is above what any may be, or alone above what all of a run or a day may be."""
+    own = (caps.amount, "AGAIN_MAX_AMOUNT")
+    sums = ((caps.run_sum, "AGAIN_MAX_RUN_SUM"), (caps.day_sum, "AGAIN_MAX_DAY_SUM"))
+    most, setting = min((own, *sums), key=lambda each: each[0])
+    if attempt.request.amount <= most:
         return None
     return (
-        f"AGAIN_MAX_AMOUNT allows {caps.amount:,} KRW, and charge {attempt.charge_id} is over "
+        f"{setting} allows {most:,} KRW, and charge {attempt.charge_id} is over "
         f"{attempt.request.amount:,} KRW: it is not claimed, nor is anything else of this subscription. If it is "
         "right, raise the setting and restart the workers, then `again subscription release {code}`; if not, "
         "`again subscription cancel {code}` makes it void."

@@ -141,6 +141,17 @@ def test_charges_above_the_cap_are_named_by_their_subscriptions_and_stop_no_chan
     assert set(exceeded.value.reasons) == {8, 9}
 
 
+@pytest.mark.parametrize("setting", ["run_sum", "day_sum"])
+def test_charge_that_alone_exceeds_a_sum_of_all_stops_no_channel(setting: str):
+    small, dear = charges(100, 9_900)
+    named = [replace(small, subscription_id=7), replace(dear, subscription_id=8)]
+    caps = replace(CAPS, **{setting: 5_000})
+    with pytest.raises(SubscriptionsExceed) as exceeded:
+        hold_to_run(named, Guard(caps, {}))
+    assert list(exceeded.value.reasons) == [8]
+    assert exceeded.value.reasons[8].startswith(f"AGAIN_MAX_{setting.upper()} allows 5,000 KRW")
+
+
 @pytest.mark.parametrize(
     ("caps", "amount", "expected"),
     [
