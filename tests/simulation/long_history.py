@@ -157,7 +157,10 @@ class LongHistory:
         draw = self._random
         if draw.random() > self._often:
             return None
-        kind = draw.choice([kind for kind in Kind if applies(kind, point)])
+        # The database's clock is set in histories of their own: what falls due when is judged by it here.
+        kind = draw.choice([kind for kind in Kind if applies(kind, point) and kind is not Kind.SET_DATABASE_CLOCK])
+        if kind is Kind.SET_CLOCK:
+            return Fault(kind, draw.uniform(-6, 6) * HOUR)
         return Fault(kind, self._how_long(point) if kind in (Kind.FREEZE, Kind.SUSPEND) else 0.0)
 
     def _how_long(self, point: Point) -> float:
