@@ -97,6 +97,13 @@ _BLAMED = text("""
     ORDER BY r.pg, r.sent_at LIMIT :limit
 """)
 
+# By a clock that is right again, nothing lies ahead: it would outweigh what comes for as long as the clock was ahead.
+_BRING_BACK = text("""
+    UPDATE channels SET paid_at = LEAST(paid_at, :now), released_at = LEAST(released_at, :now)
+    WHERE paid_at > :now OR released_at > :now
+""")
+_BRING_BACK_REFUSALS = text("UPDATE refusals SET sent_at = :now WHERE sent_at > :now")
+
 _RELEASE = text("UPDATE channels SET released_at = :now WHERE pg = :pg")
 _RELEASED = text("UPDATE refusals SET counts = false WHERE pg = :pg AND counts")
 
@@ -115,7 +122,7 @@ def note(session: Session, settled: Sequence[Settlement], *, now: datetime) -> W
     The last thing before the commit: other write-backs through these channels wait for it.
     """
     refusals = {(each.pg, each.alike, each.billing_key_id): each for each in map(refusal_of, settled) if each}
-    paid = _news(session, _paid_at(settled))
+    paid = _news(session, _paid_at(settled, now))
     pgs = sorted({*paid, *(pg for pg, _, _ in refusals)})
     if not pgs:
         return Weighed()
@@ -136,7 +143,7 @@ def _news(session: Session, paid: dict[str, datetime]) -> dict[str, datetime]:
 
 def _weigh(session: Session, refusals: Sequence[Refusal], now: datetime) -> Mapping[str, str]:
     """Note refusals, and stop the channels of which there are enough; returns those stopped, and why."""
-    session.execute(_NOTE, {"rows": as_rows(_row(each) for each in refusals)})
+    session.execute(_NOTE, {"rows": as_rows(_row(each, now) for each in refusals)})
     by_words = {(each.pg, each.alike): each for each in refusals}
     reasons: dict[str, str] = {}
     for row in session.execute(_COUNT, {"pgs": sorted({each.pg for each in refusals})}):
@@ -165,22 +172,31 @@ def release(session: Session, pg: str, *, now: datetime) -> None:
     session.execute(_RELEASED, {"pg": pg})
 
 
+def bring_back(session: Session, *, now: datetime) -> None:
+    """Let all evidence be of now that a clock which was ahead has written for later."""
+    session.execute(_BRING_BACK, {"now": now})
+    session.execute(_BRING_BACK_REFUSALS, {"now": now})
+
+
 def lock(session: Session, pg: str) -> None:
     """Lock a channel before its stop is released, as a write-back does, or the two may block each other."""
     session.execute(_LOCK, {"pgs": [pg]})
 
 
-def _paid_at(settled: Sequence[Settlement]) -> dict[str, datetime]:
-    """Return by PG when the latest send that was paid was claimed. Payment windows prove nothing of `again`."""
+def _paid_at(settled: Sequence[Settlement], now: datetime) -> dict[str, datetime]:
+    """Return by PG when the latest send that was paid was claimed: no later than now, whatever a clock has said since.
+
+    Payment windows prove nothing of `again`.
+    """
     found: dict[str, datetime] = {}
     for settlement in settled:
         attempt = settlement.attempt
         if settlement.attempt_status is AttemptStatus.PAID and attempt.via is Via.AGAIN:
-            pg = attempt.request.pg
-            found[pg] = max(found.get(pg, attempt.started_at), attempt.started_at)
+            pg, sent_at = attempt.request.pg, min(attempt.started_at, now)
+            found[pg] = max(found.get(pg, sent_at), sent_at)
     return found
 
 
-def _row(refusal: Refusal) -> dict[str, object]:
-    names = ("pg", "alike", "kind", "billing_key_id", "subscription_id", "charge_id", "number", "message", "sent_at")
-    return {name: getattr(refusal, name) for name in names}
+def _row(refusal: Refusal, now: datetime) -> dict[str, object]:
+    names = ("pg", "alike", "kind", "billing_key_id", "subscription_id", "charge_id", "number", "message")
+    return {name: getattr(refusal, name) for name in names} | {"sent_at": min(refusal.sent_at, now)}

@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from worker.database import channel_stops
+
 LONGEST_DEFERRAL = timedelta(days=1)
 """A try that was to come sooner after its decision waits for a while, not for a date, and is counted anew."""
 
@@ -71,10 +73,12 @@ class Overtaken:
 def set_right(session: Session, *, now: datetime, lease: timedelta) -> Overtaken:
     """Count every waiting time anew by the clock as it is now: leases, look-ups, short deferrals; sweeps are ended.
 
+    Evidence about channels that lies ahead is of now.
     Every lease lasts `lease` from now. Due dates are dates, and stay. The caller begins the hold that is to follow.
     """
     ended = [row for row in session.execute(_OVERTAKE, {"now": now}) if row.holds_claims]
     session.execute(_RETIME_LEASES, {"lease_until": now + lease})
     session.execute(_RETIME_LOOK_UPS, {"now": now})
     session.execute(_RETIME_TRIES, {"now": now, "longest": LONGEST_DEFERRAL})
+    channel_stops.bring_back(session, now=now)
     return Overtaken(min((row.since for row in ended), default=None), any(row.restored for row in ended))

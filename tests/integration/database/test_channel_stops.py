@@ -15,7 +15,7 @@ from tests.fixtures.book import Book
 from tests.integration.database.conftest import NOW, claim_now, open_all
 from worker import stopping
 from worker.channel_evidence import BY, ENOUGH, PROVEN_FOR
-from worker.database import stops
+from worker.database import steps, stops
 from worker.database.session import Sessions
 from worker.database.settlements import write_back
 from worker.open_attempts import OpenAttempt
@@ -262,3 +262,36 @@ def await_waiting(sessions: Sessions) -> None:
             if session.scalar(text(waiting)):
                 return
         sleep(0.01)
+
+
+def test_refusals_after_a_clock_that_was_ahead_stop_the_channel(book: Book, sessions: Sessions):
+    """A payment of the wrong time does not outweigh them for as long as the clock was set back."""
+    ahead = NOW + timedelta(days=400)
+    pay(sessions, claimed(book, sessions, 1, now=ahead), now=ahead)
+    set_right(sessions)
+    answer(sessions, claimed(book, sessions, 2, now=NOW + MINUTE), CONFIG, now=NOW + MINUTE)
+    assert set(stopped(sessions)) == {"ksnet"}
+
+
+def test_refusals_of_a_clock_that_was_ahead_are_over_with_the_next_payment(book: Book, sessions: Sessions):
+    alike, ahead = refused(DeclineKind.UNMATCHED), NOW + timedelta(days=400)
+    enough = ENOUGH[DeclineKind.UNMATCHED]
+    answer(sessions, claimed(book, sessions, enough - 1, now=ahead), alike, now=ahead)
+    set_right(sessions)
+    pay(sessions, claimed(book, sessions, 1, now=NOW + MINUTE), now=NOW + MINUTE)
+    answer(sessions, claimed(book, sessions, 1, now=NOW + 2 * MINUTE), alike, now=NOW + 2 * MINUTE)
+    assert stopped(sessions) == {}
+
+
+def test_send_of_a_clock_that_was_ahead_counts_from_its_write_back(book: Book, sessions: Sessions):
+    sent = claimed(book, sessions, 1, now=NOW + timedelta(days=1))
+    set_right(sessions)
+    answers = [settle(each, Paid(NOW, paid(each).answer), now=NOW, policy=POLICY) for each in sent]
+    record(sessions, answers, now=NOW)
+    answer(sessions, claimed(book, sessions, 2, now=NOW + MINUTE), CONFIG, now=NOW + MINUTE)
+    assert set(stopped(sessions)) == {"ksnet"}
+
+
+def set_right(sessions: Sessions) -> None:
+    with sessions.begin() as session:
+        steps.set_right(session, now=NOW, lease=MINUTE)
