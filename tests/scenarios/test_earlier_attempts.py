@@ -113,7 +113,8 @@ def test_refusal_of_a_resent_attempt_in_unknown_words_is_no_decline(world: World
     refused = decline(*UNHEARD_OF, shape=shape, recorded=False)
     world.subscribe(LOST_AND_HIDDEN, refused, pay())
     world.tick()
-    world.live(days=5, step=timedelta(minutes=30))
+    world.live(days=1, step=timedelta(hours=1))  # the next try is due while the first payment is hidden still
+    world.live(days=3)
     assert [(attempt.number, attempt.status.value) for attempt in world.attempts()] == [(1, "paid")]
     world.assert_books_agree()
 
@@ -122,7 +123,7 @@ def test_refusal_of_the_only_send_in_unknown_words_is_a_decline(world: World):
     world.plan(dunning="1,3,5")
     world.subscribe(decline(*UNHEARD_OF, shape=Shape.MESSAGE, recorded=False), pay())
     world.tick()
-    world.live(days=3, step=timedelta(minutes=30))
+    world.live(days=3, step=timedelta(hours=3))
     assert [attempt.status.value for attempt in world.attempts()] == ["declined", "paid"]
     world.assert_books_agree()
 
@@ -131,7 +132,7 @@ def test_send_that_was_never_charged_and_then_refused_ends_in_front_of_an_operat
     refused = decline(*UNHEARD_OF, shape=Shape.MESSAGE, recorded=False)
     world.subscribe(troubled(Reply.ERROR, charged=False), refused, pay())
     world.tick()
-    world.live(days=9, step=timedelta(hours=1))
+    world.live(days=9, step=timedelta(hours=12))
     (attempt,) = world.attempts()
     assert (attempt.status.value, attempt.flagged_at is not None) == ("unknown", True)
     assert world.differences() == [("unresolved", "open")]
