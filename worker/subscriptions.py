@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from schedules.periods import first_start, next_start
 from schedules.plans import Plan
-from worker.arrears import NOTHING, Arrears, arrears_of
+from worker.arrears import Arrears, arrears_of
 from worker.beginning import begin as begin_pending
 from worker.billing_keys import usable_key
 from worker.catalog import plan_row
@@ -194,9 +194,10 @@ def change_key(
 ) -> KeyChanged:
     """Give a running subscription another active billing key, and charge by it at once what is owed.
 
-    `owed` is the sum in won that was agreed to; None for "as it is now". With the key that it has already, charges that
-    wait for consent are agreed to. A charge in flight is left alone: it was sent with the old key, and is charged by
-    the new one if that comes to nothing. Raises Refused as `subscribe` does, and when another sum is owed by now.
+    `owed` is the sum in won that was agreed to; None for "as it is now". The first key of a pending subscription begins
+    it, and may be charged with its first period at once. With the key that it has already, charges that wait for
+    consent are agreed to. A charge in flight is left alone: it was sent with the old key, and is charged by the new one
+    if that comes to nothing. Raises Refused as `subscribe` does, and when another sum is owed by now.
     """
     with sessions.begin() as session:
         return _change_key(session, code, key, reason, allow_duplicates, max_amount, owed, now)[0]
@@ -216,16 +217,17 @@ def _change_key(
     subscriptions.lock_open_charges(session, code)
     row = _running(session, code, "given another key")
     billing_key, terms = _key_for(session, row, key, max_amount)
-    arrears, charged = NOTHING, consents.ChargedNow(0, 0)
     if row.status == SubscriptionStatus.PENDING:
         begun = begin_pending(session, row, terms, billing_key.id, reason=reason, now=now)
         assert begun, "the row is locked, so nobody else can have begun it"
+        row = _running(session, code, "given another key")
+        arrears = arrears_of(session, row, now=now)
     else:
         row = _up_to_date(session, row, now)
         arrears = _to_agree_to(session, row, billing_key, now)
-        if owed not in {None, arrears.amount}:
-            raise Refused(f"Subscription {code} owes {arrears.amount:,} KRW by now, not {owed:,}; nothing was changed.")
-        charged = _agreed(session, row, billing_key.id, arrears, reason, now)
+    if owed not in {None, arrears.amount}:
+        raise Refused(f"Subscription {code} owes {arrears.amount:,} KRW by now, not {owed:,}; nothing was changed.")
+    charged = _agreed(session, row, billing_key.id, arrears, reason, now)
     if not allow_duplicates:
         _require_no_same_key(session, code, "KEY")
         _require_meant(session, code, key, billing_key)

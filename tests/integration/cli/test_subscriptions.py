@@ -374,6 +374,18 @@ def test_another_subscriptions_key_of_that_plan_is_not_given_unless_allowed(
     assert again("subscription", "key", code, key, "--allow-duplicates", "--yes", "--json").document["key_id"] == key
 
 
+def test_first_key_of_a_pending_subscription_says_what_is_charged_at_once(
+    again: Again, gold: str, key: int, tables: Tables
+):
+    code = again("subscribe", "yeonghui", "--plan", gold, "--json").document["code"]
+    unasked = again("subscription", "key", code, f"#{key}", code=1).said
+    assert "1 charge, 9,900 KRW, would be charged to this billing key at once" in unasked
+    assert tables.statuses("subscriptions") == ["pending"]
+    assert "; 1 charge, 9,900 KRW, is charged now." in again("subscription", "key", code, f"#{key}", "--yes").out
+    assert tables.sql("SELECT amount FROM charges WHERE next_attempt_at <= now()") == [(9900,)]
+    assert tables.sql("SELECT due_now FROM consents") == [(9900,)]
+
+
 @pytest.mark.parametrize("command", ["subscribe", "key"])
 def test_a_bare_number_is_no_key_of_another_customer_unless_it_is_named_as_an_id(
     again: Again, gold: str, key: int, subscription: str, command
@@ -383,7 +395,7 @@ def test_a_bare_number_is_no_key_of_another_customer_unless_it_is_named_as_an_id
         words: tuple[object, ...] = ("subscribe", "yeonghui", "--plan", "silver", "--key")
     else:
         code = again("subscribe", "yeonghui", "--plan", "silver", "--json").document["code"]
-        words = ("subscription", "key", code)
+        words = ("subscription", "key", "--yes", code)
     assert f"pays for {subscription}, of another customer" in again(*words, key, code=1).said
     assert again(*words, f"#{key}", "--json").document["key_id"] == key
 
