@@ -22,19 +22,19 @@ from worker.refusals import Refused
 
 @dataclass(frozen=True, slots=True)
 class Revived:
-    """What reviving a key comes to, in charges and won: at once, and once paused subscriptions are resumed."""
+    """What reviving a key comes to, in charges and won: at once, and once paused or held subscriptions go on."""
 
     charges: int = 0
     amount: int = 0
-    paused_charges: int = 0
-    paused_amount: int = 0
+    waiting_charges: int = 0
+    waiting_amount: int = 0
 
     def __add__(self, more: Revived) -> Revived:
         return Revived(
             self.charges + more.charges,
             self.amount + more.amount,
-            self.paused_charges + more.paused_charges,
-            self.paused_amount + more.paused_amount,
+            self.waiting_charges + more.waiting_charges,
+            self.waiting_amount + more.waiting_amount,
         )
 
 
@@ -114,5 +114,5 @@ def _revive(session: Session, key_id: int, reason: str, now: datetime) -> Revive
             open_due_now(session, due, now=now)
     revived = Revived()
     for row in revivals.charged_now(session, key_id, now=now):
-        revived += Revived(0, 0, row.charges, row.amount) if row.paused else Revived(row.charges, row.amount)
+        revived += Revived(0, 0, row.charges, row.amount) if row.waits else Revived(row.charges, row.amount)
     return revived

@@ -122,14 +122,19 @@ def cancel(sessions: Sessions, code: str, *, reason: str, now: datetime) -> Canc
         return Canceled(void, subscriptions.charges_in_flight(session, row.id))
 
 
-def release(sessions: Sessions, code: str, *, reason: str, now: datetime) -> None:
-    """Let a subscription be charged again that a limit has held. Raises Refused when it is not held."""
+def release(sessions: Sessions, code: str, *, reason: str, now: datetime) -> Arrears:
+    """Let a subscription be charged again that a limit has held, and return what it is charged with from now on.
+
+    Raises Refused when it is not held.
+    """
     wanted = read_code(code)
     with sessions.begin() as session:
-        if subscriptions.shown(session, wanted) is None:
+        row = subscriptions.found(session, wanted)
+        if row is None:
             raise no_such(code)
         if not holds.release(session, wanted, reason=reason, now=now):
             raise Refused(f"Subscription {wanted} is not held: no limit stops it.")
+        return arrears_of(session, row, now=now).chargeable
 
 
 def pause(sessions: Sessions, code: str, *, reason: str, now: datetime) -> None:

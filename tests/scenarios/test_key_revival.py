@@ -8,6 +8,7 @@ import pytest
 
 from tests.scenarios.conftest import World
 from worker import reviving, subscriptions
+from worker.database import holds
 from worker.lifecycle import BillingKeyStatus
 from worker.refusals import Refused
 from worker.sandbox.behaviours import decline, pay
@@ -86,11 +87,30 @@ def test_paused_subscription_of_a_revived_key_is_told_apart(world: World):
     world.tick()
     subscriptions.pause(world.runtime.sessions, code, reason="a month off", now=world.now)
     agreed = preview(world, key_of(world, code))
-    assert (agreed.total.amount, agreed.total.paused_amount) == (0, 9900)
+    assert (agreed.total.amount, agreed.total.waiting_amount) == (0, 9900)
     revive(world, agreed)
     world.wait(minutes=1)
     world.tick()
     assert world.portone.report().charges == 0
+    world.assert_books_agree()
+
+
+def test_held_subscription_of_a_revived_key_is_told_apart(world: World):
+    code = world.subscribe(decline("8350", "도난"), pay())
+    world.tick()
+    ((held,),) = world.sql(f"SELECT id FROM subscriptions WHERE code = '{code}'")
+    with world.runtime.sessions.begin() as session:
+        holds.hold(session, {held: "too often"}, by="caps", now=world.now)
+    agreed = preview(world, key_of(world, code))
+    assert (agreed.total.amount, agreed.total.waiting_amount) == (0, 9900)
+    revive(world, agreed)
+    world.wait(minutes=1)
+    world.tick()
+    assert world.portone.report().charges == 0
+    released = subscriptions.release(world.runtime.sessions, code, reason="looked at", now=world.now)
+    assert (released.count, released.amount) == (1, 9900)
+    world.tick()
+    assert world.portone.report().charged_krw == 9900
     world.assert_books_agree()
 
 

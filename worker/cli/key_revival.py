@@ -70,8 +70,9 @@ def revive(
 def _what(agreed: Revival) -> str:
     total = agreed.total
     later = ""
-    if total.paused_charges:
-        later = f"; {words.owed(total.paused_charges, total.paused_amount)} once paused subscriptions are resumed"
+    if total.waiting_charges:
+        waiting = words.owed(total.waiting_charges, total.waiting_amount)
+        later = f"; {waiting} once subscriptions that are paused are resumed, and those that are held released"
     keys = words.counted(len(agreed.keys), "billing key")
     return f"{words.owed(total.charges, total.amount)} would be charged to {keys} at once{later}"
 
@@ -89,8 +90,8 @@ def _document(done: Revival) -> dict[str, object]:
         "left": sorted(done.left),
         "charges": total.charges,
         "charged_now": total.amount,
-        "paused_charges": total.paused_charges,
-        "charged_once_resumed": total.paused_amount,
+        "waiting_charges": total.waiting_charges,
+        "charged_later": total.waiting_amount,
     }
 
 

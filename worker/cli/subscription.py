@@ -227,12 +227,15 @@ def release(code: Code, reason: Reason = "released by hand", *, as_json: Json = 
     from worker.cli.database import database
 
     with database(as_json=as_json) as runtime:
-        subscriptions.release(runtime.sessions, code, reason=reason, now=runtime.clock())
+        owed = subscriptions.release(runtime.sessions, code, reason=reason, now=runtime.clock())
         shown = _shown(runtime, code)
     if as_json:
-        console.print_json(shown)
-    else:
-        console.say(f"Subscription {shown['code']} is held no more; what is due of it is charged with the next tick.")
+        console.print_json({**shown, "open_charges": owed.count, "owed": owed.amount})
+        return
+    console.say(f"Subscription {shown['code']} is held no more.")
+    if owed.count:
+        what = f"{words.owed(owed.count, owed.amount)} {words.verb(owed.count)} charged again"
+        console.say(f"{what}, at once or on the next dunning day.")
 
 
 @app.command("pause")

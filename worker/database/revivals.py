@@ -37,12 +37,16 @@ _WAKE = text("""
 """)
 
 _CHARGED_NOW = text("""
-    SELECT s.status = 'paused' AS paused, count(*) AS charges, sum(c.amount)::bigint AS amount
+    SELECT w.waits, count(*) AS charges, sum(c.amount)::bigint AS amount
     FROM subscriptions s JOIN charges c ON c.subscription_id = s.id
+    CROSS JOIN LATERAL (
+        SELECT s.status = 'paused' OR EXISTS (
+            SELECT FROM holds h WHERE h.subscription_id = s.id AND h.status = 'held') AS waits
+    ) w
     WHERE s.billing_key_id = :key AND s.status NOT IN ('canceled', 'ended', 'pending')
       AND c.status IN ('due', 'past_due') AND c.next_attempt_at <= :now AND c.awaits_consent_since IS NULL
       AND NOT EXISTS (SELECT FROM differences d WHERE d.charge_id = c.id AND d.status = 'open')
-    GROUP BY s.status = 'paused'
+    GROUP BY w.waits
 """)
 
 
@@ -65,5 +69,5 @@ def revive(session: Session, key_id: int, *, reason: str, now: datetime) -> bool
 
 
 def charged_now(session: Session, key_id: int, *, now: datetime) -> Sequence[Row[Any]]:
-    """Sum up what is charged to a key with the next tick, and apart from it what waits for a paused subscription."""
+    """Sum up what is charged to a key with the next tick, and apart from it what waits for a paused or held one."""
     return session.execute(_CHARGED_NOW, {"key": key_id, "now": now}).all()

@@ -43,8 +43,8 @@ def test_revival_of_all_that_died_alike(again: Again, subscription: str, key: in
         "left": [],
         "charges": 1,
         "charged_now": 9900,
-        "paused_charges": 0,
-        "charged_once_resumed": 0,
+        "waiting_charges": 0,
+        "charged_later": 0,
     }
 
 
