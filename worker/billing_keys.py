@@ -41,7 +41,8 @@ def usable_key(session: Session, text: str) -> BillingKey:
     """Find an active billing key by its id or its customer_uid. Raises Refused when there is none, or two."""
     found = billing_keys.matching(session, text) if text.isprintable() else ()
     if not found:
-        shown = f"id {text}" if len(text) < 12 and text.isdigit() else f"customer_uid {masked(text)}"
+        number = text.removeprefix("#")
+        shown = f"id {number}" if len(number) < 12 and number.isdigit() else f"customer_uid {masked(text)}"
         raise Refused(f"There is no billing key with {shown}. `again key list` shows those there are.")
     if len(found) > 1:
         raise Refused("The key given is the id of one billing key and the customer_uid of another. Give an id as #ID.")

@@ -123,7 +123,7 @@ def cancel(sessions: Sessions, code: str, *, reason: str, now: datetime) -> Canc
 
 
 def release(sessions: Sessions, code: str, *, reason: str, now: datetime) -> Arrears:
-    """Let a subscription be charged again that a limit has held, and return what it is charged with from now on.
+    """Let a subscription be charged again that a cap has held, and return what it is charged with from now on.
 
     Raises Refused when it is not held.
     """
@@ -133,7 +133,7 @@ def release(sessions: Sessions, code: str, *, reason: str, now: datetime) -> Arr
         if row is None:
             raise no_such(code)
         if not holds.release(session, wanted, reason=reason, now=now):
-            raise Refused(f"Subscription {wanted} is not held: no limit stops it.")
+            raise Refused(f"Subscription {wanted} is not held by a cap.")
         return arrears_of(session, row, now=now).chargeable
 
 

@@ -27,7 +27,7 @@ def doctor(
         list[str] | None,
         typer.Argument(
             help="Some of: database migrations lineage broker timeouts portone beat worker stops "
-            "invariants differences look-ups sweeps schedules pages. Or all."
+            "invariants differences arrears trials look-ups sweeps schedules pages. All by default."
         ),
     ] = None,
     *,

@@ -15,7 +15,6 @@ from worker.pgs import PGS
 from worker.pgs.facts import CardRoute
 
 app = typer.Typer(help="Billing keys (customer_uid), which are as good as cards.", no_args_is_help=True)
-app.command("revive")(revive)
 
 
 @app.command("add")
@@ -107,3 +106,6 @@ def list_keys(
         right=("ID",),
         whole=("ID", "CUSTOMER_UID", "PG", "STATUS", "SINCE"),
     )
+
+
+app.command("revive")(revive)

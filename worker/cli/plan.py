@@ -25,13 +25,15 @@ def add(
     *,
     name: Annotated[str, typer.Option(help="What customers see at their card company; at most 40 characters.")],
     amount: Annotated[str, typer.Option(metavar="WON", help="Whole won for each period, taxes included.")],
-    cadence: Annotated[str, typer.Option(help="'month', '3 months', 'year', '2 weeks' or 'cron 0 9 1 * *'.")],
+    cadence: Annotated[str, typer.Option(help="'day', '2 weeks', 'month', '3 months', 'year' or 'cron 0 9 1 * *'.")],
     tax_free: Annotated[str, typer.Option(metavar="WON", help="The tax-free part of the amount.")] = "0",
     vat_amount: Annotated[
         str, typer.Option(metavar="WON", help="The VAT in it; 'none' leaves it to PortOne.")
     ] = "none",
     time_zone: Annotated[str, typer.Option(help="Whose days and hours count.")] = "Asia/Seoul",
-    charge_hour: Annotated[str, typer.Option(metavar="HOUR", help="When on its day a period is charged, 0-23.")] = "10",
+    charge_hour: Annotated[
+        str, typer.Option(metavar="HOUR", help="When on its day a period is charged, 0-23; cron says its own.")
+    ] = "10",
     trial_days: Annotated[str, typer.Option(metavar="DAYS", help="Free days before the first period.")] = "0",
     catch_up: Annotated[str, typer.Option(help="Periods missed in a downtime: all, latest or skip.")] = "all",
     dunning: Annotated[str, typer.Option(help="Days after a first decline to try again on, or 'none'.")] = "1,3,5,7",
@@ -129,7 +131,7 @@ def _show(plan: Plan, now: datetime, *, as_json: bool) -> None:
             "amount": words.money(plan.amount, plan.currency),
             "tax-free": words.money(plan.tax_free, plan.currency) if plan.tax_free else None,
             "VAT": vat,
-            "cadence": f"{plan.cadence}, at hour {plan.charge_hour}, {plan.time_zone}",
+            "cadence": f"{plan.cadence}, {_hour(plan)}{plan.time_zone}",
             "trial": f"{plan.trial_days} days" if plan.trial_days else "none",
             "catch-up": plan.catch_up.value,
             "dunning": f"{plan.dunning} days after the first decline" if plan.dunning.days else "none",
@@ -137,6 +139,13 @@ def _show(plan: Plan, now: datetime, *, as_json: bool) -> None:
             "started today": "\n".join(words.local(at, plan.time_zone) for at in charges),
         }
     )
+
+
+def _hour(plan: Plan) -> str:
+    """Say when on its day a period is charged; a cron cadence says that itself."""
+    from schedules.cadences import Cron
+
+    return "" if isinstance(plan.cadence, Cron) else f"at hour {plan.charge_hour}, "
 
 
 def _document(plan: Plan) -> Mapping[str, Any]:

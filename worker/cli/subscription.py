@@ -163,7 +163,7 @@ def change_key(
     reason: Reason = "changed by hand",
     allow_duplicates: AllowDuplicates = False,
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="The customer has agreed to pay what is owed now.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="The customer has agreed to pay what is owed now.")] = False,
     as_json: Json = False,
 ) -> None:
     """Give a subscription another billing key, and charge by it at once what is owed; asks before that."""
@@ -222,7 +222,7 @@ def require_consent(what: str, *, instead: str) -> None:
 
 @app.command("release")
 def release(code: Code, reason: Reason = "released by hand", *, as_json: Json = False) -> None:
-    """Let a subscription be charged again that a limit has stopped; what it is charged today is counted anew."""
+    """Let a subscription be charged again that a cap has held; what it is charged today is counted anew."""
     from worker import subscriptions
     from worker.cli.database import database
 

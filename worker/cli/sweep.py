@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli import console
+from worker.cli import console, words
 from worker.cli.options import Json, Reason
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _print(row: Sweep, *, as_json: bool) -> None:
         console.print_json({name: getattr(row, name) for name in names})
         return
     console.say(
-        f"{row.payments:,} payments compared: {row.strangers:,} not ours, {row.repaired:,} repaired, "
+        f"{words.counted(row.payments, 'payment')} compared: {row.strangers:,} not ours, {row.repaired:,} repaired, "
         f"{row.found:,} new for a person."
     )
     if row.found:

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from worker.settings import Settings
     from worker.supervision import Stack
 
-HINT = """In another terminal, in this folder:
-  again plan add letter --name "아침 편지" --amount 9900 --cadence month
-  again subscribe haneul --plan letter     a subscription that waits for its first key; prints its CODE
-  again checkout link CODE     a page on which the customer registers one
-  again status                 what is due, in flight, unknown, past due, and how many webhooks came
-  again charge list            what was charged
-  again doctor                 is everything in order?"""
+HINT = """In another terminal, in this folder (`. .venv/bin/activate` first, if `again` is not found):
+  again plan add letter --name "아침 편지" --amount 9900 --cadence month --charge-hour 0
+  again subscribe haneul --plan letter   a subscription that waits for its first key; prints its CODE
+  again checkout link CODE               a page on which the customer registers one
+  again status                           what is due, in flight, unknown, past due, and how many webhooks came
+  again charge list                      what was charged
+  again doctor                           is everything in order?"""
 
 SANDBOX_HINT = """What the sandbox saw:
   curl {url}/_sandbox/windows     the payment windows that were opened, and what became of them

@@ -7,6 +7,7 @@ import sys
 from importlib.metadata import version
 
 from tests.integration.cli.conftest import Again
+from worker.doctor import CHECKS
 
 HEAVY = ("sqlalchemy", "pydantic", "psycopg", "croniter", "celery", "httpx", "aiohttp", "redis", "alembic", "uvicorn")
 
@@ -17,6 +18,11 @@ def test_help_names_every_command_and_explains_the_exit_codes(again_without_data
         assert command in said
     for code in range(6):
         assert f"{code} " in said.partition("Exit codes:")[2]
+
+
+def test_help_of_the_doctor_names_every_check(again_without_database: Again):
+    said = again_without_database("doctor", "--help").said
+    assert [name for name in CHECKS if name not in said] == []
 
 
 def test_help_loads_nothing_heavy():

@@ -37,6 +37,11 @@ def test_a_plan_is_added_listed_and_shown(again: Again):
     assert "33,000 KRW" in again("plan", "show", "silver").out
 
 
+def test_a_cron_plan_is_shown_without_a_charge_hour_which_it_has_no_use_for(again: Again):
+    again("plan", "add", "last", "--name", "Last", "--amount", 1000, "--cadence", "cron 0 9 L * *")
+    assert "cron 0 9 L * *, Asia/Seoul" in again("plan", "show", "last").out
+
+
 def test_a_plan_shows_when_a_subscription_of_today_would_be_charged(again: Again):
     trial = ("--trial-days", 7, "--time-zone", "UTC", "--charge-hour", 23)
     again("plan", "add", "weekly", "--name", "Weekly", "--amount", 1000, "--cadence", "week", *trial)

@@ -52,6 +52,10 @@ def test_a_key_that_two_could_mean_is_refused(again: Again, gold: str, key: int)
     assert again("subscribe", "gildong", "--plan", gold, "--key", f"#{key}", "--json").document["key_id"] == key
 
 
+def test_a_key_that_is_not_there_is_named_as_it_was_given(refused: Again, gold: str):
+    assert "no billing key with id 99" in refused("subscribe", "sora", "--plan", gold, "--key", "#99").err
+
+
 def test_one_customer_has_one_running_subscription_to_a_plan(again: Again, tables: Tables, subscription: str, key: int):
     said = again("subscribe", "gildong", "--plan", "gold", "--key", key, code=1).said
     assert subscription in said

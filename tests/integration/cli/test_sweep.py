@@ -40,7 +40,7 @@ def test_strangers_are_counted_and_the_books_agree(again: Again, portone: Runnin
     with Api(portone.base_url) as api:
         api.paid("shop-order-4711")
     said = again("sweep", again_sandbox_url=portone.base_url, **FAST).said
-    assert "1 payments compared: 1 not ours, 0 repaired, 0 new for a person." in said
+    assert "1 payment compared: 1 not ours, 0 repaired, 0 new for a person." in said
 
 
 def some_weeks_ago() -> datetime:
