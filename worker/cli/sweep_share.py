@@ -88,7 +88,8 @@ def _row(runtime: Runtime, sweep_id: int) -> Sweep:
 def _progress(row: Sweep, failures: list[str]) -> str:
     held = f"; nothing is charged until {words.local(row.until, 'Asia/Seoul')}" if row.holds_claims else ""
     failed = f"; PortOne's list could not be read just now: {failures[-1]}" if failures else ""
-    return f"{words.counted(row.payments, 'payment')} compared, up to {words.local(row.position, 'Asia/Seoul')}{held}{failed}"
+    compared = words.counted(row.payments, "payment")
+    return f"{compared} compared, up to {words.local(row.position, 'Asia/Seoul')}{held}{failed}"
 
 
 def _given_up(row: Sweep, failure: str) -> str:
