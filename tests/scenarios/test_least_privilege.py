@@ -307,7 +307,7 @@ def test_a_temporary_table_does_not_take_the_audits_place(world: World):
         session.execute(text("CREATE TEMP TABLE attempts (id bigint) ON COMMIT DROP"))
         assert session.scalar(text("SELECT database_identity()")) == identity
         quietly = """UPDATE subscriptions SET status = 'canceled', status_reason = 'quietly', status_at = now(),
-                     next_charge_at = NULL"""
+                     next_charge_at = NULL, ends_at = now()"""
         session.execute(text(quietly))
     (row,) = world.sql("SELECT entity, to_status FROM public.audit WHERE reason = 'quietly'")
     assert tuple(row) == ("subscription", "canceled")

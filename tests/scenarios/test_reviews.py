@@ -259,7 +259,10 @@ def test_an_attempt_that_is_unclear_once_more_is_up_for_review_once_more(world: 
 
 def test_a_charge_of_a_canceled_subscription_is_void_whoever_wants_it_charged_again(world: World):
     code = known_at_the_pg(world, pay())
-    world.sql("UPDATE subscriptions SET status = 'canceled', next_charge_at = NULL WHERE code = :code", code=code)
+    world.sql(
+        "UPDATE subscriptions SET status = 'canceled', next_charge_at = NULL, ends_at = now() WHERE code = :code",
+        code=code,
+    )
     assert Reviewer(world).resolve(Decision.CHARGE_AGAIN).charge_status == "void"
     world.live(days=2)
     assert kept(world) == 0

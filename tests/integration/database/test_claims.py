@@ -149,7 +149,9 @@ BLOCKED = {
     "the key is still being registered": "UPDATE billing_keys SET status = 'registering'",
     "the subscription is paused": """
         UPDATE subscriptions SET status = 'paused', paused_next_charge_at = next_charge_at, next_charge_at = NULL""",
-    "the subscription is canceled": "UPDATE subscriptions SET status = 'canceled', next_charge_at = NULL",
+    "the subscription is canceled": (
+        "UPDATE subscriptions SET status = 'canceled', next_charge_at = NULL, ends_at = now()"
+    ),
     "everything is stopped": "INSERT INTO stops VALUES ('all', 'test', 'me', now())",
     "the channel is stopped": "INSERT INTO stops VALUES ('kakaopay', 'test', 'me', now())",
     "its time has not come": "UPDATE charges SET next_attempt_at = next_attempt_at + interval '1 day'",
