@@ -10,18 +10,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
 from worker.clock import Clock
 from worker.comparing import MONEY_MOVED, compare_page
 from worker.database.session import Sessions
-from worker.evidence import window_begun_at
+from worker.evidence import conclude, window_begun_at
 from worker.gateway import Found, Gateway, LookUpFailed, PaymentRecord
 from worker.merchant_uid import MAX_NUMBER, derive, parse
 from worker.open_attempts import OpenAttempt
-from worker.outcomes import NotCharged, NotChargedReason
+from worker.outcomes import NotCharged, NotChargedReason, Outcome
 from worker.registration import WINDOW_LIFE
 
 log = structlog.get_logger()
@@ -36,14 +36,21 @@ class EarlierAttempts:
     clock: Clock
     prefix: str
 
-    async def reason_not_to_send(self, attempt: OpenAttempt) -> NotCharged | None:
+    async def reason_not_to_send(self, attempt: OpenAttempt) -> Outcome | None:
         """Return why a claimed attempt must not be sent: an earlier number was paid, or may be. None: it may be sent.
 
         A payment that is found goes into the database at once. After a restore all numbers of the charge are looked
-        up, and a payment window that is open (`ready`) is waited for.
+        up, and a payment window that is open (`ready`) is waited for. The attempt itself may have been sent and
+        forgotten then: what money has moved under its own number is its outcome.
         """
         if not attempt.restored_lately:
             return await self.reason_to_wait(attempt.earlier)
+        own = await self.gateway.look_up(attempt.request.merchant_uid)
+        if isinstance(own, LookUpFailed):
+            return NotCharged(NotChargedReason.EARLIER_UNCLEAR, own.answer)
+        if any(record.status in MONEY_MOVED for record in own.records):
+            log.warning("paid before a restore, so it is not sent", merchant_uid=attempt.request.merchant_uid)
+            return conclude(attempt, own, now=self.clock(), quiet_period=timedelta(0))
         for merchant_uid in _all_other_numbers(attempt):
             finding = await self.gateway.look_up(merchant_uid)
             if (reason := await self._judge(merchant_uid, finding)) is not None:

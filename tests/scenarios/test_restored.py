@@ -182,12 +182,13 @@ def test_restore_that_a_page_has_noticed_and_a_person_released_is_stopped_for_pe
 
 
 @pytest.mark.parametrize("rule", [Repeat.REFUSE, Repeat.REFUSE_AS_PG, Repeat.ACCEPT])
+@pytest.mark.parametrize("declines", [0, 1])
 def test_period_paid_under_a_forgotten_number_is_not_charged_after_a_release(
-    rule: Repeat, world: World, sandbox: RunningSandbox, database_url: str, backup_file: Path
+    declines: int, rule: Repeat, world: World, sandbox: RunningSandbox, database_url: str, backup_file: Path
 ):
     """Nothing was compared then: every number of a charge is looked up before it is sent."""
     sandbox.admin.switch(repeated_paid=rule)
-    world.subscribe(decline("LACK_BALANCE", "잔액이 부족합니다"), pay(), pay())
+    world.subscribe(*[decline("LACK_BALANCE", "잔액이 부족합니다")] * declines, pay(), pay())
     backup = Backup(world, database_url, backup_file)
     world.live(days=2)
     assert world.statuses() == {"paid": 1}
@@ -198,6 +199,7 @@ def test_period_paid_under_a_forgotten_number_is_not_charged_after_a_release(
     world.tick()
     assert world.portone.report().charges == 1
     assert world.statuses() == {"paid": 1}
+    assert world.sql("SELECT FROM stops") == [], "nobody else charges: it was ours"
 
 
 def test_a_stop_of_before_the_backup_stays_as_it_was(world: World, database_url: str, backup_file: Path):
