@@ -106,12 +106,12 @@ def _revive(session: Session, key_id: int, reason: str, now: datetime) -> Revive
     for code in codes:
         subscriptions.lock_open_charges(session, code)
     rows = [row for code in codes if (row := subscriptions.locked(session, code)) is not None]
-    if not revivals.revive(session, key_id, reason=reason, now=now):
-        return None
     for row in rows:
-        # What no tick has opened yet would be charged besides.
+        # What no tick has opened yet would be charged besides: as much as a dead key leaves open.
         if (due := subscriptions.due_now(session, row.id, now=now)) is not None:
             open_due_now(session, due, now=now)
+    if not revivals.revive(session, key_id, reason=reason, now=now):
+        return None
     revived = Revived()
     for row in revivals.charged_now(session, key_id, now=now):
         revived += Revived(0, 0, row.charges, row.amount) if row.waits else Revived(row.charges, row.amount)

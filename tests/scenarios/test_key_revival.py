@@ -47,6 +47,23 @@ def test_revived_key_is_charged_what_the_preview_said(world: World):
     world.assert_books_agree()
 
 
+def test_key_revived_after_an_outage_is_charged_what_was_owed_behind_it(world: World):
+    """Periods that passed while as many charges were unpaid as the plan allows are not owed, whoever was away."""
+    world.plan("daily", cadence="day", max_open_charges="3")
+    code = world.subscribe(decline("8350", "도난"), *[pay()] * 12, plan="daily", starts_on=date(2026, 1, 5))
+    world.tick()
+    world.wait(days=10)
+    owed = subscriptions.owed_by(world.runtime.sessions, code, now=world.now)
+    agreed = preview(world, key_of(world, code))
+    assert (agreed.total.charges, agreed.total.amount) == (owed.count, owed.amount) == (3, 3 * 9900)
+    revive(world, agreed)
+    for _ in range(12):
+        world.wait(minutes=1)
+        world.tick()
+    assert world.portone.report().charged_krw == 3 * 9900
+    world.assert_books_agree()
+
+
 def test_keys_of_a_mistaken_suspension_are_revived_together(world: World):
     dead = [world.subscribe(decline("8350", "도난 (suspension)"), pay()) for _ in range(3)]
     other = world.subscribe(decline("8314", "유효기간 경과"))
