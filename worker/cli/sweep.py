@@ -20,7 +20,8 @@ FARTHEST = timedelta(days=3660)
 
 def sweep(
     since: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Compare from that day on (in Seoul).")
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Compare from that day on (in Seoul)."),
     ] = None,
     restored: Annotated[
         bool, typer.Option("--restored", help="The database is a restored backup: charge nothing until this has ended.")
@@ -35,8 +36,9 @@ def sweep(
 ) -> None:
     """Compare every payment that PortOne has with the books: adopt what is missing, name what differs.
 
-    Workers do this every day, and by themselves before they charge in a database that was restored. Ctrl-C leaves the
-    rest to them. Give --restored a --since when you know that the backup is older than it looks.
+    Workers do this every day, and by themselves before they charge in a database that was restored.
+
+    Ctrl-C leaves the rest to them. Give --restored a --since when you know that the backup is older than it looks.
     """
     from worker.cli.database import database
     from worker.cli.sweep_release import release_holds

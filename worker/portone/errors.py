@@ -28,7 +28,7 @@ class NotSent(PortOneError):
 
 
 class NotReached(NotSent):
-    """No connection to PortOne; check the network and AGAIN_PORTONE_URL."""
+    """No connection to PortOne; check the network, and AGAIN_PORTONE_URL or, for the sandbox, AGAIN_SANDBOX_URL."""
 
     reason = NotChargedReason.CONNECT_FAILED
 

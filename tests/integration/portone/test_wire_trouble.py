@@ -521,7 +521,9 @@ def closed_port() -> int:
 def assert_not_reached(outcome: Outcome) -> None:
     assert isinstance(outcome, NotCharged), outcome
     assert outcome.reason is NotChargedReason.CONNECT_FAILED
-    assert "check the network and AGAIN_PORTONE_URL" in str(outcome.answer.message)
+    assert "check the network, and AGAIN_PORTONE_URL or, for the sandbox, AGAIN_SANDBOX_URL" in str(
+        outcome.answer.message
+    )
 
 
 def test_a_refused_connection_charged_nothing():
