@@ -36,6 +36,7 @@ def adopt_known_attempts_only(patch: pytest.MonkeyPatch) -> None:
 
 def end_the_hold_at_once(patch: pytest.MonkeyPatch) -> None:
     """Compare what PortOne has by now, and let charging go on, whatever is under way still."""
+    look_at_no_earlier_number(patch)
     hold = lineage._hold
 
     def hasty(*given: Any, now: datetime, until: datetime, reason: str) -> None:
@@ -77,6 +78,7 @@ def trust_attempt_ids(patch: pytest.MonkeyPatch) -> None:
 
 def trust_sweep_ids(patch: pytest.MonkeyPatch) -> None:
     """Move the sweep on that has the id."""
+    look_at_no_earlier_number(patch)
     sql = str(sweeps._ADVANCE)
     assert _THIS_SWEEP in sql
     patch.setattr(sweeps, "_ADVANCE", text(sql.replace(_THIS_SWEEP, "")))

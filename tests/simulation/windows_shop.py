@@ -75,7 +75,9 @@ class Shop:
         customer_uid = f"brought-{self._keys}"
         key_rows.put(world.sandbox.ledger, [BillingKey(customer_uid, channel("payco", sandbox=True), Instrument.CARD)])
         add_key(world.sessions, NewKey(customer_uid=customer_uid, pg="payco"), now=world.now())
-        said = subscriptions.owed_by(world.sessions, code, now=world.now()).amount
+        said = subscriptions.owed_by_new_key(
+            world.sessions, code, customer_uid, max_amount=2_000_000, now=world.now()
+        ).amount
         world.promise(code, said)
         subscriptions.change_key(
             world.sessions, code, customer_uid, reason="by telephone", max_amount=2_000_000, owed=said, now=world.now()
