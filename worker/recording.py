@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from worker.database import stops
 from worker.database.session import Sessions
 from worker.database.settlements import WriteBack, write_back
+from worker.declines import codes_only
 from worker.lifecycle import AttemptStatus
 from worker.other_server import BY, reason_of_stop, was_paid_by_another
 from worker.settlement import Settlement
@@ -31,7 +32,7 @@ def record(sessions: Sessions, settlements: Sequence[Settlement], *, now: dateti
     for settlement in result.contradictions:
         log.error("paid at PortOne, but decided otherwise here: look at it", **_ids(settlement))
     for pg, reason in result.channels.stopped.items():
-        log.error("refusals have stopped a channel", pg=pg, reason=reason)
+        log.error("refusals have stopped a channel", pg=pg, reason=codes_only(reason))
     for pg in result.channels.lifted:
         log.warning("a channel goes on: it was paid through after all", pg=pg)
     return result
@@ -53,7 +54,7 @@ def _say(settlement: Settlement) -> None:
         "attempt settled",
         **_ids(settlement),
         outcome=settlement.attempt_status.value,
-        reason=settlement.reason,
+        reason=codes_only(settlement.reason),
         charge=settlement.charge_status.value,
         **({"needs_human": settlement.flag} if settlement.flag else {}),
     )

@@ -13,7 +13,7 @@ from __future__ import annotations
 from worker.declines import grammar, money
 from worker.declines.money import says_paid
 from worker.declines.tables import CODES, MONTH_SPENT, RELAY_PREFIXES
-from worker.declines.texts import alike, codes_in
+from worker.declines.texts import alike, codes_in, codes_only
 from worker.declines.verdicts import Duplicate, NeedsLookUp, Verdict
 from worker.outcomes import DeclineKind
 
@@ -26,6 +26,7 @@ __all__ = [
     "Verdict",
     "alike",
     "classify",
+    "codes_only",
     "says_month_is_spent",
     "says_paid",
 ]

@@ -6,6 +6,7 @@ import re
 import unicodedata
 
 from worker.declines.tables import RELAY_PREFIXES
+from worker.outcomes import DeclineKind
 
 # In brackets; or a name in capitals; or a negative number that is no part of a telephone number. Korean letters may
 # follow at once, so these are not \b and \w.
@@ -19,6 +20,10 @@ _SPACES_IN_KOREAN = re.compile(r"(?<=[가-힣])\s+(?=[가-힣A-Za-z])|(?<=[A-Za-
 _TELEPHONE = re.compile(r"(?:tel\.?|☎)?\s*\(?0?\d{2,4}\)?[-)~ ]\d{3,4}(?:-\d{4})?(?:\(\d+\))?", re.IGNORECASE)
 _LONG_NUMBER = re.compile(r"\d{5,}")
 ALIKE_LENGTH = 120
+
+_QUOTED = re.compile(rf"(?:^|\()(?:{'|'.join(DeclineKind)}): (.*)$", re.DOTALL)
+_ANSWER_CODE = re.compile(r"^-?[0-9]{1,4}(?= |$)")
+_BRACKETED_CODE = re.compile(r"\[(?=[^]]*[0-9_])-?[A-Za-z0-9_]{2,40}\]")
 
 
 def normalized(text: str) -> str:
@@ -37,6 +42,19 @@ def codes_in(pg: str, code: str | None, text: str) -> list[str]:
     found += [next(filter(None, groups)) for groups in _CODES.findall(normalized(text))]
     prefix = RELAY_PREFIXES.get(pg)
     return found + [each.removeprefix(prefix) for each in found if prefix and each.startswith(prefix)]
+
+
+def codes_only(reason: str) -> str:
+    """Return a reason without the PG's words that it quotes, which may name the buyer: the kind and the codes stay.
+
+    For logs; the audit does the same by a trigger.
+    """
+    quoted = _QUOTED.search(reason)
+    if quoted is None:
+        return reason
+    said = quoted[1]
+    codes = [*_ANSWER_CODE.findall(said), *_BRACKETED_CODE.findall(said)]
+    return " ".join([reason[: quoted.start(1) - 1], *codes])
 
 
 def alike(text: str) -> str:

@@ -33,8 +33,13 @@ def reasons(sessions: Sessions, entity: str) -> list[str]:
         (DeclineKind.TRANSIENT, f"[BANK_FIRM_UNAVAILABLE] {BUYER}", "transient: 0 [BANK_FIRM_UNAVAILABLE]"),
     ],
 )
-def test_audit_of_a_decline_keeps_its_codes_and_not_its_words(
-    book: Book, sessions: Sessions, kind: DeclineKind, message: str, kept: str
+def test_audit_and_logs_of_a_decline_keep_its_codes_and_not_its_words(
+    book: Book,
+    sessions: Sessions,
+    kind: DeclineKind,
+    message: str,
+    kept: str,
+    capfd: pytest.CaptureFixture[str],
 ):
     book.subscribe(now=NOW)
     open_all(sessions)
@@ -42,6 +47,9 @@ def test_audit_of_a_decline_keeps_its_codes_and_not_its_words(
     declined = Declined(kind, Answer(http_status=200, code="0", message=message, imp_uid="imps_1"))
     record(sessions, [settle(attempt, declined, now=NOW, policy=POLICY)], now=NOW)
     assert reasons(sessions, "attempt")[-1] == kept
+    said = capfd.readouterr()
+    assert BUYER not in said.out + said.err
+    assert kept in said.out + said.err
     assert reasons(sessions, "charge")[-1] == kept
     assert not [each for each in reasons(sessions, "billing_key") if BUYER in each]
 
