@@ -7,11 +7,10 @@ import json
 import sys
 from asyncio import Protocol, Transport
 from collections.abc import Callable
+from time import time
 
 LATENCY_SECONDS = 1.0
-PAID_AT = 1_767_225_600
-
-_TOKEN = {"access_token": "0" * 40, "now": PAID_AT, "expired_at": PAID_AT + 1800}
+TOKEN_SECONDS = 1800
 
 
 class Connection(Protocol):
@@ -35,7 +34,7 @@ class Connection(Protocol):
                 return
             body, self._buffer = self._buffer[end + 4 : end + 4 + length], self._buffer[end + 4 + length :]
             if b"/users/gettoken" in head:
-                self._answer(_TOKEN)
+                self._answer(_token())
             else:
                 request = json.loads(body)
                 self._later(LATENCY_SECONDS, self._answer, _payment(request["merchant_uid"], request["amount"]))
@@ -48,6 +47,10 @@ class Connection(Protocol):
             )
 
 
+def _token() -> dict[str, object]:
+    return {"access_token": "0" * 40, "now": int(time()), "expired_at": int(time()) + TOKEN_SECONDS}
+
+
 def _payment(merchant_uid: str, amount: int) -> dict[str, object]:
     return {
         "imp_uid": f"imps_{merchant_uid[-12:]}",
@@ -56,7 +59,7 @@ def _payment(merchant_uid: str, amount: int) -> dict[str, object]:
         "amount": amount,
         "cancel_amount": 0,
         "currency": "KRW",
-        "paid_at": PAID_AT,
+        "paid_at": int(time()),  # a payment of long ago would be put before a person
         "pg_tid": "T0123456789abcdef0123",
         "pg_provider": "kakaopay",
         "pay_method": "point",
