@@ -15,8 +15,8 @@ from sqlalchemy import Engine
 
 from tests.fixtures.databases import Databases
 from worker.database import migrations
-from worker.database.session import Sessions, create_database_engine, session_factory
-from worker.embedded import Postgres, Valkey
+from worker.database.engine import Sessions, create_database_engine, session_factory
+from worker.devstack.addresses import Postgres, Valkey
 
 LAYERS = ("unit", "integration", "scenarios", "simulation", "browser", "system")
 

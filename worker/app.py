@@ -18,12 +18,12 @@ from redis import RedisError
 
 from schedules.beat import KEPT_TICKS, Entry, beat_table
 from worker import process
-from worker.broker_address import BrokerAddress
-from worker.broker_transport import use_for_redis
-from worker.embedded import NotAvailable, known_addresses
-from worker.last_resort import end_within
-from worker.logs import configure_logs
-from worker.settings import InvalidSettings, Settings
+from worker.config.broker_url import BrokerAddress
+from worker.config.logs import configure_logs
+from worker.config.settings import InvalidSettings, Settings
+from worker.devstack.addresses import NotAvailable, known_addresses
+from worker.messaging.forced_exit import end_within
+from worker.messaging.transport import use_for_redis
 
 QUEUE = "again"
 PUMP = "again.charge"
@@ -87,7 +87,7 @@ def configuration() -> dict[str, Any]:
         "control_queue_expires": 600,
         "beat_schedule": {entry.name: _celery_entry(entry) for entry in ticks(settings)},
         "beat_max_loop_interval": 1,
-        "beat_scheduler": "worker.beat_scheduler:ForgetfulScheduler",
+        "beat_scheduler": "worker.messaging.beat_scheduler:ForgetfulScheduler",
         "timezone": "UTC",
     }
 

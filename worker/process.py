@@ -12,8 +12,8 @@ from multiprocessing.sharedctypes import RawValue
 from typing import Any, TypeVar
 
 from worker.database.clock import DatabaseClock
-from worker.embedded import known_addresses, settings_here
-from worker.gateway import Gateway
+from worker.devstack.addresses import known_addresses, settings_here
+from worker.domain.gateway import Gateway
 from worker.runtime import Runtime
 
 T = TypeVar("T")

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
-from worker.both_sides import BothSides
-from worker.clock import Clock, system_clock
-from worker.database.lineage import Watch, watch_of
-from worker.database.session import Sessions, create_database_engine, session_factory
-from worker.gateway import Gateway
-from worker.invariants import Patience
-from worker.open_attempts import Policy
-from worker.settings import Settings
-from worker.sweeping import SweepPolicy
+from worker.checkout.context import BothSides
+from worker.config.settings import Settings
+from worker.database.engine import Sessions, create_database_engine, session_factory
+from worker.domain.attempt import Policy
+from worker.domain.clock import Clock, system_clock
+from worker.domain.gateway import Gateway
+from worker.ledger.charging_hold import Watch, watch_of
+from worker.operations.invariants import Patience
+from worker.reconciliation.statement import SweepPolicy
 
 if TYPE_CHECKING:
     from worker.portone.client import PortOneClient
@@ -55,7 +55,7 @@ class Runtime:
 
     def gateway(self) -> Gateway:
         """Make the gateway on a connection of its own; inside the event loop that will use it."""
-        from worker.portone.gateway import PortOneGateway
+        from worker.portone.adapter import PortOneGateway
 
         return PortOneGateway(self.client(), deadline=self.settings.call_deadline)
 

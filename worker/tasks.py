@@ -13,20 +13,21 @@ from sqlalchemy.orm import Session
 
 from worker import process
 from worker.app import app, send, ticks
-from worker.charging import BUDGET_SPENT, Pump, Pumped
-from worker.checkouts.looking_after import look_after
-from worker.database import heartbeats, lineage
+from worker.charging.open_due import open_due_charges
+from worker.charging.pump import BUDGET_SPENT, Pump, Pumped
+from worker.charging.run_limits import limits_of
+from worker.checkout.maintenance import look_after
+from worker.database import heartbeats
 from worker.database.clock import DatabaseClock
-from worker.gateway import Gateway
-from worker.limits import limits_of
-from worker.reconciliation import reconcile as reconcile_attempts
-from worker.renewals import open_due_charges
+from worker.domain.gateway import Gateway
+from worker.ledger import charging_hold
+from worker.operations.invariant_check import check_invariants as look_at_invariants
+from worker.reconciliation.attempts import reconcile as reconcile_attempts
+from worker.reconciliation.statement import sweep as sweep_payments
 from worker.runtime import Runtime
-from worker.sweeping import sweep as sweep_payments
-from worker.vigilance import check_invariants as look_at_invariants
 
 
-@app.task(name="again.open_charges", bind=True, throws=lineage.WrongDatabase)
+@app.task(name="again.open_charges", bind=True, throws=charging_hold.WrongDatabase)
 def open_charges(self: Any) -> dict[str, object]:
     """Open a charge for every period that has come due."""
     runtime = _begin(self)
@@ -35,7 +36,7 @@ def open_charges(self: Any) -> dict[str, object]:
     return opened.summary()
 
 
-@app.task(name="again.charge", bind=True, throws=lineage.WrongDatabase)
+@app.task(name="again.charge", bind=True, throws=charging_hold.WrongDatabase)
 def charge(self: Any) -> dict[str, object]:
     """One pump run: charge until nothing is due or the time budget ends."""
     runtime = _begin(self)
@@ -58,7 +59,7 @@ def charge(self: Any) -> dict[str, object]:
     return pumped.summary()
 
 
-@app.task(name="again.reconcile", bind=True, throws=lineage.WrongDatabase)
+@app.task(name="again.reconcile", bind=True, throws=charging_hold.WrongDatabase)
 def reconcile(self: Any) -> dict[str, object]:
     """Look up every attempt whose outcome is open and whose turn it is, and what became of customers' checkouts."""
     runtime = _begin(self)
@@ -79,7 +80,7 @@ def reconcile(self: Any) -> dict[str, object]:
     return process.current().run(look_up)
 
 
-@app.task(name="again.sweep", bind=True, throws=lineage.WrongDatabase)
+@app.task(name="again.sweep", bind=True, throws=charging_hold.WrongDatabase)
 def sweep(self: Any) -> dict[str, object]:
     """Compare PortOne's payments with the books: carry on where the last run ended, or begin when it is time."""
     runtime = _begin(self)
@@ -98,7 +99,7 @@ def sweep(self: Any) -> dict[str, object]:
     return process.current().run(compare)
 
 
-@app.task(name="again.check_invariants", bind=True, throws=lineage.WrongDatabase)
+@app.task(name="again.check_invariants", bind=True, throws=charging_hold.WrongDatabase)
 def check_invariants(self: Any) -> dict[str, object]:
     """Look at what must always be true of the books, and say what is not."""
     runtime = _begin(self)
@@ -120,5 +121,5 @@ def _begin(task: Any) -> Runtime:
         heartbeats.beat(session, task.name, now=runtime.clock())
         if task.request.get("celery_beat_task"):
             heartbeats.beat(session, heartbeats.BEAT, now=runtime.clock())
-        lineage.verify(session, runtime.watch)
+        charging_hold.verify(session, runtime.watch)
     return runtime

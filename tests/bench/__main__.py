@@ -18,11 +18,11 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Engine, text
 
+from worker.config.settings import Settings
 from worker.database import migrations
-from worker.database.session import create_database_engine
-from worker.embedded import Addresses, running_servers
-from worker.settings import Settings
-from worker.supervision import Part, free_port, start_part
+from worker.database.engine import create_database_engine
+from worker.devstack.addresses import Addresses, running_servers
+from worker.devstack.stack import Part, free_port, start_part
 
 WINDOW = 1000
 CHILDREN = 2  # of one Celery worker, each with its share of the window

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.fixtures.checkout import Shop
-from worker.sandbox.behaviours import Behaviour, Verdict
+from worker.sandbox.rules.behaviours import Behaviour, Verdict
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

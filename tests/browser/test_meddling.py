@@ -8,7 +8,7 @@ from tests.browser.conftest import Visitor
 from tests.browser.sizes import BOTH_WAYS, ON_A_DESKTOP, ON_A_PHONE
 from tests.browser.story import ask_for_another_amount, overdue, subscription
 from tests.fixtures.checkout import Shop
-from worker.merchant_uid import parse
+from worker.domain.merchant_uid import parse
 
 
 @ON_A_DESKTOP

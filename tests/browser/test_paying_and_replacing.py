@@ -8,8 +8,8 @@ from tests.browser.conftest import Visitor
 from tests.browser.sizes import BOTH_WAYS, ON_A_DESKTOP, ON_A_PHONE
 from tests.browser.story import LOST, overdue
 from tests.fixtures.checkout import Shop
-from worker.lifecycle import CheckoutPurpose
-from worker.sandbox.behaviours import Behaviour
+from worker.domain.states import CheckoutPurpose
+from worker.sandbox.rules.behaviours import Behaviour
 
 
 def customer_uids(shop: Shop) -> set[str]:

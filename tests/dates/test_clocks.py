@@ -12,7 +12,7 @@ import psycopg
 import pytest
 import redis
 
-from worker.embedded import Postgres
+from worker.devstack.addresses import Postgres
 
 HOURS = timedelta(hours=2)
 """Longer than any run, shorter than the way to any of its dates."""

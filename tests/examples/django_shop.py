@@ -29,9 +29,9 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 from django.views.static import serve
 
-from worker.checkout.host_desk import HostDesk
-from worker.payment_window.request import Buyer
-from worker.refusals import Refused
+from worker.domain.errors import Refused
+from worker.pg.window.request import Buyer
+from worker.web.host import HostDesk
 
 PAGES = Path(__file__).parent / "pages"
 PLAN = "letter"

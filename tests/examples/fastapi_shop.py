@@ -18,10 +18,10 @@ from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
 from starlette.exceptions import HTTPException
 
-from worker.checkout.bodies import read_object
-from worker.checkout.host_desk import HostDesk
-from worker.payment_window.request import Buyer
-from worker.refusals import Refused
+from worker.domain.errors import Refused
+from worker.pg.window.request import Buyer
+from worker.web.host import HostDesk
+from worker.web.http.bodies import read_object
 
 PAGES = Path(__file__).parent / "pages"
 PLAN = "letter"

@@ -10,8 +10,8 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 
 from worker.database import migrations
-from worker.database.checkout_models import Checkout
-from worker.refusals import Refused
+from worker.database.tables.checkout import Checkout
+from worker.domain.errors import Refused
 
 
 def test_the_migrations_build_exactly_the_tables_of_the_models(engine: Engine):

@@ -11,10 +11,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from tests.fixtures.sandbox import running_sandbox
-from worker import server_checks
-from worker.findings import Finding, Health, Patient
+from worker.config.settings import Settings
+from worker.doctor import servers
+from worker.doctor.finding import Finding, Health, Patient
 from worker.runtime import Runtime
-from worker.settings import Settings
 
 LIVE = {
     "AGAIN_PORTONE_KEY": "imp-key-1234",
@@ -32,7 +32,7 @@ def examined(url: str, *, live: bool) -> Finding:
     """What the doctor finds at an address. No setting can bring a live key to the sandbox, so it is brought here."""
     settings = Settings.from_env(LIVE if live else {}).model_copy(update={"portone_url": url, "sandbox_url": url})
     runtime = Runtime.create(settings, "postgresql:///again", actor="test")
-    finding = server_checks.portone(Patient(runtime, "redis://", "", 600, 300))
+    finding = servers.portone(Patient(runtime, "redis://", "", 600, 300))
     runtime.close()
     return finding
 

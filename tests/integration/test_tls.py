@@ -17,14 +17,14 @@ from sqlalchemy.exc import OperationalError
 from typer.testing import CliRunner
 
 from tests.fixtures.tls import Certificate, certificate, tls_front
-from worker import server_checks, wire_privacy
 from worker.app import configuration
 from worker.cli.commands import app as commands
-from worker.database.session import create_database_engine
-from worker.findings import Health, Patient
+from worker.config.settings import Settings
+from worker.database.engine import create_database_engine
+from worker.doctor import servers, tls
+from worker.doctor.finding import Health, Patient
+from worker.doctor.tls import VERIFYING, database_concern
 from worker.runtime import Runtime
-from worker.settings import Settings
-from worker.wire_privacy import VERIFYING, database_concern
 
 HERE = "DNS:localhost,IP:127.0.0.1"
 
@@ -173,11 +173,11 @@ def test_with_real_money_the_doctor_warns_of_what_travels_in_the_clear(
     def health(environment: dict[str, str]) -> list[Health]:
         runtime = Runtime.create(Settings.from_env(environment), database_url, actor="test")
         patient = Patient(runtime, valkey, "", 600, 300)
-        findings = [server_checks.database(patient), server_checks.broker(patient)]
+        findings = [servers.database(patient), servers.broker(patient)]
         runtime.close()
         return [finding.health for finding in findings]
 
     assert health(live) == [Health.OK, Health.OK]  # on this machine
-    monkeypatch.setattr(wire_privacy, "_is_here", lambda _: False)  # as if they were on another
+    monkeypatch.setattr(tls, "_is_here", lambda _: False)  # as if they were on another
     assert health(live) == [Health.WARNING, Health.WARNING]
     assert health({}) == [Health.OK, Health.OK]

@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 from tests.fixtures.wrong_clock import WrongClock
 from worker import process, tasks
 from worker.cli.commands import app as command_line
-from worker.clock import system_clock
 from worker.database import heartbeats
 from worker.database.clock import DatabaseClock
-from worker.database.session import Sessions
+from worker.database.engine import Sessions
+from worker.domain.clock import system_clock
 
 CLOSE = timedelta(seconds=10)
 _END_THE_OTHERS = text("""
@@ -59,7 +59,7 @@ def test_a_task_that_cannot_ask_does_nothing_and_keeps_what_it_knew(worker_proce
 
 
 def test_a_command_goes_by_the_databases_clock_and_says_so(database_url: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("worker.cli.database.DatabaseClock", AHEAD)
+    monkeypatch.setattr("worker.cli.context.DatabaseClock", AHEAD)
     stopped = CliRunner().invoke(
         command_line, ["stop", "--no-wait", "--json"], env={"AGAIN_DATABASE_URL": database_url}
     )

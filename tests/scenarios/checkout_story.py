@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from tests.scenarios.conftest import World
-from worker import checkouts, process, subscriptions
-from worker.both_sides import BothSides
-from worker.checkouts import Completion, LookedAfter, View
-from worker.gateway import Gateway
-from worker.lifecycle import CheckoutPurpose
-from worker.payment_window.request import Buyer, Links
+from worker import checkout, process
+from worker.checkout import Completion, LookedAfter, View
+from worker.checkout.context import BothSides
+from worker.domain.gateway import Gateway
+from worker.domain.states import CheckoutPurpose
+from worker.pg.window.request import Buyer, Links
+from worker.subscriptions import lifecycle
 
 BUYER = Buyer(name="Hong Gildong", tel="010-1234-5678", email="gildong@example.com")
 LINKS = Links(m_redirect_url="https://shop.example/c/return")
@@ -35,7 +36,7 @@ class Till:
         world = self.world
         if not world.sql("SELECT FROM plans WHERE code = :plan", plan=plan):
             world.plan(plan, **terms)
-        made = subscriptions.subscribe(
+        made = lifecycle.subscribe(
             world.runtime.sessions, customer, plan=plan, key=None, max_amount=2_000_000, now=world.now
         )
         return made.code
@@ -50,7 +51,7 @@ class Till:
         purpose: CheckoutPurpose | None = None,
     ) -> str:
         runtime = self.world.runtime
-        return checkouts.create_link(
+        return checkout.create_link(
             runtime.sessions,
             runtime.settings,
             subscription=subscription,
@@ -63,13 +64,13 @@ class Till:
 
     def view(self, code: str) -> View:
         runtime = self.world.runtime
-        return checkouts.view(runtime.sessions, runtime.settings, code, now=self.world.now)
+        return checkout.view(runtime.sessions, runtime.settings, code, now=self.world.now)
 
     def agree(
         self, code: str, pg: str | None = None, *, wording: str = "ko-1", owed: int | None = None
     ) -> dict[str, Any]:
         runtime = self.world.runtime
-        return checkouts.agree(
+        return checkout.agree(
             runtime.sessions,
             runtime.settings,
             code,
@@ -83,18 +84,18 @@ class Till:
 
     def look_up_earlier(self, code: str) -> None:
         """Ask about earlier attempts, as a page does before it agrees."""
-        self._asked(lambda sides: checkouts.look_up_earlier(sides, code))
+        self._asked(lambda sides: checkout.look_up_earlier(sides, code))
 
     def complete(self, code: str, imp_uid: str | None = None) -> Completion:
-        return self._asked(lambda sides: checkouts.complete(sides, code, imp_uid=imp_uid))
+        return self._asked(lambda sides: checkout.complete(sides, code, imp_uid=imp_uid))
 
     def hint(self, body: dict[str, Any]) -> None:
         """Take a webhook in, as PortOne sent it."""
         named = {name: body[name] for name in ("imp_uid", "merchant_uid", "status")}
-        self._asked(lambda sides: checkouts.hint(sides, **named, cancellation_id=body.get("cancellation_id")))
+        self._asked(lambda sides: checkout.hint(sides, **named, cancellation_id=body.get("cancellation_id")))
 
     def look_after(self) -> LookedAfter:
-        return self._asked(lambda sides: checkouts.look_after(sides, stopping=lambda: False))
+        return self._asked(lambda sides: checkout.look_after(sides, stopping=lambda: False))
 
     def _asked(self, call: Callable[[BothSides], Awaitable[T]]) -> T:
         async def ask(gateway: Gateway) -> T:

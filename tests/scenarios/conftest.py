@@ -16,13 +16,14 @@ from schedules.plans import Plan
 from tests.fixtures.book import Book
 from tests.fixtures.sandbox import RunningSandbox, running_sandbox
 from worker import process, tasks
-from worker.database import invariants, models
-from worker.merchant_uid import MerchantUid, parse
+from worker.config.settings import Settings
+from worker.database.tables import billing
+from worker.domain.merchant_uid import MerchantUid, parse
+from worker.operations import invariant_runner
 from worker.process import Process
 from worker.runtime import Runtime
-from worker.sandbox.behaviours import Behaviour
-from worker.sandbox.client import SandboxAdmin
-from worker.settings import Settings
+from worker.sandbox.http.client import SandboxAdmin
+from worker.sandbox.rules.behaviours import Behaviour
 
 GAP_SECONDS = str(366 * 86_400)
 """Stories let days pass between two ticks, which is no gap unless the story is about one."""
@@ -92,20 +93,22 @@ class World:
 
     # --- what is true -----------------------------------------------------------------------------------------------
 
-    def charges(self, subscription: str | None = None) -> list[models.Charge]:
-        query = select(models.Charge).join(models.Subscription).order_by(models.Charge.period_start, models.Charge.id)
+    def charges(self, subscription: str | None = None) -> list[billing.Charge]:
+        query = (
+            select(billing.Charge).join(billing.Subscription).order_by(billing.Charge.period_start, billing.Charge.id)
+        )
         if subscription is not None:
-            query = query.where(models.Subscription.code == subscription)
+            query = query.where(billing.Subscription.code == subscription)
         with self.runtime.sessions() as session:
             return list(session.scalars(query))
 
-    def attempts(self) -> list[models.Attempt]:
+    def attempts(self) -> list[billing.Attempt]:
         with self.runtime.sessions() as session:
-            return list(session.scalars(select(models.Attempt).order_by(models.Attempt.id)))
+            return list(session.scalars(select(billing.Attempt).order_by(billing.Attempt.id)))
 
-    def subscription(self, code: str) -> models.Subscription:
+    def subscription(self, code: str) -> billing.Subscription:
         with self.runtime.sessions() as session:
-            return session.scalars(select(models.Subscription).where(models.Subscription.code == code)).one()
+            return session.scalars(select(billing.Subscription).where(billing.Subscription.code == code)).one()
 
     def statuses(self) -> Counter[str]:
         return Counter(charge.status.value for charge in self.charges())
@@ -136,7 +139,7 @@ class World:
     def broken_invariants(self) -> dict[str, tuple[int, ...]]:
         """Which invariants do not hold at this instant, with ids of some rows that break them."""
         with self.runtime.sessions() as session:
-            found = invariants.broken(session, now=self.now, patience=self.runtime.patience)
+            found = invariant_runner.broken(session, now=self.now, patience=self.runtime.patience)
         # Most stories tick without sweeping.
         return {
             each.invariant.name: each.examples for each in found if each.invariant.name != "payments_are_compared_daily"

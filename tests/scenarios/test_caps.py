@@ -8,9 +8,11 @@ from datetime import date
 from typer.testing import CliRunner
 
 from tests.scenarios.conftest import World
-from worker import caps, stopping, subscriptions
+from worker.charging import kill_switch
 from worker.cli.commands import app
-from worker.database import stops
+from worker.domain import charge_limits
+from worker.ledger import stops
+from worker.subscriptions import lifecycle
 
 
 def set_caps(world: World, **settings: int) -> None:
@@ -29,13 +31,13 @@ def again(*arguments: str) -> str:
 def stopped(world: World) -> dict[str, str]:
     with world.runtime.sessions() as session:
         standing = stops.standing(session)
-    assert {stop.stopped_by for stop in standing} <= {caps.BY}
+    assert {stop.stopped_by for stop in standing} <= {charge_limits.BY}
     return {stop.scope: stop.reason for stop in standing}
 
 
 def release(world: World, pg: str) -> None:
     world.wait(minutes=1)
-    stopping.start_charging(world.runtime.sessions, pg, now=world.now)
+    kill_switch.start_charging(world.runtime.sessions, pg, now=world.now)
 
 
 def test_a_run_ends_at_its_cap_and_a_person_lets_the_next_one_go_on(world: World):
@@ -74,7 +76,7 @@ def test_charge_of_fifty_million_won_holds_its_subscription_and_nobody_else(worl
     world.wait(minutes=1)
     world.tick()
     assert world.portone.report().charges == 2  # nothing has changed, and it is held again
-    subscriptions.cancel(world.runtime.sessions, dear, reason="a typing error", now=world.now)
+    lifecycle.cancel(world.runtime.sessions, dear, reason="a typing error", now=world.now)
     world.tick()
     assert "AGAIN_MAX_AMOUNT" not in again("status")
     assert world.statuses() == {"paid": 2, "void": 1}
@@ -112,7 +114,7 @@ def test_subscription_far_behind_is_held_and_a_bystander_is_charged(world: World
     waiting = next(charge.id for charge in world.charges(behind) if charge.status == "due")
     assert "Its subscription is held" in again("charge", "show", str(waiting))
     world.wait(minutes=1)
-    subscriptions.release(world.runtime.sessions, behind, reason="the customer was told", now=world.now)
+    lifecycle.release(world.runtime.sessions, behind, reason="the customer was told", now=world.now)
     world.tick()
     assert world.portone.report().again_requests == 7
     world.assert_books_agree()

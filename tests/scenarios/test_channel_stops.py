@@ -5,9 +5,9 @@ from __future__ import annotations
 from typer.testing import CliRunner
 
 from tests.scenarios.conftest import World
-from worker import stopping
+from worker.charging import kill_switch
 from worker.cli.commands import app
-from worker.sandbox.behaviours import Shape, decline, pay
+from worker.sandbox.rules.behaviours import Shape, decline, pay
 
 SUSPENDED = decline("8901", "미등록PG업체/거래정지업체")
 ONE_CARD = decline("F113", "해당카드 사용불가 가맹점(타카드 사용요망)")
@@ -34,7 +34,7 @@ def test_suspension_of_the_merchant_kills_no_key_and_all_is_paid_after_it(world:
     assert {world.charges(code)[0].status for code in suspended} == {"due"}
     world.live(days=1)
     assert world.portone.report().charges == 1  # while it stands, nobody is asked
-    stopping.start_charging(world.runtime.sessions, "kakaopay", now=world.now)
+    kill_switch.start_charging(world.runtime.sessions, "kakaopay", now=world.now)
     world.live(days=1)
     assert {world.charges(code)[0].status for code in (payer, *suspended)} == {"paid"}
     world.assert_books_agree()

@@ -9,11 +9,11 @@ import pytest
 
 from tests.scenarios.conftest import World
 from worker import tasks
-from worker.database import stops
-from worker.database.claims import claim
-from worker.lifecycle import SubscriptionStatus
-from worker.limits import limits_of
-from worker.sandbox.behaviours import Behaviour, Reply, Shape, Verdict, decline, pay, troubled
+from worker.charging.run_limits import limits_of
+from worker.domain.states import SubscriptionStatus
+from worker.ledger import stops
+from worker.ledger.claiming import claim
+from worker.sandbox.rules.behaviours import Behaviour, Reply, Shape, Verdict, decline, pay, troubled
 
 
 @pytest.mark.parametrize("pg", ["kakaopay", "payco"])

@@ -11,10 +11,10 @@ import pytest
 
 from tests.scenarios.checkout_story import Till
 from tests.scenarios.conftest import World
-from worker.lifecycle import ChargeStatus
-from worker.refusals import Refused
-from worker.sandbox.behaviours import Reply, decline, pay, troubled
-from worker.sandbox.client import SandboxAdminError
+from worker.domain.errors import Refused
+from worker.domain.states import ChargeStatus
+from worker.sandbox.http.client import SandboxAdminError
+from worker.sandbox.rules.behaviours import Reply, decline, pay, troubled
 
 STEPS = 30
 STORY = (

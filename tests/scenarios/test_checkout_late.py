@@ -10,7 +10,7 @@ import pytest
 from tests.scenarios.checkout_story import Till
 from tests.scenarios.conftest import World
 from tests.scenarios.test_restored import Backup, catch_up
-from worker.lifecycle import SubscriptionStatus
+from worker.domain.states import SubscriptionStatus
 
 
 @pytest.fixture

@@ -18,12 +18,13 @@ from sqlalchemy import text
 from tests.scenarios.checkout_story import Till
 from tests.scenarios.conftest import World
 from tests.scenarios.test_restored import Backup, catch_up
-from worker import checkouts, process, subscriptions
-from worker.checkouts import Progress
-from worker.gateway import Gateway, LookUpFailed, NoSuchKey, StillScheduled
-from worker.lifecycle import SubscriptionStatus
-from worker.refusals import Refused
-from worker.sandbox.behaviours import decline, pay
+from worker import checkout, process
+from worker.checkout import Progress
+from worker.domain.errors import Refused
+from worker.domain.gateway import Gateway, LookUpFailed, NoSuchKey, StillScheduled
+from worker.domain.states import SubscriptionStatus
+from worker.sandbox.rules.behaviours import decline, pay
+from worker.subscriptions import lifecycle
 
 NO_BALANCE = decline("LACK_BALANCE", "잔액이 부족합니다")
 
@@ -60,7 +61,7 @@ def test_a_window_that_a_backup_forgets_and_another_number_do_not_pay_a_period_t
 def test_a_pg_that_cannot_take_the_plans_amount_registers_no_key_for_it(world: World, till: Till):
     world.plan("dear", amount="2500000")
     world.changed(max_amount=5_000_000)
-    made = subscriptions.subscribe(
+    made = lifecycle.subscribe(
         world.runtime.sessions, "gildong", plan="dear", key=None, max_amount=5_000_000, now=world.now
     )
     code = till.link(made.code)
@@ -115,7 +116,7 @@ def test_a_replaced_key_that_is_given_out_anew_while_it_is_being_deleted_is_not_
             self, customer_uid: str, *, pg: str, reason: str, now: datetime
         ) -> NoSuchKey | StillScheduled | LookUpFailed:
             await asyncio.to_thread(
-                subscriptions.change_key,
+                lifecycle.change_key,
                 runtime.sessions,
                 first,
                 "key-2",
@@ -126,7 +127,7 @@ def test_a_replaced_key_that_is_given_out_anew_while_it_is_being_deleted_is_not_
             return await self._gateway.delete_key(customer_uid, pg=pg, reason=reason, now=now)
 
     async def look(gateway: Gateway) -> None:
-        await checkouts.look_after(runtime.both_sides(Slow(gateway)), stopping=lambda: False)
+        await checkout.look_after(runtime.both_sides(Slow(gateway)), stopping=lambda: False)
 
     with suppress(Refused):  # to the person, which is as good
         process.current().run(look)

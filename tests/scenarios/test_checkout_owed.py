@@ -6,8 +6,8 @@ import pytest
 
 from tests.scenarios.checkout_story import Till
 from tests.scenarios.conftest import World
-from worker import checkouts
-from worker.sandbox.behaviours import decline, pay
+from worker import checkout
+from worker.sandbox.rules.behaviours import decline, pay
 
 
 @pytest.fixture
@@ -47,5 +47,5 @@ def test_a_debt_that_was_given_up_can_be_paid_on_a_hosts_pages_too(world: World,
     assert charge.status == "uncollectible"
     assert till.link(charge=charge.id, pg="kakaopay")
     (reference,) = world.sql("SELECT customer_reference AS r FROM subscriptions")
-    listed = checkouts.subscriptions_of(world.runtime.sessions, reference.r)
+    listed = checkout.subscriptions_of(world.runtime.sessions, reference.r)
     assert [each.id for every in listed for each in every.overdue] == [charge.id]

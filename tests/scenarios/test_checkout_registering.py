@@ -10,12 +10,13 @@ import pytest
 
 from tests.scenarios.checkout_story import Till
 from tests.scenarios.conftest import World
-from worker import checkouts, process, subscriptions
-from worker.checkouts import Progress
-from worker.gateway import Gateway
-from worker.lifecycle import CheckoutPurpose, CheckoutStatus, SubscriptionStatus
-from worker.merchant_uid import parse
-from worker.refusals import Refused
+from worker import checkout, process
+from worker.checkout import Progress
+from worker.domain.errors import Refused
+from worker.domain.gateway import Gateway
+from worker.domain.merchant_uid import parse
+from worker.domain.states import CheckoutPurpose, CheckoutStatus, SubscriptionStatus
+from worker.subscriptions import lifecycle
 
 
 @pytest.fixture
@@ -208,7 +209,7 @@ def test_a_canceled_subscription_needs_no_key_so_the_new_one_is_deleted_at_porto
     subscription = till.pending()
     code = till.link(subscription, pg="payco")
     window = till.open(code)
-    subscriptions.cancel(world.runtime.sessions, subscription, reason="changed their mind", now=world.now)
+    lifecycle.cancel(world.runtime.sessions, subscription, reason="changed their mind", now=world.now)
     callback(till, code, till.approve(window))
     till.look_after()
     assert (till.keys(), till.keys_at_portone()) == (["deleted"], set())
@@ -249,8 +250,8 @@ def test_a_callback_a_webhook_and_a_look_at_the_same_moment_are_carried_out_once
     async def all_at_once(gateway: Gateway) -> None:
         sides = world.runtime.both_sides(gateway)
         await asyncio.gather(
-            *(checkouts.complete(sides, code, imp_uid=imp_uid) for _ in range(3)),
-            *(checkouts.hint(sides, **body) for _ in range(3)),
+            *(checkout.complete(sides, code, imp_uid=imp_uid) for _ in range(3)),
+            *(checkout.hint(sides, **body) for _ in range(3)),
         )
 
     process.current().run(all_at_once)
@@ -263,7 +264,7 @@ def test_a_callback_a_webhook_and_a_look_at_the_same_moment_are_carried_out_once
 def test_a_key_given_by_hand_begins_a_pending_subscription_too(world: World, till: Till):
     subscription = till.pending()
     world.subscribe()
-    changed = subscriptions.change_key(
+    changed = lifecycle.change_key(
         world.runtime.sessions,
         subscription,
         "key-1",

@@ -6,9 +6,9 @@ import pytest
 
 from tests.scenarios.checkout_story import Till
 from tests.scenarios.conftest import World
-from worker.checkouts import Progress
-from worker.lifecycle import SubscriptionStatus
-from worker.sandbox.behaviours import decline
+from worker.checkout import Progress
+from worker.domain.states import SubscriptionStatus
+from worker.sandbox.rules.behaviours import decline
 
 LOST_CARD = decline("CC04", "분실 또는 사용불가 카드")
 

@@ -10,9 +10,9 @@ import pytest
 from tests.scenarios.checkout_story import Till
 from tests.scenarios.conftest import World
 from tests.scenarios.test_restored import Backup, catch_up
-from worker.database import sweeps
-from worker.lifecycle import SubscriptionStatus
-from worker.sandbox.behaviours import decline, pay
+from worker.domain.states import SubscriptionStatus
+from worker.reconciliation import queries as reconciliation_queries
+from worker.sandbox.rules.behaviours import decline, pay
 from worker.sandbox.switches import Repeat
 
 
@@ -69,7 +69,9 @@ def test_only_a_sweep_over_the_whole_life_of_a_forgotten_window_ends_the_wait_fo
     world.wait(hours=2)
     with world.runtime.sessions.begin() as session:  # `again sweep --since` an hour ago; a gap does the same
         since = world.now - timedelta(hours=1)
-        sweeps.begin(session, reason="by hand", holds_claims=False, since=since, until=world.now, now=world.now)
+        reconciliation_queries.begin(
+            session, reason="by hand", holds_claims=False, since=since, until=world.now, now=world.now
+        )
     world.sweep()
     world.tick()
     world.live(days=2)

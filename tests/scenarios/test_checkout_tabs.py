@@ -10,11 +10,11 @@ import pytest
 from tests.fixtures.sandbox import Api, RunningSandbox
 from tests.scenarios.checkout_story import Till
 from tests.scenarios.conftest import World
-from worker.checkouts import Progress
-from worker.lifecycle import SubscriptionStatus
-from worker.merchant_uid import derive
-from worker.refusals import Refused
-from worker.sandbox.behaviours import decline, pay
+from worker.checkout import Progress
+from worker.domain.errors import Refused
+from worker.domain.merchant_uid import derive
+from worker.domain.states import SubscriptionStatus
+from worker.sandbox.rules.behaviours import decline, pay
 
 NO_BALANCE = decline("LACK_BALANCE", "잔액이 부족합니다")
 
@@ -128,7 +128,7 @@ def test_a_key_registered_with_another_pg_for_nothing_is_put_before_a_person_too
 
 
 def test_paying_through_another_pg_than_a_stopped_one_breaks_no_invariant(world: World, till: Till):
-    from worker.database import stops
+    from worker.ledger import stops
 
     _, charge_id = overdue(world)
     with world.runtime.sessions.begin() as session:

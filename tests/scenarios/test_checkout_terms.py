@@ -6,8 +6,8 @@ import pytest
 
 from tests.scenarios.checkout_story import Till
 from tests.scenarios.conftest import World
-from worker.refusals import Refused
-from worker.subscriptions import subscribe
+from worker.domain.errors import Refused
+from worker.subscriptions.lifecycle import subscribe
 
 
 @pytest.fixture

@@ -9,13 +9,14 @@ import pytest
 from tests.fixtures.sandbox import Api, RunningSandbox
 from tests.scenarios.checkout_story import Till
 from tests.scenarios.conftest import World
-from worker import process, subscriptions
-from worker.checkouts import Progress
-from worker.gateway import LookUpFailed
-from worker.outcomes import Answer
-from worker.portone.gateway import PortOneGateway
-from worker.reconciliation import reconcile
-from worker.sandbox.behaviours import decline
+from worker import process
+from worker.checkout import Progress
+from worker.domain.gateway import LookUpFailed
+from worker.domain.outcomes import Answer
+from worker.portone.adapter import PortOneGateway
+from worker.reconciliation.attempts import reconcile
+from worker.sandbox.rules.behaviours import decline
+from worker.subscriptions import lifecycle
 
 NO_BALANCE = decline("LACK_BALANCE", "잔액이 부족합니다")
 
@@ -61,7 +62,7 @@ def test_a_first_payment_for_a_subscription_that_was_canceled_meanwhile_is_shown
     subscription = till.pending()
     code = till.link(subscription, pg="kakaopay", with_payment=True)
     window = till.open(code)
-    subscriptions.cancel(world.runtime.sessions, subscription, reason="changed their mind", now=world.now)
+    lifecycle.cancel(world.runtime.sessions, subscription, reason="changed their mind", now=world.now)
     assert till.complete(code, till.approve(window)).progress is Progress.DONE
     world.sweep()
     assert [status for _, status in world.differences()] == ["open"]

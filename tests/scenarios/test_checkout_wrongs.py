@@ -10,9 +10,9 @@ import pytest
 
 from tests.scenarios.checkout_story import Till
 from tests.scenarios.conftest import World
-from worker.checkouts import Progress
-from worker.refusals import Refused
-from worker.sandbox.behaviours import decline
+from worker.checkout import Progress
+from worker.domain.errors import Refused
+from worker.sandbox.rules.behaviours import decline
 
 
 @pytest.fixture

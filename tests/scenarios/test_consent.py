@@ -10,12 +10,12 @@ import pytest
 
 from tests.scenarios.checkout_story import BUYER, Till
 from tests.scenarios.conftest import World
-from worker import subscriptions
-from worker.checkout.host_desk import HostDesk
-from worker.checkouts import OwedHasChanged, Progress, View
-from worker.lifecycle import SubscriptionStatus
-from worker.refusals import Refused
-from worker.sandbox.behaviours import decline
+from worker.checkout import OwedHasChanged, Progress, View
+from worker.domain.errors import Refused
+from worker.domain.states import SubscriptionStatus
+from worker.sandbox.rules.behaviours import decline
+from worker.subscriptions import lifecycle
+from worker.web.host import HostDesk
 
 LOST_CARD = decline("CC04", "분실 또는 사용불가 카드")
 DAY = timedelta(days=1)
@@ -98,7 +98,7 @@ def test_key_replaced_on_a_hosts_page_is_charged_what_the_host_has_shown(world: 
 def test_key_given_by_command_is_charged_what_the_command_said(world: World, cadence: str, periods: int):
     code = lost_card(world, cadence=cadence, periods=periods)
     sessions = world.runtime.sessions
-    said = subscriptions.owed_by(sessions, code, now=world.now)
+    said = lifecycle.owed_by(sessions, code, now=world.now)
     changed = give_key(world, code, owed=said.amount)
     assert (changed.woken, changed.amount) == (said.count, said.amount)
     settle_all(world)
@@ -106,17 +106,15 @@ def test_key_given_by_command_is_charged_what_the_command_said(world: World, cad
     world.assert_books_agree()
 
 
-def give_key(world: World, code: str, *, owed: int | None, uid: str = "by-telephone") -> subscriptions.KeyChanged:
-    from worker.billing_keys import add_key
-    from worker.key_rules import NewKey
+def give_key(world: World, code: str, *, owed: int | None, uid: str = "by-telephone") -> lifecycle.KeyChanged:
+    from worker.subscriptions.billing_keys import add_key
+    from worker.subscriptions.key_rules import NewKey
 
     sessions = world.runtime.sessions
     if not world.sql("SELECT FROM billing_keys WHERE customer_uid = :uid", uid=uid):
         world.portone.create_key(uid, pg="payco")
         add_key(sessions, NewKey(customer_uid=uid, pg="payco"), now=world.now)
-    return subscriptions.change_key(
-        sessions, code, uid, reason="by telephone", max_amount=10**6, owed=owed, now=world.now
-    )
+    return lifecycle.change_key(sessions, code, uid, reason="by telephone", max_amount=10**6, owed=owed, now=world.now)
 
 
 def test_sum_that_has_changed_since_the_page_was_shown_is_refused_and_shown_anew(world: World, till: Till):

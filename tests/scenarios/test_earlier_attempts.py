@@ -9,10 +9,11 @@ import pytest
 from tests.fixtures.sandbox import RunningSandbox
 from tests.scenarios.checkout_story import Till
 from tests.scenarios.conftest import World
-from worker import subscriptions, tasks
-from worker.refusals import Refused
-from worker.sandbox.behaviours import Behaviour, Reply, Shape, decline, misrecorded, pay, troubled
+from worker import tasks
+from worker.domain.errors import Refused
+from worker.sandbox.rules.behaviours import Behaviour, Reply, Shape, decline, misrecorded, pay, troubled
 from worker.sandbox.switches import Outage, Repeat
+from worker.subscriptions import lifecycle
 
 BLOCKED = ("CC54", "유효기간 경과")
 UNHEARD_OF = ("ZZ99", "알 수 없는 사유")
@@ -60,7 +61,7 @@ def test_hard_decline_corrected_before_the_new_key_is_not_charged_again(world: W
     other = world.subscribe(pay(), starts_on=(world.now + timedelta(days=60)).date())
     correct_all(world)
     new_key = f"#{world.subscription(other).billing_key_id}"
-    subscriptions.change_key(
+    lifecycle.change_key(
         world.runtime.sessions,
         code,
         new_key,

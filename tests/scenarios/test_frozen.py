@@ -8,17 +8,17 @@ import pytest
 
 from tests.scenarios.conftest import World
 from worker import process, tasks
-from worker.database.claims import claim
-from worker.gateway import Found, Gateway, LookUpFailed
-from worker.lifecycle import AttemptStatus
-from worker.limits import limits_of
-from worker.open_attempts import OpenAttempt
-from worker.outcomes import NotCharged, NotChargedReason, Outcome, Paid
-from worker.portone.gateway import PortOneGateway
-from worker.recording import record
-from worker.sandbox.behaviours import Behaviour, Reply, decline, pay
-from worker.settlement import settle
-from worker.subscriptions import change_key
+from worker.charging.run_limits import limits_of
+from worker.domain.attempt import OpenAttempt
+from worker.domain.gateway import Found, Gateway, LookUpFailed
+from worker.domain.outcomes import NotCharged, NotChargedReason, Outcome, Paid
+from worker.domain.settlement import settle
+from worker.domain.states import AttemptStatus
+from worker.ledger.claiming import claim
+from worker.ledger.recording import record
+from worker.portone.adapter import PortOneGateway
+from worker.sandbox.rules.behaviours import Behaviour, Reply, decline, pay
+from worker.subscriptions.lifecycle import change_key
 
 
 def claim_one(world: World) -> OpenAttempt:

@@ -7,11 +7,11 @@ from datetime import date, timedelta
 import pytest
 
 from tests.scenarios.conftest import World
-from worker import reviving, subscriptions
-from worker.database import holds
-from worker.lifecycle import BillingKeyStatus
-from worker.refusals import Refused
-from worker.sandbox.behaviours import decline, pay
+from worker.domain.errors import Refused
+from worker.domain.states import BillingKeyStatus
+from worker.ledger import subscription_holds
+from worker.sandbox.rules.behaviours import decline, pay
+from worker.subscriptions import key_revival, lifecycle
 
 
 def key_of(world: World, code: str) -> int:
@@ -19,12 +19,12 @@ def key_of(world: World, code: str) -> int:
     return int(row.billing_key_id)
 
 
-def preview(world: World, *key_ids: int) -> reviving.Revival:
-    return reviving.preview(world.runtime.sessions, key_ids, clock=lambda: world.now)
+def preview(world: World, *key_ids: int) -> key_revival.Revival:
+    return key_revival.preview(world.runtime.sessions, key_ids, clock=lambda: world.now)
 
 
-def revive(world: World, agreed: reviving.Revival) -> reviving.Revival:
-    return reviving.revive(world.runtime.sessions, agreed, reason="the PG's mistake", clock=lambda: world.now)
+def revive(world: World, agreed: key_revival.Revival) -> key_revival.Revival:
+    return key_revival.revive(world.runtime.sessions, agreed, reason="the PG's mistake", clock=lambda: world.now)
 
 
 def test_revived_key_is_charged_what_the_preview_said(world: World):
@@ -53,7 +53,7 @@ def test_key_revived_after_an_outage_is_charged_what_was_owed_behind_it(world: W
     code = world.subscribe(decline("8350", "도난"), *[pay()] * 12, plan="daily", starts_on=date(2026, 1, 5))
     world.tick()
     world.wait(days=10)
-    owed = subscriptions.owed_by(world.runtime.sessions, code, now=world.now)
+    owed = lifecycle.owed_by(world.runtime.sessions, code, now=world.now)
     agreed = preview(world, key_of(world, code))
     assert (agreed.total.charges, agreed.total.amount) == (owed.count, owed.amount) == (3, 3 * 9900)
     revive(world, agreed)
@@ -69,7 +69,7 @@ def test_keys_of_a_mistaken_suspension_are_revived_together(world: World):
     other = world.subscribe(decline("8314", "유효기간 경과"))
     payer = world.subscribe()
     world.tick()
-    ids = reviving.killed_alike(
+    ids = key_revival.killed_alike(
         world.runtime.sessions, killed_by="SUSPENSION", since=world.now - timedelta(hours=1), pg="kakaopay"
     )
     assert set(ids) == {key_of(world, code) for code in dead}
@@ -102,7 +102,7 @@ def test_key_that_owes_another_sum_by_then_stays_dead(world: World):
 def test_paused_subscription_of_a_revived_key_is_told_apart(world: World):
     code = world.subscribe(decline("8350", "도난"), pay())
     world.tick()
-    subscriptions.pause(world.runtime.sessions, code, reason="a month off", now=world.now)
+    lifecycle.pause(world.runtime.sessions, code, reason="a month off", now=world.now)
     agreed = preview(world, key_of(world, code))
     assert (agreed.total.amount, agreed.total.waiting_amount) == (0, 9900)
     revive(world, agreed)
@@ -117,14 +117,14 @@ def test_held_subscription_of_a_revived_key_is_told_apart(world: World):
     world.tick()
     ((held,),) = world.sql(f"SELECT id FROM subscriptions WHERE code = '{code}'")
     with world.runtime.sessions.begin() as session:
-        holds.hold(session, {held: "too often"}, by="caps", now=world.now)
+        subscription_holds.hold(session, {held: "too often"}, by="caps", now=world.now)
     agreed = preview(world, key_of(world, code))
     assert (agreed.total.amount, agreed.total.waiting_amount) == (0, 9900)
     revive(world, agreed)
     world.wait(minutes=1)
     world.tick()
     assert world.portone.report().charges == 0
-    released = subscriptions.release(world.runtime.sessions, code, reason="looked at", now=world.now)
+    released = lifecycle.release(world.runtime.sessions, code, reason="looked at", now=world.now)
     assert (released.count, released.amount) == (1, 9900)
     world.tick()
     assert world.portone.report().charged_krw == 9900
@@ -148,4 +148,4 @@ def test_key_that_is_alive_or_being_deleted_is_not_revived(world: World, status:
     key = key_of(world, world.subscribe())
     world.sql(f"UPDATE billing_keys SET status = '{status}', forget_at = {forget_at} WHERE id = {key} RETURNING id")
     with pytest.raises(Refused):
-        reviving.dead_key(world.runtime.sessions, f"#{key}")
+        key_revival.dead_key(world.runtime.sessions, f"#{key}")

@@ -21,10 +21,10 @@ from tests.scenarios.checkout_story import Till
 from tests.scenarios.conftest import World
 from worker.cli.commands import app
 from worker.database import migrations
-from worker.database.session import create_database_engine
-from worker.lifecycle import CheckoutPurpose
+from worker.database.engine import create_database_engine
+from worker.domain.states import CheckoutPurpose
 from worker.runtime import Runtime
-from worker.sandbox.behaviours import Reply, decline, pay, troubled
+from worker.sandbox.rules.behaviours import Reply, decline, pay, troubled
 
 SCRIPT = (Path(__file__).parents[2] / "deploy" / "roles.sql").read_text()
 

@@ -13,13 +13,15 @@ from tests.fixtures.attempts import record
 from tests.fixtures.sandbox import Api, RunningSandbox
 from tests.scenarios.conftest import World
 from tests.scenarios.test_restored import Backup, start
-from worker import charging, recording, tasks
-from worker.comparing import compare_page
-from worker.database import settlements
-from worker.database.lineage import WrongDatabase
-from worker.merchant_uid import derive
-from worker.open_attempts import OpenAttempt
-from worker.sandbox.behaviours import Reply, decline, misrecorded, pay, troubled
+from worker import tasks
+from worker.charging import pump as charging
+from worker.domain.attempt import OpenAttempt
+from worker.domain.merchant_uid import derive
+from worker.ledger import recording
+from worker.ledger import write_back as settlements
+from worker.ledger.charging_hold import WrongDatabase
+from worker.reconciliation.compare import compare_page
+from worker.sandbox.rules.behaviours import Reply, decline, misrecorded, pay, troubled
 from worker.sandbox.switches import Repeat
 
 

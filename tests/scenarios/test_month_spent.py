@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from tests.fixtures.attempts import SEOUL
 from tests.scenarios.checkout_story import Till
 from tests.scenarios.conftest import World
-from worker.lifecycle import ChargeStatus, SubscriptionStatus
-from worker.sandbox.behaviours import decline, pay
-from worker.subscriptions import cancel
+from worker.domain.states import ChargeStatus, SubscriptionStatus
+from worker.sandbox.rules.behaviours import decline, pay
+from worker.subscriptions.lifecycle import cancel
 
 FIRST_OF_FEBRUARY = datetime(2026, 2, 1, 10, tzinfo=SEOUL).astimezone(UTC)
 A_DAY = timedelta(days=1)

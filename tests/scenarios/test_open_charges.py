@@ -7,9 +7,9 @@ import pytest
 from tests.scenarios.checkout_story import Till
 from tests.scenarios.conftest import World
 from tests.scenarios.test_consent import LOST_CARD, give_key, replaced, settle_all
-from worker.checkouts import Progress
-from worker.lifecycle import SubscriptionStatus
-from worker.sandbox.behaviours import decline, pay
+from worker.checkout import Progress
+from worker.domain.states import SubscriptionStatus
+from worker.sandbox.rules.behaviours import decline, pay
 
 
 @pytest.fixture

@@ -8,9 +8,10 @@ import pytest
 
 from tests.scenarios.checkout_story import Till
 from tests.scenarios.conftest import World
-from worker import checkouts, subscriptions
-from worker.lifecycle import SubscriptionStatus
-from worker.sandbox.behaviours import Reply, troubled
+from worker import checkout
+from worker.domain.states import SubscriptionStatus
+from worker.sandbox.rules.behaviours import Reply, troubled
+from worker.subscriptions import lifecycle
 
 
 @pytest.fixture
@@ -23,8 +24,8 @@ def test_canceled_subscription_is_listed_for_its_host_until_its_paid_period_ends
     world.tick()
     (charge,) = world.charges(code)
     link = till.link(code)
-    subscriptions.cancel(world.runtime.sessions, code, reason="moved", now=world.now)
-    (listed,) = checkouts.subscriptions_of(world.runtime.sessions, "customer-1", now=world.now)
+    lifecycle.cancel(world.runtime.sessions, code, reason="moved", now=world.now)
+    (listed,) = checkout.subscriptions_of(world.runtime.sessions, "customer-1", now=world.now)
     assert (listed.status, listed.paid_until, listed.next_charge_at) == (
         SubscriptionStatus.CANCELED,
         charge.period_end,
@@ -32,14 +33,14 @@ def test_canceled_subscription_is_listed_for_its_host_until_its_paid_period_ends
     )
     assert till.view(link).paid_until == charge.period_end
     world._clock[0] = charge.period_end
-    assert checkouts.subscriptions_of(world.runtime.sessions, "customer-1", now=world.now) == ()
+    assert checkout.subscriptions_of(world.runtime.sessions, "customer-1", now=world.now) == ()
 
 
 def test_canceled_subscription_ends_when_its_paid_period_is_over(world: World):
     code = world.subscribe()
     world.tick()
     (charge,) = world.charges(code)
-    subscriptions.cancel(world.runtime.sessions, code, reason="moved", now=world.now)
+    lifecycle.cancel(world.runtime.sessions, code, reason="moved", now=world.now)
     world.tick()
     assert (world.subscription(code).status, world.subscription(code).ends_at) == ("canceled", charge.period_end)
     world._clock[0] = charge.period_end
@@ -50,7 +51,7 @@ def test_canceled_subscription_ends_when_its_paid_period_is_over(world: World):
 
 def test_canceled_subscription_without_paid_time_ends_with_the_next_tick(world: World):
     code = world.subscribe(starts_on=(world.now + timedelta(days=9)).date())
-    subscriptions.cancel(world.runtime.sessions, code, reason="never mind", now=world.now)
+    lifecycle.cancel(world.runtime.sessions, code, reason="never mind", now=world.now)
     assert world.tick()["opened"]["ended"] == 1
     assert world.subscription(code).status == SubscriptionStatus.ENDED
 
@@ -58,7 +59,7 @@ def test_canceled_subscription_without_paid_time_ends_with_the_next_tick(world: 
 def test_charge_in_flight_at_the_cancellation_is_waited_for_before_the_end(world: World):
     code = world.subscribe(troubled(Reply.DROP, charged=True))
     world.tick()
-    subscriptions.cancel(world.runtime.sessions, code, reason="moved", now=world.now)
+    lifecycle.cancel(world.runtime.sessions, code, reason="moved", now=world.now)
     world.live(days=2, step=timedelta(hours=1))
     (charge,) = world.charges(code)
     assert (charge.status, world.subscription(code).status) == ("paid", "canceled")
@@ -76,11 +77,11 @@ def test_period_that_was_refunded_in_full_is_not_paid(world: World):
     world.wait(hours=1)
     world.sweep()
     assert [charge.refunded for charge in world.charges(code)] == [9900]
-    (listed,) = checkouts.subscriptions_of(world.runtime.sessions, "customer-1", now=world.now)
+    (listed,) = checkout.subscriptions_of(world.runtime.sessions, "customer-1", now=world.now)
     assert listed.paid_until is None
 
 
 def test_subscription_that_was_never_paid_has_no_paid_until(world: World, till: Till):
     till.pending()
-    (listed,) = checkouts.subscriptions_of(world.runtime.sessions, "gildong", now=world.now)
+    (listed,) = checkout.subscriptions_of(world.runtime.sessions, "gildong", now=world.now)
     assert listed.paid_until is None

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from tests.scenarios.conftest import World
-from worker.database import stops
-from worker.sandbox.behaviours import Reply, decline, flaky, pay, troubled
+from worker.ledger import stops
+from worker.sandbox.rules.behaviours import Reply, decline, flaky, pay, troubled
 from worker.sandbox.switches import Repeat
 
 RULES = [

@@ -11,12 +11,12 @@ from sqlalchemy import text
 from tests.fixtures.backup import dump, restore
 from tests.fixtures.sandbox import Api, RunningSandbox
 from tests.scenarios.conftest import World
-from worker import stopping
-from worker.database import lineage
-from worker.merchant_uid import derive
-from worker.sandbox.behaviours import Reply, decline, pay, troubled
+from worker.charging import kill_switch
+from worker.domain.merchant_uid import derive
+from worker.ledger import charging_hold
+from worker.sandbox.rules.behaviours import Reply, decline, pay, troubled
 from worker.sandbox.switches import Repeat
-from worker.subscriptions import cancel
+from worker.subscriptions.lifecycle import cancel
 
 
 class Backup:
@@ -47,14 +47,14 @@ def compare(world: World) -> None:
 
 def start(world: World) -> None:
     """Let a person who has looked at what people did since the backup start charging."""
-    started = stopping.start_charging(world.runtime.sessions, "all", now=world.now)
+    started = kill_switch.start_charging(world.runtime.sessions, "all", now=world.now)
     assert started.left == []
 
 
 def release(world: World) -> None:
     """Let a person end what holds charging, though nothing was compared."""
     with world.runtime.sessions.begin() as session:
-        assert lineage.release(session, by="me", reason="cannot wait", now=world.now)
+        assert charging_hold.release(session, by="me", reason="cannot wait", now=world.now)
 
 
 def catch_up(world: World) -> None:
@@ -204,7 +204,7 @@ def test_period_paid_under_a_forgotten_number_is_not_charged_after_a_release(
 
 def test_a_stop_of_before_the_backup_stays_as_it_was(world: World, database_url: str, backup_file: Path):
     world.subscribe(pay())
-    stopping.set_switch(world.runtime.sessions, "all", reason="audit", stopped_by="me", now=world.now)
+    kill_switch.set_switch(world.runtime.sessions, "all", reason="audit", stopped_by="me", now=world.now)
     backup = Backup(world, database_url, backup_file)
     backup.restore()
     compare(world)

@@ -11,17 +11,17 @@ import pytest
 from tests.fixtures.sandbox import Api, RunningSandbox
 from tests.scenarios.conftest import World
 from worker import process
-from worker.decisions import plan
-from worker.gateway import Found, Gateway, LookUpFailed, PaymentRecord, Refund, RefundRefused
-from worker.merchant_uid import derive
-from worker.outcomes import Answer
+from worker.domain.errors import Refused
+from worker.domain.gateway import Found, Gateway, LookUpFailed, PaymentRecord, Refund, RefundRefused
+from worker.domain.merchant_uid import derive
+from worker.domain.outcomes import Answer
+from worker.portone.adapter import PortOneGateway
 from worker.portone.client import PortOneClient
 from worker.portone.errors import NotReached
-from worker.portone.gateway import PortOneGateway
-from worker.refusals import Refused
-from worker.reviewing import Resolved, Review
-from worker.reviews import Decision, Step, Wish
-from worker.sandbox.behaviours import Behaviour, Reply, Shape, decline, misrecorded, pay, troubled
+from worker.review.case import Decision, Step, Wish
+from worker.review.decisions import plan
+from worker.review.resolve import Resolved, Review
+from worker.sandbox.rules.behaviours import Behaviour, Reply, Shape, decline, misrecorded, pay, troubled
 
 LOST = troubled(Reply.DROP, charged=True)
 KNOWN_AT_THE_PG = decline("", "중복된 주문번호입니다", shape=Shape.MESSAGE, recorded=False)

@@ -13,7 +13,7 @@ from tests.fixtures.sandbox import RunningSandbox
 from tests.scenarios.conftest import World
 from worker import process
 from worker.runtime import Runtime
-from worker.sandbox.behaviours import Reply, pay, troubled
+from worker.sandbox.rules.behaviours import Reply, pay, troubled
 from worker.sandbox.switches import Repeat
 
 

@@ -11,17 +11,18 @@ import pytest
 
 from tests.fixtures.sandbox import Api, RunningSandbox
 from tests.scenarios.conftest import World
-from worker import sweeping, tasks
-from worker.database import sweeps
-from worker.database.models import Charge
-from worker.gateway import Found, Gateway, ListChanged, LookUpFailed, TooMany
-from worker.merchant_uid import derive
-from worker.outcomes import Answer
+from worker import tasks
+from worker.database.tables.billing import Charge
+from worker.domain.gateway import Found, Gateway, ListChanged, LookUpFailed, TooMany
+from worker.domain.merchant_uid import derive
+from worker.domain.outcomes import Answer
 from worker.portone import connection
 from worker.portone.payloads import Page, read_page
-from worker.sandbox.behaviours import Reply, decline, misrecorded, pay, troubled
-from worker.sweep_windows import MANY
-from worker.sweeping import Swept, sweep
+from worker.reconciliation import queries as reconciliation_queries
+from worker.reconciliation import statement as sweeping
+from worker.reconciliation.statement import Swept, sweep
+from worker.reconciliation.time_slices import MANY
+from worker.sandbox.rules.behaviours import Reply, decline, misrecorded, pay, troubled
 
 MISREADABLE = ("CC10", "계좌 잔액 부족")
 
@@ -364,7 +365,9 @@ def begun(world: World, *, days: int, reason: str = "restored") -> int:
     """Begin a sweep of the last days."""
     since, holds = world.now - timedelta(days=days), reason == "restored"
     with world.runtime.sessions.begin() as session:
-        return sweeps.begin(session, reason=reason, holds_claims=holds, since=since, until=world.now, now=world.now)
+        return reconciliation_queries.begin(
+            session, reason=reason, holds_claims=holds, since=since, until=world.now, now=world.now
+        )
 
 
 def run(world: World, shop: Shop, *, budget: timedelta = timedelta(seconds=5), pause: float = 0.5) -> Swept:
@@ -530,7 +533,7 @@ def test_a_sweep_is_its_workers_for_as_long_as_that_lives(world: World, monkeypa
 def test_a_sweep_whose_worker_was_killed_is_anybodys_within_seconds(world: World):
     begun(world, days=2)
     with world.runtime.sessions.begin() as session:
-        assert sweeps.take(session, now=world.now, lease=sweeping.LEASE) is not None
+        assert reconciliation_queries.take(session, now=world.now, lease=sweeping.LEASE) is not None
     assert run(world, Shop(a_day=0)).reason == "daily", "what holds is taken"
     world.wait(seconds=21)
     swept = run(world, Shop(a_day=0))
@@ -540,5 +543,7 @@ def test_a_sweep_whose_worker_was_killed_is_anybodys_within_seconds(world: World
 def test_a_sweep_with_a_lease_of_before_the_clock_was_set_back_is_anybodys(world: World):
     begun(world, days=2)
     with world.runtime.sessions.begin() as session:
-        assert sweeps.take(session, now=world.now + timedelta(hours=2), lease=sweeping.LEASE) is not None
+        assert (
+            reconciliation_queries.take(session, now=world.now + timedelta(hours=2), lease=sweeping.LEASE) is not None
+        )
     assert run(world, Shop(a_day=0)).reason == "restored"

@@ -9,8 +9,8 @@ from structlog.testing import capture_logs
 
 from tests.scenarios.conftest import World
 from worker import tasks
-from worker.database import stops
-from worker.sandbox.behaviours import Reply, troubled
+from worker.ledger import stops
+from worker.sandbox.rules.behaviours import Reply, troubled
 
 BREAK = "UPDATE attempts SET status = 'not_charged', next_lookup_at = NULL WHERE id = 1"
 MEND = "UPDATE attempts SET status = 'unknown', next_lookup_at = :now WHERE id = 1"

@@ -11,18 +11,20 @@ import pytest
 from sqlalchemy import text
 
 from tests.simulation.worker_process import WorkerProcess
-from worker import charging, evidence, reconciliation
-from worker.answers import Answered
-from worker.charging import Pump
-from worker.database import settlements
-from worker.database.claims import claim
-from worker.earlier_attempts import EarlierAttempts
-from worker.gateway import Found, LookUpFailed
-from worker.open_attempts import OpenAttempt
-from worker.outcomes import Declined, DeclineKind, Outcome, Unknown
+from worker.charging import pump as charging
+from worker.charging.pump import Pump
+from worker.charging.write_back_queue import Answered
+from worker.domain import lookup_evidence
+from worker.domain.attempt import OpenAttempt
+from worker.domain.gateway import Found, LookUpFailed
+from worker.domain.outcomes import Declined, DeclineKind, Outcome, Unknown
+from worker.domain.settlement import Settlement, settle
+from worker.ledger import write_back
+from worker.ledger.claiming import claim
 from worker.portone import transport
-from worker.portone.gateway import PortOneGateway
-from worker.settlement import Settlement, settle
+from worker.portone.adapter import PortOneGateway
+from worker.reconciliation import attempts
+from worker.reconciliation.pre_send_check import EarlierAttempts
 
 _GUARDS = """WHERE a.merchant_uid = v.merchant_uid AND (
             (a.status IN ('started', 'unknown') AND a.sends = v.sends AND a.started_at = v.started_at)
@@ -87,19 +89,19 @@ def retry_while_unknown(patch: pytest.MonkeyPatch) -> None:
         return settle(attempt, outcome, **named)
 
     patch.setattr(charging, "settle", hasty)
-    patch.setattr(reconciliation, "settle", hasty)
+    patch.setattr(attempts, "settle", hasty)
 
 
 def write_back_without_guards(patch: pytest.MonkeyPatch) -> None:
     """Believe every answer, whatever has become of its attempt meanwhile."""
     look_at_no_earlier_number(patch)
-    sql = str(settlements._WRITE_BACK)
+    sql = str(write_back._WRITE_BACK)
     assert _GUARDS in sql
     unguarded = sql.replace(_GUARDS, "WHERE a.merchant_uid = v.merchant_uid")
     for guard in _CHARGE_GUARDS:
         assert guard in unguarded
         unguarded = unguarded.replace(guard, "")
-    patch.setattr(settlements, "_WRITE_BACK", text(unguarded))
+    patch.setattr(write_back, "_WRITE_BACK", text(unguarded))
 
 
 def call_a_lost_connection_not_sent(patch: pytest.MonkeyPatch) -> None:
@@ -113,19 +115,19 @@ def call_a_lost_connection_not_sent(patch: pytest.MonkeyPatch) -> None:
 
 def take_vague_words_for_a_decline(patch: pytest.MonkeyPatch) -> None:
     """Take absence and a refusal in unknown words for a decline, whatever became of the send before."""
-    conclude = evidence.conclude
+    conclude = lookup_evidence.conclude
 
     def hasty(attempt: OpenAttempt, finding: Any, **named: Any) -> Outcome:
         return conclude(replace(attempt, sends=1), finding, **named)
 
-    patch.setattr(reconciliation, "conclude", hasty)
+    patch.setattr(attempts, "conclude", hasty)
 
 
 def judge_by_when_the_answer_was_read(patch: pytest.MonkeyPatch) -> None:
     """Take what a look-up did not find for missing now, however long ago it was asked."""
-    conclude = evidence.conclude
+    conclude = lookup_evidence.conclude
     clocks: list[Any] = []
-    look_up_and_settle = reconciliation._look_up_and_settle
+    look_up_and_settle = attempts._look_up_and_settle
 
     async def remembering(*given: Any) -> Any:
         clocks.append(given[4])
@@ -134,5 +136,5 @@ def judge_by_when_the_answer_was_read(patch: pytest.MonkeyPatch) -> None:
     def late(attempt: OpenAttempt, finding: Any, **named: Any) -> Outcome:
         return conclude(attempt, finding, **{**named, "now": clocks[-1]()})
 
-    patch.setattr(reconciliation, "_look_up_and_settle", remembering)
-    patch.setattr(reconciliation, "conclude", late)
+    patch.setattr(attempts, "_look_up_and_settle", remembering)
+    patch.setattr(attempts, "conclude", late)

@@ -14,8 +14,8 @@ import structlog
 from sqlalchemy import Engine, event
 
 from tests.simulation import database
-from worker.database.session import create_database_engine
-from worker.embedded import Postgres
+from worker.database.engine import create_database_engine
+from worker.devstack.addresses import Postgres
 
 _told_by_workers: list[int] = []
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import Engine, text
 
-from worker.database.checkout_models import Checkout
+from worker.database.tables.checkout import Checkout
 
 TABLES = tuple(table.name for table in reversed(Checkout.metadata.sorted_tables) if table.name != "lineage")
 """Every table but `lineage`, which always has its one row."""

@@ -17,8 +17,8 @@ from tests.simulation.stories import CLOSED, SPOILT
 from tests.simulation.verdict import Violation, judge
 from tests.simulation.worker_process import TICKS, WorkerProcess
 from tests.simulation.world import World
-from worker.sandbox import key_rows
-from worker.sandbox.behaviours import Behaviour, Reply, Shape, decline, flaky, misrecorded, pay, slow, troubled
+from worker.sandbox.rules.behaviours import Behaviour, Reply, Shape, decline, flaky, misrecorded, pay, slow, troubled
+from worker.sandbox.store import key_rows
 from worker.sandbox.switches import Repeat
 
 EPILOGUE = timedelta(days=10).total_seconds()  # longer than the ladder of look-ups and the dunning calendar

@@ -11,7 +11,7 @@ from tests.simulation.faults import ANSWERED, Fault, Kind, first_time, nth_time
 from tests.simulation.outside import restore
 from tests.simulation.restored_period import DAY, Restored
 from tests.simulation.world import World
-from worker.sandbox.behaviours import Behaviour, Verdict, pay, slow
+from worker.sandbox.rules.behaviours import Behaviour, Verdict, pay, slow
 
 UNTIL_THE_NEXT_IS_UNDER_WAY = Fault(Kind.FREEZE, 2000.0)  # beyond the hold, with the next request out
 FOR_A_MOMENT = Fault(Kind.FREEZE, 10.0)

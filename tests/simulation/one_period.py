@@ -16,7 +16,7 @@ from tests.simulation.outside import correct_all
 from tests.simulation.verdict import judge
 from tests.simulation.worker_process import WorkerProcess
 from tests.simulation.world import World
-from worker.sandbox.behaviours import Behaviour
+from worker.sandbox.rules.behaviours import Behaviour
 
 AT_MOST = timedelta(days=10).total_seconds()
 RESTART_SECONDS = 5.0

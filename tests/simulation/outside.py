@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from tests.simulation.backup import put_back
 from tests.simulation.world import World
-from worker.sandbox import payment_rows, payments
-from worker.stopping import start_charging
+from worker.charging.kill_switch import start_charging
+from worker.sandbox.rules import payments
+from worker.sandbox.store import payment_rows
 
 
 def correct(world: World, imp_uid: str) -> None:

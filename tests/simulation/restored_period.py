@@ -19,7 +19,7 @@ from tests.simulation.stories import RULES
 from tests.simulation.verdict import Violation, judge
 from tests.simulation.worker_process import TICKS, WorkerProcess
 from tests.simulation.world import World
-from worker.sandbox.behaviours import decline, pay, slow
+from worker.sandbox.rules.behaviours import decline, pay, slow
 
 DAY = 86_400.0
 AT_MOST = 3 * DAY

@@ -19,9 +19,9 @@ from tests.simulation.faults import Fault, Kind, Plan, Point, applies
 from tests.simulation.one_period import History, tell
 from tests.simulation.stories import RULES
 from tests.simulation.worker_process import WorkerProcess
-from worker.clock import Clock
-from worker.database import lineage
-from worker.sandbox.behaviours import pay, slow
+from worker.domain.clock import Clock
+from worker.ledger import charging_hold
+from worker.sandbox.rules.behaviours import pay, slow
 
 UNDER_WAY_SECONDS = 900.0
 LONG, SHORT = 6000.0, 240.0
@@ -97,7 +97,7 @@ class TrustsItsOwnClock(WorkerProcess):
 
 def notice_no_step(patch: pytest.MonkeyPatch) -> None:
     """Believe the database's clock whatever it says."""
-    patch.setattr(lineage, "_has_stepped", lambda *_, **__: False)
+    patch.setattr(charging_hold, "_has_stepped", lambda *_, **__: False)
 
 
 def tell_each(engine: Engine, fault: Fault, **changes: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import product
 
-from worker.sandbox.behaviours import Behaviour, Reply, Shape, Verdict, decline, misrecorded, pay, slow, troubled
+from worker.sandbox.rules.behaviours import Behaviour, Reply, Shape, Verdict, decline, misrecorded, pay, slow, troubled
 from worker.sandbox.switches import Repeat
 
 CLOSED = ("-751", "정기결제 비활성화")

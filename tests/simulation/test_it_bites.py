@@ -13,7 +13,7 @@ from tests.simulation.one_period import History, tell
 from tests.simulation.stories import RULES
 from tests.simulation.verdict import Violation
 from tests.simulation.worker_process import WorkerProcess
-from worker.sandbox.behaviours import Behaviour, Reply, Shape, decline, misrecorded, pay, slow, troubled
+from worker.sandbox.rules.behaviours import Behaviour, Reply, Shape, decline, misrecorded, pay, slow, troubled
 from worker.sandbox.switches import Repeat
 
 Break = Callable[[pytest.MonkeyPatch], None]

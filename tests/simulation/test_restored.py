@@ -14,7 +14,7 @@ from tests.simulation.restore_breakages import BlindWorker
 from tests.simulation.restored_period import Restored, tell_every_crash, tell_restored
 from tests.simulation.stories import RULES
 from tests.simulation.verdict import Violation
-from worker.sandbox.behaviours import Behaviour, decline, pay
+from worker.sandbox.rules.behaviours import Behaviour, decline, pay
 
 LOST: dict[str, Callable[[], Restored]] = {
     "a decline": lambda: frozen_with(decline(), then=LANDS_LATER),

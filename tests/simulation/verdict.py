@@ -11,7 +11,7 @@ from schedules.plans import Plan
 from tests.simulation import watchfulness
 from tests.simulation.watchfulness import Period, payments, period_of, shown
 from tests.simulation.world import World
-from worker.database.plans import plan_of
+from worker.subscriptions.plan_queries import plan_of
 
 ROOM = timedelta(minutes=2)
 

@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Any
 
 from tests.simulation.world import World
-from worker.database.invariants import broken
-from worker.differences import DifferenceKind, DifferenceStatus
-from worker.invariants import INVARIANTS
-from worker.merchant_uid import MerchantUid, parse
+from worker.domain.discrepancy_rules import DifferenceKind, DifferenceStatus
+from worker.domain.merchant_uid import MerchantUid, parse
+from worker.operations.invariant_runner import broken
+from worker.operations.invariants import INVARIANTS
 
 Period = tuple[str, datetime]
 

@@ -15,15 +15,15 @@ from sqlalchemy import Row, text
 
 from tests.simulation.windows_pages import PageServer
 from tests.simulation.windows_world import WindowWorld
-from worker import checkouts
-from worker.checkouts import taking_over
-from worker.database import checkouts as rows
-from worker.database import claims, consents, owed
-from worker.database.session import Sessions
-from worker.gateway import Found, Gateway, LookUpFailed
-from worker.lifecycle import CheckoutStatus
-from worker.merchant_uid import derive
-from worker.sandbox import key_rows
+from worker import checkout
+from worker.checkout import key_activation
+from worker.checkout import queries as rows
+from worker.database.engine import Sessions
+from worker.domain.gateway import Found, Gateway, LookUpFailed
+from worker.domain.merchant_uid import derive
+from worker.domain.states import CheckoutStatus
+from worker.ledger import charges, claiming, consents
+from worker.sandbox.store import key_rows
 
 _ENDED = "WHERE id = :id AND status IN ('opened', 'expired')"
 _KEY = "SELECT k.id, k.customer_uid FROM billing_keys k JOIN subscriptions s ON s.billing_key_id = k.id"
@@ -38,24 +38,24 @@ class _RolledBack:
 
 def open_before_the_commit(patch: pytest.MonkeyPatch) -> None:
     """Let the window open first; what it may do is to be written down when its callback comes."""
-    agree = checkouts.agree
+    agree = checkout.agree
 
     def uncommitted(sessions: Any, *given: Any, **named: Any) -> Mapping[str, Any]:
         hasty: Any = _RolledBack(sessions)
         return agree(hasty, *given, **named)
 
-    patch.setattr(checkouts, "agree", uncommitted)
+    patch.setattr(checkout, "agree", uncommitted)
 
 
 def take_a_new_merchant_uid_for_each_window(patch: pytest.MonkeyPatch) -> None:
     """As PortOne's documents ask for."""
-    agree, numbers = checkouts.agree, count(500)
+    agree, numbers = checkout.agree, count(500)
 
     def anew(*given: Any, **named: Any) -> Mapping[str, Any]:
         parameters = agree(*given, **named)
         return {**parameters, "merchant_uid": f"{parameters['merchant_uid'][:-3]}{next(numbers)}"}
 
-    patch.setattr(checkouts, "agree", anew)
+    patch.setattr(checkout, "agree", anew)
 
 
 def hold_for_the_lease_only(patch: pytest.MonkeyPatch) -> None:
@@ -67,7 +67,7 @@ def hold_for_the_lease_only(patch: pytest.MonkeyPatch) -> None:
 
 def send_the_next_number_after_a_window(patch: pytest.MonkeyPatch) -> None:
     """Give a charge whose window was left a new merchant_uid."""
-    prepared = claims._prepared
+    prepared = claiming._prepared
 
     def anew(row: Any, prefix: str, now: Any) -> Any:
         attempt = prepared(row, prefix, now)
@@ -77,7 +77,7 @@ def send_the_next_number_after_a_window(patch: pytest.MonkeyPatch) -> None:
         request = replace(attempt.request, merchant_uid=derive(prefix, row.subscription_code, row.period_start, number))
         return replace(attempt, number=number, request=request, window_until=None)
 
-    patch.setattr(claims, "_prepared", anew)
+    patch.setattr(claiming, "_prepared", anew)
 
 
 class _Believing:
@@ -104,14 +104,14 @@ class _Believing:
 
 def believe_the_browser(patch: pytest.MonkeyPatch) -> None:
     """Take a callback for the proof of what it says."""
-    complete = checkouts.complete
+    complete = checkout.complete
 
     async def believing(sides: Any, code: str, *, imp_uid: str | None) -> Any:
         if imp_uid is not None:
             sides = replace(sides, gateway=_Believing(sides.gateway, imp_uid))
         return await complete(sides, code, imp_uid=imp_uid)
 
-    patch.setattr(checkouts, "complete", believing)
+    patch.setattr(checkout, "complete", believing)
 
 
 def complete_again_and_again(patch: pytest.MonkeyPatch) -> None:
@@ -128,12 +128,12 @@ def complete_again_and_again(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(rows, "locked", lambda *given: undone(locked(*given)))
     assert _ENDED in done
     patch.setattr(rows, "_DONE", text(done.replace(_ENDED, "WHERE id = :id")))
-    patch.setattr(taking_over, "_is_older", lambda *_: False)
+    patch.setattr(key_activation, "_is_older", lambda *_: False)
 
 
 def show_what_was_declined_only(patch: pytest.MonkeyPatch) -> None:
     """Overlook what opened behind a dead key on the page, in the consent, and when the new key is put to work."""
-    _replace_in(patch, owed, "_OPEN", owed.OWED, "c.status = 'past_due'")
+    _replace_in(patch, charges, "_OPEN", charges.OWED, "c.status = 'past_due'")
     charge_everything_that_is_open(patch)
 
 

@@ -10,13 +10,13 @@ from typing import Any
 
 from tests.simulation.windows_world import WindowWorld
 from tests.simulation.wire import PATIENT_TURN_SECONDS
-from worker import checkouts
-from worker.lifecycle import CheckoutPurpose
-from worker.refusals import Refused
-from worker.sandbox.answers import Delivery, Pause, Steps
-from worker.sandbox.calls import Call
+from worker import checkout
+from worker.domain.errors import Refused
+from worker.domain.states import CheckoutPurpose
 from worker.sandbox.charging import TURN_SECONDS
-from worker.sandbox.endpoints import handle
+from worker.sandbox.http.endpoints import handle
+from worker.sandbox.rules.answers import Delivery, Pause, Steps
+from worker.sandbox.rules.calls import Call
 
 Told = Callable[[Any], object]
 
@@ -76,7 +76,7 @@ class Browser:
     def _read(self, code: str) -> int:
         """Read on the page what a subscription is charged with at once, and remember it with what is agreed to."""
         world = self.world
-        view = checkouts.view(world.sessions, world.settings, code, now=world.now())
+        view = checkout.view(world.sessions, world.settings, code, now=world.now())
         first = view.amount if view.purpose is CheckoutPurpose.REGISTER and view.charges_now else 0
         world.promise(view.subscription, view.owed or first)
         return view.owed

@@ -9,8 +9,8 @@ from random import Random
 from tests.simulation.stories import CLOSED
 from tests.simulation.windows_browser import Browser, Window
 from tests.simulation.windows_world import DAY, HOUR, WindowWorld
-from worker.sandbox import key_rows
-from worker.sandbox.behaviours import Behaviour, Reply, Shape, decline, pay, slow, troubled
+from worker.sandbox.rules.behaviours import Behaviour, Reply, Shape, decline, pay, slow, troubled
+from worker.sandbox.store import key_rows
 
 PGS = ("kakaopay", "payco")
 FORGED = "imp_999999999999"

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from tests.simulation.wire import TRAVEL_SECONDS
 from tests.simulation.worker_process import WorkerProcess
-from worker import checkouts
-from worker.gateway import Gateway
-from worker.payment_window.request import Buyer, Links
-from worker.refusals import Refused
+from worker import checkout
+from worker.domain.errors import Refused
+from worker.domain.gateway import Gateway
+from worker.pg.window.request import Buyer, Links
 
 if TYPE_CHECKING:
     from tests.simulation.windows_world import WindowWorld
@@ -42,7 +42,7 @@ class PageServer(WorkerProcess):
 
         async def agreed(_: Gateway) -> Mapping[str, Any]:
             return await asyncio.to_thread(
-                checkouts.agree,
+                checkout.agree,
                 world.sessions,
                 world.settings,
                 code,
@@ -58,14 +58,14 @@ class PageServer(WorkerProcess):
 
     def complete(self, code: str, imp_uid: str | None, answered: Answered = unheard) -> None:
         self.serve(
-            lambda gateway: checkouts.complete(self.both_sides(gateway), code, imp_uid=imp_uid),
+            lambda gateway: checkout.complete(self.both_sides(gateway), code, imp_uid=imp_uid),
             answered,
         )
 
     def hear(self, body: Mapping[str, str]) -> None:
         """Take in what PortOne's webhook says."""
         self.serve(
-            lambda gateway: checkouts.hint(
+            lambda gateway: checkout.hint(
                 self.both_sides(gateway),
                 imp_uid=body["imp_uid"],
                 merchant_uid=body["merchant_uid"],
@@ -90,4 +90,4 @@ class WindowWorker(WorkerProcess):
 
     async def _reconcile(self) -> None:
         await super()._reconcile()
-        await checkouts.look_after(self.both_sides(self._gateway), stopping=lambda: False)
+        await checkout.look_after(self.both_sides(self._gateway), stopping=lambda: False)

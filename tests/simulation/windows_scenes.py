@@ -9,7 +9,7 @@ from typing import Any
 from tests.simulation.stories import CLOSED
 from tests.simulation.windows_browser import Browser
 from tests.simulation.windows_world import DAY, HOUR, WindowWorld
-from worker.sandbox.behaviours import Behaviour, decline, pay
+from worker.sandbox.rules.behaviours import Behaviour, decline, pay
 
 EVENING = 31 * HOUR  # of the second day: the dunning calendar's next try comes in the morning, 15 hours later
 NOBODY: tuple[float, ...] = ()

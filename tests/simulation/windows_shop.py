@@ -6,13 +6,13 @@ from contextlib import suppress
 from random import Random
 
 from tests.simulation.windows_world import WindowWorld
-from worker import subscriptions
-from worker.billing_keys import add_key
-from worker.key_rules import NewKey
-from worker.refusals import Refused
-from worker.sandbox import key_rows
-from worker.sandbox.billing_keys import BillingKey
-from worker.sandbox.providers import Instrument, channel
+from worker.domain.errors import Refused
+from worker.sandbox.rules.billing_keys import BillingKey
+from worker.sandbox.rules.providers import Instrument, channel
+from worker.sandbox.store import key_rows
+from worker.subscriptions import lifecycle
+from worker.subscriptions.billing_keys import add_key
+from worker.subscriptions.key_rules import NewKey
 
 MOST_TO_CHANGE = 3
 
@@ -53,19 +53,19 @@ class Shop:
 
     def pause(self, code: str) -> None:
         world = self._world
-        subscriptions.pause(world.sessions, code, reason="holiday", now=world.now())
+        lifecycle.pause(world.sessions, code, reason="holiday", now=world.now())
         world.pauses.append((code, world.now(), None))
 
     def resume(self, code: str) -> None:
         world = self._world
-        subscriptions.resume(world.sessions, code, reason="back again", now=world.now())
+        lifecycle.resume(world.sessions, code, reason="back again", now=world.now())
         world.pauses[:] = [
             (paused, since, world.now()) if paused == code and until is None else (paused, since, until)
             for paused, since, until in world.pauses
         ]
 
     def cancel(self, code: str) -> None:
-        subscriptions.cancel(self._world.sessions, code, reason="moved away", now=self._world.now())
+        lifecycle.cancel(self._world.sessions, code, reason="moved away", now=self._world.now())
 
     def change_key(self, code: str) -> None:
         """Bring another key along, as an operator does with `again subscription key`."""
@@ -75,11 +75,11 @@ class Shop:
         customer_uid = f"brought-{self._keys}"
         key_rows.put(world.sandbox.ledger, [BillingKey(customer_uid, channel("payco", sandbox=True), Instrument.CARD)])
         add_key(world.sessions, NewKey(customer_uid=customer_uid, pg="payco"), now=world.now())
-        said = subscriptions.owed_by_new_key(
+        said = lifecycle.owed_by_new_key(
             world.sessions, code, customer_uid, max_amount=2_000_000, now=world.now()
         ).amount
         world.promise(code, said)
-        subscriptions.change_key(
+        lifecycle.change_key(
             world.sessions, code, customer_uid, reason="by telephone", max_amount=2_000_000, owed=said, now=world.now()
         )
         world.left_behind.update(row.billing_key_id for row in before if row.billing_key_id is not None)

@@ -1,6 +1,6 @@
 """What must hold after a history with windows: one payment a period, nothing forgotten, nothing stuck, the keys right.
 
-One period may be paid twice, and then a person is asked: see point 5 of `worker.checkouts`.
+One period may be paid twice, and then a person is asked: see point 5 of `worker.checkout`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from tests.simulation.verdict import ROOM, Violation
 from tests.simulation.watchfulness import FOR_A_PERSON, IN_FRONT_OF_A_PERSON, Period, period_of
 from tests.simulation.windows_keys import wrong_keys
 from tests.simulation.windows_world import WindowWorld
-from worker.database.invariants import broken
-from worker.database.plans import plan_of
-from worker.differences import DifferenceKind, DifferenceStatus
-from worker.invariants import INVARIANTS
-from worker.merchant_uid import parse
-from worker.registration import WINDOW_LIFE
+from worker.domain.discrepancy_rules import DifferenceKind, DifferenceStatus
+from worker.domain.merchant_uid import parse
+from worker.domain.window_evidence import WINDOW_LIFE
+from worker.operations.invariant_runner import broken
+from worker.operations.invariants import INVARIANTS
+from worker.subscriptions.plan_queries import plan_of
 
 GIVEN_WITH_THE_SUBSCRIPTION = "key-"
 """Begins the customer_uid of a key that a subscription has begun with: nobody was asked about arrears."""

@@ -16,11 +16,11 @@ from tests.simulation.windows_shop import Shop
 from tests.simulation.windows_verdict import judge_windows
 from tests.simulation.windows_world import DAY, HOUR, WindowWorld, emptied_of_windows
 from tests.simulation.worker_process import TICKS
-from worker.refusals import Refused
-from worker.sandbox import key_rows
-from worker.sandbox.behaviours import decline, pay
+from worker.domain.errors import Refused
+from worker.sandbox.rules.behaviours import decline, pay
+from worker.sandbox.rules.webhooks import Webhook
+from worker.sandbox.store import key_rows
 from worker.sandbox.switches import Outage, RegistrationAmount, Repeat
-from worker.sandbox.webhooks import Webhook
 
 EPILOGUE = 9 * DAY  # longer than the ladder of look-ups and the dunning calendar
 LONGEST_FREEZE_IN_ALL = 600.0  # of one worker's run: what it sends afterwards lands within the quiet period

@@ -18,11 +18,11 @@ from tests.simulation.faults import Plan, nothing
 from tests.simulation.outside import let_a_person_start
 from tests.simulation.windows_pages import PageServer, WindowWorker
 from tests.simulation.world import World
-from worker import subscriptions
-from worker.checkouts import create_link
-from worker.database.checkout_models import Checkout
-from worker.sandbox import webhook_rows
-from worker.sandbox.webhooks import Webhook
+from worker.checkout import create_link
+from worker.database.tables.checkout import Checkout
+from worker.sandbox.rules.webhooks import Webhook
+from worker.sandbox.store import webhook_rows
+from worker.subscriptions import lifecycle
 
 TABLES = tuple(
     name
@@ -115,9 +115,7 @@ class WindowWorld(World):
     def pending(self, plan: str = "monthly") -> str:
         """Begin a subscription that waits for its first key."""
         customer = f"pending-{len(self.sql('SELECT FROM subscriptions'))}"
-        made = subscriptions.subscribe(
-            self.sessions, customer, plan=plan, key=None, max_amount=2_000_000, now=self.now()
-        )
+        made = lifecycle.subscribe(self.sessions, customer, plan=plan, key=None, max_amount=2_000_000, now=self.now())
         return made.code
 
     def link(self, subscription: str | None = None, **terms: Any) -> str:

@@ -14,10 +14,10 @@ from aiohttp.client_reqrep import ConnectionKey
 
 from tests.simulation.faults import ANSWER_UNDER_WAY, ANSWERED, NOT_SENT, SENT, STANDSTILLS, Kind
 from worker.portone.transport import _as_httpx_errors
-from worker.sandbox.answers import Answer, Delivery, Pause, Steps
-from worker.sandbox.calls import Call
 from worker.sandbox.charging import TURN_SECONDS
-from worker.sandbox.endpoints import handle
+from worker.sandbox.http.endpoints import handle
+from worker.sandbox.rules.answers import Answer, Delivery, Pause, Steps
+from worker.sandbox.rules.calls import Call
 
 if TYPE_CHECKING:
     from tests.simulation.worker_process import WorkerProcess

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 from tests.simulation.faults import STANDSTILLS, Fault, Kind
 from tests.simulation.loops import HandLoop
 from tests.simulation.wire import Wire
-from worker.both_sides import BothSides
-from worker.charging import BUDGET_SPENT, Pump
-from worker.clock import Clock
+from worker.charging.open_due import open_due_charges
+from worker.charging.pump import BUDGET_SPENT, Pump
+from worker.checkout.context import BothSides
 from worker.database.clock import DatabaseClock
-from worker.database.lineage import Watch
-from worker.gateway import Gateway
+from worker.domain.clock import Clock
+from worker.domain.gateway import Gateway
+from worker.ledger.charging_hold import Watch
+from worker.portone.adapter import PortOneGateway
 from worker.portone.client import PortOneClient
 from worker.portone.connection import Connection
-from worker.portone.gateway import PortOneGateway
-from worker.reconciliation import reconcile
-from worker.renewals import open_due_charges
-from worker.sweeping import sweep
+from worker.reconciliation.attempts import reconcile
+from worker.reconciliation.statement import sweep
 
 if TYPE_CHECKING:
     from tests.simulation.world import World

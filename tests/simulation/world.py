@@ -18,18 +18,18 @@ from tests.fixtures.book import Book
 from tests.simulation.faults import AFTER_COMMIT, BEFORE_COMMIT, STANDSTILLS, Crash, Fault, Kind, Plan, Point
 from tests.simulation.idle_ticks import IdleTicks
 from tests.simulation.worker_process import WorkerProcess
-from worker.database.session import session_factory
-from worker.limits import limits_of
+from worker.charging.run_limits import limits_of
+from worker.config.settings import Settings
+from worker.database.engine import session_factory
 from worker.runtime import Runtime
-from worker.sandbox import key_rows
-from worker.sandbox.behaviours import Behaviour
-from worker.sandbox.billing_keys import BillingKey
-from worker.sandbox.ledger import Ledger
-from worker.sandbox.providers import Instrument, channel
+from worker.sandbox.rules.behaviours import Behaviour
+from worker.sandbox.rules.billing_keys import BillingKey
+from worker.sandbox.rules.providers import Instrument, channel
 from worker.sandbox.sandbox import Sandbox
+from worker.sandbox.store import key_rows
+from worker.sandbox.store.ledger import Ledger
 from worker.sandbox.switches import Settings as SandboxSettings
 from worker.sandbox.switches import Switches
-from worker.settings import Settings
 
 SWEEP_EVERY = timedelta(days=1)
 SWEEP_SPAN = timedelta(days=5)

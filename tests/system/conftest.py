@@ -18,12 +18,12 @@ from sqlalchemy import text
 
 from tests.fixtures.book import Book
 from tests.fixtures.sandbox import running_sandbox
-from worker.database.session import Sessions
+from worker.config.settings import Settings
+from worker.database.engine import Sessions
 from worker.demo.comparison import Comparison, compare
-from worker.sandbox.behaviours import Behaviour
-from worker.sandbox.client import SandboxAdmin
-from worker.settings import Settings
-from worker.supervision import Part, last_lines, start_part
+from worker.devstack.stack import Part, last_lines, start_part
+from worker.sandbox.http.client import SandboxAdmin
+from worker.sandbox.rules.behaviours import Behaviour
 
 VARIABLES = {
     "AGAIN_TICK_SECONDS": "1",

@@ -13,7 +13,7 @@ from time import monotonic
 from tests.system.faults_servers import family, freeze, kill, thaw
 from tests.system.faults_site import FaultSite, actors
 from worker.database import heartbeats
-from worker.supervision import Part
+from worker.devstack.stack import Part
 
 Healed = Callable[[], bool]
 

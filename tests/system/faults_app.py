@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from worker import reconciliation
 from worker.app import app
+from worker.reconciliation import attempts
 
 __all__ = ["app"]
 
-reconciliation.HOLD = timedelta(seconds=6)
+attempts.HOLD = timedelta(seconds=6)

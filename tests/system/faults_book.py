@@ -10,12 +10,12 @@ from datetime import datetime
 from pathlib import Path
 
 from schedules.plans import Plan
-from worker.catalog import add_plan
-from worker.database.session import Sessions
-from worker.imports import import_subscriptions
-from worker.sandbox import stories
-from worker.sandbox.behaviours import Behaviour, Reply, decline, pay, slow, troubled
-from worker.sandbox.client import SandboxAdmin
+from worker.database.engine import Sessions
+from worker.sandbox.http.client import SandboxAdmin
+from worker.sandbox.rules import stories
+from worker.sandbox.rules.behaviours import Behaviour, Reply, decline, pay, slow, troubled
+from worker.subscriptions.csv_import.service import import_subscriptions
+from worker.subscriptions.plans import add_plan
 
 MAX_AMOUNT = 100_000
 

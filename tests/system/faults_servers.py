@@ -11,9 +11,9 @@ from time import monotonic, sleep
 
 import psutil
 
-from worker.embedded import Postgres, Valkey
-from worker.settings import Settings
-from worker.supervision import Part, free_port, start_part, wait_for
+from worker.config.settings import Settings
+from worker.devstack.addresses import Postgres, Valkey
+from worker.devstack.stack import Part, free_port, start_part, wait_for
 
 
 class CrashingPostgres(Postgres):

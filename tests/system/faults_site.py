@@ -16,12 +16,12 @@ from sqlalchemy import text
 
 from tests.system.conftest import Site
 from tests.system.faults_servers import CrashingPostgres, ForgetfulValkey, Sandbox, family, thaw
+from worker.config.settings import Settings
 from worker.database import migrations
-from worker.database.session import create_database_engine, session_factory
-from worker.sandbox.client import SandboxAdmin
-from worker.sandbox.reports import AGAIN
-from worker.settings import Settings
-from worker.supervision import Part, start_part
+from worker.database.engine import create_database_engine, session_factory
+from worker.devstack.stack import Part, start_part
+from worker.sandbox.http.client import SandboxAdmin
+from worker.sandbox.store.reports import AGAIN
 
 VARIABLES = {
     "AGAIN_TICK_SECONDS": "1",

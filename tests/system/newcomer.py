@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
-from worker.supervision import free_port
+from worker.devstack.stack import free_port
 
 
 def environment(**settings: str) -> dict[str, str]:

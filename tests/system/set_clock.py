@@ -1,4 +1,4 @@
-"""The Celery app on a machine whose clock is set all the time, for everything that reads it through `worker.clock`.
+"""The Celery app on a machine whose clock is set all the time, for all that reads it through `worker.domain.clock`.
 
 It is two hours ahead for some seconds, then two hours behind: in the middle of tasks, claims and calls.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from time import monotonic
 
-from worker import clock
+from worker.domain import clock
 
 AWAY = timedelta(hours=2)
 SET_EVERY_SECONDS = 5.0

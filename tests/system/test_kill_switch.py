@@ -7,10 +7,10 @@ import sys
 from datetime import datetime
 
 from tests.system.conftest import Site
-from worker import stopping
-from worker.clock import system_clock
+from worker.charging import kill_switch
 from worker.database import heartbeats
-from worker.sandbox.behaviours import pay, slow
+from worker.domain.clock import system_clock
+from worker.sandbox.rules.behaviours import pay, slow
 
 CHARGES = 300
 IN_FLIGHT = 40  # two children of one worker, each with a window of half of it
@@ -44,12 +44,12 @@ def heart_beats(site: Site, *, more: int) -> None:
 
 def test_after_again_stop_has_returned_not_one_further_request_leaves(site: Site):
     site.settings = site.settings.model_copy(update=PATIENT)
-    stopping.set_switch(site.sessions, "all", reason="not yet", stopped_by="test", now=system_clock())
+    kill_switch.set_switch(site.sessions, "all", reason="not yet", stopped_by="test", now=system_clock())
     site.start_beat()
     site.start_worker()
     site.subscribe((CHARGES, (SLOW,)))
     site.until("all are opened", lambda: site.statuses() == {"due": CHARGES})
-    stopping.start_charging(site.sessions, "all", now=system_clock())
+    kill_switch.start_charging(site.sessions, "all", now=system_clock())
     site.until("the pumps are in full swing", lambda: site.portone.report().again_requests > IN_FLIGHT)
 
     assert "No call is in flight." in again(site, "stop", "--reason", "drill")

@@ -15,7 +15,7 @@ from kombu.connection import Connection
 from tests.system.conftest import Site
 from worker.app import QUEUE
 from worker.database import heartbeats
-from worker.embedded import Valkey
+from worker.devstack.addresses import Valkey
 
 
 class Bomb:

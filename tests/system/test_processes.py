@@ -12,9 +12,9 @@ import psutil
 
 from tests.system.conftest import Site
 from worker.database import heartbeats
-from worker.embedded import Valkey
-from worker.sandbox.behaviours import Reply, pay, slow, troubled
-from worker.supervision import Part, free_port, wait_for
+from worker.devstack.addresses import Valkey
+from worker.devstack.stack import Part, free_port, wait_for
+from worker.sandbox.rules.behaviours import Reply, pay, slow, troubled
 
 
 def children(pid: int) -> list[psutil.Process]:

@@ -11,8 +11,8 @@ from kombu.serialization import loads, prepare_accept_content
 
 from schedules.beat import BEAT
 from worker.app import QUEUE, app, configuration, task_time_limit, visibility_timeout
-from worker.limits import Limits, limits_of
-from worker.settings import Settings
+from worker.charging.run_limits import Limits, limits_of
+from worker.config.settings import Settings
 
 
 @pytest.fixture

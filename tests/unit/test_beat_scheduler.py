@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from celery import Celery
 
-from worker import beat_scheduler
 from worker.app import app as ours
 from worker.app import configuration
-from worker.beat_scheduler import ForgetfulScheduler
+from worker.messaging import beat_scheduler
+from worker.messaging.beat_scheduler import ForgetfulScheduler
 
 EVERY = {"fast": 10, "slow": 60}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from kombu.connection import Connection
 
-from worker.broker_address import BrokerAddress, broker_problems
+from worker.config.broker_url import BrokerAddress, broker_problems
 
 VERIFIED = {"ssl_cert_reqs": "required", "ssl_check_hostname": True}
 

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from tests.fixtures.attempts import attempt, request
-from worker.caps import (
+from worker.domain.charge_limits import (
     CapExceeded,
     Caps,
     Guard,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from worker.channels import channel, channels, key_channels, offered, payment_channels
-from worker.payment_window.request import WindowChannel
-from worker.payment_window.rules import pg_problems
-from worker.pgs import PGS
-from worker.pgs.facts import WindowUse
-from worker.refusals import Refused
+from worker.domain.errors import Refused
+from worker.pg.catalog import PGS
+from worker.pg.channels import channel, channels, key_channels, offered, payment_channels
+from worker.pg.facts import WindowUse
+from worker.pg.window.request import WindowChannel
+from worker.pg.window.rules import pg_problems
 
 ENTRIES = ("kakaopay.CA0123", "payco=channel-key-1", "tosspay_v2")
 

@@ -4,7 +4,7 @@ from unicodedata import normalize
 
 import pytest
 
-from worker.customer_reference import is_customer_reference, normalized
+from worker.domain.customer_reference import is_customer_reference, normalized
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.customer_uid import is_customer_uid, masked
+from worker.domain.customer_uid import is_customer_uid, masked
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from worker.database.session import InvalidDatabaseUrl, create_database_engine
+from worker.database.engine import InvalidDatabaseUrl, create_database_engine
 
 
 @pytest.mark.parametrize("userinfo", ["again:hunter2@SECRETHALF", "again:p@ss@SECRETHALF"])

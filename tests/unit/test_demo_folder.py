@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from worker.demo.folder import MARK, begin_anew
-from worker.embedded import NotAvailable
+from worker.devstack.addresses import NotAvailable
 
 
 def test_a_folder_that_no_demo_made_is_left_alone(tmp_path: Path):

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from worker.checkout.source_addresses import Sources
-from worker.settings import DEFAULT_CHECKOUT_URL, Settings
+from worker.config.settings import DEFAULT_CHECKOUT_URL, Settings
+from worker.web.http.source_addresses import Sources
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = (ROOT / "docker-compose.yml").read_text()

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.fixtures.attempts import record
-from worker.differences import REPAIRABLE, Agrees, Books, DifferenceKind, Judgement, given_back, judge
-from worker.lifecycle import AttemptStatus, ChargeStatus
+from worker.domain.discrepancy_rules import REPAIRABLE, Agrees, Books, DifferenceKind, Judgement, given_back, judge
+from worker.domain.states import AttemptStatus, ChargeStatus
 
 IMP_UID = "imps_000000000001"  # the payment's, in tests.fixtures.attempts
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from worker.lifecycle import ATTEMPT_TRANSITIONS, CHARGE_TRANSITIONS
-from worker.settings import Settings
+from worker.config.settings import Settings
+from worker.domain.states import ATTEMPT_TRANSITIONS, CHARGE_TRANSITIONS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

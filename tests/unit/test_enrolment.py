@@ -8,14 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from schedules.plans import Plan
-from worker.enrolment import (
-    Beginning,
-    WrongDate,
-    amount_objection,
-    begin,
-    pg_objection,
-)
-from worker.lifecycle import SubscriptionStatus
+from worker.domain.states import SubscriptionStatus
+from worker.subscriptions.start_terms import Beginning, WrongDate, amount_objection, begin, pg_objection
 
 NOW = datetime(2026, 3, 15, 3, 0, tzinfo=UTC)  # noon in Seoul
 ACTIVE, TRIALING = SubscriptionStatus.ACTIVE, SubscriptionStatus.TRIALING

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from aiohttp.client_reqrep import ConnectionKey
 
-from worker.outcomes import NO_ANSWER, Answer, NotChargedReason, UnknownReason
+from worker.domain.outcomes import NO_ANSWER, Answer, NotChargedReason, UnknownReason
 from worker.portone.errors import (
     MAYBE_PROCESSED,
     NOTHING_SENT,

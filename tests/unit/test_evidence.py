@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fixtures.attempts import POLICY, QUIET_PERIOD, STARTED_AT, attempt, record, request
-from worker.evidence import conclude
-from worker.gateway import Found, LookUpFailed
-from worker.lifecycle import ChargeStatus
-from worker.outcomes import (
+from worker.domain.gateway import Found, LookUpFailed
+from worker.domain.lookup_evidence import conclude
+from worker.domain.outcomes import (
     Answer,
     Declined,
     DeclineKind,
@@ -22,7 +21,8 @@ from worker.outcomes import (
     Unknown,
     UnknownReason,
 )
-from worker.settlement import settle
+from worker.domain.settlement import settle
+from worker.domain.states import ChargeStatus
 
 EARLY = STARTED_AT + timedelta(minutes=5)
 ALMOST_QUIET = STARTED_AT + QUIET_PERIOD - timedelta(microseconds=1)

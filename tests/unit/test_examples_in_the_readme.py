@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.checkout.host_desk import HostDesk
+from worker.web.host import HostDesk
 
 ROOT = Path(__file__).parents[2]
 SECTION = (ROOT / "README.md").read_text().split("### Pages of your own", 1)[1].split("\n## ", 1)[0]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from worker.holds import waiting_for
+from worker.operations.explain_hold import waiting_for
 
 NOW = datetime(2026, 11, 30, 3, 0, tzinfo=UTC)
 QUIET = timedelta(minutes=30)

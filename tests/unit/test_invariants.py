@@ -7,7 +7,7 @@ import re
 import pytest
 
 from worker.cli.commands import app
-from worker.invariants import INVARIANTS, Invariant
+from worker.operations.invariants import INVARIANTS, Invariant
 
 COMMANDS = {group.name for group in app.registered_groups} | {
     command.name or command.callback.__name__ for command in app.registered_commands if command.callback is not None

@@ -9,12 +9,12 @@ from time import monotonic, sleep
 import psutil
 import pytest
 
-from worker.last_resort import EXIT_CODE
+from worker.messaging.forced_exit import EXIT_CODE
 
 HANGS = """
 import os, signal, sys
 from billiard import Process, active_children
-from worker.last_resort import end_within
+from worker.messaging.forced_exit import end_within
 
 child = Process(target=lambda: signal.pause())
 child.start()
@@ -25,7 +25,7 @@ end_within(0.2, lambda: [each.pid for each in active_children()])
 child.join()
 """
 ENDS = """
-from worker.last_resort import end_within
+from worker.messaging.forced_exit import end_within
 end_within(600, lambda: [])
 """
 

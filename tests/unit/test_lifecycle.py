@@ -10,7 +10,18 @@ from hypothesis import strategies as st
 
 from schedules.dunning import DunningCalendar
 from tests.fixtures.attempts import POLICY, STARTED_AT, attempt
-from worker.lifecycle import (
+from worker.domain.outcomes import (
+    Answer,
+    Declined,
+    DeclineKind,
+    NotCharged,
+    NotChargedReason,
+    Paid,
+    Unknown,
+    UnknownReason,
+)
+from worker.domain.settlement import settle
+from worker.domain.states import (
     ATTEMPT_TRANSITIONS,
     BILLED_SUBSCRIPTIONS,
     CHARGE_TRANSITIONS,
@@ -23,17 +34,6 @@ from worker.lifecycle import (
     SubscriptionStatus,
     Via,
 )
-from worker.outcomes import (
-    Answer,
-    Declined,
-    DeclineKind,
-    NotCharged,
-    NotChargedReason,
-    Paid,
-    Unknown,
-    UnknownReason,
-)
-from worker.settlement import settle
 
 
 @pytest.mark.parametrize(

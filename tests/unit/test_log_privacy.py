@@ -8,7 +8,7 @@ import httpx
 import pytest
 import structlog
 
-from worker.log_privacy import keep_out_of_logs, log_as_the_host_does
+from worker.config.log_privacy import keep_out_of_logs, log_as_the_host_does
 
 
 def test_httpx_logs_the_hosts_requests_and_none_of_ours(caplog: pytest.LogCaptureFixture):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from worker.logs import configure_logs
+from worker.config.logs import configure_logs
 
 
 class Terminal(io.StringIO):

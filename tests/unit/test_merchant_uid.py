@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.merchant_uid import MAX_LENGTH, MAX_NUMBER, MerchantUid, derive, parse
+from worker.domain.merchant_uid import MAX_LENGTH, MAX_NUMBER, MerchantUid, derive, parse
 
 CODE = "7ZK3M9QX2VB4C"
 START = datetime(2026, 11, 21, 1, tzinfo=UTC)

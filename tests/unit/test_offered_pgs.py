@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from worker.checkouts.links import pgs_of
-from worker.lifecycle import CheckoutPurpose
-from worker.settings import Settings
+from worker.checkout.links import pgs_of
+from worker.config.settings import Settings
+from worker.domain.states import CheckoutPurpose
 
 PAY, REGISTER, REPLACE = CheckoutPurpose.PAY, CheckoutPurpose.REGISTER, CheckoutPurpose.REPLACE
 SETTINGS = Settings(

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.test_payment_window_builder import REGISTRATION, URL, WITH_PAYMENT, order, problems, request
-from worker import merchant_uid
-from worker.payment_window import UnsuitableWindow, build
-from worker.payment_window.request import Links, Options, WindowChannel
-from worker.pgs import PGS
-from worker.pgs.facts import WindowUse
+from worker.domain import merchant_uid
+from worker.pg.catalog import PGS
+from worker.pg.facts import WindowUse
+from worker.pg.window import UnsuitableWindow, build
+from worker.pg.window.request import Links, Options, WindowChannel
 
 
 def test_a_third_pg_is_its_entry_alone():

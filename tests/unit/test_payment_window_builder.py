@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from worker.payment_window import build
-from worker.payment_window.request import Buyer, Links, Order, WindowChannel, WindowRequest
-from worker.payment_window.rules import problems_in
-from worker.pgs.facts import WindowUse
+from worker.pg.facts import WindowUse
+from worker.pg.window import build
+from worker.pg.window.request import Buyer, Links, Order, WindowChannel, WindowRequest
+from worker.pg.window.rules import problems_in
 
 PAYMENT = WindowUse.PAYMENT
 REGISTRATION = WindowUse.REGISTRATION

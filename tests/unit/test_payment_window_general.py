@@ -15,8 +15,8 @@ from tests.unit.test_payment_window_builder import (
     problems,
     request,
 )
-from worker.payment_window import build, general_payment
-from worker.payment_window.request import NO_BUYER, Buyer, Links, Options, WindowChannel
+from worker.pg.window import build, general_payment
+from worker.pg.window.request import NO_BUYER, Buyer, Links, Options, WindowChannel
 
 # --- Kakao Pay -------------------------------------------------------------------------------------------------------
 

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from worker.checkout import pages
-from worker.checkout.wording import Language
-from worker.checkouts import View
-from worker.lifecycle import CheckoutPurpose, CheckoutStatus
+from worker.checkout import View
+from worker.domain.states import CheckoutPurpose, CheckoutStatus
+from worker.web.pages import render
+from worker.web.pages.wording import Language
 
 KO, EN = Language.KOREAN, Language.ENGLISH
-SITE = pages.Site(
+SITE = render.Site(
     base="",
     sdk_url="https://sdk.example/iamport.js",
     merchant="imp00000000",
@@ -61,16 +61,16 @@ ANOTHER_CARD = replace(TODAY, purpose=CheckoutPurpose.REPLACE, owed=19800, owed_
 OVERDUE = replace(TODAY, purpose=CheckoutPurpose.PAY, next_charge_at=None)
 
 
-def text_of(view: View, language: Language, *pgs: str, site: pages.Site = SITE) -> str:
+def text_of(view: View, language: Language, *pgs: str, site: render.Site = SITE) -> str:
     """What a reader sees of the page, in one line."""
-    page = pages.agreement(site, replace(view, pgs=pgs or view.pgs), "token", language)
+    page = render.agreement(site, replace(view, pgs=pgs or view.pgs), "token", language)
     main = page[page.index("<h1>") :]
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", main)).split())
 
 
 def hints_of(view: View, language: Language, pg: str) -> list[str]:
     """The notes that are shown while this PG is the chosen one."""
-    page = pages.agreement(SITE, view, "token", language)
+    page = render.agreement(SITE, view, "token", language)
     return [
         html.unescape(text)
         for pgs, text in re.findall(r'<li data-pgs="([^"]+)">([^<]+)</li>', page)
@@ -152,5 +152,5 @@ def test_kakaopay_initial_payment_has_its_amount_on_the_button():
 
 @pytest.mark.parametrize(("view", "asked"), [(TODAY, []), (ANOTHER_CARD, []), (OVERDUE, [("payco", "tel")])])
 def test_payco_buyer_tel_is_asked_for_a_payment_and_kakaopay_asks_for_nothing(view, asked):
-    page = pages.agreement(SITE, view, "token", KO)
+    page = render.agreement(SITE, view, "token", KO)
     assert re.findall(r'<div class="field" data-pgs="([^"]+)">\s*<label for="(\w+)">', page) == asked

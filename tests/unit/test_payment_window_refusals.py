@@ -17,10 +17,10 @@ from tests.unit.test_payment_window_builder import (
     problems,
     request,
 )
-from worker.payment_window import UnsuitableWindow, build
-from worker.payment_window.request import Buyer, Links, Options, WindowChannel
-from worker.payment_window.rules import problems_in
-from worker.pgs import PGS
+from worker.pg.catalog import PGS
+from worker.pg.window import UnsuitableWindow, build
+from worker.pg.window.request import Buyer, Links, Options, WindowChannel
+from worker.pg.window.rules import problems_in
 
 
 @pytest.mark.parametrize(

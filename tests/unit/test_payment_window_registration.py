@@ -19,9 +19,9 @@ from tests.unit.test_payment_window_builder import (
     problems,
     request,
 )
-from worker.gateway import ChargeRequest, StoredKey
-from worker.payment_window import build, registration
-from worker.payment_window.request import NO_BUYER, Links, WindowChannel
+from worker.domain.gateway import ChargeRequest, StoredKey
+from worker.pg.window import build, registration
+from worker.pg.window.request import NO_BUYER, Links, WindowChannel
 from worker.portone.payloads import again_body
 
 # --- Kakao Pay -------------------------------------------------------------------------------------------------------

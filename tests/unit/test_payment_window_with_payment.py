@@ -18,10 +18,10 @@ from tests.unit.test_payment_window_builder import (
     problems,
     request,
 )
-from worker.payment_window import build, registration_with_payment
-from worker.payment_window.request import WindowChannel
-from worker.pgs import PGS
-from worker.pgs.facts import KeyWindow
+from worker.pg.catalog import PGS
+from worker.pg.facts import KeyWindow
+from worker.pg.window import build, registration_with_payment
+from worker.pg.window.request import WindowChannel
 
 
 def test_kakaopay_amount_above_zero_is_key_and_initial_payment():

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from worker.declines import CODES
-from worker.payment_window import registration
-from worker.payment_window.request import Buyer, Order, WindowChannel
-from worker.payment_window.values import PAY_METHODS
-from worker.pgs import PGS, NotSupported, charges_in_window, objection, require_key_by_api, states_vat
-from worker.pgs.facts import Answer, CardRoute, IdKind, KeyWindow, WindowUse
-from worker.refusals import Refused
-from worker.sandbox import providers
-from worker.settings import Settings
+from worker.config.settings import Settings
+from worker.domain.declines import CODES
+from worker.domain.errors import Refused
+from worker.pg.catalog import PGS, NotSupported, charges_in_window, objection, require_key_by_api, states_vat
+from worker.pg.facts import Answer, CardRoute, IdKind, KeyWindow, WindowUse
+from worker.pg.window import registration
+from worker.pg.window.request import Buyer, Order, WindowChannel
+from worker.pg.window.values import PAY_METHODS
+from worker.sandbox.rules import providers
 
 KAKAOPAY, PAYCO = PGS["kakaopay"], PGS["payco"]
 

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from worker.lifecycle import AttemptStatus, BillingKeyStatus, ChargeStatus, SubscriptionStatus
-from worker.merchant_uid import MAX_NUMBER
-from worker.prospects import LastAttempt, Standing, prospect
+from worker.domain.merchant_uid import MAX_NUMBER
+from worker.domain.states import AttemptStatus, BillingKeyStatus, ChargeStatus, SubscriptionStatus
+from worker.operations.explain_charge import LastAttempt, Standing, prospect
 
 NOW = datetime(2026, 1, 5, 3, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from tests.fixtures.attempts import CUSTOMER_UID, MERCHANT_UID, QUIET_PERIOD, STARTED_AT, attempt, payment, request
 from tests.fixtures.gateways import Answered, assert_storable
 from tests.fixtures.wire_server import envelope
-from worker.declines.money import says_before
-from worker.evidence import conclude
-from worker.gateway import Found, LookUpFailed, PaymentRecord, Refund, RefundRefused
-from worker.outcomes import (
+from worker.domain.declines.money import says_before
+from worker.domain.gateway import Found, LookUpFailed, PaymentRecord, Refund, RefundRefused
+from worker.domain.lookup_evidence import conclude
+from worker.domain.outcomes import (
     Declined,
     DeclineKind,
     NotCharged,

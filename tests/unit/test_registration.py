@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from schedules.plans import Plan
 from tests.fixtures.attempts import CUSTOMER_UID, MERCHANT_UID, record
-from worker.gateway import Found, LookUpFailed, NoSuchKey, StoredKey
-from worker.merchant_uid import parse
-from worker.outcomes import NO_ANSWER
-from worker.registration import (
+from worker.domain.gateway import Found, LookUpFailed, NoSuchKey, StoredKey
+from worker.domain.merchant_uid import parse
+from worker.domain.outcomes import NO_ANSWER
+from worker.domain.window_evidence import (
     Expected,
     Failed,
     Proved,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from worker.broker_address import BrokerAddress
-from worker.embedded import Addresses, Servers
-from worker.findings import Patient
+from worker.config.broker_url import BrokerAddress
+from worker.config.settings import Settings
+from worker.devstack.addresses import Addresses, Servers
+from worker.doctor.finding import Patient
 from worker.runtime import Runtime
-from worker.settings import Settings
 
 DATABASE = "postgresql://again:open-sesame@db/again"
 BROKER = "rediss://:open-sesame@broker/0"

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fixtures.attempts import MERCHANT_UID, QUIET_PERIOD, STARTED_AT, attempt, record
-from worker.decisions import choices, offered, plan
-from worker.differences import DifferenceKind, DifferenceStatus
-from worker.gateway import Found, LookUpFailed
-from worker.lifecycle import ChargeStatus
-from worker.outcomes import Answer, Declined, NotCharged, Paid
-from worker.refusals import Refused
-from worker.reviews import BegunRefund, Case, ChargeFacts, Decision, Step, Wish
+from worker.domain.discrepancy_rules import DifferenceKind, DifferenceStatus
+from worker.domain.errors import Refused
+from worker.domain.gateway import Found, LookUpFailed
+from worker.domain.outcomes import Answer, Declined, NotCharged, Paid
+from worker.domain.states import ChargeStatus
+from worker.review.case import BegunRefund, Case, ChargeFacts, Decision, Step, Wish
+from worker.review.decisions import choices, offered, plan
 
 QUIET = STARTED_AT + QUIET_PERIOD
 OTHER_KINDS = [kind for kind in DifferenceKind if kind is not DifferenceKind.UNRESOLVED]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.settings import DEFAULT_SANDBOX_URL, InvalidSettings, Settings
+from worker.config.settings import DEFAULT_SANDBOX_URL, InvalidSettings, Settings
 
 PAIR = {"AGAIN_PORTONE_KEY": "imp-key-1234", "AGAIN_PORTONE_SECRET": "imp-secret-5678"}
 LIVE = {**PAIR, "AGAIN_DATABASE_URL": "postgresql://again:db-password@db/again"}

@@ -13,9 +13,7 @@ from hypothesis import strategies as st
 
 from schedules.dunning import DunningCalendar
 from tests.fixtures.attempts import POLICY, SEOUL, STARTED_AT, attempt
-from worker.lifecycle import AttemptStatus, ChargeStatus
-from worker.next_tries import LONGEST_DELAY, UNMATCHED_RETRIES, backoff
-from worker.outcomes import (
+from worker.domain.outcomes import (
     NO_ANSWER,
     Answer,
     Declined,
@@ -26,7 +24,9 @@ from worker.outcomes import (
     Unknown,
     UnknownReason,
 )
-from worker.settlement import MONTH_SPENT, settle
+from worker.domain.retry_policy import LONGEST_DELAY, UNMATCHED_RETRIES, backoff
+from worker.domain.settlement import MONTH_SPENT, settle
+from worker.domain.states import AttemptStatus, ChargeStatus
 
 NOW = STARTED_AT + timedelta(seconds=2)
 SAID = Answer(http_status=200, code="-1", message="[8326]한도초과")

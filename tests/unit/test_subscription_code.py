@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from worker.merchant_uid import derive, parse
-from worker.subscription_code import CROCKFORD, new_code, read_code
+from worker.domain.merchant_uid import derive, parse
+from worker.domain.subscription_code import CROCKFORD, new_code, read_code
 
 
 def test_a_code_is_13_characters_that_a_merchant_uid_can_hold():

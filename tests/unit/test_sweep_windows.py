@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.sweep_windows import FEW, MANY, NARROWEST, PAGE, SLACK, WIDEST, WINDOW, Windows, most_at_once
+from worker.reconciliation.time_slices import FEW, MANY, NARROWEST, PAGE, SLACK, WIDEST, WINDOW, Windows, most_at_once
 
 NOW = datetime(2026, 11, 21, 3, tzinfo=UTC)
 QUIET = timedelta(minutes=30)

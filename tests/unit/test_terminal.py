@@ -15,11 +15,11 @@ from rich.table import Table
 from rich.text import Text
 from typer.testing import CliRunner
 
-from worker.cli import consent, console
+from worker.cli import confirm, console
 from worker.cli.console import PlainConsole
 from worker.cli.exits import Commands
-from worker.logs import configure_logs, only_errors
-from worker.terminal import escaped, one_line, plain
+from worker.config.logs import configure_logs, only_errors
+from worker.config.terminal import escaped, one_line, plain
 
 ACTING = {
     "escape sequence": "\x1b[2K\x1b[1G",
@@ -94,7 +94,7 @@ def test_a_question_before_money_moves_shows_nothing_that_acts(monkeypatch: pyte
 
     @app.command()
     def give_back() -> None:
-        consent.require(f"9,900 KRW of imps_2{text}100 KRW is given back. Go on?", unasked="", declined=f"no{text}")
+        confirm.require(f"9,900 KRW of imps_2{text}100 KRW is given back. Go on?", unasked="", declined=f"no{text}")
 
     result = CliRunner().invoke(app, [], input="n\n")
     assert "is given back. Go on?" in result.output

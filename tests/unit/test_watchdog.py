@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 
-from worker.watchdog import birth, end, watch
+from worker.devstack.watchdog import birth, end, watch
 
 
 def test_a_process_that_was_started_is_ended():

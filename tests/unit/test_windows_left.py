@@ -8,12 +8,12 @@ from datetime import timedelta
 import pytest
 
 from tests.fixtures.attempts import POLICY, QUIET_PERIOD, STARTED_AT, attempt, record
-from worker.evidence import conclude
-from worker.gateway import Found, LookUpFailed
-from worker.lifecycle import AttemptStatus, ChargeStatus, Via
-from worker.outcomes import NO_ANSWER, Declined, NotCharged, NotChargedReason, Paid, Unknown
-from worker.registration import WINDOW_LIFE
-from worker.settlement import settle
+from worker.domain.gateway import Found, LookUpFailed
+from worker.domain.lookup_evidence import conclude
+from worker.domain.outcomes import NO_ANSWER, Declined, NotCharged, NotChargedReason, Paid, Unknown
+from worker.domain.settlement import settle
+from worker.domain.states import AttemptStatus, ChargeStatus, Via
+from worker.domain.window_evidence import WINDOW_LIFE
 
 UNTIL = STARTED_AT + WINDOW_LIFE
 WINDOW = attempt(via=Via.WINDOW, window_until=UNTIL)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from worker.broker_address import BrokerAddress
-from worker.wire_privacy import broker_concern, concern
+from worker.config.broker_url import BrokerAddress
+from worker.doctor.tls import broker_concern, concern
 
 CONNECTIONS = [
     # host, the address it stood for, encrypted, verified, what is said

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from worker.cli.words import age, local, local_date, local_time, money
+from worker.cli.formats import age, local, local_date, local_time, money
 
 NOW = datetime(2026, 1, 5, 16, 30, tzinfo=UTC)
 

@@ -1,59 +1,175 @@
-"""Signed, expiring links: who holds one may see and finish one checkout, and nothing else.
-
-A link is its code, its last second and a signature. It carries no cookie and no name, so there is nothing that another
-site could make a browser send along.
-"""
+"""Making a checkout: one link, for one customer and one purpose."""
 
 from __future__ import annotations
 
-import hmac
-import re
-from base64 import urlsafe_b64encode
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
+from typing import Any
 
-_PURPOSE = b"again checkout link 1"
-"""Names what the key is for: the same secret signs nothing else with it, now or later."""
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
 
-_TOKEN = re.compile(r"([0-9A-Za-z_-]{1,64})\.([0-9a-f]{1,10})\.([0-9A-Za-z_-]{32})")
+from worker.checkout import queries
+from worker.config.settings import Settings
+from worker.database.engine import Sessions
+from worker.domain.errors import Refused
+from worker.domain.states import ChargeStatus, CheckoutPurpose, SubscriptionStatus, Via
+from worker.domain.subscription_code import is_code, new_code, read_code
+from worker.domain.window_evidence import anchor_of, starts_now
+from worker.ledger import window_attempts
+from worker.ledger.charges import PAID_UNTIL
+from worker.pg import catalog
+from worker.pg.channels import offered
+from worker.subscriptions.plan_queries import plan_of
+from worker.subscriptions.plans import plan_row
+from worker.subscriptions.start_terms import Terms, amount_objection, pg_objection
+
+CHARGE = text("""
+    SELECT c.id, c.status, c.amount, c.tax_free, c.vat_amount, c.currency, c.order_name, c.period_start, c.period_end,
+           s.code AS subscription_code
+    FROM charges c JOIN subscriptions s ON s.id = c.subscription_id WHERE c.id = :id
+""")
+
+SUBSCRIPTION = text(f"""
+    SELECT s.id, s.code, s.status, s.anchor_on, s.next_charge_at, p.code AS plan_code, {PAID_UNTIL} AS paid_until
+    FROM subscriptions s JOIN plans p ON p.id = s.plan_id WHERE s.code = :code
+""")  # noqa: S608 - constants only
 
 
-class InvalidLink(ValueError):
-    """A link that we did not make, or that was changed on its way."""
+INSTEAD = {
+    CheckoutPurpose.REGISTER: "it waits for its first billing key, so there is none to replace; leave `--replace` out.",
+    CheckoutPurpose.REPLACE: (
+        "it has had its first billing key; `--replace` makes a link that registers another one, and `--charge ID` one "
+        "that pays an overdue charge by hand."
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What a link says once its signature is known to be ours. From `expires_at` on nothing new is begun with it."""
+    """What a link is made of: sign both, for a code alone opens no page."""
 
     code: str
     expires_at: datetime
 
-    def has_expired(self, now: datetime) -> bool:
-        return now >= self.expires_at
+
+def create_link(
+    sessions: Sessions,
+    settings: Settings,
+    *,
+    subscription: str | None = None,
+    charge: int | None = None,
+    purpose: CheckoutPurpose | None = None,
+    pg: str | None = None,
+    with_payment: bool = False,
+    now: datetime,
+) -> Link:
+    """Make a checkout and give what its link is signed over. Raises Refused for what no page could carry out.
+
+    Without a purpose it is what the subscription needs: its first key, or another one. `with_payment` lets a window
+    that can (Kakao Pay's) charge the first period while it registers; after any other it is charged at once.
+    """
+    if (subscription is None) == (charge is None):
+        raise Refused("Give a subscription's code or a charge's number, not both.")
+    link = Link(new_code(), now + timedelta(seconds=settings.link_seconds))
+    with sessions.begin() as session:
+        if charge is not None:
+            values, terms = _to_pay(session, charge, purpose)
+        else:
+            values, terms = _to_register(session, subscription or "", purpose, with_payment, settings, now)
+        _require_channel(settings, CheckoutPurpose(values["purpose"]), pg, terms, with_payment)
+        values |= {"code": link.code, "expires_at": link.expires_at, "pg": pg, "with_payment": with_payment}
+        queries.add(session, values, now=now)
+    return link
 
 
-class Signer:
-    """Makes and reads links with one secret."""
+def checkout_row(session: Session, code: str) -> Row[Any]:
+    """Find a checkout. Raises Refused."""
+    row = queries.found(session, code) if is_code(code) else None
+    if row is None:
+        raise Refused("This link leads to nothing; ask for a new one.")
+    return row
 
-    def __init__(self, secret: str) -> None:
-        self._key = hmac.digest(secret.encode(), _PURPOSE, "sha256")
 
-    def token(self, link: Link) -> str:
-        """Write a link down for an address; it is rounded to whole seconds."""
-        signed = f"{link.code}.{int(link.expires_at.timestamp()):x}"
-        token = f"{signed}.{self._signature(signed)}"
-        if _TOKEN.fullmatch(token) is None:
-            raise ValueError("the code of a link takes 1 to 64 letters, digits, - and _")
-        return token
+def terms_of(session: Session, row: Row[Any]) -> Terms:
+    """Give what a checkout is about: the charge's own terms when one is paid, else the plan's."""
+    if CheckoutPurpose(row.purpose) is CheckoutPurpose.PAY:
+        return session.execute(CHARGE, {"id": row.charge_id}).one()
+    about = session.execute(SUBSCRIPTION, {"code": row.subscription_code}).one()
+    return plan_of(plan_row(session, about.plan_code))
 
-    def read(self, token: str) -> Link:
-        """Raises InvalidLink, and says no more: how a signature is wrong is nobody's business."""
-        found = _TOKEN.fullmatch(token)
-        if found is None or not hmac.compare_digest(self._signature(f"{found[1]}.{found[2]}"), found[3]):
-            raise InvalidLink("this is no link of ours")
-        return Link(found[1], datetime.fromtimestamp(int(found[2], 16), UTC))
 
-    def _signature(self, signed: str) -> str:
-        """Give 192 bits of HMAC-SHA256, which is 32 characters."""
-        return urlsafe_b64encode(hmac.digest(self._key, signed.encode(), "sha256")[:24]).decode()
+def is_payable_by_hand(charge: Row[Any]) -> bool:
+    """Say whether a charge can be paid by hand: it is owed, or was given up, and nothing else is about to charge it."""
+    return bool(charge.is_payable)
+
+
+def pgs_of(settings: Settings, purpose: CheckoutPurpose, terms: Terms) -> tuple[str, ...]:
+    """List the PGs that a customer may choose from: those that can take it, now and with every later charge."""
+    in_window = purpose is CheckoutPurpose.PAY
+    return tuple(pg for pg in _channels(settings, purpose) if pg_objection(terms, pg, in_window=in_window) is None)
+
+
+def _channels(settings: Settings, purpose: CheckoutPurpose) -> tuple[str, ...]:
+    return offered(settings.payment_channels if purpose is CheckoutPurpose.PAY else settings.key_channels)
+
+
+def _to_pay(session: Session, charge_id: int, purpose: CheckoutPurpose | None) -> tuple[dict[str, Any], Terms]:
+    if purpose not in {None, CheckoutPurpose.PAY}:
+        raise Refused("A charge can be paid; a key is registered for a subscription.")
+    charge = window_attempts.locked_charge(session, charge_id)
+    if charge is None:
+        raise Refused(f"There is no charge {charge_id}. `again charge list` shows those there are.")
+    row = session.execute(CHARGE, {"id": charge_id}).one()
+    by_hand = charge.status == ChargeStatus.CHARGING and charge.last_via == Via.WINDOW
+    if not (is_payable_by_hand(charge) or by_hand):
+        raise Refused(
+            f"Charge {charge_id} is {charge.status}; only one that is past due, or was given up, is paid by hand."
+        )
+    if charge.in_question:
+        raise Refused(f"PortOne shows money for charge {charge_id} that is in question; see `again review list` first.")
+    subscription = session.execute(SUBSCRIPTION, {"code": row.subscription_code}).one()
+    values = {"purpose": CheckoutPurpose.PAY, "subscription_id": subscription.id, "charge_id": charge_id}
+    return values, row
+
+
+def _to_register(
+    session: Session,
+    written: str,
+    purpose: CheckoutPurpose | None,
+    with_payment: bool,
+    settings: Settings,
+    now: datetime,
+) -> tuple[dict[str, Any], Terms]:
+    code = read_code(written)
+    row = session.execute(SUBSCRIPTION, {"code": code}).one_or_none()
+    if row is None:
+        raise Refused(f"There is no subscription {written!r:.60}. `again subscription list` shows those there are.")
+    needed = CheckoutPurpose.REGISTER if row.status == SubscriptionStatus.PENDING else CheckoutPurpose.REPLACE
+    if row.status in {SubscriptionStatus.CANCELED, SubscriptionStatus.ENDED}:
+        raise Refused(f"Subscription {code} is {row.status}, which is for good; it needs no billing key.")
+    if purpose not in {None, needed}:
+        raise Refused(f"Subscription {code} is {row.status}: {INSTEAD[needed]}")
+    if with_payment and needed is not CheckoutPurpose.REGISTER:
+        raise Refused("Only the first key is registered with a payment. `--charge` makes a link that pays what is due.")
+    plan = plan_of(plan_row(session, row.plan_code))
+    if objection := amount_objection(plan, None, max_amount=settings.max_amount):
+        raise Refused(f"Plan {plan.code!r} costs {plan.amount:,} {plan.currency}, but {objection}.")
+    if with_payment and not starts_now(plan, anchor_of(plan, row.anchor_on, now=now), now=now):
+        raise Refused(f"Nothing of subscription {code} is due today, so its key is registered without a payment.")
+    return {"purpose": needed, "subscription_id": row.id, "charge_id": None}, plan
+
+
+def _require_channel(
+    settings: Settings, purpose: CheckoutPurpose, pg: str | None, terms: Terms, with_payment: bool
+) -> None:
+    choices = _channels(settings, purpose)
+    if pg is not None and pg not in choices:
+        raise Refused(f"{pg!r:.40} is no channel for this; choose {' or '.join(choices) or 'none'}.")
+    if with_payment and pg is not None and not catalog.charges_in_window(pg):
+        name = catalog.PGS[pg].name
+        raise Refused(f"{name} charges nothing in that window; leave the payment out, and it is made right afterwards.")
+    in_window = purpose is CheckoutPurpose.PAY
+    objections = [pg_objection(terms, each, in_window=in_window) for each in ((pg,) if pg else choices)]
+    if all(objections):
+        raise Refused(f"{terms.amount:,} KRW cannot be paid: {'; '.join(filter(None, objections))}.")

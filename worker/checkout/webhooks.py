@@ -1,74 +1,114 @@
-"""POST /webhooks/portone: a quick answer, and a hint for the background."""
+"""Webhooks are hints: each is stored once, its payment is looked up, and only what PortOne shows then counts."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from typing import Any
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+import structlog
 
-from worker.checkout.bodies import read_object
-from worker.checkout.hints import Hint, Hints
-from worker.checkout.source_addresses import Sources
-from worker.checkout.tallies import Tally
-from worker.checkouts.hints import LONGEST_ID
+from worker.checkout import order_queries, webhook_queries
+from worker.checkout.completion import complete
+from worker.checkout.context import BothSides
+from worker.database.engine import Sessions
+from worker.domain.errors import Refused
+from worker.domain.gateway import LookUpFailed, PaymentRecord
+from worker.domain.imp_uid import is_imp_uid
+from worker.domain.merchant_uid import parse
+from worker.reconciliation.compare import MONEY_MOVED, compare_page
 
-_ID = re.compile(rf"[!-~]{{1,{LONGEST_ID}}}")  # imp_uid, merchant_uid, cancellation_id: printable ASCII without spaces
-_IMP_UID = re.compile(rf"[A-Za-z0-9_]{{1,{LONGEST_ID}}}")
-_STATUS = re.compile(r"[a-z_]{1,20}")
+HOLD = timedelta(minutes=2)
+"""Should we die while looking one up, it is looked up again after so long."""
 
-BUSY = {"Retry-After": "60"}  # PortOne's resends, where a merchant has them, are a minute apart (documented)
+LONGEST_ID = 80
+"""Of an id that a browser or a webhook names; PortOne's own have 40 characters at most (documented)."""
 
+LONGEST = {"imp_uid": LONGEST_ID, "merchant_uid": LONGEST_ID, "status": 20, "cancellation_id": LONGEST_ID}
 
-class Webhooks:
-    """The receiver: nothing that it is told is believed, and it answers before anything is looked up."""
-
-    def __init__(self, hints: Hints, sources: Sources) -> None:
-        self._hints = hints
-        self._sources = sources
-        self.not_ours = Tally("a webhook is about a payment that cannot be ours")
-        self.refused = Tally("a webhook was refused for where it came from")
-
-    async def receive(self, request: Request) -> Response:
-        """Answer 200 for taken, whether or not the payment is ours; 403, 400, 413, 415, or 503 when there is no room.
-
-        503 rather than 200: whoever has resends gets another try (documented for 5xx), and nobody else loses by it.
-        """
-        peer = request.client.host if request.client else None
-        address = self._sources.client(peer, request.headers.getlist("x-forwarded-for"))
-        if not self._sources.may_send_webhooks(address):
-            # PortOne's addresses have changed before.
-            self.refused.count(reason=self._sources.why_refused(peer, request.headers.getlist("x-forwarded-for")))
-            raise HTTPException(403, "Webhooks are not taken from this address; see AGAIN_WEBHOOK_ADDRESSES.")
-        fields = await read_object(request, form=True)
-        if is_of_another_shop(fields):
-            self.not_ours.count()
-        elif not self._hints.take(read_hint(fields)):
-            raise HTTPException(503, "Too many webhooks are waiting; send it again later.", BUSY)
-        return JSONResponse({"taken": True})
+log = structlog.get_logger()
 
 
-def is_of_another_shop(fields: Mapping[str, Any]) -> bool:
-    """Say whether a merchant_uid is written as ours never are: merchants sell other things, under numbers of theirs."""
-    merchant_uid = fields.get("merchant_uid")
-    return isinstance(merchant_uid, str) and bool(merchant_uid) and _ID.fullmatch(merchant_uid) is None
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A stored webhook: what it names, and what it says of that."""
+
+    id: int
+    imp_uid: str
+    status: str
 
 
-def read_hint(fields: Mapping[str, Any]) -> Hint:
-    """Read what PortOne sends (documented), and overlook what it may add. Raises HTTPException 400."""
-    return Hint(
-        imp_uid=_field(fields, "imp_uid", _IMP_UID),
-        merchant_uid=_field(fields, "merchant_uid", _ID),
-        status=_field(fields, "status", _STATUS),
-        cancellation_id=_field(fields, "cancellation_id", _ID) if fields.get("cancellation_id") else None,
-    )
+async def hint(
+    sides: BothSides, *, imp_uid: str, merchant_uid: str, status: str, cancellation_id: str | None = None
+) -> None:
+    """Store a webhook and look its payment up. Raises Refused for one that can be about no payment.
+
+    The same hint again is counted, and looked up only if PortOne has not borne it out so far.
+    """
+    said = {
+        "imp_uid": imp_uid,
+        "merchant_uid": merchant_uid,
+        "status": status,
+        "cancellation_id": cancellation_id or "",
+    }
+    for name, text in said.items():
+        if len(text) > LONGEST[name] or not text.isascii() or not text.isprintable():
+            raise Refused(f"{name} must be at most {LONGEST[name]} printable ASCII characters.")
+    if not is_imp_uid(imp_uid) or not merchant_uid:
+        raise Refused("A webhook names imp_uid and merchant_uid.")
+    webhook_id = await asyncio.to_thread(_store, sides.sessions, said, sides.clock())
+    if webhook_id is not None:
+        await look_up(sides, Heard(webhook_id, imp_uid, status))
 
 
-def _field(fields: Mapping[str, Any], name: str, shape: re.Pattern[str]) -> str:
-    value = fields.get(name)
-    if not isinstance(value, str) or shape.fullmatch(value) is None:
-        raise HTTPException(400, f"{name} is missing, or not written as PortOne does.")
-    return value
+async def look_up(sides: BothSides, heard: Heard) -> bool:
+    """Look a stored webhook's payment up, and do what that asks for; False when PortOne does not answer."""
+    named = await sides.gateway.payment(heard.imp_uid)
+    if isinstance(named, LookUpFailed):
+        return False
+    outcome = "PortOne shows no such payment"
+    for record in named.records:
+        outcome = await _heed(sides, record)
+    confirmed = any(_bears_out(record, heard.status) for record in named.records)
+    await asyncio.to_thread(_looked_up, sides.sessions, heard.id, outcome, confirmed, sides.clock())
+    return True
+
+
+def _bears_out(record: PaymentRecord, status: str) -> bool:
+    """Say whether PortOne shows what the webhook says. After a partial cancellation a payment is still `paid`."""
+    return record.status == status or (status == "cancelled" and record.cancel_amount > 0)
+
+
+async def _heed(sides: BothSides, record: PaymentRecord) -> str:
+    """Complete the checkouts that the payment belongs to; then compare it with the books, as a sweep does."""
+    codes = await asyncio.to_thread(_codes, sides.sessions, record.merchant_uid)
+    outcome = "not a payment of ours"
+    for code in codes:
+        try:
+            completion = await complete(sides, code, imp_uid=None)
+        except Refused as refused:
+            outcome = f"refused: {refused}"
+        else:
+            outcome = completion.progress.value
+    parts = parse(record.merchant_uid)
+    if parts is not None and parts.prefix == sides.prefix:
+        outcome = outcome if codes else "compared"
+        if record.status in MONEY_MOVED:
+            # A cancellation in the console is noticed here, hours before the next sweep.
+            await asyncio.to_thread(compare_page, sides.sessions, [record], prefix=sides.prefix, now=sides.clock())
+    return outcome
+
+
+def _store(sessions: Sessions, said: dict[str, str], now: datetime) -> int | None:
+    with sessions.begin() as session:
+        return webhook_queries.store(session, said, now=now, hold=HOLD)
+
+
+def _codes(sessions: Sessions, merchant_uid: str) -> list[str]:
+    with sessions() as session:
+        return list(order_queries.codes_of(session, merchant_uid))
+
+
+def _looked_up(sessions: Sessions, webhook_id: int, outcome: str, confirmed: bool, now: datetime) -> None:
+    with sessions.begin() as session:
+        webhook_queries.looked_up(session, webhook_id, outcome=outcome, confirmed=confirmed, now=now)

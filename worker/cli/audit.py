@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from worker.cli import console, words
+from worker.cli import console, formats
 from worker.cli.options import Json, Limit
 
 
@@ -18,8 +18,8 @@ def audit(
     as_json: Json = False,
 ) -> None:
     """List what was stopped, started, released and sold, by whom and why. Charges, keys and links show their own."""
-    from worker.cli.database import database
-    from worker.database import history
+    from worker.cli.context import database
+    from worker.ledger import history
 
     if about and about not in history.ACTS:
         raise typer.BadParameter(f"nothing is kept about {about!r:.40}; give one of {', '.join(history.ACTS)}")
@@ -36,7 +36,7 @@ def audit(
         "BY",
         rows=[
             (
-                words.local(row["at"], "Asia/Seoul"),
+                formats.local(row["at"], "Asia/Seoul"),
                 f"{row['entity']} {row['name']}",
                 row["to_status"],
                 row["reason"],
@@ -55,6 +55,6 @@ def print_audit(audit: Sequence[Mapping[str, Any]], zone: str) -> None:
         "STATUS",
         "REASON",
         "BY",
-        rows=[(words.local(row["at"], zone), row["to_status"], row["reason"], row["actor"]) for row in audit],
+        rows=[(formats.local(row["at"], zone), row["to_status"], row["reason"], row["actor"]) for row in audit],
         whole=("AT", "STATUS"),
     )

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from worker.cli import console, words
+from worker.cli import console, formats
 from worker.cli.audit import print_audit
 from worker.cli.options import Json, Limit
-from worker.lifecycle import AttemptStatus, BillingKeyStatus, ChargeStatus, SubscriptionStatus, Via
+from worker.domain.states import AttemptStatus, BillingKeyStatus, ChargeStatus, SubscriptionStatus, Via
 
 if TYPE_CHECKING:
     from sqlalchemy import Row
@@ -29,9 +29,9 @@ def list_charges(
     as_json: Json = False,
 ) -> None:
     """List charges."""
-    from worker.cli.database import database
-    from worker.database import history
-    from worker.subscription_code import read_code
+    from worker.cli.context import database
+    from worker.domain.subscription_code import read_code
+    from worker.ledger import history
 
     code = None if subscription is None else read_code(subscription)
     with database(as_json=as_json) as runtime, runtime.sessions() as session:
@@ -49,15 +49,16 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show a charge with every attempt, why it waits, and what happens next."""
-    from worker.cli.database import database
-    from worker.database import history, reviews
+    from worker.cli.context import database
+    from worker.ledger import history
+    from worker.review import queries as review_queries
 
     with database(as_json=as_json) as runtime, runtime.sessions() as session:
         now = runtime.clock()
         row = _found(session, charge, now)
         attempts = history.attempts(session, row.id)
         audit = history.audit(session, "charge", row.id)
-        differences = [dict(each._mapping) for each in reviews.of_charge(session, row.id)]  # noqa: SLF001 - public
+        differences = [dict(each._mapping) for each in review_queries.of_charge(session, row.id)]  # noqa: SLF001 - public
     sentence = _prospect(row, attempts, now)
     hidden = {"first_charge_id", "difference_id"}  # the sentence tells them
     shown = {name: value for name, value in row._mapping.items() if name not in hidden}  # noqa: SLF001 - public
@@ -84,9 +85,9 @@ def print_charges(charges: Sequence[Mapping[str, Any]]) -> None:
             (
                 str(row["id"]),
                 row["subscription"],
-                words.local_date(row["period_start"], row["time_zone"]),
-                words.money(row["amount"], row["currency"]),
-                *([words.money(row["refunded"], row["currency"]) if row["refunded"] else ""] if refunds else []),
+                formats.local_date(row["period_start"], row["time_zone"]),
+                formats.money(row["amount"], row["currency"]),
+                *([formats.money(row["refunded"], row["currency"]) if row["refunded"] else ""] if refunds else []),
                 row["status"],
                 _when(row),
             )
@@ -103,14 +104,14 @@ def _when(row: Mapping[str, Any]) -> str:
     In the zone of its plan, which is named: rows below each other may be of several.
     """
     if row["next_attempt_at"] is not None:
-        return f"next {words.local(row['next_attempt_at'], row['time_zone'])}"
-    return words.local(row["paid_at"] or row["status_at"], row["time_zone"])
+        return f"next {formats.local(row['next_attempt_at'], row['time_zone'])}"
+    return formats.local(row["paid_at"] or row["status_at"], row["time_zone"])
 
 
 def _found(session: Session, text: str, now: datetime) -> Row[Any]:
-    from worker.database import history
-    from worker.database.ids import read_id
-    from worker.refusals import Refused
+    from worker.domain.errors import Refused
+    from worker.domain.ids import read_id
+    from worker.ledger import history
 
     charge_id = read_id(text) or history.charge_of(session, text)
     row = None if charge_id is None else history.charge(session, charge_id, now=now)
@@ -120,7 +121,7 @@ def _found(session: Session, text: str, now: datetime) -> Row[Any]:
 
 
 def _prospect(row: Row[Any], attempts: Sequence[Mapping[str, Any]], now: datetime) -> str:
-    from worker.prospects import LastAttempt, Standing, prospect
+    from worker.operations.explain_charge import LastAttempt, Standing, prospect
 
     last = None
     if attempts:
@@ -147,13 +148,13 @@ def _prospect(row: Row[Any], attempts: Sequence[Mapping[str, Any]], now: datetim
         refunded=row.refunded,
         awaits_consent_since=row.awaits_consent_since,
     )
-    return prospect(standing, now=now, shown=words.in_zone(row.time_zone))
+    return prospect(standing, now=now, shown=formats.in_zone(row.time_zone))
 
 
 def _print(
     shown: Mapping[str, Any], sentence: str, attempts: Sequence[Mapping[str, Any]], audit: Sequence[Mapping[str, Any]]
 ) -> None:
-    at = words.in_zone(shown["time_zone"])
+    at = formats.in_zone(shown["time_zone"])
     key = "none" if shown["key_id"] is None else f"{shown['key_id']} ({shown['pg']}, {shown['key_status']})"
     console.details(
         {
@@ -162,8 +163,8 @@ def _print(
             "customer": shown["customer_reference"],
             "key": key,
             "period": f"{at(shown['period_start'])} to {at(shown['period_end'])}",
-            "amount": f"{words.money(shown['amount'], shown['currency'])} ({shown['order_name']})",
-            "refunded": words.money(shown["refunded"], shown["currency"]) if shown["refunded"] else None,
+            "amount": f"{formats.money(shown['amount'], shown['currency'])} ({shown['order_name']})",
+            "refunded": formats.money(shown["refunded"], shown["currency"]) if shown["refunded"] else None,
             "status": f"{shown['status']} since {at(shown['status_at'])}",
             "next": sentence,
             **{f"difference {each['id']}": _difference(each) for each in shown["differences"]},
@@ -183,7 +184,7 @@ def print_attempts(attempts: Sequence[Mapping[str, Any]], zone: str) -> None:
 
 
 def _difference(difference: Mapping[str, Any]) -> str:
-    return f"{words.spaced(difference['kind'])}; see `again review show {difference['id']}`"
+    return f"{formats.spaced(difference['kind'])}; see `again review show {difference['id']}`"
 
 
 def _print_attempt(attempt: Mapping[str, Any], zone: str) -> None:
@@ -193,11 +194,11 @@ def _print_attempt(attempt: Mapping[str, Any], zone: str) -> None:
         {
             f"{attempt['number']}": f"{attempt['status']} ({attempt['status_reason']}), {sends}",
             "  merchant_uid": attempt["merchant_uid"],
-            "  started": words.local(attempt["started_at"], zone),
-            "  settled": words.local(attempt["settled_at"], zone) or None,
+            "  started": formats.local(attempt["started_at"], zone),
+            "  settled": formats.local(attempt["settled_at"], zone) or None,
             **_said(attempt),
             "  imp_uid": attempt["imp_uid"],
-            "  window until": words.local(attempt["window_until"], zone) or None,
+            "  window until": formats.local(attempt["window_until"], zone) or None,
             "  flagged": attempt["flag_reason"],
         }
     )

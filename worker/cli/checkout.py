@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli import console, words
+from worker.cli import console, formats
 from worker.cli.options import Json
 
 if TYPE_CHECKING:
-    from worker.checkouts import Link
+    from worker.checkout import Link
 
 ACTOR = "checkout pages"
 """Who does it in the audit: customers, whoever has started the server."""
@@ -37,10 +37,10 @@ def link(
     as_json: Json = False,
 ) -> None:
     """Print a signed link that expires; give it to the customer."""
-    from worker import checkouts
-    from worker.checkout.addresses import link_url
-    from worker.cli.database import database
-    from worker.lifecycle import CheckoutPurpose
+    from worker import checkout
+    from worker.cli.context import database
+    from worker.domain.states import CheckoutPurpose
+    from worker.web.addresses import link_url
 
     if not subscription and charge is None:
         raise typer.BadParameter("say what the link is for: a subscription's CODE, or --charge ID")
@@ -50,7 +50,7 @@ def link(
         raise typer.BadParameter("--charge is a payment by itself: it goes with neither --with-payment nor --replace")
     purpose = CheckoutPurpose.REPLACE if replace else CheckoutPurpose.REGISTER
     with database(as_json=as_json) as runtime:
-        made = checkouts.create_link(
+        made = checkout.create_link(
             runtime.sessions,
             runtime.settings,
             subscription=subscription or None,
@@ -69,10 +69,10 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 9102,
 ) -> None:
     """Serve the pages and receive PortOne's webhooks, until Ctrl-C."""
-    from worker.checkout.app import create_app
-    from worker.checkout.server import Server
-    from worker.cli.database import database
-    from worker.logs import configure_logs
+    from worker.cli.context import database
+    from worker.config.logs import configure_logs
+    from worker.web.app import create_app
+    from worker.web.http.server import Server
 
     with database(as_json=False, actor_name=ACTOR) as runtime:
         configure_logs(runtime.settings.log_level)
@@ -86,4 +86,4 @@ def _say(url: str, made: Link, *, as_json: bool) -> None:
         console.print_json({"url": url, "expires_at": made.expires_at})
         return
     console.say(url)
-    console.note(f"works until {words.local(made.expires_at, 'Asia/Seoul')}")
+    console.note(f"works until {formats.local(made.expires_at, 'Asia/Seoul')}")

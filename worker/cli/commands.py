@@ -12,7 +12,7 @@ from worker.cli import (
     checkout,
     demo,
     doctor,
-    importing,
+    import_,
     key,
     migrate,
     plan,
@@ -52,7 +52,7 @@ def _version(wanted: bool) -> None:
 def again(
     _: Annotated[bool, typer.Option("--version", is_eager=True, callback=_version, help="Show the version.")] = False,
 ) -> None:
-    from worker.logs import only_errors
+    from worker.config.logs import only_errors
 
     only_errors()
 
@@ -68,7 +68,7 @@ app.add_typer(key.app, name="key", rich_help_panel=SELL)
 app.command(rich_help_panel=SELL)(subscription.subscribe)
 app.add_typer(subscription.app, name="subscription", rich_help_panel=SELL)
 app.add_typer(checkout.app, name="checkout", rich_help_panel=SELL)
-app.command("import", rich_help_panel=SELL, epilog=importing.COLUMNS)(importing.import_file)
+app.command("import", rich_help_panel=SELL, epilog=import_.COLUMNS)(import_.import_file)
 
 app.command(rich_help_panel=LOOK)(status.status)
 app.add_typer(charge.app, name="charge", rich_help_panel=LOOK)

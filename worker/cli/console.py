@@ -1,6 +1,6 @@
 """What people and scripts read: answers on standard output; notes, progress and complaints on standard error.
 
-Everything goes through here, and so through `worker.terminal`: nothing that is shown can act on the terminal.
+Everything goes through here, and so through `worker.config.terminal`: nothing that is shown can act on the terminal.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from worker.terminal import escaped, plain
+from worker.config.terminal import escaped, plain
 
 WIDTH_IN_A_PIPE = 1000  # nothing is cut off where grep and awk read
 

@@ -18,8 +18,8 @@ def demo(
 
     It runs in a folder of its own, which the next demo empties of what this one made; nothing of `again up` is touched.
     """
+    from worker.config.settings import Settings
     from worker.demo.show import run_demo
-    from worker.settings import Settings
 
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)  # a closed terminal stops it as Ctrl-C does

@@ -15,7 +15,7 @@ from worker.cli.exits import ExitCode
 from worker.cli.options import Json
 
 if TYPE_CHECKING:
-    from worker.findings import Patient
+    from worker.doctor.finding import Patient
 
 STYLES = {"ok": "green", "warning": "yellow", "broken": "bold red", "skipped": "dim"}
 NOWHERE = "postgresql:///again"
@@ -34,8 +34,8 @@ def doctor(
     as_json: Json = False,
 ) -> None:
     """Examine every part, and say what to do about what is broken. Ends with 1 when something is."""
-    from worker.doctor import CHECKS, examine
-    from worker.findings import Health
+    from worker.doctor.finding import Health
+    from worker.doctor.run import CHECKS, examine
 
     if unknown := [name for name in checks or [] if name not in CHECKS]:
         raise typer.BadParameter(f"there is no check {unknown[0]!r:.40}; there are {', '.join(CHECKS)}")
@@ -54,9 +54,9 @@ def doctor(
 @contextmanager
 def _patient(*, as_json: bool) -> Iterator[Patient]:
     from worker.app import task_time_limit, visibility_timeout
-    from worker.cli.database import actor
-    from worker.embedded import NotAvailable, broker_address, database_address, settings_here
-    from worker.findings import Patient
+    from worker.cli.context import actor
+    from worker.devstack.addresses import NotAvailable, broker_address, database_address, settings_here
+    from worker.doctor.finding import Patient
     from worker.runtime import Runtime
 
     settings = settings_here()

@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from worker.cli import console
-from worker.terminal import plain
+from worker.config.terminal import plain
 
 EPILOG = (
     "With --json, a command prints one JSON document to standard output and nothing else.\n\n"
@@ -80,14 +80,14 @@ def _complain_plainly(error: TyperException) -> None:
 def exit_code(error: Exception) -> ExitCode | None:
     """Look an error up; None for one that nobody foresaw."""
     from schedules.plans import InvalidPlan
-    from worker.database.lineage import WrongDatabase
-    from worker.database.session import InvalidDatabaseUrl
-    from worker.embedded import NotAvailable
-    from worker.listening import CannotListen
-    from worker.refusals import Refused
-    from worker.sandbox.ledger import LedgerUnusable
-    from worker.settings import InvalidSettings
-    from worker.supervision import DidNotStart
+    from worker.config.settings import InvalidSettings
+    from worker.database.engine import InvalidDatabaseUrl
+    from worker.devstack.addresses import NotAvailable
+    from worker.devstack.stack import DidNotStart
+    from worker.domain.errors import Refused
+    from worker.ledger.charging_hold import WrongDatabase
+    from worker.sandbox.store.ledger import LedgerUnusable
+    from worker.serving import CannotListen
 
     table = {
         Refused: ExitCode.REFUSED,

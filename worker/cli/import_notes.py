@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from worker.cli import console
-from worker.gateway import LookUpFailed, OpenSchedules
-from worker.pgs import PGS
+from worker.domain.gateway import LookUpFailed, OpenSchedules
+from worker.pg.catalog import PGS
 
 if TYPE_CHECKING:
-    from worker.imports import Imported
     from worker.runtime import Runtime
+    from worker.subscriptions.csv_import.service import Imported
 
 LINES_SHOWN = 5
 
@@ -26,7 +26,7 @@ def wants_more(pg: str) -> str | None:
 
 def open_schedules(runtime: Runtime, *, now: datetime, quiet: bool) -> OpenSchedules | LookUpFailed:
     """Ask PortOne for the charges that it is going to make by itself."""
-    from worker import foreign_schedules
+    from worker.doctor import foreign_schedules
 
     async def ask() -> OpenSchedules | LookUpFailed:
         gateway = runtime.gateway()
@@ -50,7 +50,7 @@ def counted(imported: Imported, found: OpenSchedules | LookUpFailed | None) -> i
 
 def sentences(imported: Imported, found: OpenSchedules | LookUpFailed | None) -> list[str]:
     """Say all of it, a sentence each."""
-    from worker import trials
+    from worker.subscriptions import trials
 
     wanted = [f"{note} (rows: {rows:,})" for pg, rows in imported.pgs.items() if (note := wants_more(pg))]
     trial = trials.too_long(imported.trials)
@@ -58,7 +58,7 @@ def sentences(imported: Imported, found: OpenSchedules | LookUpFailed | None) ->
 
 
 def _of_schedules(imported: Imported, found: OpenSchedules | LookUpFailed | None) -> list[str]:
-    from worker.foreign_schedules import REMEDY
+    from worker.doctor.foreign_schedules import REMEDY
 
     if isinstance(found, LookUpFailed):
         said = found.answer.message or "no usable answer"

@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from worker.cli import console, words
+from worker.cli import console, formats
 from worker.cli.import_notes import wants_more
 from worker.cli.key_revival import revive
 from worker.cli.options import Json, Limit, read_key
-from worker.lifecycle import BillingKeyStatus
-from worker.pgs import PGS
-from worker.pgs.facts import CardRoute
+from worker.domain.states import BillingKeyStatus
+from worker.pg.catalog import PGS
+from worker.pg.facts import CardRoute
 
 app = typer.Typer(help="Billing keys (customer_uid), which are as good as cards.", no_args_is_help=True)
 
@@ -29,10 +29,10 @@ def add(
     as_json: Json = False,
 ) -> None:
     """Add a billing key that is registered at PortOne."""
-    from worker.billing_keys import add_key
-    from worker.cli.database import database
-    from worker.customer_uid import masked
-    from worker.key_rules import NewKey
+    from worker.cli.context import database
+    from worker.domain.customer_uid import masked
+    from worker.subscriptions.billing_keys import add_key
+    from worker.subscriptions.key_rules import NewKey
 
     customer_uid = read_key(customer_uid)
     key = NewKey(customer_uid=customer_uid, pg=pg, channel_key=channel_key, label=label.strip())
@@ -54,8 +54,8 @@ def issue(
     as_json: Json = False,
 ) -> None:
     """Say why no billing key is made out of card data here, and how one is made instead; nothing is sent."""
-    from worker.payment_window import require_key_by_api
-    from worker.refusals import Refused
+    from worker.domain.errors import Refused
+    from worker.pg.window import require_key_by_api
 
     del customer_uid, as_json  # whatever they are, there will be no key to call so, and nothing to print
     require_key_by_api(pg)
@@ -73,13 +73,13 @@ def list_keys(
     as_json: Json = False,
 ) -> None:
     """List billing keys."""
-    from worker.cli.database import database
-    from worker.database import billing_keys
+    from worker.cli.context import database
+    from worker.subscriptions import key_queries
 
     with database(as_json=as_json) as runtime:
         now = runtime.clock()
         with runtime.sessions() as session:
-            keys = billing_keys.listed(session, status=status, limit=limit)
+            keys = key_queries.listed(session, status=status, limit=limit)
     if as_json:
         console.print_json(keys)
         return
@@ -98,7 +98,7 @@ def list_keys(
                 key["pg"],
                 key["label"],
                 key["status"],
-                words.age(key["status_at"], now),
+                formats.age(key["status_at"], now),
                 key["status_reason"],
             )
             for key in keys

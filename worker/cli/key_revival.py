@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli import consent, console, words
+from worker.cli import confirm, console, formats
 from worker.cli.exits import ExitCode
 from worker.cli.options import Json, read_key, read_reason
 
 if TYPE_CHECKING:
-    from worker.reviving import Revival
+    from worker.subscriptions.key_revival import Revival
 
 
 def revive(
@@ -34,34 +34,34 @@ def revive(
     as_json: Json = False,
 ) -> None:
     """Make a dead billing key active again; what waited for another key is charged at once. Asks before that."""
-    from worker import reviving
-    from worker.cli.database import database
-    from worker.refusals import Refused
+    from worker.cli.context import database
+    from worker.domain.errors import Refused
+    from worker.subscriptions import key_revival
 
     if bool(key) == bool(killed_by) or bool(killed_by) != bool(since):
         raise Refused("Give a KEY, or --killed-by with --since.")
     with database(as_json=as_json) as runtime:
         sessions, clock = runtime.sessions, runtime.clock
         ids = (
-            [reviving.dead_key(sessions, read_key(key))]
+            [key_revival.dead_key(sessions, read_key(key))]
             if key
-            else reviving.killed_alike(sessions, killed_by=killed_by, since=_instant(since), pg=pg or None)
+            else key_revival.killed_alike(sessions, killed_by=killed_by, since=_instant(since), pg=pg or None)
         )
-        agreed = reviving.preview(sessions, ids, clock=clock)
+        agreed = key_revival.preview(sessions, ids, clock=clock)
         if not yes:
-            consent.require(
+            confirm.require(
                 f"{_what(agreed)}. Revive?",
                 unasked=_what(agreed),
                 declined="Nothing was changed.",
             )
-        done = reviving.revive(sessions, agreed, reason=reason, clock=clock)
+        done = key_revival.revive(sessions, agreed, reason=reason, clock=clock)
     if as_json:
         console.print_json(_document(done))
     else:
         console.say(_done(done))
     if done.left:
         console.complain(
-            f"{words.counted(len(done.left), 'key')} owed another sum by then and stayed dead: "
+            f"{formats.counted(len(done.left), 'key')} owed another sum by then and stayed dead: "
             f"{', '.join(f'#{each}' for each in done.left[:20])}. Run the command again."
         )
         raise typer.Exit(ExitCode.REFUSED)
@@ -71,16 +71,16 @@ def _what(agreed: Revival) -> str:
     total = agreed.total
     later = ""
     if total.waiting_charges:
-        waiting = words.owed(total.waiting_charges, total.waiting_amount)
+        waiting = formats.owed(total.waiting_charges, total.waiting_amount)
         later = f"; {waiting} once subscriptions that are paused are resumed, and those that are held released"
-    keys = words.counted(len(agreed.keys), "billing key")
-    return f"{words.owed(total.charges, total.amount)} would be charged to {keys} at once{later}"
+    keys = formats.counted(len(agreed.keys), "billing key")
+    return f"{formats.owed(total.charges, total.amount)} would be charged to {keys} at once{later}"
 
 
 def _done(done: Revival) -> str:
     total = done.total
-    keys = words.counted(len(done.keys), "billing key")
-    return f"{keys} revived; {words.owed(total.charges, total.amount)} {words.verb(total.charges)} charged now."
+    keys = formats.counted(len(done.keys), "billing key")
+    return f"{keys} revived; {formats.owed(total.charges, total.amount)} {formats.verb(total.charges)} charged now."
 
 
 def _document(done: Revival) -> dict[str, object]:
@@ -97,7 +97,7 @@ def _document(done: Revival) -> dict[str, object]:
 
 def _instant(text: str) -> datetime:
     from schedules.plans import SEOUL
-    from worker.refusals import Refused
+    from worker.domain.errors import Refused
 
     try:
         found = datetime.fromisoformat(text)

@@ -8,7 +8,7 @@ from worker.cli.options import Json
 
 def migrate(*, as_json: Json = False) -> None:
     """Bring the database to the newest migration; safe to run twice and from two places."""
-    from worker.cli.database import check_known, database
+    from worker.cli.context import check_known, database
     from worker.database import migrations
 
     with database(as_json=as_json, migrated=False, create=True) as runtime:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from worker.terminal import one_line
+from worker.config.terminal import one_line
 
 LONGEST_REASON = 500  # characters
 

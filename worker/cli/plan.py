@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from worker.cli import console, words
+from worker.cli import console, formats
 from worker.cli.options import Json
 
 if TYPE_CHECKING:
@@ -44,9 +44,9 @@ def add(
 ) -> None:
     """Add a plan. Nothing of it changes once it is sold."""
     from schedules.plans import Plan
-    from worker import trials
-    from worker.catalog import add_plan
-    from worker.cli.database import database
+    from worker.cli.context import database
+    from worker.subscriptions import trials
+    from worker.subscriptions.plans import add_plan
 
     given = {"code": code, "name": name, "amount": amount, "cadence": cadence, "tax_free": tax_free}
     given |= {"vat_amount": vat_amount, "time_zone": time_zone, "charge_hour": charge_hour, "trial_days": trial_days}
@@ -62,15 +62,15 @@ def add(
 @app.command("list")
 def list_plans(*, as_json: Json = False) -> None:
     """List every plan."""
-    from worker.cli.database import database
-    from worker.database import plans
+    from worker.cli.context import database
+    from worker.subscriptions import plan_queries
 
     with database(as_json=as_json) as runtime, runtime.sessions() as session:
-        known = plans.known(session)
-        problems = {row.code: problem for row in known if (problem := plans.problem(row)) is not None}
+        known = plan_queries.known(session)
+        problems = {row.code: problem for row in known if (problem := plan_queries.problem(row)) is not None}
     if as_json:
         said = {code: {"problem": problem} for code, problem in problems.items()}
-        console.print_json([plans.columns_of(row) | said.get(row.code, {}) for row in known])
+        console.print_json([plan_queries.columns_of(row) | said.get(row.code, {}) for row in known])
         return
     console.table(
         "CODE",
@@ -83,7 +83,7 @@ def list_plans(*, as_json: Json = False) -> None:
             (
                 plan.code,
                 plan.name,
-                words.money(plan.amount, plan.currency),
+                formats.money(plan.amount, plan.currency),
                 str(plan.cadence),
                 f"{plan.trial_days} days" if plan.trial_days else "",
                 str(plan.dunning),
@@ -100,10 +100,10 @@ def list_plans(*, as_json: Json = False) -> None:
 @app.command("show")
 def show(code: Annotated[str, typer.Argument(metavar="CODE")], *, as_json: Json = False) -> None:
     """Show a plan, and when a subscription that starts today would be charged."""
-    from worker.catalog import plan_row
-    from worker.cli.database import database
-    from worker.database.plans import plan_of, problem
-    from worker.refusals import Refused
+    from worker.cli.context import database
+    from worker.domain.errors import Refused
+    from worker.subscriptions.plan_queries import plan_of, problem
+    from worker.subscriptions.plans import plan_row
 
     with database(as_json=as_json) as runtime:
         with runtime.sessions() as session:
@@ -115,28 +115,28 @@ def show(code: Annotated[str, typer.Argument(metavar="CODE")], *, as_json: Json 
 
 
 def _show(plan: Plan, now: datetime, *, as_json: bool) -> None:
-    from worker import trials
-    from worker.catalog import next_charges
+    from worker.subscriptions import trials
+    from worker.subscriptions.plans import next_charges
 
     charges = next_charges(plan, now=now, count=SHOWN_CHARGES)
     if as_json:
         warned = trials.too_long([plan])
         console.print_json({**_document(plan), "next_charges": charges, "warnings": [warned] if warned else []})
         return
-    vat = "as PortOne computes it" if plan.vat_amount is None else words.money(plan.vat_amount, plan.currency)
+    vat = "as PortOne computes it" if plan.vat_amount is None else formats.money(plan.vat_amount, plan.currency)
     console.details(
         {
             "plan": plan.code,
             "name": plan.name,
-            "amount": words.money(plan.amount, plan.currency),
-            "tax-free": words.money(plan.tax_free, plan.currency) if plan.tax_free else None,
+            "amount": formats.money(plan.amount, plan.currency),
+            "tax-free": formats.money(plan.tax_free, plan.currency) if plan.tax_free else None,
             "VAT": vat,
             "cadence": f"{plan.cadence}, {_hour(plan)}{plan.time_zone}",
             "trial": f"{plan.trial_days} days" if plan.trial_days else "none",
             "catch-up": plan.catch_up.value,
             "dunning": f"{plan.dunning} days after the first decline" if plan.dunning.days else "none",
             "open charges": f"{plan.max_open_charges:,} at most may be unpaid; later periods are not owed",
-            "started today": "\n".join(words.local(at, plan.time_zone) for at in charges),
+            "started today": "\n".join(formats.local(at, plan.time_zone) for at in charges),
         }
     )
 
@@ -149,6 +149,6 @@ def _hour(plan: Plan) -> str:
 
 
 def _document(plan: Plan) -> Mapping[str, Any]:
-    from worker.database.plans import plan_columns
+    from worker.subscriptions.plan_queries import plan_columns
 
     return plan_columns(plan)

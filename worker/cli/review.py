@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from worker.cli import consent, console
+from worker.cli import confirm, console
 from worker.cli.options import Json, Limit
-from worker.differences import DifferenceKind, DifferenceStatus
-from worker.reviews import Decision
-from worker.terminal import plain
+from worker.config.terminal import plain
+from worker.domain.discrepancy_rules import DifferenceKind, DifferenceStatus
+from worker.review.case import Decision
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from worker.reviewing import Resolved, Review
-    from worker.reviews import Case
+    from worker.review.case import Case
+    from worker.review.resolve import Resolved, Review
     from worker.runtime import Runtime
 
 app = typer.Typer(help="What PortOne and the books tell differently, and who decides.", no_args_is_help=True)
@@ -37,9 +37,9 @@ def list_differences(
     as_json: Json = False,
 ) -> None:
     """List what waits for a decision."""
-    from worker.cli.database import database
+    from worker.cli.context import database
     from worker.cli.review_details import print_differences
-    from worker.database import reviews
+    from worker.review import queries as reviews
 
     with database(as_json=as_json) as runtime, runtime.sessions() as session:
         differences = reviews.listed(session, kind=kind, closed_too=all_too, limit=limit)
@@ -52,7 +52,7 @@ def list_differences(
 @app.command("show")
 def show(difference: Id, *, as_json: Json = False) -> None:
     """Show what the books say, what PortOne says now, and what each decision would do."""
-    from worker.cli.database import database
+    from worker.cli.context import database
     from worker.cli.review_details import document, print_details, read
 
     with database(as_json=as_json) as runtime:
@@ -82,9 +82,9 @@ def resolve(
     as_json: Json = False,
 ) -> None:
     """Decide. Where money moves by it, you are asked first."""
-    from worker.cli.database import database
-    from worker.decisions import plan
-    from worker.reviews import Wish
+    from worker.cli.context import database
+    from worker.review.case import Wish
+    from worker.review.decisions import plan
 
     wish = Wish(decision=decision, note=_note(note), imp_uid=imp_uid, tax_free=tax_free, vat_amount=vat_amount)
     with database(as_json=as_json) as runtime:
@@ -92,17 +92,17 @@ def resolve(
         step = plan(case, wish)
         if step.moves_money and not yes:
             question = f"{step.sentence}{_whose(runtime, case)}\nGo on?"
-            consent.require(question, unasked=f"Money would move ({step.sentence})", declined="Nothing was done.")
+            confirm.require(question, unasked=f"Money would move ({step.sentence})", declined="Nothing was done.")
         resolved = _reviewing(runtime, difference, lambda review, id_: review.resolve(id_, wish, agreed=step))
     _tell(case, resolved, as_json=as_json)
 
 
 def _reviewing(runtime: Runtime, difference: str, action: Callable[[Review, int], Awaitable[T]]) -> T:
     """Do something about one difference, with PortOne at hand."""
-    from worker.cli.database import actor
-    from worker.database.ids import read_id
-    from worker.refusals import Refused
-    from worker.reviewing import Review
+    from worker.cli.context import actor
+    from worker.domain.errors import Refused
+    from worker.domain.ids import read_id
+    from worker.review.resolve import Review
 
     id_ = read_id(difference)
     if id_ is None:
@@ -119,7 +119,7 @@ def _reviewing(runtime: Runtime, difference: str, action: Callable[[Review, int]
 
 
 def _note(text: str) -> str:
-    from worker.refusals import Refused
+    from worker.domain.errors import Refused
 
     note = " ".join(text.split())
     if not note or len(note) > LONGEST_NOTE:
@@ -129,7 +129,7 @@ def _note(text: str) -> str:
 
 def _whose(runtime: Runtime, case: Case) -> str:
     """Say whose money it is."""
-    from worker.database import reviews
+    from worker.review import queries as reviews
 
     with runtime.sessions() as session:
         row = reviews.known(session, case.id) or {}

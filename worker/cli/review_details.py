@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from worker.cli import console, words
+from worker.cli import console, formats
 from worker.cli.audit import print_audit
 from worker.cli.charge import print_attempts
-from worker.differences import SENTENCES, DifferenceKind, DifferenceStatus, given_back
-from worker.gateway import LookUpFailed, PaymentRecord
+from worker.domain.discrepancy_rules import SENTENCES, DifferenceKind, DifferenceStatus, given_back
+from worker.domain.gateway import LookUpFailed, PaymentRecord
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from worker.reviews import Case
+    from worker.review.case import Case
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +29,10 @@ class Details:
 
 def read(session: Session, case: Case) -> Details:
     """Read what the books have about a difference."""
-    from worker.database import history, reviews
+    from worker.ledger import history
+    from worker.review import queries as review_queries
 
-    difference = reviews.known(session, case.id) or {}
+    difference = review_queries.known(session, case.id) or {}
     charge_id = difference.get("charge_id")
     attempts = [] if charge_id is None else history.attempts(session, charge_id)
     return Details(difference, attempts, history.audit(session, "difference", case.id))
@@ -39,7 +40,7 @@ def read(session: Session, case: Case) -> Details:
 
 def document(case: Case, details: Details) -> dict[str, Any]:
     """Put both sides into one JSON document."""
-    from worker.decisions import choices
+    from worker.review.decisions import choices
 
     failed = isinstance(case.finding, LookUpFailed)
     return {
@@ -70,12 +71,12 @@ def print_differences(differences: Sequence[Mapping[str, Any]]) -> None:
         rows=[
             (
                 str(row["id"]),
-                words.spaced(row["kind"]),
+                formats.spaced(row["kind"]),
                 row["subscription"] or "",
                 row["customer_reference"] or "",
-                "" if row["amount"] is None else words.money(row["amount"], row["currency"]),
-                words.money(row["refunded"], row["currency"]) if row["refunded"] else "",
-                words.local_time(row["found_at"], row["time_zone"]),
+                "" if row["amount"] is None else formats.money(row["amount"], row["currency"]),
+                formats.money(row["refunded"], row["currency"]) if row["refunded"] else "",
+                formats.local_time(row["found_at"], row["time_zone"]),
                 row["status"],
             )
             for row in differences
@@ -101,11 +102,11 @@ def print_details(case: Case, details: Details) -> None:
 
 
 def _print_difference(case: Case, row: Mapping[str, Any]) -> None:
-    at = words.in_zone(row["time_zone"])
+    at = formats.in_zone(row["time_zone"])
     by = f" by {row['decided_by']}" if row["decided_by"] else ""
     console.details(
         {
-            "difference": f"{row['id']}: {words.spaced(row['kind'])} ({SENTENCES[DifferenceKind(case.kind)]})",
+            "difference": f"{row['id']}: {formats.spaced(row['kind'])} ({SENTENCES[DifferenceKind(case.kind)]})",
             "status": f"{row['status']} since {at(row['status_at'])}{by}: {row['status_reason']}",
             "found": f"{at(row['found_at'])}, last seen {at(row['seen_at'])}",
             "subscription": row["subscription"],
@@ -120,9 +121,11 @@ def _print_difference(case: Case, row: Mapping[str, Any]) -> None:
 def _charge(row: Mapping[str, Any]) -> str | None:
     if row["charge_id"] is None:
         return None
-    at = words.in_zone(row["time_zone"])
-    owed = words.money(row["charge_amount"], row["charge_currency"])
-    back = f", {words.money(row['charge_refunded'], row['charge_currency'])} given back" * bool(row["charge_refunded"])
+    at = formats.in_zone(row["time_zone"])
+    owed = formats.money(row["charge_amount"], row["charge_currency"])
+    back = f", {formats.money(row['charge_refunded'], row['charge_currency'])} given back" * bool(
+        row["charge_refunded"]
+    )
     return f"{row['charge_id']} ({row['charge_status']}{back}): {owed} from {at(row['period_start'])}"
 
 
@@ -155,9 +158,9 @@ def _print_now(case: Case, zone: str) -> None:
                 record.imp_uid,
                 record.merchant_uid,
                 record.status,
-                words.money(record.amount, record.currency),
-                words.money(given_back(record), record.currency),
-                words.local_time(record.paid_at, zone),
+                formats.money(record.amount, record.currency),
+                formats.money(given_back(record), record.currency),
+                formats.local_time(record.paid_at, zone),
                 "counts for the period" if record.imp_uid in counted else record.fail_reason or "",
             )
             for record in case.records
@@ -168,7 +171,7 @@ def _print_now(case: Case, zone: str) -> None:
 
 
 def _print_choices(case: Case) -> None:
-    from worker.decisions import choices
+    from worker.review.decisions import choices
 
     listed = choices(case)
     console.details({each.decision: each.sentence if each.possible else f"not now: {each.sentence}" for each in listed})

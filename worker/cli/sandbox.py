@@ -31,11 +31,11 @@ def sandbox(
     ] = False,
 ) -> None:
     """Run the sandbox until Ctrl-C: an HTTP server that behaves like PortOne V1 and moves no money."""
-    from worker.private_folders import make_private
-    from worker.sandbox.server import SandboxServer
+    from worker.config.settings import Settings
+    from worker.devstack.private_folders import make_private
+    from worker.sandbox.http.server import SandboxServer
     from worker.sandbox.switches import Settings as SandboxSettings
     from worker.sandbox.switches import Switches
-    from worker.settings import Settings
 
     settings = Settings.from_env()
     if settings.live:

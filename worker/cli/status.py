@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from worker.cli import console, words
+from worker.cli import console, formats
 from worker.cli.options import Json
-from worker.cli.status_document import Watched, document
-from worker.terminal import plain
+from worker.cli.status_json import Watched, document
+from worker.config.terminal import plain
 
 if TYPE_CHECKING:
     from sqlalchemy import Row
     from sqlalchemy.orm import Session
 
-    from worker.database.overview import Count, Heard, Paid
-    from worker.database.watch_models import Sweep, Violation
-    from worker.holds import Waiting
+    from worker.database.tables.operations import Sweep, Violation
+    from worker.operations.explain_hold import Waiting
+    from worker.operations.status import Count, Heard, Paid
 
 # What each count is called, whose age it tells, and what it means; in red when it should be nothing.
 ROWS: Mapping[str, tuple[str, str, bool]] = {
@@ -45,9 +45,10 @@ LATE = "red"
 def status(*, as_json: Json = False) -> None:
     """Show what is due, in flight, unknown, past due, stopped, held, wrong, and when everything was last seen."""
     from schedules.plans import SEOUL
-    from worker.cli.database import database
-    from worker.database import heartbeats, overview
-    from worker.holds import waiting_for
+    from worker.cli.context import database
+    from worker.database import heartbeats
+    from worker.operations import status as overview
+    from worker.operations.explain_hold import waiting_for
 
     with database(as_json=as_json) as runtime:
         now, live = runtime.clock(), runtime.settings.live
@@ -66,7 +67,7 @@ def status(*, as_json: Json = False) -> None:
         console.print_json(document(now, counts, paid, heard, watched, parts, live=live, waiting=waiting))
         return
     mode = Text("LIVE", "bold red") if live else Text("sandbox", "green")
-    console.output().print(Text.assemble("Again at ", words.local(now, SEOUL), ", ", mode))
+    console.output().print(Text.assemble("Again at ", formats.local(now, SEOUL), ", ", mode))
     console.head("Charges")
     _print_counts(counts, paid, watched, now)
     console.head("Stopped")
@@ -85,15 +86,17 @@ def status(*, as_json: Json = False) -> None:
 
 
 def _watched(session: Session) -> Watched:
-    from worker.database import channel_stops, holds, overview, stops, violations
+    from worker.ledger import channel_stops, stops, subscription_holds
+    from worker.operations import invariant_results
+    from worker.operations import status as overview
 
     return Watched(
         stops.standing(session),
-        holds.held(session),
+        subscription_holds.held(session),
         channel_stops.blamed(session),
         overview.holding_sweep(session),
         overview.last_daily_sweep(session),
-        violations.standing(session),
+        invariant_results.standing(session),
         overview.failing_sweep(session),
     )
 
@@ -103,16 +106,16 @@ def _print_counts(counts: Mapping[str, Count], paid: Paid, watched: Watched, now
     for name, (title, meaning, should_be_none) in ROWS.items():
         found = counts[name]
         style = LATE if should_be_none and found.count else ""
-        rows.append((Text(title, style), Text(f"{found.count:,}", style), words.age(found.oldest_at, now), meaning))
+        rows.append((Text(title, style), Text(f"{found.count:,}", style), formats.age(found.oldest_at, now), meaning))
     rows.append(_violations_row(watched.violations, now))
-    back = f", {words.money(paid.refunded)} of it refunded" if paid.refunded else ""
-    rows.append(("paid today", f"{paid.count:,}", "", f"{words.money(paid.amount)} since midnight in Seoul{back}"))
+    back = f", {formats.money(paid.refunded)} of it refunded" if paid.refunded else ""
+    rows.append(("paid today", f"{paid.count:,}", "", f"{formats.money(paid.amount)} since midnight in Seoul{back}"))
     console.table("", "COUNT", "OLDEST", "", rows=rows, right=("COUNT", "OLDEST"), whole=("COUNT", "OLDEST"))
 
 
 def _violations_row(violated: Sequence[Violation], now: datetime) -> Sequence[console.Cell]:
     style = LATE if violated else ""
-    oldest = words.age(violated[0].since if violated else None, now)
+    oldest = formats.age(violated[0].since if violated else None, now)
     meaning = "the books break an invariant; `again doctor`"
     return Text("violations", style), Text(f"{len(violated):,}", style), oldest, meaning
 
@@ -130,14 +133,14 @@ def _print_stops(watched: Watched, waiting: Waiting | None, now: datetime) -> No
         console.say("nothing" if held is None and not watched.held else "nothing else")
         return
     rows = [
-        (Text(each.scope, LATE), words.age(each.stopped_at, now), plain(each.reason), each.stopped_by)
+        (Text(each.scope, LATE), formats.age(each.stopped_at, now), plain(each.reason), each.stopped_by)
         for each in stopped
     ]
     console.table("SCOPE", "FOR", "REASON", "BY", rows=rows, whole=("SCOPE", "FOR"))
 
 
 def _print_held(held: Sequence[Row[Any]], now: datetime) -> None:
-    rows = [(Text(each.code, LATE), words.age(each.held_at, now), plain(each.reason)) for each in held]
+    rows = [(Text(each.code, LATE), formats.age(each.held_at, now), plain(each.reason)) for each in held]
     console.table("SUBSCRIPTION", "FOR", "REASON", rows=rows, whole=("SUBSCRIPTION", "FOR"))
     if (more := held[0].held - len(held)) > 0:
         console.say(f"... and {more:,} more")
@@ -157,8 +160,8 @@ def _held(sweep: Sweep) -> str:
     from schedules.plans import SEOUL
 
     return (
-        f"held: comparing with PortOne since {words.local(sweep.started_at, SEOUL)}, at "
-        f"{words.local(sweep.position, SEOUL)}, {sweep.payments:,} payments compared ({sweep.reason})"
+        f"held: comparing with PortOne since {formats.local(sweep.started_at, SEOUL)}, at "
+        f"{formats.local(sweep.position, SEOUL)}, {sweep.payments:,} payments compared ({sweep.reason})"
     )
 
 
@@ -168,15 +171,15 @@ def _last_compared(daily: Sweep | None) -> str:
     if daily is None:
         return "never to the end"
     return (
-        f"{words.local(daily.finished_at, SEOUL)}: {daily.payments:,} payments, {daily.strangers:,} of them not ours; "
-        f"{daily.repaired:,} repaired, {daily.found:,} left to a person"
+        f"{formats.local(daily.finished_at, SEOUL)}: {daily.payments:,} payments, {daily.strangers:,} of them not ours;"
+        f" {daily.repaired:,} repaired, {daily.found:,} left to a person"
     )
 
 
 def _failing(sweep: Sweep) -> str:
     from schedules.plans import SEOUL
 
-    since = words.local(sweep.failing_since, SEOUL)
+    since = formats.local(sweep.failing_since, SEOUL)
     return f"PortOne's list cannot be read since {since} ({plain(sweep.failure or '')}); `again doctor sweeps`"
 
 
@@ -186,7 +189,9 @@ def _heard(heard: Heard) -> str:
 
 
 def _print_violations(violated: Sequence[Violation], now: datetime) -> None:
-    rows = [(Text(each.name, LATE), f"{each.count:,}", words.age(each.since, now), each.examples) for each in violated]
+    rows = [
+        (Text(each.name, LATE), f"{each.count:,}", formats.age(each.since, now), each.examples) for each in violated
+    ]
     console.table("INVARIANT", "COUNT", "FOR", "EXAMPLES", rows=rows, right=("COUNT", "FOR"), whole=("COUNT", "FOR"))
 
 
@@ -206,4 +211,4 @@ def _seen(name: str, at: datetime | None, now: datetime) -> Text:
         return Text("never", LATE)
     expires = {entry.task: entry.expires for entry in beat_table()}
     patience = expires.get(name, min(expires.values()))
-    return Text(words.age(at, now), LATE if now - at > patience else "")
+    return Text(formats.age(at, now), LATE if now - at > patience else "")

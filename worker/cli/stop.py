@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli import consent, console, words
+from worker.cli import confirm, console, formats
 from worker.cli.exits import ExitCode
 from worker.cli.options import Json, Reason, read_reason
 
 if TYPE_CHECKING:
-    from worker.database.stops import MayStillMove
+    from worker.ledger.stops import MayStillMove
 
 Scope = Annotated[str, typer.Argument(metavar="[all|PG]", help="Everything, or one PG, by its name.")]
 
@@ -31,8 +31,8 @@ def stop(
 
     It ends by saying for what money may still move: outcomes that are unknown, and payment windows that are open.
     """
-    from worker import stopping
-    from worker.cli.database import actor, database
+    from worker.charging import kill_switch as stopping
+    from worker.cli.context import actor, database
 
     with database(as_json=as_json) as runtime:
         stopped = stopping.set_switch(runtime.sessions, scope, reason=reason, stopped_by=actor(), now=runtime.clock())
@@ -77,12 +77,12 @@ def start(
     as_json: Json = False,
 ) -> None:
     """Charge again what was stopped. Each scope is started by its name: `all` starts no PG that is stopped alone."""
-    from worker import stopping
-    from worker.cli.database import database
+    from worker.charging import kill_switch as stopping
+    from worker.cli.context import database
 
     with database(as_json=as_json) as runtime:
         if runtime.settings.live and not yes:
-            consent.require(
+            confirm.require(
                 f"Start charging real money again ({scope})?",
                 unasked="This would charge real money again",
                 declined="Not started.",
@@ -102,7 +102,7 @@ def _say_what_may_still_move(left: MayStillMove) -> None:
 
     if left.unknown:
         one = left.unknown == 1
-        until = "" if left.lands_until is None else f" until {words.local(left.lands_until, SEOUL)}"
+        until = "" if left.lands_until is None else f" until {formats.local(left.lands_until, SEOUL)}"
         console.say(
             f"{left.unknown} {'outcome is' if one else 'outcomes are'} unknown: money may still move for "
             f"{'it' if one else 'them'}{until}. {'It is' if one else 'They are'} looked up and not charged again; "
@@ -112,7 +112,7 @@ def _say_what_may_still_move(left: MayStillMove) -> None:
         one = left.windows == 1
         console.say(
             f"{left.windows} payment {'window is' if one else 'windows are'} open: what a customer pays in "
-            f"{'it' if one else 'them'} until {words.local(left.windows_until, SEOUL)} counts for its period."
+            f"{'it' if one else 'them'} until {formats.local(left.windows_until, SEOUL)} counts for its period."
         )
 
 

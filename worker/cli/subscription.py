@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from worker.cli import console, words
+from worker.cli import console, formats
 from worker.cli.options import AllowDuplicates, Json, Limit, Reason, read_key
-from worker.lifecycle import SubscriptionStatus
+from worker.domain.states import SubscriptionStatus
 
 if TYPE_CHECKING:
     from worker.runtime import Runtime
@@ -44,8 +44,8 @@ def subscribe(
     as_json: Json = False,
 ) -> None:
     """Begin a subscription; the first charge is made at the plan's hour after the trial, if it has one."""
-    from worker import subscriptions
-    from worker.cli.database import database
+    from worker.cli.context import database
+    from worker.subscriptions import lifecycle as subscriptions
 
     start_on = _date(start)
     with database(as_json=as_json) as runtime:
@@ -68,10 +68,10 @@ def subscribe(
         link = f"again checkout link {subscribed.code}"
         console.say(f"Subscription {subscribed.code} is pending; it begins with its first billing key: `{link}`.")
     else:
-        first = words.local(subscribed.next_charge_at, shown["time_zone"])
+        first = formats.local(subscribed.next_charge_at, shown["time_zone"])
         console.say(f"Subscription {subscribed.code} is {subscribed.status}; its first charge is due on {first}.")
         if owed.count:
-            console.say(f"{words.owed(owed.count, owed.amount)} {words.verb(owed.count)} charged now.")
+            console.say(f"{formats.owed(owed.count, owed.amount)} {formats.verb(owed.count)} charged now.")
 
 
 @app.command("list")
@@ -84,8 +84,8 @@ def list_subscriptions(
     as_json: Json = False,
 ) -> None:
     """List subscriptions."""
-    from worker.cli.database import database
-    from worker.database import subscriptions
+    from worker.cli.context import database
+    from worker.subscriptions import queries as subscriptions
 
     with database(as_json=as_json) as runtime, runtime.sessions() as session:
         listed = subscriptions.listed(session, status=status, plan=plan, customer=customer, limit=limit)
@@ -106,8 +106,8 @@ def list_subscriptions(
                 row["customer_reference"],
                 row["plan"],
                 row["status"],
-                words.local_date(row["paid_until"], row["time_zone"]),
-                words.local(row["next_charge_at"], row["time_zone"]),
+                formats.local_date(row["paid_until"], row["time_zone"]),
+                formats.local(row["next_charge_at"], row["time_zone"]),
                 "none" if row["key_id"] is None else f"{row['key_id']} {row['key_status']}",
             )
             for row in listed
@@ -119,14 +119,15 @@ def list_subscriptions(
 @app.command("show")
 def show(code: Code, *, as_json: Json = False) -> None:
     """Show a subscription with its periods, its charges and its history."""
-    from worker.cli.database import database
+    from worker.cli.context import database
     from worker.cli.subscription_details import print_subscription, upcoming_periods
-    from worker.database import history, plans
+    from worker.ledger import history
+    from worker.subscriptions import plan_queries
 
     with database(as_json=as_json) as runtime:
         shown = _shown(runtime, code)
         with runtime.sessions() as session:
-            plan = plans.named(session, shown["plan"])
+            plan = plan_queries.named(session, shown["plan"])
             charges = history.charges(session, status=None, subscription=shown["code"], limit=SHOWN_CHARGES)
             audit = history.audit(session, "subscription", shown["id"])
     upcoming = upcoming_periods(plan, shown)
@@ -139,8 +140,8 @@ def show(code: Code, *, as_json: Json = False) -> None:
 @app.command("cancel")
 def cancel(code: Code, reason: Reason = "canceled by hand", *, as_json: Json = False) -> None:
     """End a subscription for good: nothing more falls due, and what it owes is void."""
-    from worker import subscriptions
-    from worker.cli.database import database
+    from worker.cli.context import database
+    from worker.subscriptions import lifecycle as subscriptions
 
     with database(as_json=as_json) as runtime:
         canceled = subscriptions.cancel(runtime.sessions, code, reason=reason, now=runtime.clock())
@@ -151,7 +152,7 @@ def cancel(code: Code, reason: Reason = "canceled by hand", *, as_json: Json = F
     flight = f"; {canceled.in_flight} in flight ends by itself, paid or void" if canceled.in_flight else ""
     console.say(f"Subscription {shown['code']} is canceled; {canceled.void} of its charges became void{flight}.")
     if shown["paid_until"] is not None:
-        console.say(f"It is paid until {words.local(shown['paid_until'], shown['time_zone'])}.")
+        console.say(f"It is paid until {formats.local(shown['paid_until'], shown['time_zone'])}.")
 
 
 @app.command("key")
@@ -167,8 +168,8 @@ def change_key(
     as_json: Json = False,
 ) -> None:
     """Give a subscription another billing key, and charge by it at once what is owed; asks before that."""
-    from worker import subscriptions
-    from worker.cli.database import database
+    from worker.cli.context import database
+    from worker.subscriptions import lifecycle as subscriptions
 
     with database(as_json=as_json) as runtime:
         named, max_amount = read_key(key), runtime.settings.max_amount
@@ -181,7 +182,7 @@ def change_key(
             now=runtime.clock(),
         )
         if arrears.count and not yes:
-            what = f"{words.owed(arrears.count, arrears.amount)} would be charged to this billing key at once"
+            what = f"{formats.owed(arrears.count, arrears.amount)} would be charged to this billing key at once"
             if under_way := sum(each.under_way for each in arrears.periods):
                 what += f" ({under_way:,} of them, under way, only if that comes to nothing)"
             require_consent(what, instead=f"`again checkout link {code} --replace` lets the customer agree themselves.")
@@ -201,19 +202,19 @@ def change_key(
         return
     at_once = ""
     if changed.woken:
-        charged = f"{words.verb(changed.woken)} charged"
+        charged = f"{formats.verb(changed.woken)} charged"
         when = f"{charged} now" if shown["status"] != SubscriptionStatus.PAUSED else f"{charged} once it is resumed"
-        at_once = f"; {words.owed(changed.woken, changed.amount)} {when}"
+        at_once = f"; {formats.owed(changed.woken, changed.amount)} {when}"
     console.say(f"Subscription {shown['code']} is charged by billing key {changed.key_id} from now on{at_once}.")
     if shown["next_charge_at"] is not None:
-        console.say(f"Its next charge is due on {words.local(shown['next_charge_at'], shown['time_zone'])}.")
+        console.say(f"Its next charge is due on {formats.local(shown['next_charge_at'], shown['time_zone'])}.")
 
 
 def require_consent(what: str, *, instead: str) -> None:
     """Ask whether the customer has agreed to what would be charged, and end the command unless they have."""
-    from worker.cli import consent
+    from worker.cli import confirm
 
-    consent.require(
+    confirm.require(
         f"{what}. Has the customer agreed to that?",
         unasked=what,
         declined=f"Nothing was changed. {instead}",
@@ -223,8 +224,8 @@ def require_consent(what: str, *, instead: str) -> None:
 @app.command("release")
 def release(code: Code, reason: Reason = "released by hand", *, as_json: Json = False) -> None:
     """Let a subscription be charged again that a cap has held; what it is charged today is counted anew."""
-    from worker import subscriptions
-    from worker.cli.database import database
+    from worker.cli.context import database
+    from worker.subscriptions import lifecycle as subscriptions
 
     with database(as_json=as_json) as runtime:
         owed = subscriptions.release(runtime.sessions, code, reason=reason, now=runtime.clock())
@@ -234,15 +235,15 @@ def release(code: Code, reason: Reason = "released by hand", *, as_json: Json = 
         return
     console.say(f"Subscription {shown['code']} is held no more.")
     if owed.count:
-        what = f"{words.owed(owed.count, owed.amount)} {words.verb(owed.count)} charged again"
+        what = f"{formats.owed(owed.count, owed.amount)} {formats.verb(owed.count)} charged again"
         console.say(f"{what}, at once or on the next dunning day.")
 
 
 @app.command("pause")
 def pause(code: Code, reason: Reason = "paused by hand", *, as_json: Json = False) -> None:
     """Let nothing fall due, and charge nothing that is owed, until it is resumed."""
-    from worker import subscriptions
-    from worker.cli.database import database
+    from worker.cli.context import database
+    from worker.subscriptions import lifecycle as subscriptions
 
     with database(as_json=as_json) as runtime:
         subscriptions.pause(runtime.sessions, code, reason=reason, now=runtime.clock())
@@ -256,8 +257,8 @@ def pause(code: Code, reason: Reason = "paused by hand", *, as_json: Json = Fals
 @app.command("resume")
 def resume(code: Code, reason: Reason = "resumed by hand", *, as_json: Json = False) -> None:
     """Bill a paused subscription again from its next period on; those of the pause are not owed, what was open is."""
-    from worker import subscriptions
-    from worker.cli.database import database
+    from worker.cli.context import database
+    from worker.subscriptions import lifecycle as subscriptions
 
     with database(as_json=as_json) as runtime:
         now = runtime.clock()
@@ -267,16 +268,16 @@ def resume(code: Code, reason: Reason = "resumed by hand", *, as_json: Json = Fa
     if as_json:
         console.print_json({**shown, "open_charges": open_before.count, "owed": open_before.amount})
         return
-    at = words.local(next_charge_at, shown["time_zone"])
+    at = formats.local(next_charge_at, shown["time_zone"])
     console.say(f"Subscription {shown['code']} is {shown['status']}; its next charge is due on {at}.")
     if open_before.count:
-        what = f"{words.owed(open_before.count, open_before.amount)} open since before the pause"
-        console.say(f"{what}, {words.verb(open_before.count)} charged again, at once or on the next dunning day.")
+        what = f"{formats.owed(open_before.count, open_before.amount)} open since before the pause"
+        console.say(f"{what}, {formats.verb(open_before.count)} charged again, at once or on the next dunning day.")
 
 
 def _date(text: str) -> date | None:
-    from worker.import_rows import read_date
-    from worker.refusals import Refused
+    from worker.domain.errors import Refused
+    from worker.subscriptions.csv_import.rows import read_date
 
     try:
         return read_date(text) if text else None
@@ -285,9 +286,9 @@ def _date(text: str) -> date | None:
 
 
 def _shown(runtime: Runtime, code: str) -> Mapping[str, Any]:
-    from worker.database import subscriptions
-    from worker.subscription_code import read_code
-    from worker.subscriptions import no_such
+    from worker.domain.subscription_code import read_code
+    from worker.subscriptions import queries as subscriptions
+    from worker.subscriptions.lifecycle import no_such
 
     with runtime.sessions() as session:
         shown = subscriptions.shown(session, read_code(code))

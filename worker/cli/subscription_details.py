@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from schedules.periods import period_starting
-from worker.cli import console, words
+from worker.cli import console, formats
 from worker.cli.audit import print_audit
 from worker.cli.charge import print_charges
-from worker.database.plans import plan_of
+from worker.subscriptions.plan_queries import plan_of
 
 SHOWN_PERIODS = 3
 
@@ -33,7 +33,7 @@ def print_subscription(
     charges: Sequence[Mapping[str, Any]],
     audit: Sequence[Mapping[str, Any]],
 ) -> None:
-    at = words.in_zone(shown["time_zone"])
+    at = formats.in_zone(shown["time_zone"])
     current = shown["current_period_start"]
     console.details(
         {

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli import console, words
+from worker.cli import console, formats
 from worker.cli.options import Json, Reason
 
 if TYPE_CHECKING:
-    from worker.database.watch_models import Sweep
+    from worker.database.tables.operations import Sweep
     from worker.runtime import Runtime
 
 FARTHEST = timedelta(days=3660)
@@ -40,9 +40,9 @@ def sweep(
 
     Ctrl-C leaves the rest to them. Give --restored a --since when you know that the backup is older than it looks.
     """
-    from worker.cli.database import database
+    from worker.cli.context import database
+    from worker.cli.sweep_follow import follow
     from worker.cli.sweep_release import release_holds
-    from worker.cli.sweep_share import follow
 
     if release and (restored or since is not None):
         raise typer.BadParameter("--release ends what holds charging and compares nothing; give it alone")
@@ -76,15 +76,18 @@ def _require_past(start: datetime | None, now: datetime) -> None:
 
 
 def _begin(runtime: Runtime, start: datetime | None, *, restored: bool) -> int:
-    from worker.database import lineage, sweeps
-    from worker.stopping import wait_while_held
+    from worker.charging.kill_switch import wait_while_held
+    from worker.ledger import charging_hold
+    from worker.reconciliation import queries as reconciliation_queries
 
     now = runtime.clock()
     with runtime.sessions.begin() as session:
         if not restored:
             since = now - runtime.sweep_policy.span if start is None else start
-            return sweeps.begin(session, reason="by hand", holds_claims=False, since=since, until=now, now=now)
-        sweep_id = lineage.declare_restored(session, runtime.watch, now=now, since=start)
+            return reconciliation_queries.begin(
+                session, reason="by hand", holds_claims=False, since=since, until=now, now=now
+            )
+        sweep_id = charging_hold.declare_restored(session, runtime.watch, now=now, since=start)
     wait_while_held(runtime.sessions)
     return sweep_id
 
@@ -95,7 +98,7 @@ def _print(row: Sweep, *, as_json: bool) -> None:
         console.print_json({name: getattr(row, name) for name in names})
         return
     console.say(
-        f"{words.counted(row.payments, 'payment')} compared: {row.strangers:,} not ours, {row.repaired:,} repaired, "
+        f"{formats.counted(row.payments, 'payment')} compared: {row.strangers:,} not ours, {row.repaired:,} repaired, "
         f"{row.found:,} new for a person."
     )
     if row.found:

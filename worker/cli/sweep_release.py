@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from worker.cli import consent, console, words
-from worker.refusals import Refused
+from worker.cli import confirm, console, formats
+from worker.domain.errors import Refused
 
 if TYPE_CHECKING:
-    from worker.database.watch_models import Sweep
+    from worker.database.tables.operations import Sweep
     from worker.runtime import Runtime
 
 RISK = "payments that PortOne has, and these books have forgotten, may be charged a second time"
@@ -17,28 +17,29 @@ RISK = "payments that PortOne has, and these books have forgotten, may be charge
 
 def release_holds(runtime: Runtime, *, yes: bool, reason: str, as_json: bool) -> None:
     """End every sweep that holds charging. Asks first, in sandbox mode too. Raises Refused when nothing is held."""
-    from worker.cli.database import actor
-    from worker.database import lineage, stops, sweeps
+    from worker.cli.context import actor
+    from worker.ledger import charging_hold, stops
+    from worker.reconciliation import queries as reconciliation_queries
 
     with runtime.sessions() as session:
-        held = sweeps.holding(session)
+        held = reconciliation_queries.holding(session)
     if not held:
         raise Refused(
             "No sweep holds charging, so there is nothing to release. `again status` shows what stands still."
         )
     if not yes:
-        consent.require(
+        confirm.require(
             f"{_standing(held)}\nBehind that, {RISK}. Release it, and charge again?",
             unasked=f"Charging would go on, and {RISK}",
             declined="Not released; charging is held.",
         )
     with runtime.sessions.begin() as session:
-        released = lineage.release(session, by=actor(), reason=reason, now=runtime.clock())
+        released = charging_hold.release(session, by=actor(), reason=reason, now=runtime.clock())
         stopped = stops.standing(session)
     if as_json:
         return console.print_json({"released": released, "still_stopped": [stop.scope for stop in stopped]})
     goes_on = "" if any(stop.scope == stops.EVERYTHING for stop in stopped) else " Charging goes on."
-    console.say(f"Released: {words.counted(len(released), 'sweep')}.{goes_on}")
+    console.say(f"Released: {formats.counted(len(released), 'sweep')}.{goes_on}")
     for stop in stopped:
         console.note(f"still stopped: {stop.scope} ({stop.reason})", style="yellow")
     return console.note(f"{RISK}; `again sweep --since DATE` compares them still", style="yellow")
@@ -46,8 +47,8 @@ def release_holds(runtime: Runtime, *, yes: bool, reason: str, as_json: bool) ->
 
 def _standing(held: Sequence[Sweep]) -> str:
     return "\n".join(
-        f"Charging is held ({each.reason}) until PortOne's payments from {words.local(each.since, 'Asia/Seoul')} to "
-        f"{words.local(each.until, 'Asia/Seoul')} are compared; that has come to "
-        f"{words.local(each.position, 'Asia/Seoul')}."
+        f"Charging is held ({each.reason}) until PortOne's payments from {formats.local(each.since, 'Asia/Seoul')} to "
+        f"{formats.local(each.until, 'Asia/Seoul')} are compared; that has come to "
+        f"{formats.local(each.position, 'Asia/Seoul')}."
         for each in held
     )

@@ -14,8 +14,8 @@ from worker.cli import console
 from worker.cli.exits import ExitCode
 
 if TYPE_CHECKING:
-    from worker.settings import Settings
-    from worker.supervision import Stack
+    from worker.config.settings import Settings
+    from worker.devstack.stack import Stack
 
 HINT = """In another terminal, in this folder (`. .venv/bin/activate` first, if `again` is not found):
   again plan add letter --name "아침 편지" --amount 9900 --cadence month --charge-hour 0
@@ -41,10 +41,10 @@ def up(
 
     Ports that are taken are replaced by free ones. Data stays in the data folder (AGAIN_DATA_DIR, `.again`).
     """
-    from worker.cli.database import database
-    from worker.folder_lock import only_one
-    from worker.settings import Settings
-    from worker.supervision import running_stack
+    from worker.cli.context import database
+    from worker.config.settings import Settings
+    from worker.devstack.folder_lock import only_one
+    from worker.devstack.stack import running_stack
 
     settings = Settings.from_env()
     if settings.database_url is not None:
@@ -85,7 +85,7 @@ def shown(path: Path) -> str:
 
 
 def _port(name: str, wanted: int) -> int:
-    from worker.supervision import free_port
+    from worker.devstack.stack import free_port
 
     port = free_port(wanted)
     if port != wanted:

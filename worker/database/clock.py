@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.orm import Session
 
-from worker.clock import Clock, elapsed_seconds, system_clock
+from worker.domain.clock import Clock, elapsed_seconds, system_clock
 
 SAMPLES = 3
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, text
 
-from worker.refusals import Refused
+from worker.domain.errors import Refused
 
 FIT = "UTF8"
 REMEDY = "CREATE DATABASE again ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0, and use that one"

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from worker.database.clock import APART
-from worker.database.watch_models import Heartbeat
+from worker.database.tables.operations import Heartbeat
 
 BEAT = "beat"
 

@@ -9,12 +9,12 @@ from datetime import datetime
 from pathlib import Path
 
 from schedules.plans import Plan
-from worker.catalog import add_plan
-from worker.imports import import_subscriptions
 from worker.runtime import Runtime
-from worker.sandbox import stories
-from worker.sandbox.behaviours import Behaviour, Reply, Shape, decline, pay, troubled
-from worker.sandbox.client import SandboxAdmin
+from worker.sandbox.http.client import SandboxAdmin
+from worker.sandbox.rules import stories
+from worker.sandbox.rules.behaviours import Behaviour, Reply, Shape, decline, pay, troubled
+from worker.subscriptions.csv_import.service import import_subscriptions
+from worker.subscriptions.plans import add_plan
 
 PLANS = (
     Plan.parse({"code": "letter", "name": "아침 편지 월간", "amount": "9900", "cadence": "month", "charge_hour": "0"}),

@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from worker.merchant_uid import parse
+from worker.domain.merchant_uid import parse
 
 Period = tuple[str, datetime]
 """A subscription's code and its period's start: what may be paid once."""

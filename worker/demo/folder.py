@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from worker.embedded import NotAvailable, make_private, remove_postgres
+from worker.devstack.addresses import NotAvailable, make_private, remove_postgres
 
 MARK = ".made-by-again-demo"
 

@@ -16,14 +16,14 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy import text
 
+from worker.config.settings import Settings
 from worker.demo.book import TEMPERS, fill
 from worker.demo.comparison import Comparison, compare
 from worker.demo.folder import begin_anew
-from worker.folder_lock import only_one
+from worker.devstack.folder_lock import only_one
+from worker.devstack.stack import Stack, free_port, running_stack
 from worker.runtime import Runtime
-from worker.sandbox.client import SandboxAdmin
-from worker.settings import Settings
-from worker.supervision import Stack, free_port, running_stack
+from worker.sandbox.http.client import SandboxAdmin
 
 PATIENCE_SECONDS = 80.0
 

@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from worker.gateway import ChargeRequest, PaymentRecord, StillOurs, always
-from worker.outcomes import Answer, UnknownReason
+from worker.domain.gateway import ChargeRequest, PaymentRecord, StillOurs, always
+from worker.domain.outcomes import Answer, UnknownReason
 from worker.portone.connection import MAX_PAGE_BYTES, Connection
 from worker.portone.errors import NoAnswer, Refused
 from worker.portone.payloads import Envelope, Page, Unreadable, again_body, read_payment

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from worker.outcomes import Answer, UnknownReason
+from worker.domain.outcomes import Answer, UnknownReason
 from worker.portone.errors import NoAnswer, NoToken, PortOneError, Refused, Unauthorized, explain
 from worker.portone.payloads import Envelope, Page, Unreadable, instant, read_envelope, read_page
 from worker.portone.tokens import Token, TokenSource

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import httpx
 
-from worker.outcomes import Answer, NotChargedReason, UnknownReason
+from worker.domain.outcomes import Answer, NotChargedReason, UnknownReason
 
 
 class PortOneError(Exception):

@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from worker.gateway import ChargeRequest, PaymentRecord, Schedule, StoredKey
-from worker.merchant_uid import parse
-from worker.outcomes import Answer
-from worker.pgs import TAKE_VAT_AMOUNT
+from worker.domain.gateway import ChargeRequest, PaymentRecord, Schedule, StoredKey
+from worker.domain.merchant_uid import parse
+from worker.domain.outcomes import Answer
+from worker.pg.catalog import TAKE_VAT_AMOUNT
 from worker.portone.redaction import LONGEST_IDENTIFIER, kept, redacted, storable
 
 MOST_AMOUNT = 10**12
 """Won, or any currency's smaller unit: no payment is anywhere near."""
 
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC).timestamp(), datetime(2200, 1, 1, tzinfo=UTC).timestamp()
-"""UNIX seconds between which a time can be. Whether it fits a payment, `worker.plausible` says."""
+"""UNIX seconds between which a time can be. Whether it fits a payment, `worker.domain.payment_time` says."""
 
 
 class Unreadable(ValueError):

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from worker.gateway import OpenSchedules, Schedule
-from worker.outcomes import Answer, UnknownReason
+from worker.domain.gateway import OpenSchedules, Schedule
+from worker.domain.outcomes import Answer, UnknownReason
 from worker.portone.errors import NoAnswer
 from worker.portone.payloads import Unreadable, read_schedule
 

@@ -16,7 +16,7 @@ from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 from yarl import URL
 
-from worker.gateway import StillOurs, always
+from worker.domain.gateway import StillOurs, always
 from worker.portone.errors import TooLate
 
 STILL_OURS = "again.still_ours"

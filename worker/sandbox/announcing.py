@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from worker.sandbox import payment_rows, webhook_rows
-from worker.sandbox.payments import Payment
+from worker.sandbox.rules.payments import Payment
+from worker.sandbox.rules.webhooks import WebhookState
 from worker.sandbox.sandbox import Sandbox
-from worker.sandbox.webhooks import WebhookState
+from worker.sandbox.store import payment_rows, webhook_rows
 
 MOST_WAITING = 5000  # what comes beyond is logged as dropped: a dead receiver must not fill the ledger
 

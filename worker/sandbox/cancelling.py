@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from worker.sandbox import announcing, payment_rows, payments, texts
-from worker.sandbox.answers import Answer, Refused, answered, as_json, bad_request, refusal
-from worker.sandbox.calls import Call
-from worker.sandbox.charge_requests import extra, whole_number
-from worker.sandbox.payment_rows import Taxes
-from worker.sandbox.payments import Payment
-from worker.sandbox.providers import (
+from worker.sandbox import announcing
+from worker.sandbox.rules import payments, texts
+from worker.sandbox.rules.answers import Answer, Refused, answered, as_json, bad_request, refusal
+from worker.sandbox.rules.calls import Call
+from worker.sandbox.rules.charge_requests import extra, whole_number
+from worker.sandbox.rules.payments import Payment
+from worker.sandbox.rules.providers import (
     CANCEL_YEARS,
     KAKAO_MONEY_CANCEL_YEARS,
     REQUESTER_WANTED,
@@ -23,6 +23,8 @@ from worker.sandbox.providers import (
     pay_method,
 )
 from worker.sandbox.sandbox import Sandbox
+from worker.sandbox.store import payment_rows
+from worker.sandbox.store.payment_rows import Taxes
 
 A_YEAR_SECONDS = 366 * 86_400  # the last day counts
 USUAL_REASON = "취소요청 api를 통한 취소"  # [assumed]

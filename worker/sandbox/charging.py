@@ -6,16 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
-from worker.sandbox import announcing, charge_requests, key_rows, payment_rows, payments, replies, rules, texts
-from worker.sandbox.answers import Answer, Pause, Refused, Steps, refusal, unauthorized
-from worker.sandbox.behaviours import Behaviour, Reply, Verdict, current, drawn
-from worker.sandbox.billing_keys import BillingKey
-from worker.sandbox.calls import Call
-from worker.sandbox.charge_requests import ChargeRequest
-from worker.sandbox.payment_rows import Taxes
-from worker.sandbox.payments import Payment
-from worker.sandbox.providers import account_limits
+from worker.sandbox import announcing
+from worker.sandbox.rules import acceptance, charge_requests, payments, replies, texts
+from worker.sandbox.rules.answers import Answer, Pause, Refused, Steps, refusal, unauthorized
+from worker.sandbox.rules.behaviours import Behaviour, Reply, Verdict, current, drawn
+from worker.sandbox.rules.billing_keys import BillingKey
+from worker.sandbox.rules.calls import Call
+from worker.sandbox.rules.charge_requests import ChargeRequest
+from worker.sandbox.rules.payments import Payment
+from worker.sandbox.rules.providers import account_limits
 from worker.sandbox.sandbox import Sandbox
+from worker.sandbox.store import key_rows, payment_rows
+from worker.sandbox.store.payment_rows import Taxes
 from worker.sandbox.switches import Repeat
 
 SEOUL = ZoneInfo("Asia/Seoul")
@@ -64,8 +66,8 @@ def _key(sandbox: Sandbox, request: ChargeRequest) -> BillingKey:
     key = key_rows.find(sandbox.ledger, request.customer_uid)
     if key is None:
         raise Refused(refusal(texts.NO_BILLING_KEY))
-    _refuse(rules.against_pg(request, key))
-    _refuse(rules.against_sums(request, key, paid_already(sandbox, key)))
+    _refuse(acceptance.against_pg(request, key))
+    _refuse(acceptance.against_sums(request, key, paid_already(sandbox, key)))
     return key
 
 
@@ -83,10 +85,10 @@ def _turn(sandbox: Sandbox, request: ChargeRequest, key: BillingKey) -> Iterator
     """Apply the rules for a merchant_uid seen before, after waiting for its turn if it is to be serialized."""
     switches = sandbox.switches
     if sandbox.is_in_flight(request.merchant_uid):
-        _refuse(rules.against_overlap(switches))
+        _refuse(acceptance.against_overlap(switches))
         while switches.repeated_in_flight is Repeat.SERIALIZE and sandbox.is_in_flight(request.merchant_uid):
             yield Pause(TURN_SECONDS)
-    _refuse(rules.against_repeat(payment_rows.statuses(sandbox.ledger, request.merchant_uid), key, switches))
+    _refuse(acceptance.against_repeat(payment_rows.statuses(sandbox.ledger, request.merchant_uid), key, switches))
 
 
 def next_behaviour(sandbox: Sandbox, key: BillingKey) -> Behaviour:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from worker.sandbox import cancelling, key_rows, lookups, texts
-from worker.sandbox.answers import (
+from worker.sandbox import cancelling, lookups
+from worker.sandbox.rules import texts
+from worker.sandbox.rules.answers import (
     Answer,
     Refused,
     answered,
@@ -13,10 +14,11 @@ from worker.sandbox.answers import (
     not_in_sandbox,
     refusal,
 )
-from worker.sandbox.billing_keys import BillingKey, customer
-from worker.sandbox.calls import Call
-from worker.sandbox.providers import WALLETS, channel, channel_key
+from worker.sandbox.rules.billing_keys import BillingKey, customer
+from worker.sandbox.rules.calls import Call
+from worker.sandbox.rules.providers import WALLETS, channel, channel_key
 from worker.sandbox.sandbox import Sandbox
+from worker.sandbox.store import key_rows
 
 MOST_CUSTOMERS = 100  # [assumed], as for payments
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from worker.sandbox import announcing, callbacks, key_rows, opening, payment_rows, texts, window_payments, window_rows
-from worker.sandbox import payments as payment_shapes
-from worker.sandbox.answers import Pause, Refused, not_found
-from worker.sandbox.callbacks import Callback
+from worker.sandbox import announcing, opening
 from worker.sandbox.charging import TURN_SECONDS
-from worker.sandbox.payments import Payment
-from worker.sandbox.providers import maximum_krw
+from worker.sandbox.rules import callbacks, texts, window_payments
+from worker.sandbox.rules import payments as payment_shapes
+from worker.sandbox.rules.answers import Pause, Refused, not_found
+from worker.sandbox.rules.callbacks import Callback
+from worker.sandbox.rules.payments import Payment
+from worker.sandbox.rules.providers import maximum_krw
+from worker.sandbox.rules.window_requests import ALREADY_PAID, PG_REQUEST_FAILED, Use, WindowRefused
+from worker.sandbox.rules.windows import Choice, Decision, State, Window
 from worker.sandbox.sandbox import Sandbox
-from worker.sandbox.window_requests import ALREADY_PAID, PG_REQUEST_FAILED, Use, WindowRefused
-from worker.sandbox.windows import Choice, Decision, State, Window
+from worker.sandbox.store import key_rows, payment_rows, window_rows
 
 INTERRUPTED = "F0005"  # [seen]; that a closed window gives it is assumed
 

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from worker.sandbox import (
-    announcing,
-    charging,
-    key_rows,
-    payment_rows,
-    rules,
-    schedule_rows,
-    texts,
-)
-from worker.sandbox.answers import Answer, Refused
-from worker.sandbox.behaviours import Verdict
-from worker.sandbox.billing_keys import BillingKey
+from worker.sandbox import announcing, charging
 from worker.sandbox.charging import Charging
-from worker.sandbox.payments import Payment
+from worker.sandbox.rules import acceptance, texts
+from worker.sandbox.rules.answers import Answer, Refused
+from worker.sandbox.rules.behaviours import Verdict
+from worker.sandbox.rules.billing_keys import BillingKey
+from worker.sandbox.rules.payments import Payment
+from worker.sandbox.rules.schedules import Schedule, State
 from worker.sandbox.sandbox import Sandbox
-from worker.sandbox.schedules import Schedule, State
+from worker.sandbox.store import key_rows, payment_rows, schedule_rows
 
 USAGE = "payment.scheduled"  # [documented]
 
@@ -54,9 +48,9 @@ def _against(sandbox: Sandbox, schedule: Schedule, key: BillingKey | None) -> st
     request, statuses = schedule.request, payment_rows.statuses(sandbox.ledger, schedule.merchant_uid)
     try:
         refused: Answer | None = (
-            rules.against_pg(request, key)
-            or rules.against_sums(request, key, charging.paid_already(sandbox, key))
-            or rules.against_repeat(statuses, key, sandbox.switches)
+            acceptance.against_pg(request, key)
+            or acceptance.against_sums(request, key, charging.paid_already(sandbox, key))
+            or acceptance.against_repeat(statuses, key, sandbox.switches)
         )
     except Refused as error:
         refused = error.answer

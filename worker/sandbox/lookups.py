@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from worker.sandbox import payment_rows, texts
-from worker.sandbox.answers import Answer, Refused, answered, as_json, bad_request, not_found
-from worker.sandbox.calls import Call
-from worker.sandbox.paging import Page, paged, read_order, read_page
+from worker.sandbox.rules import texts
+from worker.sandbox.rules.answers import Answer, Refused, answered, as_json, bad_request, not_found
+from worker.sandbox.rules.calls import Call
+from worker.sandbox.rules.paging import Page, paged, read_order, read_page
 from worker.sandbox.sandbox import Sandbox
+from worker.sandbox.store import payment_rows
 
 MOST_IDS = 100  # [documented]
 LONGEST_RANGE_SECONDS = 90 * 86_400  # [documented]

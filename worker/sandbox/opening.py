@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import secrets
 
-from worker.sandbox import announcing, payment_rows, texts, window_payments, window_requests, window_rows
-from worker.sandbox.calls import Call
-from worker.sandbox.payment_rows import Taxes
-from worker.sandbox.payments import Payment
-from worker.sandbox.providers import REDIRECTS_ON_MOBILE, Instrument
+from worker.sandbox import announcing
+from worker.sandbox.rules import texts, window_payments, window_requests
+from worker.sandbox.rules.calls import Call
+from worker.sandbox.rules.payments import Payment
+from worker.sandbox.rules.providers import REDIRECTS_ON_MOBILE, Instrument
+from worker.sandbox.rules.web_addresses import origin
+from worker.sandbox.rules.window_requests import ALREADY_PAID, BAD_PARAMETER, WindowRefused, WindowRequest
+from worker.sandbox.rules.windows import Window
 from worker.sandbox.sandbox import Sandbox
+from worker.sandbox.store import payment_rows, window_rows
+from worker.sandbox.store.payment_rows import Taxes
 from worker.sandbox.switches import Repeat
-from worker.sandbox.web_addresses import origin
-from worker.sandbox.window_requests import ALREADY_PAID, BAD_PARAMETER, WindowRefused, WindowRequest
-from worker.sandbox.windows import Window
 
 
 def opened(sandbox: Sandbox, call: Call) -> Window:

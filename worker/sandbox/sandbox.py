@@ -11,13 +11,13 @@ from hashlib import sha1
 from random import Random
 from typing import Any
 
-from worker.clock import Clock
-from worker.sandbox import payment_rows
-from worker.sandbox.answers import as_json
-from worker.sandbox.layout import TABLES
-from worker.sandbox.ledger import Ledger
+from worker.domain.clock import Clock
+from worker.sandbox.rules.answers import as_json
+from worker.sandbox.rules.tokens import Token, granted
+from worker.sandbox.store import payment_rows
+from worker.sandbox.store.layout import TABLES
+from worker.sandbox.store.ledger import Ledger
 from worker.sandbox.switches import Settings, Switches
-from worker.sandbox.tokens import Token, granted
 
 
 class Sandbox:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from worker.sandbox import executing, key_rows, payment_rows, rules, schedule_rows, schedules, texts
-from worker.sandbox.answers import Answer, Refused, answered, as_json, bad_request, not_found, refusal
-from worker.sandbox.billing_keys import BillingKey
-from worker.sandbox.calls import Call
-from worker.sandbox.paging import USUAL_LIMIT, read_numbers
+from worker.sandbox import executing
+from worker.sandbox.rules import acceptance, schedules, texts
+from worker.sandbox.rules.answers import Answer, Refused, answered, as_json, bad_request, not_found, refusal
+from worker.sandbox.rules.billing_keys import BillingKey
+from worker.sandbox.rules.calls import Call
+from worker.sandbox.rules.paging import USUAL_LIMIT, read_numbers
+from worker.sandbox.rules.schedules import Schedule, State
 from worker.sandbox.sandbox import Sandbox
-from worker.sandbox.schedules import Schedule, State
+from worker.sandbox.store import key_rows, payment_rows, schedule_rows
 
 LONGEST_RANGE_SECONDS = 93 * 86_400  # three months at most [documented]; how they are counted is assumed
 NEWEST, OLDEST = "s.schedule_at DESC, s.merchant_uid", "s.schedule_at, s.merchant_uid"  # [documented]
@@ -24,7 +26,7 @@ def schedule(sandbox: Sandbox, call: Call) -> Answer:
     if key is None:
         raise Refused(refusal(texts.NO_CUSTOMER_TO_SCHEDULE))
     for each in wanted:
-        _refuse(rules.against_pg(each.request, key))
+        _refuse(acceptance.against_pg(each.request, key))
         if schedule_rows.find(sandbox.ledger, each.merchant_uid) is not None:
             raise Refused(refusal(texts.ALREADY_SCHEDULED))
         if payment_rows.statuses(sandbox.ledger, each.merchant_uid) & {"paid", "cancelled"}:

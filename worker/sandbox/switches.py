@@ -8,7 +8,7 @@ from enum import StrEnum
 from ipaddress import ip_address
 from typing import Any
 
-from worker.sandbox.web_addresses import is_web_address
+from worker.sandbox.rules.web_addresses import is_web_address
 
 MOST_RESENDS = 5  # [documented]
 

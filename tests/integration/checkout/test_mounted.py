@@ -12,9 +12,9 @@ from starlette.routing import Mount
 from tests.fixtures.checkout import Shop
 from tests.integration.checkout.test_pages import KO, pay
 from tests.integration.checkout.test_webhooks import HINT
-from worker import checkouts
-from worker.checkout.app import create_app
-from worker.payment_window.request import Buyer, Links
+from worker import checkout
+from worker.pg.window.request import Buyer, Links
+from worker.web.app import create_app
 
 
 def test_mounted_below_a_path_everything_is_found_there(shop: Shop):
@@ -53,10 +53,10 @@ def test_mounted_below_a_path_everything_is_found_there(shop: Shop):
 def test_pages_of_ones_own_call_the_same_functions(shop: Shop):
     """What the README names, in the order in which a host calls it."""
     runtime = shop.runtime
-    link = checkouts.create_link(runtime.sessions, runtime.settings, subscription=shop.pending(), now=shop.now)
-    view = checkouts.view(runtime.sessions, runtime.settings, link.code, now=shop.now)
+    link = checkout.create_link(runtime.sessions, runtime.settings, subscription=shop.pending(), now=shop.now)
+    view = checkout.view(runtime.sessions, runtime.settings, link.code, now=shop.now)
     assert (view.name, view.amount, view.pgs) == ("아침 편지", 9900, ("kakaopay", "payco"))
-    param = checkouts.agree(
+    param = checkout.agree(
         runtime.sessions,
         runtime.settings,
         link.code,
@@ -68,11 +68,11 @@ def test_pages_of_ones_own_call_the_same_functions(shop: Shop):
     )
     imp_uid = pay(shop, param)
 
-    async def complete() -> checkouts.Completion:
+    async def complete() -> checkout.Completion:
         gateway = runtime.gateway()
-        completion = await checkouts.complete(runtime.both_sides(gateway), link.code, imp_uid=imp_uid)
+        completion = await checkout.complete(runtime.both_sides(gateway), link.code, imp_uid=imp_uid)
         await gateway.aclose()
         return completion
 
-    assert asyncio.run(complete()).progress is checkouts.Progress.DONE
+    assert asyncio.run(complete()).progress is checkout.Progress.DONE
     assert shop.sql("SELECT status FROM subscriptions") == [("active",)]

@@ -14,9 +14,9 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 
 from tests.fixtures.checkout import Shop
 from tests.integration.checkout.test_pages import KO, agree, pay, rows
-from worker.checkout import connections, turns
-from worker.checkout.desk import Desk
-from worker.refusals import Refused
+from worker.domain.errors import Refused
+from worker.web.checkout_service import Desk
+from worker.web.http import connections, rate_limit
 
 Send = Callable[[bytes], bytes]
 
@@ -206,8 +206,8 @@ def test_a_connection_beyond_the_most_is_turned_away_when_none_waits(
 def test_a_browser_that_asks_without_end_has_portone_asked_only_so_often(
     shop: Shop, http: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(turns, "AT_ONCE", 3)
-    monkeypatch.setattr(turns, "PAUSE_SECONDS", 1e9)
+    monkeypatch.setattr(rate_limit, "AT_ONCE", 3)
+    monkeypatch.setattr(rate_limit, "PAUSE_SECONDS", 1e9)
     path = shop.link(shop.pending())
     param = agree(http, path).json()["param"]
     asked = [http.post(f"{path}/complete?lang=ko", json={"success": True}) for _ in range(5)]
@@ -293,8 +293,8 @@ def test_a_webhook_of_no_payments_id_is_refused(http: httpx.Client, imp_uid: str
 def test_an_agreement_refused_without_end_fills_no_log(
     shop: Shop, http: httpx.Client, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ):
-    monkeypatch.setattr(turns, "AT_ONCE", 2)
-    monkeypatch.setattr(turns, "PAUSE_SECONDS", 1e9)
+    monkeypatch.setattr(rate_limit, "AT_ONCE", 2)
+    monkeypatch.setattr(rate_limit, "PAUSE_SECONDS", 1e9)
 
     async def refuse(*_args: object, **_more: object) -> None:
         raise Refused("not today")

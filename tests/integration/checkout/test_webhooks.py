@@ -18,9 +18,9 @@ import pytest
 
 from tests.fixtures.checkout import Shop, running_shop
 from tests.integration.checkout.test_pages import agree, pay
-from worker.checkout import bodies
-from worker.checkout.hints import Hint, Hints
-from worker.supervision import free_port, start_part, wait_for
+from worker.devstack.stack import free_port, start_part, wait_for
+from worker.web.http import bodies
+from worker.web.webhook_queue import Hint, Hints
 
 HINT = {"imp_uid": "imp_1", "merchant_uid": "order-1", "status": "paid"}
 

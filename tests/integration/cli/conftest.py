@@ -16,8 +16,8 @@ from sqlalchemy import Engine, text
 from typer.testing import CliRunner
 
 from worker.cli.commands import app
-from worker.database.session import create_database_engine
-from worker.embedded import Postgres
+from worker.database.engine import create_database_engine
+from worker.devstack.addresses import Postgres
 
 MINUTE = timedelta(minutes=1)
 

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import text
 
 from tests.integration.cli.conftest import Again
-from worker.checkout.links import Signer
-from worker.refusals import Refused
+from worker.domain.errors import Refused
 from worker.runtime import Runtime
+from worker.web.link_signing import Signer
 
 SECRET = "0123456789abcdef" * 4
 SETTINGS = {"again_checkout_secret": SECRET, "again_checkout_url": "https://pay.example.com/billing"}
@@ -82,7 +82,7 @@ def test_what_customers_do_in_the_pages_is_not_written_down_as_their_operators(
             actors.append(session.execute(text("SELECT current_setting('application_name')")).scalar_one())
         raise Refused("That is enough.")
 
-    monkeypatch.setattr("worker.checkout.app.create_app", served)
+    monkeypatch.setattr("worker.web.app.create_app", served)
     again("checkout", "serve", code=1)
     assert actors == ["checkout pages"]
 

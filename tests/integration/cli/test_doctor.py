@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from tests.fixtures.sandbox import Api, RunningSandbox, running_sandbox
 from tests.integration.cli.conftest import Again, Ended, Tables
 from worker.database import migrations
-from worker.embedded import Valkey
+from worker.devstack.addresses import Valkey
 
 ON_TABLES = {
     "migrations",

@@ -7,7 +7,7 @@ import sys
 from importlib.metadata import version
 
 from tests.integration.cli.conftest import Again
-from worker.doctor import CHECKS
+from worker.doctor.run import CHECKS
 
 HEAVY = ("sqlalchemy", "pydantic", "psycopg", "croniter", "celery", "httpx", "aiohttp", "redis", "alembic", "uvicorn")
 

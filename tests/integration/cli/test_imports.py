@@ -14,8 +14,8 @@ import pytest
 
 from tests.fixtures.sandbox import Api, running_sandbox
 from tests.integration.cli.conftest import Again, Tables
-from worker.import_rows import COLUMNS
-from worker.pgs import PGS
+from worker.pg.catalog import PGS
+from worker.subscriptions.csv_import.rows import COLUMNS
 
 SEOUL = ZoneInfo("Asia/Seoul")
 HEADER = "customer_reference,plan,customer_uid,pg,label,channel_key,start_on,paid_until"

@@ -13,11 +13,11 @@ import pytest
 from tests.fixtures.sandbox import Api, RunningSandbox, running_sandbox
 from tests.fixtures.terminal import on_a_terminal
 from tests.integration.cli.conftest import Again, Ended, Tables
-from worker.database import differences
-from worker.database.differences import Noted
-from worker.database.session import Sessions
-from worker.differences import DifferenceKind, DifferenceStatus
-from worker.merchant_uid import derive
+from worker.database.engine import Sessions
+from worker.domain.discrepancy_rules import DifferenceKind, DifferenceStatus
+from worker.domain.merchant_uid import derive
+from worker.ledger import discrepancies
+from worker.ledger.discrepancies import Noted
 
 KEY = "customer_uid_of_gildong"
 BUYER = "Hong Gildong"
@@ -102,7 +102,7 @@ class Reviews:
             evidence={"portone": shown, "books": {}},
         )
         with self.sessions.begin() as session:
-            differences.note(session, [noted], now=self.tables.now)
+            discrepancies.note(session, [noted], now=self.tables.now)
         return int(self.tables.sql("SELECT max(id) AS id FROM differences")[0].id)
 
     def given_back(self, found: Found) -> dict[str, int]:

@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Engine, text
 
 from tests.integration.cli.conftest import MINUTE, Again, Tables
-from worker.database import heartbeats, overview
-from worker.database.session import Sessions
+from worker.database import heartbeats
+from worker.database.engine import Sessions
+from worker.operations import status as overview
 
 
 def test_everything_is_counted_with_the_age_of_the_oldest(again: Again, subscription: str, key: int, tables: Tables):

@@ -10,10 +10,10 @@ import pytest
 from tests.fixtures.sandbox import wait_until
 from tests.fixtures.terminal import on_a_terminal
 from tests.integration.cli.conftest import Again, Tables
-from worker import stopping
-from worker.database import stops
-from worker.database.claims import claim
-from worker.database.session import Sessions
+from worker.charging import kill_switch
+from worker.database.engine import Sessions
+from worker.ledger import stops
+from worker.ledger.claiming import claim
 
 LIVE = {"again_portone_key": "imp_key", "again_portone_secret": "imp_secret"}
 
@@ -74,7 +74,7 @@ def test_a_stop_ends_when_the_last_call_has_ended(
     charge = tables.charge(subscription, "charging")
     tables.attempt(charge, lease_until=tables.now + timedelta(minutes=5))
     settle = "UPDATE attempts SET status = 'paid', imp_uid = 'imps_123456789012' WHERE status = 'started'"
-    monkeypatch.setattr(stopping, "sleep", lambda _: tables.sql(settle))  # the answer comes while it waits
+    monkeypatch.setattr(kill_switch, "sleep", lambda _: tables.sql(settle))  # the answer comes while it waits
     ended = again("stop")
     assert tables.statuses("attempts") == ["paid"]
     assert "1 call still in flight" in ended.err
@@ -143,7 +143,7 @@ def test_the_switch_waits_for_a_claim_under_way(
 ):
     """Once `stop` has said so, no claim that began before it can still commit."""
     tables.charge(subscription)
-    monkeypatch.setattr(stopping, "sleep", lambda _: tables.sql("UPDATE attempts SET status = 'not_charged'"))
+    monkeypatch.setattr(kill_switch, "sleep", lambda _: tables.sql("UPDATE attempts SET status = 'not_charged'"))
     with sessions() as claiming, ThreadPoolExecutor(1) as threads:
         claim(claiming, now=datetime.now(UTC), limit=1, lease=timedelta(minutes=5), prefix="again")
 
@@ -180,7 +180,7 @@ def test_a_script_that_starts_real_money_must_say_that_it_means_it(again: Again,
 def test_the_switch_is_set_though_a_claim_does_not_end(
     again: Again, subscription: str, tables: Tables, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(stopping.wait_for_claims, "__kwdefaults__", {"patience": timedelta(milliseconds=100)})
+    monkeypatch.setattr(kill_switch.wait_for_claims, "__kwdefaults__", {"patience": timedelta(milliseconds=100)})
     tables.charge(subscription)
     with sessions() as frozen:
         claim(frozen, now=datetime.now(UTC), limit=1, lease=timedelta(seconds=2), prefix="again")

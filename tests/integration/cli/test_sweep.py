@@ -12,10 +12,10 @@ import pytest
 from tests.fixtures.sandbox import Api, RunningSandbox, running_sandbox
 from tests.fixtures.terminal import on_a_terminal
 from tests.integration.cli.conftest import Again, Tables
-from worker import stopping
-from worker.cli import sweep_share
-from worker.database.claims import claim
-from worker.database.session import Sessions
+from worker.charging import kill_switch
+from worker.cli import sweep_follow
+from worker.database.engine import Sessions
+from worker.ledger.claiming import claim
 
 SEOUL = ZoneInfo("Asia/Seoul")
 FAST = {"again_sweep_requests_per_second": "100", "again_sweep_days": "2"}
@@ -87,7 +87,7 @@ def test_a_day_that_makes_no_sense_is_refused(again: Again, tables: Tables, day,
 
 @pytest.fixture
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep_share, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(sweep_follow, "POLL_SECONDS", 0.01)
 
 
 @pytest.mark.usefixtures("soon")
@@ -112,7 +112,7 @@ def test_what_is_held_stays_held_when_the_list_cannot_be_read(again: Again, port
 def test_a_claim_that_does_not_end_is_named_by_the_sweep_that_waits(
     again: Again, subscription: str, tables: Tables, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(stopping.wait_while_held, "__kwdefaults__", {"patience": timedelta(milliseconds=100)})
+    monkeypatch.setattr(kill_switch.wait_while_held, "__kwdefaults__", {"patience": timedelta(milliseconds=100)})
     tables.charge(subscription)
     with sessions() as claiming:
         claim(claiming, now=datetime.now(UTC), limit=1, lease=timedelta(seconds=2), prefix="again")

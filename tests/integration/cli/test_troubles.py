@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from tests.integration.cli.conftest import Again, Tables
 from worker.database import migrations
-from worker.embedded import Postgres
+from worker.devstack.addresses import Postgres
 
 EVERY_COMMAND = [
     ("status",),

@@ -9,7 +9,7 @@ import pytest
 
 from tests.integration.cli.conftest import Again
 from worker.cli.up import HINT, hint
-from worker.settings import Settings
+from worker.config.settings import Settings
 
 
 def test_the_commands_of_the_hint_work_in_their_order(again: Again, tmp_path):

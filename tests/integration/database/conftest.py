@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.fixtures.book import Book
-from worker.database.claims import claim
-from worker.database.session import Sessions
-from worker.open_attempts import OpenAttempt
-from worker.renewals import Opened, open_due_charges
+from worker.charging.open_due import Opened, open_due_charges
+from worker.database.engine import Sessions
+from worker.domain.attempt import OpenAttempt
+from worker.ledger.claiming import claim
 
 NOW = datetime(2026, 1, 5, 3, 0, tzinfo=UTC)
 LEASE = timedelta(minutes=2)

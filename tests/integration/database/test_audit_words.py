@@ -8,11 +8,11 @@ from sqlalchemy import text
 from tests.fixtures.attempts import POLICY
 from tests.fixtures.book import Book
 from tests.integration.database.conftest import NOW, claim_now, open_all
-from worker.database import stops
-from worker.database.session import Sessions
-from worker.outcomes import Answer, Declined, DeclineKind
-from worker.recording import record
-from worker.settlement import settle
+from worker.database.engine import Sessions
+from worker.domain.outcomes import Answer, Declined, DeclineKind
+from worker.domain.settlement import settle
+from worker.ledger import stops
+from worker.ledger.recording import record
 
 BUYER = "홍길동"
 

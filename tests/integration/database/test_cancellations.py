@@ -13,10 +13,8 @@ from tests.fixtures.book import Book, Subscribed
 from tests.integration.database.conftest import NOW, claim_now, open_all
 from tests.integration.database.test_claims import POLICY
 from tests.integration.database.test_settlements import PAID, SOFT
-from worker.database import openings
-from worker.database.session import Sessions
-from worker.database.settlements import write_back
-from worker.outcomes import (
+from worker.database.engine import Sessions
+from worker.domain.outcomes import (
     NO_ANSWER,
     Declined,
     DeclineKind,
@@ -26,9 +24,11 @@ from worker.outcomes import (
     Unknown,
     UnknownReason,
 )
-from worker.recording import record
-from worker.settlement import settle
-from worker.subscriptions import Canceled, cancel
+from worker.domain.settlement import settle
+from worker.ledger import opening
+from worker.ledger.recording import record
+from worker.ledger.write_back import write_back
+from worker.subscriptions.lifecycle import Canceled, cancel
 
 
 def statuses(sessions: Sessions, table: str) -> list[str]:
@@ -96,11 +96,11 @@ def test_a_cancellation_waits_for_a_write_back_that_is_half_done(
 def test_a_cancellation_waits_for_a_tick_that_is_opening_charges(book: Book, sessions: Sessions, engine: Engine):
     subscribed = book.subscribe(now=NOW)
     with sessions() as session:
-        (row,) = openings.due_subscriptions(session, after=openings.START, now=NOW, limit=1)
+        (row,) = opening.due_subscriptions(session, after=opening.START, now=NOW, limit=1)
         canceled = _meanwhile(engine, lambda: cancel(sessions, subscribed.code, reason="moved", now=NOW))
         period = {"subscription_id": row.id, "period_start": row.next_charge_at, "period_end": NOW.replace(month=2)}
         money = {"amount": 9900, "tax_free": 0, "vat_amount": None, "currency": "KRW", "order_name": "Monthly"}
-        openings.open_charges(session, [period | money | {"status": "due", "reason": "its period began"}], now=NOW)
+        opening.open_charges(session, [period | money | {"status": "due", "reason": "its period began"}], now=NOW)
         session.commit()
     assert canceled.result(10) == Canceled(void=1, in_flight=0)
     assert statuses(sessions, "charges") == ["void"]

@@ -12,12 +12,13 @@ from sqlalchemy import text
 
 from tests.fixtures.book import Book
 from tests.integration.database.conftest import LEASE, NOW, open_all
-from worker import caps, stopping
-from worker.caps import CapExceeded, Caps, Guard, SubscriptionsExceed, Total
-from worker.database import holds, stops
-from worker.database.claims import claim
-from worker.database.session import Sessions
-from worker.open_attempts import OpenAttempt
+from worker.charging import kill_switch
+from worker.database.engine import Sessions
+from worker.domain import charge_limits
+from worker.domain.attempt import OpenAttempt
+from worker.domain.charge_limits import CapExceeded, Caps, Guard, SubscriptionsExceed, Total
+from worker.ledger import stops, subscription_holds
+from worker.ledger.claiming import claim
 
 MANY = 10**12
 NO_CAPS = Caps(
@@ -189,7 +190,7 @@ def test_a_long_past_is_no_business_of_today(book: Book, sessions: Sessions):
 
 def stop_by_cap(sessions: Sessions, pg: str) -> None:
     with sessions.begin() as session:
-        stops.stop(session, scope=pg, reason="too much", stopped_by=caps.BY, now=NOW)
+        stops.stop(session, scope=pg, reason="too much", stopped_by=charge_limits.BY, now=NOW)
 
 
 def test_a_person_who_releases_a_cap_begins_to_count_anew(book: Book, sessions: Sessions):
@@ -202,7 +203,7 @@ def test_a_person_who_releases_a_cap_begins_to_count_anew(book: Book, sessions: 
     stop_by_cap(sessions, "kakaopay")
     assert [each.request.pg for each in claimed(sessions, limits)] == ["payco"]  # the other channel goes on
     later = NOW + timedelta(minutes=1)
-    assert stopping.start_charging(sessions, "kakaopay", now=later).counts_anew
+    assert kill_switch.start_charging(sessions, "kakaopay", now=later).counts_anew
     assert rows(sessions, "SELECT pg, sends, amount, since FROM day_totals ORDER BY pg") == [
         ("kakaopay", 0, 0, later),
         ("payco", 1, 9_900, NOW),
@@ -212,7 +213,7 @@ def test_a_person_who_releases_a_cap_begins_to_count_anew(book: Book, sessions: 
 
 def hold(sessions: Sessions, exceeded: SubscriptionsExceed, *, now: datetime = NOW) -> None:
     with sessions.begin() as session:
-        holds.hold(session, exceeded.reasons, by=caps.BY, now=now)
+        subscription_holds.hold(session, exceeded.reasons, by=charge_limits.BY, now=now)
 
 
 def test_held_subscription_is_not_claimed_and_all_others_are(book: Book, sessions: Sessions):
@@ -226,7 +227,7 @@ def test_held_subscription_is_not_claimed_and_all_others_are(book: Book, session
     hold(sessions, exceeded.value)
     assert len(claimed(sessions, limits)) == 3
     with sessions() as session:
-        held = holds.held(session)
+        held = subscription_holds.held(session)
     assert [each.code for each in held] == [each.code for each in dear]
     assert all(f"`again subscription release {each.code}`" in each.reason for each in held)
 
@@ -244,7 +245,7 @@ def test_released_subscription_is_counted_anew(book: Book, sessions: Sessions):
     hold(sessions, exceeded.value, now=later)
     assert claimed(sessions, limits, now=later) == []
     with sessions.begin() as session:
-        assert holds.release(session, far_behind.code, reason="looked at", now=later)
+        assert subscription_holds.release(session, far_behind.code, reason="looked at", now=later)
     assert len(claimed(sessions, limits, now=later)) == 1
     assert rows(sessions, "SELECT to_status, reason FROM audit WHERE entity = 'hold' ORDER BY id")[1:] == [
         ("released", "looked at")
@@ -254,6 +255,6 @@ def test_released_subscription_is_counted_anew(book: Book, sessions: Sessions):
 def test_a_switch_that_a_person_had_set_leaves_the_count_as_it_is(book: Book, sessions: Sessions):
     due(book, sessions, 2)
     claimed(sessions, NO_CAPS)
-    stopping.set_switch(sessions, "kakaopay", reason="lunch", stopped_by="cli", now=NOW)
-    assert not stopping.start_charging(sessions, "kakaopay", now=NOW).counts_anew
+    kill_switch.set_switch(sessions, "kakaopay", reason="lunch", stopped_by="cli", now=NOW)
+    assert not kill_switch.start_charging(sessions, "kakaopay", now=NOW).counts_anew
     assert rows(sessions, "SELECT sends FROM day_totals") == [(2,)]

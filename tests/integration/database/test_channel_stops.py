@@ -13,15 +13,15 @@ from sqlalchemy import text
 from tests.fixtures.attempts import POLICY
 from tests.fixtures.book import Book
 from tests.integration.database.conftest import NOW, claim_now, open_all
-from worker import stopping
-from worker.channel_evidence import BY, ENOUGH, PROVEN_FOR
-from worker.database import steps, stops
-from worker.database.session import Sessions
-from worker.database.settlements import write_back
-from worker.open_attempts import OpenAttempt
-from worker.outcomes import Answer, Declined, DeclineKind, Outcome, Paid, Unknown, UnknownReason
-from worker.recording import record
-from worker.settlement import settle
+from worker.charging import kill_switch
+from worker.database.engine import Sessions
+from worker.domain.attempt import OpenAttempt
+from worker.domain.channel_evidence import BY, ENOUGH, PROVEN_FOR
+from worker.domain.outcomes import Answer, Declined, DeclineKind, Outcome, Paid, Unknown, UnknownReason
+from worker.domain.settlement import settle
+from worker.ledger import clock_steps, stops
+from worker.ledger.recording import record
+from worker.ledger.write_back import write_back
 
 MINUTE = timedelta(minutes=1)
 
@@ -129,7 +129,7 @@ def test_payment_sent_before_a_refusal_lifts_no_stop(book: Book, sessions: Sessi
 def test_payment_lifts_no_stop_of_a_persons(book: Book, sessions: Sessions):
     blamed, payer = claimed(book, sessions, 2)
     answer(sessions, [blamed], CONFIG)
-    stopping.set_switch(sessions, "ksnet", reason="the PG has called", stopped_by="cli:kim", now=NOW)
+    kill_switch.set_switch(sessions, "ksnet", reason="the PG has called", stopped_by="cli:kim", now=NOW)
     pay(sessions, [payer])
     with sessions() as session:
         assert [(stop.reason, stop.stopped_by) for stop in stops.standing(session)] == [
@@ -194,7 +194,7 @@ def test_dunning_tries_refused_as_before_are_no_evidence(book: Book, sessions: S
 def test_released_channel_is_not_stopped_by_the_same_customers(book: Book, sessions: Sessions, proven: datetime):
     answer(sessions, claimed(book, sessions, 2, now=proven), CONFIG, now=proven)
     later = proven + timedelta(hours=1)
-    stopping.start_charging(sessions, "ksnet", now=later)
+    kill_switch.start_charging(sessions, "ksnet", now=later)
     again = claim_now(sessions, now=later)
     assert len(again) == 2
     answer(sessions, again, CONFIG, now=later)
@@ -209,7 +209,7 @@ def test_released_channel_that_was_never_paid_through_is_not_stopped_by_one(book
     for hour in range(1, 4):
         later = NOW + timedelta(hours=7 * hour)
         if hour == 1:
-            stopping.start_charging(sessions, "ksnet", now=later)
+            kill_switch.start_charging(sessions, "ksnet", now=later)
         answer(sessions, claim_now(sessions, now=later), CONFIG, now=later)
         assert stopped(sessions) == {}
 
@@ -245,7 +245,7 @@ def test_stop_of_a_persons_outlasts_refusals_written_back_at_that_moment(book: B
     refused_now, later = claimed(book, sessions, 2)
     with ThreadPoolExecutor() as pool, sessions.begin() as session:
         write_back(session, [settle(refused_now, CONFIG, now=NOW, policy=POLICY)], now=NOW)
-        waits = pool.submit(stopping.set_switch, sessions, "ksnet", reason="audit", stopped_by="me", now=NOW)
+        waits = pool.submit(kill_switch.set_switch, sessions, "ksnet", reason="audit", stopped_by="me", now=NOW)
         await_waiting(sessions)
         session.commit()
         waits.result(timeout=60)
@@ -294,4 +294,4 @@ def test_send_of_a_clock_that_was_ahead_counts_from_its_write_back(book: Book, s
 
 def set_right(sessions: Sessions) -> None:
     with sessions.begin() as session:
-        steps.set_right(session, now=NOW, lease=MINUTE)
+        clock_steps.set_right(session, now=NOW, lease=MINUTE)

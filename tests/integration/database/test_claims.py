@@ -12,16 +12,16 @@ from sqlalchemy.exc import IntegrityError
 
 from tests.fixtures.book import Book
 from tests.integration.database.conftest import LEASE, NOW, claim_now, open_all
-from worker.database import stops
-from worker.database.claims import claim
-from worker.database.session import Sessions
-from worker.lifecycle import AttemptStatus
-from worker.open_attempts import OpenAttempt, Policy
-from worker.outcomes import NotCharged, NotChargedReason
-from worker.recording import record
-from worker.refusals import Refused
-from worker.settlement import settle
-from worker.stopping import set_switch, wait_for_claims
+from worker.charging.kill_switch import set_switch, wait_for_claims
+from worker.database.engine import Sessions
+from worker.domain.attempt import OpenAttempt, Policy
+from worker.domain.errors import Refused
+from worker.domain.outcomes import NotCharged, NotChargedReason
+from worker.domain.settlement import settle
+from worker.domain.states import AttemptStatus
+from worker.ledger import stops
+from worker.ledger.claiming import claim
+from worker.ledger.recording import record
 
 POLICY = Policy(
     quiet_period=timedelta(minutes=30),

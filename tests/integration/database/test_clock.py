@@ -12,10 +12,10 @@ from sqlalchemy.exc import OperationalError
 from tests.fixtures.book import Book
 from tests.fixtures.wrong_clock import SetClock, WrongClock
 from tests.integration.database.conftest import claim_now, open_all
-from worker.clock import Clock, system_clock
-from worker.database import lookups
 from worker.database.clock import DatabaseClock, Step, read
-from worker.database.session import Sessions, create_database_engine
+from worker.database.engine import Sessions, create_database_engine
+from worker.domain.clock import Clock, system_clock
+from worker.ledger import lookup_queue
 
 NOWHERE = "postgresql:///again?host=/nowhere"
 CLOSE = timedelta(seconds=1)
@@ -186,7 +186,7 @@ def test_a_worker_that_is_two_minutes_ahead_abandons_nobodys_attempt(sessions: S
         with sessions() as session:
             if isinstance(clock, DatabaseClock):
                 clock.sync(session)
-            return lookups.abandon(session, now=clock(), limit=10)  # rolled back
+            return lookup_queue.abandon(session, now=clock(), limit=10)  # rolled back
 
     wrong = WrongClock(minutes=2, seconds=5)
     assert abandoned(wrong) == 1

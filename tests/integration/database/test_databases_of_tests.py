@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from tests.fixtures.databases import Databases
-from worker.embedded import Postgres
+from worker.devstack.addresses import Postgres
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from tests.integration.database.conftest import NOW
-from worker.database import imports
-from worker.database.session import Sessions
+from worker.database.engine import Sessions
+from worker.subscriptions.csv_import import queries as import_queries
 
 UID = "customer_uid_of_gildong"
 
@@ -44,6 +44,6 @@ def test_an_error_about_a_row_names_the_constraint_and_not_the_row(sessions: Ses
 def test_an_error_about_a_copied_row_does_not_quote_it(sessions: Sessions):
     row = (1, "lee", 1, UID, "kakaopay", None, "", "active", NOW.date(), NOW, NOW, "one value too many")
     with pytest.raises(psycopg.Error, match="extra data after last") as refused, sessions.begin() as session:
-        imports.stage(session, [row])
+        import_queries.stage(session, [row])
     assert UID in str(refused.value.diag.context)  # it was there to be told
     assert UID not in told(refused.value)

@@ -11,13 +11,13 @@ from sqlalchemy import Engine, text
 
 from tests.fixtures.relay import Relay
 from tests.fixtures.standby import Server
-from worker import doctor
+from worker.config.settings import Settings
 from worker.database import migrations
+from worker.database.engine import create_database_engine
 from worker.database.error_texts import ReadOnly
-from worker.database.session import create_database_engine
-from worker.findings import Health, Patient
+from worker.doctor import run
+from worker.doctor.finding import Health, Patient
 from worker.runtime import Runtime
-from worker.settings import Settings
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def beats(engine: Engine) -> list[str]:
 def examined(relay: Relay) -> tuple[Health, str]:
     runtime = Runtime.create(Settings.from_env({}), relay.url("postgres"), actor="doctor")
     patient = Patient(runtime=runtime, broker_url="", no_database="", visibility_timeout=600, task_time_limit=300)
-    (finding,) = doctor.examine(patient, ["database"])
+    (finding,) = run.examine(patient, ["database"])
     runtime.close()
     return finding.health, finding.finding
 

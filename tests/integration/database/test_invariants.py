@@ -14,15 +14,10 @@ from sqlalchemy.orm import Session
 from tests.fixtures.book import Book
 from tests.integration.database.conftest import NOW, claim_now, open_all
 from tests.integration.database.test_claims import POLICY
-from worker import subscriptions
-from worker.database import invariants, stops, sweeps
-from worker.database.invariant_queries import QUERIES, STOPPED
-from worker.database.invariants import EXAMPLES, MOST, Broken
-from worker.database.session import Sessions, create_database_engine, session_factory
-from worker.differences import DifferenceKind
-from worker.embedded import Postgres
-from worker.invariants import INVARIANTS, MOST_DEFERRALS, Patience
-from worker.outcomes import (
+from worker.database.engine import Sessions, create_database_engine, session_factory
+from worker.devstack.addresses import Postgres
+from worker.domain.discrepancy_rules import DifferenceKind
+from worker.domain.outcomes import (
     Answer,
     Declined,
     DeclineKind,
@@ -33,8 +28,15 @@ from worker.outcomes import (
     Unknown,
     UnknownReason,
 )
-from worker.recording import record
-from worker.settlement import settle
+from worker.domain.settlement import settle
+from worker.ledger import stops
+from worker.ledger.recording import record
+from worker.operations import invariant_runner
+from worker.operations.invariant_queries import QUERIES, STOPPED
+from worker.operations.invariant_runner import EXAMPLES, MOST, Broken
+from worker.operations.invariants import INVARIANTS, MOST_DEFERRALS, Patience
+from worker.reconciliation import queries as reconciliation_queries
+from worker.subscriptions import lifecycle
 
 PATIENCE = Patience(ladder=timedelta(days=8), sweep_every=timedelta(days=1))
 
@@ -65,8 +67,8 @@ def a_book(sessions: Sessions) -> None:
     ]
     record(sessions, settlements, now=NOW)
     canceled, paused = book.subscribe(now=NOW), book.subscribe(now=NOW)
-    subscriptions.cancel(sessions, canceled.code, reason="moved", now=NOW)
-    subscriptions.pause(sessions, paused.code, reason="holiday", now=NOW)
+    lifecycle.cancel(sessions, canceled.code, reason="moved", now=NOW)
+    lifecycle.pause(sessions, paused.code, reason="holiday", now=NOW)
     # Written side by side, so PostgreSQL decides which of them gets which number.
     with sessions() as session:
         fates = session.execute(text("SELECT id, charge_id FROM attempts WHERE id <> charge_id")).all()
@@ -96,7 +98,7 @@ def session(healthy: Sessions) -> Iterator[Session]:
 
 
 def look(session: Session, later: timedelta = timedelta(0)) -> list[Broken]:
-    return invariants.broken(session, now=NOW + later, patience=PATIENCE)
+    return invariant_runner.broken(session, now=NOW + later, patience=PATIENCE)
 
 
 def names(found: list[Broken]) -> list[str]:
@@ -354,14 +356,14 @@ def test_what_is_in_the_middle_of_a_transaction_is_not_seen(healthy: Sessions, s
 
 def test_a_holding_sweep_that_is_worked_on_is_in_order_until_it_takes_too_long(session: Session):
     until = NOW + timedelta(minutes=30)
-    sweeps.begin(session, reason="restored", holds_claims=True, since=NOW, until=until, now=NOW)
-    taken = sweeps.take(session, now=NOW, lease=timedelta(seconds=20))
+    reconciliation_queries.begin(session, reason="restored", holds_claims=True, since=NOW, until=until, now=NOW)
+    taken = reconciliation_queries.take(session, now=NOW, lease=timedelta(seconds=20))
     assert taken is not None
     for hours, expected in ((0.1, []), (5, []), (7, ["held_charging_goes_on"])):
         now = NOW + timedelta(hours=hours)
-        sweeps.leave(session, taken, now=now, back_off=timedelta(0), failure="")  # a worker was there
+        reconciliation_queries.leave(session, taken, now=now, back_off=timedelta(0), failure="")  # a worker was there
         held = [each for each in INVARIANTS if each.name == "held_charging_goes_on"]
-        assert names(invariants.broken(session, now=now, patience=PATIENCE, invariants=held)) == expected
+        assert names(invariant_runner.broken(session, now=now, patience=PATIENCE, invariants=held)) == expected
 
 
 def test_examples_and_counting_end_somewhere(session: Session):

@@ -17,11 +17,11 @@ from tests.fixtures.backup import dump, restore
 from tests.fixtures.book import Book
 from tests.fixtures.wrong_clock import SetClock
 from tests.integration.database.conftest import claim_now, open_all
-from worker.clock import Clock, system_clock
-from worker.database import lookups
 from worker.database.clock import DatabaseClock
-from worker.database.lineage import TOUCH_EVERY, Watch, WrongDatabase, declare_restored, goes_on
-from worker.database.session import Sessions, create_database_engine, session_factory
+from worker.database.engine import Sessions, create_database_engine, session_factory
+from worker.domain.clock import Clock, system_clock
+from worker.ledger import lookup_queue
+from worker.ledger.charging_hold import TOUCH_EVERY, Watch, WrongDatabase, declare_restored, goes_on
 
 NOW = datetime(2026, 1, 5, 3, 0, tzinfo=UTC)
 WATCH = Watch(
@@ -258,7 +258,7 @@ def test_leases_and_waits_at_a_step_count_from_there(sessions: Sessions, book: B
         worker.database.set(hours=hours)
         assert not worker.look()
         with sessions.begin() as session:
-            assert lookups.abandon(session, now=worker.now, limit=10) == 0
+            assert lookup_queue.abandon(session, now=worker.now, limit=10) == 0
             lease = session.scalars(text("SELECT max(lease_until) FROM attempts WHERE status = 'started'")).one()
             session.execute(text("UPDATE sweeps SET position = until, finished_at = until"))
         assert timedelta(0) < lease - worker.now <= WATCH.gap / 2

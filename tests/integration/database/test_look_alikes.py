@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine, TextClause, text
 
-from worker.database import look_alikes
+from worker.subscriptions import duplicate_queries
 
 SUBSCRIPTIONS = 5000
 
@@ -26,9 +26,9 @@ BOOK = f"""
 @pytest.mark.parametrize(
     ("query", "index"),
     [
-        (look_alikes._OF_REFERENCE, "subscriptions_look_alike_idx"),
-        (look_alikes._OF_KEY, "subscriptions_billing_key_id_idx"),
-        (look_alikes._OF_ANOTHER, "subscriptions_billing_key_id_idx"),
+        (duplicate_queries._OF_REFERENCE, "subscriptions_look_alike_idx"),
+        (duplicate_queries._OF_KEY, "subscriptions_billing_key_id_idx"),
+        (duplicate_queries._OF_ANOTHER, "subscriptions_billing_key_id_idx"),
     ],
     ids=["reference", "key", "another"],
 )

@@ -11,8 +11,8 @@ from sqlalchemy import text
 
 from tests.fixtures.book import Book
 from tests.integration.database.conftest import NOW, open_all
-from worker.database.session import Sessions
-from worker.renewals import open_due_charges
+from worker.charging.open_due import open_due_charges
+from worker.database.engine import Sessions
 
 
 def periods(sessions: Sessions) -> list[tuple[int, str, str]]:

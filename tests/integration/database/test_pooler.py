@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from tests.fixtures.pooler import Pooler
 from worker.database import heartbeats, migrations
-from worker.database.session import create_database_engine
-from worker.embedded import Postgres
+from worker.database.engine import create_database_engine
+from worker.devstack.addresses import Postgres
 
 NAMES = ("lock_timeout", "idle_in_transaction_session_timeout", "random_page_cost", "TimeZone", "DateStyle")
 OURS = ["30s", "1min", "1.1", "UTC", "ISO, YMD"]

@@ -16,11 +16,9 @@ from sqlalchemy.exc import IntegrityError
 from tests.fixtures.book import Book
 from tests.integration.database.conftest import NOW, claim_now, open_all
 from tests.integration.database.test_claims import POLICY, give_back
-from worker.database import lookups
-from worker.database.session import Sessions
-from worker.database.settlements import WriteBack, write_back
-from worker.open_attempts import OpenAttempt
-from worker.outcomes import (
+from worker.database.engine import Sessions
+from worker.domain.attempt import OpenAttempt
+from worker.domain.outcomes import (
     Answer,
     Declined,
     DeclineKind,
@@ -31,8 +29,10 @@ from worker.outcomes import (
     Unknown,
     UnknownReason,
 )
-from worker.recording import record
-from worker.settlement import settle
+from worker.domain.settlement import settle
+from worker.ledger import lookup_queue
+from worker.ledger.recording import record
+from worker.ledger.write_back import WriteBack, write_back
 
 PAID = Paid(NOW, Answer(http_status=200, code="0", imp_uid="imps_1", pg_tid="T1", raw={"status": "paid"}))
 SOFT = Declined(DeclineKind.SOFT, Answer(http_status=200, code="0", message="[LACK_BALANCE]", imp_uid="imps_2"))
@@ -173,7 +173,7 @@ def until(reached: Callable[[], bool]) -> None:
 
 def test_an_abandoned_attempt_is_still_settled_by_its_workers_answer(attempt: OpenAttempt, sessions: Sessions):
     with sessions.begin() as session:
-        assert lookups.abandon(session, now=NOW + timedelta(hours=1), limit=10) == 1
+        assert lookup_queue.abandon(session, now=NOW + timedelta(hours=1), limit=10) == 1
     assert states(sessions) == ("charging", "unknown")
     assert len(write(sessions, attempt, PAID).settled) == 1
     assert states(sessions) == ("paid", "paid")
@@ -181,7 +181,7 @@ def test_an_abandoned_attempt_is_still_settled_by_its_workers_answer(attempt: Op
 
 def test_an_attempt_within_its_lease_is_not_abandoned(attempt: OpenAttempt, sessions: Sessions):
     with sessions.begin() as session:
-        assert lookups.abandon(session, now=NOW + timedelta(minutes=1), limit=10) == 0
+        assert lookup_queue.abandon(session, now=NOW + timedelta(minutes=1), limit=10) == 0
     assert states(sessions) == ("charging", "started")
 
 
@@ -189,11 +189,11 @@ def test_a_look_up_is_taken_by_one_and_comes_back_when_its_taker_dies(attempt: O
     write(sessions, attempt, Unknown(UnknownReason.TIMEOUT))
     due, hold = NOW + timedelta(minutes=6), timedelta(minutes=2)
     with sessions.begin() as session:
-        (taken,) = lookups.take(session, now=due, limit=10, hold=hold)
+        (taken,) = lookup_queue.take(session, now=due, limit=10, hold=hold)
     assert taken.request == attempt.request
     with sessions.begin() as session:
-        assert lookups.take(session, now=due, limit=10, hold=hold) == []
-        assert len(lookups.take(session, now=due + hold, limit=10, hold=hold)) == 1
+        assert lookup_queue.take(session, now=due, limit=10, hold=hold) == []
+        assert len(lookup_queue.take(session, now=due + hold, limit=10, hold=hold)) == 1
 
 
 def test_a_hard_decline_kills_the_key_and_a_config_decline_stops_the_channel(book: Book, sessions: Sessions):

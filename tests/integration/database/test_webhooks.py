@@ -10,8 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from tests.integration.database.conftest import NOW
-from worker.database import webhooks
-from worker.database.session import Sessions
+from worker.checkout import webhook_queries
+from worker.database.engine import Sessions
 
 HOLD = timedelta(minutes=2)
 MONTHS = timedelta(days=91)
@@ -25,13 +25,13 @@ def session(sessions: Sessions) -> Iterator[Session]:
 
 def heard(session: Session, imp_uid: str, status: str = "paid", *, after: timedelta = timedelta(0)) -> int | None:
     said = {"imp_uid": imp_uid, "merchant_uid": "m", "status": status, "cancellation_id": ""}
-    return webhooks.store(session, said, now=NOW + after, hold=HOLD)
+    return webhook_queries.store(session, said, now=NOW + after, hold=HOLD)
 
 
 def looked_up(session: Session, imp_uid: str, *, confirmed: bool) -> int:
     webhook_id = heard(session, imp_uid)
     assert webhook_id is not None
-    webhooks.looked_up(session, webhook_id, outcome="done", confirmed=confirmed, now=NOW)
+    webhook_queries.looked_up(session, webhook_id, outcome="done", confirmed=confirmed, now=NOW)
     return webhook_id
 
 
@@ -61,6 +61,6 @@ def test_a_webhook_is_deleted_months_after_it_was_seen_to_and_never_before(sessi
     looked_up(session, "imp_1", confirmed=True)
     waiting = heard(session, "imp_2")
 
-    assert webhooks.prune(session, now=NOW + webhooks.KEPT, limit=10) == 0
-    assert webhooks.prune(session, now=NOW + MONTHS, limit=10) == 1
+    assert webhook_queries.prune(session, now=NOW + webhook_queries.KEPT, limit=10) == 0
+    assert webhook_queries.prune(session, now=NOW + MONTHS, limit=10) == 1
     assert list(session.scalars(text("SELECT id FROM webhooks"))) == [waiting]

@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 from tests.fixtures.book import Book
 from tests.integration.database.conftest import NOW, claim_now, open_all
 from tests.integration.database.test_claims import give_back
-from worker.database import windows
-from worker.database.session import Sessions
-from worker.merchant_uid import derive
+from worker.database.engine import Sessions
+from worker.domain.merchant_uid import derive
+from worker.ledger import window_attempts
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
@@ -30,9 +30,9 @@ def charge_of(sessions: Sessions, book: Book) -> int:
 
 
 def open_window(session: Session, charge_id: int, *, number: int = 1) -> bool:
-    charge = windows.locked_charge(session, charge_id)
+    charge = window_attempts.locked_charge(session, charge_id)
     assert charge is not None
-    return windows.begin(
+    return window_attempts.begin(
         session,
         charge,
         number=number,

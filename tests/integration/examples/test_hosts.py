@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.fixtures.hosts import Customer, Form, Host, said
-from worker.checkout import turns
-from worker.sandbox.behaviours import decline
+from worker.sandbox.rules.behaviours import decline
+from worker.web.http import rate_limit
 
 DONE = "All is done, thank you."
 OF_GILDONG = "SELECT code FROM subscriptions WHERE customer_reference = 'gildong'"
@@ -184,8 +184,8 @@ def test_nothing_secret_or_personal_is_in_a_hosts_logs(host: Host, caplog: pytes
 
 
 def test_a_customer_who_asks_without_end_has_portone_asked_only_so_often(host: Host, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(turns, "AT_ONCE", 3)
-    monkeypatch.setattr(turns, "PAUSE_SECONDS", 1e9)
+    monkeypatch.setattr(rate_limit, "AT_ONCE", 3)
+    monkeypatch.setattr(rate_limit, "PAUSE_SECONDS", 1e9)
     with host.customer() as customer:
         checkout = customer.begin()
         told = customer.pay(customer.agree(checkout, "kakaopay").json(), decision="close")

@@ -12,10 +12,10 @@ import pytest
 
 from tests.fixtures.gateways import Answered
 from tests.fixtures.sandbox import Api, RunningSandbox, running_sandbox
-from worker.gateway import Found, LookUpFailed, NoSuchKey, OpenSchedules, StillScheduled, StoredKey
+from worker.domain.gateway import Found, LookUpFailed, NoSuchKey, OpenSchedules, StillScheduled, StoredKey
+from worker.portone.adapter import PortOneGateway
 from worker.portone.client import PortOneClient
 from worker.portone.connection import Connection
-from worker.portone.gateway import PortOneGateway
 
 T = TypeVar("T")
 NOW = datetime.now(UTC)

@@ -14,13 +14,13 @@ from tests.fixtures.attempts import request
 from tests.fixtures.gateways import gateway_to
 from tests.fixtures.sandbox import HandClock, RunningSandbox, running_sandbox
 from tests.fixtures.wire_server import Request, Wire, envelope, http, pays, wire_server
-from worker.gateway import ChargeRequest, Found, PaymentRecord, Refund
-from worker.outcomes import Declined, DeclineKind, NotCharged, Outcome, Paid, Unknown, UnknownReason
+from worker.domain.gateway import ChargeRequest, Found, PaymentRecord, Refund
+from worker.domain.outcomes import Declined, DeclineKind, NotCharged, Outcome, Paid, Unknown, UnknownReason
+from worker.portone.adapter import PortOneGateway
 from worker.portone.client import MAX_PAGE, PortOneClient
 from worker.portone.connection import MAX_BODY_BYTES
 from worker.portone.errors import NoAnswer, PortOneError, Refused
-from worker.portone.gateway import PortOneGateway
-from worker.sandbox.behaviours import Behaviour, Reply, Shape, decline, pay, troubled
+from worker.sandbox.rules.behaviours import Behaviour, Reply, Shape, decline, pay, troubled
 from worker.sandbox.switches import Outage
 
 T = TypeVar("T")

@@ -15,7 +15,7 @@ from structlog.testing import CapturingLogger
 from tests.fixtures.attempts import payment
 from tests.fixtures.gateways import gateway_to
 from tests.fixtures.wire_server import Request, Wire, envelope, http, wire_server
-from worker.gateway import Found, ListChanged, LookUpFailed, PaymentRecord, Refund, RefundRefused, TooMany
+from worker.domain.gateway import Found, ListChanged, LookUpFailed, PaymentRecord, Refund, RefundRefused, TooMany
 
 SINCE, UNTIL = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
 REFUND = Refund(imp_uid="imps_000000000001", checksum=9900, tax_free=0, reason="paid twice")
@@ -106,7 +106,7 @@ def test_of_too_many_payments_one_page_is_read():
 
 def test_a_payment_that_cannot_be_read_is_counted_and_hides_no_other(monkeypatch: pytest.MonkeyPatch):
     heard = CapturingLogger()
-    monkeypatch.setattr("worker.portone.gateway.log", heard)
+    monkeypatch.setattr("worker.portone.adapter.log", heard)
     listed = [
         payment(imp_uid="imps_1"),
         payment(imp_uid="imps_2", merchant_uid="shop-1", amount=10.5, currency="USD"),

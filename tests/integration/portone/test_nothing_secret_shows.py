@@ -15,8 +15,8 @@ import structlog
 from tests.fixtures.attempts import CUSTOMER_UID, POLICY, attempt, payment, request
 from tests.fixtures.gateways import KEY, SECRET, gateway_to
 from tests.fixtures.wire_server import TOKEN, Request, Wire, envelope, http, paid, pays, token_reply, wire_server
-from worker import evidence, gateway, outcomes, settlement
-from worker.logs import configure_logs
+from worker.config.logs import configure_logs
+from worker.domain import gateway, lookup_evidence, outcomes, settlement
 from worker.portone import client, connection, errors, payloads, tokens
 from worker.portone.client import PortOneClient
 from worker.portone.payloads import read_envelope, read_page, read_payment
@@ -188,7 +188,7 @@ def instances() -> list[object]:
     personal = payment("failed", fail_reason=f"[8326] {CUSTOMER_UID} 010-1234-5678")
     page = read_page({"total": 1, "list": [personal]})
     record = read_payment(personal)
-    answer = evidence.answer_of(record)
+    answer = lookup_evidence.answer_of(record)
     outcome = outcomes.Declined(outcomes.DeclineKind.SOFT, answer)
     schedule = gateway.Schedule(
         customer_uid=CUSTOMER_UID,

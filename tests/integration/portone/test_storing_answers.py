@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 
 from tests.fixtures.attempts import payment, request
 from tests.fixtures.gateways import Answered
-from worker.database.rows import as_rows
+from worker.database.bulk import as_rows
 
 _STORE = text("""
     SELECT v.message, v.pg_tid, v.code, v.raw

@@ -22,7 +22,7 @@ from tests.fixtures.wire_server import (
     token_reply,
     wire_server,
 )
-from worker.outcomes import NotCharged, NotChargedReason, Outcome, Paid, Unknown, UnknownReason
+from worker.domain.outcomes import NotCharged, NotChargedReason, Outcome, Paid, Unknown, UnknownReason
 
 UNAUTHORIZED = http(401, envelope(code=-1, message="Unauthorized"), "WWW-Authorize: iamport")
 

@@ -15,8 +15,8 @@ import pytest
 from tests.fixtures.attempts import MERCHANT_UID, request
 from tests.fixtures.gateways import gateway_to
 from tests.fixtures.wire_server import Request, Wire, envelope, http, paid, pays, wire_server
-from worker.gateway import Found, LookUpFailed
-from worker.outcomes import Answer, NotCharged, NotChargedReason, Outcome, Paid, Unknown, UnknownReason
+from worker.domain.gateway import Found, LookUpFailed
+from worker.domain.outcomes import Answer, NotCharged, NotChargedReason, Outcome, Paid, Unknown, UnknownReason
 from worker.portone.transport import KEEP_ALIVE_SECONDS
 
 READ_TIMEOUT, DEADLINE = 0.4, 0.8
@@ -481,7 +481,7 @@ def test_a_defect_of_ours_in_reading_an_answer_loses_no_answer(monkeypatch, caps
     def breaks(*_args: object) -> Outcome:
         raise ZeroDivisionError("secret")
 
-    monkeypatch.setattr("worker.portone.gateway.read_charge", breaks)
+    monkeypatch.setattr("worker.portone.adapter.read_charge", breaks)
     outcome, requests, _ = asyncio.run(charged_once(pays))
     assert outcome == Unknown(UNREADABLE, Answer(message="ZeroDivisionError"))
     assert requests == 1

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.fixtures.sandbox import Api, RunningSandbox, running_sandbox
-from worker.sandbox.client import SandboxAdmin
+from worker.sandbox.http.client import SandboxAdmin
 
 
 @pytest.fixture(scope="session")

@@ -12,11 +12,11 @@ import httpx
 import pytest
 
 from tests.fixtures.sandbox import Api, RunningSandbox, running_sandbox
-from worker.listening import CannotListen
-from worker.sandbox.admin import TOKEN_HEADER
-from worker.sandbox.behaviours import decline, flaky, pay
-from worker.sandbox.client import SandboxAdmin, SandboxAdminError
-from worker.sandbox.server import SandboxServer
+from worker.sandbox.http.admin import TOKEN_HEADER
+from worker.sandbox.http.client import SandboxAdmin, SandboxAdminError
+from worker.sandbox.http.server import SandboxServer
+from worker.sandbox.rules.behaviours import decline, flaky, pay
+from worker.serving import CannotListen
 
 
 def test_thousands_of_keys_are_made_in_one_call(api: Api, admin: SandboxAdmin):

@@ -10,8 +10,8 @@ import pytest
 
 from tests.fixtures.sandbox import Api, HandClock, RunningSandbox, running_sandbox
 from tests.integration.sandbox.shapes import PAYMENT, check, check_refusal
-from worker.sandbox.behaviours import Shape, decline, flaky, misrecorded, pay
-from worker.sandbox.client import SandboxAdmin
+from worker.sandbox.http.client import SandboxAdmin
+from worker.sandbox.rules.behaviours import Shape, decline, flaky, misrecorded, pay
 
 
 def test_a_kakao_money_charge_is_paid_and_in_the_ledger(api: Api, admin: SandboxAdmin):

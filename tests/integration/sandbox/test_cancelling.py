@@ -8,8 +8,8 @@ import pytest
 
 from tests.fixtures.sandbox import Api, HandClock, running_sandbox
 from tests.integration.sandbox.shapes import PAYMENT, check, check_refusal
-from worker.sandbox.behaviours import decline
-from worker.sandbox.client import SandboxAdmin
+from worker.sandbox.http.client import SandboxAdmin
+from worker.sandbox.rules.behaviours import decline
 
 CANCEL = "/payments/cancel"
 

@@ -9,8 +9,8 @@ import pytest
 
 from tests.fixtures.sandbox import Api, HandClock, running_sandbox
 from tests.integration.sandbox.shapes import CHANNEL, CUSTOMER, PAGED, PAYMENT, check, check_refusal
-from worker.sandbox.behaviours import Behaviour, decline, pay
-from worker.sandbox.client import SandboxAdmin
+from worker.sandbox.http.client import SandboxAdmin
+from worker.sandbox.rules.behaviours import Behaviour, decline, pay
 
 MANY = {"type": "array", "items": PAYMENT}
 DAY = 86_400

@@ -9,8 +9,8 @@ import pytest
 
 from tests.fixtures.sandbox import Api, wait_until
 from tests.integration.sandbox.shapes import PAYMENT, check, check_refusal
-from worker.sandbox.behaviours import Behaviour, Verdict, decline, pay, slow
-from worker.sandbox.client import SandboxAdmin
+from worker.sandbox.http.client import SandboxAdmin
+from worker.sandbox.rules.behaviours import Behaviour, Verdict, decline, pay, slow
 
 OVERLAP_SECONDS = 0.4
 

@@ -12,7 +12,7 @@ import pytest
 from tests.fixtures.sandbox import Api, HandClock, RunningSandbox, running_sandbox
 from tests.integration.sandbox.receiver import listening
 from tests.integration.sandbox.shapes import PAYMENT, SCHEDULE, check, check_refusal
-from worker.sandbox.behaviours import decline, misrecorded, pay
+from worker.sandbox.rules.behaviours import decline, misrecorded, pay
 
 HOUR, DAY = 3600, 86_400
 

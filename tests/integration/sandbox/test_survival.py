@@ -14,10 +14,10 @@ import httpx
 import pytest
 
 from tests.fixtures.sandbox import Api, SandboxProcess, wait_until
-from worker.sandbox import layout
-from worker.sandbox.behaviours import Reply, decline, pay, slow, troubled
-from worker.sandbox.client import SandboxAdmin
-from worker.sandbox.ledger import Ledger, LedgerUnusable
+from worker.sandbox.http.client import SandboxAdmin
+from worker.sandbox.rules.behaviours import Reply, decline, pay, slow, troubled
+from worker.sandbox.store import layout
+from worker.sandbox.store.ledger import Ledger, LedgerUnusable
 
 
 @pytest.fixture

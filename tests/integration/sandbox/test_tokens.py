@@ -9,7 +9,7 @@ import pytest
 
 from tests.fixtures.sandbox import Api, HandClock, RunningSandbox, running_sandbox
 from tests.integration.sandbox.shapes import TOKEN, check, check_refusal
-from worker.sandbox.client import SandboxAdmin
+from worker.sandbox.http.client import SandboxAdmin
 
 CREDENTIALS = {"imp_key": "sandbox", "imp_secret": "sandbox"}
 

@@ -13,8 +13,8 @@ import pytest
 
 from tests.fixtures.sandbox import Api, RunningSandbox, wait_until
 from tests.integration.sandbox.shapes import PAYMENT, check, check_refusal
-from worker.sandbox.behaviours import Behaviour, Reply, Verdict, decline, pay, slow, troubled
-from worker.sandbox.client import SandboxAdmin
+from worker.sandbox.http.client import SandboxAdmin
+from worker.sandbox.rules.behaviours import Behaviour, Reply, Verdict, decline, pay, slow, troubled
 
 SHORT_SECONDS = 0.3  # how long a client waits that is to give up
 

@@ -13,8 +13,8 @@ import pytest
 
 from tests.fixtures.sandbox import Api, HandClock, RunningSandbox, running_sandbox, wait_until
 from tests.integration.sandbox.receiver import Receiver, listening
-from worker.sandbox.behaviours import decline
-from worker.sandbox.client import SandboxAdmin, SandboxAdminError
+from worker.sandbox.http.client import SandboxAdmin, SandboxAdminError
+from worker.sandbox.rules.behaviours import decline
 
 WINDOW = {"pg": "kakaopay", "merchant_uid": "m1", "amount": 9900, "customer_uid": "key"}
 

@@ -14,9 +14,9 @@ import pytest
 
 from tests.fixtures.sandbox import Api, HandClock, RunningSandbox, running_sandbox, wait_until
 from tests.integration.sandbox.shapes import PAYMENT, check
-from worker.sandbox.behaviours import slow
-from worker.sandbox.client import SandboxAdmin, SandboxAdminError
-from worker.sandbox.providers import NO_KRW, REGISTERS_IN_WINDOW
+from worker.sandbox.http.client import SandboxAdmin, SandboxAdminError
+from worker.sandbox.rules.behaviours import slow
+from worker.sandbox.rules.providers import NO_KRW, REGISTERS_IN_WINDOW
 
 SHOP = "https://shop.example"
 GENERAL = {"pg": "kakaopay", "merchant_uid": "m1", "amount": 9900, "name": "Plan", "buyer_tel": "010-0000-0000"}

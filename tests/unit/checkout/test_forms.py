@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from worker.checkout.forms import read_buyer, wrong_fields, wrong_of_the_buyer
-from worker.checkout.wording import Language
-from worker.payment_window import UnsuitableWindow
-from worker.payment_window.request import WindowProblem
-from worker.refusals import Refused
+from worker.domain.errors import Refused
+from worker.pg.window import UnsuitableWindow
+from worker.pg.window.request import WindowProblem
+from worker.web.pages.forms import read_buyer, wrong_fields, wrong_of_the_buyer
+from worker.web.pages.wording import Language
 
 TELEPHONES = [
     ("010-1234-5678", "010-1234-5678"),

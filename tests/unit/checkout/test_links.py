@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.checkout.links import InvalidLink, Link, Signer
-from worker.checkout.secret import link_secret
-from worker.settings import InvalidSettings, Settings
+from worker.config.settings import InvalidSettings, Settings
+from worker.web.link_secret import link_secret
+from worker.web.link_signing import InvalidLink, Link, Signer
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 LINK = Link("8K3JD5W2QXN7A", NOW + timedelta(days=3))
@@ -84,7 +84,7 @@ def test_signatures_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatc
         compared.append((first, second))
         return first == second
 
-    monkeypatch.setattr("worker.checkout.links.hmac.compare_digest", compare)
+    monkeypatch.setattr("worker.web.link_signing.hmac.compare_digest", compare)
     with pytest.raises(InvalidLink):
         SIGNER.read(TOKEN[:-1] + ("A" if TOKEN[-1] != "A" else "B"))
     assert len(compared) == 1

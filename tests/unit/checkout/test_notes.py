@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from worker.checkout.terms import notes_of
-from worker.checkout.wording import Language
-from worker.lifecycle import CheckoutPurpose
+from worker.domain.states import CheckoutPurpose
+from worker.web.pages.terms import notes_of
+from worker.web.pages.wording import Language
 
 
 def told(purpose: CheckoutPurpose, amount: int, language: Language = Language.KOREAN) -> list[str]:

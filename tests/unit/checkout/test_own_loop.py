@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from worker.checkout.own_loop import OwnLoop
+from worker.web.http.background_loop import OwnLoop
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_one_that_was_never_used_ends_without_having_begun():
 
 FORKED = """
 import asyncio, os
-from worker.checkout.own_loop import OwnLoop
+from worker.web.http.background_loop import OwnLoop
 own = OwnLoop("desk")
 asyncio.run(own.run(asyncio.sleep, 0))
 if os.fork():

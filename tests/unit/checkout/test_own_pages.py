@@ -6,7 +6,7 @@ import pytest
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from worker.checkout.own_pages import OwnPages
+from worker.web.http.same_origin import OwnPages
 
 
 def sent(**headers: str) -> Request:

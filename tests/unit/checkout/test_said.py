@@ -6,10 +6,10 @@ from typing import Any, cast
 
 import pytest
 
-from worker.checkout import pages
-from worker.checkout.wording import Language
-from worker.checkouts import View
-from worker.lifecycle import CheckoutPurpose
+from worker.checkout import View
+from worker.domain.states import CheckoutPurpose
+from worker.web.pages import render
+from worker.web.pages.wording import Language
 
 SAID = [
     ("[0002]한도초과", "안내: 한도초과"),
@@ -37,7 +37,7 @@ def declined(
     with_payment: bool = False,
 ) -> str:
     view: Any = Declined(said, purpose, with_payment=with_payment)
-    return pages.declined(cast("View", view), language)
+    return render.declined(cast("View", view), language)
 
 
 @pytest.mark.parametrize(
@@ -83,8 +83,8 @@ def test_an_endless_reason_is_cut_off():
 
 
 def test_what_a_pg_says_is_escaped_in_the_page():
-    site = pages.Site(base="", sdk_url="", merchant="", company="<i>Co</i>", contact="<u>us</u>", sandbox=True)
-    page = pages.result(site, Language.KOREAN, "error", title="<b>", lead=declined("<script>\"'&"))
+    site = render.Site(base="", sdk_url="", merchant="", company="<i>Co</i>", contact="<u>us</u>", sandbox=True)
+    page = render.result(site, Language.KOREAN, "error", title="<b>", lead=declined("<script>\"'&"))
     assert '<script>"' not in page
     assert "&lt;script&gt;&#34;&#39;&amp;" in page
     assert "<i>" not in page

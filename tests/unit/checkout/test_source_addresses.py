@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from worker.checkout.source_addresses import Sources
-from worker.settings import Settings
+from worker.config.settings import Settings
+from worker.web.http.source_addresses import Sources
 
 PORTONE = "52.78.100.19"
 SANDBOX = Sources.of(Settings.from_env({}))

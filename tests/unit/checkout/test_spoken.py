@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from worker.checkout import spoken
-from worker.checkout.wording import VERSION, WORDS, Language, choose, wording_version
+from worker.web.pages import formats
+from worker.web.pages.wording import VERSION, WORDS, Language, choose, wording_version
 
 KO, EN = Language.KOREAN, Language.ENGLISH
 
@@ -33,7 +33,7 @@ KO, EN = Language.KOREAN, Language.ENGLISH
     ],
 )
 def test_a_cadence_in_words(cadence: str, korean: str, english: str):
-    assert (spoken.cadence(cadence, KO), spoken.cadence(cadence, EN)) == (korean, english)
+    assert (formats.cadence(cadence, KO), formats.cadence(cadence, EN)) == (korean, english)
 
 
 @pytest.mark.parametrize(
@@ -59,11 +59,11 @@ def test_a_cadence_in_words(cadence: str, korean: str, english: str):
 )
 def test_a_moment_by_the_clocks_of_the_plans_zone(hour: int, zone: str, korean: str, english: str):
     instant = datetime(2026, 11, 22, hour, tzinfo=UTC)
-    assert (spoken.moment(instant, zone, KO), spoken.moment(instant, zone, EN)) == (korean, english)
+    assert (formats.moment(instant, zone, KO), formats.moment(instant, zone, EN)) == (korean, english)
 
 
 def test_money():
-    assert (spoken.won(9900, KO), spoken.won(1_234_567, EN)) == ("9,900원", "₩1,234,567")
+    assert (formats.won(9900, KO), formats.won(1_234_567, EN)) == ("9,900원", "₩1,234,567")
 
 
 def test_both_languages_say_the_same_things_about_the_same_values():

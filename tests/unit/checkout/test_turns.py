@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from worker.checkout import turns
-from worker.checkout.turns import AT_ONCE, PAUSE_SECONDS, Turns
+from worker.web.http import rate_limit
+from worker.web.http.rate_limit import AT_ONCE, PAUSE_SECONDS, Turns
 
 
 class Seconds:
@@ -44,7 +44,7 @@ def test_being_refused_costs_nothing_so_whoever_waits_gets_a_turn():
 
 
 def test_of_too_many_links_the_one_that_waited_longest_is_forgotten(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(turns, "MOST_LINKS", 2)
+    monkeypatch.setattr(rate_limit, "MOST_LINKS", 2)
     asked = Turns(monotonic=Seconds())
     for code in "abacad":
         asked.take(code)

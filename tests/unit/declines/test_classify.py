@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.declines import (
+from worker.domain.declines import (
     CODES,
     MONTH_SPENT,
     RELAY_PREFIXES,
@@ -18,8 +18,8 @@ from worker.declines import (
     classify,
     says_month_is_spent,
 )
-from worker.outcomes import DeclineKind
-from worker.pgs import PGS
+from worker.domain.outcomes import DeclineKind
+from worker.pg.catalog import PGS
 
 SOFT, HARD, CONFIG = DeclineKind.SOFT, DeclineKind.HARD, DeclineKind.CONFIG
 TRANSIENT, UNMATCHED = DeclineKind.TRANSIENT, DeclineKind.UNMATCHED

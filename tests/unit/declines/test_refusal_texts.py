@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.declines import classify
+from worker.domain.declines import classify
 
 JUDGED = tomllib.loads(Path(__file__).with_name("refusal_texts.toml").read_text("utf-8"))["judged"]
 TEXTS = [(text, group["verdict"]) for group in JUDGED for text in group["texts"].strip().splitlines()]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.sandbox import stories
-from worker.sandbox.behaviours import (
+from worker.sandbox.rules import stories
+from worker.sandbox.rules.behaviours import (
     DEFAULT_MIX,
     Behaviour,
     Reply,

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.sandbox import payments
-from worker.sandbox.answers import Refused
-from worker.sandbox.billing_keys import BillingKey
-from worker.sandbox.calls import Call
-from worker.sandbox.charge_requests import read
-from worker.sandbox.paging import paged, read_page
-from worker.sandbox.payments import Payment
-from worker.sandbox.providers import Instrument, channel
+from worker.sandbox.rules import payments
+from worker.sandbox.rules.answers import Refused
+from worker.sandbox.rules.billing_keys import BillingKey
+from worker.sandbox.rules.calls import Call
+from worker.sandbox.rules.charge_requests import read
+from worker.sandbox.rules.paging import paged, read_page
+from worker.sandbox.rules.payments import Payment
+from worker.sandbox.rules.providers import Instrument, channel
 
 NOW = 1_772_323_200
 

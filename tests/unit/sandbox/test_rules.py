@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from worker.sandbox import charge_requests, rules
-from worker.sandbox.answers import Answer, Refused
-from worker.sandbox.billing_keys import BillingKey
-from worker.sandbox.calls import Call
-from worker.sandbox.charge_requests import ChargeRequest
-from worker.sandbox.providers import Instrument, channel
+from worker.sandbox.rules import acceptance, charge_requests
+from worker.sandbox.rules.answers import Answer, Refused
+from worker.sandbox.rules.billing_keys import BillingKey
+from worker.sandbox.rules.calls import Call
+from worker.sandbox.rules.charge_requests import ChargeRequest
+from worker.sandbox.rules.providers import Instrument, channel
 from worker.sandbox.switches import Repeat, Switches
 
 FIELDS: dict[str, Any] = {"customer_uid": "key", "merchant_uid": "m1", "amount": 9900, "name": "Plan"}
@@ -161,7 +161,7 @@ def test_a_readable_request(fields: dict[str, Any], expected: dict[str, Any]):
 def test_what_the_pg_has_against_a_request(
     charged: BillingKey, fields: dict[str, Any], refused: tuple[int, int] | None
 ):
-    assert code_and_status(rules.against_pg(request(**fields), charged)) == refused
+    assert code_and_status(acceptance.against_pg(request(**fields), charged)) == refused
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_what_the_pg_has_against_a_request(
 def test_what_an_account_has_against_a_request(
     charged: BillingKey, paid: tuple[int, int], refused: tuple[int, int] | None
 ):
-    assert code_and_status(rules.against_sums(request(amount=500_000), charged, paid)) == refused
+    assert code_and_status(acceptance.against_sums(request(amount=500_000), charged, paid)) == refused
 
 
 USUAL = Switches()
@@ -205,7 +205,7 @@ USUAL = Switches()
 def test_what_portone_has_against_a_repeated_merchant_uid(
     statuses: set[str], pg: str, switches: Switches, refused: tuple[int, int] | None
 ):
-    assert code_and_status(rules.against_repeat(statuses, key(pg), switches)) == refused
+    assert code_and_status(acceptance.against_repeat(statuses, key(pg), switches)) == refused
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_what_portone_has_against_a_repeated_merchant_uid(
     ],
 )
 def test_what_portone_has_against_an_overlap(repeat: Repeat, refused: tuple[int, int] | None):
-    assert code_and_status(rules.against_overlap(replace(USUAL, repeated_in_flight=repeat))) == refused
+    assert code_and_status(acceptance.against_overlap(replace(USUAL, repeated_in_flight=repeat))) == refused
 
 
 def test_nothing_personal_is_in_a_repr():

@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
-from worker.sandbox import billing_keys, key_rows, reports
-from worker.sandbox.answers import Answer, Delivery, Pause, Steps
-from worker.sandbox.behaviours import Behaviour, Reply, decline, slow, troubled
-from worker.sandbox.billing_keys import BillingKey
-from worker.sandbox.calls import Call
-from worker.sandbox.endpoints import handle
-from worker.sandbox.ledger import Ledger
-from worker.sandbox.providers import Instrument, channel
+from worker.sandbox.http.endpoints import handle
+from worker.sandbox.rules import billing_keys
+from worker.sandbox.rules.answers import Answer, Delivery, Pause, Steps
+from worker.sandbox.rules.behaviours import Behaviour, Reply, decline, slow, troubled
+from worker.sandbox.rules.billing_keys import BillingKey
+from worker.sandbox.rules.calls import Call
+from worker.sandbox.rules.providers import Instrument, channel
 from worker.sandbox.sandbox import Sandbox
+from worker.sandbox.store import key_rows, reports
+from worker.sandbox.store.ledger import Ledger
 from worker.sandbox.switches import Settings, Switches
 
 

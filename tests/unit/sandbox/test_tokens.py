@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.sandbox.tokens import Token, granted
+from worker.sandbox.rules.tokens import Token, granted
 
 NOW = 1_000_000
 

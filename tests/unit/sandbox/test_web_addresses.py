@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.sandbox.web_addresses import is_web_address, origin, read_notice_urls, with_query
+from worker.sandbox.rules.web_addresses import is_web_address, origin, read_notice_urls, with_query
 
 
 @pytest.mark.parametrize(

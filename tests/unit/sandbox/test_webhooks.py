@@ -8,11 +8,12 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from worker.sandbox import announcing, webhook_rows
-from worker.sandbox.ledger import Ledger
+from worker.sandbox import announcing
+from worker.sandbox.rules.webhooks import Webhook, WebhookState, after_send, written
 from worker.sandbox.sandbox import Sandbox
+from worker.sandbox.store import webhook_rows
+from worker.sandbox.store.ledger import Ledger
 from worker.sandbox.switches import BadSwitch, Switches, WebhookFormat
-from worker.sandbox.webhooks import Webhook, WebhookState, after_send, written
 
 PAID = Webhook(1, "imp_000000000001", "m 1&", "paid", None, "https://a.example/", WebhookState.WAITING, 0.0, [])
 SEND = {"at": 0.0, "status": 500, "error": None}

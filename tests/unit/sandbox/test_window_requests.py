@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from worker.sandbox import window_requests
-from worker.sandbox.answers import as_json
-from worker.sandbox.providers import Channel, Instrument
-from worker.sandbox.window_requests import Use, WindowRefused, from_json, read
+from worker.sandbox.rules import window_requests
+from worker.sandbox.rules.answers import as_json
+from worker.sandbox.rules.providers import Channel, Instrument
+from worker.sandbox.rules.window_requests import Use, WindowRefused, from_json, read
 
 CODE = "imp00000000"
 PAYMENT = {"pg": "kakaopay", "merchant_uid": "m1", "amount": 9900, "name": "Plan"}

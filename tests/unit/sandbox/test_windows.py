@@ -12,13 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.sandbox import callbacks, window_page, window_payments
-from worker.sandbox.answers import Refused
-from worker.sandbox.calls import Call
-from worker.sandbox.providers import Instrument
+from worker.sandbox.http import window_page
+from worker.sandbox.rules import callbacks, window_payments
+from worker.sandbox.rules.answers import Refused
+from worker.sandbox.rules.calls import Call
+from worker.sandbox.rules.providers import Instrument
+from worker.sandbox.rules.window_requests import WindowRefused, read
+from worker.sandbox.rules.windows import REASONS, Choice, State, Window, read_decision
 from worker.sandbox.switches import RegistrationAmount
-from worker.sandbox.window_requests import WindowRefused, read
-from worker.sandbox.windows import REASONS, Choice, State, Window, read_decision
 
 NASTY = "'\"><script>alert(1)</script>{{7*7}}</body>&amp;\u2028"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from worker.database.checkout_models import Checkout
+from worker.database.tables.checkout import Checkout
 
 connection = context.config.attributes["connection"]
 context.configure(connection=connection, target_metadata=Checkout.metadata, transaction_per_migration=False)

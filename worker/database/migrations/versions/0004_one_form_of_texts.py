@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from worker.refusals import Refused
+from worker.domain.errors import Refused
 
 revision = "0004"
 down_revision = "0003"

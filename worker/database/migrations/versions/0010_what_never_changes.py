@@ -15,7 +15,7 @@ depends_on = None
 ADDED = ("audit_same_status", "audit_new_key", "audit_refund", "audit_stop", "audit_plan", "audit_count", "audit_sweep")
 DEFINERS = ("audit_new_status", "audit_changed_status", *ADDED)
 
-# Why, and at what time, as the transaction says: see worker/database/reasons.py.
+# Why, and at what time, as the transaction says: see worker/database/audit_reason.py.
 REASONS = """
 CREATE FUNCTION given_reason() RETURNS text LANGUAGE sql STABLE AS
     $$ SELECT nullif(current_setting('again.reason', true), '') $$;

@@ -1,0 +1,108 @@
+"""Opening charges: one for every period that has come due, in bulk, however many beats and workers do it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from schedules.periods import Opening
+from schedules.plans import Plan
+from worker.database.engine import Sessions
+from worker.domain.states import ChargeStatus
+from worker.ledger import ending
+from worker.ledger import opening as openings
+from worker.ledger.charging_hold import Watch, goes_on
+from worker.ledger.opened_now import advanced, charges_of, opening_by
+from worker.ledger.opening import Place
+from worker.subscriptions.plan_queries import plan_of
+
+CHUNK = 500
+"""Subscriptions per transaction: large enough for bulk to pay, small enough that a crash repeats little."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What one tick opened; `subscriptions` counts visits, so a subscription far behind may count twice."""
+
+    subscriptions: int = 0
+    opened: int = 0
+    void: int = 0
+    ended: int = 0  # canceled subscriptions whose paid time is over
+
+    def summary(self) -> dict[str, object]:
+        return asdict(self)
+
+
+def open_due_charges(sessions: Sessions, *, now: datetime, cap: int, watch: Watch | None = None) -> Opened:
+    """Open a charge per due period of every due subscription, at most `cap` per subscription in one tick.
+
+    A period that has its charge already is left alone, so doubled ticks and crashes between chunks change nothing.
+    Nothing is opened while `watch` finds that the database may have forgotten payments: a period that was paid must
+    not become void because it looks missed. Raises WrongDatabase.
+    """
+    total = Opened(ended=_end_canceled(sessions, now, watch))
+    after: Place | None = openings.START
+    while after is not None:
+        chunk, after = _open_chunk(sessions, after, now, cap, watch)
+        total = replace(
+            total,
+            subscriptions=total.subscriptions + chunk.subscriptions,
+            opened=total.opened + chunk.opened,
+            void=total.void + chunk.void,
+        )
+    if total.subscriptions:
+        log.info("charges opened", subscriptions=total.subscriptions, opened=total.opened, void=total.void)
+    return total
+
+
+def _end_canceled(sessions: Sessions, now: datetime, watch: Watch | None) -> int:
+    """End what was canceled and is paid for no longer; returns how many. A forgotten payment would end one too soon."""
+    ended = 0
+    while True:
+        with sessions.begin() as session:
+            if watch is not None and not goes_on(session, watch, now=now):
+                return ended
+            looked_at, over = ending.end_canceled(session, now=now, limit=CHUNK)
+        ended += over
+        if looked_at < CHUNK:
+            return ended
+
+
+def _open_chunk(
+    sessions: Sessions, after: Place, now: datetime, cap: int, watch: Watch | None
+) -> tuple[Opened, Place | None]:
+    """Open the charges of the next subscriptions in order; also gives where to go on, or None at the end.
+
+    The walk goes by place, so that subscriptions which cannot be billed are passed once and stop nobody behind them.
+    """
+    with sessions.begin() as session:
+        if watch is not None and not goes_on(session, watch, now=now):
+            return Opened(), None
+        due = openings.due_subscriptions(session, after=after, now=now, limit=CHUNK)
+        decided = list(_decided(due, now, cap))
+        charges = [charge for row, opening in decided for charge in charges_of(row, opening)]
+        created = openings.open_charges(session, charges, now=now)
+        openings.advance(session, [advanced(row, opening) for row, opening in decided], now=now)
+    opened = sum(row.status == ChargeStatus.DUE for row in created)
+    on = (due[-1].next_charge_at, due[-1].id) if len(due) == CHUNK else None
+    return Opened(len(decided), opened, len(created) - opened), on
+
+
+def _decided(due: Sequence[Any], now: datetime, cap: int) -> Iterator[tuple[Any, Opening]]:
+    """Decide about each subscription by itself: one that cannot be billed must not keep the others from it."""
+    plans: dict[str, Plan] = {}
+    for row in due:
+        try:
+            if (plan := plans.get(row.code)) is None:
+                plan = plans[row.code] = plan_of(row)
+            opening = opening_by(plan, row, now=now, cap=cap)
+        except (ValueError, LookupError, OSError) as error:
+            log.error("subscription cannot be billed", subscription_id=row.id, plan=row.code, reason=str(error))  # noqa: TRY400
+            continue
+        yield row, opening

@@ -1,0 +1,104 @@
+"""The answers of one pump run on their way into the books: written back in bulk, beside the calls still in flight."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+import structlog
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from worker.domain.attempt import OpenAttempt
+from worker.domain.outcomes import Outcome
+
+WRITE_BACK_ROWS = 500
+RETRY_WRITE_BACK_SECONDS = 0.5
+
+Answered = tuple[OpenAttempt, Outcome]
+
+log = structlog.get_logger()
+
+
+class Answers:
+    """What was answered and is not written back yet. Belongs to one event loop.
+
+    `awaited` counts the attempts whose outcome is not in the books, their calls in flight included; `lost` those whose
+    answer could not be written back, which reconciliation will learn anew.
+    """
+
+    def __init__(
+        self, write_back: Callable[[list[Answered]], None], *, patience: timedelta, monotonic: Callable[[], float]
+    ) -> None:
+        self._write_back = write_back
+        self._patience = patience
+        self._monotonic = monotonic
+        self._answered: list[Answered] = []
+        self._wake = asyncio.Event()
+        self._answer_came = asyncio.Event()
+        self._written = asyncio.Event()
+        self.awaited = 0
+        self.lost = 0
+
+    def add(self, attempt: OpenAttempt, outcome: Outcome) -> None:
+        self._answered.append((attempt, outcome))
+        self._wake.set()
+        self._answer_came.set()
+
+    async def next_one(self) -> None:
+        """Wait until one more call has ended, or its answer was written back."""
+        await _next(self._answer_came)
+
+    async def next_written(self) -> None:
+        """Wait until more was written back."""
+        await _next(self._written)
+
+    async def drained(self) -> None:
+        """Wait until the calls in flight have ended and nothing is left to write back."""
+        while self.awaited:
+            await self.next_written()
+
+    async def write_all_back(self) -> None:
+        """Write back whatever was answered while the previous batch was being written: the load sets the batch."""
+        while True:
+            await self._wake.wait()
+            batch = self._answered[:WRITE_BACK_ROWS]
+            del self._answered[:WRITE_BACK_ROWS]
+            if not self._answered:
+                self._wake.clear()
+            if batch:
+                await self._write(batch)
+                self.awaited -= len(batch)
+            self._answer_came.set()
+            self._written.set()
+
+    async def _write(self, batch: list[Answered]) -> None:
+        """Write a batch back, trying again while the database is away.
+
+        If it stays away, the answers are lost and the attempts stay `started`: reconciliation learns them anew.
+        """
+        give_up_at = self._monotonic() + self._patience.total_seconds()
+        while True:
+            try:
+                return await asyncio.to_thread(self._write_back, batch)
+            except (OperationalError, InterfaceError) as error:
+                if self._monotonic() > give_up_at:
+                    return self._lose(batch, error)
+                log.warning("write-back failed, trying again", attempts=len(batch), error=type(error.orig).__name__)
+                await asyncio.sleep(RETRY_WRITE_BACK_SECONDS)
+            except Exception as error:  # noqa: BLE001 - one answer that cannot be written must not lose the others
+                if len(batch) == 1:
+                    return self._lose(batch, error)
+                for answered in batch:
+                    await self._write([answered])
+                return None
+
+    def _lose(self, batch: list[Answered], error: Exception) -> None:
+        log.error("answers not written back; reconciliation will look them up", attempts=len(batch), error=repr(error))
+        self.lost += len(batch)
+
+
+async def _next(event: asyncio.Event) -> None:
+    """Wait for something that happens from now on; nothing is missed, for between asking and this nothing else runs."""
+    event.clear()
+    await event.wait()

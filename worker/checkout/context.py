@@ -1,0 +1,33 @@
+"""Our books and PortOne, as a checkout meets both: where to write, whom to ask, and by which rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from worker.database.clock import read
+from worker.database.engine import Sessions
+from worker.domain.attempt import Policy
+from worker.domain.clock import Clock
+from worker.domain.gateway import Gateway
+from worker.ledger.charging_hold import Watch, goes_on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BothSides:
+    """What completing checkouts takes. `prefix` begins the merchant_uids of these books."""
+
+    sessions: Sessions
+    gateway: Gateway
+    clock: Clock
+    policy: Policy
+    prefix: str
+    watch: Watch | None = None  # None: the database is known to be whole, as in a test
+
+    def are_compared(self, session: Session) -> bool:
+        """Say whether the books are known to hold everything that was paid. The caller commits.
+
+        A clock that was set is for workers to notice: the pages' database role must not end what holds charging.
+        """
+        return self.watch is None or goes_on(session, self.watch, now=read(session, self.clock))

@@ -1,0 +1,70 @@
+"""First periods that were paid while their subscription has no billing key, so that nothing of it has begun."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from worker.domain.discrepancy_rules import SENTENCES, DifferenceKind, DifferenceStatus
+from worker.ledger import discrepancies
+from worker.ledger.discrepancies import Noted
+
+PATIENCE = timedelta(hours=1)
+"""So long a payment may be known before its key is; a window that is open has all the time it needs."""
+
+# Begun at what is rare: subscriptions that wait for a key.
+_PAID_BEFORE_ITS_KEY = text("""
+    SELECT c.id
+    FROM subscriptions s JOIN charges c ON c.subscription_id = s.id
+    WHERE s.status = 'pending' AND c.status = 'paid' AND c.refunded < c.amount
+    LIMIT :limit
+""")
+
+_FOUND = text("""
+    SELECT a.id AS attempt_id, c.id AS charge_id, a.merchant_uid, a.imp_uid, a.raw, s.code
+    FROM charges c JOIN subscriptions s ON s.id = c.subscription_id JOIN attempts a ON a.charge_id = c.id
+    WHERE c.id = ANY(:ids) AND a.status = 'paid' AND a.settled_at < :before
+      AND NOT EXISTS (
+        SELECT FROM window_orders o JOIN checkouts k ON k.id = o.checkout_id
+        WHERE k.subscription_id = s.id AND k.status = 'opened' AND k.window_until > :before)
+      AND NOT EXISTS (
+        SELECT FROM differences d WHERE d.kind = 'not_begun' AND d.merchant_uid = a.merchant_uid)
+""")
+
+_BEGUN = text("""
+    UPDATE differences d SET status = 'gone', status_reason = 'its billing key was registered', status_at = :now
+    FROM charges c
+    WHERE c.subscription_id = :id AND d.charge_id = c.id AND d.kind = 'not_begun' AND d.status = 'open'
+""")
+
+
+def paid_before_their_key(session: Session, *, limit: int) -> Sequence[int]:
+    """Give the charges of it, by their ids."""
+    return session.scalars(_PAID_BEFORE_ITS_KEY, {"limit": limit}).all()
+
+
+def note(session: Session, charge_ids: Sequence[int], *, now: datetime) -> int:
+    """Ask a person about each that no window can begin any more; returns how many are new."""
+    kind = DifferenceKind.NOT_BEGUN
+    noted = [
+        Noted(
+            kind=kind,
+            status=DifferenceStatus.OPEN,
+            said=SENTENCES[kind],
+            merchant_uid=row.merchant_uid,
+            imp_uid=row.imp_uid or "",
+            charge_id=row.charge_id,
+            attempt_id=row.attempt_id,
+            evidence={"portone": row.raw, "books": {"subscription": row.code, "status": "pending"}},
+        )
+        for row in session.execute(_FOUND, {"ids": list(charge_ids), "before": now - PATIENCE})
+    ]
+    return discrepancies.note(session, noted, now=now)
+
+
+def begun(session: Session, subscription_id: int, *, now: datetime) -> None:
+    """Close what a person was asked: the subscription has its key now."""
+    session.execute(_BEGUN, {"id": subscription_id, "now": now})

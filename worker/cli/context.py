@@ -1,0 +1,125 @@
+"""The runtime of one command: settings read, mode said, database reached and migrated, everything closed at the end."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+
+from psycopg.errors import InsufficientPrivilege
+from sqlalchemy import make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
+
+from worker.cli import console
+from worker.cli.exits import NotMigrated, NotReachable
+from worker.database import migrations
+from worker.database.clock import APART, DatabaseClock
+from worker.database.error_texts import ReadOnly
+from worker.devstack.addresses import database_address, settings_here
+from worker.ledger import charging_hold
+from worker.runtime import Runtime
+
+
+@contextmanager
+def database(*, as_json: bool, migrated: bool = True, create: bool = False, actor_name: str = "") -> Iterator[Runtime]:
+    """Open the database for one command.
+
+    Raises NotAvailable, NotReachable, NotMigrated for other tables than ours, and WrongDatabase for one that has
+    charged in another mode.
+
+    An embedded database is made only with `create`: a command in the wrong folder says so instead of showing nothing.
+    `actor_name` goes into the audit where it is not the person at the keyboard who acts.
+    Nothing of the database's address but host and name is ever shown: it may hold a password.
+    """
+    settings = settings_here()
+    if not as_json:
+        console.say_mode(live=settings.live)
+    with ExitStack() as stack:
+        url = stack.enter_context(database_address(settings, create=create))
+        clock = DatabaseClock(tell=_say_clock)
+        runtime = Runtime.create(settings, url, actor=actor_name or actor(), clock=clock)
+        stack.callback(runtime.close)
+        with _explained(url):
+            clock.sync(runtime.engine)
+            if migrated:
+                _require_tables(runtime)
+                with runtime.sessions() as session:
+                    charging_hold.verify(session, runtime.watch)
+            yield runtime
+
+
+def actor() -> str:
+    """Name the person at the keyboard, for the audit."""
+    try:
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container may run under a number without a name
+        user = str(os.getuid())
+    return f"cli {user}@{socket.gethostname()}"
+
+
+def _say_clock(ahead: timedelta) -> None:
+    if abs(ahead) > APART:
+        note = (
+            f"the database's clock is {ahead.total_seconds():+.0f} s from this machine's, and is gone by: run NTP here"
+        )
+        console.note(note, style="yellow")
+
+
+@contextmanager
+def _explained(url: str) -> Iterator[None]:
+    """Turn what PostgreSQL says about itself, not about our statements, into a sentence."""
+    try:
+        yield
+    except ReadOnly as error:
+        raise NotReachable(
+            f"The database at {_place(url)} takes no writes: {_said(error)}. Nothing was changed. It is a standby, or "
+            "default_transaction_read_only is on, as some providers do it when a disk is full: point "
+            "AGAIN_DATABASE_URL at the primary, or make it writable again."
+        ) from None
+    except (OperationalError, InterfaceError) as error:
+        raise NotReachable(
+            f"The database at {_place(url)} does not answer: {_said(error)}. "
+            "Check that PostgreSQL runs there and that AGAIN_DATABASE_URL is right."
+        ) from None
+    except ProgrammingError as error:
+        if not isinstance(error.orig, InsufficientPrivilege):
+            raise
+        raise NotReachable(
+            f"The database at {_place(url)} refuses: {_said(error)}. Give its user the rights on Again's tables."
+        ) from None
+
+
+def _place(url: str) -> str:
+    """Name host and database without user and password."""
+    parsed = make_url(url)
+    host = parsed.host or parsed.query.get("host") or "localhost"
+    port = f":{parsed.port}" if parsed.port else ""
+    return f"{host}{port}/{parsed.database or ''}"
+
+
+def _said(error: DBAPIError) -> str:
+    return str(error.orig).strip().partition("\n")[0].rstrip(".")
+
+
+def _require_tables(runtime: Runtime) -> None:
+    current = migrations.current(runtime.engine)
+    if current == migrations.newest():
+        return
+    check_known(current)
+    if runtime.settings.database_url is not None:
+        state = "has no tables yet" if current is None else f"is at migration {current}, older than this version needs"
+        raise NotMigrated(f"The database {state}: run `again migrate`.")
+    migrations.upgrade(runtime.engine)
+    console.note("the embedded database was migrated")
+
+
+def check_known(current: str | None) -> None:
+    """Raise NotMigrated for a database that a newer version of Again has migrated."""
+    if current is not None and not migrations.is_known(current):
+        raise NotMigrated(
+            f"The database is at migration {current}, which this version of Again does not know: "
+            "update Again, or use the database that belongs to it."
+        )

@@ -1,0 +1,119 @@
+"""`again status --json`: what is known about everything, as one document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sqlalchemy import Row
+
+    from worker.database.tables.operations import Stop, Sweep, Violation
+    from worker.operations.explain_hold import Waiting
+    from worker.operations.status import Count, Heard, Paid
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What stands in the way, and what watches over the books: stops, sweeps, and invariants that do not hold."""
+
+    stopped: Sequence[Stop]
+    held: Sequence[Row[Any]]  # subscriptions
+    blamed: Sequence[Row[Any]]  # subscriptions whose refusals blame the configuration, while others are paid
+    holding: Sweep | None
+    daily: Sweep | None
+    violations: Sequence[Violation]
+    failing: Sweep | None = None  # whose list at PortOne cannot be read
+
+
+def document(
+    now: datetime,
+    counts: Mapping[str, Count],
+    paid: Paid,
+    heard: Heard,
+    watched: Watched,
+    parts: Mapping[str, datetime | None],
+    *,
+    live: bool,
+    waiting: Waiting | None,
+) -> Mapping[str, Any]:
+    """Give everything under the names that scripts rely on."""
+    return {
+        "at": now,
+        "mode": "live" if live else "sandbox",
+        "counts": {
+            name: {"count": found.count, "oldest_at": found.oldest_at} for name, found in sorted(counts.items())
+        },
+        "paid_today": {
+            "count": paid.count,
+            "amount": paid.amount,
+            "refunded": paid.refunded,
+            "currency": "KRW",
+            "since": paid.since,
+        },
+        "stopped": [
+            {
+                "scope": each.scope,
+                "reason": each.reason,
+                "stopped_by": each.stopped_by,
+                "stopped_at": each.stopped_at,
+            }
+            for each in watched.stopped
+        ],
+        "held_subscriptions": {
+            "count": watched.held[0].held if watched.held else 0,
+            "longest": [
+                {"subscription": each.code, "reason": each.reason, "held_by": each.held_by, "held_at": each.held_at}
+                for each in watched.held
+            ],
+        },
+        "refused_by_configuration": [{"pg": each.pg, "subscription": each.code} for each in watched.blamed],
+        "held": _held(watched.holding, waiting),
+        "last_daily_sweep": _sweep(watched.daily),
+        "failing_sweep": _sweep(watched.failing),
+        "violations": [
+            {
+                "name": each.name,
+                "count": each.count,
+                "examples": each.examples,
+                "since": each.since,
+                "checked_at": each.checked_at,
+            }
+            for each in watched.violations
+        ],
+        "webhooks": {
+            "count": heard.count,
+            "unknown": heard.unknown,
+            "waiting": heard.waiting,
+            "since": heard.since,
+        },
+        "last_seen": parts,
+    }
+
+
+def _held(sweep: Sweep | None, waiting: Waiting | None) -> Mapping[str, Any] | None:
+    held = _sweep(sweep)
+    if held is None or waiting is None:
+        return held
+    return {**held, "waits": waiting.reason, "remedy": waiting.remedy, "broken": waiting.broken}
+
+
+def _sweep(sweep: Sweep | None) -> Mapping[str, Any] | None:
+    if sweep is None:
+        return None
+    names = (
+        "reason",
+        "started_at",
+        "finished_at",
+        "position",
+        "until",
+        "payments",
+        "strangers",
+        "repaired",
+        "found",
+        "failing_since",
+        "failure",
+    )
+    return {name: getattr(sweep, name) for name in names}

@@ -1,0 +1,66 @@
+"""One line per event: readable on a terminal, JSON where machines read it. Secrets have no way in: see the reprs."""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+from typing import TextIO
+
+import structlog
+from structlog.typing import ExcInfo, Processor
+
+from worker.config.terminal import plain, plain_event
+
+_SHARED: list[Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+
+# They name addresses, and an address can hold a customer_uid.
+_TOO_TALKATIVE = ("httpx", "httpcore", "aiohttp", "sqlalchemy", "alembic")
+
+
+def configure_logs(level: str) -> None:
+    """Send every log line of this process, Celery's too, to standard error in one form."""
+    on_terminal = sys.stderr.isatty()
+    # Plain tracebacks: the pretty ones show local variables, and those hold customer_uids.
+    pretty = structlog.dev.ConsoleRenderer(exception_formatter=_plain_traceback)
+    renderer: Processor = pretty if on_terminal else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=_SHARED,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *([plain_event] if on_terminal else [structlog.processors.format_exc_info]),
+                renderer,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name in _TOO_TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def only_errors() -> None:
+    """Let a command answer for itself: of what use cases log, errors are shown, on standard error."""
+    structlog.configure(
+        processors=[*_SHARED, plain_event, structlog.dev.ConsoleRenderer(exception_formatter=_plain_traceback)],
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+    )
+
+
+def _plain_traceback(stream: TextIO, exc_info: ExcInfo) -> None:
+    traceback = io.StringIO()
+    structlog.dev.plain_traceback(traceback, exc_info)
+    stream.write(plain(traceback.getvalue()))

@@ -1,0 +1,259 @@
+"""Everything that can be configured, read from the environment once and checked as a whole.
+
+Nothing else reads the environment. Defaults exist only where a wrong default cannot cost money.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+
+from worker.config.broker_url import broker_problems
+from worker.config.checkout_checks import (
+    LIVE_SDK_URL,
+    PORTONE_ADDRESSES,
+    base_address,
+    networks,
+    script_address,
+    sdk_problems,
+    secret_problems,
+)
+from worker.config.portone_url import LIVE_URL, live_problems, sandbox_problems
+from worker.config.setting_problems import sentences, unknown_variables
+from worker.domain.merchant_uid import PREFIX
+from worker.pg.channels import key_channels, payment_channels
+
+DEFAULT_SANDBOX_URL = "http://127.0.0.1:9101"
+DEFAULT_CHECKOUT_URL = "http://127.0.0.1:9102"
+
+
+class InvalidSettings(ValueError):
+    """The settings do not work; the message lists every problem with its variable and what is expected."""
+
+
+def _comma_list(value: object) -> object:
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+def _prefix(value: str) -> str:
+    if PREFIX.fullmatch(value) is None:
+        raise ValueError("must be 1 to 8 lower-case letters and digits, a letter first")
+    return value
+
+
+def _rising(value: tuple[float, ...]) -> tuple[float, ...]:
+    if list(value) != sorted(set(value)) or not value or value[0] <= 0:
+        raise ValueError("must be rising numbers above 0")
+    return value
+
+
+KeyChannels = Annotated[tuple[str, ...], BeforeValidator(_comma_list), AfterValidator(key_channels)]
+PaymentChannels = Annotated[tuple[str, ...], BeforeValidator(_comma_list), AfterValidator(payment_channels)]
+Networks = Annotated[tuple[str, ...], BeforeValidator(_comma_list), AfterValidator(networks)]
+Seconds = Annotated[float, Field(gt=0, le=366 * 86_400, allow_inf_nan=False)]
+
+BANK_TRANSACTION = timedelta(minutes=20)
+"""So long the outcome of a bank's transaction may stay open (documented by Kakao Pay)."""
+
+
+def inherited_environment() -> dict[str, str]:
+    """Give what a child process has from its environment, without our settings, of which some are secrets."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("AGAIN_")}
+
+
+class Settings(BaseModel):
+    """One field per variable: AGAIN_ and the field's name in capitals. `.env.example` documents each."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    database_url: SecretStr | None = None
+    broker_url: SecretStr | None = None
+    data_dir: Path = Path(".again")
+
+    portone_key: SecretStr | None = None
+    portone_secret: SecretStr | None = None
+    portone_url: str = LIVE_URL
+    sandbox_url: str | None = None
+    merchant_uid_prefix: Annotated[str, AfterValidator(_prefix)] = "again"
+
+    window: Annotated[int, Field(ge=1, le=5000)] = 200
+    claim_chunk: Annotated[int, Field(ge=1, le=1000)] = 100
+    pump_seconds: Seconds = 20
+    tick_seconds: Seconds | None = None
+    catch_up_cap: Annotated[int, Field(ge=1, le=1000)] = 12
+    max_amount: Annotated[int, Field(ge=100)] = 2_000_000
+    max_run_charges: Annotated[int, Field(ge=1)] = 50_000
+    max_run_sum: Annotated[int, Field(ge=100)] = 2_000_000_000
+    max_day_charges: Annotated[int, Field(ge=1)] = 1_000_000
+    max_day_sum: Annotated[int, Field(ge=100)] = 20_000_000_000
+    max_subscription_charges_per_day: Annotated[int, Field(ge=1, le=1000)] = 60
+
+    connect_timeout_seconds: Seconds = 5
+    read_timeout_seconds: Seconds = 65
+    settle_seconds: Seconds = 30
+    quiet_period_seconds: Seconds = 1800
+    ladder_seconds: Annotated[
+        tuple[Seconds, ...], BeforeValidator(_comma_list), AfterValidator(_rising), Field(validate_default=True)
+    ] = (300, 900, 1800, 3600, *(86_400 * day for day in range(1, 8)))
+    not_charged_delay_seconds: Seconds = 60
+    transient_delay_seconds: Seconds = 600
+
+    gap_seconds: Seconds = 300
+    sweep_every_seconds: Seconds = 86_400
+    sweep_days: Annotated[int, Field(ge=2, le=3660)] = 31
+    sweep_requests_per_second: Annotated[float, Field(gt=0, le=100)] = 2
+
+    checkout_url: Annotated[str, AfterValidator(base_address)] | None = None
+    checkout_secret: SecretStr | None = None
+    checkout_seconds: Annotated[float, Field(ge=60, le=86_400)] = 1800
+    link_seconds: Seconds = 3 * 86_400
+    key_channels: KeyChannels = ("kakaopay", "payco")
+    payment_channels: PaymentChannels = ("kakaopay", "payco")
+    imp_code: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{0,40}$")] = ""
+    sdk_url: Annotated[str, AfterValidator(script_address)] | None = None
+    company_name: Annotated[str, Field(max_length=60)] = ""
+    company_contact: Annotated[str, Field(max_length=120)] = ""
+    webhook_addresses: Networks = PORTONE_ADDRESSES
+    trusted_proxies: Networks = ()
+
+    log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """Read the settings, or raise InvalidSettings with every problem at once."""
+        source = os.environ if environ is None else environ
+        given = {
+            name: source[variable]
+            for name in cls.model_fields
+            if source.get(variable := f"AGAIN_{name.upper()}", "") != ""
+        }
+        problems = list(unknown_variables(source, (f"AGAIN_{name.upper()}" for name in cls.model_fields)))
+        try:
+            settings = cls.model_validate(given)
+        except ValidationError as error:
+            problems += sentences(error, given, cls.model_fields)
+        if problems:
+            raise InvalidSettings("\n".join(problems))
+        return settings
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if problems := list(self._misfits()):
+            raise ValueError("\n".join(problems))
+        return self
+
+    def _misfits(self) -> Iterator[str]:
+        if (self.portone_key is None) != (self.portone_secret is None):
+            yield "AGAIN_PORTONE_KEY and AGAIN_PORTONE_SECRET go together: set both, or neither."
+        if self.live and self.database_url is None:
+            yield (
+                "With a live key set AGAIN_DATABASE_URL (and AGAIN_BROKER_URL): the embedded database is for trying "
+                "out, and holds the sandbox's subscriptions."
+            )
+        if self.live:
+            yield from live_problems(self.portone_url)
+        yield from sdk_problems(self.sdk_url, live=self.live)
+        if self.checkout_secret is not None:
+            yield from secret_problems(self.checkout_secret.get_secret_value())
+        yield from sandbox_problems(self.portone_url, self.sandbox_url, live=self.live)
+        if self.broker_url is not None:
+            yield from broker_problems(self.broker_url.get_secret_value())
+        yield from self._odd_limits()
+
+    def _odd_limits(self) -> Iterator[str]:
+        if self.sweep_days * 86_400 < self.sweep_every_seconds + 86_400:
+            yield (
+                "AGAIN_SWEEP_DAYS must be a day more than AGAIN_SWEEP_EVERY_SECONDS: what was paid between two "
+                "comparisons would be seen by neither."
+            )
+        if self.claim_chunk > min(self.max_run_charges, self.max_day_charges):
+            yield (
+                "AGAIN_CLAIM_CHUNK must not exceed AGAIN_MAX_RUN_CHARGES or AGAIN_MAX_DAY_CHARGES: one claim would "
+                "be more than may be claimed, so it would take nothing and stop its PG."
+            )
+        if self.quiet_period <= self.lease * 2:
+            yield (
+                "AGAIN_QUIET_PERIOD_SECONDS must exceed twice the lease of an attempt "
+                f"({2 * self.lease.total_seconds():g}, from the time-outs), "
+                "or a payment still under way would be taken for none."
+            )
+        if self.live and self.quiet_period < BANK_TRANSACTION:
+            yield (
+                f"AGAIN_QUIET_PERIOD_SECONDS must be at least {BANK_TRANSACTION.total_seconds():g} when "
+                "AGAIN_PORTONE_KEY is set: so long a bank may leave it open whether money moved."
+            )
+        if self.ladder_seconds[-1] < self.quiet_period_seconds:
+            yield (
+                "AGAIN_LADDER_SECONDS must reach to the end of AGAIN_QUIET_PERIOD_SECONDS or beyond, "
+                "or no look-up could ever prove that nothing was charged."
+            )
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """Give the environment of a child process that is to have exactly these settings, and `more`."""
+        ours = {f"AGAIN_{name.upper()}": text for name in type(self).model_fields if (text := self._text(name))}
+        return {**inherited_environment(), **ours, **more}
+
+    def _text(self, name: str) -> str:
+        value = getattr(self, name)
+        if isinstance(value, SecretStr):
+            return value.get_secret_value()
+        if isinstance(value, tuple):
+            return ",".join(map(str, value))
+        return "" if value is None else str(value)
+
+    @property
+    def live(self) -> bool:
+        """True when real money moves. No PortOne key means the sandbox."""
+        return self.portone_key is not None
+
+    @property
+    def gateway_url(self) -> str:
+        return self.portone_url if self.live else self.sandbox_url or DEFAULT_SANDBOX_URL
+
+    @property
+    def script_url(self) -> str:
+        """Where browsers load PortOne's script from, or the sandbox's."""
+        return LIVE_SDK_URL if self.live else self.sdk_url or f"{self.gateway_url}/v1/iamport.js"
+
+    @property
+    def gateway_credentials(self) -> tuple[str, str]:
+        if self.portone_key is None or self.portone_secret is None:
+            return "sandbox", "sandbox"
+        return self.portone_key.get_secret_value(), self.portone_secret.get_secret_value()
+
+    @property
+    def mode(self) -> str:
+        return "live" if self.live else "sandbox"
+
+    @property
+    def call_deadline(self) -> timedelta:
+        """The longest one charge call may take in all, one repeat after a 401 included."""
+        return timedelta(seconds=self.connect_timeout_seconds + self.read_timeout_seconds)
+
+    @property
+    def lease(self) -> timedelta:
+        """How long a claimed attempt belongs to its worker; after that it counts as abandoned."""
+        return self.call_deadline + timedelta(seconds=self.settle_seconds)
+
+    @property
+    def gap(self) -> timedelta:
+        """After such a silence of all workers, the database may have been restored; a drain is shorter."""
+        return max(timedelta(seconds=self.gap_seconds), 2 * self.lease)
+
+    @property
+    def quiet_period(self) -> timedelta:
+        return timedelta(seconds=self.quiet_period_seconds)

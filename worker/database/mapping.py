@@ -1,0 +1,96 @@
+"""An attempt as its row has it, with all that deciding about it takes: for claims, look-ups, windows and reviews."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Row
+
+from schedules.dunning import parse_dunning
+from worker.domain.attempt import OpenAttempt
+from worker.domain.gateway import ChargeRequest
+from worker.domain.states import Via
+
+OF_ITS_CHARGE = """
+    c.id AS charge_id, c.subscription_id, c.period_start, c.amount, c.tax_free, c.vat_amount, c.currency,
+    c.order_name, c.declines, c.first_declined_at, c.deferrals,
+    s.code AS subscription_code,
+    k.id AS billing_key_id, k.customer_uid, k.pg, k.channel_key,
+    p.time_zone, p.charge_hour, p.dunning
+"""
+"""The columns that a new attempt is made from: a charge `c` with subscription `s`, billing key `k` and plan `p`."""
+
+KNOWN_ATTEMPT = f"""
+    {OF_ITS_CHARGE}, a.id AS attempt_id, a.number, a.merchant_uid, a.sends, a.lookups, a.started_at, a.refusal,
+    a.via, a.window_until, a.resume_at,
+    (SELECT max(h.until) FROM sweeps h
+     WHERE h.holds_claims AND (h.finished_at IS NULL OR h.finished_at >= h.until) AND h.id >= COALESCE((
+        SELECT max(id) FROM sweeps WHERE holds_claims AND starts_with(reason, 'clock')), 0)) AS held_until,
+    ARRAY(SELECT DISTINCT unnest(o.opened_pgs) FROM window_orders o WHERE o.merchant_uid = a.merchant_uid)
+        AS opened_pgs,
+    (SELECT bool_and(o.billing_key_id IS NOT NULL) FROM window_orders o WHERE o.merchant_uid = a.merchant_uid)
+        AS registers
+"""  # noqa: S608 - constants only
+"""The columns of `known_attempt`, of attempts `a` joined by OF_AN_ATTEMPT.
+
+Holds that were ended early, or begun before a clock was set, hold no longer.
+"""
+
+OF_AN_ATTEMPT = """
+    JOIN charges c ON c.id = a.charge_id
+    JOIN subscriptions s ON s.id = c.subscription_id
+    JOIN billing_keys k ON k.id = a.billing_key_id
+    JOIN plans p ON p.id = s.plan_id
+"""
+
+
+def new_attempt(row: Row[Any], *, number: int, merchant_uid: str, now: datetime) -> OpenAttempt:
+    """Put together the attempt that is to be made next. Raises ValueError or LookupError for an unreadable plan."""
+    return OpenAttempt(
+        attempt_id=0,
+        charge_id=row.charge_id,
+        subscription_id=row.subscription_id,
+        billing_key_id=row.billing_key_id,
+        number=number,
+        sends=0,
+        lookups=0,
+        started_at=now,
+        refusal=None,
+        declines=row.declines,
+        first_declined_at=row.first_declined_at,
+        deferrals=row.deferrals,
+        dunning=parse_dunning(row.dunning),
+        time_zone=ZoneInfo(row.time_zone),
+        charge_hour=row.charge_hour,
+        request=ChargeRequest(
+            customer_uid=row.customer_uid,
+            merchant_uid=merchant_uid,
+            amount=row.amount,
+            tax_free=row.tax_free,
+            vat_amount=row.vat_amount,
+            currency=row.currency,
+            name=row.order_name,
+            pg=row.pg,
+            channel_key=row.channel_key,
+        ),
+    )
+
+
+def known_attempt(row: Row[Any]) -> OpenAttempt:
+    """Put together an attempt that was made. Raises ValueError or LookupError for an unreadable plan."""
+    return replace(
+        new_attempt(row, number=row.number, merchant_uid=row.merchant_uid, now=row.started_at),
+        attempt_id=row.attempt_id,
+        sends=row.sends,
+        lookups=row.lookups,
+        refusal=row.refusal,
+        via=Via(row.via),
+        window_until=row.window_until,
+        resume_at=row.resume_at,
+        held_until=row.held_until,
+        opened_pgs=frozenset(row.opened_pgs),
+        registers=bool(row.registers),
+    )

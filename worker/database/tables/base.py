@@ -1,0 +1,77 @@
+"""What every table is made of: types, names of constraints, and the status whose every change is audited."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from enum import StrEnum
+
+from sqlalchemy import BigInteger, Date, DateTime, Enum, Identity, MetaData, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from schedules.plans import CatchUp
+from worker.domain.discrepancy_rules import DifferenceKind, DifferenceStatus
+from worker.domain.outcomes import DeclineKind
+from worker.domain.states import (
+    AttemptStatus,
+    BillingKeyStatus,
+    ChargeStatus,
+    CheckoutPurpose,
+    CheckoutStatus,
+    ConsentSource,
+    HoldStatus,
+    SubscriptionStatus,
+    Via,
+)
+
+
+def _stored_by_value(enum: type[StrEnum]) -> Enum:
+    return Enum(
+        enum,
+        native_enum=False,
+        length=20,
+        values_callable=lambda members: [member.value for member in members],
+        create_constraint=True,
+        name=enum.__name__.lower(),
+    )
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+            "pk": "%(table_name)s_pkey",
+            "uq": "%(table_name)s_%(column_0_N_name)s_key",
+            "fk": "%(table_name)s_%(column_0_name)s_fkey",
+            "ck": "%(table_name)s_%(constraint_name)s_check",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own way to declare it
+        int: BigInteger,
+        str: Text,
+        datetime: DateTime(timezone=True),
+        date: Date,
+        CatchUp: _stored_by_value(CatchUp),
+        AttemptStatus: _stored_by_value(AttemptStatus),
+        BillingKeyStatus: _stored_by_value(BillingKeyStatus),
+        ChargeStatus: _stored_by_value(ChargeStatus),
+        SubscriptionStatus: _stored_by_value(SubscriptionStatus),
+        Via: _stored_by_value(Via),
+        CheckoutPurpose: _stored_by_value(CheckoutPurpose),
+        CheckoutStatus: _stored_by_value(CheckoutStatus),
+        ConsentSource: _stored_by_value(ConsentSource),
+        HoldStatus: _stored_by_value(HoldStatus),
+        DeclineKind: _stored_by_value(DeclineKind),
+        DifferenceKind: _stored_by_value(DifferenceKind),
+        DifferenceStatus: _stored_by_value(DifferenceStatus),
+    }
+
+
+def identity() -> Mapped[int]:
+    return mapped_column(BigInteger, Identity(always=True), primary_key=True)
+
+
+class HasStatus:
+    """Every change of a status is written to `audit` by a trigger, with the reason and the instant given here."""
+
+    status_reason: Mapped[str] = mapped_column(server_default="")
+    status_at: Mapped[datetime]

@@ -1,0 +1,258 @@
+"""What is sold, to whom, and what it owes. Constraints carry the promises; comments say who moves a row on."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, String, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from schedules.plans import CatchUp
+from worker.database.tables.base import Base, HasStatus, identity
+from worker.domain.outcomes import DeclineKind
+from worker.domain.states import AttemptStatus, BillingKeyStatus, ChargeStatus, SubscriptionStatus, Via
+
+
+def look_alike(text: str) -> str:
+    """Return the SQL of what two references have in common that differ in case, width or spaces only."""
+    return f"lower(regexp_replace(normalize({text}, NFKC), '\\s+'::text, ' '::text, 'g'::text))"
+
+
+class Plan(Base):
+    """What is sold. A change of price touches no charge that is already open."""
+
+    __tablename__ = "plans"
+    __table_args__ = (
+        CheckConstraint("amount > 0", name="amount"),
+        CheckConstraint("tax_free BETWEEN 0 AND amount", name="tax_free"),
+        CheckConstraint("vat_amount BETWEEN 0 AND amount - tax_free", name="vat_amount"),
+        CheckConstraint("charge_hour BETWEEN 0 AND 23", name="charge_hour"),
+        CheckConstraint("trial_days >= 0", name="trial_days"),
+        CheckConstraint("max_open_charges >= 1", name="max_open_charges"),
+        CheckConstraint("name IS NFC NORMALIZED", name="name"),
+    )
+
+    id: Mapped[int] = identity()
+    code: Mapped[str] = mapped_column(String(40), unique=True)
+    name: Mapped[str] = mapped_column(String(40))  # becomes PortOne's order name
+    amount: Mapped[int]
+    tax_free: Mapped[int]
+    vat_amount: Mapped[int | None]
+    currency: Mapped[str] = mapped_column(String(3))
+    cadence: Mapped[str]
+    time_zone: Mapped[str]
+    charge_hour: Mapped[int] = mapped_column(SmallInteger)
+    trial_days: Mapped[int]
+    catch_up: Mapped[CatchUp]
+    dunning: Mapped[str]
+    max_open_charges: Mapped[int] = mapped_column(SmallInteger, server_default="3")  # unpaid; then later ones are void
+    created_at: Mapped[datetime]
+
+
+class BillingKey(HasStatus, Base):
+    """One payment instrument, stored at PortOne under `customer_uid`; as good as a card, so it is never printed."""
+
+    __tablename__ = "billing_keys"
+    __table_args__ = (
+        # The few that were replaced, or that nobody has registered yet.
+        Index("billing_keys_forget_idx", "forget_at", postgresql_where=text("forget_at IS NOT NULL")),
+        CheckConstraint("label IS NFC NORMALIZED", name="label"),
+    )
+
+    id: Mapped[int] = identity()
+    customer_uid: Mapped[str] = mapped_column(String(80), unique=True)
+    pg: Mapped[str] = mapped_column(String(16))  # PortOne's pg_provider
+    channel_key: Mapped[str | None] = mapped_column(String(55))
+    label: Mapped[str]
+    status: Mapped[BillingKeyStatus]
+    created_at: Mapped[datetime]
+    registered_at: Mapped[datetime | None]  # by the customer, as PortOne tells; empty where nobody asked
+    forget_at: Mapped[datetime | None]  # when it is to be deleted at PortOne, as nobody needs it; empty once it is
+
+
+class Subscription(HasStatus, Base):
+    """One customer on one plan. `next_charge_at` is the start of the first period that has no charge yet."""
+
+    __tablename__ = "subscriptions"
+    __table_args__ = (
+        CheckConstraint("code ~ '^[0-9A-HJKMNP-TV-Z]{13}$'", name="code"),
+        CheckConstraint(
+            "(next_charge_at IS NOT NULL) = (status IN ('trialing', 'active', 'past_due'))", name="next_charge_at"
+        ),
+        CheckConstraint("(ends_at IS NOT NULL) = (status = 'canceled')", name="ends_at"),
+        CheckConstraint("(paused_next_charge_at IS NOT NULL) = (status = 'paused')", name="paused_next_charge_at"),
+        CheckConstraint("current_period_start < current_period_end", name="current_period"),
+        # Those that wait for their first key.
+        Index("subscriptions_pending_idx", "id", postgresql_where=text("status = 'pending'")),
+        # What looks the same is the same: in Unicode's other forms one customer would be two, and charged twice.
+        CheckConstraint("customer_reference IS NFC NORMALIZED", name="customer_reference"),
+        Index(
+            "subscriptions_look_alike_idx",
+            text(look_alike("customer_reference")),
+            "plan_id",
+            postgresql_where=text("status NOT IN ('canceled', 'ended')"),
+        ),
+        # Those that nobody is charged for any more, until something is paid or the key is replaced.
+        Index("subscriptions_waiting_idx", "id", postgresql_where=text("waiting_since IS NOT NULL")),
+        # One customer has one running subscription to a plan.
+        Index(
+            "subscriptions_running_key",
+            "plan_id",
+            "customer_reference",
+            unique=True,
+            postgresql_where=text("status NOT IN ('canceled', 'ended')"),
+        ),
+        # What a customer had, and may have paid for still.
+        Index("subscriptions_over_idx", "customer_reference", postgresql_where=text("status IN ('canceled', 'ended')")),
+        # Those that were canceled and are paid for still.
+        Index("subscriptions_ends_at_idx", "ends_at", postgresql_where=text("ends_at IS NOT NULL")),
+        # What the tick scans: only the rows that can fall due.
+        Index(
+            "subscriptions_next_charge_at_idx", "next_charge_at", postgresql_where=text("next_charge_at IS NOT NULL")
+        ),
+    )
+
+    id: Mapped[int] = identity()
+    code: Mapped[str] = mapped_column(String(13), unique=True)
+    customer_reference: Mapped[str]
+    plan_id: Mapped[int] = mapped_column(ForeignKey(Plan.id))
+    billing_key_id: Mapped[int | None] = mapped_column(ForeignKey(BillingKey.id), index=True)
+    status: Mapped[SubscriptionStatus]
+    anchor_on: Mapped[date]  # in the plan's time zone; every period is computed from it
+    current_period_start: Mapped[datetime | None]
+    current_period_end: Mapped[datetime | None]
+    next_charge_at: Mapped[datetime | None]
+    waiting_since: Mapped[datetime | None]  # its periods pass void: as many charges are unpaid as its plan allows
+    paused_next_charge_at: Mapped[datetime | None]  # what it was at the pause: nothing before it is charged afterwards
+    ends_at: Mapped[datetime | None]  # canceled, and paid until then as far as is known: looked at once it has come
+    created_at: Mapped[datetime]
+
+
+class Charge(HasStatus, Base):
+    """What one subscription owes for one period: one row for ever, with the plan's amounts of the day it opened."""
+
+    __tablename__ = "charges"
+    __table_args__ = (
+        # Promise 1 begins here: a period has one charge, whoever opens it and how often.
+        UniqueConstraint("subscription_id", "period_start"),
+        CheckConstraint("period_start < period_end", name="period"),
+        CheckConstraint("amount > 0 AND tax_free BETWEEN 0 AND amount", name="amount"),
+        CheckConstraint("(status = 'paid') = (paid_at IS NOT NULL)", name="paid_at"),
+        CheckConstraint("status <> 'due' OR next_attempt_at IS NOT NULL", name="due"),
+        CheckConstraint("status IN ('due', 'past_due') OR next_attempt_at IS NULL", name="next_attempt_at"),
+        CheckConstraint("(declines > 0) = (first_declined_at IS NOT NULL)", name="declines"),
+        CheckConstraint("refunded >= 0 AND (refunded = 0 OR status = 'paid')", name="refunded"),
+        # What the pump scans.
+        Index("charges_claimable_idx", "next_attempt_at", "id", postgresql_where=text("status IN ('due', 'past_due')")),
+        # What serialises the charges of one subscription, and what status and reconciliation look at.
+        Index(
+            "charges_open_idx",
+            "subscription_id",
+            "period_start",
+            postgresql_where=text("status IN ('due', 'charging', 'past_due')"),
+        ),
+        # The few that no consent covers.
+        Index(
+            "charges_awaits_consent_idx",
+            "subscription_id",
+            postgresql_where=text("awaits_consent_since IS NOT NULL"),
+        ),
+        # What status counts among the many that are settled: a day's paid ones, and the few that never were.
+        Index("charges_paid_at_idx", "paid_at", postgresql_where=text("paid_at IS NOT NULL")),
+        Index(
+            "charges_not_collected_idx",
+            "status",
+            "status_at",
+            postgresql_where=text("status IN ('uncollectible', 'void')"),
+        ),
+    )
+
+    id: Mapped[int] = identity()
+    subscription_id: Mapped[int] = mapped_column(ForeignKey(Subscription.id))
+    period_start: Mapped[datetime]
+    period_end: Mapped[datetime]
+    amount: Mapped[int]
+    tax_free: Mapped[int]
+    vat_amount: Mapped[int | None]
+    currency: Mapped[str] = mapped_column(String(3))
+    order_name: Mapped[str] = mapped_column(String(40))
+    status: Mapped[ChargeStatus]
+    next_attempt_at: Mapped[datetime | None]
+    paid_at: Mapped[datetime | None]
+    declines: Mapped[int] = mapped_column(SmallInteger, server_default="0")  # those that count for dunning
+    first_declined_at: Mapped[datetime | None]
+    deferrals: Mapped[int] = mapped_column(SmallInteger, server_default="0")  # in a row; nobody's fault
+    refunded: Mapped[int] = mapped_column(server_default="0")  # so much of it PortOne shows as given back
+    awaits_consent_since: Mapped[datetime | None]  # its subscription's key was replaced, and nobody agreed to pay this
+    created_at: Mapped[datetime]
+
+
+class Attempt(HasStatus, Base):
+    """One merchant_uid. Never deleted; `paid` is final, and `declined` but for a payment that PortOne shows later."""
+
+    __tablename__ = "attempts"
+    __table_args__ = (
+        UniqueConstraint("charge_id", "number"),
+        CheckConstraint("number BETWEEN 1 AND 999", name="number"),
+        CheckConstraint("sends >= 1", name="sends"),
+        CheckConstraint("merchant_uid ~ '^[A-Za-z0-9]{1,40}$'", name="merchant_uid"),
+        CheckConstraint("status <> 'paid' OR imp_uid IS NOT NULL", name="paid"),
+        # A payment found at PortOne does not say with which key it was made.
+        CheckConstraint("billing_key_id IS NOT NULL OR status = 'paid'", name="billing_key_id"),
+        CheckConstraint("(status = 'declined') = (decline_kind IS NOT NULL)", name="decline_kind"),
+        CheckConstraint("status = 'unknown' OR next_lookup_at IS NULL", name="next_lookup_at"),
+        CheckConstraint("status = 'unknown' OR flagged_at IS NULL", name="flagged_at"),
+        CheckConstraint(
+            "status <> 'unknown' OR (next_lookup_at IS NULL) = (flagged_at IS NOT NULL)", name="unknown_is_looked_up"
+        ),
+        # No second attempt while the outcome of the first is open.
+        Index(
+            "attempts_open_key",
+            "charge_id",
+            unique=True,
+            postgresql_where=text("status IN ('started', 'unknown')"),
+        ),
+        # Among these few are all charges that were paid twice.
+        Index("attempts_paid_later_idx", "charge_id", postgresql_where=text("status = 'paid' AND number > 1")),
+        # What a customer does in a window is nobody's decline, and no window is without an end.
+        CheckConstraint("via <> 'window' OR window_until IS NOT NULL AND status <> 'declined'", name="window"),
+        # What reconciliation scans.
+        Index("attempts_lease_idx", "lease_until", postgresql_where=text("status = 'started'")),
+        Index("attempts_lookup_idx", "next_lookup_at", postgresql_where=text("status = 'unknown'")),
+        # What PortOne could not be asked about.
+        Index(
+            "attempts_failing_idx",
+            "failing_since",
+            postgresql_where=text("status = 'unknown' AND failing_since IS NOT NULL"),
+        ),
+    )
+
+    id: Mapped[int] = identity()
+    charge_id: Mapped[int] = mapped_column(ForeignKey(Charge.id))
+    billing_key_id: Mapped[int | None] = mapped_column(ForeignKey(BillingKey.id))
+    number: Mapped[int] = mapped_column(SmallInteger)
+    merchant_uid: Mapped[str] = mapped_column(String(40), unique=True)
+    status: Mapped[AttemptStatus]
+    sends: Mapped[int] = mapped_column(SmallInteger)  # how often the request may have gone out, or a window opened
+    started_at: Mapped[datetime]  # of the latest send: committed before the request
+    lease_until: Mapped[datetime]
+    settled_at: Mapped[datetime | None]
+    imp_uid: Mapped[str | None]
+    pg_tid: Mapped[str | None]
+    http_status: Mapped[int | None] = mapped_column(SmallInteger)
+    code: Mapped[str | None]
+    message: Mapped[str | None]
+    decline_kind: Mapped[DeclineKind | None]
+    refusal: Mapped[str | None]  # "duplicate", or words that no table knows; kept until it is clear what it was
+    raw: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))  # without personal data
+    via: Mapped[Via] = mapped_column(server_default="again")  # how it was last sent; the key is not a window's doing
+    window_until: Mapped[datetime | None]  # so long a payment window of it may be paid
+    resume_at: Mapped[datetime | None]  # when its charge was to be tried before the window opened
+    lookups: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    next_lookup_at: Mapped[datetime | None]
+    flagged_at: Mapped[datetime | None]  # the ladder is spent or the answer is odd: a person decides
+    flag_reason: Mapped[str | None]
+    failing_since: Mapped[datetime | None]  # since when its look-ups have failed, all of them
+    failure: Mapped[str | None]  # what the last of them met

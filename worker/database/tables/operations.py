@@ -1,0 +1,181 @@
+"""What watches over the charging: switches, heartbeats, what differs from PortOne, and the audit."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from worker.database.tables.base import Base, HasStatus, identity
+from worker.database.tables.billing import Attempt, BillingKey, Charge, Subscription
+from worker.domain.discrepancy_rules import DifferenceKind, DifferenceStatus
+from worker.domain.outcomes import DeclineKind
+from worker.domain.states import HoldStatus
+
+
+class Stop(Base):
+    """The kill switch: while a row stands, nothing of its scope is claimed. `all`, or one channel's PG."""
+
+    __tablename__ = "stops"
+
+    scope: Mapped[str] = mapped_column(String(16), primary_key=True)
+    reason: Mapped[str]
+    stopped_by: Mapped[str]
+    stopped_at: Mapped[datetime]
+
+
+class Channel(Base):
+    """What is known of a PG as a whole: when it last worked, and when a person last let it go on."""
+
+    __tablename__ = "channels"
+
+    pg: Mapped[str] = mapped_column(String(16), primary_key=True)
+    paid_at: Mapped[datetime | None]  # when the latest send through it that was paid was claimed
+    released_at: Mapped[datetime | None]  # a person's `again start` after refusals had stopped it
+
+
+class Refusal(Base):
+    """One customer's refusal since a channel was last paid through: enough of them that are alike stop it."""
+
+    __tablename__ = "refusals"
+
+    pg: Mapped[str] = mapped_column(ForeignKey(Channel.pg), primary_key=True)
+    alike: Mapped[str] = mapped_column(String(140), primary_key=True)  # what others share with it
+    billing_key_id: Mapped[int] = mapped_column(ForeignKey(BillingKey.id), primary_key=True)
+    subscription_id: Mapped[int] = mapped_column(ForeignKey(Subscription.id))
+    kind: Mapped[DeclineKind]
+    sent_at: Mapped[datetime]  # when the send that was refused was claimed
+    counts: Mapped[bool]  # not, once others were paid or a person has let the channel go on: it was this customer alone
+
+
+class Heartbeat(Base):
+    """When something was last seen alive: beat's ticks, and each kind of task."""
+
+    __tablename__ = "heartbeats"
+
+    name: Mapped[str] = mapped_column(String(60), primary_key=True)
+    seen_at: Mapped[datetime]
+
+
+class Audit(Base):
+    """Who or what changed a status, from what, to what, why; what operators did, too. Append-only, by triggers."""
+
+    __tablename__ = "audit"
+    __table_args__ = (
+        CheckConstraint("entity_id IS NOT NULL OR entity_name IS NOT NULL", name="entity"),
+        Index("audit_entity_idx", "entity", "entity_id"),
+        # The few that `again audit` lists, among those of all charges.
+        Index("audit_acts_idx", "id", postgresql_where=text("entity IN ('stop', 'cap', 'sweep', 'plan')")),
+    )
+
+    id: Mapped[int] = identity()
+    at: Mapped[datetime]
+    actor: Mapped[str]
+    entity: Mapped[str]
+    entity_id: Mapped[int | None]
+    entity_name: Mapped[str | None]  # a stop's scope, a cap's PG, a plan's code
+    from_status: Mapped[str | None]
+    to_status: Mapped[str]
+    reason: Mapped[str]
+
+
+class DayTotal(Base):
+    """What was claimed on one day (in Seoul) through one PG: what the caps are held against."""
+
+    __tablename__ = "day_totals"
+
+    day_on: Mapped[date] = mapped_column(primary_key=True)
+    pg: Mapped[str] = mapped_column(String(16), primary_key=True)
+    sends: Mapped[int]
+    amount: Mapped[int]  # in KRW
+    since: Mapped[datetime]  # counted from here: the day's first claim, or a person's `again start` after a cap
+
+
+class Hold(HasStatus, Base):
+    """One subscription that a limit has stopped: nothing of it is claimed until a person releases it."""
+
+    __tablename__ = "holds"
+    __table_args__ = (Index("holds_held_idx", "status_at", postgresql_where=text("status = 'held'")),)
+
+    id: Mapped[int] = identity()
+    subscription_id: Mapped[int] = mapped_column(ForeignKey(Subscription.id), unique=True)
+    status: Mapped[HoldStatus]
+    held_by: Mapped[str]
+
+
+class Lineage(Base):
+    """Which database this is, and when it was last worked with: one row, by which a restored backup is noticed."""
+
+    __tablename__ = "lineage"
+    __table_args__ = (CheckConstraint("only_row", name="only_row"),)
+
+    only_row: Mapped[bool] = mapped_column(primary_key=True, server_default="true")
+    identity: Mapped[str]  # what `database_identity()` said; another one means that this is a copy
+    seen_at: Mapped[datetime]  # of the latest look for due work
+    mode: Mapped[str | None]  # `live` or `sandbox`, from the first charge on
+    prefix: Mapped[str | None]  # of every merchant_uid, from the first charge on
+
+
+class Sweep(Base):
+    """One comparison of PortOne's payments with ours. `position` is how far it has come, so that it can be resumed."""
+
+    __tablename__ = "sweeps"
+    __table_args__ = (
+        CheckConstraint("since <= position AND since <= until", name="position"),
+        CheckConstraint("(finished_at IS NULL) OR position >= until", name="finished_at"),
+        Index("sweeps_unfinished_idx", "id", postgresql_where=text("finished_at IS NULL")),
+    )
+
+    id: Mapped[int] = identity()
+    reason: Mapped[str]
+    holds_claims: Mapped[bool]  # while it is not finished, nothing is claimed and nothing opened
+    since: Mapped[datetime]
+    until: Mapped[datetime]  # may lie ahead: then it goes on until that instant has come
+    position: Mapped[datetime]
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    lease_until: Mapped[datetime]
+    failure: Mapped[str | None]  # why PortOne's list could not be read the last time; None when it could
+    payments: Mapped[int] = mapped_column(server_default="0")  # compared, some of them more than once
+    strangers: Mapped[int] = mapped_column(server_default="0")  # of these, not ours
+    repaired: Mapped[int] = mapped_column(server_default="0")
+    found: Mapped[int] = mapped_column(server_default="0")  # differences that wait for a person
+    failing_since: Mapped[datetime | None]  # since when PortOne's list could not be read, while it goes on
+
+
+class Difference(HasStatus, Base):
+    """Something PortOne and our books tell differently; one row however often it is found."""
+
+    __tablename__ = "differences"
+    __table_args__ = (
+        UniqueConstraint("kind", "merchant_uid", "imp_uid"),
+        Index("differences_open_idx", "found_at", postgresql_where=text("status = 'open'")),
+        Index("differences_charge_id_idx", "charge_id"),
+    )
+
+    id: Mapped[int] = identity()
+    kind: Mapped[DifferenceKind]
+    status: Mapped[DifferenceStatus]
+    merchant_uid: Mapped[str] = mapped_column(String(40))
+    imp_uid: Mapped[str] = mapped_column(server_default="")  # PortOne's payment that it is about; empty for none
+    charge_id: Mapped[int | None] = mapped_column(ForeignKey(Charge.id))
+    attempt_id: Mapped[int | None] = mapped_column(ForeignKey(Attempt.id))
+    evidence: Mapped[Any] = mapped_column(JSONB)  # both sides as they were when it was found, without personal data
+    found_at: Mapped[datetime]
+    seen_at: Mapped[datetime]  # when it was last found
+    decided_by: Mapped[str | None]
+
+
+class Violation(Base):
+    """An invariant that does not hold, as its last check found; the row goes when it holds again."""
+
+    __tablename__ = "violations"
+
+    name: Mapped[str] = mapped_column(String(60), primary_key=True)
+    count: Mapped[int]
+    examples: Mapped[str]  # ids of some of the rows
+    since: Mapped[datetime]
+    checked_at: Mapped[datetime]

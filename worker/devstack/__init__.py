@@ -1,0 +1,1 @@
+"""A PostgreSQL, a Valkey and every process of Again on one machine, for `again up` and for tests."""

@@ -1,0 +1,63 @@
+"""A PG's text made comparable: one Unicode form, no spaces between Korean words, and the codes in it."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from worker.domain.declines.tables import RELAY_PREFIXES
+from worker.domain.outcomes import DeclineKind
+
+# In brackets; or a name in capitals; or a negative number that is no part of a telephone number. Korean letters may
+# follow at once, so these are not \b and \w.
+_CODES = re.compile(
+    r"[\[(【〔]\s*(-?[A-Za-z0-9_]{2,40})\s*[\])】〕]"
+    r"|(?<![A-Za-z0-9_])([A-Z]{2,}(?:_[A-Z]+)+)(?![A-Za-z0-9_])"
+    r"|(?<![A-Za-z0-9_-])(-[0-9]{1,4})(?![A-Za-z0-9_-])"
+)
+_INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u2060\ufeff]")
+_SPACES_IN_KOREAN = re.compile(r"(?<=[가-힣])\s+(?=[가-힣A-Za-z])|(?<=[A-Za-z])\s+(?=[가-힣])")
+_TELEPHONE = re.compile(r"(?:tel\.?|☎)?\s*\(?0?\d{2,4}\)?[-)~ ]\d{3,4}(?:-\d{4})?(?:\(\d+\))?", re.IGNORECASE)
+_LONG_NUMBER = re.compile(r"\d{5,}")
+ALIKE_LENGTH = 120
+
+_QUOTED = re.compile(rf"(?:^|\()(?:{'|'.join(DeclineKind)}): (.*)$", re.DOTALL)
+_ANSWER_CODE = re.compile(r"^-?[0-9]{1,4}(?= |$)")
+_BRACKETED_CODE = re.compile(r"\[(?=[^]]*[0-9_])-?[A-Za-z0-9_]{2,40}\]")
+
+
+def normalized(text: str) -> str:
+    """Return a text in NFKC (Korean letters composed, full-width ones narrow), without invisible characters."""
+    return _INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).strip()
+
+
+def squeezed(text: str) -> str:
+    """Return a normalised text without the spaces around Korean letters, which every PG puts elsewhere."""
+    return _SPACES_IN_KOREAN.sub("", normalized(text))
+
+
+def codes_in(pg: str, code: str | None, text: str) -> list[str]:
+    """Return the PG's codes that come with a refusal, the one apart from the text first."""
+    found = [code] if code else []
+    found += [next(filter(None, groups)) for groups in _CODES.findall(normalized(text))]
+    prefix = RELAY_PREFIXES.get(pg)
+    return found + [each.removeprefix(prefix) for each in found if prefix and each.startswith(prefix)]
+
+
+def codes_only(reason: str) -> str:
+    """Return a reason without the PG's words that it quotes, which may name the buyer: the kind and the codes stay.
+
+    For logs; the audit does the same by a trigger.
+    """
+    quoted = _QUOTED.search(reason)
+    if quoted is None:
+        return reason
+    said = quoted[1]
+    codes = [*_ANSWER_CODE.findall(said), *_BRACKETED_CODE.findall(said)]
+    return " ".join([reason[: quoted.start(1) - 1], *codes])
+
+
+def alike(text: str) -> str:
+    """Return what two customers' refusals have in common when they say the same: no telephone or account number."""
+    said = _TELEPHONE.sub("", squeezed(text).casefold())
+    return _LONG_NUMBER.sub("#", said)[:ALIKE_LENGTH]

@@ -1,0 +1,38 @@
+"""Does somebody else charge with our prefix: a copy of this database, or its primary, that runs beside it? Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from worker.domain.attempt import OpenAttempt
+from worker.domain.states import AttemptStatus, Via
+
+BY = "a payment of somebody else"
+"""Who has stopped charging when a first send was refused as paid before."""
+
+
+def was_paid_by_another(attempt: OpenAttempt, status: AttemptStatus, paid_at: datetime | None) -> bool:
+    """Say whether an attempt that we have sent once was paid before that.
+
+    PortOne refused our first request, and shows a payment of earlier under the same merchant_uid, for which no window
+    was ever opened here. Only who derives the same merchant_uids can have made it: another server with these books.
+    """
+    return (
+        status is AttemptStatus.PAID
+        and attempt.via is Via.AGAIN
+        and attempt.sends == 1
+        and attempt.window_until is None
+        and attempt.refusal is not None
+        and paid_at is not None
+        and paid_at < attempt.started_at
+    )
+
+
+def reason_of_stop(merchant_uid: str, paid_at: datetime) -> str:
+    """Say why everything is stopped, and what to do."""
+    return (
+        f"somebody else charges with this prefix: {merchant_uid} was paid at {paid_at:%Y-%m-%d %H:%M:%S} UTC, before "
+        "it was sent from here for the first time. Look for a copy of this database, or its former primary, that has "
+        "workers of its own, or for a snapshot that was put back; end it, run `again sweep --restored`, then "
+        "`again start`"
+    )

@@ -1,0 +1,223 @@
+"""What an outcome changes: a pure decision, written back elsewhere by guarded UPDATEs.
+
+A direct answer and a look-up settle through this one function.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from worker.domain.attempt import OpenAttempt, Policy
+from worker.domain.declines import says_month_is_spent
+from worker.domain.outcomes import (
+    NO_ANSWER,
+    Answer,
+    Declined,
+    DeclineKind,
+    NotCharged,
+    Outcome,
+    Paid,
+    Unknown,
+    UnknownReason,
+)
+from worker.domain.payment_time import can_be_paid_at
+from worker.domain.retry_policy import backoff, next_dunning_try, next_look_up, try_after_spent_month
+from worker.domain.states import AttemptStatus, ChargeStatus, Via
+
+MONTH_SPENT = "waits for the next month"
+"""Begins the reason of a charge whose key was charged as often as its contract allows in a month."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """The new state of one attempt and of its charge; `sends` guards against an answer to an earlier send."""
+
+    attempt: OpenAttempt
+    attempt_status: AttemptStatus
+    reason: str
+    answer: Answer
+    charge_status: ChargeStatus
+    decline_kind: DeclineKind | None = None
+    next_attempt_at: datetime | None = None
+    paid_at: datetime | None = None
+    declines: int = 0
+    first_declined_at: datetime | None = None
+    deferrals: int = 0
+    lookups: int = 0
+    next_lookup_at: datetime | None = None
+    flag: str | None = None
+    refusal: str | None = None
+    failure: str | None = None  # why the look-up learnt nothing
+
+    @property
+    def kills_key(self) -> bool:
+        return self.decline_kind is DeclineKind.HARD
+
+    @property
+    def blames_configuration(self) -> bool:
+        return self.decline_kind is DeclineKind.CONFIG
+
+
+def settle(attempt: OpenAttempt, outcome: Outcome, *, now: datetime, policy: Policy) -> Settlement:
+    """Decide what an outcome makes of an attempt and its charge.
+
+    A payment that names a time which cannot be is a person's: whatever else it says may be wrong as well.
+    """
+    match outcome:
+        case Paid() if not can_be_paid_at(attempt.request.merchant_uid, outcome.paid_at, now=now):
+            return _unknown(attempt, Unknown(UnknownReason.IMPLAUSIBLE, outcome.answer, needs_human=True), now, policy)
+        case Paid():
+            return Settlement(
+                attempt=attempt,
+                attempt_status=AttemptStatus.PAID,
+                reason="paid",
+                answer=outcome.answer,
+                charge_status=ChargeStatus.PAID,
+                paid_at=outcome.paid_at,
+                declines=attempt.declines,
+                first_declined_at=attempt.first_declined_at,
+            )
+        case Declined():
+            return _declined(attempt, outcome, now, policy)
+        case NotCharged() if attempt.via is Via.WINDOW:
+            return _window_left(attempt, outcome, now)
+        case NotCharged():
+            return _deferred(
+                attempt,
+                AttemptStatus.NOT_CHARGED,
+                outcome.reason,
+                outcome.answer,
+                now + backoff(policy.not_charged_delay, attempt.deferrals),
+            )
+        case Unknown():
+            return _unknown(attempt, outcome, now, policy)
+        case _:
+            assert_never(outcome)
+
+
+def _window_left(attempt: OpenAttempt, outcome: NotCharged, now: datetime) -> Settlement:
+    """The customer did not pay: the charge goes on along its calendar, or waits for another key, as before."""
+    resume_at = attempt.resume_at if attempt.declines else attempt.resume_at or now
+    return Settlement(
+        attempt=attempt,
+        attempt_status=AttemptStatus.NOT_CHARGED,
+        reason=outcome.reason,
+        answer=outcome.answer,
+        charge_status=ChargeStatus.PAST_DUE if attempt.declines else ChargeStatus.DUE,
+        next_attempt_at=None if resume_at is None else max(resume_at, now + timedelta(seconds=1)),
+        declines=attempt.declines,
+        first_declined_at=attempt.first_declined_at,
+        deferrals=attempt.deferrals,
+    )
+
+
+def _declined(attempt: OpenAttempt, outcome: Declined, now: datetime, policy: Policy) -> Settlement:
+    match outcome.kind:
+        case DeclineKind.CONFIG | DeclineKind.TRANSIENT:
+            retry_at = now + backoff(policy.transient_delay, attempt.deferrals)
+            return _deferred(attempt, AttemptStatus.DECLINED, _words(outcome), outcome.answer, retry_at, outcome.kind)
+        case DeclineKind.SOFT if says_month_is_spent(attempt.request.pg, outcome.answer.message):
+            return _month_spent(attempt, outcome, now, policy)
+        case DeclineKind.HARD:
+            return _dunned(attempt, outcome, now, ChargeStatus.PAST_DUE, None)
+        case DeclineKind.SOFT | DeclineKind.UNMATCHED:
+            retry_at_or_never = next_dunning_try(attempt, outcome.kind, now)
+            status = ChargeStatus.UNCOLLECTIBLE if retry_at_or_never is None else ChargeStatus.PAST_DUE
+            return _dunned(attempt, outcome, now, status, retry_at_or_never)
+        case _:
+            assert_never(outcome.kind)
+
+
+def _month_spent(attempt: OpenAttempt, outcome: Declined, now: datetime, policy: Policy) -> Settlement:
+    """The customer has done nothing wrong, and asking again this month would be in vain: no dunning try is used up."""
+    retry_at = try_after_spent_month(attempt, now, policy)
+    reason = f"{MONTH_SPENT} ({_words(outcome)})"
+    return _deferred(attempt, AttemptStatus.DECLINED, reason, outcome.answer, retry_at, outcome.kind)
+
+
+def _dunned(
+    attempt: OpenAttempt, outcome: Declined, now: datetime, status: ChargeStatus, retry_at: datetime | None
+) -> Settlement:
+    return Settlement(
+        attempt=attempt,
+        attempt_status=AttemptStatus.DECLINED,
+        reason=_words(outcome),
+        answer=outcome.answer,
+        charge_status=status,
+        decline_kind=outcome.kind,
+        next_attempt_at=retry_at,
+        declines=attempt.declines + 1,
+        first_declined_at=attempt.first_declined_at or now,
+    )
+
+
+def _deferred(
+    attempt: OpenAttempt,
+    status: AttemptStatus,
+    reason: str,
+    answer: Answer,
+    retry_at: datetime,
+    kind: DeclineKind | None = None,
+) -> Settlement:
+    """Nobody's money and nobody's fault: the charge waits, and no dunning try is used up."""
+    return Settlement(
+        attempt=attempt,
+        attempt_status=status,
+        reason=reason,
+        answer=answer,
+        charge_status=ChargeStatus.PAST_DUE if attempt.declines else ChargeStatus.DUE,
+        decline_kind=kind,
+        next_attempt_at=retry_at,
+        declines=attempt.declines,
+        first_declined_at=attempt.first_declined_at,
+        deferrals=attempt.deferrals + 1,
+    )
+
+
+def _unknown(attempt: OpenAttempt, outcome: Unknown, now: datetime, policy: Policy) -> Settlement:
+    next_lookup_at = next_look_up(attempt, now, policy)
+    failure = None
+    if outcome.reason is UnknownReason.LOOK_UP_FAILED:
+        failure = _failure(outcome.answer)
+        # Nothing was learnt, so no rung is used up: PortOne is asked again soon. Whoever was down when the ladder ended
+        # asks as often as it has rungs, all the same, before a person is asked.
+        if next_lookup_at is not None or attempt.lookups < len(policy.ladder):
+            again_at = now + backoff(policy.ladder[0], attempt.lookups)
+            next_lookup_at = min(filter(None, (next_lookup_at, again_at)))
+    flag = outcome.reason.value if outcome.needs_human else None
+    if next_lookup_at is None and flag is None:
+        flag = f"still {outcome.reason.value} after the last look-up"
+    return Settlement(
+        attempt=attempt,
+        attempt_status=AttemptStatus.UNKNOWN,
+        reason=outcome.reason,
+        # A look-up that failed says nothing about the payment: what PortOne said of it before stays.
+        answer=NO_ANSWER if outcome.reason is UnknownReason.LOOK_UP_FAILED else outcome.answer,
+        refusal=_refusal(attempt, outcome),
+        failure=failure,
+        charge_status=ChargeStatus.CHARGING,
+        declines=attempt.declines,
+        first_declined_at=attempt.first_declined_at,
+        deferrals=attempt.deferrals,
+        lookups=attempt.lookups,
+        next_lookup_at=None if flag else next_lookup_at,
+        flag=flag,
+    )
+
+
+def _failure(answer: Answer) -> str:
+    http = None if answer.http_status is None else f"HTTP {answer.http_status}"
+    return " ".join(filter(None, (http, answer.code, answer.message))) or "no answer"
+
+
+def _refusal(attempt: OpenAttempt, outcome: Unknown) -> str | None:
+    if outcome.reason in {UnknownReason.REFUSAL_NOT_KNOWN, UnknownReason.DUPLICATE}:
+        return " ".join(filter(None, (outcome.answer.code, outcome.answer.message)))
+    return attempt.refusal
+
+
+def _words(outcome: Declined) -> str:
+    said = " ".join(filter(None, (outcome.answer.code, outcome.answer.message)))
+    return f"{outcome.kind}: {said}" if said else outcome.kind

@@ -1,0 +1,220 @@
+"""Claiming due charges: the attempt and its merchant_uid are committed before PortOne hears of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from worker.database.bulk import as_rows
+from worker.database.clock import read
+from worker.database.mapping import OF_ITS_CHARGE, new_attempt
+from worker.domain.attempt import OpenAttempt
+from worker.domain.charge_limits import Guard, hold_to_run
+from worker.domain.clock import Clock
+from worker.domain.merchant_uid import MAX_NUMBER, derive
+from worker.domain.states import AttemptStatus
+from worker.domain.window_evidence import WINDOW_LIFE
+from worker.ledger.charging_hold import Watch, goes_on
+from worker.ledger.day_totals import hold_to_day
+
+log = structlog.get_logger()
+
+CLAIM_LOCK = 0x6167_6169  # "agai": held shared by every claim, exclusively by `again stop`
+
+EVERYTHING = "all"
+"""The scope of a stop that stops every channel."""
+
+_STOPPED = text("SELECT scope FROM stops")
+
+RESTORED_LATELY = """COALESCE(c.period_start < (
+    SELECT max(w.started_at) FROM sweeps w
+    WHERE (w.reason = 'restored' OR starts_with(w.reason, 'restored, released')) AND NOT EXISTS (
+        SELECT FROM sweeps later
+        WHERE later.finished_at IS NOT NULL AND later.since <= w.until
+          AND later.until >= w.started_at + :window_life)), false)"""
+"""The condition that a charge may have a window which a restored database has forgotten, with declines before it.
+
+It ends when no such window can be used any more, and a sweep over all that time has told what was paid in them. Whoever
+releases what a restore holds has compared nothing: then it ends likewise, and not at once.
+"""
+
+# One subscription has one charge in flight, the oldest first: wallets refuse two at once (seen in Kakao's forum).
+_DUE = text(f"""
+    SELECT {OF_ITS_CHARGE}, last.number AS last_number, last.status AS last_status,
+           last.merchant_uid AS last_merchant_uid, last.window_until AS last_window_until,
+           ARRAY(SELECT e.merchant_uid FROM attempts e
+                 WHERE e.charge_id = c.id AND e.status = 'declined' ORDER BY e.number) AS earlier,
+           {RESTORED_LATELY} AS restored_lately
+    FROM charges c
+    JOIN subscriptions s ON s.id = c.subscription_id
+    JOIN billing_keys k ON k.id = s.billing_key_id
+    JOIN plans p ON p.id = s.plan_id
+    LEFT JOIN LATERAL (
+        SELECT number, status, merchant_uid, window_until FROM attempts
+        WHERE charge_id = c.id ORDER BY number DESC LIMIT 1
+    ) last ON true
+    WHERE c.status IN ('due', 'past_due') AND c.next_attempt_at <= :now
+      AND c.awaits_consent_since IS NULL
+      AND s.status IN ('trialing', 'active', 'past_due')
+      AND k.status = 'active'
+      AND k.pg <> ALL(:stopped) AND c.id <> ALL(:left_out)
+      AND NOT EXISTS (
+        SELECT FROM charges other
+        WHERE other.subscription_id = c.subscription_id AND other.id <> c.id
+          AND other.status IN ('due', 'charging', 'past_due')
+          AND CASE other.status
+            WHEN 'charging' THEN EXISTS (
+                SELECT FROM attempts a WHERE a.charge_id = other.id AND a.status = 'started')
+            ELSE other.next_attempt_at <= :now AND other.period_start < c.period_start
+              AND other.awaits_consent_since IS NULL
+          END
+      )
+      -- PortOne shows money for it that the books do not have: the sweep, or a person, settles that first.
+      AND NOT EXISTS (SELECT FROM differences d WHERE d.charge_id = c.id AND d.status = 'open')
+      AND NOT EXISTS (SELECT FROM holds h WHERE h.subscription_id = c.subscription_id AND h.status = 'held')
+      AND COALESCE(last.number, 0) < {MAX_NUMBER}
+      -- These contradict a claimable charge. Not ours to repair, and they must not stand in everybody's way.
+      AND COALESCE(last.status, '') NOT IN ('started', 'unknown', 'paid')
+    ORDER BY c.next_attempt_at, c.id
+    LIMIT :limit
+    FOR UPDATE OF c SKIP LOCKED
+""")  # noqa: S608 - constants only
+
+_CLAIM = text("""
+    WITH v AS (
+        SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb))
+            AS v(charge_id bigint, billing_key_id bigint, number smallint, merchant_uid text)
+    ), claimed AS (
+        UPDATE charges SET status = 'charging', status_reason = 'claimed', status_at = :now, next_attempt_at = NULL
+        FROM v WHERE charges.id = v.charge_id AND charges.status IN ('due', 'past_due')
+          AND charges.awaits_consent_since IS NULL
+        RETURNING charges.id
+    )
+    INSERT INTO attempts AS a (charge_id, billing_key_id, number, merchant_uid, status, status_reason, status_at,
+                               sends, started_at, lease_until)
+    SELECT v.charge_id, v.billing_key_id, v.number, v.merchant_uid, 'started', 'claimed', :now, 1, :now, :lease_until
+    FROM v JOIN claimed ON claimed.id = v.charge_id
+    ON CONFLICT (merchant_uid) DO UPDATE
+        SET status = 'started', status_reason = 'sent again after a proof that nothing was charged', status_at = :now,
+            via = 'again', sends = a.sends + 1, started_at = :now, lease_until = :lease_until, settled_at = NULL,
+            lookups = 0, billing_key_id = excluded.billing_key_id
+        WHERE a.status = 'not_charged' AND a.charge_id = excluded.charge_id
+    RETURNING a.id, a.charge_id, a.sends
+""")
+
+
+class ClaimConflict(RuntimeError):
+    """A due charge could not get its attempt row: somebody else was faster. The whole claim is rolled back."""
+
+
+def may_claim(session: Session, clock: Clock, watch: Watch | None) -> datetime | None:
+    """Return the instant by which a claim in this transaction is made; None while nothing may be claimed.
+
+    That is while `again stop` waits, and while `watch` finds that the database may have forgotten payments, or that
+    its clock was set. Raises WrongDatabase.
+    """
+    _let_stops_wait(session)
+    if watch is not None and not goes_on(session, watch, now=clock):
+        return None
+    return read(session, clock)
+
+
+def claim(
+    session: Session,
+    *,
+    now: datetime,
+    limit: int,
+    lease: timedelta,
+    prefix: str,
+    guard: Guard | None = None,
+) -> list[OpenAttempt]:
+    """Claim up to `limit` due charges, with an attempt row each; the caller commits, then sends.
+
+    `now` is asked of the database in this very transaction (`may_claim`): leases and quiet periods count from it.
+    Claims nothing while `again stop` holds or has set the switch. Raises ClaimConflict, and CapExceeded or
+    SubscriptionsExceed when a cap of `guard` forbids it; the claim must then be rolled back.
+    """
+    _let_stops_wait(session)
+    stopped = list(session.scalars(_STOPPED))
+    if EVERYTHING in stopped:
+        return []
+    wanted = _due(session, stopped, now=now, limit=limit, prefix=prefix)
+    if not wanted:
+        return []
+    if guard is not None:
+        hold_to_run(list(wanted.values()), guard)
+    rows = [_attempt_row(attempt) for attempt in wanted.values()]
+    claimed = session.execute(_CLAIM, {"rows": as_rows(rows), "now": now, "lease_until": now + lease}).all()
+    if len(claimed) != len(wanted):
+        raise ClaimConflict(f"{len(wanted)} charges were due and {len(claimed)} could be claimed; trying again")
+    attempts = [
+        replace(wanted[row.charge_id], attempt_id=row.id, sends=row.sends) for row in sorted(claimed, key=_by_charge)
+    ]
+    if guard is not None:
+        hold_to_day(session, attempts, guard, now=now)
+    return attempts
+
+
+def _let_stops_wait(session: Session) -> None:
+    session.execute(text("SELECT pg_advisory_xact_lock_shared(:lock)"), {"lock": CLAIM_LOCK})
+
+
+def _by_charge(row: Row[Any]) -> int:
+    return int(row.charge_id)
+
+
+def _due(session: Session, stopped: list[str], *, now: datetime, limit: int, prefix: str) -> dict[int, OpenAttempt]:
+    """Lock due charges and make their attempts ready.
+
+    What cannot be made ready is left out and named: a row that is wrong, such as one whose plan's time zone this
+    machine does not know, must not keep the others from being charged.
+    """
+    left_out: list[int] = []
+    while True:
+        parameters = {
+            "now": now,
+            "window_life": WINDOW_LIFE,
+            "limit": limit,
+            "stopped": stopped,
+            "left_out": left_out,
+        }
+        due = session.execute(_DUE, parameters).all()
+        ready: dict[int, OpenAttempt] = {}
+        for row in due:
+            try:
+                ready[row.charge_id] = _prepared(row, prefix, now)
+            except (ValueError, LookupError, OSError) as error:
+                log.error("charge cannot be claimed", charge_id=row.charge_id, reason=str(error))  # noqa: TRY400
+                left_out.append(row.charge_id)
+        if ready or not due:
+            return ready
+
+
+def _prepared(row: Row[Any], prefix: str, now: datetime) -> OpenAttempt:
+    """Give the attempt that is to be made. What was proved not charged is sent again as it was, under its own key."""
+    number = (row.last_number or 0) + 1
+    merchant_uid, window_until = None, None
+    if row.last_status == AttemptStatus.NOT_CHARGED:
+        number, merchant_uid, window_until = row.last_number, row.last_merchant_uid, row.last_window_until
+    merchant_uid = merchant_uid or derive(prefix, row.subscription_code, row.period_start, number)
+    attempt = new_attempt(row, number=number, merchant_uid=merchant_uid, now=now)
+    return replace(
+        attempt,
+        window_until=window_until,
+        earlier=tuple(row.earlier),
+        restored_lately=row.restored_lately,
+    )
+
+
+def _attempt_row(attempt: OpenAttempt) -> dict[str, Any]:
+    return {
+        "charge_id": attempt.charge_id,
+        "billing_key_id": attempt.billing_key_id,
+        "number": attempt.number,
+        "merchant_uid": attempt.request.merchant_uid,
+    }

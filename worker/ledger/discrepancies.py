@@ -1,0 +1,203 @@
+"""What our books say about payments found at PortOne, and the rows of what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from worker.database.bulk import as_rows
+from worker.domain.attempt import OpenAttempt
+from worker.domain.discrepancy_rules import REPAIRABLE, SENTENCES, Books, DifferenceKind, DifferenceStatus
+from worker.domain.gateway import PaymentRecord
+from worker.domain.merchant_uid import MerchantUid
+from worker.domain.states import AttemptStatus, ChargeStatus
+
+_BOOKS = text("""
+    SELECT v.place, s.id AS subscription_id, c.id AS charge_id, c.status AS charge_status, c.amount, c.currency,
+           COALESCE(c.refunded, 0) AS refunded, a.id AS attempt_id, a.status AS attempt_status, a.imp_uid,
+           a.flagged_at IS NOT NULL AS flagged,
+           (SELECT min(o.merchant_uid) FROM attempts o
+            WHERE o.charge_id = c.id AND o.status = 'paid' AND o.merchant_uid <> v.merchant_uid) AS paid_by
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(
+        place integer, merchant_uid text, subscription text, period_start timestamptz)
+    LEFT JOIN subscriptions s ON s.code = v.subscription
+    LEFT JOIN charges c ON c.subscription_id = s.id AND c.period_start = v.period_start
+    LEFT JOIN attempts a ON a.merchant_uid = v.merchant_uid
+    ORDER BY v.place
+""")
+
+# What a person has decided stays decided, however often it is found again; but an attempt that they had sent again, and
+# that is unclear once more, is another question.
+_NOTE = text("""
+    INSERT INTO differences AS d (kind, status, status_reason, status_at, merchant_uid, imp_uid, charge_id, attempt_id,
+                                  evidence, found_at, seen_at)
+    SELECT v.kind, v.status, v.said, :now, v.merchant_uid, v.imp_uid, v.charge_id, v.attempt_id, v.evidence, :now, :now
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(
+        kind text, status text, said text, merchant_uid text, imp_uid text, charge_id bigint, attempt_id bigint,
+        evidence jsonb)
+    ON CONFLICT (kind, merchant_uid, imp_uid) DO UPDATE SET
+        seen_at = excluded.seen_at, status = excluded.status, status_reason = excluded.status_reason,
+        status_at = CASE WHEN d.status = excluded.status THEN d.status_at ELSE excluded.status_at END,
+        charge_id = COALESCE(excluded.charge_id, d.charge_id), attempt_id = COALESCE(excluded.attempt_id, d.attempt_id),
+        -- A refund that a person has begun stays known.
+        evidence = excluded.evidence || jsonb_strip_nulls(jsonb_build_object('refund', d.evidence -> 'refund'))
+        WHERE d.status <> 'resolved' OR d.kind = 'unresolved'
+    RETURNING d.id, d.status, xmax = 0 AS is_new
+""")
+
+_LOCK_ATTEMPTS = text("SELECT id FROM attempts WHERE charge_id = ANY(:ids) ORDER BY id FOR UPDATE")
+_LOCK_CHARGES = text("SELECT id FROM charges WHERE id = ANY(:ids) ORDER BY id FOR UPDATE")
+
+_GONE = text("""
+    UPDATE differences SET status = 'gone', status_reason = :reason, status_at = :now
+    WHERE status = 'open' AND kind = ANY(:kinds) AND merchant_uid = ANY(:merchant_uids)
+    RETURNING id
+""")
+
+_IN_QUESTION = text("""
+    SELECT EXISTS (
+        SELECT FROM differences
+        WHERE status = 'open' AND kind = 'not_in_books' AND starts_with(merchant_uid, :beginning))
+""")
+
+# Paid here in the window, and not among PortOne's payments. What a person has looked at already is left out, and what
+# was given back, which stands in another day's list. In no order: should they be many, each has its turn some day.
+_UNSEEN = text("""
+    SELECT a.id AS attempt_id, a.charge_id, a.merchant_uid, a.imp_uid, c.amount, c.currency, c.paid_at
+    FROM charges c JOIN attempts a ON a.charge_id = c.id AND a.status = 'paid'
+    WHERE c.paid_at >= :since AND c.paid_at < :until AND c.refunded < c.amount
+      AND NOT EXISTS (SELECT FROM unnest(CAST(:seen AS text[])) AS seen (imp_uid) WHERE seen.imp_uid = a.imp_uid)
+      AND NOT EXISTS (
+        SELECT FROM differences d
+        WHERE d.kind = 'not_there' AND d.merchant_uid = a.merchant_uid AND d.status = 'resolved')
+    ORDER BY random()
+""")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noted:
+    """A difference to write down. `evidence` holds both sides, as far as they may be stored."""
+
+    kind: DifferenceKind
+    status: DifferenceStatus
+    said: str
+    merchant_uid: str
+    imp_uid: str = ""
+    charge_id: int | None = None
+    attempt_id: int | None = None
+    evidence: Mapping[str, Any]
+
+
+def books_of(session: Session, payments: Sequence[tuple[PaymentRecord, MerchantUid]]) -> list[Books]:
+    """Read what we have about each of these payments of ours, in their order."""
+    rows = [
+        {
+            "place": place,
+            "merchant_uid": record.merchant_uid,
+            "subscription": parts.subscription_code,
+            "period_start": parts.period_start,
+        }
+        for place, (record, parts) in enumerate(payments)
+    ]
+    return [_books(row) for row in session.execute(_BOOKS, {"rows": as_rows(rows)})]
+
+
+def note(session: Session, noted: Iterable[Noted], *, now: datetime) -> int:
+    """Write differences down, one row each however often they are found; returns how many are new and open."""
+    # One statement cannot touch a row twice.
+    unique = {(each.kind, each.merchant_uid, each.imp_uid): each for each in noted}
+    if not unique:
+        return 0
+    written = session.execute(_NOTE, {"rows": as_rows(map(_row, unique.values())), "now": now})
+    return sum(row.is_new and row.status == DifferenceStatus.OPEN for row in written)
+
+
+def lock(session: Session, charge_ids: Sequence[int]) -> None:
+    """Lock charges with their attempts, in the order in which a write-back does, until the transaction ends."""
+    session.execute(_LOCK_ATTEMPTS, {"ids": list(charge_ids)})
+    session.execute(_LOCK_CHARGES, {"ids": list(charge_ids)})
+
+
+def is_in_question(session: Session, beginning: str) -> bool:
+    """Say whether a payment waits for a person whose merchant_uid begins so and names no period of these books."""
+    return bool(session.scalar(_IN_QUESTION, {"beginning": beginning}))
+
+
+def gone(
+    session: Session, merchant_uids: Sequence[str], kinds: Iterable[DifferenceKind], *, reason: str, now: datetime
+) -> int:
+    """Close open differences that are none any more; returns how many."""
+    wanted = {"merchant_uids": list(merchant_uids), "kinds": [kind.value for kind in kinds]}
+    return len(session.execute(_GONE, {**wanted, "reason": reason, "now": now}).all())
+
+
+def unseen(session: Session, *, since: datetime, until: datetime, seen: Sequence[str]) -> Sequence[Row[Any]]:
+    """List the attempts that were paid in a window, by PortOne's own times, and whose imp_uids are not among `seen`."""
+    return session.execute(_UNSEEN, {"since": since, "until": until, "seen": list(seen)}).all()
+
+
+def of_payment(
+    kind: DifferenceKind, record: PaymentRecord, books: Books, parts: MerchantUid, written: Row[Any] | None = None
+) -> Noted:
+    """Make the difference of a payment; `written` holds charge and attempt when the sweep has written them just now."""
+    repaired = kind is DifferenceKind.REFUNDED_THERE or (kind in REPAIRABLE and written is not None)
+    return Noted(
+        kind=kind,
+        status=DifferenceStatus.REPAIRED if repaired else DifferenceStatus.OPEN,
+        said=SENTENCES[kind],
+        merchant_uid=record.merchant_uid,
+        imp_uid=record.imp_uid,
+        charge_id=books.charge_id if written is None else written.charge_id,
+        attempt_id=books.attempt_id if written is None else written.id,
+        evidence={
+            "portone": record.raw,
+            "books": {**asdict(books), "subscription": parts.subscription_code, "period_start": parts.period_start},
+        },
+    )
+
+
+def flagged(attempt: OpenAttempt, reason: str) -> Noted:
+    """Make the difference of an attempt whose look-ups are spent or told something odd."""
+    return Noted(
+        kind=DifferenceKind.UNRESOLVED,
+        status=DifferenceStatus.OPEN,
+        said=reason,
+        merchant_uid=attempt.request.merchant_uid,
+        charge_id=attempt.charge_id,
+        attempt_id=attempt.attempt_id,
+        evidence={"portone": None, "books": {"attempt": AttemptStatus.UNKNOWN.value, "reason": reason}},
+    )
+
+
+def _books(row: Row[Any]) -> Books:
+    return Books(
+        subscription_id=row.subscription_id,
+        charge_id=row.charge_id,
+        charge_status=None if row.charge_status is None else ChargeStatus(row.charge_status),
+        amount=row.amount,
+        currency=row.currency,
+        refunded=row.refunded,
+        attempt_id=row.attempt_id,
+        attempt_status=None if row.attempt_status is None else AttemptStatus(row.attempt_status),
+        imp_uid=row.imp_uid,
+        paid_by=row.paid_by,
+        flagged=bool(row.flagged),
+    )
+
+
+def _row(noted: Noted) -> dict[str, Any]:
+    return {
+        "kind": noted.kind,
+        "status": noted.status,
+        "said": noted.said,
+        "merchant_uid": noted.merchant_uid,
+        "imp_uid": noted.imp_uid,
+        "charge_id": noted.charge_id,
+        "attempt_id": noted.attempt_id,
+        "evidence": noted.evidence,
+    }

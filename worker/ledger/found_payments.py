@@ -1,0 +1,199 @@
+"""Writing into the books what PortOne shows and they do not have: payments, corrections, and money given back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from schedules.periods import BillingPeriod
+from worker.database.bulk import as_rows
+from worker.domain.discrepancy_rules import given_back
+from worker.domain.gateway import PaymentRecord
+from worker.domain.lookup_evidence import answer_of
+from worker.domain.merchant_uid import MerchantUid
+from worker.domain.states import ChargeStatus
+from worker.ledger import opening
+
+_SUBSCRIPTIONS = text("""
+    SELECT s.code AS subscription_code, s.id, s.anchor_on,
+           s.status = 'pending' AND NOT EXISTS (
+               SELECT FROM charges c WHERE c.subscription_id = s.id AND c.status NOT IN ('void', 'due')
+           ) AS has_not_begun,
+           p.code, p.name, p.amount, p.tax_free, p.vat_amount, p.currency, p.cadence, p.time_zone, p.charge_hour,
+           p.trial_days, p.catch_up, p.dunning, p.max_open_charges
+    FROM subscriptions s JOIN plans p ON p.id = s.plan_id
+    WHERE s.code = ANY(:codes)
+""")
+
+# The charge first: it may be missing, or wait for its next try; a void one stays void. Then the attempt: it may be
+# missing too, or have been declined or proved absent. Whoever settles them meanwhile wins, and nothing is written.
+_ADOPT = text("""
+    WITH v AS (
+        SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(
+            subscription_id bigint, period_start timestamptz, period_end timestamptz, amount bigint, tax_free bigint,
+            vat_amount bigint, currency text, order_name text, merchant_uid text, number smallint, imp_uid text,
+            pg_tid text, http_status smallint, code text, message text, paid_at timestamptz, refunded bigint,
+            raw jsonb, reason text)
+    ), paid AS (
+        INSERT INTO charges AS c (subscription_id, period_start, period_end, amount, tax_free, vat_amount, currency,
+                                  order_name, status, status_reason, status_at, paid_at, refunded, created_at)
+        SELECT v.subscription_id, v.period_start, v.period_end, v.amount, v.tax_free, v.vat_amount, v.currency,
+               v.order_name, 'paid', v.reason, :now, v.paid_at, v.refunded, :now
+        FROM v ORDER BY v.subscription_id, v.period_start
+        ON CONFLICT (subscription_id, period_start) DO UPDATE
+            SET status = 'paid', status_reason = excluded.status_reason, status_at = excluded.status_at,
+                paid_at = excluded.paid_at, refunded = excluded.refunded, next_attempt_at = NULL
+            -- What was claimed since it was judged is in flight under this very merchant_uid: look-ups settle it. But
+            -- another attempt in flight must not keep a payment out: it would be sent anew once that one has failed.
+            WHERE c.status <> 'void' AND NOT EXISTS (
+                SELECT FROM attempts a WHERE a.charge_id = c.id AND a.status = 'paid')
+              AND (c.status <> 'charging' OR EXISTS (
+                SELECT FROM attempts a WHERE a.charge_id = c.id AND a.status IN ('started', 'unknown')
+                AND a.merchant_uid NOT IN (SELECT v.merchant_uid FROM v)))
+        RETURNING c.id, c.subscription_id, c.period_start
+    )
+    INSERT INTO attempts AS a (charge_id, billing_key_id, number, merchant_uid, status, status_reason, status_at, sends,
+                               started_at, lease_until, settled_at, imp_uid, pg_tid, http_status, code, message, raw)
+    SELECT paid.id, s.billing_key_id, v.number, v.merchant_uid, 'paid', v.reason, :now, 1, v.paid_at, v.paid_at, :now,
+           v.imp_uid, v.pg_tid, v.http_status, v.code, v.message, v.raw
+    FROM v JOIN paid USING (subscription_id, period_start) JOIN subscriptions s ON s.id = v.subscription_id
+    ON CONFLICT (merchant_uid) DO UPDATE
+        SET status = 'paid', status_reason = excluded.status_reason, status_at = excluded.status_at,
+            settled_at = excluded.settled_at, imp_uid = excluded.imp_uid, pg_tid = excluded.pg_tid,
+            http_status = excluded.http_status, code = excluded.code, message = excluded.message, raw = excluded.raw,
+            decline_kind = NULL
+        WHERE a.status IN ('declined', 'not_charged')
+    RETURNING a.id, a.charge_id, a.merchant_uid
+""")
+
+_CHARGE_ID = text("SELECT id FROM charges WHERE subscription_id = :subscription_id AND period_start = :period_start")
+
+_VOID_OTHER_DAYS = text("""
+    UPDATE charges c SET status = 'void', status_at = :now, next_attempt_at = NULL,
+                         status_reason = 'its window was left unpaid, and the subscription began on another day'
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(id bigint, period_start timestamptz)
+    JOIN subscriptions s ON s.id = v.id AND s.status = 'pending'
+    WHERE c.subscription_id = v.id AND c.status = 'due' AND c.period_start < v.period_start
+""")
+
+_MOVE_ANCHORS = text("""
+    UPDATE subscriptions s SET anchor_on = v.anchor_on
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(id bigint, anchor_on date)
+    WHERE s.id = v.id AND s.status = 'pending' AND s.anchor_on <> v.anchor_on
+""")
+
+# Only a hard decline kills a key, and only the attempt that it was can tell.
+_REVIVE_KEYS = text("""
+    UPDATE billing_keys k
+    SET status = 'active', status_at = :now,
+        status_reason = 'the decline that killed it was none: PortOne shows a payment'
+    FROM attempts a
+    WHERE a.id = ANY(:ids) AND k.id = a.billing_key_id AND k.status = 'dead'
+      AND NOT EXISTS (
+        SELECT FROM attempts o WHERE o.billing_key_id = k.id AND o.status = 'declined' AND o.decline_kind = 'hard')
+""")
+
+_REFUNDED = text("""
+    UPDATE charges c SET refunded = v.refunded
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(charge_id bigint, refunded bigint)
+    WHERE c.id = v.charge_id AND c.status = 'paid'
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """A payment to be written into the books, and the period that it pays."""
+
+    record: PaymentRecord
+    parts: MerchantUid
+    subscription_id: int
+    period: BillingPeriod
+    terms: Mapping[str, Any]  # what its charge is opened with, should it be missing
+    reason: str
+    as_planned: bool  # the amount is the charge's, or what the plan asks for
+    anchor_on: date | None = None  # from which its subscription counts, if it has not begun otherwise
+
+
+def subscriptions(session: Session, codes: Iterable[str]) -> Mapping[str, Row[Any]]:
+    """Give subscriptions with their plans, by code; those that are not there are left out."""
+    rows = session.execute(_SUBSCRIPTIONS, {"codes": sorted(set(codes))})
+    return {row.subscription_code: row for row in rows}
+
+
+def adopt(session: Session, adoptions: Sequence[Adoption], *, now: datetime) -> Mapping[str, Row[Any]]:
+    """Make these payments' charges and attempts paid, opening what is missing; one payment per period at most.
+
+    Returns attempt and charge ids by merchant_uid, for those that were written.
+    """
+    rows = [_row(adoption) for adoption in adoptions]
+    return {row.merchant_uid: row for row in session.execute(_ADOPT, {"rows": as_rows(rows), "now": now})}
+
+
+def open_unpaid(session: Session, adoption: Adoption, *, now: datetime) -> int:
+    """Open the missing charge of a payment with another amount, as the plan has it; returns its id."""
+    terms = adoption.terms
+    row = {
+        "subscription_id": adoption.subscription_id,
+        "period_start": adoption.period.start,
+        "period_end": adoption.period.end,
+        "amount": terms["plan_amount"],
+        "tax_free": terms["tax_free"],
+        "vat_amount": terms["vat_amount"],
+        "currency": terms["plan_currency"],
+        "order_name": terms["order_name"],
+        "status": ChargeStatus.DUE,
+        "reason": "its period began, and PortOne shows a payment of another amount",
+    }
+    opening.open_charges(session, [row], now=now)
+    known = {"subscription_id": adoption.subscription_id, "period_start": adoption.period.start}
+    return int(session.execute(_CHARGE_ID, known).scalar_one())
+
+
+def move_anchors(session: Session, adoptions: Iterable[Adoption], *, now: datetime) -> None:
+    """Let subscriptions that have not begun count from the day that their first payment was for.
+
+    What a window was to pay on another day, and has not, is not owed.
+    """
+    rows = [
+        {"id": each.subscription_id, "anchor_on": each.anchor_on.isoformat(), "period_start": each.period.start}
+        for each in adoptions
+        if each.anchor_on
+    ]
+    session.execute(_VOID_OTHER_DAYS, {"rows": as_rows(rows), "now": now})
+    session.execute(_MOVE_ANCHORS, {"rows": as_rows(rows)})
+
+
+def revive_keys(session: Session, attempt_ids: Sequence[int], *, now: datetime) -> None:
+    """Let keys live again that a decline had killed which was none."""
+    session.execute(_REVIVE_KEYS, {"ids": list(attempt_ids), "now": now})
+
+
+def note_refunds(session: Session, refunded: Mapping[int, int]) -> None:
+    """Write down how much of paid charges PortOne shows as given back, by charge id."""
+    rows = [{"charge_id": charge_id, "refunded": amount} for charge_id, amount in refunded.items()]
+    session.execute(_REFUNDED, {"rows": as_rows(rows)})
+
+
+def _row(adoption: Adoption) -> dict[str, Any]:
+    record = adoption.record
+    return {
+        "order_name": adoption.terms["order_name"],
+        "tax_free": adoption.terms["tax_free"],
+        "vat_amount": adoption.terms["vat_amount"],
+        "subscription_id": adoption.subscription_id,
+        "period_start": adoption.period.start,
+        "period_end": adoption.period.end,
+        "amount": record.amount,
+        "currency": record.currency,
+        "merchant_uid": record.merchant_uid,
+        "number": adoption.parts.number,
+        "paid_at": record.paid_at,
+        "refunded": given_back(record),
+        **asdict(answer_of(record)),
+        "reason": adoption.reason,
+    }

@@ -1,0 +1,120 @@
+"""What happened: charges with their attempts, and the audit. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, TextClause, select, text
+from sqlalchemy.orm import Session
+
+from worker.database.tables.billing import Attempt
+from worker.domain.states import ChargeStatus
+
+_CHARGE_COLUMNS = """
+    c.id, s.code AS subscription, s.customer_reference, p.code AS plan, p.time_zone, c.period_start, c.period_end,
+    c.amount, c.tax_free, c.vat_amount, c.currency, c.order_name, c.status, c.status_reason, c.status_at,
+    c.next_attempt_at, c.paid_at, c.declines, c.first_declined_at, c.deferrals, c.refunded, c.awaits_consent_since,
+    c.created_at
+"""
+
+_CHARGES = f"""
+    SELECT {_CHARGE_COLUMNS}
+    FROM charges c JOIN subscriptions s ON s.id = c.subscription_id JOIN plans p ON p.id = s.plan_id
+"""  # noqa: S608 - constants only
+
+# What stands in a charge's way, seen as the claim sees it.
+_CHARGE = text(f"""
+    SELECT {_CHARGE_COLUMNS}, s.status AS subscription_status, k.id AS key_id, k.pg, k.status AS key_status,
+           stop.scope AS stop_scope, stop.reason AS stop_reason,
+           (SELECT h.status_reason FROM holds h WHERE h.subscription_id = c.subscription_id AND h.status = 'held')
+               AS hold_reason,
+           (SELECT min(other.id) FROM charges other
+            WHERE other.subscription_id = c.subscription_id AND other.id <> c.id
+              AND other.status IN ('due', 'charging', 'past_due')
+              AND CASE other.status
+                WHEN 'charging' THEN EXISTS (
+                    SELECT FROM attempts a WHERE a.charge_id = other.id AND a.status = 'started')
+                ELSE other.next_attempt_at <= :now AND other.period_start < c.period_start
+                  AND other.awaits_consent_since IS NULL
+              END) AS first_charge_id,
+           (SELECT min(d.id) FROM differences d WHERE d.charge_id = c.id AND d.status = 'open') AS difference_id
+    FROM charges c
+    JOIN subscriptions s ON s.id = c.subscription_id
+    JOIN plans p ON p.id = s.plan_id
+    LEFT JOIN billing_keys k ON k.id = s.billing_key_id
+    LEFT JOIN LATERAL (
+        SELECT scope, reason FROM stops WHERE scope IN ('all', k.pg) ORDER BY scope = 'all' DESC LIMIT 1
+    ) stop ON true
+    WHERE c.id = :id
+""")  # noqa: S608 - constants only
+
+_ATTEMPTS = text("""
+    SELECT number, merchant_uid, status, status_reason, status_at, sends, started_at, lease_until, settled_at, imp_uid,
+           pg_tid, http_status, code, message, raw ->> 'status' AS payment_status, decline_kind, refusal, lookups,
+           next_lookup_at, flagged_at, flag_reason, via, window_until
+    FROM attempts WHERE charge_id = :id ORDER BY number
+""")
+
+ACTS = ("stop", "cap", "sweep", "plan")
+"""What in the audit is about an operator's acts and not about one charge, subscription or key."""
+
+_ACTS = text(f"""
+    SELECT id, at, actor, entity, coalesce(entity_name, CAST(entity_id AS text)) AS name, from_status, to_status, reason
+    FROM audit
+    WHERE entity IN ({", ".join(f"'{entity}'" for entity in ACTS)}) AND (:about = '' OR entity = :about)
+    ORDER BY id DESC LIMIT :limit
+""")  # noqa: S608 - constants only
+
+_AUDIT = text("""
+    SELECT at, actor, from_status, to_status, reason
+    FROM audit WHERE entity = :entity AND entity_id = :id ORDER BY id
+""")
+
+
+def charges(
+    session: Session, *, status: ChargeStatus | None, subscription: str | None, limit: int
+) -> Sequence[Mapping[str, Any]]:
+    """List the newest charges."""
+    return _rows(session, _charges_query(status, subscription), status=status, subscription=subscription, limit=limit)
+
+
+def charge(session: Session, charge_id: int, *, now: datetime) -> Row[Any] | None:
+    """Give a charge with everything that decides what happens to it next."""
+    return session.execute(_CHARGE, {"id": charge_id, "now": now}).one_or_none()
+
+
+def charge_of(session: Session, merchant_uid: str) -> int | None:
+    """Give the id of the charge to which a merchant_uid belongs."""
+    query = select(Attempt.charge_id).where(Attempt.merchant_uid == merchant_uid)
+    return session.scalars(query).one_or_none()
+
+
+def attempts(session: Session, charge_id: int) -> Sequence[Mapping[str, Any]]:
+    """List a charge's attempts, the first first."""
+    return _rows(session, _ATTEMPTS, id=charge_id)
+
+
+def audit(session: Session, entity: str, entity_id: int) -> Sequence[Mapping[str, Any]]:
+    """List what was written down about one subscription, charge, attempt or billing key, the oldest first."""
+    return _rows(session, _AUDIT, entity=entity, id=entity_id)
+
+
+def acts(session: Session, *, about: str = "", limit: int) -> Sequence[Mapping[str, Any]]:
+    """List what was stopped, started, swept, released and sold, by whom and why; the newest first."""
+    return _rows(session, _ACTS, about=about, limit=limit)
+
+
+def _charges_query(status: ChargeStatus | None, subscription: str | None) -> TextClause:
+    wanted = {"c.status = :status": status, "s.code = :subscription": subscription}
+    conditions = [condition for condition, value in wanted.items() if value is not None]
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    # Few charges are open or were given up: an expression keeps the planner from walking back through all the paid
+    # ones in the order of their ids, and leads it to the index of those few.
+    order = "c.id" if status in (None, ChargeStatus.PAID) else "c.id + 0"
+    return text(f"{_CHARGES} {where} ORDER BY {order} DESC LIMIT :limit")
+
+
+def _rows(session: Session, query: TextClause, **parameters: Any) -> Sequence[Mapping[str, Any]]:
+    return [dict(row) for row in session.execute(query, parameters).mappings()]

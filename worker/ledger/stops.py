@@ -1,0 +1,140 @@
+"""The kill switch as a row: while it stands, no claim takes a charge of its scope."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from worker.database.audit_reason import give_reason
+from worker.database.tables.operations import Stop
+from worker.domain.channel_evidence import BY as BY_REFUSALS
+from worker.domain.outcomes import UnknownReason
+from worker.ledger import channel_stops
+from worker.ledger.claiming import CLAIM_LOCK, EVERYTHING
+
+__all__ = [
+    "BY_HAND",
+    "EVERYTHING",
+    "MayStillMove",
+    "await_claims",
+    "calls_in_flight",
+    "claims_under_way",
+    "may_still_move",
+    "standing",
+    "start",
+    "stop",
+]
+
+BY_HAND = "started by hand"
+
+CLOCKS_APART = timedelta(minutes=5)
+"""How far the clocks of a worker, a reconciler and the command line may differ; for so long, no lease is over."""
+
+# Who holds a claim's shared lock just now. A lock of a 64-bit number shows as its two halves.
+_CLAIMS_UNDER_WAY = text("""
+    SELECT pid FROM pg_locks
+    WHERE locktype = 'advisory' AND classid = 0 AND objid = :lock AND objsubid = 1 AND mode = 'ShareLock' AND granted
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    ORDER BY pid
+""")
+
+# What a reconciler declared abandoned by its own clock may be on its way still, whatever a look-up has said since.
+_CALLS_IN_FLIGHT = text("""
+    SELECT count(*) FROM attempts a JOIN billing_keys k ON k.id = a.billing_key_id
+    WHERE a.via = 'again' AND a.lease_until >= :since AND k.pg = COALESCE(:pg, k.pg)
+      AND (a.status = 'started' OR a.status = 'unknown' AND EXISTS (
+        SELECT FROM audit
+        WHERE entity = 'attempt' AND entity_id = a.id AND to_status = 'unknown' AND reason = :abandoned))
+""")
+
+# A call whose answer was lost goes on at PortOne, and a payment window is the customer's to use or to leave.
+_MAY_STILL_MOVE = text("""
+    SELECT count(*) FILTER (WHERE a.via = 'again') AS unknown,
+           max(a.started_at + :quiet_period) FILTER (WHERE a.via = 'again') AS lands_until,
+           count(*) FILTER (WHERE a.window_until > :now) AS windows,
+           max(a.window_until) FILTER (WHERE a.window_until > :now) AS windows_until
+    FROM attempts a JOIN billing_keys k ON k.id = a.billing_key_id
+    WHERE k.pg = COALESCE(:pg, k.pg)
+      AND (a.status = 'unknown' OR a.status = 'started' AND a.via = 'window')
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class MayStillMove:
+    """What no switch can take back: attempts without a definite outcome, and payment windows that customers have open.
+
+    After `lands_until` a charge that PortOne does not show was not made; None when that is over for all of them.
+    """
+
+    unknown: int
+    lands_until: datetime | None
+    windows: int
+    windows_until: datetime | None
+
+
+def stop(session: Session, *, scope: str, reason: str, stopped_by: str, now: datetime) -> None:
+    """Set the switch. Once this is committed, no claim that begins takes anything of the scope."""
+    row = {"scope": scope, "reason": reason, "stopped_by": stopped_by, "stopped_at": now}
+    by_refusals = (Stop.scope == scope, Stop.stopped_by == BY_REFUSALS)
+    while True:
+        # What refusals have stopped is lifted by a payment; what a person stops stays stopped until a person starts it.
+        session.execute(delete(Stop).where(*by_refusals))
+        session.execute(insert(Stop).values(row).on_conflict_do_nothing())
+        # Refusals may have stopped it while this waited for them.
+        if session.scalar(select(Stop.scope).where(*by_refusals)) is None:
+            return
+
+
+def await_claims(session: Session, *, patience: timedelta) -> None:
+    """Wait until every claim that began before a committed stop has ended.
+
+    Raises OperationalError (LockNotAvailable) when one does not end within `patience`.
+    """
+    milliseconds = f"{patience // timedelta(milliseconds=1)}ms"
+    session.execute(text("SELECT set_config('lock_timeout', :patience, true)"), {"patience": milliseconds})
+    session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": CLAIM_LOCK})
+
+
+def claims_under_way(session: Session) -> Sequence[int]:
+    """List PostgreSQL's process ids of the connections that are in the middle of a claim."""
+    return session.scalars(_CLAIMS_UNDER_WAY, {"lock": CLAIM_LOCK}).all()
+
+
+def start(session: Session, *, scope: str, reason: str = BY_HAND, now: datetime) -> Stop | None:
+    """Release the switch, and give it as it was; None when it was not set. A trigger audits it, and why."""
+    give_reason(session, reason, now=now)
+    channel_stops.lock(session, scope)
+    started = session.scalars(delete(Stop).where(Stop.scope == scope).returning(Stop)).first()
+    if started is not None:
+        channel_stops.release(session, scope, now=now)
+    return started
+
+
+def standing(session: Session) -> Sequence[Stop]:
+    """List what is stopped."""
+    return session.scalars(select(Stop).order_by(Stop.scope)).all()
+
+
+def calls_in_flight(session: Session, *, now: datetime, scope: str = EVERYTHING) -> int:
+    """Count the attempts of a scope whose request may still be on its way, however much the clocks differ."""
+    parameters = {
+        "since": now - CLOCKS_APART,
+        "pg": None if scope == EVERYTHING else scope,
+        "abandoned": UnknownReason.ABANDONED.value,
+    }
+    return int(session.scalar(_CALLS_IN_FLIGHT, parameters) or 0)
+
+
+def may_still_move(
+    session: Session, *, quiet_period: timedelta, now: datetime, scope: str = EVERYTHING
+) -> MayStillMove:
+    """Return what of a scope may still be paid although nothing more is sent."""
+    parameters = {"now": now, "quiet_period": quiet_period, "pg": None if scope == EVERYTHING else scope}
+    row = session.execute(_MAY_STILL_MOVE, parameters).one()
+    landing = row.lands_until is not None and row.lands_until > now
+    return MayStillMove(row.unknown, row.lands_until if landing else None, row.windows, row.windows_until)

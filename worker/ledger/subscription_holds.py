@@ -1,0 +1,57 @@
+"""Holding one subscription, so that a limit which one customer exceeds stops nobody else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from worker.database.bulk import as_rows
+
+SHOWN = 20
+"""How many held subscriptions `again status` names."""
+
+_HOLD = text("""
+    INSERT INTO holds AS h (subscription_id, status, status_reason, status_at, held_by)
+    SELECT s.id, 'held', replace(v.reason, '{code}', s.code), :now, :by
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(subscription_id bigint, reason text)
+    JOIN subscriptions s ON s.id = v.subscription_id
+    ORDER BY s.id
+    ON CONFLICT (subscription_id) DO UPDATE
+    SET status = 'held', status_reason = excluded.status_reason, status_at = excluded.status_at,
+        held_by = excluded.held_by
+    WHERE h.status = 'released'
+""")
+
+_RELEASE = text("""
+    UPDATE holds h SET status = 'released', status_reason = :reason, status_at = :now
+    FROM subscriptions s
+    WHERE s.code = :code AND h.subscription_id = s.id AND h.status = 'held'
+    RETURNING h.id
+""")
+
+_HELD = text("""
+    SELECT s.code, h.status_reason AS reason, h.status_at AS held_at, h.held_by, count(*) OVER () AS held
+    FROM holds h JOIN subscriptions s ON s.id = h.subscription_id
+    WHERE h.status = 'held' AND s.status NOT IN ('canceled', 'ended')
+    ORDER BY h.status_at, h.id LIMIT :limit
+""")
+
+
+def hold(session: Session, reasons: Mapping[int, str], *, by: str, now: datetime) -> None:
+    """Hold subscriptions, each with its reason, in which `{code}` is the subscription's."""
+    rows = as_rows({"subscription_id": each, "reason": reason} for each, reason in reasons.items())
+    session.execute(_HOLD, {"rows": rows, "by": by, "now": now})
+
+
+def release(session: Session, code: str, *, reason: str, now: datetime) -> bool:
+    """Let a subscription be charged again, counted anew from now on; False when it was not held."""
+    return session.execute(_RELEASE, {"code": code, "reason": reason, "now": now}).first() is not None
+
+
+def held(session: Session, *, limit: int = SHOWN) -> Sequence[Row[Any]]:
+    """List the subscriptions held longest; `held` of each row is how many there are in all."""
+    return session.execute(_HELD, {"limit": limit}).all()

@@ -1,0 +1,210 @@
+"""Writing settlements back: many per transaction, each guarded by the state it expects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from worker.database.bulk import as_rows
+from worker.domain.discrepancy_rules import DifferenceKind
+from worker.domain.outcomes import NO_ANSWER, DeclineKind
+from worker.domain.settlement import Settlement
+from worker.domain.states import CLAIMABLE_CHARGES, AttemptStatus, ChargeStatus, Via
+from worker.ledger import channel_stops, discrepancies
+from worker.ledger import late_payments as contradictions
+from worker.ledger.channel_stops import Weighed
+from worker.ledger.late_payments import Decided, Fate, contradicts
+from worker.subscriptions.queries import wake_charges
+
+# An answer counts for the send it belongs to. "Paid" counts whenever it comes: money that moved cannot be argued away.
+# An attempt that is settled for good stays as it is, but its charge is paid, and is never charged again.
+# No id of the settlement's is trusted: a database restored from a backup gives ids, and counts of sends, to other rows
+# than a worker still has in its hands. A merchant_uid names one attempt for ever, and `started_at` one send of it.
+_WRITE_BACK = text("""
+    WITH v AS (
+        SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(
+            place integer, merchant_uid text, sends smallint, started_at timestamptz, attempt_status text,
+            reason text, answered boolean, imp_uid text,
+            pg_tid text, http_status smallint, code text, message text, decline_kind text, refusal text, raw jsonb,
+            failure text, next_lookup_at timestamptz, flag text, charge_status text, next_attempt_at timestamptz,
+            paid_at timestamptz, declines smallint, first_declined_at timestamptz, deferrals smallint)
+    ), settled AS (
+        UPDATE attempts a
+        SET status = v.attempt_status, status_reason = v.reason, status_at = :now,
+            settled_at = CASE WHEN v.attempt_status <> 'unknown' THEN CAST(:now AS timestamptz) END,
+            -- One answer, whole: it replaces the one before it, or leaves it as it is. The ids of a payment go together
+            -- too, and outlive an answer that names none.
+            http_status = CASE WHEN v.answered THEN v.http_status ELSE a.http_status END,
+            code = CASE WHEN v.answered THEN v.code ELSE a.code END,
+            message = CASE WHEN v.answered THEN v.message ELSE a.message END,
+            raw = CASE WHEN v.answered THEN v.raw ELSE a.raw END,
+            imp_uid = COALESCE(v.imp_uid, a.imp_uid),
+            pg_tid = CASE WHEN v.imp_uid IS NULL THEN a.pg_tid ELSE v.pg_tid END,
+            decline_kind = v.decline_kind, refusal = COALESCE(v.refusal, a.refusal),
+            failing_since = CASE WHEN v.failure IS NOT NULL THEN COALESCE(a.failing_since, :now) END,
+            failure = v.failure, next_lookup_at = v.next_lookup_at, flag_reason = v.flag,
+            flagged_at = CASE WHEN v.flag IS NOT NULL THEN CAST(:now AS timestamptz) END
+        FROM v
+        WHERE a.merchant_uid = v.merchant_uid AND (
+            (a.status IN ('started', 'unknown') AND a.sends = v.sends AND a.started_at = v.started_at)
+            OR (v.attempt_status = 'paid' AND a.status IN ('started', 'unknown', 'not_charged')))
+        RETURNING v.place
+    ), written AS (
+        UPDATE charges c
+        SET status = v.charge_status, status_reason = v.reason, status_at = :now,
+            next_attempt_at = v.next_attempt_at, paid_at = v.paid_at, declines = v.declines,
+            first_declined_at = v.first_declined_at, deferrals = v.deferrals
+        FROM v JOIN attempts a ON a.merchant_uid = v.merchant_uid LEFT JOIN settled ON settled.place = v.place
+        WHERE c.id = a.charge_id AND (
+            (settled.place IS NOT NULL AND v.charge_status <> 'charging' AND c.status = 'charging')
+            OR (v.charge_status = 'paid' AND c.status IN ('due', 'charging', 'past_due', 'uncollectible')))
+        RETURNING v.place
+    )
+    SELECT settled.place IS NOT NULL AS settled, written.place IS NOT NULL AS charge_written, before.id AS attempt_id,
+           before.charge_id, charge.subscription_id, before.status AS status_before,
+           before.imp_uid AS imp_uid_before, before.flagged_at IS NOT NULL AS was_flagged,
+           charge.status AS charge_before
+    FROM v LEFT JOIN attempts before ON before.merchant_uid = v.merchant_uid
+    LEFT JOIN charges charge ON charge.id = before.charge_id
+    LEFT JOIN settled ON settled.place = v.place LEFT JOIN written ON written.place = v.place
+    ORDER BY v.place
+""")
+
+_SUBSCRIPTIONS_SETTLED = text("""
+    UPDATE subscriptions s SET status = 'active', status_reason = :reason, status_at = :now
+    WHERE s.id = ANY(:ids) AND s.status IN ('past_due', 'trialing')
+      AND NOT EXISTS (
+        SELECT FROM charges c
+        WHERE c.subscription_id = s.id AND (c.status = 'past_due' OR c.status = 'charging' AND c.declines > 0))
+""")
+
+# The next period is opened again, if few enough charges are unpaid by then.
+_WAIT_NO_MORE = text("""
+    UPDATE subscriptions SET waiting_since = NULL WHERE id = ANY(:ids) AND waiting_since IS NOT NULL
+""")
+
+_SUBSCRIPTIONS_DECLINED = text("""
+    UPDATE subscriptions SET status = 'past_due', status_reason = 'a charge was declined', status_at = :now
+    WHERE id = ANY(:ids) AND status IN ('trialing', 'active')
+""")
+
+_KEYS_DEAD = text("""
+    UPDATE billing_keys k SET status = 'dead', status_reason = v.reason, status_at = :now
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(id bigint, reason text)
+    WHERE k.id = v.id AND k.status = 'active'
+""")
+
+# What was in flight when its subscription was canceled, and did not end paid, is claimed by nobody: it is not owed.
+_VOID_OF_CANCELED = text("""
+    UPDATE charges c
+    SET status = 'void', status_reason = 'its subscription is over', status_at = :now, next_attempt_at = NULL
+    FROM subscriptions s
+    WHERE c.id = ANY(:ids) AND c.status IN ('due', 'past_due')
+      AND s.id = c.subscription_id AND s.status IN ('canceled', 'ended')
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class WriteBack:
+    """What became of settlements.
+
+    `late` ones met an attempt that was settled already and changed nothing. `contradictions` say that money moved
+    where the books have decided otherwise: they are differences, which the sweep or a person settles.
+    """
+
+    settled: tuple[Settlement, ...]
+    late: tuple[Settlement, ...]
+    contradictions: tuple[Settlement, ...]
+    channels: Weighed = field(default_factory=Weighed)
+
+
+def write_back(session: Session, settlements: Sequence[Settlement], *, now: datetime) -> WriteBack:
+    """Apply settlements to attempts, charges, subscriptions and billing keys; the caller commits."""
+    rows = as_rows({"place": place, **_row(settlement)} for place, settlement in enumerate(settlements))
+    fates = [Fate(**row._mapping) for row in session.execute(_WRITE_BACK, {"rows": rows, "now": now})]  # noqa: SLF001 - public
+    decided = contradictions.as_they_are(session, list(zip(settlements, fates, strict=True)))
+    result = WriteBack(
+        settled=tuple(settlement for settlement, row in decided if row.settled),
+        late=tuple(settlement for settlement, row in decided if not row.settled),
+        contradictions=tuple(settlement for settlement, fate in decided if contradicts(settlement, fate)),
+    )
+    written = [(settlement, row) for settlement, row in decided if row.charge_written]
+    _follow_up(session, result.settled, written, now)
+    _note_differences(session, decided, now)
+    return replace(result, channels=channel_stops.note(session, result.settled, now=now))
+
+
+def _note_differences(session: Session, decided: Sequence[Decided], now: datetime) -> None:
+    """Write down what needs a person, and close what needed one and is settled now."""
+    flagged = [discrepancies.flagged(s.attempt, s.flag) for s, row in decided if row.settled and s.flag]
+    contradicting = [contradictions.difference(s, fate) for s, fate in decided if contradicts(s, fate)]
+    discrepancies.note(session, [*flagged, *contradicting], now=now)
+    unflagged = [s for s, row in decided if row.settled and row.was_flagged and not s.flag]
+    if merchant_uids := [s.attempt.request.merchant_uid for s in unflagged]:
+        kinds = [DifferenceKind.UNRESOLVED]
+        discrepancies.gone(session, merchant_uids, kinds, reason="its outcome became clear", now=now)
+
+
+def _follow_up(session: Session, settled: Sequence[Settlement], written: Sequence[Decided], now: datetime) -> None:
+    """Carry on to subscriptions and keys what became of attempts (`settled`) and of charges (`written`)."""
+    declined = [s for s in settled if s.attempt_status is AttemptStatus.DECLINED]
+    if paid := _subscriptions(fate for s, fate in written if s.charge_status is ChargeStatus.PAID):
+        settle_subscriptions(session, paid, reason="paid", now=now)
+    if dunned := _subscriptions(fate for s, fate in written if s.declines > s.attempt.declines):
+        session.execute(_SUBSCRIPTIONS_DECLINED, {"ids": dunned, "now": now})
+    if waiting := [s.attempt.charge_id for s in settled if s.charge_status in CLAIMABLE_CHARGES]:
+        session.execute(_VOID_OF_CANCELED, {"ids": sorted(waiting), "now": now})
+    if dead := [{"id": s.attempt.billing_key_id, "reason": s.reason} for s in declined if s.kills_key]:
+        session.execute(_KEYS_DEAD, {"rows": as_rows(dead), "now": now})
+    if refused := [s.attempt.subscription_id for s in declined if s.kills_key]:
+        # The key may have been replaced while its last call was in flight.
+        wake_charges(session, refused, now)
+    if left := [s.attempt.subscription_id for s in settled if s.attempt.via is Via.WINDOW and not s.next_attempt_at]:
+        # Or while a payment window was open.
+        wake_charges(session, left, now)
+
+
+def _subscriptions(fates: Iterable[Fate]) -> list[int]:
+    return sorted(fate.subscription_id for fate in fates if fate.subscription_id is not None)
+
+
+def settle_subscriptions(session: Session, subscription_ids: Sequence[int], *, reason: str, now: datetime) -> None:
+    """Move subscriptions of which a charge was settled on to `active`, unless they owe something else."""
+    parameters = {"ids": sorted(subscription_ids), "reason": reason, "now": now}
+    session.execute(_SUBSCRIPTIONS_SETTLED, parameters)
+    session.execute(_WAIT_NO_MORE, {"ids": parameters["ids"]})
+
+
+def _row(settlement: Settlement) -> Mapping[str, Any]:
+    answer = settlement.answer
+    kind: DeclineKind | None = settlement.decline_kind
+    return {
+        "merchant_uid": settlement.attempt.request.merchant_uid,
+        "sends": settlement.attempt.sends,
+        "started_at": settlement.attempt.started_at,
+        "attempt_status": settlement.attempt_status,
+        "reason": settlement.reason,
+        "answered": answer != NO_ANSWER,
+        "imp_uid": answer.imp_uid,
+        "pg_tid": answer.pg_tid,
+        "http_status": answer.http_status,
+        "code": answer.code,
+        "message": answer.message,
+        "decline_kind": kind,
+        "refusal": settlement.refusal,
+        "raw": answer.raw,
+        "next_lookup_at": settlement.next_lookup_at,
+        "flag": settlement.flag,
+        "failure": settlement.failure,
+        "charge_status": settlement.charge_status,
+        "next_attempt_at": settlement.next_attempt_at,
+        "paid_at": settlement.paid_at,
+        "declines": settlement.declines,
+        "first_declined_at": settlement.first_declined_at,
+        "deferrals": settlement.deferrals,
+    }

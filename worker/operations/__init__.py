@@ -1,0 +1,1 @@
+"""What an operator sees: status, invariants, and why a charge waits."""

@@ -1,0 +1,161 @@
+"""Why a charge waits and what happens next, in a sentence. Pure; it follows what claims and settlement do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from worker.domain.merchant_uid import MAX_NUMBER
+from worker.domain.states import (
+    BILLED_SUBSCRIPTIONS,
+    OPEN_ATTEMPTS,
+    AttemptStatus,
+    BillingKeyStatus,
+    ChargeStatus,
+    SubscriptionStatus,
+)
+
+Shown = Callable[[datetime], str]
+"""How an instant is written for the reader."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastAttempt:
+    """The newest attempt of a charge."""
+
+    number: int
+    status: AttemptStatus
+    status_reason: str
+    started_at: datetime
+    lease_until: datetime
+    next_lookup_at: datetime | None
+    flag_reason: str | None
+    window_until: datetime | None = None  # if it is the customer's, in a payment window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where a charge stands, with everything that may stand in its way."""
+
+    status: ChargeStatus
+    status_reason: str
+    declines: int
+    next_attempt_at: datetime | None
+    paid_at: datetime | None
+    subscription: SubscriptionStatus
+    subscription_code: str
+    key: BillingKeyStatus | None
+    stop_scope: str | None
+    stop_reason: str | None
+    hold_reason: str | None = None  # a limit has stopped its subscription
+    first_charge_id: int | None  # another charge of the subscription that is charged before this one
+    difference_id: int | None  # the first of its differences that wait for a decision; until then it is not claimed
+    attempt: LastAttempt | None
+    amount: int = 0  # in won
+    refunded: int = 0  # so much of it PortOne shows as given back
+    awaits_consent_since: datetime | None = None  # its subscription's key was replaced, and nobody agreed to pay this
+
+
+def prospect(standing: Standing, *, now: datetime, shown: Shown) -> str:
+    """Say what happens to a charge next."""
+    match standing.status:
+        case ChargeStatus.PAID:
+            assert standing.paid_at is not None
+            return f"It was paid on {shown(standing.paid_at)}{_refund(standing)}; nothing more happens."
+        case ChargeStatus.UNCOLLECTIBLE:
+            times = "once" if standing.declines == 1 else f"{standing.declines} times"
+            return f"It was declined {times} and its dunning calendar is spent; nothing more happens."
+        case ChargeStatus.VOID:
+            return f"It is not owed ({standing.status_reason}); nothing more happens."
+        case ChargeStatus.CHARGING:
+            return _in_flight(standing.attempt, now, shown)
+        case ChargeStatus.DUE | ChargeStatus.PAST_DUE:
+            return _obstacle(standing, shown) or _turn(standing, now, shown)
+
+
+def _refund(standing: Standing) -> str:
+    if not standing.refunded:
+        return ""
+    part = f"{standing.refunded:,} of {standing.amount:,} KRW of it"
+    return f", and {'all of it' if standing.refunded >= standing.amount else part} was refunded"
+
+
+def _in_flight(attempt: LastAttempt | None, now: datetime, shown: Shown) -> str:
+    if attempt is None or attempt.status not in OPEN_ATTEMPTS:
+        return "It has no open attempt, which should not be: a person has to look at it."
+    if attempt.window_until is not None and now < attempt.window_until and attempt.flag_reason is None:
+        until = shown(attempt.window_until)
+        return (
+            f"The customer may pay it in the payment window of attempt {attempt.number} until {until}, and nobody else."
+        )
+    named = f"Attempt {attempt.number}"
+    if attempt.status is AttemptStatus.STARTED:
+        if now <= attempt.lease_until:
+            return f"{named} is under way since {shown(attempt.started_at)}; PortOne's answer decides."
+        return f"{named} was given up by its worker; the next reconciliation asks PortOne what became of it."
+    if attempt.next_lookup_at is None:
+        reason = attempt.flag_reason or attempt.status_reason
+        return f"What became of attempt {attempt.number} is unknown and a person has to decide: {reason}."
+    again = "PortOne is asked again at the next reconciliation"
+    if attempt.next_lookup_at > now:
+        again = f"PortOne is asked again on {shown(attempt.next_lookup_at)}"
+    return f"What became of attempt {attempt.number} is unknown ({attempt.status_reason}); {again}."
+
+
+def _obstacle(standing: Standing, shown: Shown) -> str | None:
+    """Say what keeps a charge from being claimed at all, whatever its time."""
+    if standing.subscription not in BILLED_SUBSCRIPTIONS:
+        return f"Its subscription is {standing.subscription}, so it is not charged."
+    if standing.difference_id is not None:
+        return f"It waits for a person: see `again review show {standing.difference_id}`."
+    if standing.key is not BillingKeyStatus.ACTIVE:
+        return _without_key(standing)
+    return _without_consent(standing, shown) or _stopped(standing)
+
+
+def _stopped(standing: Standing) -> str | None:
+    if standing.stop_scope is not None:
+        return (
+            f"Charging is stopped ({standing.stop_scope}: {standing.stop_reason}); "
+            f"it waits for `again start {standing.stop_scope}`."
+        )
+    if standing.hold_reason is not None:
+        return f"Its subscription is held: {standing.hold_reason}"
+    if standing.attempt is not None and standing.attempt.number >= MAX_NUMBER:
+        return f"It had {MAX_NUMBER} attempts, more than any calendar; a person has to look at it."
+    return None
+
+
+def _without_key(standing: Standing) -> str:
+    if standing.key is None:
+        return f"Its subscription has no billing key; it waits for one: {_key_command(standing)}."
+    return f"Its billing key is {standing.key}; it waits for another one: {_key_command(standing)}."
+
+
+def _without_consent(standing: Standing, shown: Shown) -> str | None:
+    if standing.awaits_consent_since is None:
+        return None
+    return (
+        f"The billing key was replaced on {shown(standing.awaits_consent_since)} without consent to this charge, so "
+        f"it is not made with the new one; it waits for consent: `again checkout link {standing.subscription_code} "
+        f"--replace`, or {_key_command(standing)} with the same key."
+    )
+
+
+def _key_command(standing: Standing) -> str:
+    return f"`again subscription key {standing.subscription_code} KEY`"
+
+
+def _turn(standing: Standing, now: datetime, shown: Shown) -> str:
+    """Say when a charge that nothing forbids is claimed."""
+    if standing.next_attempt_at is None:
+        return f"No further attempt is planned with its billing key; it waits for another: {_key_command(standing)}."
+    if standing.next_attempt_at > now:
+        if standing.attempt is None:
+            return f"It is charged on {shown(standing.next_attempt_at)}."
+        ended = f"Attempt {standing.attempt.number} ended {standing.attempt.status} ({standing.attempt.status_reason})"
+        return f"{ended}; it is charged again on {shown(standing.next_attempt_at)}."
+    if standing.first_charge_id is not None:
+        return f"It is due, and waits until charge {standing.first_charge_id} of the same subscription is settled."
+    return "It is due; the next pump run charges it."

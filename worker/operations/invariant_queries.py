@@ -1,0 +1,231 @@
+# ruff: noqa: S608 - every query is put together from constants
+"""What breaks each invariant, as SQL that gives the ids of such rows and changes nothing.
+
+Each begins at an index that holds few rows: what is open, what was not collected, what was paid lately. The comment
+above each says why ordinary operation never breaks it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from worker.domain.discrepancy_rules import DifferenceKind
+from worker.operations.invariants import MOST_DEFERRALS
+
+STOPPED = "stopped:"
+"""Under this name and a scope a heartbeat tells when that was last seen stopped: what waited then is not late yet."""
+
+_PAID_LATELY = "c.paid_at >= :recent AND c.status = 'paid'"
+_OPEN = "c.status IN ('due', 'charging', 'past_due')"
+
+
+def _explained(*kinds: DifferenceKind) -> str:
+    """Give the condition that a person is asked about just this, or has decided it. Other kinds explain nothing."""
+    named = ", ".join(f"'{kind.value}'" for kind in kinds)
+    return f"""EXISTS (SELECT FROM differences d WHERE d.charge_id = c.id AND d.kind IN ({named})
+                    -- who resolves an unresolved attempt settles it
+                    AND (d.status = 'open' OR d.status = 'resolved' AND d.kind <> 'unresolved'))"""
+
+
+# While a holding sweep stands nothing is opened and nothing claimed; afterwards that takes its time.
+_HELD = "EXISTS (SELECT FROM sweeps w WHERE w.holds_claims AND (w.finished_at IS NULL OR w.finished_at > {since}))"
+
+QUERIES: Mapping[str, str] = {
+    # A second payment is written together with its difference, in one transaction.
+    "period_is_paid_once": f"""
+        SELECT DISTINCT c.id FROM attempts later JOIN charges c ON c.id = later.charge_id
+        WHERE later.status = 'paid' AND later.number > 1 AND EXISTS (
+            SELECT FROM attempts a WHERE a.charge_id = c.id AND a.status = 'paid' AND a.number < later.number)
+          AND NOT {_explained(DifferenceKind.PAID_TWICE)}
+    """,
+    # What pays a charge pays its attempt, in one statement; where that was settled otherwise, a difference is noted.
+    "paid_charge_has_a_paid_attempt": f"""
+        SELECT c.id FROM charges c
+        WHERE {_PAID_LATELY} AND NOT EXISTS (
+            SELECT FROM attempts a WHERE a.charge_id = c.id AND a.status IN ('paid', 'started', 'unknown'))
+          AND NOT {_explained(DifferenceKind.MISSING_HERE, DifferenceKind.DECLINED_HERE, DifferenceKind.UNRESOLVED)}
+    """,
+    # An attempt and its charge become paid in one statement; where the charge is void already, a difference is noted.
+    "paid_attempt_pays_its_charge": f"""
+        SELECT a.id FROM charges c JOIN attempts a ON a.charge_id = c.id AND a.status = 'paid'
+        WHERE ({_OPEN} OR c.status = 'uncollectible' AND c.status_at >= :recent
+               OR c.status = 'void' AND c.status_at >= :recent AND NOT {_explained(DifferenceKind.NOT_OWED)})
+    """,
+    # Periods follow one another; a pause moves the next one on, never back. What was skipped is void and not owed, and
+    # what was given back has paid for nothing.
+    "periods_do_not_overlap": f"""
+        SELECT c.id FROM charges c
+        WHERE ({_OPEN} OR {_PAID_LATELY}) AND c.period_start < (
+            SELECT other.period_end FROM charges other
+            WHERE other.subscription_id = c.subscription_id AND other.period_start < c.period_start
+              AND other.status <> 'void' AND (other.status <> 'paid' OR other.refunded < other.amount)
+            ORDER BY other.period_start DESC LIMIT 1)
+    """,
+    # It is derived from exactly these parts, and none of them ever changes. That it holds letters and digits only is
+    # the table's own condition.
+    "merchant_uid_names_its_period": f"""
+        SELECT a.id FROM charges c JOIN attempts a ON a.charge_id = c.id
+        JOIN subscriptions s ON s.id = c.subscription_id
+        WHERE ({_OPEN} OR c.paid_at >= :derived)
+          AND (right(a.merchant_uid, 30) <> concat(
+                   s.code, to_char(c.period_start AT TIME ZONE 'UTC', 'YYYYMMDDHH24MISS'), lpad(a.number::text, 3, '0'))
+               -- the prefix: 1 to 8 lower-case letters and digits, a letter first
+               OR length(a.merchant_uid) NOT BETWEEN 31 AND 38 OR ascii(a.merchant_uid) NOT BETWEEN 97 AND 122
+               OR lower(left(a.merchant_uid, -30)) <> left(a.merchant_uid, -30))
+    """,
+    # `again stop` returns when every claim that began before it has ended; clocks may differ by `clocks`. What a sweep
+    # has adopted was never claimed: its lease is as long as nothing. A window may go through another PG than the key's.
+    "nothing_is_claimed_while_stopped": """
+        SELECT DISTINCT a.id FROM stops h JOIN (
+            (SELECT id, billing_key_id, started_at, lease_until, via FROM attempts ORDER BY id DESC LIMIT 1000)
+            UNION ALL
+            SELECT id, billing_key_id, started_at, lease_until, via FROM attempts
+            WHERE status IN ('started', 'unknown')
+        ) a ON a.started_at > h.stopped_at + CAST(:clocks AS interval) AND a.lease_until > a.started_at
+            AND a.via = 'again'
+        JOIN billing_keys k ON k.id = a.billing_key_id
+        WHERE h.scope IN ('all', k.pg)
+    """,
+    # What was open when a key was replaced and is in none of its consents is marked in the same transaction, and the
+    # claim passes it by. What a sweep has adopted was never claimed.
+    "charge_is_covered_by_a_consent": f"""
+        SELECT DISTINCT a.id FROM consents t
+        JOIN charges c ON c.subscription_id = t.subscription_id AND c.period_start <= t.agreed_at
+        JOIN attempts a ON a.charge_id = c.id AND a.billing_key_id = t.billing_key_id
+            AND a.via = 'again' AND a.started_at >= t.agreed_at AND a.lease_until > a.started_at
+        WHERE t.agreed_at >= :recent AND ({_OPEN} OR {_PAID_LATELY})
+          AND NOT EXISTS (
+            SELECT FROM consents other
+            WHERE other.subscription_id = c.subscription_id AND other.billing_key_id = a.billing_key_id
+              AND other.agreed_at <= a.started_at
+              AND (c.period_start > other.agreed_at OR EXISTS (
+                SELECT FROM jsonb_to_recordset(other.periods) AS v(period_start timestamptz, amount bigint)
+                WHERE v.period_start = c.period_start AND v.amount = c.amount)))
+    """,
+    # Whoever is about to mark a charge waits for a claim of it to end; clocks may differ by `clocks`.
+    "charge_that_awaits_consent_is_not_sent": """
+        SELECT a.id FROM charges c JOIN attempts a ON a.charge_id = c.id
+        WHERE c.awaits_consent_since IS NOT NULL AND a.via = 'again' AND a.lease_until > a.started_at
+          AND a.started_at > c.awaits_consent_since + CAST(:clocks AS interval)
+    """,
+    # A claim makes both in one statement, and so does whatever settles them.
+    "charging_has_an_open_attempt": """
+        SELECT c.id FROM charges c
+        WHERE c.status = 'charging' AND NOT EXISTS (
+            SELECT FROM attempts a WHERE a.charge_id = c.id AND a.status IN ('started', 'unknown'))
+    """,
+    # A late payment by an older attempt may pay a charge while a newer one is in flight. What was given up stays so
+    # while a window may pay it.
+    "open_attempt_has_a_charge_in_flight": """
+        SELECT a.id FROM attempts a JOIN charges c ON c.id = a.charge_id
+        WHERE a.status IN ('started', 'unknown') AND c.status NOT IN ('charging', 'paid')
+          AND (a.via = 'again' OR c.status <> 'uncollectible')
+    """,
+    # Only a refusal of the key itself leaves no next attempt; it kills the key, and another key wakes the charge,
+    # unless the customer has not agreed to that.
+    "past_due_charge_has_a_next_attempt": """
+        SELECT c.id FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
+        JOIN billing_keys k ON k.id = s.billing_key_id
+        WHERE c.status = 'past_due' AND c.next_attempt_at IS NULL AND k.status = 'active'
+          AND c.awaits_consent_since IS NULL
+          AND s.status IN ('trialing', 'active', 'past_due')
+    """,
+    # The flag and the difference are written in one transaction; deciding it settles the attempt.
+    "flagged_attempt_is_up_for_review": """
+        SELECT a.id FROM attempts a
+        WHERE a.status = 'unknown' AND a.flagged_at IS NOT NULL AND NOT EXISTS (
+            SELECT FROM differences d
+            WHERE d.charge_id = a.charge_id AND d.attempt_id = a.id AND d.status = 'open')
+    """,
+    # What was declined is past due, being tried again, or given up; once the last of it is paid, it is active again.
+    "past_due_subscription_owes_something": """
+        SELECT s.id FROM subscriptions s
+        WHERE s.status = 'past_due' AND NOT EXISTS (
+            SELECT FROM charges c
+            WHERE c.subscription_id = s.id
+              AND (c.status IN ('past_due', 'uncollectible') OR c.declines > 0 AND c.status IN ('due', 'charging')))
+    """,
+    # A decline moves both in one transaction, and a payment makes it active only when nothing else is past due.
+    "active_subscription_has_no_past_due_charge": """
+        SELECT s.id FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
+        WHERE c.status = 'past_due' AND s.status IN ('trialing', 'active')
+        GROUP BY s.id
+    """,
+    # A cancellation voids what is owed; what is in flight then ends paid or void.
+    "subscription_that_is_over_owes_nothing": """
+        SELECT c.id FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
+        WHERE c.status IN ('due', 'past_due') AND s.status IN ('canceled', 'ended')
+    """,
+    "difference_is_decided_within_a_week": """
+        SELECT d.id FROM differences d WHERE d.status = 'open' AND d.found_at < :difference
+    """,
+    # Ticks come every minute. One that is behind by many periods gets some of them with each tick.
+    "due_period_is_opened": f"""
+        SELECT s.id FROM subscriptions s
+        WHERE s.next_charge_at < :opening AND s.status_at < :opening AND s.created_at < :opening
+          AND NOT {_HELD.format(since=":opening")} AND NOT EXISTS (
+            SELECT FROM charges c WHERE c.subscription_id = s.id AND c.created_at >= :opening)
+    """,
+    # Seen as the claim sees it: subscription and key are good, nothing is stopped or held, no difference of it waits
+    # for a person, and no other charge of the subscription goes first. All of that must have been so for a while: a
+    # change of key, a resumption or a decision is news.
+    "due_charge_is_claimed": f"""
+        SELECT c.id FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
+        JOIN billing_keys k ON k.id = s.billing_key_id
+        WHERE c.status IN ('due', 'past_due') AND c.next_attempt_at < :claiming AND c.status_at < :claiming
+          AND c.awaits_consent_since IS NULL
+          AND s.status IN ('trialing', 'active', 'past_due') AND k.status = 'active' AND k.status_at < :claiming
+          AND NOT {_HELD.format(since=":claiming")}
+          AND NOT EXISTS (
+            SELECT FROM differences d WHERE d.charge_id = c.id AND (d.status = 'open' OR d.status_at > :claiming))
+          AND NOT EXISTS (SELECT FROM stops h WHERE h.scope IN ('all', k.pg))
+          AND NOT EXISTS (
+            SELECT FROM holds h WHERE h.subscription_id = s.id AND (h.status = 'held' OR h.status_at > :claiming))
+          AND NOT EXISTS (
+            SELECT FROM heartbeats h WHERE h.name IN ('{STOPPED}all', '{STOPPED}' || k.pg) AND h.seen_at > :claiming)
+          AND NOT EXISTS (
+            SELECT FROM charges other
+            WHERE other.subscription_id = c.subscription_id AND other.id <> c.id
+              AND (other.status = 'charging' AND EXISTS (
+                       SELECT FROM attempts a WHERE a.charge_id = other.id AND a.status = 'started')
+                   OR other.status IN ('due', 'past_due') AND other.next_attempt_at <= :now
+                      AND other.period_start < c.period_start AND other.awaits_consent_since IS NULL
+                   OR other.status_at > :claiming))
+          AND NOT EXISTS (
+            SELECT FROM audit e WHERE e.entity = 'subscription' AND e.entity_id = s.id AND e.at > :claiming)
+    """,
+    # Reconciliation takes it half a minute after its lease has ended, whatever is stopped or held.
+    "abandoned_attempt_is_looked_up": """
+        SELECT a.id FROM attempts a WHERE a.status = 'started' AND a.lease_until < :lease
+    """,
+    # A look-up that fails gets another time at once.
+    "look_up_is_made_in_time": """
+        SELECT a.id FROM attempts a WHERE a.status = 'unknown' AND a.next_lookup_at < :look_up
+    """,
+    # The last rung settles it or leaves it to a person. While PortOne cannot be asked it goes on, and that is news.
+    "unknown_attempt_comes_to_an_end": """
+        SELECT a.id FROM attempts a WHERE a.status = 'unknown' AND a.flagged_at IS NULL AND a.started_at < :ladder
+    """,
+    "deferred_charge_comes_to_an_end": f"""
+        SELECT c.id FROM charges c WHERE c.status IN ('due', 'past_due') AND c.deferrals >= {MOST_DEFERRALS}
+    """,
+    # Leases are given by the database's clock.
+    "no_attempt_is_from_the_future": """
+        SELECT a.id FROM attempts a
+        WHERE a.status IN ('started', 'unknown') AND a.started_at > :now + CAST(:clocks AS interval)
+    """,
+    # Whoever works on it renews its lease; its end may lie ahead by a quiet period.
+    "held_charging_goes_on": """
+        SELECT w.id FROM sweeps w
+        WHERE w.finished_at IS NULL AND w.holds_claims
+          AND (w.lease_until < :sweep OR greatest(w.started_at, w.until) < :hold)
+    """,
+    # One is begun every day. The first, and one that was missed, gets a day to end.
+    "payments_are_compared_daily": """
+        SELECT max(w.id) AS id FROM sweeps w
+        WHERE w.reason = 'daily'
+        HAVING EXISTS (SELECT FROM charges c WHERE c.paid_at < :missed)
+           AND count(*) FILTER (WHERE w.finished_at >= :missed) = 0
+           AND count(*) FILTER (WHERE w.finished_at IS NULL AND w.started_at >= :under_way) = 0
+    """,
+}

@@ -1,0 +1,190 @@
+"""What is going on: counts and oldest instants, each from an index that holds only such rows.
+
+Fast however many charges are settled, so nothing here may count all that were ever paid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from worker.database.tables.operations import Sweep
+from worker.domain.settlement import MONTH_SPENT
+
+# In two parts, each of which begins at the few: one condition over both would read every subscription.
+_WAITING_FOR_KEY = """
+    SELECT c.id, c.status_at
+    FROM billing_keys k JOIN subscriptions s ON s.billing_key_id = k.id JOIN charges c ON c.subscription_id = s.id
+    WHERE k.status <> 'active' AND c.status IN ('due', 'past_due')
+    UNION ALL
+    SELECT c.id, c.status_at
+    FROM subscriptions s JOIN charges c ON c.subscription_id = s.id
+    WHERE s.billing_key_id IS NULL AND c.status IN ('due', 'past_due')
+"""
+
+# Every charge is in one row at most: one that waits for a key is not due, whatever its time, and one with a difference
+# waits for nothing but a person.
+_COUNTS = text(f"""
+    WITH disputed AS MATERIALIZED (
+        SELECT DISTINCT charge_id AS id FROM differences WHERE status = 'open' AND charge_id IS NOT NULL
+    ),
+    waiting AS MATERIALIZED (
+        SELECT w.id, w.status_at FROM ({_WAITING_FOR_KEY}) w
+        WHERE NOT EXISTS (SELECT FROM disputed d WHERE d.id = w.id)
+    ),
+    ready AS NOT MATERIALIZED (
+        SELECT c.status, c.next_attempt_at, c.first_declined_at, c.status_at,
+               c.next_attempt_at > :now AND starts_with(c.status_reason, '{MONTH_SPENT}') AS month_spent FROM charges c
+        WHERE c.status IN ('due', 'past_due') AND c.awaits_consent_since IS NULL
+          AND NOT EXISTS (SELECT FROM waiting w WHERE w.id = c.id)
+          AND NOT EXISTS (SELECT FROM disputed d WHERE d.id = c.id)
+    ),
+    needs_person AS (
+        SELECT found_at AS since FROM differences WHERE status = 'open'
+        UNION ALL SELECT flagged_at FROM attempts a
+        WHERE a.status = 'unknown' AND a.flagged_at IS NOT NULL AND NOT EXISTS (
+            SELECT FROM differences d
+            WHERE d.charge_id = a.charge_id AND d.attempt_id = a.id AND d.status = 'open')
+        UNION ALL SELECT status_at FROM ready WHERE status = 'past_due' AND next_attempt_at IS NULL
+    )
+    SELECT 'to_open' AS name, count(*) AS found, min(next_charge_at) AS oldest_at
+    FROM subscriptions WHERE next_charge_at <= :now
+    UNION ALL SELECT 'due', count(*), min(next_attempt_at) FROM ready WHERE next_attempt_at <= :now
+    UNION ALL SELECT 'deferred', count(*), min(status_at)
+    FROM ready WHERE status = 'due' AND next_attempt_at > :now AND NOT month_spent
+    UNION ALL SELECT 'month_spent', count(*), min(status_at) FROM ready WHERE month_spent
+    UNION ALL SELECT 'in_flight', count(*), min(started_at)
+    FROM attempts WHERE status = 'started' AND lease_until >= :now
+    UNION ALL SELECT 'abandoned', count(*), min(started_at)
+    FROM attempts WHERE status = 'started' AND lease_until < :now
+    UNION ALL SELECT 'unknown', count(*), min(started_at)
+    FROM attempts WHERE status = 'unknown' AND flagged_at IS NULL
+    UNION ALL SELECT 'failing', count(*), min(failing_since)
+    FROM attempts WHERE status = 'unknown' AND failing_since IS NOT NULL
+    UNION ALL SELECT 'needs_person', count(*), min(since) FROM needs_person
+    UNION ALL SELECT 'past_due', count(*), min(first_declined_at)
+    FROM ready WHERE status = 'past_due' AND next_attempt_at > :now AND NOT month_spent
+    UNION ALL SELECT 'waiting_for_key', count(*), min(status_at) FROM waiting
+    UNION ALL SELECT 'waiting_for_consent', count(*), min(awaits_consent_since) FROM charges c
+    WHERE awaits_consent_since IS NOT NULL AND status IN ('due', 'past_due')
+      AND NOT EXISTS (SELECT FROM waiting w WHERE w.id = c.id)
+      AND NOT EXISTS (SELECT FROM disputed d WHERE d.id = c.id)
+    UNION ALL SELECT 'waiting_for_payment', count(*), min(waiting_since)
+    FROM subscriptions WHERE waiting_since IS NOT NULL
+    UNION ALL SELECT 'uncollectible', count(*), min(status_at)
+    FROM charges WHERE status = 'uncollectible'
+    UNION ALL SELECT 'void', count(*), min(status_at)
+    FROM charges WHERE status = 'void'
+""")  # noqa: S608 - constants only
+
+_PAID_SINCE = text("""
+    SELECT count(*) AS found, COALESCE(sum(amount), 0)::bigint AS amount,
+           COALESCE(sum(refunded), 0)::bigint AS refunded
+    FROM charges WHERE paid_at >= :since AND status = 'paid'
+""")
+
+_HEARD = text("""
+    SELECT count(*) AS heard, count(*) FILTER (WHERE outcome = ANY(:unknown)) AS unknown,
+           (SELECT count(*) FROM webhooks WHERE next_look_at IS NOT NULL) AS waiting
+    FROM webhooks WHERE received_at >= :since
+""")
+
+UNKNOWN_PAYMENTS = ("PortOne shows no such payment", "not a payment of ours")
+"""What the look-up of a webhook comes to that is about no payment of ours (`worker.checkout.webhooks`)."""
+
+_FAILING = text("""
+    SELECT count(*) AS found, min(failing_since) AS oldest_at
+    FROM attempts WHERE status = 'unknown' AND failing_since IS NOT NULL
+""")
+
+_FAILURE = text("""
+    SELECT failure FROM attempts WHERE status = 'unknown' AND failing_since IS NOT NULL
+    ORDER BY failing_since LIMIT 1
+""")
+
+_OPEN_DIFFERENCES = text("SELECT count(*) AS found, min(found_at) AS oldest_at FROM differences WHERE status = 'open'")
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many, and since when the oldest; None when there is none."""
+
+    count: int
+    oldest_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """What was paid since an instant, in KRW, and how much of that was refunded by now."""
+
+    count: int
+    amount: int
+    since: datetime
+    refunded: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The webhooks since an instant, those of unknown payments among them, and how many in all are to be looked up."""
+
+    count: int
+    unknown: int
+    waiting: int
+    since: datetime
+
+
+def counts(session: Session, *, now: datetime) -> Mapping[str, Count]:
+    """Count what is open and what was given up, by name."""
+    return {row.name: Count(row.found, row.oldest_at) for row in session.execute(_COUNTS, {"now": now})}
+
+
+def paid_since(session: Session, since: datetime) -> Paid:
+    """Sum up what was paid since an instant, by PortOne's time of the payment."""
+    row = session.execute(_PAID_SINCE, {"since": since}).one()
+    return Paid(row.found, row.amount, since, row.refunded)
+
+
+def heard_since(session: Session, since: datetime) -> Heard:
+    """Count the webhooks since an instant. Repeated ones count once."""
+    row = session.execute(_HEARD, {"since": since, "unknown": list(UNKNOWN_PAYMENTS)}).one()
+    return Heard(row.heard, row.unknown, row.waiting, since)
+
+
+def failing_look_ups(session: Session) -> Count:
+    """Count the attempts whose look-ups fail."""
+    row = session.execute(_FAILING).one()
+    return Count(row.found, row.oldest_at)
+
+
+def look_up_failure(session: Session) -> str | None:
+    """Say what a look-up met that failed last; None when none fails."""
+    failure: str | None = session.scalar(_FAILURE)
+    return failure
+
+
+def failing_sweep(session: Session) -> Sweep | None:
+    """Give the sweep whose list could not be read for the longest time."""
+    failing = select(Sweep).where(Sweep.finished_at.is_(None), Sweep.failing_since.is_not(None))
+    return session.scalars(failing.order_by(Sweep.failing_since).limit(1)).one_or_none()
+
+
+def open_differences(session: Session) -> Count:
+    """Count what PortOne and the books tell differently and a person has to decide."""
+    row = session.execute(_OPEN_DIFFERENCES).one()
+    return Count(row.found, row.oldest_at)
+
+
+def holding_sweep(session: Session) -> Sweep | None:
+    """Give the sweep that holds all charging, the first of them should there be more."""
+    holding = select(Sweep).where(Sweep.finished_at.is_(None), Sweep.holds_claims)
+    return session.scalars(holding.order_by(Sweep.id).limit(1)).one_or_none()
+
+
+def last_daily_sweep(session: Session) -> Sweep | None:
+    """Give the daily sweep that has ended last."""
+    daily = select(Sweep).where(Sweep.finished_at.is_not(None), Sweep.reason == "daily")
+    return session.scalars(daily.order_by(Sweep.finished_at.desc()).limit(1)).one_or_none()

@@ -1,0 +1,1 @@
+"""What each payment gateway behind PortOne can do, and the parameters of its payment window. No I/O."""

@@ -1,0 +1,87 @@
+"""The parameter object of `IMP.request_pay`, for each of the three uses of a payment window. Pure; no page is here.
+
+A window that would not do what was asked for is refused with every reason at once, before a customer sees it. What
+the browser says afterwards proves nothing: look the payment and the key up at PortOne.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict, Unpack
+
+from worker.domain.errors import Refused
+from worker.pg.catalog import NotSupported, charges_in_window, require_key_by_api
+from worker.pg.facts import CardRoute, WindowUse
+from worker.pg.window.parameters import parameters
+from worker.pg.window.request import Buyer, Links, Options, Order, WindowChannel, WindowProblem, WindowRequest
+from worker.pg.window.rules import problems_in
+
+__all__ = [
+    "CardRoute",
+    "NotSupported",
+    "Surroundings",
+    "UnsuitableWindow",
+    "build",
+    "charges_in_window",
+    "general_payment",
+    "registration",
+    "registration_with_payment",
+    "require_key_by_api",
+]
+
+
+class UnsuitableWindow(Refused):
+    """A payment window that cannot be opened as asked for; `problems` has every reason."""
+
+    def __init__(self, problems: tuple[WindowProblem, ...]) -> None:
+        super().__init__(" ".join(problem.sentence for problem in problems))
+        self.problems = problems
+
+
+class Surroundings(TypedDict, total=False):
+    """What any window may be given besides its order. Nothing is required here; a PG may require some of it.
+
+    The SDK's confirm_url, display.card_quota and card.detail are not among it: Again decides nothing between a window
+    and its payment, and its periods are not paid in instalments.
+    """
+
+    buyer: Buyer
+    links: Links
+    options: Options
+
+
+def general_payment(channel: WindowChannel, order: Order, **around: Unpack[Surroundings]) -> dict[str, Any]:
+    """Give the parameters for one payment without a key. Raises UnsuitableWindow.
+
+    PAYCO's `vbank` only issues an account: PortOne's status is then `ready`, and `paid` once money has come.
+    """
+    return build(WindowRequest(use=WindowUse.PAYMENT, channel=channel, order=order, **around))
+
+
+def registration(
+    channel: WindowChannel, order: Order, customer_uid: str, **around: Unpack[Surroundings]
+) -> dict[str, Any]:
+    """Give the parameters for registering a billing key, in which no money moves. Raises UnsuitableWindow.
+
+    The amount is 0, or what PAYCO and others like it are to show. Registering under a customer_uid that has a key
+    replaces it (documented), so take a new one.
+    """
+    use = WindowUse.REGISTRATION
+    return build(WindowRequest(use=use, channel=channel, order=order, customer_uid=customer_uid, **around))
+
+
+def registration_with_payment(
+    channel: WindowChannel, order: Order, customer_uid: str, **around: Unpack[Surroundings]
+) -> dict[str, Any]:
+    """Give the parameters for registering a key and really charging the amount at once. Raises UnsuitableWindow.
+
+    Only where the window does so, as Kakao Pay's does; `charges_in_window` tells.
+    """
+    use = WindowUse.REGISTRATION_WITH_PAYMENT
+    return build(WindowRequest(use=use, channel=channel, order=order, customer_uid=customer_uid, **around))
+
+
+def build(request: WindowRequest) -> dict[str, Any]:
+    """Give the parameters of any request, ready for JSON. Raises UnsuitableWindow."""
+    if problems := problems_in(request):
+        raise UnsuitableWindow(problems)
+    return parameters(request)

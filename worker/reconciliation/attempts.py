@@ -1,0 +1,127 @@
+"""Learning the truth about attempts that are unknown, or were started and never settled: ask, then settle as ever."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy.orm import Session
+
+from worker.database.clock import read
+from worker.database.engine import Sessions
+from worker.domain.attempt import OpenAttempt, Policy
+from worker.domain.clock import Clock, elapsed_seconds
+from worker.domain.gateway import Gateway
+from worker.domain.lookup_evidence import conclude
+from worker.domain.settlement import settle
+from worker.domain.states import AttemptStatus
+from worker.ledger import lookup_queue
+from worker.ledger.charging_hold import Watch, goes_on
+from worker.ledger.recording import record
+
+CHUNK = 100
+HOLD = timedelta(minutes=2)
+"""How long a taken look-up belongs to us. Longer than any look-up takes; should we die, it is due again then."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """What one run found out; flower shows it as the task's result."""
+
+    abandoned: int
+    looked_up: int
+    paid: int
+    declined: int
+    not_charged: int
+    still_unknown: int
+    seconds: float
+
+    def summary(self) -> dict[str, object]:
+        return asdict(self)
+
+
+async def reconcile(
+    sessions: Sessions,
+    gateway: Gateway,
+    *,
+    clock: Clock,
+    policy: Policy,
+    budget: timedelta,
+    stopping: Callable[[], bool],
+    watch: Watch | None = None,
+    monotonic: Callable[[], float] = elapsed_seconds,
+) -> Reconciled:
+    """Look up every attempt whose turn it is, and settle what became clear; the rest waits for its next rung.
+
+    `watch` notices here too that the database's clock was set: no quiet period is over by that.
+    """
+    started = monotonic()
+    counts: Counter[str] = Counter()
+    counts["abandoned"] = await asyncio.to_thread(_abandon, sessions, clock, watch)
+    while not stopping() and monotonic() - started < budget.total_seconds():
+        taken_at, attempts = await asyncio.to_thread(_take, sessions, clock, watch)
+        if not attempts:
+            break
+        counts.update(await _look_up_and_settle(sessions, gateway, attempts, taken_at, clock, policy))
+    reconciled = Reconciled(
+        abandoned=counts["abandoned"],
+        looked_up=counts["looked_up"],
+        paid=counts[AttemptStatus.PAID],
+        declined=counts[AttemptStatus.DECLINED],
+        not_charged=counts[AttemptStatus.NOT_CHARGED],
+        still_unknown=counts[AttemptStatus.UNKNOWN],
+        seconds=round(monotonic() - started, 3),
+    )
+    if reconciled.looked_up or reconciled.abandoned:
+        log.info("reconciliation ended", **reconciled.summary())
+    return reconciled
+
+
+async def _look_up_and_settle(
+    sessions: Sessions,
+    gateway: Gateway,
+    attempts: list[OpenAttempt],
+    taken_at: datetime,
+    clock: Clock,
+    policy: Policy,
+) -> Counter[str]:
+    # Evidence is as old as its question: a look-up of before the quiet period's end proves nothing after it either,
+    # however long this process slept in between. So it counts as asked when the database gave the attempts out.
+    findings = await asyncio.gather(*(gateway.look_up(attempt.request.merchant_uid) for attempt in attempts))
+    now = clock()
+    settlements = []
+    for attempt, finding in zip(attempts, findings, strict=True):
+        outcome = conclude(attempt, finding, now=taken_at, quiet_period=policy.quiet_period)
+        settlements.append(settle(attempt, outcome, now=now, policy=policy))
+    await asyncio.to_thread(record, sessions, settlements, now=now)
+    return Counter({"looked_up": len(attempts)}) + Counter(each.attempt_status.value for each in settlements)
+
+
+def _abandon(sessions: Sessions, clock: Clock, watch: Watch | None) -> int:
+    abandoned = 0
+    while True:
+        with sessions.begin() as session:
+            found = lookup_queue.abandon(session, now=_now(session, clock, watch), limit=CHUNK)
+        abandoned += found
+        if found < CHUNK:
+            return abandoned
+
+
+def _take(sessions: Sessions, clock: Clock, watch: Watch | None) -> tuple[datetime, list[OpenAttempt]]:
+    with sessions.begin() as session:
+        now = _now(session, clock, watch)
+        return now, lookup_queue.take(session, now=now, limit=CHUNK, hold=HOLD)
+
+
+def _now(session: Session, clock: Clock, watch: Watch | None) -> datetime:
+    """Ask for the time, and then whether its clock was set before: if so, the hold stands, and leases count from it."""
+    now = read(session, clock)
+    if watch is not None:
+        goes_on(session, watch, now=clock)
+    return now

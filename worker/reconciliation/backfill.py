@@ -1,0 +1,121 @@
+"""Adopting payments that PortOne has and the books do not, or hold for declined: one per billing period."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import Row
+from sqlalchemy.orm import Session
+
+from schedules.periods import first_start, next_start, period_starting
+from schedules.plans import Plan
+from worker.domain.discrepancy_rules import SENTENCES, Books, DifferenceKind, Judgement, given_back
+from worker.domain.gateway import PaymentRecord
+from worker.domain.merchant_uid import MerchantUid
+from worker.domain.payment_time import can_be_paid_at
+from worker.ledger import discrepancies, found_payments
+from worker.ledger.discrepancies import Noted
+from worker.ledger.found_payments import Adoption
+from worker.ledger.write_back import settle_subscriptions
+from worker.subscriptions.plan_queries import plan_of
+
+Judged = tuple[PaymentRecord, MerchantUid, Books, Judgement]
+"""A payment of ours, its merchant_uid's parts, what the books say about it, and what follows."""
+
+log = structlog.get_logger()
+
+
+def adopt(session: Session, wanted: Sequence[Judged], *, now: datetime) -> tuple[int, list[Noted]]:
+    """Adopt what is missing or declined here, one payment per period; the others of a period were paid twice."""
+    if not wanted:
+        return 0, []
+    rows = found_payments.subscriptions(session, (parts.subscription_code for _, parts, _, _ in wanted))
+    anchors: dict[str, date] = {}
+    planned: dict[tuple[str, datetime], Adoption] = {}
+    noted: list[Noted] = []
+    for each in sorted(wanted, key=_paid_first):
+        record, parts, books, _ = each
+        period = (parts.subscription_code, parts.period_start)
+        if period in planned:
+            noted.append(discrepancies.of_payment(DifferenceKind.PAID_TWICE, record, books, parts))
+        elif (adoption := _adoption(each, rows.get(parts.subscription_code), anchors, now)) is None:
+            noted.append(discrepancies.of_payment(DifferenceKind.NOT_IN_BOOKS, record, books, parts))
+        elif adoption.as_planned:
+            planned[period] = adoption
+        else:
+            noted.append(_of_other_amount(session, adoption, books, now))
+    found_payments.move_anchors(session, planned.values(), now=now)
+    written = found_payments.adopt(session, list(planned.values()), now=now)
+    adopted = {adoption.record.imp_uid for adoption in planned.values()}
+    for record, parts, books, judgement in wanted:
+        if record.imp_uid in adopted:
+            # One that was not written met somebody who is settling it; until the next sweep its charge is left alone.
+            row = written.get(record.merchant_uid)
+            noted.append(discrepancies.of_payment(DifferenceKind(judgement), record, books, parts, row))
+    found_payments.revive_keys(session, [row.id for row in written.values()], now=now)
+    paid = [each.subscription_id for each in planned.values() if each.record.merchant_uid in written]
+    settle_subscriptions(session, paid, reason="paid", now=now)
+    return len(written), noted
+
+
+def _paid_first(each: Judged) -> tuple[bool, datetime, int]:
+    """Order payments so that the one that was kept, and then the oldest, is the period's."""
+    record, parts, _, _ = each
+    return given_back(record) == record.amount, record.paid_at or datetime.max.replace(tzinfo=UTC), parts.number
+
+
+def _of_other_amount(session: Session, adoption: Adoption, books: Books, now: datetime) -> Noted:
+    """Leave to a person a period that was paid with another amount; its charge is opened, so that nobody charges it."""
+    charge_id = found_payments.open_unpaid(session, adoption, now=now)
+    known = replace(books, charge_id=charge_id)
+    return discrepancies.of_payment(DifferenceKind.OTHER_AMOUNT, adoption.record, known, adoption.parts)
+
+
+def _adoption(each: Judged, row: Row[Any] | None, anchors: dict[str, date], now: datetime) -> Adoption | None:
+    """Plan an adoption; None when no period of the subscription can be paid by it."""
+    record, parts, books, judgement = each
+    if row is None or record.paid_at is None or not can_be_paid_at(record.merchant_uid, record.paid_at, now=now):
+        return None
+    try:
+        plan = plan_of(row)
+        anchor_on = anchors.get(parts.subscription_code) or _anchor(row, plan, record, parts.period_start)
+        period = period_starting(plan, anchor_on, parts.period_start)
+        is_ours = next_start(plan, anchor_on, parts.period_start - timedelta(seconds=1)) == parts.period_start
+    except (ValueError, LookupError, OSError, ArithmeticError) as error:
+        log.error("payment cannot be adopted", merchant_uid=record.merchant_uid, reason=str(error))  # noqa: TRY400
+        return None
+    if books.charge_id is None and not (is_ours and _has_begun(period.start, row, now)):
+        return None  # no period of this subscription begins there, or none has begun yet
+    if row.has_not_begun:
+        anchors[parts.subscription_code] = anchor_on
+    as_planned = books.charge_id is not None or (record.amount, record.currency) == (row.amount, row.currency)
+    terms = {
+        "order_name": row.name,
+        "plan_amount": row.amount,
+        "plan_currency": row.currency,
+        "tax_free": row.tax_free,
+        "vat_amount": row.vat_amount,
+    }
+    reason = SENTENCES[DifferenceKind(judgement)]
+    return Adoption(record, parts, row.id, period, terms, reason, as_planned, anchor_on)
+
+
+def _anchor(row: Row[Any], plan: Plan, record: PaymentRecord, period_start: datetime) -> date:
+    """Say from which day a subscription counts. One that has not begun does so from its first payment's day.
+
+    The books may have forgotten that its customer registered, which was on a later day than planned.
+    """
+    paid_from = period_start.astimezone(plan.time_zone).date()
+    kept = given_back(record) < record.amount
+    if row.has_not_begun and kept and paid_from >= row.anchor_on and first_start(plan, paid_from) == period_start:
+        return paid_from
+    return row.anchor_on  # type: ignore[no-any-return]  # a column
+
+
+def _has_begun(start: datetime, row: Row[Any], now: datetime) -> bool:
+    """A first period is paid in a window on its day, before the plan's hour too."""
+    return start <= (now + timedelta(days=1) if row.has_not_begun else now)

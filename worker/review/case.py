@@ -1,0 +1,114 @@
+"""A difference in front of a person: what the books have, what PortOne shows now, and what may be decided about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from worker.domain.attempt import OpenAttempt
+from worker.domain.discrepancy_rules import DifferenceKind, DifferenceStatus, given_back
+from worker.domain.gateway import Found, LookUpFailed, PaymentRecord, Refund
+from worker.domain.outcomes import Outcome
+from worker.domain.states import ChargeStatus
+
+
+class Decision(StrEnum):
+    LOOK_UP = "look-up"  # settle the attempt by what PortOne shows now, as reconciliation would
+    ACCEPT = "accept"  # take what PortOne shows as it is; no money moves
+    REFUND = "refund"  # give one payment back
+    CHARGE_AGAIN = "charge-again"  # a person has proof that nothing was charged
+    VOID = "void"  # the same proof, and the period is not owed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a person wants done. `note` says why; PortOne gets it as the reason of a refund."""
+
+    decision: Decision
+    note: str = ""
+    imp_uid: str | None = None
+    tax_free: int | None = None
+    vat_amount: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargeFacts:
+    """The charge that a difference is about. `counted` holds the imp_uids that the books count as its payment."""
+
+    id: int
+    status: ChargeStatus
+    amount: int
+    tax_free: int
+    vat_amount: int | None = None  # as stated with the payment; None: the PG works it out
+    currency: str
+    counted: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class BegunRefund:
+    """A refund that was begun and may be under way still: written down before PortOne heard of it."""
+
+    imp_uid: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """Everything that a decision about one difference rests on. Evidence is as old as `asked_at`."""
+
+    id: int
+    kind: DifferenceKind
+    status: DifferenceStatus
+    status_reason: str
+    status_at: datetime
+    decided_by: str | None
+    imp_uid: str  # PortOne's payment that it is about; empty for none
+    charge: ChargeFacts | None
+    attempt: OpenAttempt | None  # only while its outcome is unknown
+    begun: BegunRefund | None
+    finding: Found | LookUpFailed  # what PortOne has under the merchant_uid now
+    others: tuple[PaymentRecord, ...]  # and under the other merchant_uids by which the charge was paid
+    asked_at: datetime
+    quiet_period: timedelta
+
+    @property
+    def records(self) -> tuple[PaymentRecord, ...]:
+        """What PortOne shows of this charge now; nothing when it did not answer."""
+        found = self.finding.records if isinstance(self.finding, Found) else ()
+        return (*found, *(record for record in self.others if record not in found))
+
+    @property
+    def refund_under_way(self) -> BegunRefund | None:
+        """A refund that may still land, for all that is known."""
+        begun = self.begun
+        if begun is None or self.asked_at >= begun.at + self.quiet_period:
+            return None
+        landed = any(each.imp_uid == begun.imp_uid and given_back(each) == each.amount for each in self.records)
+        return None if landed else begun
+
+    def showing(self, payment: PaymentRecord) -> Case:
+        """Give the same case with a payment as PortOne shows it now."""
+
+        def shown(records: tuple[PaymentRecord, ...]) -> tuple[PaymentRecord, ...]:
+            return tuple(payment if each.imp_uid == payment.imp_uid else each for each in records)
+
+        finding = Found(shown(self.finding.records)) if isinstance(self.finding, Found) else self.finding
+        return replace(self, finding=finding, others=shown(self.others))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What a decision would do now. Two with the same sentence do the same: the sentence is what a person agrees to."""
+
+    decision: Decision
+    sentence: str
+    moves_money: bool = False
+    outcome: Outcome | None = None  # what becomes of the open attempt
+    payment: PaymentRecord | None = None  # the one that is accepted or given back
+    refund: Refund | None = None
+
+
+def money(amount: int, currency: str) -> str:
+    return f"{amount:,} {currency}"

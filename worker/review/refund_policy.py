@@ -1,0 +1,156 @@
+"""Giving a payment back: which one, how much of it, and what has to be known before. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from worker.domain.discrepancy_rules import DifferenceKind, given_back
+from worker.domain.errors import Refused
+from worker.domain.gateway import LookUpFailed, PaymentRecord, Refund
+from worker.pg.catalog import PGS, states_vat
+from worker.pg.facts import Pg
+from worker.review.case import Case, Decision, Step, Wish, money
+
+A_YEAR = timedelta(days=365)
+WALLET_MONEY = "point"
+"""PortOne's pay_method of a payment from a wallet's own balance (documented)."""
+
+_MONEY_MOVED = frozenset({"paid", "cancelled"})
+
+
+def refund_step(case: Case, wish: Wish) -> Step:
+    """Say what giving back would do now; the checksum is what PortOne shows as not yet given back.
+
+    A payment that is given back already only settles the difference, so the same wish may be repeated. Raises Refused.
+    """
+    if isinstance(case.finding, LookUpFailed):
+        raise Refused("PortOne does not answer, so nobody knows what is left to give back. Try again later.")
+    record = _payment(case, wish.imp_uid)
+    if record.odd is not None:
+        raise Refused(f"PortOne shows {record.odd} of {record.imp_uid}: give it back in PortOne's console, and accept.")
+    left = record.amount - given_back(record)
+    if left <= 0:
+        sentence = f"PortOne shows {record.imp_uid} as given back ({money(record.amount, record.currency)})."
+        return Step(decision=Decision.REFUND, sentence=sentence, payment=record)
+    if wish.imp_uid is None and not _leaves_one(case, record):
+        raise Refused(
+            f"With {record.imp_uid} given back, nothing would be left for the period: PortOne shows no other payment "
+            "of it that was kept. If it is to be given back all the same, name it with --imp-uid."
+        )
+    tax_free = _tax_free(case, wish, record, left)
+    refund = Refund(
+        imp_uid=record.imp_uid,
+        checksum=left,
+        tax_free=tax_free,
+        vat_amount=_vat_amount(case, wish, record, left - tax_free),
+        pg=_pg(record),
+        reason=wish.note,
+    )
+    return Step(
+        decision=Decision.REFUND,
+        sentence=_sentence(case, record, refund),
+        moves_money=True,
+        payment=record,
+        refund=refund,
+    )
+
+
+def _payment(case: Case, imp_uid: str | None) -> PaymentRecord:
+    """Pick the payment. What the books count as the period's payment is given back only to who names it."""
+    refundable = [record for record in case.records if record.status in _MONEY_MOVED]
+    if not refundable:
+        raise Refused("PortOne shows no payment that could be given back.")
+    if imp_uid is None and case.kind is DifferenceKind.UNRESOLVED:
+        raise Refused(f"Name the payment to give back with --imp-uid: {_listed(refundable)}.")
+    wanted = case.imp_uid if imp_uid is None else imp_uid
+    record = next((each for each in refundable if each.imp_uid == wanted), None)
+    if record is None:
+        raise Refused(f"PortOne shows no such payment ({wanted or 'none'!s:.60}) here, but {_listed(refundable)}.")
+    if imp_uid is None and _is_counted(case, record):
+        raise Refused(
+            f"{wanted} is the payment that the books count for the period. If it is the one to give back, name it "
+            f"with --imp-uid: {_listed(refundable)}."
+        )
+    return record
+
+
+def _tax_free(case: Case, wish: Wish, record: PaymentRecord, left: int) -> int:
+    """Say how much of a refund is free of tax. Some PGs insist on it, and a wrong one makes a wrong tax document."""
+    charge = case.charge
+    if wish.tax_free is not None:
+        is_as_owed = charge is not None and charge.amount == record.amount
+        most = min(left, charge.tax_free) if charge is not None and is_as_owed else left
+        if not 0 <= wish.tax_free <= most:
+            raise Refused(f"--tax-free is {wish.tax_free:,}; it can be 0 to {most:,} of the {left:,} given back.")
+        return wish.tax_free
+    if charge is not None and (charge.tax_free == 0 or left == record.amount == charge.amount):
+        return charge.tax_free
+    raise Refused(f"Say with --tax-free how much of {money(left, record.currency)} is free of tax; 0 for none of it.")
+
+
+def _vat_amount(case: Case, wish: Wish, record: PaymentRecord, taxed: int) -> int | None:
+    """Say how much of what is taxed is VAT, where that was stated with the payment; None where the PG works it out."""
+    charge = case.charge
+    if wish.vat_amount is not None:
+        if not states_vat(_pg(record)):
+            raise Refused(f"{_pg(record) or 'An unknown PG'} works the VAT out; leave out --vat-amount.")
+        most = taxed if charge is None or charge.vat_amount is None else min(taxed, charge.vat_amount)
+        if not 0 <= wish.vat_amount <= most:
+            raise Refused(f"--vat-amount is {wish.vat_amount:,}; it can be 0 to {most:,}, which is what was paid.")
+        return wish.vat_amount
+    if charge is None or charge.vat_amount is None or not states_vat(_pg(record)):
+        return None
+    if taxed == charge.amount - charge.tax_free and record.amount == charge.amount:
+        return charge.vat_amount
+    raise Refused(
+        f"{money(charge.vat_amount, record.currency)} of VAT was stated with the payment. Say with --vat-amount how "
+        f"much of the {money(taxed, record.currency)} that are taxed is VAT; 0 for none of it."
+    )
+
+
+def _pg(record: PaymentRecord) -> str:
+    return str(record.raw.get("pg_provider") or "")
+
+
+def _sentence(case: Case, record: PaymentRecord, refund: Refund) -> str:
+    pg, left = refund.pg or "an unknown PG", refund.checksum
+    paid = f", paid {record.paid_at:%Y-%m-%d %H:%M} UTC" if record.paid_at else ""
+    rest = "" if left == record.amount else f" (the rest of {money(record.amount, record.currency)})"
+    free = f", {refund.tax_free:,} of it free of tax" if refund.tax_free else ""
+    vat = "" if refund.vat_amount is None else f", {refund.vat_amount:,} of it VAT"
+    sentences = [f"{money(left, record.currency)}{rest} of {record.imp_uid} ({pg}{paid}) is given back{free}{vat}."]
+    if _is_counted(case, record):
+        sentences.append("It is the payment that the books count for the period.")
+    if not _leaves_one(case, record):
+        sentences.append("Nothing is left for the period then.")
+    if (facts := PGS.get(pg)) is not None:
+        sentences += _told_by_the_pg(facts, record, case.asked_at)
+    return " ".join(sentences)
+
+
+def _told_by_the_pg(facts: Pg, record: PaymentRecord, asked_at: datetime) -> Iterator[str]:
+    if facts.refunds.is_final:
+        yield f"With {facts.name} that cannot be undone."
+    years, means = facts.refunds.card_years, "cards"
+    if record.raw.get("pay_method") == WALLET_MONEY and facts.refunds.money_years is not None:
+        years, means = facts.refunds.money_years, "money"
+    if record.paid_at is not None and asked_at - record.paid_at > years * A_YEAR:
+        for_so_long = "1 year" if years == 1 else f"{years} years"
+        yield f"{facts.name} gives {means} back for {for_so_long} only, so expect it to be refused."
+
+
+def _leaves_one(case: Case, record: PaymentRecord) -> bool:
+    """Say whether a period that was paid twice stays paid: the other payment may have been given back already."""
+    if case.kind is not DifferenceKind.PAID_TWICE:
+        return True
+    others = (each for each in case.records if each.imp_uid != record.imp_uid)
+    return any(each.status in _MONEY_MOVED and given_back(each) < each.amount for each in others)
+
+
+def _is_counted(case: Case, record: PaymentRecord) -> bool:
+    return case.charge is not None and record.imp_uid in case.charge.counted
+
+
+def _listed(records: list[PaymentRecord]) -> str:
+    return ", ".join(f"{each.imp_uid} ({each.status}, {money(each.amount, each.currency)})" for each in records)

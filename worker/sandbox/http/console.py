@@ -1,0 +1,64 @@
+"""What a merchant does in PortOne's console, as admin calls: looking at windows and webhooks, cancelling, resending."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from worker.sandbox import cancelling
+from worker.sandbox.rules.charge_requests import HIGHEST_NUMBER
+from worker.sandbox.rules.windows import Window
+from worker.sandbox.sandbox import Sandbox
+from worker.sandbox.store import webhook_rows, window_rows
+
+USUAL_REASON = "관리자 취소"  # [assumed]
+
+
+def windows(sandbox: Sandbox, *, merchant_uid: str | None) -> list[dict[str, Any]]:
+    """All payment windows that were opened, oldest first."""
+    return [_shown(window) for window in window_rows.everything(sandbox.ledger, merchant_uid=merchant_uid)]
+
+
+def webhooks(sandbox: Sandbox, *, after: int, merchant_uid: str | None, imp_uid: str | None) -> list[dict[str, Any]]:
+    """The log of webhooks, oldest first: those waiting, sent, given up, and dropped because the queue was full."""
+    found = webhook_rows.log(sandbox.ledger, after=after, merchant_uid=merchant_uid, imp_uid=imp_uid)
+    return [{**asdict(webhook), "body": webhook.body} for webhook in found]
+
+
+def resend(sandbox: Sandbox, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Send a webhook once more, now; raises ValueError."""
+    number = values.get("number")
+    is_number = isinstance(number, int) and not isinstance(number, bool) and 0 < number < HIGHEST_NUMBER
+    if not is_number or not webhook_rows.send_again(sandbox.ledger, number or 0, due_at=sandbox.moment()):
+        raise ValueError("There is no webhook with that number.")
+    sandbox.news()
+    return {}
+
+
+def cancel(sandbox: Sandbox, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Cancel a payment, wholly or by an amount in KRW; the webhook goes out as from PortOne. Raises ValueError."""
+    amount, reason = values.get("amount"), values.get("reason") or USUAL_REASON
+    if amount is not None and (isinstance(amount, bool) or not isinstance(amount, int)):
+        raise ValueError("amount is a whole number of KRW.")
+    if not isinstance(reason, str):
+        raise ValueError("reason is text.")  # noqa: TRY004 (a caller's mistake, not a program's)
+    with sandbox.ledger.transaction():
+        return cancelling.cancel_in_console(sandbox, str(values.get("imp_uid")), amount=amount, reason=reason)
+
+
+def _shown(window: Window) -> dict[str, Any]:
+    request = window.request
+    return {
+        "window_id": window.window_id,
+        "path": window.path,
+        "imp_uid": window.imp_uid,
+        "merchant_uid": request.merchant_uid,
+        "customer_uid": request.customer_uid,
+        "pg_provider": window.pg_provider,
+        "use": request.use.value,
+        "amount": request.amount,
+        "mobile": request.mobile,
+        "state": window.state.value,
+        "opened_at": window.opened_at,
+    }

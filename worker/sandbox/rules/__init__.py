@@ -1,0 +1,1 @@
+"""The sandbox's rules: what PortOne accepts and answers. Pure."""

@@ -1,0 +1,119 @@
+"""What the sandbox does about a request, as values: wait for a while, then answer in one of several ways."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from worker.sandbox.rules import texts
+
+JSON_TYPE = "application/json; charset=utf-8"
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
+class Delivery(StrEnum):
+    """How an answer travels; whoever carries it out (HTTP, a simulation) decides what that means in bytes."""
+
+    WHOLE = "whole"
+    HANG = "hang"  # nothing ever arrives: the client has to give up
+    DROP = "drop"  # the connection is closed in good order before a byte of the answer
+    RESET = "reset"  # the connection is reset (RST) before a byte of the answer
+    CUT = "cut"  # the head and half of the body arrive, then the connection is closed
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Time that passes before the next step, whether or not the client is still there."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The last step of a request. `result` is a word for the ledger's list of requests."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = JSON_TYPE
+    headers: tuple[tuple[str, str], ...] = ()
+    delivery: Delivery = Delivery.WHOLE
+    result: str = "answered"
+
+    @property
+    def said(self) -> str:
+        """The message of a refusal."""
+        message: str = json.loads(self.body)["message"]
+        return message
+
+
+Steps = Iterator[Pause | Answer]
+
+
+class Refused(Exception):
+    """Ends a request with an answer already decided; `endpoints.handle` turns it into the last step."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.result)
+        self.answer = answer
+
+
+def as_json(value: Any) -> str:
+    """Write JSON compactly, Korean as it is."""
+    return _ENCODER.encode(value)
+
+
+def answered(document: str, *, status: int = 200, result: str = "answered") -> Answer:
+    """Wrap a JSON document in the envelope of a call that worked (code 0, message null) [documented]."""
+    return Answer(status, f'{{"code":0,"message":null,"response":{document}}}'.encode(), result=result)
+
+
+def refusal(message: str, *, code: int = 1, status: int = 200, result: str = "refused") -> Answer:
+    """Say no in the envelope. Code 1 is PortOne's own refusal, -1 comes from further down [seen in client code]."""
+    body = as_json({"code": code, "message": message, "response": None})
+    return Answer(status, body.encode(), result=result)
+
+
+def bad_request(message: str) -> Answer:
+    """Refuse a request PortOne cannot read. The status 400 was seen for missing fields; code 1 is assumed."""
+    return refusal(message, status=400)
+
+
+def not_found(message: str = texts.NO_PAYMENT) -> Answer:
+    """Say that nothing is there: 404 [documented], text [seen in client code], code 1 [assumed]."""
+    return refusal(message, status=404, result="not_found")
+
+
+def not_in_sandbox(what: str) -> Answer:
+    """Say that PortOne has something which this sandbox lacks: 501, so that nobody takes it for "there is none"."""
+    return refusal(texts.NOT_IN_SANDBOX.format(what=what), status=501, result="not_in_sandbox")
+
+
+def unauthorized() -> Answer:
+    """Refuse a missing or dead token: body [seen in client code, weak], header spelt as PortOne does [documented]."""
+    body = as_json({"code": -1, "message": "Unauthorized", "response": None})
+    return Answer(401, body.encode(), headers=(("WWW-Authorize", "iamport"),), result="unauthorized")
+
+
+def server_error() -> Answer:
+    """Answer HTTP 500. PortOne's body for this is not known; an envelope is assumed."""
+    body = as_json({"code": -1, "message": "Internal Server Error", "response": None})
+    return Answer(500, body.encode(), result="error")
+
+
+def unavailable() -> Answer:
+    """Answer 503 with the HTML page of a proxy in front of the API [assumed]: not an envelope, not JSON."""
+    page = b"<html><head><title>503</title></head><body><h1>503 Service Temporarily Unavailable</h1></body></html>"
+    return Answer(503, page, "text/html", result="unavailable")
+
+
+def never() -> Answer:
+    """Answer nothing at all and keep the connection open."""
+    return Answer(delivery=Delivery.HANG, result="hung")
+
+
+def dropped(delivery: Delivery = Delivery.DROP) -> Answer:
+    """End the connection without a byte of an answer."""
+    return Answer(delivery=delivery, result="dropped")

@@ -1,0 +1,1 @@
+"""The sandbox's ledger: a SQLite file of its own."""

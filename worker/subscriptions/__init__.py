@@ -1,0 +1,1 @@
+"""Plans, billing keys, and a subscription from sign-up to end."""

@@ -1,0 +1,59 @@
+"""What a subscription owes at an instant, charge by charge: what is shown, agreed to, and charged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
+from sqlalchemy.orm import Session
+
+from worker.ledger.charges import owed_charges
+from worker.ledger.opened_now import opening_of
+from worker.subscriptions import queries
+
+
+@dataclass(frozen=True, slots=True)
+class OwedPeriod:
+    """One period that is owed, opened or not: a charge is known by its period for ever."""
+
+    period_start: datetime
+    amount: int
+    awaits_consent: bool = False
+    under_way: bool = False  # sent already, or in a payment window: charged anew only if that comes to nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Arrears:
+    """Everything that a subscription owes, in won, and when the next period begins that it will owe."""
+
+    periods: tuple[OwedPeriod, ...]
+    next_charge_at: datetime | None
+
+    @property
+    def amount(self) -> int:
+        return sum(period.amount for period in self.periods)
+
+    @property
+    def count(self) -> int:
+        return len(self.periods)
+
+    @property
+    def chargeable(self) -> Arrears:
+        """What is charged without anybody being asked again."""
+        return Arrears(tuple(each for each in self.periods if not each.awaits_consent), self.next_charge_at)
+
+
+NOTHING = Arrears((), None)
+
+
+def arrears_of(session: Session, subscription: Row[Any], *, now: datetime) -> Arrears:
+    """Return what a subscription owes now, periods included that have begun and that no tick has opened yet."""
+    periods = [OwedPeriod(**row._mapping) for row in owed_charges(session, subscription.id)]  # noqa: SLF001 - public
+    due = queries.due_now(session, subscription.id, now=now)
+    if due is None:
+        return Arrears(tuple(periods), subscription.next_charge_at)
+    opening = opening_of(due, now=now)
+    periods += [OwedPeriod(period.start, due.amount) for period in opening.open]
+    return Arrears(tuple(periods), opening.next_charge_at)

@@ -1,0 +1,1 @@
+"""Subscriptions from a CSV file, all of them or none."""

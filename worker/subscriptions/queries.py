@@ -1,0 +1,215 @@
+"""Subscriptions: begun, found, and moved on by guarded UPDATEs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CursorResult, Row, text
+from sqlalchemy.orm import Session
+
+from worker.database.audit_reason import give_reason
+from worker.domain.customer_reference import normalized
+from worker.domain.customer_uid import masked
+from worker.domain.states import SubscriptionStatus
+from worker.ledger.charges import PAID_UNTIL, UNPAID
+
+_ADD = text("""
+    INSERT INTO subscriptions (code, customer_reference, plan_id, billing_key_id, status, status_reason, status_at,
+                               anchor_on, next_charge_at, created_at)
+    VALUES (:code, :customer_reference, :plan_id, :billing_key_id, :status, :reason, :now, :anchor_on, :next_charge_at,
+            :now)
+    ON CONFLICT (plan_id, customer_reference) WHERE status NOT IN ('canceled', 'ended') DO NOTHING
+    RETURNING id
+""")
+
+_RUNNING = text("""
+    SELECT code FROM subscriptions
+    WHERE plan_id = :plan_id AND customer_reference = :customer_reference AND status NOT IN ('canceled', 'ended')
+""")
+
+_LOCKED = text("""
+    SELECT s.id, s.code, s.status, s.anchor_on, s.next_charge_at, s.paused_next_charge_at, s.billing_key_id,
+           p.code AS plan_code,
+           EXISTS (
+               SELECT FROM charges c
+               WHERE c.subscription_id = s.id
+                 AND (c.status = 'past_due' OR c.status = 'charging' AND c.declines > 0)) AS owes
+    FROM subscriptions s JOIN plans p ON p.id = s.plan_id
+    WHERE s.code = :code
+    FOR UPDATE OF s
+""")
+
+_FOUND = text("SELECT id, status, next_charge_at, billing_key_id FROM subscriptions WHERE code = :code")
+
+_DUE_NOW = text(f"""
+    SELECT s.id, s.anchor_on, s.next_charge_at,
+           p.code, p.name, p.amount, p.tax_free, p.vat_amount, p.currency, p.cadence, p.time_zone, p.charge_hour,
+           p.trial_days, p.catch_up, p.dunning, p.max_open_charges,
+           k.status IS NOT DISTINCT FROM 'active' AS has_key, {UNPAID} AS unpaid
+    FROM subscriptions s JOIN plans p ON p.id = s.plan_id LEFT JOIN billing_keys k ON k.id = s.billing_key_id
+    WHERE s.id = :id AND s.next_charge_at <= :now
+""")  # noqa: S608 - constants only
+
+# A charge in flight is waited for here, should it be about to be written back, and then left as that decided.
+_LOCK_CHARGES = text("""
+    SELECT c.id FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
+    WHERE s.code = :code AND c.status IN ('due', 'charging', 'past_due')
+    ORDER BY c.id
+    FOR UPDATE OF c
+""")
+
+_MOVE = text("""
+    UPDATE subscriptions
+    SET status = :status, status_reason = :reason, status_at = :now, next_charge_at = :next_charge_at,
+        waiting_since = NULL, paused_next_charge_at = CASE WHEN :paused THEN next_charge_at END,
+        ends_at = CASE WHEN :canceled THEN CAST(:now AS timestamptz) END
+    WHERE id = :id AND status = :expected
+""")
+
+_CHANGE_KEY = text("""
+    UPDATE subscriptions SET billing_key_id = :key, waiting_since = NULL
+    WHERE id = :id AND billing_key_id IS NOT DISTINCT FROM :expected
+    RETURNING id
+""")
+
+# What the newest key itself has declined stays where it is, and so does what nobody has agreed to pay with it.
+_WAKE = text("""
+    UPDATE charges c SET next_attempt_at = :now
+    FROM subscriptions s JOIN billing_keys k ON k.id = s.billing_key_id
+    WHERE c.subscription_id = ANY(:ids) AND c.status = 'past_due' AND c.next_attempt_at IS NULL
+      AND c.awaits_consent_since IS NULL
+      AND s.id = c.subscription_id AND s.status NOT IN ('canceled', 'ended') AND k.status = 'active'
+      AND k.id IS DISTINCT FROM (
+        SELECT a.billing_key_id FROM attempts a WHERE a.charge_id = c.id ORDER BY a.number DESC LIMIT 1)
+    RETURNING c.id
+""")
+
+_VOID_CHARGES = text("""
+    UPDATE charges SET status = 'void', status_reason = :reason, status_at = :now, next_attempt_at = NULL
+    WHERE subscription_id = :id AND status IN ('due', 'past_due')
+    RETURNING id
+""")
+
+_IN_FLIGHT = text("SELECT count(*) FROM charges WHERE subscription_id = :id AND status = 'charging'")
+
+_COLUMNS = f"""
+    s.id, s.code, s.customer_reference, p.code AS plan, p.time_zone, s.status, s.status_reason, s.status_at,
+    s.anchor_on, s.current_period_start, s.current_period_end, s.next_charge_at, s.waiting_since, s.created_at,
+    p.max_open_charges, {PAID_UNTIL} AS paid_until,
+    k.id AS key_id, k.customer_uid, k.label AS key_label, k.pg, k.status AS key_status
+"""
+
+_SHOWN = f"""
+    SELECT {_COLUMNS}
+    FROM subscriptions s JOIN plans p ON p.id = s.plan_id LEFT JOIN billing_keys k ON k.id = s.billing_key_id
+"""  # noqa: S608 - constants only
+
+
+def add(session: Session, row: Mapping[str, Any], *, now: datetime) -> int | None:
+    """Add a subscription and return its id; None when the customer has a running one to this plan."""
+    added: int | None = session.scalar(_ADD, {**row, "now": now})
+    return added
+
+
+def running(session: Session, *, plan_id: int, customer_reference: str) -> str | None:
+    """Give the code of the running subscription of a customer to a plan."""
+    code: str | None = session.scalar(_RUNNING, {"plan_id": plan_id, "customer_reference": customer_reference})
+    return code
+
+
+def locked(session: Session, code: str) -> Row[Any] | None:
+    """Lock a subscription, so that no tick and no other command moves it before this transaction ends."""
+    return session.execute(_LOCKED, {"code": code}).one_or_none()
+
+
+def found(session: Session, code: str) -> Row[Any] | None:
+    """Return where a subscription stands, without locking it."""
+    return session.execute(_FOUND, {"code": code}).one_or_none()
+
+
+def due_now(session: Session, subscription_id: int, *, now: datetime) -> Row[Any] | None:
+    """Give a locked subscription with its plan, if a period of it has begun and has no charge yet."""
+    return session.execute(_DUE_NOW, {"id": subscription_id, "now": now}).one_or_none()
+
+
+def change_key(session: Session, row: Row[Any], key_id: int, *, reason: str, now: datetime) -> bool:
+    """Give a locked subscription another billing key; False when it has yet another. A trigger audits it, and why."""
+    give_reason(session, reason, now=now)
+    values = {"id": row.id, "expected": row.billing_key_id, "key": key_id}
+    return session.execute(_CHANGE_KEY, values).first() is not None
+
+
+def wake_charges(session: Session, subscription_ids: Sequence[int], now: datetime) -> int:
+    """Let charges that waited for another key be charged now, where their subscription has one; returns how many.
+
+    Charges in flight are left alone; should one end with a hard decline of the old key, it is woken afterwards.
+    """
+    return len(session.execute(_WAKE, {"ids": sorted(subscription_ids), "now": now}).all())
+
+
+def lock_open_charges(session: Session, code: str) -> None:
+    """Lock the open charges of a subscription. Before `locked`, as a write-back does, or the two may block each other.
+
+    After it, no write-back is half done: an answer either shows already, or meets what this transaction decides.
+    """
+    session.execute(_LOCK_CHARGES, {"code": code})
+
+
+def move(
+    session: Session,
+    row: Row[Any],
+    status: SubscriptionStatus,
+    *,
+    reason: str,
+    next_charge_at: datetime | None,
+    now: datetime,
+) -> bool:
+    """Move a subscription to another status; False when it is no longer in the status that was read."""
+    values = {
+        "id": row.id,
+        "expected": row.status,
+        "status": status,
+        "reason": reason,
+        "now": now,
+        "next_charge_at": next_charge_at,
+        "paused": status is SubscriptionStatus.PAUSED,
+        "canceled": status is SubscriptionStatus.CANCELED,
+    }
+    moved = session.execute(_MOVE, values)
+    assert isinstance(moved, CursorResult)
+    return moved.rowcount == 1
+
+
+def void_charges(session: Session, subscription_id: int, *, reason: str, now: datetime) -> int:
+    """Void what a subscription owes and nobody is charging just now; returns how many charges."""
+    return len(session.execute(_VOID_CHARGES, {"id": subscription_id, "reason": reason, "now": now}).all())
+
+
+def charges_in_flight(session: Session, subscription_id: int) -> int:
+    return int(session.scalar(_IN_FLIGHT, {"id": subscription_id}) or 0)
+
+
+def listed(
+    session: Session, *, status: SubscriptionStatus | None, plan: str | None, customer: str | None, limit: int
+) -> Sequence[Mapping[str, Any]]:
+    """List the newest subscriptions, as they may be shown."""
+    customer = None if customer is None else normalized(customer)
+    wanted = {"s.status = :status": status, "p.code = :plan": plan, "s.customer_reference = :customer": customer}
+    conditions = [condition for condition, value in wanted.items() if value is not None]
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    query = text(f"{_SHOWN} {where} ORDER BY s.id DESC LIMIT :limit")
+    rows = session.execute(query, {"status": status, "plan": plan, "customer": customer, "limit": limit})
+    return [_shown(row) for row in rows]
+
+
+def shown(session: Session, code: str) -> Mapping[str, Any] | None:
+    row = session.execute(text(f"{_SHOWN} WHERE s.code = :code"), {"code": code}).one_or_none()
+    return None if row is None else _shown(row)
+
+
+def _shown(row: Row[Any]) -> Mapping[str, Any]:
+    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
+    customer_uid = values.pop("customer_uid")
+    return {**values, "customer_uid": None if customer_uid is None else masked(customer_uid)}

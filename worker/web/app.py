@@ -1,0 +1,137 @@
+"""The web application: which address does what. `create_app` may be served alone or mounted into a host's own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+import structlog
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from worker.config.settings import InvalidSettings
+from worker.runtime import Runtime
+from worker.web.checkout_routes import Checkouts, language_of
+from worker.web.checkout_service import Desk
+from worker.web.http.headers import SecurityHeaders, security_headers
+from worker.web.http.source_addresses import Sources
+from worker.web.link_secret import link_secret
+from worker.web.link_signing import Signer
+from worker.web.pages import render
+from worker.web.pages.wording import WORDS
+from worker.web.webhook_queue import Hints
+from worker.web.webhook_route import Webhooks
+
+SANDBOX_MERCHANT = "imp00000000"
+"""What the sandbox's script is initialised with when no merchant code is configured; it takes any."""
+
+DATABASE_IS_DOWN = (OperationalError, InterfaceError, NoConnection)
+
+log = structlog.get_logger()
+
+
+class Pages(SecurityHeaders):
+    """The application. A host that mounts it into its own closes it at its end; served alone it does so itself."""
+
+    def __init__(
+        self, app: ASGIApp, *, headers: Iterable[tuple[str, str]], close: Callable[[], Awaitable[None]]
+    ) -> None:
+        super().__init__(app, headers=headers)
+        self.close = close
+
+
+def create_app(runtime: Runtime) -> Pages:
+    """Make the application; it connects to nothing yet. Raises InvalidSettings without what real money needs."""
+    settings = runtime.settings
+    if settings.live and not (settings.imp_code and settings.checkout_url):
+        raise InvalidSettings(
+            "With a live key set AGAIN_CHECKOUT_URL, the https:// address of the pages, and AGAIN_IMP_CODE, PortOne's "
+            "merchant code. See .env.example."
+        )
+    desk = Desk(runtime)
+    hints = Hints(desk.hint)
+    base = urlsplit(settings.checkout_url or "").path
+    site = render.Site(
+        base=base,
+        sdk_url=settings.script_url,
+        merchant=settings.imp_code or SANDBOX_MERCHANT,
+        company=settings.company_name,
+        contact=settings.company_contact,
+        sandbox=not settings.live,
+    )
+    checkouts = Checkouts(desk, Signer(link_secret(settings)), site, runtime.clock, settings.checkout_url)
+    webhooks = Webhooks(hints, Sources.of(settings))
+
+    async def close() -> None:
+        await hints.stop()
+        await desk.close()
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await close()
+
+    app = Starlette(
+        routes=[
+            Route("/health", _health, methods=["GET"]),
+            Route("/c/{token}", checkouts.show, methods=["GET"]),
+            Route("/c/{token}/agree", checkouts.agree, methods=["POST"]),
+            Route("/c/{token}/complete", checkouts.complete, methods=["POST"]),
+            Route("/c/{token}/return", checkouts.come_back, methods=["GET"]),
+            Route("/webhooks/portone", webhooks.receive, methods=["POST"]),
+            Mount("/static", StaticFiles(packages=[("worker.web", "static")])),
+        ],
+        exception_handlers={
+            HTTPException: _Refusing(site).refuse,
+            **dict.fromkeys((*DATABASE_IS_DOWN, Exception), _Refusing(site).fail),
+        },
+        lifespan=lifespan,
+    )
+    # With a slash at its end an address would be sent on to the same host in plain HTTP: a proxy has ended TLS.
+    app.router.redirect_slashes = False
+    return Pages(app, headers=security_headers(settings), close=close)
+
+
+def _is_opened_by_a_person(request: Request) -> bool:
+    """Say whether a browser asks for a page; whoever tries PortOne's address is to read what was wrong with that."""
+    return "text/html" in request.headers.get("accept", "") and "/webhooks/" not in request.scope["path"]
+
+
+async def _health(_: Request) -> Response:
+    """Say that this process serves; whether the database answers is for `again doctor` to say."""
+    return JSONResponse({"again": "checkout"})
+
+
+class _Refusing:
+    """Errors as a person or a script reads them: a sentence, and nothing of what was sent."""
+
+    def __init__(self, site: render.Site) -> None:
+        self._site = site
+
+    async def refuse(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        headers, path = dict(error.headers or {}), request.scope["path"]
+        if request.method == "POST" or not ("/c/" in path or _is_opened_by_a_person(request)):
+            return JSONResponse({"message": error.detail}, error.status_code, headers)
+        page = render.result(self._site, language_of(request), "invalid" if "/c/" in path else "nowhere")
+        return HTMLResponse(page, error.status_code, headers)
+
+    async def fail(self, request: Request, error: Exception) -> Response:
+        """Answer 503 for a database that does not, and 500 for a bug, which the server then writes into the log."""
+        status, headers = 500, {}
+        if isinstance(error, DATABASE_IS_DOWN):
+            status, headers = 503, {"Retry-After": "10"}
+            reason = error.orig if isinstance(error, DBAPIError) else error
+            log.error("the database does not answer", reason=str(reason).partition("\n")[0])
+        language = language_of(request)
+        if request.method == "POST":
+            return JSONResponse({"message": WORDS[language]["error"]}, status, headers)
+        return HTMLResponse(render.result(self._site, language, "error"), status, headers)

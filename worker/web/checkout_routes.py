@@ -1,0 +1,178 @@
+"""What a customer does with a link: reads it, agrees to it, comes back from the payment window."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+
+from worker.checkout import OwedHasChanged, Progress, View
+from worker.domain.clock import Clock
+from worker.domain.errors import AskedTooOften, Refused
+from worker.domain.imp_uid import is_imp_uid
+from worker.domain.states import CheckoutStatus, ConsentSource
+from worker.pg.window.request import NO_BUYER
+from worker.web.checkout_service import Desk
+from worker.web.http.bodies import read_object
+from worker.web.http.rate_limit import PAUSE_SECONDS, Turns
+from worker.web.http.same_origin import OwnPages
+from worker.web.link_signing import InvalidLink, Link, Signer
+from worker.web.pages import render
+from worker.web.pages.forms import objection, read_buyer, refusal, text_of, wrong_fields, wrong_of_the_buyer
+from worker.web.pages.wording import WORDS, Language, choose, wording_version
+
+TOLD = frozenset({"pending", "mismatch"})
+"""What the address of a page may say about how a window ended; anything else is overlooked."""
+
+TOO_OFTEN = "too often"
+
+DONE_IS_SHOWN_FOR = timedelta(days=2)
+"""After a link has expired: what was begun with it in time may end a day later. Then it shows no plan any more."""
+
+log = structlog.get_logger()
+
+
+class Checkouts:
+    """The addresses under /c/. Who has the link may do what is done here, and nobody else: there are no cookies."""
+
+    def __init__(self, desk: Desk, signer: Signer, site: render.Site, clock: Clock, public_url: str | None) -> None:
+        self._desk = desk
+        self._signer = signer
+        self._site = site
+        self._clock = clock
+        self._own = OwnPages(public_url)
+        self._told = Turns()
+
+    async def show(self, request: Request) -> Response:
+        """Show what is to be agreed to, or how it stands."""
+        link, language = self._link(request), language_of(request)
+        token, view = request.path_params["token"], await self._view(link)
+        if view.overtaken and view.status is CheckoutStatus.OPENED:
+            await self._ask(link, None, hopeful=False)  # it may have been by its own window
+            view = await self._view(link)
+        state, status = self._state(link, view), 200
+        if view.status is CheckoutStatus.OPENED and (told := request.query_params.get("told")) in TOLD:
+            state = str(told)  # also when the link has expired meanwhile: what was begun with it is finished
+        match state:
+            case "done":
+                page = render.done(self._site, view, token, language)
+            case "open":
+                notice = "" if view.said is None else render.declined(view, language)
+                page = render.agreement(self._site, view, token, language, notice=notice)
+            case "pending":
+                page = render.result(self._site, language, state, token=token, check=True)
+            case _:
+                status = 410 if state == "expired" else 200
+                page = render.result(self._site, language, state)
+        return HTMLResponse(page, status)
+
+    async def agree(self, request: Request) -> Response:
+        """Record the consent and give the parameters of the payment window."""
+        self._own.require(request)
+        link, language = self._link(request), language_of(request)
+        given = await read_object(request)
+        view = await self._view(link)
+        if (state := self._state(link, view)) != "open":
+            return JSONResponse({"state": state}, 409)
+        if (objected := objection(given, view, language)) is not None:
+            return objected
+        try:
+            param = await self._desk.agree(
+                link.code,
+                wording=wording_version(language),
+                buyer=read_buyer(given["buyer"]) or NO_BUYER,
+                pg=given["pg"],
+                links=self._own.links(request, language),
+                owed=view.owed,
+                source=ConsentSource.CHECKOUT,
+            )
+        except Refused as refused:
+            return await self._refused(link, language, refused)
+        return JSONResponse({"param": param})
+
+    async def _refused(self, link: Link, language: Language, refused: Refused) -> Response:
+        """Answer a consent that opens no window: what is wrong with it, or how the link stands by now."""
+        if isinstance(refused, AskedTooOften):
+            return refusal(WORDS[language]["not_possible"], 429)
+        if (state := self._state(link, await self._view(link))) != "open":
+            return JSONResponse({"state": state}, 409)  # it was paid meanwhile, or had been all along
+        if isinstance(refused, OwedHasChanged):
+            return refusal(WORDS[language]["reload"], 409)
+        if wrong := wrong_of_the_buyer(refused):
+            return wrong_fields(wrong, language)
+        if self._told.take(link.code):  # whoever has a link may ask without end, and is to fill no disk
+            log.warning("a payment window was refused", reason=str(refused))
+        return refusal(WORDS[language]["not_possible"], 409)
+
+    async def complete(self, request: Request) -> Response:
+        """Ask PortOne what became of the window. What the browser says of it is a hint where to look, no more."""
+        self._own.require(request)
+        link, language = self._link(request), language_of(request)
+        given = await read_object(request)
+        state = await self._ask(link, given.get("imp_uid"), hopeful=given.get("success") is True)
+        view = await self._view(link)
+        message = {"open": render.declined(view, language), "mismatch": WORDS[language]["mismatch"]}.get(state, "")
+        if state == TOO_OFTEN:
+            again = {"Retry-After": f"{PAUSE_SECONDS:.0f}"}
+            return JSONResponse({"state": "pending", "message": WORDS[language]["pending"]}, 429, again)
+        return JSONResponse({"state": state, "message": message}, 409 if state == "mismatch" else 200)
+
+    async def come_back(self, request: Request) -> Response:
+        """Take back a phone that a window has redirected (documented: imp_uid, merchant_uid, imp_success)."""
+        link, language = self._link(request), language_of(request)
+        query = request.query_params
+        hopeful = query.get("imp_success") != "false" and "error_code" not in query
+        state = await self._ask(link, query.get("imp_uid"), hopeful=hopeful)
+        state = "pending" if state == TOO_OFTEN else state
+        told = f"&told={state}" if state in TOLD else ""
+        return RedirectResponse(f"{self._site.base}/c/{request.path_params['token']}?lang={language}{told}", 303)
+
+    async def _ask(self, link: Link, imp_uid: Any, *, hopeful: bool) -> str:
+        """Have PortOne asked, and say how it stands. `hopeful`: the browser says that it was paid or registered."""
+        view, text = await self._view(link), text_of(imp_uid)
+        if view.status in {CheckoutStatus.CREATED, CheckoutStatus.DONE}:
+            return self._state(link, view)
+        try:
+            known = text if text and is_imp_uid(text) else None
+            completion = await self._desk.complete(link.code, imp_uid=known)
+        except AskedTooOften:
+            return TOO_OFTEN
+        except Refused as refused:
+            log.warning("a checkout was not completed", reason=str(refused))
+            return "mismatch"
+        match completion.progress:
+            case Progress.WAITING:
+                return "pending" if hopeful else "open"
+            case Progress.DECLINED:
+                return "open"
+            case ended:
+                return ended.value
+
+    async def _view(self, link: Link) -> View:
+        try:
+            return await self._desk.view(link.code)
+        except Refused:
+            raise HTTPException(404, "There is no such checkout.") from None
+
+    def _link(self, request: Request) -> Link:
+        try:
+            return self._signer.read(request.path_params["token"])
+        except InvalidLink as invalid:
+            raise HTTPException(404, str(invalid)) from None
+
+    def _state(self, link: Link, view: View) -> str:
+        """Say what the link is good for now."""
+        now = self._clock()
+        if view.status is CheckoutStatus.DONE:
+            return "expired" if now >= link.expires_at + DONE_IS_SHOWN_FOR else "done"
+        if view.overtaken is not None:
+            return view.overtaken.value
+        return "expired" if view.expired or link.has_expired(now) else "open"
+
+
+def language_of(request: Request) -> Language:
+    return choose(request.query_params.get("lang"), request.headers.get("accept-language"))

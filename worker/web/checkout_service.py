@@ -1,0 +1,130 @@
+"""The use cases as pages call them: awaited in any event loop, carried out in one of the desk's own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from time import monotonic
+from typing import Any, ParamSpec, TypeVar
+
+from worker import checkout
+from worker.checkout.context import BothSides
+from worker.config.log_privacy import keep_out_of_logs
+from worker.database.clock import DatabaseClock
+from worker.domain.gateway import Gateway
+from worker.domain.states import ConsentSource
+from worker.pg.window.request import Buyer, Links
+from worker.runtime import Runtime
+from worker.web.http.background_loop import OwnLoop
+from worker.web.http.rate_limit import Turns
+from worker.web.webhook_queue import Hint
+
+SYNC_EVERY_SECONDS = 60
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Desk:
+    """One per process, made after the fork. The gateway is made when it is first needed, in the desk's own loop.
+
+    So a host may ask from loops that last for one call, as synchronous ones do: there is one pool of connections, and
+    it is closed by `close`, from any loop again.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self._loop = OwnLoop("checkout desk")
+        self._gateway: Gateway | None = None
+        self._synced = monotonic()
+        self._turns = Turns()
+
+    async def view(self, code: str) -> checkout.View:
+        """Raises Refused for a code that nobody has."""
+        runtime = await self._on_time()
+        return await self.in_thread(checkout.view, runtime.sessions, runtime.settings, code, now=runtime.clock())
+
+    async def agree(
+        self,
+        code: str,
+        *,
+        wording: str,
+        buyer: Buyer,
+        pg: str | None,
+        links: Links,
+        owed: int | None,
+        source: ConsentSource,
+    ) -> dict[str, object]:
+        """Give the parameters of the payment window. Raises Refused with what stands against it."""
+        runtime = await self._on_time()
+        await self._loop.run(self._look_up_earlier, code)
+        return await self.in_thread(
+            checkout.agree,
+            runtime.sessions,
+            runtime.settings,
+            code,
+            wording=wording,
+            buyer=buyer,
+            pg_choice=pg,
+            links=links,
+            owed=owed,
+            source=source,
+            now=runtime.clock(),
+        )
+
+    async def complete(self, code: str, *, imp_uid: str | None) -> checkout.Completion:
+        """Ask PortOne what became of it. Raises Refused for what was not asked for, AskedTooOften among them."""
+        await self._on_time()
+        return await self._loop.run(self._complete, code, imp_uid)
+
+    async def hint(self, hint: Hint) -> None:
+        """Store a webhook and look its payment up."""
+        await self._on_time()
+        await self._loop.run(self._heed, hint)
+
+    async def in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call what waits for the database, on a thread."""
+        return await self._loop.run(asyncio.to_thread, function, *args, **kwargs)
+
+    async def in_loop(self, work: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do what keeps something of the event loop that it begins in, such as a queue."""
+        return await self._loop.run(work, *args, **kwargs)
+
+    async def close(self) -> None:
+        """Close the connections to PortOne. What is asked afterwards fails."""
+        gateway, self._gateway = self._gateway, None
+        if gateway is not None:
+            await self._loop.run(gateway.aclose)
+        await self._loop.stop()
+
+    async def _on_time(self) -> Runtime:
+        """Ask the database for the time now and then: a machine's clock that is set right later must not stay wrong."""
+        clock, asked_at = self.runtime.clock, monotonic()
+        if isinstance(clock, DatabaseClock) and asked_at - self._synced > SYNC_EVERY_SECONDS:
+            self._synced = asked_at
+            await self.in_thread(clock.sync, self.runtime.engine)
+        return self.runtime
+
+    async def _complete(self, code: str, imp_uid: str | None) -> checkout.Completion:
+        return await checkout.complete(self._both_sides(), code, imp_uid=imp_uid, may_ask=self._turns.take)
+
+    async def _look_up_earlier(self, code: str) -> None:
+        await checkout.look_up_earlier(self._both_sides(), code, may_ask=self._turns.take)
+
+    async def _heed(self, hint: Hint) -> None:
+        await checkout.hint(
+            self._both_sides(),
+            imp_uid=hint.imp_uid,
+            merchant_uid=hint.merchant_uid,
+            status=hint.status,
+            cancellation_id=hint.cancellation_id,
+        )
+
+    def _both_sides(self) -> BothSides:
+        return self.runtime.both_sides(self._asked())
+
+    def _asked(self) -> Gateway:
+        if self._gateway is None:
+            keep_out_of_logs(self.runtime.settings.gateway_url)
+            self._gateway = self.runtime.gateway()
+        return self._gateway

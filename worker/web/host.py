@@ -1,0 +1,195 @@
+"""The entry for a host application with web pages of its own: what they need, by the customer who is logged in."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any, Self
+
+from starlette.exceptions import HTTPException
+
+from worker import checkout
+from worker.config.settings import DEFAULT_CHECKOUT_URL
+from worker.domain.errors import Refused
+from worker.domain.states import ConsentSource
+from worker.pg.window.request import NO_BUYER, Buyer, Links
+from worker.runtime import Runtime
+from worker.subscriptions import lifecycle
+from worker.web.app import SANDBOX_MERCHANT
+from worker.web.checkout_service import Desk
+from worker.web.host_runtime import opened_runtime
+from worker.web.http.sampled_log import Tally
+from worker.web.http.source_addresses import Sources
+from worker.web.webhook_queue import Hint, Hints
+from worker.web.webhook_route import is_of_another_shop, read_hint
+
+
+class HostDesk:
+    """One per process, made after the fork, and closed at the end; its methods may be awaited in any event loop.
+
+    `customer` is always the host's own reference of who is logged in: what belongs to another is refused. Methods raise
+    Refused, whose text is the sentence for a person; then nothing was changed. `runtime` is for everything else, such
+    as `worker.subscriptions.lifecycle.cancel(desk.runtime.sessions, code, reason=..., now=desk.runtime.clock())`.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self._desk = Desk(runtime)
+        self._hints = Hints(self._desk.hint)
+        self._sources = Sources.of(runtime.settings)
+        self._refused = Tally("a webhook was refused for where it came from")
+        self._opened = ExitStack()
+
+    @classmethod
+    def from_env(cls, *, actor: str) -> Self:
+        """Make one by the settings in the environment; `actor` is what the audit writes down as who did it.
+
+        Raises InvalidSettings, NotAvailable for a database that is not there or not migrated, WrongDatabase for one
+        that has charged in another mode, and what SQLAlchemy raises when it does not answer.
+        """
+        with ExitStack() as opened:
+            desk = cls(opened.enter_context(opened_runtime(actor=actor)))
+            desk._opened = opened.pop_all()
+        # A synchronous host has no end at which it could await `close`; the database's connections end with it.
+        atexit.register(desk._opened.close)
+        return desk
+
+    async def close(self) -> None:
+        """Look up the webhooks that wait, as far as that is soon done, and close all connections."""
+        await self._desk.in_loop(self._hints.stop)
+        await self._desk.close()
+        await asyncio.to_thread(self._opened.close)
+        atexit.unregister(self._opened.close)
+
+    # --- what the pages show ----------------------------------------------------------------------------------------
+
+    @property
+    def script_url(self) -> str:
+        """Where a page loads PortOne's script from, or the sandbox's."""
+        return self.runtime.settings.script_url
+
+    @property
+    def merchant_code(self) -> str:
+        """What a page calls `IMP.init` with."""
+        return self.runtime.settings.imp_code or SANDBOX_MERCHANT
+
+    async def subscriptions_of(self, customer: str) -> tuple[checkout.RunningSubscription, ...]:
+        """List what a customer has, with what is overdue and can be paid by hand, and until when each is paid.
+
+        A canceled one is listed until then: its customer has paid for that time.
+        """
+        now = self.runtime.clock()
+        return await self._desk.in_thread(checkout.subscriptions_of, self.runtime.sessions, customer, now=now)
+
+    async def view(self, customer: str, code: str) -> checkout.View:
+        """Show what a checkout is about and how it stands."""
+        view = await self._desk.view(code)
+        if all(view.subscription != each.code for each in await self.subscriptions_of(customer)):
+            raise Refused("This checkout is another customer's, or its subscription has ended.")
+        return view
+
+    # --- what a customer does ---------------------------------------------------------------------------------------
+
+    async def subscribe(self, customer: str, *, plan: str, allow_duplicates: bool = False) -> str:
+        """Begin a subscription that waits for its first key, and give its code; a checkout for it comes next.
+
+        A reference that differs from another customer's of the same plan in case, width or spaces only is refused,
+        unless `allow_duplicates`.
+        """
+        runtime = self.runtime
+        subscribed = await self._desk.in_thread(
+            lifecycle.subscribe,
+            runtime.sessions,
+            customer,
+            plan=plan,
+            key=None,
+            allow_duplicates=allow_duplicates,
+            max_amount=runtime.settings.max_amount,
+            now=runtime.clock(),
+        )
+        return subscribed.code
+
+    async def create_checkout(
+        self,
+        customer: str,
+        *,
+        subscription: str | None = None,
+        charge: int | None = None,
+        with_payment: bool = False,
+    ) -> str:
+        """Give the code of a new checkout: of a subscription's first or next key, or of an overdue charge.
+
+        `with_payment` lets a window that can (Kakao Pay's) charge the first period while it registers the key.
+        """
+        own = await self.subscriptions_of(customer)
+        if subscription is not None and all(subscription != each.code for each in own):
+            raise Refused("There is no such subscription of yours.")
+        if charge is not None and all(charge != overdue.id for each in own for overdue in each.overdue):
+            raise Refused("There is no such charge of yours that is overdue.")
+        link = await self._desk.in_thread(
+            checkout.create_link,
+            self.runtime.sessions,
+            self.runtime.settings,
+            subscription=subscription,
+            charge=charge,
+            with_payment=with_payment,
+            now=self.runtime.clock(),
+        )
+        return link.code
+
+    async def agree(
+        self,
+        customer: str,
+        code: str,
+        *,
+        wording: str,
+        pg: str,
+        buyer: Buyer = NO_BUYER,
+        return_path: str,
+        owed: int | None = None,
+    ) -> dict[str, object]:
+        """Record the consent, and give the parameters of `IMP.request_pay`. `wording` names what was agreed to.
+
+        `owed` is the sum that the page has shown, `View.owed`: pass it on, so that nobody pays more than they saw.
+        Raises OwedHasChanged when it is another one by now. Without it, what is owed at this instant is agreed to.
+
+        The window reports to `return_path` and to /webhooks/portone, of the address that AGAIN_CHECKOUT_URL says.
+        """
+        await self.view(customer, code)
+        base = self.runtime.settings.checkout_url or DEFAULT_CHECKOUT_URL
+        links = Links(m_redirect_url=f"{base}{return_path}", notice_url=f"{base}/webhooks/portone")
+        return await self._desk.agree(
+            code, wording=wording, buyer=buyer, pg=pg, links=links, owed=owed, source=ConsentSource.HOST
+        )
+
+    # --- what becomes of it -----------------------------------------------------------------------------------------
+
+    async def complete(self, code: str, *, imp_uid: str | None) -> checkout.Completion:
+        """Ask PortOne what became of a checkout. It needs no login: what a browser says only tells where to look."""
+        return await self._desk.complete(code, imp_uid=imp_uid)
+
+    async def take_webhook(self, sent: Any, *, peer: str | None, forwarded_for: Sequence[str] = ()) -> bool:
+        """Take in what PortOne sent, to be looked up in a moment. False when too many wait: answer 503.
+
+        `sent` are the fields of its JSON or form, `peer` is the connection's address, `forwarded_for` are the values of
+        X-Forwarded-For. Raises Refused for what no webhook is, and for addresses that AGAIN_WEBHOOK_ADDRESSES lacks.
+        """
+        address = self._sources.client(peer, forwarded_for)
+        if not self._sources.may_send_webhooks(address):
+            reason = self._sources.why_refused(peer, forwarded_for)
+            self._refused.count(reason=reason)
+            raise Refused(f"Webhooks are not taken from this address: {reason}.")
+        if not isinstance(sent, Mapping):
+            raise Refused("A webhook is an object with imp_uid, merchant_uid and status.")
+        if is_of_another_shop(sent):
+            return True
+        try:
+            hint = read_hint(sent)
+        except HTTPException as error:
+            raise Refused(error.detail) from None
+        return hint is None or await self._desk.in_loop(self._take, hint)
+
+    async def _take(self, hint: Hint) -> bool:
+        return self._hints.take(hint)

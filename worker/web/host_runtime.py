@@ -1,0 +1,41 @@
+"""The runtime of a host's process: settings read, database checked, everything closed at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from worker.config.log_privacy import log_as_the_host_does
+from worker.config.settings import InvalidSettings
+from worker.database import migrations
+from worker.database.clock import DatabaseClock
+from worker.devstack.addresses import NotAvailable, database_address, settings_here
+from worker.ledger import charging_hold
+from worker.runtime import Runtime
+
+
+@contextmanager
+def opened_runtime(*, actor: str) -> Iterator[Runtime]:
+    """Give a runtime by the settings in the environment, on the database's clock.
+
+    Raises InvalidSettings, NotAvailable for a database that is not there or not migrated, WrongDatabase for one that
+    has charged in another mode, and what SQLAlchemy raises when it does not answer.
+    """
+    log_as_the_host_does()
+    settings = settings_here()
+    if settings.live and not (settings.imp_code and settings.checkout_url):
+        raise InvalidSettings(
+            "With a live key set AGAIN_CHECKOUT_URL, the https:// address of your pages, and AGAIN_IMP_CODE, PortOne's "
+            "merchant code. See .env.example."
+        )
+    with ExitStack() as stack:
+        url = stack.enter_context(database_address(settings))
+        clock = DatabaseClock()
+        runtime = Runtime.create(settings, url, actor=actor, clock=clock)
+        stack.callback(runtime.close)
+        clock.sync(runtime.engine)
+        if migrations.current(runtime.engine) != migrations.newest():
+            raise NotAvailable("The database does not have the tables of this version of Again: run `again migrate`.")
+        with runtime.sessions() as session:
+            charging_hold.verify(session, runtime.watch)
+        yield runtime

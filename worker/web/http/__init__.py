@@ -1,0 +1,1 @@
+"""HTTP for requests from anywhere: bodies, headers, connections, rate limits."""

@@ -1,0 +1,1 @@
+"""The pages that customers read, in Korean and English."""

@@ -1,0 +1,160 @@
+"""The pages themselves: what a checkout shows, put into words and HTML. Every word of a stranger is escaped."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from worker.checkout import View
+from worker.checkout.view_status import KeyStanding
+from worker.domain.states import CheckoutPurpose, CheckoutStatus
+from worker.web.pages import formats, terms
+from worker.web.pages.wording import WORDS, Language, wording_version
+
+LONGEST_SAID = 200
+
+_CODE = re.compile(r"^\[[A-Za-z0-9_-]+\]")  # before many PGs' words, as in [0002]한도초과; it tells a customer nothing
+_KOREAN = re.compile(r"[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")
+
+MOODS = {"done": "good", "pending": "waiting"}
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What is the same on all pages: who charges, and where things are."""
+
+    base: str  # the path that everything begins with; "" at the top of a host
+    sdk_url: str
+    merchant: str  # PortOne's code for the merchant, which the SDK is initialised with
+    company: str
+    contact: str
+    sandbox: bool
+
+
+def agreement(site: Site, view: View, token: str, language: Language, *, notice: str = "") -> str:
+    """Write the page that is agreed to, with its form, and what went wrong the last time."""
+    words = WORDS[language]
+    kind = terms.kind_of(view)
+    amount, how_often = formats.won(view.amount, language), formats.cadence(view.cadence, language)
+    only_once = view.purpose is CheckoutPurpose.PAY
+    return _render(
+        "agreement.html",
+        site,
+        language,
+        title=words[f"{kind}_title"],
+        lead=words[f"{kind}_lead{_standing(view, kind)}"],
+        address=f"{site.base}/c/{token}",
+        wording=wording_version(language),
+        owed=view.owed,
+        check=view.status is CheckoutStatus.OPENED,
+        plan_name=view.name,
+        price=amount,
+        per="" if only_once else f"/ {how_often}" if language is Language.KOREAN else how_often,
+        vat=terms.vat_of(view, language),
+        facts=list(terms.facts_of(view, site.company, language)),
+        notes=list(terms.notes_of(view, language)),
+        cancel=terms.cancel_of(site.contact, language),
+        choices=[{"pg": pg, "name": terms.pg_name(pg, language)} for pg in view.pgs],
+        fields=terms.fields_of(view, words),
+        consent=terms.consent_of(view, language),
+        button=terms.button_of(view, kind, amount, language),
+        notice=notice,
+    )
+
+
+def done(site: Site, view: View, token: str, language: Language) -> str:
+    """Say that everything is settled, the first time and every later one."""
+    words, kind = WORDS[language], terms.kind_of(view)
+    amount = formats.won(view.owed or view.paid or view.amount, language)
+    return result(
+        site,
+        language,
+        "done",
+        title=words[f"done_{kind}_title"],
+        lead=words[f"done_{kind}{_ending(view, kind)}"].format(amount=amount),
+        facts=list(terms.done_facts_of(view, site.company, language)),
+        token=token,
+    )
+
+
+def result(
+    site: Site,
+    language: Language,
+    state: str,
+    *,
+    title: str = "",
+    lead: str = "",
+    facts: list[terms.Fact] | None = None,
+    token: str = "",
+    check: bool = False,
+) -> str:
+    """Write a page that says how it stands. `check` lets it ask the server until that is known."""
+    words = WORDS[language]
+    return _render(
+        "result.html",
+        site,
+        language,
+        state=state,
+        mood=MOODS.get(state, "bad" if state in {"invalid", "error", "mismatch"} else "plain"),
+        title=title or words[f"{state}_title"],
+        lead=lead or words[state],
+        facts=facts or [],
+        address=f"{site.base}/c/{token}",
+        check=check,
+    )
+
+
+def declined(view: View, language: Language) -> str:
+    """Say that a window ended without success, and with which words of the PG, which are Korean as a rule."""
+    words = WORDS[language]
+    ended = words["declined" if terms.pays_in_window(view) else "declined_register"]
+    said = _CODE.sub("", view.said or "").strip()[:LONGEST_SAID]
+    if not said:
+        return ended
+    introduced = words["said_in_korean" if _KOREAN.search(said) else "said"]
+    return f"{ended} {introduced.format(pg=terms.pg_name(view.pg or '', language), said=said)}"
+
+
+def _ending(view: View, kind: str) -> str:
+    """Name the words for an end: money has moved with a first key, moves with another one at once, or cannot later."""
+    if kind == "register":
+        return "_paid" if view.paid else ""
+    if kind == "replace":
+        return "_owed" if view.owed else ""
+    return _standing(view, kind)
+
+
+def _standing(view: View, kind: str) -> str:
+    """Name the words for whoever pays by hand: a subscription goes on by itself only with a key that can be charged."""
+    if kind != "overdue" or view.key is KeyStanding.WORKS:
+        return ""
+    return f"_{view.key}"
+
+
+def _render(template: str, site: Site, language: Language, **values: Any) -> str:
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            language=language.value,
+            other_language=language.other.value,
+            words=WORDS[language],
+            base=site.base,
+            sdk_url=site.sdk_url,
+            merchant=site.merchant,
+            company=site.company,
+            contact=site.contact,
+            sandbox=site.sandbox,
+            **values,
+        )
+    )
+
+
+@cache
+def _environment() -> Environment:
+    loader = PackageLoader("worker.web", "pages/templates")
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)

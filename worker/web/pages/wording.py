@@ -1,0 +1,52 @@
+"""Every word that customers read, in Korean and English, and the version of it that they agree to. Pure.
+
+Whoever changes what is agreed to changes VERSION: consent is recorded with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from worker.web.pages.wording_en import ENGLISH
+from worker.web.pages.wording_ko import KOREAN
+
+VERSION = "2026-11"
+
+
+class Language(StrEnum):
+    KOREAN = "ko"
+    ENGLISH = "en"
+
+    @property
+    def other(self) -> Language:
+        return Language.ENGLISH if self is Language.KOREAN else Language.KOREAN
+
+
+WORDS: Mapping[Language, Mapping[str, str]] = {Language.KOREAN: KOREAN, Language.ENGLISH: ENGLISH}
+
+
+def wording_version(language: Language) -> str:
+    """Name what was read: the version and the language."""
+    return f"{VERSION}-{language}"
+
+
+def choose(wanted: str | None, accept_language: str | None) -> Language:
+    """Take what the address asks for, else what the browser likes better; Korean when it likes neither."""
+    if wanted in set(Language):
+        return Language(wanted)
+    liked = {Language.KOREAN: 0.0, Language.ENGLISH: 0.0}
+    for part in (accept_language or "").lower()[:500].split(","):
+        tag, _, weight = part.strip().partition(";q=")
+        primary = tag.strip().partition("-")[0]
+        if primary in set(Language):
+            liked[Language(primary)] = max(liked[Language(primary)], _weight(weight))
+    return Language.ENGLISH if liked[Language.ENGLISH] > liked[Language.KOREAN] else Language.KOREAN
+
+
+def _weight(text: str) -> float:
+    """Read a preference from 0 to 1; none is 1, nonsense is 0."""
+    try:
+        return min(1.0, max(0.0, float(text))) if text else 1.0
+    except ValueError:
+        return 0.0
