@@ -25,7 +25,7 @@ up: $(READY) ## run everything until Ctrl-C, and print what runs where
 
 # The simulation computes, and the real processes mostly wait: they run beside each other, and the simulation stands back.
 test: $(READY) ## the whole test suite, on real servers (ten minutes on two cores)
-	@$(PYTEST) $(SIDE_BY_SIDE) tests/unit
+	@$(PYTEST) $(SIDE_BY_SIDE) tests/unit tests/project
 	@$(PYTEST) -n 3 tests/integration tests/scenarios tests/browser
 	@$(MAKE) --no-print-directory --jobs=2 $(OUTPUT_SYNC) test-simulation test-system
 

@@ -13,7 +13,7 @@ import pytest
 import structlog
 from sqlalchemy import Engine
 
-from tests.fixtures.databases import Databases
+from tests.support.databases import Databases
 from worker.database import migrations
 from worker.database.engine import Sessions, create_database_engine, session_factory
 from worker.devstack.addresses import Postgres, Valkey

@@ -14,7 +14,7 @@ from _pytest.capture import CaptureManager
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, FrameLocator, Page, expect, sync_playwright
 
 from tests.browser.chromium import arguments, chromium
-from tests.fixtures.checkout import Shop, running_shop
+from tests.support.checkout import Shop, running_shop
 
 PHONE: dict[str, Any] = {
     "viewport": {"width": 360, "height": 740},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.fixtures.checkout import Shop
+from tests.support.checkout import Shop
 from worker.sandbox.rules.behaviours import Behaviour, Verdict
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import Visitor
 from tests.browser.sizes import BOTH_WAYS, ON_A_DESKTOP, ON_A_PHONE
 from tests.browser.story import charged_in_two_months, subscription
-from tests.fixtures.checkout import Shop
+from tests.support.checkout import Shop
 
 
 @ON_A_PHONE

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.fixtures.checkout import Shop
-from tests.fixtures.hosts import HOSTS, Host, running_host
+from tests.support.checkout import Shop
+from tests.support.hosts import HOSTS, Host, running_host
 
 
 @pytest.fixture(params=HOSTS)

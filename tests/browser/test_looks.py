@@ -12,7 +12,7 @@ from playwright.sync_api import Page
 from tests.browser.chromium import shows_korean
 from tests.browser.conftest import Visitor
 from tests.browser.sizes import ON_A_DESKTOP, ON_A_PHONE
-from tests.fixtures.checkout import Shop
+from tests.support.checkout import Shop
 
 PICTURES = Path(__file__).parent / "screenshots"
 LARGEST_PICTURE = 150_000  # bytes

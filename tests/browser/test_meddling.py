@@ -7,7 +7,7 @@ from playwright.sync_api import Route, expect
 from tests.browser.conftest import Visitor
 from tests.browser.sizes import BOTH_WAYS, ON_A_DESKTOP, ON_A_PHONE
 from tests.browser.story import ask_for_another_amount, overdue, subscription
-from tests.fixtures.checkout import Shop
+from tests.support.checkout import Shop
 from worker.domain.merchant_uid import parse
 
 

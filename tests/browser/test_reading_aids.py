@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import Visitor
 from tests.browser.sizes import ON_A_DESKTOP, ON_A_PHONE
 from tests.browser.story import overdue
-from tests.fixtures.checkout import Shop
+from tests.support.checkout import Shop
 
 
 @ON_A_DESKTOP

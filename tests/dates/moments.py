@@ -12,9 +12,15 @@ GUARD = "tests/dates/test_clocks.py"
 """Is every clock moved? Else a run proves nothing."""
 
 COMMANDS = "tests/integration/cli"
-TABLES = "tests/integration/database"
-REAL_TIME = ("tests/integration/checkout", "tests/integration/examples", "tests/integration/test_whose_clock.py")
-STORIES = ("tests/scenarios/test_charging.py", "tests/scenarios/test_caps.py", "tests/scenarios/test_subscriptions.py")
+TABLES = tuple(
+    f"tests/integration/{room}" for room in ("database", "ledger", "subscriptions", "checkout", "operations")
+)
+REAL_TIME = ("tests/integration/web", "tests/integration/database/test_clock_users.py")
+STORIES = (
+    "tests/scenarios/charging/test_charging.py",
+    "tests/scenarios/charging/test_charge_limits.py",
+    "tests/scenarios/subscriptions/test_subscriptions.py",
+)
 
 
 @dataclass(frozen=True)
@@ -38,9 +44,11 @@ def moments(today: datetime) -> tuple[Moment, ...]:
             "28 February 2027 in Seoul, over midnight into March",
             at(SEOUL, 2027, 2, 28, 23, 59, 30),
             SEOUL,
-            (TABLES, *REAL_TIME),
+            (*TABLES, *REAL_TIME),
         ),
-        Moment("29 February 2028 in Seoul", at(SEOUL, 2028, 2, 29, 9, 0), SEOUL, ("tests/unit", *STORIES)),
+        Moment(
+            "29 February 2028 in Seoul", at(SEOUL, 2028, 2, 29, 9, 0), SEOUL, ("tests/unit", "tests/project", *STORIES)
+        ),
         Moment(
             "31 December in Seoul, over midnight into the new year",
             at(SEOUL, today.year, 12, 31, 23, 58, 45),
@@ -51,12 +59,17 @@ def moments(today: datetime) -> tuple[Moment, ...]:
             "14 March 2027 in New York, over the hour that summer time leaves out",
             at(NEW_YORK, 2027, 3, 14, 1, 59, 30),
             NEW_YORK,
-            ("tests/unit/schedules", TABLES, "tests/scenarios/test_vigilance.py"),
+            ("tests/unit/schedules", *TABLES, "tests/scenarios/operations/test_invariant_check.py"),
         ),
         Moment(
             "a year from now",
             today.astimezone(UTC) + timedelta(days=365),
             "UTC",
-            (*REAL_TIME, "tests/integration/sandbox", "tests/integration/portone", "tests/integration/test_tls.py"),
+            (
+                *REAL_TIME,
+                "tests/integration/sandbox",
+                "tests/integration/portone",
+                "tests/integration/doctor/test_tls.py",
+            ),
         ),
     )

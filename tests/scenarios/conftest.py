@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy import CursorResult, select, text
 
 from schedules.plans import Plan
-from tests.fixtures.book import Book
-from tests.fixtures.sandbox import RunningSandbox, running_sandbox
+from tests.support.book import Book
+from tests.support.sandbox import RunningSandbox, running_sandbox
 from worker import process, tasks
 from worker.config.settings import Settings
 from worker.database.tables import billing

@@ -13,7 +13,7 @@ import pytest
 import structlog
 from sqlalchemy import Engine, event
 
-from tests.simulation import database
+from tests.simulation.engine import database
 from worker.database.engine import create_database_engine
 from worker.devstack.addresses import Postgres
 

@@ -16,8 +16,8 @@ import pytest
 import redis
 from sqlalchemy import text
 
-from tests.fixtures.book import Book
-from tests.fixtures.sandbox import running_sandbox
+from tests.support.book import Book
+from tests.support.sandbox import running_sandbox
 from worker.config.settings import Settings
 from worker.database.engine import Sessions
 from worker.demo.comparison import Comparison, compare

@@ -9,8 +9,8 @@ import pytest
 import redis
 from sqlalchemy import Engine
 
-from tests.fixtures.sandbox import Api, RunningSandbox, running_sandbox
 from tests.integration.cli.conftest import Again, Ended, Tables
+from tests.support.sandbox import Api, RunningSandbox, running_sandbox
 from worker.database import migrations
 from worker.devstack.addresses import Valkey
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures.sandbox import running_sandbox
 from tests.integration.cli.conftest import Again, Tables
+from tests.support.sandbox import running_sandbox
 
 UID = "customer_uid_of_gildong"
 

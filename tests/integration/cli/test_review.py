@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.fixtures.sandbox import Api, RunningSandbox, running_sandbox
-from tests.fixtures.terminal import on_a_terminal
 from tests.integration.cli.conftest import Again, Ended, Tables
+from tests.support.sandbox import Api, RunningSandbox, running_sandbox
+from tests.support.terminal import on_a_terminal
 from worker.database.engine import Sessions
 from worker.domain.discrepancy_rules import DifferenceKind, DifferenceStatus
 from worker.domain.merchant_uid import derive

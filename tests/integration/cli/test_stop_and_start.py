@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.fixtures.sandbox import wait_until
-from tests.fixtures.terminal import on_a_terminal
 from tests.integration.cli.conftest import Again, Tables
+from tests.support.sandbox import wait_until
+from tests.support.terminal import on_a_terminal
 from worker.charging import kill_switch
 from worker.database.engine import Sessions
 from worker.ledger import stops

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.fixtures.sandbox import Api, RunningSandbox, running_sandbox
-from tests.fixtures.terminal import on_a_terminal
 from tests.integration.cli.conftest import Again, Tables
+from tests.support.sandbox import Api, RunningSandbox, running_sandbox
+from tests.support.terminal import on_a_terminal
 from worker.charging import kill_switch
 from worker.cli import sweep_follow
 from worker.database.engine import Sessions

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
-from tests.fixtures.book import Book
-from tests.fixtures.wrong_clock import SetClock, WrongClock
-from tests.integration.database.conftest import claim_now, open_all
+from tests.integration.conftest import claim_now, open_all
+from tests.support.book import Book
+from tests.support.wrong_clock import SetClock, WrongClock
 from worker.database.clock import DatabaseClock, Step, read
 from worker.database.engine import Sessions, create_database_engine
 from worker.domain.clock import Clock, system_clock

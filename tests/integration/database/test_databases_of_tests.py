@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from tests.fixtures.databases import Databases
+from tests.support.databases import Databases
 from worker.devstack.addresses import Postgres
 
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from tests.integration.database.conftest import NOW
+from tests.integration.conftest import NOW
 from worker.database.engine import Sessions
 from worker.subscriptions.csv_import import queries as import_queries
 

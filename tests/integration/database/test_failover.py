@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-from tests.fixtures.relay import Relay
-from tests.fixtures.standby import Server
+from tests.support.relay import Relay
+from tests.support.standby import Server
 from worker.config.settings import Settings
 from worker.database import migrations
 from worker.database.engine import create_database_engine

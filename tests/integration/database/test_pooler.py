@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
-from tests.fixtures.pooler import Pooler
+from tests.support.pooler import Pooler
 from worker.database import heartbeats, migrations
 from worker.database.engine import create_database_engine
 from worker.devstack.addresses import Postgres

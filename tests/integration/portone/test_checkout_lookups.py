@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from tests.fixtures.gateways import Answered
-from tests.fixtures.sandbox import Api, RunningSandbox, running_sandbox
+from tests.support.gateways import Answered
+from tests.support.sandbox import Api, RunningSandbox, running_sandbox
 from worker.domain.gateway import Found, LookUpFailed, NoSuchKey, OpenSchedules, StillScheduled, StoredKey
 from worker.portone.adapter import PortOneGateway
 from worker.portone.client import PortOneClient

@@ -10,10 +10,10 @@ from urllib.parse import unquote
 
 import pytest
 
-from tests.fixtures.attempts import request
-from tests.fixtures.gateways import gateway_to
-from tests.fixtures.sandbox import HandClock, RunningSandbox, running_sandbox
-from tests.fixtures.wire_server import Request, Wire, envelope, http, pays, wire_server
+from tests.support.attempts import request
+from tests.support.gateways import gateway_to
+from tests.support.sandbox import HandClock, RunningSandbox, running_sandbox
+from tests.support.wire_server import Request, Wire, envelope, http, pays, wire_server
 from worker.domain.gateway import ChargeRequest, Found, PaymentRecord, Refund
 from worker.domain.outcomes import Declined, DeclineKind, NotCharged, Outcome, Paid, Unknown, UnknownReason
 from worker.portone.adapter import PortOneGateway

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from structlog.testing import CapturingLogger
 
-from tests.fixtures.attempts import payment
-from tests.fixtures.gateways import gateway_to
-from tests.fixtures.wire_server import Request, Wire, envelope, http, wire_server
+from tests.support.attempts import payment
+from tests.support.gateways import gateway_to
+from tests.support.wire_server import Request, Wire, envelope, http, wire_server
 from worker.domain.gateway import Found, ListChanged, LookUpFailed, PaymentRecord, Refund, RefundRefused, TooMany
 
 SINCE, UNTIL = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import pytest
 import structlog
 
-from tests.fixtures.attempts import CUSTOMER_UID, POLICY, attempt, payment, request
-from tests.fixtures.gateways import KEY, SECRET, gateway_to
-from tests.fixtures.wire_server import TOKEN, Request, Wire, envelope, http, paid, pays, token_reply, wire_server
+from tests.support.attempts import CUSTOMER_UID, POLICY, attempt, payment, request
+from tests.support.gateways import KEY, SECRET, gateway_to
+from tests.support.wire_server import TOKEN, Request, Wire, envelope, http, paid, pays, token_reply, wire_server
 from worker.config.logs import configure_logs
 from worker.domain import gateway, lookup_evidence, outcomes, settlement
 from worker.portone import client, connection, errors, payloads, tokens

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from tests.fixtures.attempts import payment, request
-from tests.fixtures.gateways import Answered
+from tests.support.attempts import payment, request
+from tests.support.gateways import Answered
 from worker.database.bulk import as_rows
 
 _STORE = text("""

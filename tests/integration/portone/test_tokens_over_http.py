@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.fixtures.attempts import MERCHANT_UID, request
-from tests.fixtures.gateways import KEY, SECRET, gateway_to
-from tests.fixtures.wire_server import (
+from tests.support.attempts import MERCHANT_UID, request
+from tests.support.gateways import KEY, SECRET, gateway_to
+from tests.support.wire_server import (
     TOKEN,
     Request,
     Wire,

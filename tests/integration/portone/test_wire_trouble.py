@@ -12,9 +12,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.fixtures.attempts import MERCHANT_UID, request
-from tests.fixtures.gateways import gateway_to
-from tests.fixtures.wire_server import Request, Wire, envelope, http, paid, pays, wire_server
+from tests.support.attempts import MERCHANT_UID, request
+from tests.support.gateways import gateway_to
+from tests.support.wire_server import Request, Wire, envelope, http, paid, pays, wire_server
 from worker.domain.gateway import Found, LookUpFailed
 from worker.domain.outcomes import Answer, NotCharged, NotChargedReason, Outcome, Paid, Unknown, UnknownReason
 from worker.portone.transport import KEEP_ALIVE_SECONDS

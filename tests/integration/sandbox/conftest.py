@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.fixtures.sandbox import Api, RunningSandbox, running_sandbox
+from tests.support.sandbox import Api, RunningSandbox, running_sandbox
 from worker.sandbox.http.client import SandboxAdmin
 
 

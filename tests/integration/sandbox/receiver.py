@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from tests.fixtures.sandbox import wait_until
+from tests.support.sandbox import wait_until
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.fixtures.sandbox import Api, RunningSandbox, running_sandbox
+from tests.support.sandbox import Api, RunningSandbox, running_sandbox
 from worker.sandbox.http.admin import TOKEN_HEADER
 from worker.sandbox.http.client import SandboxAdmin, SandboxAdminError
 from worker.sandbox.http.server import SandboxServer

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.fixtures.sandbox import Api, HandClock, RunningSandbox, running_sandbox
 from tests.integration.sandbox.shapes import PAYMENT, check, check_refusal
+from tests.support.sandbox import Api, HandClock, RunningSandbox, running_sandbox
 from worker.sandbox.http.client import SandboxAdmin
 from worker.sandbox.rules.behaviours import Shape, decline, flaky, misrecorded, pay
 

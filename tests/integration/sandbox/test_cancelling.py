@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.fixtures.sandbox import Api, HandClock, running_sandbox
 from tests.integration.sandbox.shapes import PAYMENT, check, check_refusal
+from tests.support.sandbox import Api, HandClock, running_sandbox
 from worker.sandbox.http.client import SandboxAdmin
 from worker.sandbox.rules.behaviours import decline
 

@@ -7,8 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import httpx
 import pytest
 
-from tests.fixtures.sandbox import Api, wait_until
 from tests.integration.sandbox.shapes import PAYMENT, check, check_refusal
+from tests.support.sandbox import Api, wait_until
 from worker.sandbox.http.client import SandboxAdmin
 from worker.sandbox.rules.behaviours import Behaviour, Verdict, decline, pay, slow
 

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.fixtures.sandbox import Api, HandClock, RunningSandbox, running_sandbox
 from tests.integration.sandbox.receiver import listening
 from tests.integration.sandbox.shapes import PAYMENT, SCHEDULE, check, check_refusal
+from tests.support.sandbox import Api, HandClock, RunningSandbox, running_sandbox
 from worker.sandbox.rules.behaviours import decline, misrecorded, pay
 
 HOUR, DAY = 3600, 86_400

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.fixtures.sandbox import Api, SandboxProcess, wait_until
+from tests.support.sandbox import Api, SandboxProcess, wait_until
 from worker.sandbox.http.client import SandboxAdmin
 from worker.sandbox.rules.behaviours import Reply, decline, pay, slow, troubled
 from worker.sandbox.store import layout

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.fixtures.sandbox import Api, HandClock, RunningSandbox, running_sandbox
 from tests.integration.sandbox.shapes import TOKEN, check, check_refusal
+from tests.support.sandbox import Api, HandClock, RunningSandbox, running_sandbox
 from worker.sandbox.http.client import SandboxAdmin
 
 CREDENTIALS = {"imp_key": "sandbox", "imp_secret": "sandbox"}

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from tests.fixtures.sandbox import Api, RunningSandbox, wait_until
 from tests.integration.sandbox.shapes import PAYMENT, check, check_refusal
+from tests.support.sandbox import Api, RunningSandbox, wait_until
 from worker.sandbox.http.client import SandboxAdmin
 from worker.sandbox.rules.behaviours import Behaviour, Reply, Verdict, decline, pay, slow, troubled
 

@@ -11,8 +11,8 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from tests.fixtures.sandbox import Api, HandClock, RunningSandbox, running_sandbox, wait_until
 from tests.integration.sandbox.receiver import Receiver, listening
+from tests.support.sandbox import Api, HandClock, RunningSandbox, running_sandbox, wait_until
 from worker.sandbox.http.client import SandboxAdmin, SandboxAdminError
 from worker.sandbox.rules.behaviours import decline
 

@@ -12,8 +12,8 @@ import httpx
 import jsonschema
 import pytest
 
-from tests.fixtures.sandbox import Api, HandClock, RunningSandbox, running_sandbox, wait_until
 from tests.integration.sandbox.shapes import PAYMENT, check
+from tests.support.sandbox import Api, HandClock, RunningSandbox, running_sandbox, wait_until
 from worker.sandbox.http.client import SandboxAdmin, SandboxAdminError
 from worker.sandbox.rules.behaviours import slow
 from worker.sandbox.rules.providers import NO_KRW, REGISTERS_IN_WINDOW

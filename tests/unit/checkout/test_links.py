@@ -1,140 +1,35 @@
-"""A link opens one checkout, as long as it is exactly what we signed."""
+"""Which of the PGs that are set up a page offers for an amount."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from worker.config.settings import InvalidSettings, Settings
-from worker.web.link_secret import link_secret
-from worker.web.link_signing import InvalidLink, Link, Signer
+from worker.checkout.links import pgs_of
+from worker.config.settings import Settings
+from worker.domain.states import CheckoutPurpose
 
-NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
-LINK = Link("8K3JD5W2QXN7A", NOW + timedelta(days=3))
-SIGNER = Signer("s" * 64)
-TOKEN = SIGNER.token(LINK)
-
-
-def test_what_was_signed_reads_back():
-    assert SIGNER.read(TOKEN) == LINK
-
-
-def test_a_link_has_expired_from_its_last_second_on():
-    assert not LINK.has_expired(LINK.expires_at - timedelta(seconds=1))
-    assert LINK.has_expired(LINK.expires_at)
-
-
-@given(place=st.integers(0, len(TOKEN) - 1), character=st.characters(min_codepoint=33, max_codepoint=126))
-def test_one_changed_character_spoils_a_link(place: int, character: str):
-    changed = TOKEN[:place] + character + TOKEN[place + 1 :]
-    if changed == TOKEN:
-        return
-    with pytest.raises(InvalidLink):
-        SIGNER.read(changed)
-
-
-@given(st.text(max_size=200))
-def test_no_text_is_taken_for_a_link(text: str):
-    with pytest.raises(InvalidLink):
-        SIGNER.read(text)
+PAY, REGISTER, REPLACE = CheckoutPurpose.PAY, CheckoutPurpose.REGISTER, CheckoutPurpose.REPLACE
+SETTINGS = Settings(
+    key_channels=("kakaopay.TCSUBSCRIP", "payco", "html5_inicis"), payment_channels=("payco=channel-key-1", "nice")
+)
 
 
 @pytest.mark.parametrize(
-    "changed",
+    ("purpose", "amount", "vat_amount", "offered"),
     [
-        TOKEN[:-1],  # cut off, as by a mail program
-        f"{TOKEN}A",
-        f" {TOKEN}",
-        f"{TOKEN}\n",
-        TOKEN.replace(".", "%2E"),
-        TOKEN.swapcase(),
-        TOKEN.rpartition(".")[0] + ".",  # without its signature
-        f"{LINK.code}.{2**39:x}.{TOKEN.rpartition('.')[2]}",  # given a longer life
+        (REGISTER, 9900, None, ("kakaopay", "payco", "html5_inicis")),  # in the order of the setting
+        (REGISTER, 100, None, ("kakaopay", "payco", "html5_inicis")),
+        (REGISTER, 99, None, ()),
+        (REGISTER, 2_000_000, None, ("kakaopay", "payco", "html5_inicis")),
+        (REGISTER, 2_000_001, None, ("payco", "html5_inicis")),  # a key that Kakao Pay could never charge
+        (REPLACE, 2_000_001, None, ("payco", "html5_inicis")),
+        (REPLACE, 9900, 500, ("html5_inicis",)),  # the wallets would put another VAT on the receipt
+        (PAY, 9900, None, ("payco", "nice")),
+        (PAY, 9900, 900, ("payco", "nice")),  # what they work out themselves
+        (PAY, 9900, 500, ("nice",)),
     ],
 )
-def test_links_that_were_bent_are_refused(changed: str):
-    with pytest.raises(InvalidLink):
-        SIGNER.read(changed)
-
-
-def test_another_secret_makes_other_signatures():
-    with pytest.raises(InvalidLink):
-        Signer("t" * 64).read(TOKEN)
-
-
-def test_the_secret_itself_signs_nothing():
-    """The key is derived for links alone, so a signature made with the secret elsewhere is worth nothing here."""
-    import hmac
-    from base64 import urlsafe_b64encode
-
-    signed = TOKEN.rpartition(".")[0]
-    plain = urlsafe_b64encode(hmac.digest(b"s" * 64, signed.encode(), "sha256")[:24]).decode()
-    with pytest.raises(InvalidLink):
-        SIGNER.read(f"{signed}.{plain}")
-
-
-def test_signatures_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch):
-    compared = []
-
-    def compare(first: str, second: str) -> bool:
-        compared.append((first, second))
-        return first == second
-
-    monkeypatch.setattr("worker.web.link_signing.hmac.compare_digest", compare)
-    with pytest.raises(InvalidLink):
-        SIGNER.read(TOKEN[:-1] + ("A" if TOKEN[-1] != "A" else "B"))
-    assert len(compared) == 1
-
-
-def test_the_sandboxs_secret_is_made_once_and_kept_private(tmp_path):
-    settings = Settings.from_env({"AGAIN_DATA_DIR": str(tmp_path / "new")})
-    made = link_secret(settings)
-    assert len(made) == 64
-    assert link_secret(settings) == made
-    assert [each.name for each in (tmp_path / "new").iterdir()] == ["checkout.secret"]
-    assert (tmp_path / "new" / "checkout.secret").stat().st_mode & 0o777 == 0o600
-
-
-LIVE = {
-    "AGAIN_PORTONE_KEY": "key",
-    "AGAIN_PORTONE_SECRET": "secret",
-    "AGAIN_DATABASE_URL": "postgresql://a@b/c",
-    "AGAIN_BROKER_URL": "redis://b/0",
-}
-
-
-def test_with_a_live_key_no_secret_is_made_up(tmp_path):
-    settings = Settings.from_env({**LIVE, "AGAIN_DATA_DIR": str(tmp_path)})
-    with pytest.raises(InvalidSettings, match="AGAIN_CHECKOUT_SECRET"):
-        link_secret(settings)
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("variable", "value", "said"),
-    [
-        ("AGAIN_CHECKOUT_SECRET", "short", "at least 32 characters"),
-        ("AGAIN_CHECKOUT_URL", "http://pay.example.com", "https://"),
-        ("AGAIN_CHECKOUT_URL", "https://pay.example.com/?a=b", "https://"),
-        ("AGAIN_WEBHOOK_ADDRESSES", "52.78.100.19,everyone", "IP addresses or networks"),
-        ("AGAIN_TRUSTED_PROXIES", "10.0.0.1/8", "IP addresses or networks"),  # a host within a network: which is meant?
-        ("AGAIN_SDK_URL", "https://cdn.example.com/iamport.js", "PortOne's script"),  # with a live key
-        ("AGAIN_SDK_URL", "javascript:alert(1)", "address of a script"),
-        ("AGAIN_IMP_CODE", "imp 1", "AGAIN_IMP_CODE"),
-    ],
-)
-def test_settings_of_the_pages_that_cannot_be_right_are_refused(variable: str, value: str, said: str):
-    with pytest.raises(InvalidSettings, match=said):
-        Settings.from_env({**LIVE, variable: value})
-
-
-@pytest.mark.parametrize("kept", ["", " \n", "short", "a" * 64])
-def test_a_kept_secret_that_is_none_signs_nothing(tmp_path: Path, kept: str):
-    settings = Settings.from_env({"AGAIN_DATA_DIR": str(tmp_path)})
-    (tmp_path / "checkout.secret").write_text(kept)
-    with pytest.raises(InvalidSettings, match="delete it"):
-        link_secret(settings)
+def test_a_page_offers_the_pgs_that_can_take_the_amount(purpose, amount, vat_amount, offered):
+    assert pgs_of(SETTINGS, purpose, SimpleNamespace(amount=amount, tax_free=0, vat_amount=vat_amount)) == offered

@@ -1,0 +1,113 @@
+"""Opening charges on a real PostgreSQL: each due period once, whoever opens it and how often."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
+from threading import Barrier
+
+import pytest
+from sqlalchemy import text
+
+from tests.integration.conftest import NOW, open_all
+from tests.support.book import Book
+from worker.charging.open_due import open_due_charges
+from worker.database.engine import Sessions
+
+
+def periods(sessions: Sessions) -> list[tuple[int, str, str]]:
+    with sessions() as session:
+        rows = session.execute(text("SELECT subscription_id, period_start, status FROM charges ORDER BY 1, 2"))
+        return [(row.subscription_id, str(row.period_start.date()), row.status) for row in rows]
+
+
+def test_ten_beats_at_once_open_each_period_once(book: Book, sessions: Sessions):
+    for _ in range(700):  # more than one chunk
+        book.subscribe(now=NOW)
+    barrier = Barrier(10)
+
+    def beat(_: int) -> int:
+        barrier.wait()
+        return open_all(sessions).opened
+
+    with ThreadPoolExecutor(10) as threads:
+        opened = sum(threads.map(beat, range(10)))
+    assert opened == len(periods(sessions)) == len({row[:2] for row in periods(sessions)}) == 700
+
+
+def test_a_period_that_has_its_charge_is_left_alone(book: Book, sessions: Sessions):
+    book.subscribe(now=NOW)
+    open_all(sessions)
+    with sessions.begin() as session:
+        # As after a crash that a database without transactions would leave: the charge stands, the date does not.
+        session.execute(text("UPDATE subscriptions SET next_charge_at = current_period_start"))
+        session.execute(text("UPDATE charges SET deferrals = 7"))
+    assert open_all(sessions).opened == 0
+    with sessions() as session:
+        assert session.scalars(text("SELECT deferrals FROM charges")).all() == [7]
+
+
+def test_a_change_of_price_touches_no_open_charge(book: Book, sessions: Sessions):
+    book.subscribe(now=NOW)
+    open_all(sessions)
+    with sessions.begin() as session:
+        session.execute(text("UPDATE plans SET amount = 99000"))
+    open_all(sessions, NOW + timedelta(days=32))
+    with sessions() as session:
+        assert session.scalars(text("SELECT amount FROM charges ORDER BY period_start")).all() == [9900, 99000]
+
+
+CATCH_UP = {
+    "all": ["due", "due", "due", "due"],
+    "latest": ["void", "void", "void", "due"],
+    "skip": ["void", "void", "void", "void"],
+}
+
+
+@pytest.mark.parametrize("policy", CATCH_UP)
+def test_every_missed_period_gets_a_charge_whatever_becomes_of_it(policy: str, book: Book, sessions: Sessions):
+    book.plan("late", now=NOW, catch_up=policy)
+    book.subscribe(now=NOW, plan="late", starts_on=date(2025, 10, 1))
+    open_all(sessions)
+    opened = periods(sessions)
+    assert [status for _, _, status in opened] == CATCH_UP[policy]
+    assert [start for _, start, _ in opened] == ["2025-10-01", "2025-11-01", "2025-12-01", "2026-01-01"]
+
+
+def test_a_subscription_far_behind_is_caught_up_a_cap_at_a_time(book: Book, sessions: Sessions):
+    book.plan("daily", now=NOW, cadence="day")
+    book.subscribe(now=NOW, plan="daily", starts_on=date(2025, 12, 1))
+    with sessions() as session:
+        assert session.scalar(text("SELECT count(*) FROM charges")) == 0
+    counts = []
+    for _ in range(9):
+        before = len(periods(sessions))
+        open_due_charges(sessions, now=NOW, cap=5)
+        counts.append(len(periods(sessions)) - before)
+    assert sum(counts) == 36
+    assert len({start for _, start, _ in periods(sessions)}) == 36
+    assert max(counts) == 5
+
+
+def test_the_trial_ends_when_the_first_period_begins(book: Book, sessions: Sessions):
+    subscribed = book.subscribe(now=NOW, starts_on=date(2026, 1, 19))
+    with sessions.begin() as session:
+        session.execute(text("UPDATE subscriptions SET status = 'trialing'"))
+    assert open_all(sessions).opened == 0
+    open_all(sessions, NOW + timedelta(days=15))
+    with sessions() as session:
+        row = session.execute(text("SELECT status, status_reason, current_period_end FROM subscriptions")).one()
+    assert (row.status, row.status_reason) == ("active", "the trial is over")
+    assert str(row.current_period_end.date()) == "2026-02-19"
+    assert subscribed.id
+
+
+def test_hundreds_that_cannot_be_billed_keep_nobody_behind_them_waiting(book: Book, sessions: Sessions):
+    book.plan("broken", now=NOW)
+    for _ in range(510):  # more than a chunk, and older than the healthy one
+        book.subscribe(now=NOW, plan="broken", starts_on=date(2026, 1, 4))
+    healthy = book.subscribe(now=NOW)
+    with sessions.begin() as session:
+        session.execute(text("UPDATE plans SET cadence = 'now and then' WHERE code = 'broken'"))
+    assert open_all(sessions).opened == 1
+    assert [row[0] for row in periods(sessions)] == [healthy.id]

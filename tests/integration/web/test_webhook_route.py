@@ -1,0 +1,264 @@
+"""Webhooks are hints: answered at once, looked up later, from PortOne's addresses only, and never too many."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import httpx
+import pytest
+
+from tests.integration.web.test_checkout_routes import agree, pay
+from tests.support.checkout import Shop, running_shop
+from worker.devstack.stack import free_port, start_part, wait_for
+from worker.web.http import bodies
+from worker.web.webhook_queue import Hint, Hints
+
+HINT = {"imp_uid": "imp_1", "merchant_uid": "order-1", "status": "paid"}
+
+
+def test_a_webhook_completes_what_no_browser_came_back_for(shop: Shop, http: httpx.Client):
+    """The sandbox sends it by itself, to the address that the window was opened with."""
+    path = shop.link(shop.pending())
+    pay(shop, agree(http, path).json()["param"])
+    shop.until(lambda: shop.sql("SELECT status FROM checkouts") == [("done",)], "the webhook changed nothing")
+    assert shop.one("SELECT status FROM subscriptions") == "active"
+
+
+@pytest.mark.parametrize("form", [False, True])
+def test_json_and_forms_are_taken_stored_once_and_counted(shop: Shop, http: httpx.Client, form: bool):
+    for _ in range(3):
+        answer = http.post("/webhooks/portone", data=HINT) if form else http.post("/webhooks/portone", json=HINT)
+        assert (answer.status_code, answer.json()) == (200, {"taken": True})
+        shop.until(lambda: shop.sql("SELECT 1 FROM webhooks WHERE outcome IS NOT NULL") != [], "it was not looked up")
+    shop.until(lambda: shop.sql("SELECT times FROM webhooks") == [(3,)], "they were not counted as one")
+    assert shop.sql("SELECT imp_uid, merchant_uid, status, outcome FROM webhooks") == [
+        ("imp_1", "order-1", "paid", "PortOne shows no such payment")
+    ]
+
+
+def test_each_cancellation_in_the_console_is_noticed_and_recorded(shop: Shop, http: httpx.Client):
+    path = shop.link(shop.pending(), pg="kakaopay", with_payment=True)
+    imp_uid = pay(shop, agree(http, path).json()["param"])
+    assert http.post(f"{path}/complete", json={}).json()["state"] == "done"
+    # Cancellations go to the address in the merchant's settings, whatever the payment's own was (documented).
+    shop.sandbox.admin.switch(webhook_url=f"{shop.pages.url}/webhooks/portone")
+    for amount, refunded in ((900, 900), (1000, 1900), (None, 9900)):
+        shop.sandbox.admin.cancel_in_console(imp_uid, amount=amount)
+        is_noticed = partial(has_refunded, shop, refunded)
+        shop.until(is_noticed, f"{refunded} won was missed")
+    told = shop.sql("SELECT cancellation_id FROM webhooks WHERE imp_uid = :it AND status = 'cancelled'", it=imp_uid)
+    assert len(set(told)) == 3
+
+
+def has_refunded(shop: Shop, amount: int) -> bool:
+    return bool(shop.one("SELECT refunded FROM charges") == amount)
+
+
+OF_OTHER_SHOPS = [
+    {"merchant_uid": "주문 2026-11-23"},  # merchants number their own orders as they like
+    {"merchant_uid": "ORDER 1"},
+    {"merchant_uid": "a" * 81},
+]
+
+
+def test_payments_of_other_shops_are_answered_with_200_and_counted(shop: Shop, http: httpx.Client):
+    for changed in OF_OTHER_SHOPS:
+        assert http.post("/webhooks/portone", json={**HINT, **changed}).status_code == 200
+    unknown = {**HINT, "cancellation_id": "c-1", "status": "cancelled"}
+    assert http.post("/webhooks/portone", json=unknown).status_code == 200
+    shop.until(lambda: shop.sql("SELECT merchant_uid, times FROM webhooks") == [("order-1", 1)], "it was not counted")
+
+
+def test_a_webhook_that_lies_changes_nothing(shop: Shop, http: httpx.Client):
+    path = shop.link(shop.pending())
+    param = agree(http, path).json()["param"]
+    lie = {"imp_uid": "imp_lie", "merchant_uid": param["merchant_uid"], "status": "paid"}
+    assert http.post("/webhooks/portone", json=lie).status_code == 200
+    shop.until(lambda: shop.sql("SELECT 1 FROM webhooks WHERE outcome IS NOT NULL") != [], "it was not looked up")
+    assert shop.sql("SELECT status FROM subscriptions") == [("pending",)]
+
+
+BODIES = [
+    (b"<xml/>", "application/xml", 415),
+    (b"", "", 415),
+    (b"", "application/json", 400),
+    (b"{'imp_uid': 1}", "application/json", 400),
+    (b"null", "application/json", 400),
+    (b"[]", "application/json", 400),
+    (b"\x00\xff", "application/json", 400),
+    (b'{"imp_uid": "imp_1"}', "application/json", 400),  # fields missing
+    (b'{"imp_uid": 1, "merchant_uid": "a", "status": "paid"}', "application/json", 400),
+    (b'{"imp_uid": "a b", "merchant_uid": "a", "status": "paid"}', "application/json", 400),
+    (b'{"imp_uid": "a", "merchant_uid": "a", "status": "<script>"}', "application/json", 400),
+    ('{"imp_uid": "가", "merchant_uid": "a", "status": "paid"}'.encode(), "application/json", 400),
+    (b'{"imp_uid": "' + b"a" * 81 + b'", "merchant_uid": "a", "status": "paid"}', "application/json", 400),
+    (b"\xff=1", "application/x-www-form-urlencoded", 400),
+    (b"&".join(b"a=1" for _ in range(99)), "application/x-www-form-urlencoded", 400),
+    (b" " * 16_385, "application/json", 413),
+]
+
+
+def test_bodies_that_portone_does_not_send_are_refused(shop: Shop, http: httpx.Client):
+    for content, kind, status in BODIES:
+        answer = http.post("/webhooks/portone", content=content, headers={"Content-Type": kind} if kind else {})
+        assert answer.status_code == status, (content[:60], answer.text)
+        assert "script" not in answer.text
+    assert shop.sql("SELECT 1 FROM webhooks") == []
+
+
+def test_a_body_without_a_length_is_cut_off_where_it_is_too_long(shop: Shop, http: httpx.Client):
+    def endless() -> Any:
+        for _ in range(1000):
+            yield b" " * 1000
+
+    try:
+        answer = http.post("/webhooks/portone", content=endless(), headers={"Content-Type": "application/json"})
+        assert answer.status_code == 413
+    except httpx.WriteError:
+        pass  # the server had answered and hung up before all of it was sent
+
+
+def test_a_body_that_never_ends_is_not_waited_for(shop: Shop, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(bodies, "BODY_SECONDS", 0.2)
+    with socket.create_connection(("127.0.0.1", int(shop.pages.url.rpartition(":")[2])), timeout=60) as connection:
+        head = ("POST /webhooks/portone HTTP/1.1", "Host: x", "Content-Type: application/json", "Content-Length: 99")
+        connection.sendall("\r\n".join((*head, "", "{")).encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 408")
+
+
+def test_only_portones_addresses_are_listened_to(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AGAIN_BROKER_URL", "memory://")
+    with (
+        running_shop(database_url, tmp_path, AGAIN_TRUSTED_PROXIES="127.0.0.1") as shop,
+        shop.http() as http,
+    ):
+        senders = {
+            "52.78.5.241": 200,
+            "203.0.113.9": 403,
+            "203.0.113.9, 52.78.5.241": 200,
+            "52.78.5.241, 203.0.113.9": 403,
+        }
+        for forwarded_for, status in senders.items():
+            answer = http.post("/webhooks/portone", json=HINT, headers={"X-Forwarded-For": forwarded_for})
+            assert answer.status_code == status, forwarded_for
+
+
+def test_a_flood_of_1000_a_second_is_answered_and_the_pages_go_on(shop: Shop, database_url: str, tmp_path: Path):
+    """Each another hint, while PortOne hangs: what there is no room for is turned away, and no page waits."""
+    shop.open_today()
+    shop.sandbox.admin.switch(latency_seconds=[2, 2])
+    path = shop.link(shop.pending())
+    with serving(shop, database_url, tmp_path) as url, httpx.Client(base_url=url, trust_env=False) as http:
+        param = agree(http, path).json()["param"]
+        answers, pages_into_it = asyncio.run(flood(url, path, requests=2500))
+        assert set(answers) == {200, 503}, "it was no flood"
+        assert len(pages_into_it) == 9
+        assert min(pages_into_it) < 2500, "no page was answered before the flood was over"
+        # Afterwards everything is as before: a customer pays, and is done.
+        shop.sandbox.admin.switch(latency_seconds=[0, 0])
+        pay(shop, param)
+        shop.until(lambda: http.post(f"{path}/complete", json={}).json()["state"] == "done", "no page tells of it")
+
+
+@contextmanager
+def serving(shop: Shop, database_url: str, folder: Path) -> Iterator[str]:
+    """The pages as a process of their own, started as an operator would."""
+    port = free_port(0)
+    environment = shop.runtime.settings.environment(AGAIN_DATABASE_URL=database_url)
+    command = (sys.executable, "-m", "worker.cli", "checkout", "serve", "--port", str(port))
+    part = start_part("checkout", command, environment, folder, url=f"http://127.0.0.1:{port}")
+    try:
+        wait_for(part, "/health")
+        yield str(part.url)
+    finally:
+        part.stop(patience=1)  # a thousand hints still wait
+
+
+async def flood(url: str, path: str, *, requests: int) -> tuple[Counter[int], list[int]]:
+    """Send webhooks, a hundred at a time, and look at a page now and then.
+
+    Gives the answers, and how many of them had come when each page did.
+    """
+    answers: Counter[int] = Counter()
+    pages: list[int] = []
+    async with aiohttp.ClientSession(url, connector=aiohttp.TCPConnector(limit=100)) as client:
+
+        async def send(number: int) -> None:
+            if number % 300 == 0:
+                async with aiohttp.ClientSession(url) as visitor, visitor.get(path) as page:
+                    assert page.status == 200
+                    pages.append(answers.total())
+            async with client.post("/webhooks/portone", json={**HINT, "imp_uid": f"imp_{number}"}) as answer:
+                answers[answer.status] += 1
+
+        await asyncio.gather(*(send(number) for number in range(requests)))
+    return answers, pages
+
+
+# --- the queue --------------------------------------------------------------------------------------------------------
+
+
+def hint(number: int) -> Hint:
+    return Hint(f"imp_{number}", "order", "paid")
+
+
+def test_the_queue_takes_equal_hints_as_one_and_turns_away_what_has_no_room():
+    looked_up: list[Hint] = []
+
+    async def look_up(each: Hint) -> None:
+        looked_up.append(each)
+
+    async def story() -> None:
+        hints = Hints(look_up, room=2)
+        assert [hints.take(hint(number)) for number in (1, 1, 2, 3, 2)] == [True, True, True, False, True]
+        await hints.stop()
+        assert (hints.taken, hints.turned_away.total, hints.failed) == (2, 1, 0)
+
+    asyncio.run(story())
+    assert looked_up == [hint(1), hint(2)]
+
+
+def test_stopping_does_not_wait_for_look_ups_without_end():
+    begun: list[Hint] = []
+
+    async def look_up(each: Hint) -> None:
+        begun.append(each)
+        await asyncio.Event().wait()
+
+    async def story() -> None:
+        hints = Hints(look_up, at_once=2)
+        for number in range(3):
+            hints.take(hint(number))
+        async with asyncio.timeout(60):
+            await hints.stop(patience=0.05)
+
+    asyncio.run(story())
+    assert len(begun) == 2
+
+
+def test_a_hint_that_cannot_be_looked_up_ends_nothing_else():
+    looked_up: list[Hint] = []
+
+    async def look_up(each: Hint) -> None:
+        looked_up.append(each)
+        if each == hint(1):
+            raise OSError
+
+    async def story() -> Hints:
+        hints = Hints(look_up, at_once=1)
+        for number in (1, 2):
+            hints.take(hint(number))
+        await hints.stop()
+        return hints
+
+    assert asyncio.run(story()).failed == 1
+    assert looked_up == [hint(1), hint(2)]

@@ -1,0 +1,69 @@
+"""A key that was charged as often as its contract allows in a month: its charges wait for the next one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from tests.scenarios.checkout.story import Till
+from tests.scenarios.conftest import World
+from tests.support.attempts import SEOUL
+from worker.domain.states import ChargeStatus, SubscriptionStatus
+from worker.sandbox.rules.behaviours import decline, pay
+from worker.subscriptions.lifecycle import cancel
+
+FIRST_OF_FEBRUARY = datetime(2026, 2, 1, 10, tzinfo=SEOUL).astimezone(UTC)
+A_DAY = timedelta(days=1)
+
+
+def test_a_charge_beyond_the_months_number_waits_for_the_first_and_is_asked_for_once_until_then(world: World):
+    code = world.subscribe(decline("-752", "월 결제 가능 횟수 초과"), pay())
+    world.tick()
+    (charge,) = world.charges()
+    assert (charge.status, charge.next_attempt_at, charge.declines) == (ChargeStatus.DUE, FIRST_OF_FEBRUARY, 0)
+    assert world.subscription(code).status is SubscriptionStatus.ACTIVE, "a customer in good standing"
+    assert world.sql("SELECT FROM stops") == []
+    world.live(days=26, step=2 * A_DAY)
+    assert len(world.attempts()) == 1, "asked again this month, Kakao Pay would say the same"
+    world.live(days=6, step=A_DAY)
+    assert [each.status for each in world.charges()] == [ChargeStatus.PAID, ChargeStatus.PAID]
+    assert [each.number for each in world.attempts()] == [1, 2, 1]
+    world.assert_books_agree()
+
+
+def test_periods_that_begin_before_the_month_ends_wait_too_and_are_charged_one_after_the_other(world: World):
+    world.plan("daily", cadence="day")
+    world.wait(days=24)  # 29 January
+    world.subscribe(decline("-752", "월 결제 가능 횟수 초과", times=3), pay(), plan="daily")
+    world.live(days=2, step=A_DAY)
+    assert {each.next_attempt_at for each in world.charges()} == {FIRST_OF_FEBRUARY}
+    world.live(days=2, step=A_DAY)
+    for _ in range(4):
+        world.tick()
+    assert world.statuses() == {"paid": len(world.charges())}
+    world.assert_books_agree()
+
+
+def test_a_subscription_that_is_canceled_while_its_charge_waits_for_the_month_owes_nothing(world: World):
+    code = world.subscribe(decline("-752", "월 결제 가능 횟수 초과"), pay())
+    world.tick()
+    canceled = cancel(world.runtime.sessions, code, reason="the customer asked", now=world.now)
+    assert canceled.void == 1
+    world.live(days=30, step=2 * A_DAY)
+    assert world.statuses() == {"void": 1}
+    assert len(world.attempts()) == 1
+    world.assert_books_agree()
+
+
+def test_whoever_will_not_wait_for_the_month_pays_by_hand_or_with_another_card(world: World):
+    till = Till(world)
+    by_hand, another = (
+        world.subscribe(decline("-752", "월 결제 가능 횟수 초과")),
+        world.subscribe(decline("-752", "월 초과")),
+    )
+    world.tick()
+    (charge,) = world.charges(by_hand)
+    for code in (till.link(charge=charge.id, pg="payco"), till.link(another, pg="payco")):
+        till.complete(code, till.approve(till.open(code)))
+    world.tick()
+    assert world.statuses() == {"paid": 2}
+    world.assert_books_agree()

@@ -1,0 +1,62 @@
+"""What the README promises of its pages: both PGs' keys are registered, and two periods charged within the hour."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tests.scenarios.checkout.story import Till
+from tests.scenarios.conftest import World
+
+README = (Path(__file__).parents[3] / "README.md").read_text()
+SECTION = README.split("### Pages for customers", 1)[1].split("\n### ", 1)[0]
+PLAN = re.findall(r"^again (plan add today .*\\\n.*)$", SECTION, re.MULTILINE)[0]
+
+
+def time_zone(now: datetime, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run the README's line for finding a time zone, at another time."""
+    line = re.findall(r"'(import time; .*)'\)", PLAN)[0]
+    with monkeypatch.context() as patched:
+        patched.setattr(time, "gmtime", now.timetuple)
+        exec(line, {})  # the line is ours
+    return capsys.readouterr().out.strip()
+
+
+def test_there_is_a_time_zone_at_every_hour_whose_day_ends_with_it(capsys, monkeypatch: pytest.MonkeyPatch):
+    for hour in range(24):
+        now = datetime(2026, 11, 22, hour, 17, tzinfo=UTC)
+        assert now.astimezone(ZoneInfo(time_zone(now, capsys, monkeypatch))).hour == 23, hour
+
+
+def test_a_person_following_the_readme_sees_the_first_and_second_period_of_both_pgs_charged(
+    world: World, capsys, monkeypatch: pytest.MonkeyPatch
+):
+    words = shlex.split(re.sub(r'"\$\(.*\)"', "ZONE", PLAN.replace("\\\n", "")))
+    options = dict(zip(words[3::2], words[4::2], strict=True))
+    terms = {name.removeprefix("--").replace("-", "_"): value for name, value in options.items()}
+    till = Till(world)
+    world.wait(minutes=40)
+    world.plan("today", **terms | {"time_zone": time_zone(world.now, capsys, monkeypatch)})
+    for customer, pg in {"haneul": "kakaopay", "narae": "payco"}.items():
+        assert f"again subscribe {customer} --plan today" in SECTION
+        assert f"again checkout link CODE --pg {pg} " in SECTION
+        code = till.link(till.pending("today", customer), pg=pg)
+        till.complete(code, till.approve(till.open(code)))
+    world.wait(minutes=1)
+    world.tick()
+    assert world.statuses() == {"paid": 2}
+    world.wait(minutes=18)
+    world.tick()
+    assert world.statuses() == {"paid": 2}, "it is a minute to the full hour"
+    world.wait(minutes=2)
+    world.tick()
+    assert world.statuses() == {"paid": 4}
+    starts = {charge.period_start for charge in world.charges()}
+    assert max(starts) - min(starts) == timedelta(days=1)
+    world.assert_books_agree()

@@ -1,0 +1,238 @@
+"""Money that PortOne shows while the books are of another mind: no period is charged on top of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+from sqlalchemy.orm import Session
+
+from tests.scenarios.conftest import World
+from tests.scenarios.restore.test_restored import Backup, start
+from tests.support.attempts import record
+from tests.support.sandbox import Api, RunningSandbox
+from worker import tasks
+from worker.charging import pump as charging
+from worker.domain.attempt import OpenAttempt
+from worker.domain.merchant_uid import derive
+from worker.ledger import recording
+from worker.ledger import write_back as settlements
+from worker.ledger.charging_hold import WrongDatabase
+from worker.reconciliation.compare import compare_page
+from worker.sandbox.rules.behaviours import Reply, decline, misrecorded, pay, troubled
+from worker.sandbox.switches import Repeat
+
+
+@pytest.fixture(autouse=True)
+def _portone_protects_nobody(sandbox: RunningSandbox) -> None:
+    sandbox.admin.switch(repeated_paid=Repeat.ACCEPT)
+
+
+def assert_nobody_paid_twice(world: World) -> None:
+    assert [period for period, times in world.paid_periods().items() if times > 1] == []
+
+
+def test_a_backup_with_an_attempt_in_flight_adopts_the_later_one_that_paid(
+    world: World, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    world.subscribe(decline("-7", "점검"), pay())
+    world.sweep()
+    tasks.open_charges()
+    backups: list[Backup] = []
+    claim = charging.Pump._claim
+
+    def claim_and_dump(pump: charging.Pump, limit: int) -> list[OpenAttempt]:
+        claimed = claim(pump, limit)
+        if claimed and not backups:
+            backups.append(Backup(world, database_url, tmp_path / "in-flight.dump"))
+        return claimed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(charging.Pump, "_claim", claim_and_dump)
+        tasks.charge()
+    world.wait(minutes=11)
+    world.tick()
+    assert world.statuses() == {"paid": 1}
+    world.wait(hours=8)
+    backups[0].restore()
+    tasks.open_charges()
+    world.sweep()  # before anybody looks up the attempt that the backup holds in flight
+    for _ in range(5):
+        world.tick()
+        world.sweep()
+        world.wait(minutes=10)
+    start(world)
+    world.tick()
+    assert_nobody_paid_twice(world)
+    assert world.statuses() == {"paid": 1}
+
+
+def test_a_corrected_decline_pays_its_charge_though_the_next_try_is_unknown(world: World):
+    world.plan(dunning="1,3,5")
+    world.subscribe(misrecorded(), troubled(Reply.DROP, charged=False), pay())
+    world.tick()
+    (payment,) = world.portone.payments()
+    world.wait(days=1)
+    tasks.charge()
+    world.portone.correct(payment["imp_uid"])
+    world.sweep()
+    world.live(days=1, step=timedelta(minutes=30))
+    assert_nobody_paid_twice(world)
+    assert world.statuses() == {"paid": 1}
+
+
+def test_a_payment_of_another_amount_stops_its_charge_until_a_person_decides(world: World, sandbox: RunningSandbox):
+    code = world.subscribe(decline(), pay())
+    world.tick()
+    (charge,) = world.charges()
+    with Api(sandbox.base_url) as api:
+        sandbox.admin.behave(pay())
+        api.paid(derive("again", code, charge.period_start, 1), "key-1", amount=9000)
+    world.wait(hours=1)
+    world.sweep()
+    world.live(days=2)
+    assert_nobody_paid_twice(world)
+    assert world.differences() == [("other_amount", "open")]
+
+
+def test_a_missing_period_paid_with_another_amount_is_opened_and_left_to_a_person(
+    world: World, sandbox: RunningSandbox
+):
+    code = world.subscribe(pay())
+    start = world.subscription(code).next_charge_at
+    assert start is not None
+    with Api(sandbox.base_url) as api:
+        api.paid(derive("again", code, start, 1), "key-1", amount=9000)
+    world.sweep()
+    world.tick()
+    assert [(charge.status, charge.amount) for charge in world.charges()] == [("due", 9900)]
+    assert world.differences() == [("other_amount", "open")]
+
+
+def test_nobody_pays_next_months_periods_for_a_hundred_won(world: World, sandbox: RunningSandbox):
+    code = world.subscribe(pay())
+    world.tick()
+    (charge,) = world.charges()
+    with Api(sandbox.base_url) as api:
+        api.paid(derive("again", code, charge.period_end, 1), "key-1", amount=100)
+    world.wait(hours=1)
+    world.sweep()
+    world.live(days=35, step=timedelta(days=1))
+    assert [each.amount for each in world.charges()] == [9900, 9900]
+    assert ("not_in_books", "open") in world.differences()
+
+
+@pytest.mark.parametrize("start", ["00010101000000", "99991231000000"])
+def test_a_payment_that_no_calendar_holds_stops_no_sweep(world: World, sandbox: RunningSandbox, start: str):
+    code = world.subscribe(pay())
+    world.tick()
+    with Api(sandbox.base_url) as api:
+        api.paid(f"again{code}{start}001", "key-1", amount=100)
+    world.wait(hours=1)
+    assert world.sweep()["finished"]
+    assert world.differences() == [("not_in_books", "open")]
+
+
+def test_a_payment_that_the_tables_do_not_take_stops_no_other(world: World, sandbox: RunningSandbox):
+    codes = [world.subscribe(pay()) for _ in range(3)]
+    with Api(sandbox.base_url) as api:
+        for number, code in enumerate(codes, start=1):
+            start = world.subscription(code).next_charge_at
+            assert start is not None
+            api.paid(derive("again", code, start, 1), f"key-{number}")
+    # What an amount of 0 or beyond every column would meet, too: a rule of the tables.
+    world.sql("ALTER TABLE charges ADD CONSTRAINT refuse CHECK (subscription_id <> 2)")
+    world.wait(hours=1)
+    assert world.sweep()["finished"]
+    world.sql("ALTER TABLE charges DROP CONSTRAINT refuse")
+    assert world.statuses() == {"paid": 2}
+    assert sorted(world.differences()) == [("missing_here", "repaired")] * 2 + [("not_in_books", "open")]
+
+
+def test_a_sweep_beside_a_write_back_sees_what_that_one_writes(world: World, monkeypatch: pytest.MonkeyPatch):
+    world.plan(dunning="1,3")
+    world.subscribe(misrecorded(), pay())
+    world.tick()
+    (payment,) = world.portone.payments()
+    world.wait(days=1)
+    written, swept = Event(), Event()
+    write_back = settlements.write_back
+
+    def write_back_and_wait(session: Session, *arguments: object, **more: object) -> object:
+        result = write_back(session, *arguments, **more)  # type: ignore[arg-type] # handed on as they came
+        written.set()
+        swept.wait(0.5)
+        return result
+
+    monkeypatch.setattr(recording, "write_back", write_back_and_wait)
+    charge = Thread(target=tasks.charge)
+    charge.start()
+    assert written.wait(60)
+    world.portone.correct(payment["imp_uid"])  # later than the look at the earlier number
+    paid_at = int(world.now.timestamp())
+    shown = record(imp_uid=payment["imp_uid"], merchant_uid=payment["merchant_uid"], paid_at=paid_at)
+    compare_page(world.runtime.sessions, [shown], prefix="again", now=world.now)
+    swept.set()
+    charge.join()
+    assert world.differences() == [("paid_twice", "open")]
+
+
+def test_what_only_a_sweep_can_repair_need_not_wait_for_tomorrow(world: World):
+    world.subscribe(misrecorded())
+    world.tick()
+    world.sweep()
+    (payment,) = world.portone.payments()
+    world.portone.correct(payment["imp_uid"])
+    world.sql(
+        """INSERT INTO differences (kind, status, status_reason, status_at, merchant_uid, imp_uid, charge_id,
+                                    attempt_id, evidence, found_at, seen_at)
+           SELECT 'declined_here', 'open', 'a late answer', :now, merchant_uid, :imp_uid, charge_id,
+                  id, '{}', :now, :now
+           FROM attempts""",
+        now=world.now,
+        imp_uid=payment["imp_uid"],
+    )
+    world.wait(minutes=11)
+    world.sweep()
+    assert world.statuses() == {"paid": 1}
+    assert world.differences() == [("declined_here", "repaired")]
+
+
+def test_a_worker_of_another_mode_asks_nobody_about_these_attempts(world: World):
+    world.subscribe(troubled(Reply.DROP, charged=True))
+    world.tick()
+    world.sql("SET LOCAL session_replication_role = replica; UPDATE lineage SET mode = 'live'")
+    for task in (tasks.open_charges, tasks.charge, tasks.reconcile, tasks.sweep):
+        with pytest.raises(WrongDatabase):
+            task()
+    assert [attempt.status for attempt in world.attempts()] == ["unknown"]
+
+
+def test_an_account_that_shows_none_of_our_payments_ends_no_hold(world: World):
+    for _ in range(3):
+        world.subscribe(pay())
+    world.tick()
+    world.wait(hours=1)
+    world.portone.reset()  # as another account would look
+    world.sql("UPDATE lineage SET identity = 'another'")
+    for _ in range(6):
+        world.tick()
+        assert "is this its account?" in world.sweep()["failure"]
+        world.wait(minutes=10)
+    assert world.sql("SELECT finished_at FROM sweeps WHERE holds_claims")[0].finished_at is None
+    assert world.differences() == []
+
+
+def test_a_key_that_only_a_misread_decline_had_killed_lives_again(world: World):
+    code = world.subscribe(misrecorded("CC54", "유효기간 경과"), pay())
+    world.tick()
+    assert [row.status for row in world.sql("SELECT status FROM billing_keys")] == ["dead"]
+    (payment,) = world.portone.payments()
+    world.portone.correct(payment["imp_uid"])
+    world.wait(hours=1)
+    world.sweep()
+    assert [row.status for row in world.sql("SELECT status FROM billing_keys")] == ["active"]
+    world.live(days=31, step=timedelta(days=1))
+    assert [charge.status for charge in world.charges(code)] == ["paid", "paid"]

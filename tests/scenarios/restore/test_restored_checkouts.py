@@ -1,0 +1,134 @@
+"""Windows that a restored backup has forgotten, and first payments that came back from it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.scenarios.checkout.story import Till
+from tests.scenarios.conftest import World
+from tests.scenarios.restore.test_restored import Backup, catch_up
+from worker.domain.states import SubscriptionStatus
+from worker.reconciliation import queries as reconciliation_queries
+from worker.sandbox.rules.behaviours import decline, pay
+from worker.sandbox.switches import Repeat
+
+
+@pytest.fixture
+def till(world: World) -> Till:
+    return Till(world)
+
+
+def test_a_first_payment_that_was_given_back_begins_no_month_for_nothing(
+    world: World, till: Till, database_url: str, tmp_path: Path
+):
+    subscription = till.pending()
+    backup = Backup(world, database_url, tmp_path / "last-night.dump")
+    code = till.link(subscription, pg="kakaopay", with_payment=True)
+    imp_uid = till.approve(till.open(code))
+    till.complete(code, imp_uid)
+    backup.restore()
+    catch_up(world)
+    world.wait(hours=2)
+    world.tick()
+    assert ("not_begun", "open") in world.differences()
+    world.portone.cancel_in_console(imp_uid)  # or `again review refund`, which is what the difference asks for
+    till.hint(till.webhook(imp_uid, "cancelled"))
+    world.wait(days=3)
+    code = till.link(subscription, pg="payco")
+    till.complete(code, till.approve(till.open(code)))
+    world.live(days=2)
+    assert world.subscription(subscription).status is SubscriptionStatus.ACTIVE
+    assert world.portone.report().charges == 2, "what was given back pays no month"
+    assert world.broken_invariants() == {}
+
+
+def test_only_a_sweep_over_the_whole_life_of_a_forgotten_window_ends_the_wait_for_it(
+    world: World, till: Till, database_url: str, tmp_path: Path
+):
+    world.portone.switch(repeated_paid=Repeat.ACCEPT, window_life_seconds=86_400)
+    world.plan(dunning="1,2,3,4")
+    world.subscribe(decline(times=2), pay())
+    world.tick()  # number 001 is declined
+    world.wait(hours=21)
+    world.sweep()  # the daily one comes at this hour
+    backup = Backup(world, database_url, tmp_path / "last-night.dump")
+    world.wait(hours=2)
+    world.tick()  # 002 is declined
+    (charge,) = world.charges()
+    window = till.open(till.link(charge=charge.id, pg="kakaopay"))  # of 003
+    world.wait(hours=1)
+    backup.restore()
+    catch_up(world)
+    world.wait(hours=21)
+    assert world.sweep()["reason"] == "daily"
+    world.wait(minutes=30)
+    till.approve(window)  # no webhook comes
+    world.wait(hours=2)
+    with world.runtime.sessions.begin() as session:  # `again sweep --since` an hour ago; a gap does the same
+        since = world.now - timedelta(hours=1)
+        reconciliation_queries.begin(
+            session, reason="by hand", holds_claims=False, since=since, until=world.now, now=world.now
+        )
+    world.sweep()
+    world.tick()
+    world.live(days=2)
+    assert [times for times in world.paid_periods().values() if times > 1] == []
+
+
+def test_no_alarm_rings_for_what_waits_after_a_restore_without_a_dunning_try(
+    world: World, database_url: str, tmp_path: Path
+):
+    world.subscribe(decline("-7", "점검", times=1), pay())
+    world.tick()
+    assert [each.declines for each in world.charges()] == [0]
+    backup = Backup(world, database_url, tmp_path / "last-night.dump")
+    world.wait(seconds=30)
+    backup.restore()
+    catch_up(world)
+    for _ in range(12):
+        world.wait(hours=1)
+        world.tick()
+    assert world.broken_invariants() == {}
+
+
+def test_a_forgotten_decline_and_a_forgotten_window_do_not_pay_a_period_twice(
+    world: World, till: Till, database_url: str, tmp_path: Path
+):
+    world.portone.switch(repeated_paid=Repeat.ACCEPT, window_life_seconds=86_400)
+    world.plan(dunning="1,2,3,4")
+    world.subscribe(decline(), pay())
+    backup = Backup(world, database_url, tmp_path / "last-night.dump")
+    world.tick()  # number 001 is declined
+    (charge,) = world.charges()
+    window = till.open(till.link(charge=charge.id, pg="kakaopay"))  # of 002
+    world.wait(hours=1)
+    backup.restore()
+    catch_up(world)  # 001 is sent once more
+    world.wait(hours=2)
+    till.approve(window)
+    world.live(days=2)
+    assert [times for times in world.paid_periods().values() if times > 1] == []
+
+
+def test_whoever_left_a_first_window_and_paid_after_the_backup_is_not_charged_for_the_same_days_again(
+    world: World, till: Till, database_url: str, tmp_path: Path
+):
+    subscription = till.pending()
+    till.open(till.link(subscription, pg="kakaopay", with_payment=True))  # and left
+    world.live(days=2)
+    backup = Backup(world, database_url, tmp_path / "last-night.dump")
+    world.wait(days=1)
+    code = till.link(subscription, pg="payco")
+    till.complete(code, till.approve(till.open(code)))
+    world.tick()  # the first period is charged
+    assert world.portone.report().charges == 1
+    backup.restore()
+    catch_up(world)
+    world.wait(days=1)
+    code = till.link(subscription, pg="payco")  # the key is forgotten, so the customer registers again
+    till.complete(code, till.approve(till.open(code)))
+    world.live(days=2)
+    assert world.portone.report().charges == 1

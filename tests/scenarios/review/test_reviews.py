@@ -1,0 +1,617 @@
+"""Stories in which the machine gives up and a person decides; each ends on the sandbox's ledger."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.scenarios.conftest import World
+from tests.support.sandbox import Api, RunningSandbox
+from worker import process
+from worker.domain.errors import Refused
+from worker.domain.gateway import Found, Gateway, LookUpFailed, PaymentRecord, Refund, RefundRefused
+from worker.domain.merchant_uid import derive
+from worker.domain.outcomes import Answer
+from worker.portone.adapter import PortOneGateway
+from worker.portone.client import PortOneClient
+from worker.portone.errors import NotReached
+from worker.review.case import Decision, Step, Wish
+from worker.review.decisions import plan
+from worker.review.resolve import Resolved, Review
+from worker.sandbox.rules.behaviours import Behaviour, Reply, Shape, decline, misrecorded, pay, troubled
+
+LOST = troubled(Reply.DROP, charged=True)
+KNOWN_AT_THE_PG = decline("", "중복된 주문번호입니다", shape=Shape.MESSAGE, recorded=False)
+CANCEL = "POST /payments/cancel"
+
+
+class Reviewer:
+    """A person with the command line."""
+
+    def __init__(self, world: World, name: str = "cli kim@host") -> None:
+        self._world, self._name = world, name
+
+    def resolve(self, decision: Decision, id_: int | None = None, **wish: Any) -> Resolved:
+        """Look, agree to what is said, and let it be done."""
+        wanted = Wish(decision=decision, note="as the customer asked", **wish)
+        difference_id = self.only() if id_ is None else id_
+
+        async def act(gateway: Gateway) -> Resolved:
+            step = plan(await self._review(gateway).examine(difference_id), wanted)
+            return await self._review(gateway).resolve(difference_id, wanted, agreed=step)
+
+        return process.current().run(act)
+
+    def agree(self, decision: Decision, **wish: Any) -> Step:
+        wanted = Wish(decision=decision, note="agreed", **wish)
+
+        async def look(gateway: Gateway) -> Step:
+            return plan(await self._review(gateway).examine(self.only()), wanted)
+
+        return process.current().run(look)
+
+    def do(self, step: Step, **wish: Any) -> Resolved:
+        wanted = Wish(decision=step.decision, note="agreed", **wish)
+        difference_id = self.only()
+
+        async def act(gateway: Gateway) -> Resolved:
+            return await self._review(gateway).resolve(difference_id, wanted, agreed=step)
+
+        return process.current().run(act)
+
+    def only(self) -> int:
+        (row,) = self._world.sql("SELECT id FROM differences WHERE status = 'open'")
+        return int(row.id)
+
+    def _review(self, gateway: Gateway) -> Review:
+        runtime = self._world.runtime
+        return Review(runtime.sessions, gateway, runtime.clock, runtime.policy, self._name)
+
+
+def payments(world: World, **narrowed: Any) -> list[dict[str, Any]]:
+    return world.portone.payments(charged_only="true", **narrowed)
+
+
+def kept(world: World) -> int:
+    return world.portone.report().kept_krw
+
+
+def cancels(world: World) -> int:
+    return len(world.portone.requests(endpoint=CANCEL))
+
+
+def decided(world: World) -> tuple[str, str | None]:
+    (row,) = world.sql("SELECT status, decided_by FROM differences ORDER BY id DESC LIMIT 1")
+    return row.status, row.decided_by
+
+
+def flagged(world: World, *story: Behaviour, sandbox: RunningSandbox, paid_again: bool = False, **key: Any) -> str:
+    """Leave an attempt that look-ups cannot settle: paid twice under one merchant_uid, or paid and given back."""
+    world.portone.switch(repeated_paid="accept")
+    code = world.subscribe(LOST, *story, **key)
+    world.tick()
+    (payment,) = payments(world)
+    with Api(sandbox.base_url) as api:
+        if paid_again:
+            world.portone.behave(pay())
+            api.paid(payment["merchant_uid"], payment["customer_uid"])
+        else:
+            api.post("/payments/cancel", imp_uid=payment["imp_uid"], tax_free=0)
+    world.wait(minutes=6)
+    world.tick()
+    assert world.differences() == [("unresolved", "open")]
+    assert world.statuses() == {"charging": 1}
+    return code
+
+
+def known_at_the_pg(world: World, *then: Behaviour) -> str:
+    """Leave an attempt that the PG calls a duplicate and PortOne does not know; it waits for a person in the end."""
+    code = world.subscribe(KNOWN_AT_THE_PG, *then)
+    world.tick()
+    for _ in range(9):
+        world.wait(days=1)
+        world.tick()
+    assert world.differences() == [("unresolved", "open")]
+    return code
+
+
+def paid_twice(world: World, sandbox: RunningSandbox, pg: str = "kakaopay") -> tuple[str, str]:
+    """Pay a period twice under one merchant_uid; returns the payment that the books have, and the other."""
+    world.portone.switch(repeated_paid="accept")
+    world.subscribe(pay(), pg=pg)
+    world.tick()
+    (payment,) = payments(world)
+    with Api(sandbox.base_url) as api:
+        second = api.paid(payment["merchant_uid"], payment["customer_uid"])
+    world.wait(hours=1)
+    world.sweep()
+    assert world.differences() == [("paid_twice", "open")]
+    return payment["imp_uid"], second["imp_uid"]
+
+
+# --- an attempt that look-ups cannot settle -------------------------------------------------------------------------
+
+
+def test_a_flagged_attempt_is_settled_by_a_look_up_once_portone_is_clear(world: World, sandbox: RunningSandbox):
+    flagged(world, sandbox=sandbox, paid_again=True)
+    person = Reviewer(world)
+    with pytest.raises(Refused, match="settles nothing by itself"):
+        person.resolve(Decision.LOOK_UP)
+    first, second = payments(world)
+    with Api(sandbox.base_url) as api:
+        api.post("/payments/cancel", imp_uid=second["imp_uid"], tax_free=0)
+    resolved = person.resolve(Decision.LOOK_UP)
+    assert (resolved.open, resolved.charge_status) == (False, "paid")
+    assert decided(world) == ("resolved", "cli kim@host")
+    (attempt,) = world.attempts()
+    assert (attempt.status, attempt.imp_uid, attempt.flagged_at) == ("paid", first["imp_uid"], None)
+    world.live(days=3)
+    assert (kept(world), len(payments(world))) == (9900, 2)
+
+
+def test_of_two_payments_of_a_flagged_attempt_one_is_given_back_and_the_other_pays(
+    world: World, sandbox: RunningSandbox
+):
+    flagged(world, sandbox=sandbox, paid_again=True)
+    first, second = payments(world)
+    person = Reviewer(world)
+    with pytest.raises(Refused, match="Name the payment to give back"):
+        person.resolve(Decision.REFUND)
+    resolved = person.resolve(Decision.REFUND, imp_uid=second["imp_uid"])
+    assert (resolved.open, resolved.charge_status) == (False, "paid")
+    (attempt,) = world.attempts()
+    assert (attempt.status, attempt.imp_uid) == ("paid", first["imp_uid"])
+    assert [charge.refunded for charge in world.charges()] == [0]
+    world.sweep()
+    assert kept(world) == 9900
+    assert world.differences() == [("unresolved", "resolved")]
+
+
+def test_a_payment_that_was_given_back_is_accepted_and_the_period_never_charged_again(
+    world: World, sandbox: RunningSandbox
+):
+    flagged(world, pay(), sandbox=sandbox)
+    Reviewer(world).resolve(Decision.ACCEPT)
+    (charge,) = world.charges()
+    assert (charge.status, charge.refunded) == ("paid", 9900)
+    assert charge.status_reason.startswith("accept: as the customer asked")
+    world.live(days=9, step=timedelta(days=1))
+    world.sweep()
+    assert (kept(world), world.portone.report().again_requests) == (0, 1)
+    world.assert_books_agree()
+
+
+def test_who_has_proof_charges_again_and_the_period_is_paid_exactly_once(world: World):
+    known_at_the_pg(world, pay())
+    resolved = Reviewer(world).resolve(Decision.CHARGE_AGAIN)
+    assert resolved.charge_status == "due"
+    world.tick()
+    assert world.statuses() == {"paid": 1}
+    assert [(attempt.status, attempt.sends) for attempt in world.attempts()] == [("paid", 2)]
+    world.live(days=9, step=timedelta(days=1))
+    assert (kept(world), len(payments(world))) == (9900, 1)
+    world.assert_books_agree()
+
+
+def test_a_refusal_that_was_decided_about_is_not_held_against_the_next_send(world: World):
+    known_at_the_pg(world, troubled(Reply.DROP, charged=False), pay())
+    Reviewer(world).resolve(Decision.CHARGE_AGAIN)
+    world.tick()  # sent, and nothing comes back
+    for _ in range(3):
+        world.wait(minutes=31)
+        world.tick()  # proved not charged, and sent once more
+    assert world.statuses() == {"paid": 1}
+    world.assert_books_agree()
+
+
+def test_a_period_that_is_not_owed_after_all_is_void_and_never_charged(world: World):
+    known_at_the_pg(world, pay())
+    resolved = Reviewer(world).resolve(Decision.VOID)
+    assert resolved.charge_status == "void"
+    assert [attempt.status for attempt in world.attempts()] == ["not_charged"]
+    world.live(days=9, step=timedelta(days=1))
+    assert kept(world) == 0
+    world.assert_books_agree()
+
+
+def test_a_payment_of_another_amount_is_accepted_and_the_period_never_charged(world: World, sandbox: RunningSandbox):
+    code = world.subscribe(pay())
+    start = world.subscription(code).next_charge_at
+    assert start is not None
+    with Api(sandbox.base_url) as api:
+        api.paid(derive("again", code, start, 1), "key-1", amount=9000)
+    world.sweep()
+    world.live(days=1)
+    assert world.statuses() == {"due": 1}, "nobody charges it meanwhile"
+    resolved = Reviewer(world).resolve(Decision.ACCEPT)
+    assert "9,000 KRW, not 9,900 KRW" in resolved.said
+    assert world.statuses() == {"paid": 1}
+    world.live(days=3)
+    world.sweep()
+    assert world.differences() == [("other_amount", "resolved")]
+    assert kept(world) == 9000
+
+
+def test_who_owes_nothing_any_more_is_no_longer_past_due(world: World):
+    code = world.subscribe(decline("CC61", "한도초과"), KNOWN_AT_THE_PG)
+    world.tick()
+    for _ in range(12):
+        world.wait(days=1)
+        world.tick()
+    assert world.subscription(code).status == "past_due"
+    Reviewer(world).resolve(Decision.VOID)
+    assert world.statuses() == {"void": 1}
+    assert world.subscription(code).status == "active"
+
+
+def test_an_attempt_that_is_unclear_once_more_is_up_for_review_once_more(world: World):
+    known_at_the_pg(world, KNOWN_AT_THE_PG)
+    Reviewer(world).resolve(Decision.CHARGE_AGAIN)
+    for _ in range(10):
+        world.tick()
+        world.wait(days=1)
+    assert world.statuses() == {"charging": 1}
+    assert world.differences() == [("unresolved", "open")]
+
+
+def test_a_charge_of_a_canceled_subscription_is_void_whoever_wants_it_charged_again(world: World):
+    code = known_at_the_pg(world, pay())
+    world.sql(
+        "UPDATE subscriptions SET status = 'canceled', next_charge_at = NULL, ends_at = now() WHERE code = :code",
+        code=code,
+    )
+    assert Reviewer(world).resolve(Decision.CHARGE_AGAIN).charge_status == "void"
+    world.live(days=2)
+    assert kept(world) == 0
+
+
+def test_what_portone_shows_by_now_beats_what_was_agreed_to(world: World, sandbox: RunningSandbox):
+    known_at_the_pg(world, pay())
+    person = Reviewer(world)
+    step = person.agree(Decision.CHARGE_AGAIN)
+    (attempt,) = world.attempts()
+    world.portone.behave(pay())
+    with Api(sandbox.base_url) as api:
+        api.paid(attempt.merchant_uid, "key-1")
+    with pytest.raises(Refused, match="PortOne shows otherwise"):
+        person.do(step)
+    person.resolve(Decision.LOOK_UP)
+    world.live(days=2)
+    assert kept(world) == 9900
+    world.assert_books_agree()
+
+
+def test_nothing_is_done_but_what_was_agreed_to(world: World, sandbox: RunningSandbox):
+    _, second = paid_twice(world, sandbox)
+    person = Reviewer(world)
+    step = person.agree(Decision.REFUND)
+    with Api(sandbox.base_url) as api:
+        api.post("/payments/cancel", imp_uid=second, amount=900, tax_free=0)
+    with pytest.raises(Refused, match="Now: 9,000 KRW"):
+        person.do(step)
+    assert (kept(world), cancels(world)) == (18900, 1)
+
+
+# --- a period that was paid twice -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pg", ["kakaopay", "payco"])
+def test_the_second_payment_under_a_merchant_uid_is_given_back(world: World, sandbox: RunningSandbox, pg: str):
+    ours, second = paid_twice(world, sandbox, pg)
+    resolved = Reviewer(world).resolve(Decision.REFUND)
+    assert ("cannot be undone" in resolved.said) is (pg == "payco")
+    assert {each["imp_uid"]: each["refunded"] for each in payments(world)} == {ours: 0, second: 9900}
+    assert (kept(world), cancels(world)) == (9900, 1)
+    assert [(charge.status, charge.refunded) for charge in world.charges()] == [("paid", 0)]
+    assert [(attempt.status, attempt.imp_uid) for attempt in world.attempts()] == [("paid", ours)]
+    assert decided(world) == ("resolved", "cli kim@host")
+    world.wait(days=1)
+    world.sweep()
+    assert world.differences() == [("paid_twice", "resolved")]
+
+
+def test_a_period_paid_by_two_attempts_keeps_the_one_that_the_books_have(world: World):
+    world.plan(dunning="1")
+    world.subscribe(misrecorded(), pay())
+    world.tick()
+    (first,) = payments(world)
+    world.live(days=2)
+    world.portone.correct(first["imp_uid"])
+    world.wait(days=1)
+    world.sweep()
+    assert world.differences() == [("paid_twice", "open")]
+    Reviewer(world).resolve(Decision.REFUND)
+    assert [each["refunded"] for each in payments(world)] == [9900, 0]
+    assert kept(world) == 9900
+    assert [(attempt.number, attempt.status) for attempt in world.attempts()] == [(1, "declined"), (2, "paid")]
+    world.wait(days=1)
+    world.sweep()
+    assert world.differences() == [("paid_twice", "resolved")]
+
+
+def test_who_names_the_payment_that_the_books_count_finds_the_refund_on_the_charge(
+    world: World, sandbox: RunningSandbox
+):
+    ours, _ = paid_twice(world, sandbox)
+    resolved = Reviewer(world).resolve(Decision.REFUND, imp_uid=ours)
+    assert "the books count" in resolved.said
+    assert [(charge.status, charge.refunded) for charge in world.charges()] == [("paid", 9900)]
+    world.wait(days=1)
+    world.sweep()
+    assert world.differences() == [("paid_twice", "resolved")]
+    assert kept(world) == 9900
+
+
+def test_the_second_payment_is_not_given_back_when_the_first_was_already(world: World, sandbox: RunningSandbox):
+    ours, second = paid_twice(world, sandbox)
+    person = Reviewer(world)
+    world.portone.cancel_in_console(ours)
+    with pytest.raises(Refused, match="nothing would be left for the period"):
+        person.resolve(Decision.REFUND)
+    assert (kept(world), cancels(world)) == (9900, 0)
+    named = person.resolve(Decision.REFUND, imp_uid=second)  # nothing of the period was to be kept
+    assert "Nothing is left for the period then." in named.said
+    assert (kept(world), named.open) == (0, False)
+
+
+def test_what_was_given_back_between_asking_and_agreeing_is_noticed(world: World, sandbox: RunningSandbox):
+    ours, _ = paid_twice(world, sandbox)
+    person = Reviewer(world)
+    step = person.agree(Decision.REFUND)
+    world.portone.cancel_in_console(ours)
+    with pytest.raises(Refused, match="nothing would be left for the period"):
+        person.do(step)
+    assert kept(world) == 9900
+
+
+def test_keeping_both_payments_takes_a_note_and_stays_decided(world: World, sandbox: RunningSandbox):
+    paid_twice(world, sandbox)
+    Reviewer(world).resolve(Decision.ACCEPT)
+    world.wait(days=1)
+    world.sweep()
+    assert world.differences() == [("paid_twice", "resolved")]
+    assert (kept(world), cancels(world)) == (19800, 0)
+
+
+def test_a_decision_is_made_once_and_who_made_it_is_told_to_the_next(world: World, sandbox: RunningSandbox):
+    paid_twice(world, sandbox)
+    id_ = Reviewer(world).only()
+    Reviewer(world).resolve(Decision.REFUND)
+    with pytest.raises(Refused, match=r"is resolved since 2026-01-05 \d\d:\d\d UTC by cli kim@host: refund: as the"):
+        Reviewer(world, "cli lee@host").resolve(Decision.REFUND, id_)
+    assert cancels(world) == 1
+    rows = world.sql("SELECT to_status, reason FROM audit WHERE entity = 'difference' ORDER BY id")
+    assert [row.to_status for row in rows] == ["open", "open", "resolved"]
+    assert "begun" in rows[1].reason
+
+
+def test_of_two_who_decide_at_once_the_first_wins(
+    world: World, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+):
+    paid_twice(world, sandbox)
+    theirs = """UPDATE differences SET status = 'resolved', decided_by = 'cli lee@host'"""
+    _meanwhile(monkeypatch, world, theirs)
+    with pytest.raises(Refused, match="Somebody else was faster"):
+        Reviewer(world).resolve(Decision.ACCEPT)
+    assert decided(world) == ("resolved", "cli lee@host")
+
+
+def test_a_late_answer_beats_a_decision(world: World, monkeypatch: pytest.MonkeyPatch):
+    known_at_the_pg(world, pay())
+    settled = """WITH paid AS (UPDATE attempts SET status = 'paid', imp_uid = 'imps_1', flagged_at = NULL)
+                 UPDATE charges SET status = 'paid', paid_at = :now"""
+    _meanwhile(monkeypatch, world, settled, now=world.now)
+    with pytest.raises(Refused, match="Somebody else was faster"):
+        Reviewer(world).resolve(Decision.CHARGE_AGAIN)
+    assert world.differences() == [("unresolved", "open")], "nothing was written, not even the decision"
+    assert world.statuses() == {"paid": 1}
+
+
+# --- trouble while giving back --------------------------------------------------------------------------------------
+
+
+def test_a_refund_whose_answer_is_lost_is_seen_at_portone(
+    world: World, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+):
+    paid_twice(world, sandbox)
+    _lose_answers(monkeypatch)
+    assert not Reviewer(world).resolve(Decision.REFUND).open
+    assert (kept(world), cancels(world)) == (9900, 1)
+
+
+def test_a_refund_that_nobody_can_see_is_run_again_and_gives_back_once(
+    world: World, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+):
+    ours, _ = paid_twice(world, sandbox)
+    person = Reviewer(world)
+    with monkeypatch.context() as lost:
+        _lose_answers(lost, then_down=world)
+        with pytest.raises(Refused, match="Run the same command again"):
+            person.resolve(Decision.REFUND)
+    world.portone.switch(outage="none")
+    assert world.differences() == [("paid_twice", "open")]
+    resolved = person.resolve(Decision.REFUND)
+    assert "as given back" in resolved.said
+    assert (kept(world), cancels(world)) == (9900, 1)
+    assert [attempt.imp_uid for attempt in world.attempts()] == [ours]
+
+
+def test_a_refund_that_never_arrived_may_be_repeated_while_nothing_else_is_decided(
+    world: World, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+):
+    ours, second = paid_twice(world, sandbox)
+    person, other = Reviewer(world), Reviewer(world, "cli lee@host")
+
+    async def on_its_way(_: PortOneGateway, __: Refund) -> LookUpFailed:
+        return LookUpFailed(Answer(message="no answer within the deadline"))
+
+    with monkeypatch.context() as slow:
+        slow.setattr(PortOneGateway, "refund", on_its_way)
+        with pytest.raises(Refused, match="not clear"):
+            person.resolve(Decision.REFUND)
+    with pytest.raises(Refused, match=f"cli kim@host began to give {second} back"):
+        other.resolve(Decision.REFUND, imp_uid=ours)
+    with pytest.raises(Refused, match="may still be under way"):
+        other.resolve(Decision.ACCEPT)
+    other.resolve(Decision.REFUND)
+    assert {each["imp_uid"]: each["refunded"] for each in payments(world)} == {ours: 0, second: 9900}
+    assert cancels(world) == 1
+
+
+def test_of_two_who_refund_different_payments_at_once_the_first_wins(
+    world: World, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+):
+    ours, second = paid_twice(world, sandbox)
+    theirs = """UPDATE differences SET evidence = evidence || jsonb_build_object('refund', jsonb_build_object(
+                'imp_uid', CAST(:ours AS text), 'by', 'cli lee@host', 'at', CAST(:now AS timestamptz)))"""
+    _meanwhile(monkeypatch, world, theirs, ours=ours, now=world.now)
+    with pytest.raises(Refused, match="Somebody else was faster"):
+        Reviewer(world).resolve(Decision.REFUND, imp_uid=second)
+    assert cancels(world) == 0
+
+
+def test_a_refund_that_portone_refuses_leaves_everything_as_it_was(
+    world: World, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+):
+    paid_twice(world, sandbox)
+    person = Reviewer(world)
+    with monkeypatch.context() as refusing:
+        _refuse(refusing, "취소 가능한 미정산 금액이 부족합니다")
+        with pytest.raises(Refused, match="미정산 금액이 부족합니다"):
+            person.resolve(Decision.REFUND)
+    assert world.differences() == [("paid_twice", "open")]
+    person.resolve(Decision.ACCEPT)  # no refund is under way
+    assert kept(world) == 19800
+
+
+UNSURE = [
+    # refusals after which the money may be on its way back all the same
+    "[CC98] VAN 응답 없음",
+    "PG사 통신 중 오류가 발생하였습니다",
+    "Request timeout",
+    "[3008] 시스템 오류",  # a code that KCP's tables class as unclear
+    "이미 취소된 거래입니다",
+]
+
+
+@pytest.mark.parametrize("message", UNSURE)
+def test_a_refusal_that_leaves_it_open_keeps_the_refund_begun(
+    world: World, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch, message: str
+):
+    ours, second = paid_twice(world, sandbox, pg="kcp_billing")
+    person = Reviewer(world)
+    with monkeypatch.context() as refusing:
+        _refuse(refusing, message)
+        with pytest.raises(Refused, match=f"Whether {second} was given back is not clear .*shows 0 KRW as given back"):
+            person.resolve(Decision.REFUND)
+    for decision, named in ((Decision.ACCEPT, None), (Decision.REFUND, ours)):
+        with pytest.raises(Refused, match="may still be under way"):
+            person.resolve(decision, imp_uid=named)
+    person.resolve(Decision.REFUND)
+    assert {each["imp_uid"]: each["refunded"] for each in payments(world)} == {ours: 0, second: 9900}
+
+
+def test_a_certain_refusal_of_the_repetition_says_nothing_of_the_refund_before_it(
+    world: World, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+):
+    paid_twice(world, sandbox)
+    person = Reviewer(world)
+    with monkeypatch.context() as refusing:
+        for message in ("Request timeout", "취소 가능한 미정산 금액이 부족합니다"):
+            _refuse(refusing, message)
+            with pytest.raises(Refused):
+                person.resolve(Decision.REFUND)
+    with pytest.raises(Refused, match="may still be under way"):
+        person.resolve(Decision.ACCEPT)
+
+
+def test_a_refund_that_was_never_sent_gives_nothing_back_and_is_not_called_refused(
+    world: World, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+):
+    paid_twice(world, sandbox)
+    person = Reviewer(world)
+
+    async def unreachable(*_: object, **__: object) -> PaymentRecord:
+        raise NotReached(str(NotReached.__doc__))
+
+    with monkeypatch.context() as down:
+        down.setattr(PortOneClient, "cancel", unreachable)
+        with pytest.raises(Refused, match=r"PortOne was not reached \(No connection.*nothing was given back"):
+            person.resolve(Decision.REFUND)
+    person.resolve(Decision.ACCEPT)  # no refund is under way
+    assert (kept(world), cancels(world)) == (19800, 0)
+
+
+@pytest.mark.parametrize("pg", ["nice", "html5_inicis", "nice_v2", "tosspay_v2"])
+def test_a_refund_states_the_vat_that_was_stated_with_the_payment(world: World, sandbox: RunningSandbox, pg: str):
+    world.portone.switch(repeated_paid="accept")
+    world.plan(amount="11000", tax_free="5500", vat_amount="500")
+    world.subscribe(pay(), pg=pg)
+    world.tick()
+    (payment,) = payments(world)
+    with Api(sandbox.base_url) as api:
+        twice = {"amount": 11_000, "tax_free": 5500, "vat_amount": 500}
+        second = api.paid(payment["merchant_uid"], payment["customer_uid"], **twice)
+    world.wait(hours=1)
+    world.sweep()
+    Reviewer(world).resolve(Decision.REFUND)
+    back = {row["imp_uid"]: (row["tax_free_refunded"], row["vat_refunded"]) for row in payments(world)}
+    assert back == {payment["imp_uid"]: (0, 0), second["imp_uid"]: (5500, 500)}
+    assert kept(world) == 11_000
+
+
+def test_two_people_who_refund_at_once_give_back_once(world: World, sandbox: RunningSandbox):
+    paid_twice(world, sandbox)
+    people = [Reviewer(world), Reviewer(world, "cli lee@host")]
+    id_ = people[0].only()
+    wanted = Wish(decision=Decision.REFUND, note="twice")
+
+    async def both(gateway: Gateway) -> list[Any]:
+        reviews = [person._review(gateway) for person in people]
+        steps = [plan(await review.examine(id_), wanted) for review in reviews]
+        calls = (review.resolve(id_, wanted, agreed=step) for review, step in zip(reviews, steps, strict=True))
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    ended = process.current().run(both)
+    assert all(isinstance(each, Resolved | Refused) for each in ended), ended
+    assert sum(isinstance(each, Resolved) for each in ended) >= 1
+    assert kept(world) == 9900
+    assert decided(world)[0] == "resolved"
+
+
+def _meanwhile(monkeypatch: pytest.MonkeyPatch, world: World, statement: str, **parameters: Any) -> None:
+    """Let something else be written between the last look at a difference and the decision."""
+    look_up, looks = PortOneGateway.look_up, iter(range(100))
+
+    async def looked_up(self: PortOneGateway, merchant_uid: str) -> Found | LookUpFailed:
+        found = await look_up(self, merchant_uid)
+        if next(looks) == 1:  # the first is for what the person agrees to
+            world.sql(f"{statement} RETURNING 1", **parameters)
+        return found
+
+    monkeypatch.setattr(PortOneGateway, "look_up", looked_up)
+
+
+def _refuse(monkeypatch: pytest.MonkeyPatch, message: str) -> None:
+    """Let refunds be refused in these words."""
+
+    async def refuse(_: PortOneGateway, __: Refund) -> RefundRefused:
+        return RefundRefused(Answer(http_status=200, code="1", message=message))
+
+    monkeypatch.setattr(PortOneGateway, "refund", refuse)
+
+
+def _lose_answers(monkeypatch: pytest.MonkeyPatch, *, then_down: World | None = None) -> None:
+    """Let refunds arrive and their answers get lost; afterwards, PortOne may be down altogether."""
+    refund = PortOneGateway.refund
+
+    async def lost(self: PortOneGateway, wanted: Refund) -> PaymentRecord | RefundRefused | LookUpFailed:
+        assert isinstance(await refund(self, wanted), PaymentRecord)
+        if then_down is not None:
+            then_down.portone.switch(outage="unavailable")
+        return LookUpFailed(Answer(message="no answer within the deadline"))
+
+    monkeypatch.setattr(PortOneGateway, "refund", lost)

@@ -1,0 +1,140 @@
+"""The product, broken on purpose: each way is one that a hurried change could bring."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import aiohttp
+import httpx
+import pytest
+from sqlalchemy import text
+
+from tests.simulation.engine.worker_process import WorkerProcess
+from worker.charging import pump as charging
+from worker.charging.pump import Pump
+from worker.charging.write_back_queue import Answered
+from worker.domain import lookup_evidence
+from worker.domain.attempt import OpenAttempt
+from worker.domain.gateway import Found, LookUpFailed
+from worker.domain.outcomes import Declined, DeclineKind, Outcome, Unknown
+from worker.domain.settlement import Settlement, settle
+from worker.ledger import write_back
+from worker.ledger.claiming import claim
+from worker.portone import transport
+from worker.portone.adapter import PortOneGateway
+from worker.reconciliation import attempts
+from worker.reconciliation.pre_send_check import EarlierAttempts
+
+_GUARDS = """WHERE a.merchant_uid = v.merchant_uid AND (
+            (a.status IN ('started', 'unknown') AND a.sends = v.sends AND a.started_at = v.started_at)
+            OR (v.attempt_status = 'paid' AND a.status IN ('started', 'unknown', 'not_charged')))"""
+_CHARGE_GUARDS = (" AND c.status = 'charging'", " AND c.status IN ('due', 'charging', 'past_due', 'uncollectible')")
+
+
+class EffectBeforeIntent(Pump):
+    """Sends first, and commits the attempt together with its outcome."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._in_hand: set[int] = set()
+
+    def _claim(self, limit: int) -> list[OpenAttempt]:
+        claimed = [each for each in self._uncommitted(limit) if each.charge_id not in self._in_hand]
+        self._in_hand.update(each.charge_id for each in claimed)
+        return claimed
+
+    def _uncommitted(self, limit: int) -> list[OpenAttempt]:
+        limits = self._limits
+        with self._sessions() as session:
+            return claim(session, now=self._clock(), limit=limit, lease=limits.lease, prefix=limits.prefix)
+
+    def _write_back(self, batch: list[Answered]) -> None:
+        committed = {each.charge_id: each for each in super()._claim(self._limits.chunk)}
+        super()._write_back(
+            [(committed[each.charge_id], outcome) for each, outcome in batch if each.charge_id in committed]
+        )
+
+
+class HastyWorker(WorkerProcess):
+    pump = EffectBeforeIntent
+
+
+def look_at_no_earlier_number(patch: pytest.MonkeyPatch) -> None:
+    """Believe for ever that what was declined was not paid. The look at it saves what other defects would spoil."""
+
+    async def unseen(*_: Any) -> None:
+        return None
+
+    patch.setattr(EarlierAttempts, "reason_not_to_send", unseen)
+
+
+def trust_the_newest_record(patch: pytest.MonkeyPatch) -> None:
+    """Look up with `find`, which gives the newest record only."""
+
+    async def look_up(gateway: PortOneGateway, merchant_uid: str) -> Found | LookUpFailed:
+        record = await gateway._client.find(merchant_uid)
+        return Found(() if record is None else (record,))
+
+    patch.setattr(PortOneGateway, "look_up", look_up)
+
+
+def retry_while_unknown(patch: pytest.MonkeyPatch) -> None:
+    """Take "unknown" for a passing trouble, after which the next attempt has a merchant_uid of its own."""
+    look_at_no_earlier_number(patch)
+
+    def hasty(attempt: OpenAttempt, outcome: Outcome, **named: Any) -> Settlement:
+        if isinstance(outcome, Unknown):
+            outcome = Declined(DeclineKind.TRANSIENT, outcome.answer)
+        return settle(attempt, outcome, **named)
+
+    patch.setattr(charging, "settle", hasty)
+    patch.setattr(attempts, "settle", hasty)
+
+
+def write_back_without_guards(patch: pytest.MonkeyPatch) -> None:
+    """Believe every answer, whatever has become of its attempt meanwhile."""
+    look_at_no_earlier_number(patch)
+    sql = str(write_back._WRITE_BACK)
+    assert _GUARDS in sql
+    unguarded = sql.replace(_GUARDS, "WHERE a.merchant_uid = v.merchant_uid")
+    for guard in _CHARGE_GUARDS:
+        assert guard in unguarded
+        unguarded = unguarded.replace(guard, "")
+    patch.setattr(write_back, "_WRITE_BACK", text(unguarded))
+
+
+def call_a_lost_connection_not_sent(patch: pytest.MonkeyPatch) -> None:
+    """Take a connection that broke for one that was never made."""
+    lost: dict[type[Exception], type[httpx.TransportError]] = dict.fromkeys(
+        (aiohttp.ServerDisconnectedError, aiohttp.ClientConnectionError), httpx.ConnectError
+    )
+    table = tuple((theirs, lost.get(theirs, ours)) for theirs, ours in transport.AIOHTTP_ERRORS)
+    patch.setattr(transport, "AIOHTTP_ERRORS", table)
+
+
+def take_vague_words_for_a_decline(patch: pytest.MonkeyPatch) -> None:
+    """Take absence and a refusal in unknown words for a decline, whatever became of the send before."""
+    conclude = lookup_evidence.conclude
+
+    def hasty(attempt: OpenAttempt, finding: Any, **named: Any) -> Outcome:
+        return conclude(replace(attempt, sends=1), finding, **named)
+
+    patch.setattr(attempts, "conclude", hasty)
+
+
+def judge_by_when_the_answer_was_read(patch: pytest.MonkeyPatch) -> None:
+    """Take what a look-up did not find for missing now, however long ago it was asked."""
+    conclude = lookup_evidence.conclude
+    clocks: list[Any] = []
+    look_up_and_settle = attempts._look_up_and_settle
+
+    async def remembering(*given: Any) -> Any:
+        clocks.append(given[4])
+        return await look_up_and_settle(*given)
+
+    def late(attempt: OpenAttempt, finding: Any, **named: Any) -> Outcome:
+        return conclude(attempt, finding, **{**named, "now": clocks[-1]()})
+
+    patch.setattr(attempts, "_look_up_and_settle", remembering)
+    patch.setattr(attempts, "conclude", late)

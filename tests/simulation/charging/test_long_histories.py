@@ -1,0 +1,35 @@
+"""Weeks and months of everything at once, from a seed that tells the same history again."""
+
+from __future__ import annotations
+
+import time
+from itertools import count
+
+import pytest
+from sqlalchemy import Engine
+
+from tests.simulation.charging.long_history import tell_long
+
+SEEDS = range(2)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "seed" in metafunc.fixturenames:
+        asked = metafunc.config.getoption("--seed", default=None)
+        metafunc.parametrize("seed", SEEDS if asked is None else [asked])
+
+
+def test_a_long_history_with_many_faults_ends_well(engine: Engine, seed: int):
+    assert len(tell_long(engine, seed)) > 20
+
+
+def test_a_seed_tells_the_same_history_again(engine: Engine):
+    assert tell_long(engine, SEEDS[1]) == tell_long(engine, SEEDS[1])
+
+
+def test_long_histories_for_as_long_as_there_is_time(engine: Engine, torture_seconds: float, first_seed: int):
+    ends = time.monotonic() + torture_seconds
+    for seed in count(first_seed):
+        tell_long(engine, seed)
+        if time.monotonic() > ends:
+            break

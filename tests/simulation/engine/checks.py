@@ -1,0 +1,88 @@
+"""What must hold of the differences, the sweeps and the invariants at the end of a history that was watched."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from tests.simulation.engine.world import World
+from worker.domain.discrepancy_rules import DifferenceKind, DifferenceStatus
+from worker.domain.merchant_uid import MerchantUid, parse
+from worker.operations.invariant_runner import broken
+from worker.operations.invariants import INVARIANTS
+
+Period = tuple[str, datetime]
+
+_DIFFERENCES = """
+    SELECT d.kind, d.status, d.merchant_uid, d.imp_uid, c.status AS charge,
+           EXISTS (SELECT FROM attempts a WHERE a.merchant_uid = d.merchant_uid AND a.flagged_at IS NOT NULL) AS flagged
+    FROM differences d LEFT JOIN charges c ON c.id = d.charge_id ORDER BY d.id
+"""
+_LINKED_WRONGLY = """
+    SELECT d.id FROM differences d JOIN charges c ON c.id = d.charge_id JOIN subscriptions s ON s.id = c.subscription_id
+    WHERE substring(d.merchant_uid FROM '[A-Z0-9]{13}') <> s.code
+"""
+_UNFINISHED = "SELECT id, reason, until FROM sweeps WHERE finished_at IS NULL AND holds_claims"
+_LINEAGE = "SELECT identity = database_identity() AS ours FROM lineage"
+
+FOR_A_PERSON = (
+    *(DifferenceKind.PAID_TWICE, DifferenceKind.NOT_OWED, DifferenceKind.UNRESOLVED),
+    DifferenceKind.NOT_IN_BOOKS,
+)
+IN_FRONT_OF_A_PERSON = (DifferenceStatus.OPEN, DifferenceStatus.RESOLVED)
+
+
+def period_of(merchant_uid: str) -> Period:
+    parts = parse(merchant_uid)
+    assert isinstance(parts, MerchantUid), f"{merchant_uid} is not ours"
+    return parts.subscription_code, parts.period_start
+
+
+def payments(world: World) -> Mapping[Period, Sequence[Any]]:
+    """Give the payments in which money really moved, by the sandbox's ledger, for each billing period."""
+    paid: dict[Period, list[Any]] = defaultdict(list)
+    for row in world.sandbox.ledger.execute("SELECT merchant_uid, imp_uid, started_at FROM payments WHERE charged > 0"):
+        paid[period_of(row["merchant_uid"])].append(row)
+    return paid
+
+
+def shown(world: World) -> set[tuple[str, str]]:
+    """List what a person is asked about, or has decided: merchant_uids, and imp_uids where one payment is meant."""
+    rows = [row for row in world.sql(_DIFFERENCES) if row.status in IN_FRONT_OF_A_PERSON and row.kind in FOR_A_PERSON]
+    return {(row.merchant_uid, row.imp_uid) for row in rows}
+
+
+def problems(world: World) -> Iterator[str]:
+    """Say what does not hold."""
+    if world.watch is None:
+        return
+    yield from _unexplained(world)
+    yield from (f"sweep {row.id} ({row.reason}) holds charging until {row.until}" for row in world.sql(_UNFINISHED))
+    if not world.sql(_LINEAGE)[0].ours:
+        yield "nobody has noticed that the database is a copy"
+    yield from (f"difference {row.id} is linked to another subscription" for row in world.sql(_LINKED_WRONGLY))
+    # How soon a person decides is not the history's affair.
+    ours = [each for each in INVARIANTS if each.name != "difference_is_decided_within_a_week"]
+    patience = replace(world.patience, sweep_every=world.sweep_policy.every)
+    with world.sessions() as session:
+        for each in broken(session, now=world.database_now(), patience=patience, invariants=ours):
+            yield f"invariant: {each.invariant.name}, {each.invariant.about} {each.examples}"
+
+
+def _unexplained(world: World) -> Iterator[str]:
+    """Look for differences that are open though nothing has happened in this history that a person must decide."""
+    paid = payments(world)
+    codes = {row.code for row in world.sql("SELECT code FROM subscriptions")}
+    for row in world.sql(_DIFFERENCES):
+        period = period_of(row.merchant_uid)
+        explained = {
+            DifferenceKind.UNRESOLVED: row.flagged,
+            DifferenceKind.PAID_TWICE: len(paid[period]) > 1,
+            DifferenceKind.NOT_OWED: row.charge == "void" and row.imp_uid in world.corrected,
+            DifferenceKind.NOT_IN_BOOKS: period[0] not in codes,
+        }
+        if row.status == DifferenceStatus.OPEN and not explained.get(DifferenceKind(row.kind), False):
+            yield f"open without a reason: {row.kind} of {row.merchant_uid}, {row.imp_uid}"

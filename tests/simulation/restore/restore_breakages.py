@@ -1,0 +1,85 @@
+"""The product's care about restored databases, broken on purpose."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from tests.simulation.charging.breakages import look_at_no_earlier_number
+from tests.simulation.engine.worker_process import WorkerProcess
+from worker.ledger import charging_hold, write_back
+from worker.reconciliation import backfill
+from worker.reconciliation import queries as reconciliation_queries
+
+_THIS_SEND = " AND a.sends = v.sends AND a.started_at = v.started_at"
+_THIS_SWEEP = " AND started_at = :started_at"
+
+
+class BlindWorker(WorkerProcess):
+    """Charges whatever database it finds."""
+
+    watches = False
+
+
+def adopt_known_attempts_only(patch: pytest.MonkeyPatch) -> None:
+    """Adopt a payment when its attempt is there; open nothing that is missing."""
+    look_at_no_earlier_number(patch)
+    planned = backfill._adoption
+
+    def timid(each: Any, *given: Any) -> Any:
+        return None if each[2].attempt_id is None else planned(each, *given)
+
+    patch.setattr(backfill, "_adoption", timid)
+
+
+def end_the_hold_at_once(patch: pytest.MonkeyPatch) -> None:
+    """Compare what PortOne has by now, and let charging go on, whatever is under way still."""
+    look_at_no_earlier_number(patch)
+    hold = charging_hold._hold
+
+    def hasty(*given: Any, now: datetime, until: datetime, reason: str) -> None:
+        assert until >= now
+        hold(*given, now=now, until=now, reason=reason)
+
+    patch.setattr(charging_hold, "_hold", hasty)
+
+
+def forget_which_send_was_answered(patch: pytest.MonkeyPatch) -> None:
+    """Take an answer for that to the latest send of its merchant_uid."""
+    look_at_no_earlier_number(patch)
+    sql = str(write_back._WRITE_BACK)
+    assert _THIS_SEND in sql
+    patch.setattr(write_back, "_WRITE_BACK", text(sql.replace(_THIS_SEND, " AND a.sends = v.sends")))
+
+
+def trust_attempt_ids(patch: pytest.MonkeyPatch) -> None:
+    """Write an answer to the attempt and the charge that have its ids."""
+    look_at_no_earlier_number(patch)
+    sql = str(write_back._WRITE_BACK)
+    row = write_back._row
+
+    def with_ids(settlement: Any) -> dict[str, Any]:
+        attempt = settlement.attempt
+        return {**row(settlement), "attempt_id": attempt.attempt_id, "charge_id": attempt.charge_id}
+
+    for ours, theirs in (
+        (_THIS_SEND, " AND a.sends = v.sends"),
+        ("merchant_uid text,", "merchant_uid text, attempt_id bigint, charge_id bigint,"),
+        ("a.merchant_uid = v.merchant_uid", "a.id = v.attempt_id"),
+        ("before.merchant_uid = v.merchant_uid", "before.id = v.attempt_id"),
+    ):
+        assert ours in sql
+        sql = sql.replace(ours, theirs)
+    patch.setattr(write_back, "_row", with_ids)
+    patch.setattr(write_back, "_WRITE_BACK", text(sql))
+
+
+def trust_sweep_ids(patch: pytest.MonkeyPatch) -> None:
+    """Move the sweep on that has the id."""
+    look_at_no_earlier_number(patch)
+    sql = str(reconciliation_queries._ADVANCE)
+    assert _THIS_SWEEP in sql
+    patch.setattr(reconciliation_queries, "_ADVANCE", text(sql.replace(_THIS_SWEEP, "")))

@@ -1,0 +1,69 @@
+"""A database restored from a backup: every crash on the way to the end of the hold, and answers of the lost world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import Engine
+
+from tests.simulation.engine.stories import RULES
+from tests.simulation.engine.verdict import Violation
+from tests.simulation.restore import restore_breakages
+from tests.simulation.restore.restore_breakages import BlindWorker
+from tests.simulation.restore.restored_period import Restored, tell_every_crash, tell_restored
+from tests.simulation.restore.stale_workers import (
+    LANDS_LATER,
+    backed_up_under_way,
+    frozen_with,
+    frozen_with_a_page,
+    hidden,
+)
+from worker.sandbox.rules.behaviours import Behaviour, decline, pay
+
+LOST: dict[str, Callable[[], Restored]] = {
+    "a decline": lambda: frozen_with(decline(), then=LANDS_LATER),
+    "a decline of a stranger": lambda: frozen_with(decline(), then=LANDS_LATER, stranger=True),
+    "a payment of a stranger": lambda: replace(frozen_with(pay(), then=(decline(), pay()), stranger=True), daily=True),
+    "a page": frozen_with_a_page,
+    "the end of what was under way": backed_up_under_way,
+    "a payment that shows late": lambda: hidden(pay(hidden_seconds=1200.0)),
+    "a payment that lands and shows late": lambda: hidden(Behaviour(wait_seconds=600.0, hidden_seconds=900.0)),
+}
+
+
+@pytest.mark.parametrize("lost", LOST.values(), ids=LOST)
+def test_what_a_worker_of_the_lost_world_writes_back_changes_nothing_else(engine: Engine, lost: Callable[[], Restored]):
+    tell_restored(engine, replace(lost(), rules=RULES[0]))
+
+
+def test_a_crash_of_the_sweep_that_holds_charging_changes_nothing(engine: Engine, thorough: bool):
+    assert tell_every_crash(engine, thorough=thorough) > 60
+
+
+@pytest.mark.parametrize(
+    ("broken", "history"),
+    [
+        (restore_breakages.adopt_known_attempts_only, Restored),
+        (restore_breakages.end_the_hold_at_once, Restored),
+        (restore_breakages.forget_which_send_was_answered, LOST["a decline"]),
+        (restore_breakages.trust_attempt_ids, LOST["a decline of a stranger"]),
+        (restore_breakages.trust_sweep_ids, LOST["a page"]),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_broken_product_pays_twice_after_a_restore(
+    engine: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+    broken: Callable[[pytest.MonkeyPatch], None],
+    history: Callable[[], Restored],
+):
+    broken(monkeypatch)
+    with pytest.raises(Violation, match="paid 2 times"):
+        tell_restored(engine, replace(history(), rules=RULES[0]))
+
+
+def test_so_does_one_that_looks_at_no_lineage(engine: Engine):
+    with pytest.raises(Violation, match="paid 2 times"):
+        tell_restored(engine, Restored(rules=RULES[0], worker_class=BlindWorker))

@@ -1,0 +1,76 @@
+"""What the tests of payment windows share: PortOne's examples as values, and windows that can be opened."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from worker.pg.facts import WindowUse
+from worker.pg.window.request import Buyer, Links, Order, WindowChannel, WindowRequest
+from worker.pg.window.rules import problems_in
+
+PAYMENT = WindowUse.PAYMENT
+REGISTRATION = WindowUse.REGISTRATION
+WITH_PAYMENT = WindowUse.REGISTRATION_WITH_PAYMENT
+
+CUSTOMER_UID = "gildong_0001_1234"
+URL = "https://www.my-service.com/payments/complete/mobile"
+LINKS = Links(m_redirect_url=URL)
+EXAMPLE_BUYER = Buyer(
+    email="iamport@siot.do",
+    name="Customer name",
+    tel="010-1234-5678",
+    addr="Samseong-dong, Gangnam-gu, Seoul",
+    postcode="123-456",
+)
+SUBSCRIBER = Buyer(email="johndoe@gmail.com", name="John Doe", tel="02-1234-1234")
+DOCUMENTED_PAYMENT = {
+    "merchant_uid": "order_no_0001",
+    "name": "Order name: Test payment",
+    "amount": 14000,
+    "buyer_email": "iamport@siot.do",
+    "buyer_name": "Customer name",
+    "buyer_tel": "010-1234-5678",
+    "buyer_addr": "Samseong-dong, Gangnam-gu, Seoul",
+    "buyer_postcode": "123-456",
+}
+"""What both of PortOne's pages give for a general payment; DOCUMENTED_KEY is the same for a subscription."""
+
+DOCUMENTED_KEY = {
+    "merchant_uid": "issue_billingkey_monthly_0001",
+    "name": "Order name: Billing key request test",
+    "amount": 0,
+    "customer_uid": "gildong_0001_1234",
+    "buyer_email": "johndoe@gmail.com",
+    "buyer_name": "John Doe",
+    "buyer_tel": "02-1234-1234",
+}
+SUBSCRIPTION = Order(
+    merchant_uid="issue_billingkey_monthly_0001", name="Order name: Billing key request test", amount=0
+)
+
+
+def order(amount=14000, **changes) -> Order:
+    return replace(Order(merchant_uid="order_no_0001", name="Order name: Test payment", amount=amount), **changes)
+
+
+def request(pg="kakaopay", use=PAYMENT, amount=None, **changes) -> WindowRequest:
+    """A window that can be opened, but for what is changed."""
+    usual = 0 if use is REGISTRATION else 14000
+    return replace(
+        WindowRequest(
+            use=use,
+            channel=WindowChannel(pg=pg),
+            order=order(usual if amount is None else amount),
+            customer_uid=None if use is PAYMENT else CUSTOMER_UID,
+            buyer=EXAMPLE_BUYER,
+            links=LINKS,
+        ),
+        **changes,
+    )
+
+
+def problems(wanted: WindowRequest) -> dict[str, str]:
+    """Give the sentence by parameter; two about one parameter would be one too many."""
+    found = problems_in(wanted)
+    assert len({problem.parameter for problem in found}) == len(found), found
+    return {problem.parameter: problem.sentence for problem in found}

@@ -1,0 +1,157 @@
+"""What PortOne's answers prove about a payment window, and from which day a subscription counts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schedules.plans import Plan
+from tests.support.attempts import CUSTOMER_UID, MERCHANT_UID, record
+from worker.domain.gateway import Found, LookUpFailed, NoSuchKey, StoredKey
+from worker.domain.merchant_uid import parse
+from worker.domain.outcomes import NO_ANSWER
+from worker.domain.window_evidence import (
+    Expected,
+    Failed,
+    Proved,
+    Waiting,
+    Wrong,
+    anchor_of,
+    belongs,
+    judge_key,
+    judge_payment,
+    key_only_uid,
+    starts_now,
+    vat_of,
+)
+
+WITH_PAYMENT = Expected(
+    merchant_uid=MERCHANT_UID,
+    pg="kakaopay",
+    opened_pgs=frozenset({"kakaopay"}),
+    charged=9900,
+    shown=9900,
+    currency="KRW",
+    customer_uid=CUSTOMER_UID,
+)
+KEY_ALONE = replace(WITH_PAYMENT, charged=0)
+BY_HAND = replace(WITH_PAYMENT, customer_uid=None)
+
+PAID, READY, GIVEN_BACK = record(), record("ready"), record("cancelled")
+DECLINED = record("failed")
+
+JUDGEMENTS = [
+    # what was asked for; PortOne's records, the newest first; what they prove
+    (WITH_PAYMENT, [PAID], Proved),
+    (WITH_PAYMENT, [READY, PAID], Proved),  # another tab is open still
+    (WITH_PAYMENT, [DECLINED, PAID], Proved),  # and was declined after the first had paid
+    (WITH_PAYMENT, [PAID, READY], Proved),
+    (
+        WITH_PAYMENT,
+        [record(customer_uid=None)],
+        Proved,
+    ),  # PortOne names it once the key is issued; the key is asked for
+    (WITH_PAYMENT, [], Waiting),
+    (WITH_PAYMENT, [READY], Waiting),
+    (WITH_PAYMENT, [READY, DECLINED], Waiting),  # declined once, and trying again
+    (WITH_PAYMENT, [DECLINED], Failed),
+    (WITH_PAYMENT, [DECLINED, READY], Failed),
+    (WITH_PAYMENT, [GIVEN_BACK], Wrong),
+    (WITH_PAYMENT, [PAID, PAID], Wrong),
+    (WITH_PAYMENT, [record(amount=9899)], Wrong),
+    (WITH_PAYMENT, [record(amount=0)], Wrong),
+    (WITH_PAYMENT, [record(currency="USD")], Wrong),
+    (WITH_PAYMENT, [record(customer_uid="another")], Wrong),
+    (WITH_PAYMENT, [record(pg_provider="payco")], Wrong),
+    (WITH_PAYMENT, [record(merchant_uid=MERCHANT_UID[:-1] + "2")], Wrong),
+    (BY_HAND, [PAID], Proved),
+    (replace(BY_HAND, pg="payco", opened_pgs=frozenset({"payco", "kakaopay"})), [PAID], Proved),  # in the first tab
+    (BY_HAND, [record(amount=100)], Wrong),
+    (KEY_ALONE, [record(amount=0)], Proved),
+    (KEY_ALONE, [PAID], Proved),  # what PAYCO showed; that it is recorded as 0 or as shown is assumed
+    (KEY_ALONE, [record(amount=5000)], Wrong),
+    (replace(KEY_ALONE, shown=0), [PAID], Wrong),  # Kakao Pay really charges what is not 0
+    (KEY_ALONE, [], Waiting),
+]
+
+
+@pytest.mark.parametrize(("expected", "records", "verdict"), JUDGEMENTS)
+def test_a_payment_is_judged_by_everything_that_portone_shows(expected, records, verdict):
+    assert isinstance(judge_payment(expected, Found(tuple(records))), verdict)
+
+
+def test_without_an_answer_nothing_is_proved_and_nothing_refused():
+    assert isinstance(judge_payment(WITH_PAYMENT, LookUpFailed(NO_ANSWER)), Waiting)
+    assert isinstance(judge_key(KEY_ALONE, LookUpFailed(NO_ANSWER)), Waiting)
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict"),
+    [
+        (StoredKey(customer_uid=CUSTOMER_UID, pg="kakaopay", card=None), Proved),
+        (StoredKey(customer_uid=CUSTOMER_UID, pg="payco", card=None), Wrong),
+        (NoSuchKey(), Waiting),
+    ],
+)
+def test_a_key_is_judged_by_what_portone_has_stored(answer, verdict):
+    assert isinstance(judge_key(KEY_ALONE, answer), verdict)
+
+
+def test_money_has_moved_only_where_portone_shows_it_paid():
+    judged = {
+        amount: judge_payment(replace(KEY_ALONE, shown=0), Found((record(amount=amount),))) for amount in (1, 5000)
+    }
+    assert all(isinstance(verdict, Wrong) and verdict.moved for verdict in judged.values())
+    given_back = judge_payment(WITH_PAYMENT, Found((GIVEN_BACK,)))
+    assert isinstance(given_back, Wrong)
+    assert not given_back.moved
+
+
+def test_what_a_browser_names_belongs_to_the_window_or_is_nothing():
+    assert belongs(KEY_ALONE, Found((PAID,)))
+    assert belongs(KEY_ALONE, Found(()))
+    assert not belongs(KEY_ALONE, Found((record(merchant_uid="another"),)))
+
+
+def test_no_customer_uid_shows_in_what_is_asked_and_found():
+    assert CUSTOMER_UID not in repr([WITH_PAYMENT, PAID, StoredKey(customer_uid=CUSTOMER_UID, pg="payco", card=None)])
+
+
+@given(st.integers(0, 2**64))
+def test_the_order_of_a_key_alone_is_never_taken_for_a_periods(drawn: int):
+    order = key_only_uid("again", "7ZK3M9QX2VB4C", drawn)
+    assert parse(order) is None
+    assert len(order) <= 40
+    assert order.isalnum()
+
+
+NOW = datetime(2026, 1, 31, 16, 0, tzinfo=UTC)  # 1 February, 01:00 in Seoul
+STARTS = [
+    # cadence and trial; planned anchor; the anchor; whether the first period is today's
+    ("month", 0, date(2026, 1, 10), date(2026, 2, 1), True),  # late: nothing of January was had
+    ("month", 0, date(2026, 2, 1), date(2026, 2, 1), True),
+    ("month", 0, date(2026, 3, 5), date(2026, 3, 5), False),
+    ("month", 14, date(2026, 1, 24), date(2026, 2, 15), False),
+    ("month", 14, date(2026, 4, 1), date(2026, 4, 1), False),
+    ("cron 0 9 1 * *", 0, date(2026, 1, 10), date(2026, 2, 1), True),
+    ("cron 0 9 5 * *", 0, date(2026, 1, 10), date(2026, 2, 1), False),
+]
+
+
+@pytest.mark.parametrize(("cadence", "trial", "planned", "anchor", "now"), STARTS)
+def test_a_subscription_counts_from_its_registration_or_its_later_start(cadence, trial, planned, anchor, now):
+    plan = Plan.parse({"code": "p", "name": "P", "amount": "9900", "cadence": cadence, "trial_days": str(trial)})
+    assert anchor_of(plan, planned, now=NOW) == anchor
+    assert starts_now(plan, anchor, now=NOW) is now
+
+
+@pytest.mark.parametrize(
+    ("amount", "tax_free", "vat_amount", "vat"),
+    [(9900, 0, None, 900), (9900, 9900, None, 0), (9900, 0, 0, 0), (10000, 0, None, 909), (9900, 5500, None, 400)],
+)
+def test_the_vat_in_an_amount_is_an_eleventh_of_what_is_taxed_or_what_the_plan_says(amount, tax_free, vat_amount, vat):
+    assert vat_of(amount, tax_free, vat_amount) == vat

@@ -1,0 +1,167 @@
+"""The caps: what is within them, what exceeds them, and what a person reads then."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import pytest
+
+from tests.support.attempts import attempt, request
+from worker.domain.charge_limits import (
+    CapExceeded,
+    Caps,
+    Guard,
+    SubscriptionsExceed,
+    Total,
+    amount_exceeded,
+    day_exceeded,
+    day_of,
+    hold_to_run,
+    run_exceeded,
+    subscription_exceeded,
+    subscription_most,
+    totals,
+)
+
+CAPS = Caps(
+    amount=10_000,
+    run_charges=10,
+    run_sum=100_000,
+    day_charges=20,
+    day_sum=200_000,
+    subscription_charges_per_day=3,
+)
+ON = date(2026, 1, 5)
+
+
+def charges(*amounts: int, pg: str = "kakaopay"):
+    return [attempt(charge_id=number, request=request(amount=each, pg=pg)) for number, each in enumerate(amounts)]
+
+
+@pytest.mark.parametrize(
+    ("amount", "exceeds"),
+    [
+        (9_900, False),
+        (10_000, False),  # the cap itself is allowed
+        (10_001, True),
+        (50_000_000, True),
+    ],
+)
+def test_one_charge_may_be_as_much_as_the_cap_and_no_more(amount: int, exceeds: bool):
+    (one,) = charges(amount)
+    assert (amount_exceeded(CAPS, one) is not None) == exceeds
+
+
+@pytest.mark.parametrize(
+    ("before", "more", "setting"),
+    [
+        (Total(), Total(10, 100_000), None),  # both caps reached and not exceeded
+        (Total(9, 9), Total(1, 9), None),
+        (Total(10, 10), Total(1, 1), "AGAIN_MAX_RUN_CHARGES"),
+        (Total(), Total(11, 11), "AGAIN_MAX_RUN_CHARGES"),  # a first claim that is too much by itself
+        (Total(1, 90_000), Total(1, 10_001), "AGAIN_MAX_RUN_SUM"),
+        (Total(10, 100_000), Total(10, 100_000), "AGAIN_MAX_RUN_CHARGES"),  # both: the first is named
+    ],
+)
+def test_a_run_may_reach_its_caps_and_not_exceed_them(before: Total, more: Total, setting: str | None):
+    sentence = run_exceeded(CAPS, "kakaopay", before, more)
+    assert (sentence is None) if setting is None else str(sentence).startswith(f"{setting} allows ")
+
+
+@pytest.mark.parametrize(
+    ("before", "more", "setting"),
+    [
+        (Total(10, 100_000), Total(10, 100_000), None),
+        (Total(20, 20), Total(1, 1), "AGAIN_MAX_DAY_CHARGES"),
+        (Total(1, 200_000), Total(1, 1), "AGAIN_MAX_DAY_SUM"),
+    ],
+)
+def test_a_day_may_reach_its_caps_and_not_exceed_them(before: Total, more: Total, setting: str | None):
+    sentence = day_exceeded(CAPS, "payco", ON, before, more)
+    assert (sentence is None) if setting is None else str(sentence).startswith(f"{setting} allows ")
+
+
+@pytest.mark.parametrize(("times", "exceeds"), [(1, False), (3, False), (4, True)])
+def test_a_subscription_may_be_charged_as_often_as_the_cap(times: int, exceeds: bool):
+    (attempt,) = charges(100)
+    assert (subscription_exceeded(CAPS, attempt, times) is not None) == exceeds
+
+
+def test_the_sentences_name_the_cap_what_was_about_to_happen_and_the_command_that_releases_it():
+    (dear,) = charges(50_000_000)
+    assert amount_exceeded(CAPS, replace(dear, charge_id=17)) == (
+        "AGAIN_MAX_AMOUNT allows 10,000 KRW, and charge 17 is over 50,000,000 KRW: it is not claimed, nor is anything "
+        "else of this subscription. If it is right, raise the setting and restart the workers, then `again "
+        "subscription release {code}`; if not, `again subscription cancel {code}` makes it void."
+    )
+    assert run_exceeded(CAPS, "payco", Total(8, 80_000), Total(5, 50_000)) == (
+        "AGAIN_MAX_RUN_CHARGES allows 10 charges: of this run, 8 of 80,000 KRW were claimed, and 5 of 50,000 KRW more "
+        "were about to be, which were not. If they are right, `again start payco` begins to count anew; when it stops "
+        "again, raise the setting and restart the workers."
+    )
+    day = day_exceeded(CAPS, "payco", ON, Total(), Total(1, 200_001))
+    assert str(day).startswith("AGAIN_MAX_DAY_SUM allows 200,000 KRW: of 2026-01-05 in Seoul, 0 of 0 KRW were claimed")
+    often = subscription_exceeded(CAPS, replace(dear, charge_id=17, request=replace(dear.request, amount=100)), 4)
+    assert "would have been charged 4 times today" in str(often)
+    assert "`again subscription release {code}`" in str(often)
+
+
+def test_a_claim_is_added_up_by_pg():
+    both = [*charges(100, 200), *charges(300, pg="payco")]
+    assert totals(both) == {"kakaopay": Total(2, 300), "payco": Total(1, 300)}
+    assert totals([]) == {}
+
+
+def test_each_channel_is_held_to_the_caps_alone():
+    guard = Guard(CAPS, {"payco": Total(10, 10)})
+    hold_to_run(charges(*[100] * 10), guard)
+    with pytest.raises(CapExceeded, match="AGAIN_MAX_RUN_CHARGES") as exceeded:
+        hold_to_run([*charges(100), *charges(100, pg="payco")], guard)
+    assert exceeded.value.pg == "payco"
+
+
+@pytest.mark.parametrize(
+    ("instant", "day", "began"),
+    [
+        # a day in Seoul begins at 15:00 UTC
+        (datetime(2026, 1, 5, 14, 59, 59, tzinfo=UTC), date(2026, 1, 5), datetime(2026, 1, 4, 15, tzinfo=UTC)),
+        (datetime(2026, 1, 5, 15, 0, tzinfo=UTC), date(2026, 1, 6), datetime(2026, 1, 5, 15, tzinfo=UTC)),
+    ],
+)
+def test_a_day_is_one_in_seoul(instant: datetime, day: date, began: datetime):
+    assert day_of(instant) == (day, began)
+
+
+def test_charges_above_the_cap_are_named_by_their_subscriptions_and_stop_no_channel():
+    small, dear, dearer = charges(100, 50_000_000, 60_000_000)
+    named = [replace(each, subscription_id=number) for number, each in enumerate((small, dear, dearer), start=7)]
+    with pytest.raises(SubscriptionsExceed) as exceeded:
+        hold_to_run(named, Guard(CAPS, {}))
+    assert set(exceeded.value.reasons) == {8, 9}
+
+
+@pytest.mark.parametrize("setting", ["run_sum", "day_sum"])
+def test_charge_that_alone_exceeds_a_sum_of_all_stops_no_channel(setting: str):
+    small, dear = charges(100, 9_900)
+    named = [replace(small, subscription_id=7), replace(dear, subscription_id=8)]
+    caps = replace(CAPS, **{setting: 5_000})
+    with pytest.raises(SubscriptionsExceed) as exceeded:
+        hold_to_run(named, Guard(caps, {}))
+    assert list(exceeded.value.reasons) == [8]
+    assert exceeded.value.reasons[8].startswith(f"AGAIN_MAX_{setting.upper()} allows 5,000 KRW")
+
+
+@pytest.mark.parametrize(
+    ("caps", "amount", "expected"),
+    [
+        (CAPS, 100, (3, "AGAIN_MAX_SUBSCRIPTION_CHARGES_PER_DAY")),
+        (replace(CAPS, subscription_charges_per_day=60), 100, (5, "half of AGAIN_MAX_RUN_CHARGES")),
+        (replace(CAPS, subscription_charges_per_day=60, day_charges=6), 100, (3, "half of AGAIN_MAX_DAY_CHARGES")),
+        (replace(CAPS, subscription_charges_per_day=60), 25_000, (2, "half of AGAIN_MAX_RUN_SUM")),
+        (replace(CAPS, subscription_charges_per_day=60, day_sum=60_000), 15_000, (2, "half of AGAIN_MAX_DAY_SUM")),
+        (replace(CAPS, day_charges=1), 100, (1, "half of AGAIN_MAX_DAY_CHARGES")),  # never less than one
+    ],
+)
+def test_subscription_never_uses_up_more_than_half_of_its_channels_caps(caps: Caps, amount: int, expected):
+    assert subscription_most(caps, amount) == expected

@@ -1,0 +1,96 @@
+"""An attempt that a customer makes: nothing ends it while a window can be paid, and leaving it costs no try."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from tests.support.attempts import POLICY, QUIET_PERIOD, STARTED_AT, attempt, record
+from worker.domain.gateway import Found, LookUpFailed
+from worker.domain.lookup_evidence import conclude
+from worker.domain.outcomes import NO_ANSWER, Declined, NotCharged, NotChargedReason, Paid, Unknown
+from worker.domain.settlement import settle
+from worker.domain.states import AttemptStatus, ChargeStatus, Via
+from worker.domain.window_evidence import WINDOW_LIFE
+
+UNTIL = STARTED_AT + WINDOW_LIFE
+WINDOW = attempt(via=Via.WINDOW, window_until=UNTIL)
+DECLINED_BEFORE = {"declines": 2, "first_declined_at": STARTED_AT - timedelta(days=3)}
+
+OLD = int(STARTED_AT.timestamp()) - 90_000
+LEFT = record("ready", customer_uid=None, started_at=OLD)
+DECLINED_IN_WINDOW = record("failed", customer_uid=None, started_at=OLD, fail_reason="[0004]유효기간 경과")
+
+CONCLUSIONS = [
+    # what PortOne shows; whether a window can still be paid; what follows
+    ([], True, Unknown),
+    ([LEFT], True, Unknown),
+    ([DECLINED_IN_WINDOW], True, Unknown),  # another tab may still pay
+    ([record()], True, Paid),
+    ([DECLINED_IN_WINDOW, record()], True, Paid),
+    ([], False, NotCharged),
+    ([LEFT], False, NotCharged),  # a window that was left stays `ready` for ever
+    ([DECLINED_IN_WINDOW], False, NotCharged),  # a customer's card in a window is not the key's decline
+    ([record()], False, Paid),
+    ([record("cancelled")], True, Unknown),
+    ([record(amount=100)], True, Unknown),
+]
+
+
+@pytest.mark.parametrize(("records", "can_be_paid", "outcome"), CONCLUSIONS)
+def test_only_a_payment_ends_it_while_a_window_can_be_paid(records, can_be_paid, outcome):
+    now = UNTIL - timedelta(seconds=1) if can_be_paid else UNTIL
+    concluded = conclude(WINDOW, Found(tuple(records)), now=now, quiet_period=QUIET_PERIOD)
+    assert isinstance(concluded, outcome)
+
+
+def test_without_an_answer_it_is_never_taken_for_left():
+    failed = LookUpFailed(NO_ANSWER)
+    assert isinstance(conclude(WINDOW, failed, now=UNTIL, quiet_period=QUIET_PERIOD), Unknown)
+
+
+SENT_AFTERWARDS = [
+    # what PortOne shows of an order whose windows were left, and which was then sent through `again`; what follows
+    ([LEFT, DECLINED_IN_WINDOW], NotCharged),
+    ([record("failed", fail_reason="[LACK_BALANCE]잔액부족"), LEFT], Declined),
+    ([record(), LEFT], Paid),
+]
+
+
+@pytest.mark.parametrize(("records", "outcome"), SENT_AFTERWARDS)
+def test_what_left_windows_show_says_nothing_about_a_send_of_our_own(records, outcome):
+    sent = attempt(window_until=STARTED_AT - timedelta(hours=1), sends=3)
+    later = STARTED_AT + QUIET_PERIOD
+    assert isinstance(conclude(sent, Found(tuple(records)), now=later, quiet_period=QUIET_PERIOD), outcome)
+
+
+PLANNED = STARTED_AT + timedelta(days=5)
+RESUMED = [
+    # declines so far; when the charge was to be tried; where it goes on
+    ({}, STARTED_AT, ChargeStatus.DUE, UNTIL + timedelta(seconds=1)),
+    ({}, None, ChargeStatus.DUE, UNTIL + timedelta(seconds=1)),
+    (DECLINED_BEFORE, PLANNED, ChargeStatus.PAST_DUE, PLANNED),
+    (DECLINED_BEFORE, STARTED_AT, ChargeStatus.PAST_DUE, UNTIL + timedelta(seconds=1)),
+    (DECLINED_BEFORE, None, ChargeStatus.PAST_DUE, None),  # it waits for another key, as before
+]
+
+
+@pytest.mark.parametrize(("before", "resume_at", "status", "next_at"), RESUMED)
+def test_a_charge_whose_window_was_left_goes_on_where_it_was(before, resume_at, status, next_at):
+    left = attempt(via=Via.WINDOW, window_until=UNTIL, resume_at=resume_at, deferrals=3, **before)
+    done = settle(left, NotCharged(NotChargedReason.WINDOW_LEFT), now=UNTIL, policy=POLICY)
+    assert (done.attempt_status, done.charge_status, done.next_attempt_at) == (
+        AttemptStatus.NOT_CHARGED,
+        status,
+        next_at,
+    )
+    assert (done.declines, done.deferrals) == (left.declines, 3)
+
+
+def test_it_is_looked_up_once_more_when_its_windows_are_over_whatever_the_ladder_is():
+    short = replace(POLICY, ladder=(timedelta(minutes=5),))
+    unclear = conclude(WINDOW, Found(()), now=STARTED_AT, quiet_period=QUIET_PERIOD)
+    done = settle(WINDOW, unclear, now=STARTED_AT + timedelta(hours=1), policy=short)
+    assert (done.attempt_status, done.next_lookup_at, done.flag) == (AttemptStatus.UNKNOWN, UNTIL, None)

@@ -1,0 +1,286 @@
+"""What every outcome makes of an attempt and its charge."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schedules.dunning import DunningCalendar
+from tests.support.attempts import POLICY, SEOUL, STARTED_AT, attempt
+from worker.domain.outcomes import (
+    NO_ANSWER,
+    Answer,
+    Declined,
+    DeclineKind,
+    NotCharged,
+    NotChargedReason,
+    Paid,
+    Unknown,
+    UnknownReason,
+)
+from worker.domain.retry_policy import LONGEST_DELAY, UNMATCHED_RETRIES, backoff
+from worker.domain.settlement import MONTH_SPENT, settle
+from worker.domain.states import AttemptStatus, ChargeStatus
+
+NOW = STARTED_AT + timedelta(seconds=2)
+SAID = Answer(http_status=200, code="-1", message="[8326]한도초과")
+FIRST_DECLINED_AT = STARTED_AT - timedelta(days=2)
+ONCE_DECLINED = attempt(declines=1, first_declined_at=FIRST_DECLINED_AT, deferrals=3)
+
+
+def seoul(day: int, hour: int, minute: int = 0, *, month: int = 1, year: int = 2026) -> datetime:
+    return datetime(year, month, day, hour, minute, tzinfo=SEOUL).astimezone(UTC)
+
+
+def walk(kind: DeclineKind, *, dunning: DunningCalendar, late: timedelta = timedelta(seconds=3)) -> list[datetime]:
+    """Decline again and again, each time `late` after the retry was due; returns when the retries were due."""
+    tried, retries, now = attempt(dunning=dunning), [], NOW
+    while (settlement := settle(tried, Declined(kind, SAID), now=now, policy=POLICY)).next_attempt_at is not None:
+        retries.append(settlement.next_attempt_at)
+        now = settlement.next_attempt_at + late
+        tried = replace(tried, declines=settlement.declines, first_declined_at=settlement.first_declined_at)
+    assert settlement.charge_status is ChargeStatus.UNCOLLECTIBLE
+    return retries
+
+
+# --- paid -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tried", [attempt(), ONCE_DECLINED, attempt(sends=3, lookups=9)])
+def test_a_payment_ends_the_charge_for_good(tried):
+    settlement = settle(tried, Paid(STARTED_AT, SAID), now=NOW, policy=POLICY)
+    assert (settlement.attempt_status, settlement.charge_status) == (AttemptStatus.PAID, ChargeStatus.PAID)
+    assert settlement.paid_at == STARTED_AT, "when it was paid, not when we heard of it"
+    assert (settlement.next_attempt_at, settlement.next_lookup_at, settlement.flag) == (None, None, None)
+    assert (settlement.declines, settlement.first_declined_at) == (tried.declines, tried.first_declined_at)
+    assert not settlement.kills_key
+    assert not settlement.blames_configuration
+
+
+# --- declined -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "tried", "charge", "declines", "deferrals", "retry_at"),
+    [
+        # soft: the calendar, counted from the first decline
+        (DeclineKind.SOFT, attempt(), ChargeStatus.PAST_DUE, 1, 0, seoul(3, 10)),
+        (DeclineKind.SOFT, ONCE_DECLINED, ChargeStatus.PAST_DUE, 2, 0, seoul(3, 10)),  # day 3 after 31 December
+        # unmatched: the same, as far as it goes
+        (DeclineKind.UNMATCHED, attempt(), ChargeStatus.PAST_DUE, 1, 0, seoul(3, 10)),
+        # hard: nobody tries again before there is another key
+        (DeclineKind.HARD, attempt(), ChargeStatus.PAST_DUE, 1, 0, None),
+        (DeclineKind.HARD, ONCE_DECLINED, ChargeStatus.PAST_DUE, 2, 0, None),
+        # config and transient: nobody's fault, so no dunning try is used up and nobody becomes past due by it
+        (DeclineKind.CONFIG, attempt(), ChargeStatus.DUE, 0, 1, NOW + timedelta(minutes=10)),
+        (DeclineKind.CONFIG, ONCE_DECLINED, ChargeStatus.PAST_DUE, 1, 4, NOW + timedelta(minutes=80)),
+        (DeclineKind.TRANSIENT, attempt(), ChargeStatus.DUE, 0, 1, NOW + timedelta(minutes=10)),
+        (DeclineKind.TRANSIENT, ONCE_DECLINED, ChargeStatus.PAST_DUE, 1, 4, NOW + timedelta(minutes=80)),
+    ],
+)
+def test_every_kind_of_decline_has_its_consequence(kind, tried, charge, declines, deferrals, retry_at):
+    settlement = settle(tried, Declined(kind, SAID), now=NOW, policy=POLICY)
+    assert (settlement.attempt_status, settlement.charge_status) == (AttemptStatus.DECLINED, charge)
+    assert (settlement.declines, settlement.deferrals) == (declines, deferrals)
+    assert settlement.next_attempt_at == retry_at
+    assert settlement.first_declined_at == (tried.first_declined_at or (NOW if declines else None))
+    assert settlement.kills_key is (kind is DeclineKind.HARD)
+    assert settlement.blames_configuration is (kind is DeclineKind.CONFIG)
+    assert settlement.reason == f"{kind}: -1 [8326]한도초과", "in the PG's words, for whoever reads the charge"
+
+
+@pytest.mark.parametrize(
+    ("started", "zone", "hour", "now", "retry_at"),
+    [
+        # sent on 2 January: on 1 February, at the plan's hour
+        (seoul(2, 10), "Asia/Seoul", 10, seoul(2, 10, 1), seoul(1, 10, month=2)),
+        (seoul(31, 23, 59), "Asia/Seoul", 0, seoul(31, 23, 59), seoul(1, 0, month=2)),
+        # of the next year
+        (seoul(31, 10, month=12), "Asia/Seoul", 10, seoul(31, 10, 1, month=12), seoul(1, 10, month=1, year=2027)),
+        # where it is still the 31st, when the month begins in Seoul, and where the 1st has begun hours before
+        (seoul(2, 10), "Pacific/Honolulu", 8, seoul(2, 11), seoul(1, 3, month=2)),
+        (seoul(2, 10), "Pacific/Auckland", 2, seoul(2, 11), seoul(1, 22, month=2)),
+        # a look-up tells on 3 February of a send on 30 January: the new month is not spent
+        (seoul(30, 10), "Asia/Seoul", 10, seoul(3, 9, month=2), seoul(3, 9, 10, month=2)),
+    ],
+)
+def test_a_key_whose_month_is_spent_is_charged_in_the_next_one_and_no_dunning_try_is_used_up(
+    started, zone, hour, now, retry_at
+):
+    spent = Answer(http_status=200, code="-1", message="[-752] 월 결제 횟수 초과")
+    sent = {"started_at": started, "time_zone": ZoneInfo(zone), "charge_hour": hour}
+    for tried in (replace(attempt(), **sent), replace(ONCE_DECLINED, **sent)):
+        settlement = settle(tried, Declined(DeclineKind.SOFT, spent), now=now, policy=POLICY)
+        assert settlement.next_attempt_at == retry_at
+        assert settlement.declines == tried.declines
+        assert settlement.charge_status is (ChargeStatus.PAST_DUE if tried.declines else ChargeStatus.DUE)
+        assert settlement.attempt_status is AttemptStatus.DECLINED, "so the next send has the next number"
+        assert settlement.reason.startswith(MONTH_SPENT)
+        assert "-752" in settlement.reason
+        assert not settlement.kills_key
+        assert not settlement.blames_configuration
+
+
+def test_a_decline_without_a_word_still_has_a_reason():
+    assert settle(attempt(), Declined(DeclineKind.SOFT, NO_ANSWER), now=NOW, policy=POLICY).reason == "soft"
+
+
+@pytest.mark.parametrize(
+    ("kind", "days", "retries"),
+    [
+        (DeclineKind.SOFT, (1, 3, 5, 7), [seoul(3, 10), seoul(5, 10), seoul(7, 10), seoul(9, 10)]),
+        (DeclineKind.SOFT, (30,), [seoul(1, 10, month=2)]),
+        (DeclineKind.SOFT, (), []),  # "none": the first decline is the last word
+        (DeclineKind.UNMATCHED, (1, 3, 5, 7), [seoul(3, 10), seoul(5, 10)]),  # the low cap
+        (DeclineKind.UNMATCHED, (1,), [seoul(3, 10)]),  # a calendar shorter than the cap
+        (DeclineKind.UNMATCHED, (), []),
+    ],
+)
+def test_the_calendar_is_walked_to_its_end(kind, days, retries):
+    assert walk(kind, dunning=DunningCalendar(days)) == retries
+
+
+def test_unmatched_refusals_bother_the_issuer_no_more_than_the_cap_allows():
+    assert UNMATCHED_RETRIES == 2
+    tried = attempt(declines=2, first_declined_at=FIRST_DECLINED_AT)
+    settlement = settle(tried, Declined(DeclineKind.UNMATCHED, SAID), now=NOW, policy=POLICY)
+    assert (settlement.charge_status, settlement.next_attempt_at) == (ChargeStatus.UNCOLLECTIBLE, None)
+
+
+def test_days_missed_in_a_downtime_are_made_up_one_a_day_and_not_all_at_once():
+    # Down from the first decline on 2 January until the evening of the 8th: days 3, 5 and 7 have passed.
+    evening = timedelta(days=5, hours=9)
+    retries = walk(DeclineKind.SOFT, dunning=DunningCalendar((1, 3, 5)), late=evening)
+    assert retries == [seoul(3, 10), seoul(9, 10), seoul(15, 10)]
+
+
+@given(st.sets(st.integers(1, 60), max_size=6), st.timedeltas(timedelta(0), timedelta(days=20)))
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_however_late_we_are_no_issuer_is_asked_twice_on_one_day(days, late):
+    retries = walk(DeclineKind.SOFT, dunning=DunningCalendar(tuple(sorted(days))), late=late)
+    dates = [retry.astimezone(SEOUL).date() for retry in [NOW, *retries]]
+    assert len(retries) == len(days), "late, but none is lost"
+    assert all(earlier < later for earlier, later in pairwise(dates))
+
+
+# --- not charged ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reason", NotChargedReason)
+@pytest.mark.parametrize(("tried", "charge"), [(attempt(), ChargeStatus.DUE), (ONCE_DECLINED, ChargeStatus.PAST_DUE)])
+def test_what_was_not_charged_waits_and_uses_up_no_try(reason, tried, charge):
+    settlement = settle(tried, NotCharged(reason), now=NOW, policy=POLICY)
+    assert (settlement.attempt_status, settlement.charge_status) == (AttemptStatus.NOT_CHARGED, charge)
+    assert settlement.next_attempt_at == NOW + POLICY.not_charged_delay * 2**tried.deferrals
+    assert settlement.deferrals == tried.deferrals + 1
+    assert (settlement.declines, settlement.first_declined_at) == (tried.declines, tried.first_declined_at)
+    assert (settlement.decline_kind, settlement.reason) == (None, reason)
+    assert not settlement.kills_key
+    assert not settlement.blames_configuration
+
+
+@pytest.mark.parametrize(
+    ("deferrals", "delay"),
+    [(0, 1), (1, 2), (2, 4), (3, 8), (8, 256), (9, 360), (16, 360), (17, 360), (32_000, 360)],
+)
+def test_a_back_off_doubles_up_to_six_hours_and_stays_there(deferrals, delay):
+    assert backoff(timedelta(minutes=1), deferrals) == timedelta(minutes=delay) <= LONGEST_DELAY
+
+
+# --- unknown --------------------------------------------------------------------------------------------------------
+
+
+def unknown(reason: UnknownReason = UnknownReason.TIMEOUT, *, after: timedelta, **changes):
+    tried = attempt(**changes)
+    return settle(tried, Unknown(reason, SAID), now=STARTED_AT + after, policy=POLICY)
+
+
+@pytest.mark.parametrize("reason", UnknownReason)
+@pytest.mark.parametrize("tried", [attempt(), ONCE_DECLINED])
+def test_an_unknown_outcome_leaves_the_charge_where_no_pump_can_claim_it(reason, tried):
+    settlement = settle(tried, Unknown(reason, SAID), now=NOW, policy=POLICY)
+    assert (settlement.attempt_status, settlement.charge_status) == (AttemptStatus.UNKNOWN, ChargeStatus.CHARGING)
+    assert (settlement.next_attempt_at, settlement.paid_at, settlement.decline_kind) == (None, None, None)
+    assert settlement.next_lookup_at is not None
+    assert settlement.flag is None
+    assert settlement.deferrals == tried.deferrals
+    assert (settlement.declines, settlement.first_declined_at) == (tried.declines, tried.first_declined_at)
+
+
+@pytest.mark.parametrize(
+    ("after", "rung"),
+    [
+        (timedelta(0), timedelta(minutes=5)),
+        (timedelta(seconds=65), timedelta(minutes=5)),
+        (timedelta(minutes=5), timedelta(minutes=15)),  # a rung that is now is behind us
+        (timedelta(minutes=5, seconds=1), timedelta(minutes=15)),
+        (timedelta(minutes=15, seconds=1), timedelta(minutes=30)),
+        (timedelta(minutes=31), timedelta(hours=1)),
+        # after a downtime: the next rung, not all that were missed
+        (timedelta(hours=7), timedelta(days=1)),
+    ],
+)
+def test_a_look_up_follows_on_the_next_rung_ahead(after, rung):
+    assert unknown(after=after).next_lookup_at == STARTED_AT + rung
+
+
+def test_after_the_last_rung_a_person_is_called_and_nothing_is_assumed():
+    settlement = unknown(UnknownReason.NOT_FOUND_YET, after=timedelta(days=1))
+    assert (settlement.next_lookup_at, settlement.flag) == (None, "still not_found_yet after the last look-up")
+    assert (settlement.attempt_status, settlement.charge_status) == (AttemptStatus.UNKNOWN, ChargeStatus.CHARGING)
+
+
+@pytest.mark.parametrize("reason", [UnknownReason.OTHER_PAYMENT, UnknownReason.CANCELED])
+def test_what_more_look_ups_cannot_clear_up_is_a_persons_at_once(reason):
+    settlement = settle(attempt(), Unknown(reason, SAID, needs_human=True), now=NOW, policy=POLICY)
+    assert (settlement.next_lookup_at, settlement.flag) == (None, reason.value)
+
+
+@pytest.mark.parametrize(
+    ("after", "lookups", "delay"),
+    [
+        (timedelta(minutes=5), 1, timedelta(minutes=10)),  # a back-off of its own ...
+        (timedelta(minutes=5), 0, timedelta(minutes=5)),
+        (timedelta(minutes=14), 4, timedelta(minutes=1)),  # ... or the next rung, whichever is sooner
+        (timedelta(days=9), 1, timedelta(minutes=10)),  # long after the last rung
+        (timedelta(days=400), 3, timedelta(minutes=40)),
+    ],
+)
+def test_a_look_up_that_failed_is_tried_again_and_gives_up_nothing(after, lookups, delay):
+    settlement = unknown(UnknownReason.LOOK_UP_FAILED, after=after, lookups=lookups)
+    assert settlement.next_lookup_at == STARTED_AT + after + delay
+    assert settlement.flag is None
+    assert settlement.failure == "HTTP 200 -1 [8326]한도초과"
+
+
+def test_look_ups_that_fail_beyond_the_ladder_as_often_as_it_has_rungs_are_a_persons():
+    settlement = unknown(UnknownReason.LOOK_UP_FAILED, after=timedelta(days=9), lookups=len(POLICY.ladder))
+    assert settlement.next_lookup_at is None
+    assert settlement.flag == "still look_up_failed after the last look-up"
+
+
+@pytest.mark.parametrize(
+    ("reason", "kept_before", "kept"),
+    [
+        (UnknownReason.REFUSAL_NOT_KNOWN, None, "-1 [8326]한도초과"),
+        (UnknownReason.DUPLICATE, None, "-1 [8326]한도초과"),
+        (UnknownReason.TIMEOUT, None, None),  # no refusal
+        (UnknownReason.NOT_FOUND_YET, "1 words", "1 words"),  # kept until something is known
+        (UnknownReason.LOOK_UP_FAILED, "1 words", "1 words"),
+    ],
+)
+def test_a_refusal_is_kept_until_it_is_known_what_it_was(reason, kept_before, kept):
+    assert unknown(reason, after=timedelta(seconds=1), refusal=kept_before).refusal == kept
+
+
+@pytest.mark.parametrize("paid_at", [STARTED_AT - timedelta(days=3), NOW + timedelta(days=2)])
+def test_a_payment_at_a_time_that_cannot_be_waits_for_a_person(paid_at):
+    settlement = settle(attempt(), Paid(paid_at, SAID), now=NOW, policy=POLICY)
+    assert (settlement.attempt_status, settlement.flag) == (AttemptStatus.UNKNOWN, "implausible")
+    assert settlement.paid_at is None

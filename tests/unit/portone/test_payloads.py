@@ -1,0 +1,356 @@
+"""Reading PortOne's JSON: tolerant of what is new, strict about what decides, and keeping nothing personal."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.attempts import CUSTOMER_UID, MERCHANT_UID, payment, request
+from worker.portone.payloads import Unreadable, again_body, read_envelope, read_page, read_payment
+from worker.portone.redaction import KEPT_FIELDS, LONGEST_TEXT, kept, redacted
+
+PERSONAL = ["Hong Gildong", "gildong@example.com", "010-1234-5678", "95404900****1569", "30001234", CUSTOMER_UID]
+
+
+def without(field: str) -> dict[str, object]:
+    return {name: value for name, value in payment().items() if name != field}
+
+
+# --- the envelope ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "message", "response"),
+    [
+        (b'{"code": 0, "message": null, "response": {"a": 1}}', 0, None, {"a": 1}),
+        (b'{"code": -1, "message": "no", "response": null}', -1, "no", None),
+        (b'{"code": 0, "message": "", "response": []}', 0, None, []),
+        (
+            b'{"code": 0, "message": {"a": 1}, "response": null}',
+            0,
+            None,
+            None,
+        ),  # a message that is no text says nothing
+        (b'{"code": 0, "message": null, "response": null, "new_field": [1, 2]}', 0, None, None),
+        (b'\xef\xbb\xbf{"code": 0, "message": null, "response": null}', 0, None, None),  # a byte order mark
+    ],
+)
+def test_an_envelope_is_read(body, code, message, response):
+    envelope = read_envelope(200, body)
+    assert (envelope.code, envelope.message, envelope.response) == (code, message, response)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        '{"code": 0, "message": null, "response": null}'.encode("utf-16"),
+        '{"code": 0, "message": null, "response": null}'.encode("utf-32"),
+        b'{"code": 1, "message": null, "response": null, "code": 0}',
+        b'{"code": 0, "message": null, "response": {"status": "failed", "status": "paid"}}',
+        b'{"code": 0, "message": null, "response": [{"a": {"amount": 1, "amount": 2}}]}',
+        b" ",
+        b"null",
+        b"[]",
+        b"0",
+        b'"code"',
+        b"{}",
+        b"<html>502 Bad Gateway</html>",
+        b'{"code": 0, "message": nul',  # cut off
+        b'{"code": 0} trailing',
+        b'{"code": "0"}',  # the type decides too
+        b'{"code": 0.0}',
+        b'{"code": true}',
+        b'{"code": null}',
+        b'{"message": "no code"}',
+        b"\xff\xfe\x00",
+        b"\x00" * 20,
+        b"[" * 100_000,  # deeper than Python reads
+        b'{"code":' * 50_000,
+        b'{"code": 0, "response": ' + b"[" * 90_000 + b"]" * 90_000 + b"}",
+        b'{"code": 1' + b"0" * 10_000 + b"}",  # more digits than Python reads
+    ],
+    ids=lambda body: repr(body[:24]),
+)
+def test_what_is_no_envelope_is_unreadable_and_nothing_worse(body):
+    with pytest.raises(Unreadable):
+        read_envelope(200, body)
+
+
+# --- a payment ------------------------------------------------------------------------------------------------------
+
+
+def test_a_payment_is_read():
+    record = read_payment(payment())
+    assert (record.imp_uid, record.merchant_uid, record.status) == ("imps_000000000001", MERCHANT_UID, "paid")
+    assert (record.amount, record.cancel_amount, record.currency) == (9900, 0, "KRW")
+    assert record.paid_at == datetime(2026, 1, 2, 1, 1, 3, tzinfo=UTC)
+    assert (record.fail_reason, record.pg_tid) == (None, "T0123456789")
+
+
+@pytest.mark.parametrize("field", ["imp_uid", "merchant_uid", "status", "amount", "currency"])
+def test_a_payment_without_a_field_that_decides_is_unreadable(field):
+    with pytest.raises(Unreadable, match=field):
+        read_payment(without(field))
+    with pytest.raises(Unreadable, match=field):
+        read_payment(payment() | {field: None})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"imp_uid": ""},
+        {"imp_uid": 17},
+        {"imp_uid": "imps\x00"},
+        {"imp_uid": "imps\ud800"},
+        {"imp_uid": "i" * 101},
+        {"merchant_uid": ["m"]},
+        {"status": True},
+        {"status": "paid\x00"},
+        {"currency": 410},
+        {"amount": "9900"},
+        {"amount": True},
+        {"amount": 9900.5},
+        {"amount": float("nan")},
+        {"amount": float("inf")},
+        {"amount": float("-inf")},
+        {"amount": {"total": 9900}},  # V2's shape
+        {"cancel_amount": "some"},
+        {"cancel_amount": 0.5},
+    ],
+)
+def test_a_payment_whose_deciding_fields_are_of_another_type_is_unreadable(changes):
+    with pytest.raises(Unreadable):
+        read_payment(payment(**changes))
+
+
+@pytest.mark.parametrize("document", [None, [], "paid", 0, [payment()]])
+def test_what_is_no_object_is_no_payment(document):
+    with pytest.raises(Unreadable, match="not an object"):
+        read_payment(document)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "value"),
+    [
+        ({"amount": 9900.0}, "amount", 9900),
+        ({"cancel_amount": None}, "cancel_amount", 0),
+        ({"cancel_amount": 9900.0}, "cancel_amount", 9900),
+        ({"status": "in_a_status_of_next_year"}, "status", "in_a_status_of_next_year"),
+        ({"pay_method": {"new": "shape"}, "sandbox": "yes", "new_field": 1}, "status", "paid"),
+        # times: UNIX seconds, and 0 or null for those that do not apply
+        ({"paid_at": 0}, "paid_at", None),
+        ({"paid_at": None}, "paid_at", None),
+        ({"paid_at": -1}, "paid_at", None),
+        ({"paid_at": "1767315663"}, "paid_at", None),
+        ({"paid_at": True}, "paid_at", None),
+        ({"paid_at": 1_767_315_663_000}, "paid_at", None),  # milliseconds would be the year 57,000
+        ({"paid_at": 10**400}, "paid_at", None),
+        ({"paid_at": float("inf")}, "paid_at", None),
+        ({"paid_at": float("nan")}, "paid_at", None),
+        ({"paid_at": 1_767_315_663.0}, "paid_at", datetime(2026, 1, 2, 1, 1, 3, tzinfo=UTC)),
+        ({"fail_reason": ""}, "fail_reason", None),
+        ({"fail_reason": 17}, "fail_reason", None),
+        ({"pg_tid": 17}, "pg_tid", None),
+        ({"pg_tid": ""}, "pg_tid", None),
+        ({"pg_tid": "20221130123456789012"}, "pg_tid", "20221130123456789012"),  # digits, but no card's
+        ({"pg_tid": "T\x00\ud8001"}, "pg_tid", "T?1"),
+    ],
+)
+def test_a_payment_is_read_past_what_does_not_decide(changes, field, value):
+    assert getattr(read_payment(payment(**changes)), field) == value
+
+
+def test_a_page_is_read_to_its_last_payment_or_not_at_all():
+    document = {"total": 3, "previous": 0, "next": 2, "list": [payment(), payment("failed")]}
+    page = read_page(document)
+    assert ([each.status for each in page.payments], page.total, page.next_page) == (["paid", "failed"], 3, 2)
+    with pytest.raises(Unreadable):
+        read_page({**document, "list": [payment(), without("status")]})
+
+
+def test_a_page_of_an_account_that_is_shared_is_read_past_what_is_unreadable():
+    dollars = payment(merchant_uid="shop-1", amount=10.5, currency="USD")
+    nobodys = without("merchant_uid")
+    ours = payment(amount=10.5)
+    page = read_page({"total": 4, "list": [dollars, payment(), nobodys, ours]}, skipping=True)
+    assert (len(page.payments), page.skipped, page.lost) == (1, 3, (ours["merchant_uid"],))
+    with pytest.raises(Unreadable):
+        read_page({"total": 1, "list": [None]}, skipping=True)
+
+
+@pytest.mark.parametrize(
+    ("document", "total", "next_page"),
+    [
+        ({"list": []}, 0, None),
+        ({"list": [], "next": 0}, 0, None),
+        ({"list": [], "next": -1, "total": None}, 0, None),
+        ({"list": [], "next": "2", "total": "many"}, 0, None),
+        ({"list": [], "next": True}, 0, None),
+        ({"total": 0, "previous": 0, "next": 0}, 0, None),  # of nothing, the list may be left out
+        ({"total": 0, "list": None}, 0, None),
+    ],
+)
+def test_a_page_that_does_not_say_what_follows_is_the_last(document, total, next_page):
+    page = read_page(document)
+    assert (page.payments, page.total, page.next_page) == ((), total, next_page)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        None,
+        [],
+        {},
+        {"list": None},
+        {"total": 1},
+        {"total": 0.0},
+        {"total": False, "list": None},
+        {"list": {}},
+        {"list": [None]},
+        {"list": [[]]},
+    ],
+)
+def test_what_is_no_page_is_unreadable(document):
+    with pytest.raises(Unreadable):
+        read_page(document)
+
+
+# --- what is sent ---------------------------------------------------------------------------------------------------
+
+
+def test_a_plain_charge_is_portones_example_with_a_name():
+    assert again_body(request()) == {
+        "customer_uid": CUSTOMER_UID,
+        "merchant_uid": MERCHANT_UID,
+        "amount": 9900,
+        "name": "Monthly",
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "more"),
+    [
+        ({"tax_free": 9900}, {"tax_free": 9900}),
+        ({"vat_amount": 0, "pg": "nice"}, {"vat_amount": 0}),  # none at all is not "as usual"
+        ({"vat_amount": 900, "pg": "html5_inicis"}, {"vat_amount": 900}),
+        ({"vat_amount": 900, "pg": "kakaopay"}, {}),  # takes none, and works it out
+        ({"vat_amount": 900, "pg": "payco"}, {}),
+        ({"currency": "USD"}, {"currency": "USD"}),
+        ({"channel_key": "channel-key-1"}, {"channel_key": "channel-key-1"}),
+    ],
+)
+def test_what_differs_from_the_defaults_is_sent_too(changes, more):
+    assert again_body(request(**changes)) == again_body(request()) | more
+
+
+# --- what is kept ---------------------------------------------------------------------------------------------------
+
+
+def test_nothing_personal_is_kept_of_a_payment():
+    record = read_payment(payment("failed", fail_reason=f"한도초과 010-1234-5678 {CUSTOMER_UID}"))
+    shown = json.dumps(record.raw, ensure_ascii=False) + repr(record) + str(record.fail_reason)
+    assert [part for part in PERSONAL if part in shown] == []
+    assert set(record.raw) <= KEPT_FIELDS
+    assert record.raw["amount"] == 9900
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("한도초과", "한도초과"),
+        ("카드 4111111111111111 거절", "카드 [number removed] 거절"),
+        ("카드 4111-1111-1111-1111 거절", "카드 [number removed] 거절"),
+        ("카드 4111 1111 1111 1111 거절", "카드 [number removed] 거절"),
+        ("계좌 110-123-456789", "계좌 [number removed]"),
+        ("010-1234-5678로 문의", "[number removed]로 문의"),
+        ("[8326]한도초과 ☎1588-1234", "[8326]한도초과 ☎1588-1234"),  # an issuer's number and a code are nobody's
+        ("요청하신 customer_uid(gildong_0001)로 등록된 정보", "요청하신 customer_uid([removed])로 등록된 정보"),
+        ('customer_uid="gildong_0001" unknown', 'customer_uid="[removed]" unknown'),
+        ("customer_uid: gildong@example.com", "customer_uid: [removed]"),
+        ("\x00한\x00도", "한도"),
+        ("half a \ud83d pair", "half a ? pair"),
+        ("a whole \U0001f600 pair", "a whole \U0001f600 pair"),
+        ("x" * 10_000, "x" * LONGEST_TEXT),
+    ],
+)
+def test_a_text_is_shown_without_numbers_keys_and_what_no_column_holds(text, shown):
+    assert redacted(text) == shown
+
+
+def test_a_known_customer_uid_is_taken_out_wherever_it_stands_but_never_a_short_one_that_could_be_a_code():
+    assert redacted(f"key {CUSTOMER_UID} refused", CUSTOMER_UID) == "key [removed] refused"
+    assert redacted(f"customer_uid({CUSTOMER_UID}) refused", CUSTOMER_UID) == "customer_uid([removed]) refused"
+    assert redacted("[8326] refused", "8326") == "[8326] refused"
+    assert redacted("refused", None) == redacted("refused", "") == redacted("refused", 17) == "refused"
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(KEPT_FIELDS)) | st.text(max_size=8), anything, max_size=8))
+@settings(max_examples=150, deadline=None, derandomize=True)
+def test_what_is_kept_can_be_stored_whatever_came(document):
+    raw = kept(document)
+    written = json.dumps(raw, allow_nan=False, ensure_ascii=False)
+    assert "\\u0000" not in written
+    assert json.loads(written.encode()) == raw
+    assert set(raw) <= KEPT_FIELDS
+
+
+@given(st.binary(max_size=200) | st.text().map(lambda text: text.encode("utf-8", "replace")))
+@settings(max_examples=150, deadline=None, derandomize=True)
+def test_any_bytes_are_an_envelope_or_unreadable(body):
+    with suppress(Unreadable):
+        assert isinstance(read_envelope(200, body).code, int)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(payment())), anything))
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_any_payment_is_read_or_unreadable(changes):
+    try:
+        record = read_payment(payment() | changes)
+    except Unreadable:
+        return
+    assert isinstance(record.amount, int)
+    assert record.paid_at is None or record.paid_at.tzinfo is UTC
+
+
+# --- numbers and times that cannot be -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "amount", "given_back"),
+    [
+        ({"amount": -1}, 0, 0),
+        ({"amount": 10**12 + 1}, 10**12, 0),
+        ({"amount": 10**20}, 10**12, 0),
+        ({"amount": 1e300}, 10**12, 0),
+        ({"cancel_amount": 9901}, 9900, 9900),
+        ({"cancel_amount": 10**20}, 9900, 9900),
+        ({"cancel_amount": -1}, 9900, 0),
+    ],
+)
+def test_an_amount_that_cannot_be_is_cut_and_odd(changes, amount, given_back):
+    record = read_payment(payment() | changes)
+    assert (record.amount, record.cancel_amount) == (amount, given_back)
+    assert record.odd is not None
+
+
+@pytest.mark.parametrize("changes", [{}, {"amount": 0}, {"amount": 10**12}, {"cancel_amount": 9900}])
+def test_an_amount_that_can_be_is_not_odd(changes):
+    assert read_payment(payment() | changes).odd is None
+
+
+@pytest.mark.parametrize("paid_at", [-1, 0, 1, 946684799, 7258118400, 253402300799, 10**20, 1e300, True, "1"])
+def test_a_time_that_cannot_be_is_none(paid_at):
+    assert read_payment(payment(paid_at=paid_at)).paid_at is None
