@@ -94,7 +94,7 @@ def configuration() -> dict[str, Any]:
 
 def task_time_limit(settings: Settings) -> timedelta:
     """No task reaches this: the pump's budget, its last call and its last write-back fit in, with a minute to spare."""
-    seconds = settings.pump_seconds + 2 * settings.settle_seconds
+    seconds = settings.pump_seconds + 2 * settings.write_back_seconds
     return timedelta(seconds=seconds) + settings.call_deadline + timedelta(minutes=1)
 
 
@@ -140,7 +140,7 @@ def _stop_claiming(**_: object) -> None:
     process.stop_claiming()
     # The longest task, and as long as its write-back may take: then whatever still hangs will hang for ever.
     settings = Settings.from_env()
-    patience = task_time_limit(settings).total_seconds() + settings.settle_seconds
+    patience = task_time_limit(settings).total_seconds() + settings.write_back_seconds
     end_within(patience, lambda: [child.pid for child in active_children()])
 
 

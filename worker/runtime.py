@@ -47,7 +47,7 @@ class Runtime:
             Connection(
                 settings.gateway_url,
                 settings.gateway_credentials,
-                connections=settings.window,
+                connections=settings.max_in_flight,
                 connect_timeout=settings.connect_timeout_seconds,
                 read_timeout=settings.read_timeout_seconds,
             )
@@ -76,7 +76,7 @@ class Runtime:
         settings = self.settings
         return Policy(
             quiet_period=settings.quiet_period,
-            ladder=tuple(timedelta(seconds=rung) for rung in settings.ladder_seconds),
+            ladder=tuple(timedelta(seconds=rung) for rung in settings.lookup_backoff_seconds),
             not_charged_delay=timedelta(seconds=settings.not_charged_delay_seconds),
             transient_delay=timedelta(seconds=settings.transient_delay_seconds),
         )
@@ -101,7 +101,7 @@ class Runtime:
     @property
     def patience(self) -> Patience:
         """How late things may be, as far as the settings decide it."""
-        ladder_end = timedelta(seconds=self.settings.ladder_seconds[-1])
+        ladder_end = timedelta(seconds=self.settings.lookup_backoff_seconds[-1])
         return Patience(
             ladder=ladder_end + timedelta(days=1), sweep_every=timedelta(seconds=self.settings.sweep_every_seconds)
         )

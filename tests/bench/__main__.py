@@ -63,7 +63,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="again-bench-") as folder:
         Path(folder).chmod(0o711)  # under root PostgreSQL runs as a user of its own
         settings = Settings.from_env(
-            {"AGAIN_DATA_DIR": folder, "AGAIN_WINDOW": str(WINDOW // CHILDREN), "AGAIN_LOG_LEVEL": "WARNING"}
+            {"AGAIN_DATA_DIR": folder, "AGAIN_MAX_IN_FLIGHT": str(WINDOW // CHILDREN), "AGAIN_LOG_LEVEL": "WARNING"}
         )
         with running_servers(settings) as addresses:
             _bench(settings, addresses, Path(folder))

@@ -173,7 +173,7 @@ def world(
             "AGAIN_SANDBOX_URL": sandbox.base_url,
             "AGAIN_CONNECT_TIMEOUT_SECONDS": "2",
             "AGAIN_READ_TIMEOUT_SECONDS": "1",
-            "AGAIN_GAP_SECONDS": GAP_SECONDS,
+            "AGAIN_SILENCE_BEFORE_HOLD_SECONDS": GAP_SECONDS,
             "AGAIN_SWEEP_REQUESTS_PER_SECOND": "100",
             "AGAIN_SWEEP_DAYS": "3",
         }

@@ -163,7 +163,7 @@ def running_shop(database_url: str, folder: Path, **environ: str) -> Iterator[Sh
                 "AGAIN_DATA_DIR": str(folder),
                 "AGAIN_CONNECT_TIMEOUT_SECONDS": "2",
                 "AGAIN_READ_TIMEOUT_SECONDS": "5",
-                "AGAIN_GAP_SECONDS": str(366 * 86_400),
+                "AGAIN_SILENCE_BEFORE_HOLD_SECONDS": str(366 * 86_400),
                 "AGAIN_COMPANY_NAME": "아침편지 주식회사",
                 "AGAIN_COMPANY_CONTACT": "help@letter.example",
                 **environ,

@@ -32,11 +32,11 @@ class Limits:
 def limits_of(settings: Settings, watch: Watch | None = None) -> Limits:
     """Give a pump run its limits from the settings."""
     return Limits(
-        window=settings.window,
+        window=settings.max_in_flight,
         chunk=settings.claim_chunk,
         budget=timedelta(seconds=settings.pump_seconds),
         lease=settings.lease,
-        send_within=timedelta(seconds=settings.settle_seconds),
+        send_within=timedelta(seconds=settings.write_back_seconds),
         prefix=settings.merchant_uid_prefix,
         watch=watch,
         caps=Caps(

@@ -13,15 +13,27 @@ from pydantic.fields import FieldInfo
 PREFIX = "AGAIN_"
 SEE = "See .env.example."
 
+RENAMED: Mapping[str, str] = {
+    "AGAIN_GAP_SECONDS": "AGAIN_SILENCE_BEFORE_HOLD_SECONDS",
+    "AGAIN_LADDER_SECONDS": "AGAIN_LOOKUP_BACKOFF_SECONDS",
+    "AGAIN_SETTLE_SECONDS": "AGAIN_WRITE_BACK_SECONDS",
+    "AGAIN_WINDOW": "AGAIN_MAX_IN_FLIGHT",
+}
+"""Names of earlier versions. An environment that still has one is told the new name; the old one is never read."""
+
 
 def unknown_variables(environ: Mapping[str, str], known: Iterable[str]) -> Iterator[str]:
     """Name every variable that looks like a setting and is none; a misspelt limit would otherwise not limit."""
     known = list(known)
     for variable in sorted(environ):
-        if variable.startswith(PREFIX) and variable not in known and environ[variable] != "":
-            near = get_close_matches(variable, known, n=1)
-            meant = f"; did you mean {near[0]}?" if near else "."
-            yield f"{variable} is no setting of Again{meant} {SEE}"
+        if not variable.startswith(PREFIX) or variable in known or environ[variable] == "":
+            continue
+        if variable in RENAMED:
+            yield f"{variable} is now called {RENAMED[variable]}. {SEE}"
+            continue
+        near = get_close_matches(variable, known, n=1)
+        meant = f"; did you mean {near[0]}?" if near else "."
+        yield f"{variable} is no setting of Again{meant} {SEE}"
 
 
 def sentences(error: ValidationError, given: Mapping[str, str], fields: Mapping[str, FieldInfo]) -> Iterator[str]:

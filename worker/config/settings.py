@@ -90,7 +90,7 @@ class Settings(BaseModel):
     sandbox_url: str | None = None
     merchant_uid_prefix: Annotated[str, AfterValidator(_prefix)] = "again"
 
-    window: Annotated[int, Field(ge=1, le=5000)] = 200
+    max_in_flight: Annotated[int, Field(ge=1, le=5000)] = 200
     claim_chunk: Annotated[int, Field(ge=1, le=1000)] = 100
     pump_seconds: Seconds = 20
     tick_seconds: Seconds | None = None
@@ -104,15 +104,15 @@ class Settings(BaseModel):
 
     connect_timeout_seconds: Seconds = 5
     read_timeout_seconds: Seconds = 65
-    settle_seconds: Seconds = 30
+    write_back_seconds: Seconds = 30
     quiet_period_seconds: Seconds = 1800
-    ladder_seconds: Annotated[
+    lookup_backoff_seconds: Annotated[
         tuple[Seconds, ...], BeforeValidator(_comma_list), AfterValidator(_rising), Field(validate_default=True)
     ] = (300, 900, 1800, 3600, *(86_400 * day for day in range(1, 8)))
     not_charged_delay_seconds: Seconds = 60
     transient_delay_seconds: Seconds = 600
 
-    gap_seconds: Seconds = 300
+    silence_before_hold_seconds: Seconds = 300
     sweep_every_seconds: Seconds = 86_400
     sweep_days: Annotated[int, Field(ge=2, le=3660)] = 31
     sweep_requests_per_second: Annotated[float, Field(gt=0, le=100)] = 2
@@ -196,9 +196,9 @@ class Settings(BaseModel):
                 f"AGAIN_QUIET_PERIOD_SECONDS must be at least {BANK_TRANSACTION.total_seconds():g} when "
                 "AGAIN_PORTONE_KEY is set: so long a bank may leave it open whether money moved."
             )
-        if self.ladder_seconds[-1] < self.quiet_period_seconds:
+        if self.lookup_backoff_seconds[-1] < self.quiet_period_seconds:
             yield (
-                "AGAIN_LADDER_SECONDS must reach to the end of AGAIN_QUIET_PERIOD_SECONDS or beyond, "
+                "AGAIN_LOOKUP_BACKOFF_SECONDS must reach to the end of AGAIN_QUIET_PERIOD_SECONDS or beyond, "
                 "or no look-up could ever prove that nothing was charged."
             )
 
@@ -247,12 +247,12 @@ class Settings(BaseModel):
     @property
     def lease(self) -> timedelta:
         """How long a claimed attempt belongs to its worker; after that it counts as abandoned."""
-        return self.call_deadline + timedelta(seconds=self.settle_seconds)
+        return self.call_deadline + timedelta(seconds=self.write_back_seconds)
 
     @property
     def gap(self) -> timedelta:
         """After such a silence of all workers, the database may have been restored; a drain is shorter."""
-        return max(timedelta(seconds=self.gap_seconds), 2 * self.lease)
+        return max(timedelta(seconds=self.silence_before_hold_seconds), 2 * self.lease)
 
     @property
     def quiet_period(self) -> timedelta:

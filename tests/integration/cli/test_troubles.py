@@ -70,7 +70,7 @@ def test_a_database_of_a_newer_version_is_left_alone(again: Again, tables: Table
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({"again_window": "0"}, "AGAIN_WINDOW"),
+        ({"again_window": "0"}, "AGAIN_MAX_IN_FLIGHT"),
         ({"again_portone_key": "imp_key"}, "AGAIN_PORTONE_SECRET"),  # one without the other
         ({"again_database_url": "mysql://again:open-sesame@localhost/books"}, "works with PostgreSQL"),
         ({"again_database_url": "postgresql://again:open-sesame@localhost:port/books"}, "cannot be read"),

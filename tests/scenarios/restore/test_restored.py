@@ -274,7 +274,7 @@ def test_what_was_refunded_meanwhile_is_not_charged_again(
 
 
 def test_after_a_long_silence_portone_is_asked_before_anything_is_charged(world: World):
-    world.changed(gap_seconds=300)
+    world.changed(silence_before_hold_seconds=300)
     world.subscribe(pay())
     world.tick()
     # As a snapshot of the disk would have it: the same database, older.
@@ -294,7 +294,7 @@ def test_after_a_long_silence_portone_is_asked_before_anything_is_charged(world:
 
 
 def test_a_night_without_workers_holds_nothing_up_for_long(world: World):
-    world.changed(gap_seconds=300)
+    world.changed(silence_before_hold_seconds=300)
     world.subscribe(pay())
     world.wait(hours=9)
     assert world.tick()["charged"]["claimed"] == 0
@@ -303,9 +303,9 @@ def test_a_night_without_workers_holds_nothing_up_for_long(world: World):
 
 
 def test_a_short_silence_is_no_gap(world: World):
-    world.changed(gap_seconds=300)
+    world.changed(silence_before_hold_seconds=300)
     world.tick()
     world.subscribe(pay())
     world.wait(minutes=4)
     assert world.tick()["charged"]["paid"] == 1
-    assert timedelta(seconds=world.runtime.settings.gap_seconds) == world.runtime.settings.gap
+    assert timedelta(seconds=world.runtime.settings.silence_before_hold_seconds) == world.runtime.settings.gap

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from worker.config.setting_problems import RENAMED
 from worker.config.settings import DEFAULT_SANDBOX_URL, InvalidSettings, Settings
 
 PAIR = {"AGAIN_PORTONE_KEY": "imp-key-1234", "AGAIN_PORTONE_SECRET": "imp-secret-5678"}
@@ -26,7 +27,7 @@ EVERY_VARIABLE = [
     ("AGAIN_PORTONE_URL", "https://static-api.iamport.kr", "https://static-api.iamport.kr"),
     ("AGAIN_SANDBOX_URL", "http://127.0.0.1:9999", "http://127.0.0.1:9999"),
     ("AGAIN_MERCHANT_UID_PREFIX", "stage2", "stage2"),
-    ("AGAIN_WINDOW", "1000", 1000),
+    ("AGAIN_MAX_IN_FLIGHT", "1000", 1000),
     ("AGAIN_CLAIM_CHUNK", "50", 50),
     ("AGAIN_PUMP_SECONDS", "5", 5.0),
     ("AGAIN_TICK_SECONDS", "0.5", 0.5),
@@ -39,12 +40,12 @@ EVERY_VARIABLE = [
     ("AGAIN_MAX_SUBSCRIPTION_CHARGES_PER_DAY", "3", 3),
     ("AGAIN_CONNECT_TIMEOUT_SECONDS", "2.5", 2.5),
     ("AGAIN_READ_TIMEOUT_SECONDS", "90", 90.0),
-    ("AGAIN_SETTLE_SECONDS", "10", 10.0),
+    ("AGAIN_WRITE_BACK_SECONDS", "10", 10.0),
     ("AGAIN_QUIET_PERIOD_SECONDS", "3600", 3600.0),
-    ("AGAIN_LADDER_SECONDS", "60, 600,7200", (60.0, 600.0, 7200.0)),
+    ("AGAIN_LOOKUP_BACKOFF_SECONDS", "60, 600,7200", (60.0, 600.0, 7200.0)),
     ("AGAIN_NOT_CHARGED_DELAY_SECONDS", "30", 30.0),
     ("AGAIN_TRANSIENT_DELAY_SECONDS", "300", 300.0),
-    ("AGAIN_GAP_SECONDS", "600", 600.0),
+    ("AGAIN_SILENCE_BEFORE_HOLD_SECONDS", "600", 600.0),
     ("AGAIN_SWEEP_EVERY_SECONDS", "3600", 3600.0),
     ("AGAIN_SWEEP_DAYS", "90", 90),
     ("AGAIN_SWEEP_REQUESTS_PER_SECOND", "0.5", 0.5),
@@ -72,8 +73,8 @@ def test_without_any_variable_it_is_a_sandbox_with_careful_times():
     assert settings.call_deadline == timedelta(seconds=70)
     assert settings.lease == timedelta(seconds=100)
     assert settings.quiet_period == timedelta(minutes=30)
-    assert settings.ladder_seconds[:4] == (300, 900, 1800, 3600)
-    assert settings.ladder_seconds[-1] == timedelta(days=7).total_seconds()
+    assert settings.lookup_backoff_seconds[:4] == (300, 900, 1800, 3600)
+    assert settings.lookup_backoff_seconds[-1] == timedelta(days=7).total_seconds()
 
 
 def test_every_setting_is_in_the_table_above():
@@ -90,7 +91,7 @@ def test_each_variable_is_read(variable, written, read):
 
 def test_an_empty_variable_is_none_at_all_and_others_variables_are_no_business_of_ours():
     environ = {
-        "AGAIN_WINDOW": "",
+        "AGAIN_MAX_IN_FLIGHT": "",
         "AGAIN_NOTHING": "",
         "AGAIN_PORTONE_KEY": "",
         "AGAIN_PORTONE_SECRET": "",
@@ -110,9 +111,9 @@ def test_a_key_means_real_money():
 @pytest.mark.parametrize(
     ("environ", "says"),
     [
-        ({"AGAIN_WINDOW": "many"}, "AGAIN_WINDOW is many but must be a whole number, 1 to 5000. See"),
-        ({"AGAIN_WINDOW": "0"}, "AGAIN_WINDOW is 0 but must be a whole number, 1 to 5000. See"),
-        ({"AGAIN_WINDOW": "5001"}, "AGAIN_WINDOW is 5001 but must be"),
+        ({"AGAIN_MAX_IN_FLIGHT": "many"}, "AGAIN_MAX_IN_FLIGHT is many but must be a whole number, 1 to 5000. See"),
+        ({"AGAIN_MAX_IN_FLIGHT": "0"}, "AGAIN_MAX_IN_FLIGHT is 0 but must be a whole number, 1 to 5000. See"),
+        ({"AGAIN_MAX_IN_FLIGHT": "5001"}, "AGAIN_MAX_IN_FLIGHT is 5001 but must be"),
         ({"AGAIN_CLAIM_CHUNK": "0"}, "AGAIN_CLAIM_CHUNK is 0 but"),
         ({"AGAIN_CATCH_UP_CAP": "-1"}, "AGAIN_CATCH_UP_CAP is -1 but"),
         ({"AGAIN_MAX_AMOUNT": "99"}, "AGAIN_MAX_AMOUNT is 99 but must be a whole number, 100 or more"),
@@ -136,16 +137,16 @@ def test_a_key_means_real_money():
         ({"AGAIN_READ_TIMEOUT_SECONDS": "65s"}, "AGAIN_READ_TIMEOUT_SECONDS is 65s but"),
         ({"AGAIN_READ_TIMEOUT_SECONDS": "inf"}, "AGAIN_READ_TIMEOUT_SECONDS is inf but"),
         ({"AGAIN_QUIET_PERIOD_SECONDS": "nan"}, "AGAIN_QUIET_PERIOD_SECONDS is nan but"),
-        ({"AGAIN_SETTLE_SECONDS": "1e300"}, "AGAIN_SETTLE_SECONDS is 1e300 but"),
-        # the ladder
-        ({"AGAIN_LADDER_SECONDS": "300,300"}, "AGAIN_LADDER_SECONDS: must be rising numbers above 0"),
-        ({"AGAIN_LADDER_SECONDS": "900,300"}, "AGAIN_LADDER_SECONDS: "),
-        ({"AGAIN_LADDER_SECONDS": "0,300"}, "AGAIN_LADDER_SECONDS: "),
-        ({"AGAIN_LADDER_SECONDS": "300,,900"}, "AGAIN_LADDER_SECONDS: "),
-        ({"AGAIN_LADDER_SECONDS": "300,nan"}, "AGAIN_LADDER_SECONDS: "),
-        ({"AGAIN_LADDER_SECONDS": " "}, "AGAIN_LADDER_SECONDS: "),
+        ({"AGAIN_WRITE_BACK_SECONDS": "1e300"}, "AGAIN_WRITE_BACK_SECONDS is 1e300 but"),
+        # the look-up backoff
+        ({"AGAIN_LOOKUP_BACKOFF_SECONDS": "300,300"}, "AGAIN_LOOKUP_BACKOFF_SECONDS: must be rising numbers above 0"),
+        ({"AGAIN_LOOKUP_BACKOFF_SECONDS": "900,300"}, "AGAIN_LOOKUP_BACKOFF_SECONDS: "),
+        ({"AGAIN_LOOKUP_BACKOFF_SECONDS": "0,300"}, "AGAIN_LOOKUP_BACKOFF_SECONDS: "),
+        ({"AGAIN_LOOKUP_BACKOFF_SECONDS": "300,,900"}, "AGAIN_LOOKUP_BACKOFF_SECONDS: "),
+        ({"AGAIN_LOOKUP_BACKOFF_SECONDS": "300,nan"}, "AGAIN_LOOKUP_BACKOFF_SECONDS: "),
+        ({"AGAIN_LOOKUP_BACKOFF_SECONDS": " "}, "AGAIN_LOOKUP_BACKOFF_SECONDS: "),
         # names that are none
-        ({"AGAIN_WINDOWS": "3"}, "AGAIN_WINDOWS is no setting of Again; did you mean AGAIN_WINDOW?"),
+        ({"AGAIN_MAX_INFLIGHT": "3"}, "AGAIN_MAX_INFLIGHT is no setting of Again; did you mean AGAIN_MAX_IN_FLIGHT?"),
         ({"AGAIN_DATABSE_URL": "postgresql://x"}, "did you mean AGAIN_DATABASE_URL?"),
         ({"AGAIN_ZZZ": "3"}, "AGAIN_ZZZ is no setting of Again. See .env.example."),
         # what has to fit together
@@ -191,8 +192,8 @@ def test_a_key_means_real_money():
         ({"AGAIN_QUIET_PERIOD_SECONDS": "200"}, "must exceed twice the lease of an attempt (200, from the time-outs)"),
         ({"AGAIN_READ_TIMEOUT_SECONDS": "900"}, "must exceed twice the lease of an attempt (1870, from"),
         ({**LIVE, "AGAIN_QUIET_PERIOD_SECONDS": "1199"}, "must be at least 1200 when AGAIN_PORTONE_KEY is set"),
-        ({"AGAIN_LADDER_SECONDS": "300,1799"}, "AGAIN_LADDER_SECONDS must reach to the end of"),
-        ({"AGAIN_QUIET_PERIOD_SECONDS": "604801"}, "AGAIN_LADDER_SECONDS must reach to the end of"),
+        ({"AGAIN_LOOKUP_BACKOFF_SECONDS": "300,1799"}, "AGAIN_LOOKUP_BACKOFF_SECONDS must reach to the end of"),
+        ({"AGAIN_QUIET_PERIOD_SECONDS": "604801"}, "AGAIN_LOOKUP_BACKOFF_SECONDS must reach to the end of"),
     ],
 )
 def test_a_setting_that_does_not_work_is_refused_in_words(environ, says):
@@ -206,7 +207,7 @@ def test_a_setting_that_does_not_work_is_refused_in_words(environ, says):
     [
         {"AGAIN_QUIET_PERIOD_SECONDS": "200.5"},  # just above twice the lease: enough for a sandbox
         {**LIVE, "AGAIN_QUIET_PERIOD_SECONDS": "1200"},
-        {"AGAIN_LADDER_SECONDS": "1800"},  # one look-up, when it is quiet
+        {"AGAIN_LOOKUP_BACKOFF_SECONDS": "1800"},  # one look-up, when it is quiet
         {**LIVE, "AGAIN_PORTONE_URL": "https://api.iamport.kr/"},
         {**LIVE, "AGAIN_PORTONE_URL": "https://static-api.iamport.kr"},  # seen in client code
         {"AGAIN_PORTONE_URL": "https://api.iamport.kr"},  # the default, written out
@@ -219,8 +220,22 @@ def test_the_bounds_themselves_are_allowed(environ):
     assert Settings.from_env(environ)
 
 
+@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+def test_renamed_setting_is_answered_with_its_new_name(old: str, new: str):
+    assert new.removeprefix("AGAIN_").lower() in Settings.model_fields
+    assert old.removeprefix("AGAIN_").lower() not in Settings.model_fields
+    with pytest.raises(InvalidSettings) as refused:
+        Settings.from_env({old: "300"})
+    assert str(refused.value) == f"{old} is now called {new}. See .env.example."
+
+
 def test_all_problems_are_told_at_once():
-    unreadable = {"AGAIN_WINDOW": "x", "AGAIN_MAX_AMOUNT": "1", "AGAIN_LADDER_SECONDS": "2,1", "AGAIN_LOG_LEVEL": "x"}
+    unreadable = {
+        "AGAIN_MAX_IN_FLIGHT": "x",
+        "AGAIN_MAX_AMOUNT": "1",
+        "AGAIN_LOOKUP_BACKOFF_SECONDS": "2,1",
+        "AGAIN_LOG_LEVEL": "x",
+    }
     unreadable |= {"AGAIN_NOTHING": "x"}
     with pytest.raises(InvalidSettings) as refused:
         Settings.from_env(unreadable)
@@ -234,14 +249,14 @@ def test_all_that_does_not_fit_together_is_told_at_once():
         "AGAIN_PORTONE_KEY": "k",
         "AGAIN_PORTONE_URL": "http://x",
         "AGAIN_QUIET_PERIOD_SECONDS": "100",
-        "AGAIN_LADDER_SECONDS": "50",
+        "AGAIN_LOOKUP_BACKOFF_SECONDS": "50",
     }
     with pytest.raises(InvalidSettings) as refused:
         Settings.from_env(misfits)
     assert len(str(refused.value).splitlines()) == 6
 
 
-@pytest.mark.parametrize("wrong", [{}, {"AGAIN_WINDOW": "x"}, {"AGAIN_QUIET_PERIOD_SECONDS": "1"}])
+@pytest.mark.parametrize("wrong", [{}, {"AGAIN_MAX_IN_FLIGHT": "x"}, {"AGAIN_QUIET_PERIOD_SECONDS": "1"}])
 def test_no_secret_shows_in_settings_or_in_what_is_wrong_with_them(wrong):
     try:
         settings = Settings.from_env(SECRETS | wrong)
@@ -257,13 +272,13 @@ def test_no_secret_shows_in_settings_or_in_what_is_wrong_with_them(wrong):
 def test_a_settings_object_cannot_be_changed_and_has_no_unknown_field():
     settings = Settings.from_env({})
     with pytest.raises(ValueError, match="frozen"):
-        settings.window = 1
+        settings.max_in_flight = 1
     with pytest.raises(ValueError, match="Extra inputs"):
         Settings.model_validate({"windows": 1})
 
 
 def test_a_child_process_gets_exactly_these_settings(monkeypatch):
-    monkeypatch.setenv("AGAIN_WINDOW", "7")
+    monkeypatch.setenv("AGAIN_MAX_IN_FLIGHT", "7")
     monkeypatch.setenv("LANG", "ko_KR.UTF-8")
     settings = Settings.from_env({variable: written for variable, written, _ in EVERY_VARIABLE})
     environment = settings.environment(AGAIN_LOG_LEVEL="ERROR")
