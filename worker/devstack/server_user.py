@@ -13,7 +13,10 @@ import secrets
 import shutil
 import stat
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 from typing import Self
 
@@ -47,10 +50,7 @@ class ServerUser:
         """
         if os.geteuid() != 0:
             return None
-        try:
-            entry = pwd.getpwnam(SERVER_USER)
-        except KeyError:
-            entry = _make_user()
+        entry = _find_user() or _make_user()
         if entry.pw_uid == 0:
             raise NotAvailable(f"The system user {SERVER_USER} is root, and PostgreSQL refuses to run as that.")
         return cls(entry.pw_uid, entry.pw_gid)
@@ -140,19 +140,47 @@ def _make_place() -> None:
         ) from None
 
 
-def _make_user() -> pwd.struct_passwd:
-    program = shutil.which("useradd") or shutil.which("useradd", path=_SYSTEM_PROGRAMS)
-    said = "there is no useradd on this machine"
-    if program is not None:
-        words = ("--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent")
-        made = subprocess.run(  # noqa: S603 - the system's own
-            [program, *words, "--shell", "/usr/sbin/nologin", SERVER_USER], capture_output=True, text=True, check=False
-        )
-        said = made.stderr.strip() or f"useradd ended with {made.returncode}"
+def _find_user() -> pwd.struct_passwd | None:
     try:
-        return pwd.getpwnam(SERVER_USER)  # made by us, or by another command at the same time
+        return pwd.getpwnam(SERVER_USER)
     except KeyError:
+        return None
+
+
+def _make_user() -> pwd.struct_passwd:
+    with _one_at_a_time():
+        found = _find_user()  # made by another command while this one waited
+        said = "" if found else _useradd()
+        found = found or _find_user()
+    if found is None:
         raise NotAvailable(
             f"PostgreSQL refuses to run as root, and the system user {SERVER_USER} that it would run as cannot be "
             f"made: {said}. Run this as an ordinary user, make a system user {SERVER_USER}, or set AGAIN_DATABASE_URL."
-        ) from None
+        )
+    return found
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Hold a lock of our own while a user is made.
+
+    Two `useradd` at the same time both succeed, and the second one's number replaces the first one's.
+    """
+    folder = os.open("/etc", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        flock(folder, LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _useradd() -> str:
+    """Make the system user; return what kept it from being made, if anything."""
+    program = shutil.which("useradd") or shutil.which("useradd", path=_SYSTEM_PROGRAMS)
+    if program is None:
+        return "there is no useradd on this machine"
+    words = ("--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent")
+    made = subprocess.run(  # noqa: S603 - the system's own
+        [program, *words, "--shell", "/usr/sbin/nologin", SERVER_USER], capture_output=True, text=True, check=False
+    )
+    return made.stderr.strip() or f"useradd ended with {made.returncode}"

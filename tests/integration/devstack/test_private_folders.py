@@ -11,6 +11,7 @@ import shutil
 import socket
 import stat
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -264,6 +265,31 @@ def test_postgresqls_user_is_made_without_sbin_in_the_path(monkeypatch: pytest.M
         entry = pwd.getpwuid(user.uid)
         assert entry.pw_name == name
         assert entry.pw_shell == "/usr/sbin/nologin"
+    finally:
+        subprocess.run(["/usr/sbin/userdel", name], check=False, capture_output=True)
+
+
+FINDS_USER = """
+import sys
+from worker.devstack import server_user
+server_user.SERVER_USER = sys.argv[1]
+print(server_user.ServerUser.for_root().uid)
+"""
+
+
+@as_root
+@pytest.mark.skipif(not Path("/usr/sbin/useradd").exists(), reason="this system makes users in another way")
+def test_processes_that_make_the_server_user_at_once_agree_on_its_uid():
+    name = f"again-race-{os.getpid()}"
+    try:
+        for _ in range(4):
+            starting = [
+                subprocess.Popen([sys.executable, "-c", FINDS_USER, name], stdout=subprocess.PIPE, text=True)
+                for _ in range(4)
+            ]
+            seen = {int(process.communicate()[0]) for process in starting}
+            assert seen == {pwd.getpwnam(name).pw_uid}
+            subprocess.run(["/usr/sbin/userdel", name], check=True, capture_output=True)
     finally:
         subprocess.run(["/usr/sbin/userdel", name], check=False, capture_output=True)
 

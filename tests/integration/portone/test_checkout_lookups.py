@@ -195,7 +195,7 @@ def test_a_key_by_which_portone_is_going_to_charge_is_not_deleted(sandbox: Runni
 def test_open_schedules_are_read_page_by_page_and_no_more_than_asked_for(
     sandbox: RunningSandbox, asked: Asked, monkeypatch: pytest.MonkeyPatch
 ):
-    for module in ("client", "gateway"):
+    for module in ("client", "adapter"):
         monkeypatch.setattr(f"worker.portone.{module}.MAX_PAGE", 3)
     sandbox.admin.create_key("customer-uid-1")
     at = int((NOW + timedelta(days=100)).timestamp())
