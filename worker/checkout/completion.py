@@ -16,12 +16,12 @@ from worker.checkout import order_queries
 from worker.checkout.context import BothSides
 from worker.checkout.fulfilment import Completion, Progress, Shown, carry_out
 from worker.checkout.links import checkout_row
+from worker.checkout.verification import Expected
 from worker.database.engine import Sessions
 from worker.domain.errors import AskedTooOften, Refused
 from worker.domain.gateway import Found, Gateway, LookUpFailed, NoSuchKey, StoredKey
 from worker.domain.imp_uid import is_imp_uid
 from worker.domain.states import CheckoutStatus
-from worker.domain.window_evidence import Expected
 
 log = structlog.get_logger()
 

@@ -17,15 +17,7 @@ from sqlalchemy.orm import Session
 from worker.checkout import order_queries, queries
 from worker.checkout.context import BothSides
 from worker.checkout.key_activation import take_over
-from worker.domain.attempt import Policy
-from worker.domain.discrepancy_rules import SENTENCES, DifferenceKind, DifferenceStatus
-from worker.domain.gateway import Found, LookUpFailed, NoSuchKey, PaymentRecord, StoredKey
-from worker.domain.lookup_evidence import conclude
-from worker.domain.outcomes import Paid, Unknown
-from worker.domain.settlement import settle
-from worker.domain.states import OPEN_ATTEMPTS, AttemptStatus, BillingKeyStatus, CheckoutStatus, Via
-from worker.domain.window_evidence import (
-    WINDOW_LIFE,
+from worker.checkout.verification import (
     Expected,
     Failed,
     Proved,
@@ -35,6 +27,14 @@ from worker.domain.window_evidence import (
     judge_key,
     judge_payment,
 )
+from worker.domain.attempt import Policy
+from worker.domain.discrepancy_rules import SENTENCES, DifferenceKind, DifferenceStatus
+from worker.domain.gateway import Found, LookUpFailed, NoSuchKey, PaymentRecord, StoredKey
+from worker.domain.lookup_evidence import conclude
+from worker.domain.outcomes import Paid, Unknown
+from worker.domain.settlement import settle
+from worker.domain.states import OPEN_ATTEMPTS, AttemptStatus, BillingKeyStatus, CheckoutStatus, Via
+from worker.domain.window_evidence import WINDOW_LIFE
 from worker.ledger import discrepancies, window_attempts
 from worker.ledger.discrepancies import Noted
 from worker.ledger.write_back import write_back

@@ -10,8 +10,8 @@ from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from worker.checkout import paid_without_key
+from worker.checkout.verification import Proved
 from worker.domain.states import BillingKeyStatus, CheckoutPurpose, SubscriptionStatus
-from worker.domain.window_evidence import Proved
 from worker.ledger import consents
 from worker.ledger.opened_now import open_due_now
 from worker.subscriptions import activation_queries

@@ -15,14 +15,13 @@ from worker.database.engine import Sessions
 from worker.domain.errors import Refused
 from worker.domain.states import ChargeStatus, CheckoutPurpose, SubscriptionStatus, Via
 from worker.domain.subscription_code import is_code, new_code, read_code
-from worker.domain.window_evidence import anchor_of, starts_now
 from worker.ledger import window_attempts
 from worker.ledger.charges import PAID_UNTIL
 from worker.pg import catalog
 from worker.pg.channels import offered
 from worker.subscriptions.plan_queries import plan_of
 from worker.subscriptions.plans import plan_row
-from worker.subscriptions.start_terms import Terms, amount_objection, pg_objection
+from worker.subscriptions.start_terms import Terms, amount_objection, anchor_of, pg_objection, starts_now
 
 CHARGE = text("""
     SELECT c.id, c.status, c.amount, c.tax_free, c.vat_amount, c.currency, c.order_name, c.period_start, c.period_end,

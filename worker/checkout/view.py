@@ -15,11 +15,12 @@ from worker.checkout.view_status import KeyStanding, Overtaken, key_standing, ov
 from worker.config.settings import Settings
 from worker.database.engine import Sessions
 from worker.domain.states import BILLED_SUBSCRIPTIONS, ChargeStatus, CheckoutPurpose, CheckoutStatus
-from worker.domain.window_evidence import anchor_of, starts_now, vat_of
+from worker.pg.facts import vat_of
 from worker.subscriptions import activation_queries
 from worker.subscriptions.arrears import NOTHING, Arrears, arrears_of
 from worker.subscriptions.plan_queries import plan_of
 from worker.subscriptions.plans import plan_row
+from worker.subscriptions.start_terms import anchor_of, starts_now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

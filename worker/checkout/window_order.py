@@ -14,9 +14,9 @@ from worker.checkout import order_queries as orders
 from worker.checkout.links import is_payable_by_hand
 from worker.config.settings import Settings
 from worker.domain.errors import Refused
-from worker.domain.merchant_uid import MAX_NUMBER, derive
+from worker.domain.merchant_uid import MAX_NUMBER, derive, key_only_uid
 from worker.domain.states import AttemptStatus, ChargeStatus, CheckoutPurpose, SubscriptionStatus, Via
-from worker.domain.window_evidence import KEY_KEPT, WINDOW_LIFE, key_only_uid
+from worker.domain.window_evidence import KEY_KEPT, WINDOW_LIFE
 from worker.ledger import discrepancies, window_attempts
 from worker.pg import catalog
 from worker.pg.channels import channel

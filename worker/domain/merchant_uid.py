@@ -18,6 +18,7 @@ MAX_LENGTH = 40  # PortOne's limit (documented); some PGs cut off or refuse anyt
 PREFIX = re.compile(r"[a-z][a-z0-9]{0,7}")
 SUBSCRIPTION_CODE_LENGTH = 13
 MAX_NUMBER = 999
+KEY_ONLY_DIGITS = 14
 
 _START = "%Y%m%d%H%M%S"
 _SHAPE = re.compile(
@@ -67,3 +68,13 @@ def parse(text: str) -> MerchantUid | None:
         return None
     number = int(match["number"])
     return MerchantUid(match["prefix"], match["subscription_code"], start, number) if number else None
+
+
+def key_only_uid(prefix: str, subscription_code: str, drawn: int) -> str:
+    """Return the merchant_uid of a window that registers a key alone: no attempt's, since no attempt has the number 0.
+
+    `drawn` is a random number; its last 14 digits are used.
+    """
+    merchant_uid = f"{prefix}{subscription_code}{drawn % 10**KEY_ONLY_DIGITS:0{KEY_ONLY_DIGITS}d}000"
+    assert parse(merchant_uid) is None, "it would be taken for a period's payment"
+    return merchant_uid

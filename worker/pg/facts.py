@@ -168,3 +168,8 @@ class Pg:
     window: WindowFacts = field(default_factory=WindowFacts)
     ids: MerchantIds = field(default_factory=MerchantIds)
     refunds: RefundFacts = field(default_factory=RefundFacts)
+
+
+def vat_of(amount: int, tax_free: int, vat_amount: int | None) -> int:
+    """Return the VAT in an amount; where PortOne works it out, an eleventh of the taxed part (documented)."""
+    return round((amount - tax_free) / 11) if vat_amount is None else vat_amount

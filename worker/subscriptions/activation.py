@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 from schedules.periods import BillingPeriod, first_start, period_starting
 from schedules.plans import Plan
 from worker.domain.states import ChargeStatus, SubscriptionStatus
-from worker.domain.window_evidence import anchor_of, starts_now
 from worker.ledger import opening
 from worker.subscriptions import activation_queries
+from worker.subscriptions.start_terms import anchor_of, starts_now
 
 
 def first_charge(session: Session, subscription_id: int, plan: Plan, planned_on: date, *, now: datetime) -> int | None:

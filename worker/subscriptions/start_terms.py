@@ -12,8 +12,8 @@ from schedules.periods import due_periods, first_start, next_start
 from schedules.plans import Plan
 from worker.domain.errors import Refused
 from worker.domain.states import SubscriptionStatus
-from worker.domain.window_evidence import vat_of
 from worker.pg import catalog
+from worker.pg.facts import vat_of
 
 EARLIEST_START_ON = date(1970, 1, 1)  # earlier is a slip of the pen
 LATEST_START = timedelta(days=3650)  # from today; no billing key lives that long
@@ -81,6 +81,24 @@ def begin(
         column = "start_on" if paid_until is None else "paid_until"
         raise SeveralPeriodsDue(column, paid_until or start_on or today, due)
     return beginning
+
+
+def anchor_of(plan: Plan, planned_on: date, *, now: datetime) -> date:
+    """Return the anchor of a subscription whose first key comes now: no earlier than today, and after its trial.
+
+    `planned_on` is the anchor it was to have. A customer who registers late has had nothing of that time, so none of it
+    is charged.
+    """
+    trial = timedelta(days=plan.trial_days)
+    today = now.astimezone(plan.time_zone).date()
+    return max(planned_on, today + trial)
+
+
+def starts_now(plan: Plan, anchor_on: date, *, now: datetime) -> bool:
+    """Return whether the first period is today's, so that it is charged at once, even before the plan's hour."""
+    start = first_start(plan, anchor_on)
+    today = now.astimezone(plan.time_zone).date()
+    return not plan.trial_days and start.astimezone(plan.time_zone).date() <= today
 
 
 def amount_objection(plan: Plan, pg: str | None, *, max_amount: int) -> str | None:

@@ -1,33 +1,15 @@
-"""What PortOne's answers prove about a payment window, and from which day a subscription counts."""
+"""What PortOne's answers prove about a payment window."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from schedules.plans import Plan
 from tests.support.attempts import CUSTOMER_UID, MERCHANT_UID, record
+from worker.checkout.verification import Expected, Failed, Proved, Waiting, Wrong, judge_key, judge_payment
 from worker.domain.gateway import Found, LookUpFailed, NoSuchKey, StoredKey
-from worker.domain.merchant_uid import parse
 from worker.domain.outcomes import NO_ANSWER
-from worker.domain.window_evidence import (
-    Expected,
-    Failed,
-    Proved,
-    Waiting,
-    Wrong,
-    anchor_of,
-    belongs,
-    judge_key,
-    judge_payment,
-    key_only_uid,
-    starts_now,
-    vat_of,
-)
 
 WITH_PAYMENT = Expected(
     merchant_uid=MERCHANT_UID,
@@ -111,47 +93,5 @@ def test_money_has_moved_only_where_portone_shows_it_paid():
     assert not given_back.moved
 
 
-def test_what_a_browser_names_belongs_to_the_window_or_is_nothing():
-    assert belongs(KEY_ALONE, Found((PAID,)))
-    assert belongs(KEY_ALONE, Found(()))
-    assert not belongs(KEY_ALONE, Found((record(merchant_uid="another"),)))
-
-
 def test_no_customer_uid_shows_in_what_is_asked_and_found():
     assert CUSTOMER_UID not in repr([WITH_PAYMENT, PAID, StoredKey(customer_uid=CUSTOMER_UID, pg="payco", card=None)])
-
-
-@given(st.integers(0, 2**64))
-def test_the_order_of_a_key_alone_is_never_taken_for_a_periods(drawn: int):
-    order = key_only_uid("again", "7ZK3M9QX2VB4C", drawn)
-    assert parse(order) is None
-    assert len(order) <= 40
-    assert order.isalnum()
-
-
-NOW = datetime(2026, 1, 31, 16, 0, tzinfo=UTC)  # 1 February, 01:00 in Seoul
-STARTS = [
-    # cadence and trial; planned anchor; the anchor; whether the first period is today's
-    ("month", 0, date(2026, 1, 10), date(2026, 2, 1), True),  # late: nothing of January was had
-    ("month", 0, date(2026, 2, 1), date(2026, 2, 1), True),
-    ("month", 0, date(2026, 3, 5), date(2026, 3, 5), False),
-    ("month", 14, date(2026, 1, 24), date(2026, 2, 15), False),
-    ("month", 14, date(2026, 4, 1), date(2026, 4, 1), False),
-    ("cron 0 9 1 * *", 0, date(2026, 1, 10), date(2026, 2, 1), True),
-    ("cron 0 9 5 * *", 0, date(2026, 1, 10), date(2026, 2, 1), False),
-]
-
-
-@pytest.mark.parametrize(("cadence", "trial", "planned", "anchor", "now"), STARTS)
-def test_a_subscription_counts_from_its_registration_or_its_later_start(cadence, trial, planned, anchor, now):
-    plan = Plan.parse({"code": "p", "name": "P", "amount": "9900", "cadence": cadence, "trial_days": str(trial)})
-    assert anchor_of(plan, planned, now=NOW) == anchor
-    assert starts_now(plan, anchor, now=NOW) is now
-
-
-@pytest.mark.parametrize(
-    ("amount", "tax_free", "vat_amount", "vat"),
-    [(9900, 0, None, 900), (9900, 9900, None, 0), (9900, 0, 0, 0), (10000, 0, None, 909), (9900, 5500, None, 400)],
-)
-def test_the_vat_in_an_amount_is_an_eleventh_of_what_is_taxed_or_what_the_plan_says(amount, tax_free, vat_amount, vat):
-    assert vat_of(amount, tax_free, vat_amount) == vat

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.domain.merchant_uid import MAX_LENGTH, MAX_NUMBER, MerchantUid, derive, parse
+from worker.domain.merchant_uid import MAX_LENGTH, MAX_NUMBER, MerchantUid, derive, key_only_uid, parse
 
 CODE = "7ZK3M9QX2VB4C"
 START = datetime(2026, 11, 21, 1, tzinfo=UTC)
@@ -125,3 +125,11 @@ def test_a_strangers_text_is_none_of_ours(text):
 def test_parts_that_would_not_come_back_are_refused(prefix, code, start, number):
     with pytest.raises(ValueError, match="no merchant_uid can hold"):
         derive(prefix, code, start, number)
+
+
+@given(st.integers(0, 2**64))
+def test_key_only_uid_never_reads_as_a_periods_payment(drawn: int):
+    order = key_only_uid("again", "7ZK3M9QX2VB4C", drawn)
+    assert parse(order) is None
+    assert len(order) <= 40
+    assert order.isalnum()

@@ -9,7 +9,15 @@ import pytest
 
 from schedules.plans import Plan
 from worker.domain.states import SubscriptionStatus
-from worker.subscriptions.start_terms import Beginning, WrongDate, amount_objection, begin, pg_objection
+from worker.subscriptions.start_terms import (
+    Beginning,
+    WrongDate,
+    amount_objection,
+    anchor_of,
+    begin,
+    pg_objection,
+    starts_now,
+)
 
 NOW = datetime(2026, 3, 15, 3, 0, tzinfo=UTC)  # noon in Seoul
 ACTIVE, TRIALING = SubscriptionStatus.ACTIVE, SubscriptionStatus.TRIALING
@@ -127,3 +135,23 @@ def test_a_plan_whose_vat_a_pg_would_work_out_otherwise_is_not_charged_through_i
     assert said is None if expected is None else expected in str(said)
     if not in_window:
         assert amount_objection(plan(**terms), pg, max_amount=9_000_000) == said
+
+
+REGISTERED_AT = datetime(2026, 1, 31, 16, 0, tzinfo=UTC)  # 1 February, 01:00 in Seoul
+STARTS = [
+    # cadence and trial; planned anchor; the anchor; whether the first period is today's
+    ("month", 0, date(2026, 1, 10), date(2026, 2, 1), True),  # late: nothing of January was had
+    ("month", 0, date(2026, 2, 1), date(2026, 2, 1), True),
+    ("month", 0, date(2026, 3, 5), date(2026, 3, 5), False),
+    ("month", 14, date(2026, 1, 24), date(2026, 2, 15), False),
+    ("month", 14, date(2026, 4, 1), date(2026, 4, 1), False),
+    ("cron 0 9 1 * *", 0, date(2026, 1, 10), date(2026, 2, 1), True),
+    ("cron 0 9 5 * *", 0, date(2026, 1, 10), date(2026, 2, 1), False),
+]
+
+
+@pytest.mark.parametrize(("cadence", "trial", "planned", "anchor", "now"), STARTS)
+def test_subscription_counts_from_its_registration_or_its_later_start(cadence, trial, planned, anchor, now):
+    plan = Plan.parse({"code": "p", "name": "P", "amount": "9900", "cadence": cadence, "trial_days": str(trial)})
+    assert anchor_of(plan, planned, now=REGISTERED_AT) == anchor
+    assert starts_now(plan, anchor, now=REGISTERED_AT) is now
