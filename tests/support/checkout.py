@@ -18,6 +18,7 @@ from sqlalchemy import CursorResult, text
 from tests.support.book import Book
 from tests.support.sandbox import HandClock, RunningSandbox, running_sandbox
 from worker import checkout, process, tasks
+from worker.checkout import CheckoutLink
 from worker.config.settings import Settings
 from worker.domain.clock import system_clock
 from worker.domain.merchant_uid import parse
@@ -28,7 +29,7 @@ from worker.subscriptions import lifecycle
 from worker.web.app import create_app
 from worker.web.http.server import Server
 from worker.web.link_secret import link_secret
-from worker.web.link_signing import Link, Signer
+from worker.web.link_signing import Signer
 
 START = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)  # a Monday, 10 in the morning in Seoul
 PATIENCE_SECONDS = 60.0
@@ -99,7 +100,7 @@ class Shop:
             with_payment=with_payment,
             now=self.now,
         )
-        return f"/c/{self.signer.token(Link(made.code, made.expires_at))}"
+        return f"/c/{self.signer.token(CheckoutLink(made.code, made.expires_at))}"
 
     @property
     def signer(self) -> Signer:

@@ -40,15 +40,15 @@ from worker.checkout.completion import complete
 from worker.checkout.consent import OwedHasChanged
 from worker.checkout.customer_overview import OverdueCharge, RunningSubscription, subscriptions_of
 from worker.checkout.fulfilment import Completion, Progress
-from worker.checkout.links import Link, create_link
+from worker.checkout.links import CheckoutLink, create_link
 from worker.checkout.maintenance import LookedAfter, look_after
 from worker.checkout.pre_window_check import look_up_earlier
 from worker.checkout.view import View, view
 from worker.checkout.webhooks import hint
 
 __all__ = [
+    "CheckoutLink",
     "Completion",
-    "Link",
     "LookedAfter",
     "OverdueCharge",
     "OwedHasChanged",

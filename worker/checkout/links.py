@@ -45,11 +45,14 @@ INSTEAD = {
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
-    """What a link is made of: sign both, for a code alone opens no page."""
+class CheckoutLink:
+    """What a link is made of. Sign both, for a code alone opens no page. From `expires_at` on it starts nothing new."""
 
     code: str
     expires_at: datetime
+
+    def has_expired(self, now: datetime) -> bool:
+        return now >= self.expires_at
 
 
 def create_link(
@@ -62,7 +65,7 @@ def create_link(
     pg: str | None = None,
     with_payment: bool = False,
     now: datetime,
-) -> Link:
+) -> CheckoutLink:
     """Make a checkout and give what its link is signed over. Raises Refused for what no page could carry out.
 
     Without a purpose it is what the subscription needs: its first key, or another one. `with_payment` lets a window
@@ -70,7 +73,7 @@ def create_link(
     """
     if (subscription is None) == (charge is None):
         raise Refused("Give a subscription's code or a charge's number, not both.")
-    link = Link(new_code(), now + timedelta(seconds=settings.link_seconds))
+    link = CheckoutLink(new_code(), now + timedelta(seconds=settings.link_seconds))
     with sessions.begin() as session:
         if charge is not None:
             values, terms = _to_pay(session, charge, purpose)

@@ -10,7 +10,7 @@ from worker.cli import console, formats
 from worker.cli.options import Json
 
 if TYPE_CHECKING:
-    from worker.checkout import Link
+    from worker.checkout import CheckoutLink
 
 ACTOR = "checkout pages"
 """Who does it in the audit: customers, whoever has started the server."""
@@ -40,7 +40,7 @@ def link(
     from worker import checkout
     from worker.cli.context import database
     from worker.domain.states import CheckoutPurpose
-    from worker.web.addresses import link_url
+    from worker.web.link_signing import link_url
 
     if not subscription and charge is None:
         raise typer.BadParameter("say what the link is for: a subscription's CODE, or --charge ID")
@@ -81,7 +81,7 @@ def serve(
         server.serve_until_stopped()
 
 
-def _say(url: str, made: Link, *, as_json: bool) -> None:
+def _say(url: str, made: CheckoutLink, *, as_json: bool) -> None:
     if as_json:
         console.print_json({"url": url, "expires_at": made.expires_at})
         return

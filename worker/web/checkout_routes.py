@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from worker.checkout import OwedHasChanged, Progress, View
+from worker.checkout import CheckoutLink, OwedHasChanged, Progress, View
 from worker.domain.clock import Clock
 from worker.domain.errors import AskedTooOften, Refused
 from worker.domain.imp_uid import is_imp_uid
@@ -20,7 +20,7 @@ from worker.web.checkout_service import Desk
 from worker.web.http.bodies import read_object
 from worker.web.http.rate_limit import PAUSE_SECONDS, Turns
 from worker.web.http.same_origin import OwnPages
-from worker.web.link_signing import InvalidLink, Link, Signer
+from worker.web.link_signing import InvalidLink, Signer
 from worker.web.pages import render
 from worker.web.pages.forms import objection, read_buyer, refusal, text_of, wrong_fields, wrong_of_the_buyer
 from worker.web.pages.wording import WORDS, Language, choose, wording_version
@@ -94,7 +94,7 @@ class Checkouts:
             return await self._refused(link, language, refused)
         return JSONResponse({"param": param})
 
-    async def _refused(self, link: Link, language: Language, refused: Refused) -> Response:
+    async def _refused(self, link: CheckoutLink, language: Language, refused: Refused) -> Response:
         """Answer a consent that opens no window: what is wrong with it, or how the link stands by now."""
         if isinstance(refused, AskedTooOften):
             return refusal(WORDS[language]["not_possible"], 429)
@@ -131,7 +131,7 @@ class Checkouts:
         told = f"&told={state}" if state in TOLD else ""
         return RedirectResponse(f"{self._site.base}/c/{request.path_params['token']}?lang={language}{told}", 303)
 
-    async def _ask(self, link: Link, imp_uid: Any, *, hopeful: bool) -> str:
+    async def _ask(self, link: CheckoutLink, imp_uid: Any, *, hopeful: bool) -> str:
         """Have PortOne asked, and say how it stands. `hopeful`: the browser says that it was paid or registered."""
         view, text = await self._view(link), text_of(imp_uid)
         if view.status in {CheckoutStatus.CREATED, CheckoutStatus.DONE}:
@@ -152,19 +152,19 @@ class Checkouts:
             case ended:
                 return ended.value
 
-    async def _view(self, link: Link) -> View:
+    async def _view(self, link: CheckoutLink) -> View:
         try:
             return await self._desk.view(link.code)
         except Refused:
             raise HTTPException(404, "There is no such checkout.") from None
 
-    def _link(self, request: Request) -> Link:
+    def _link(self, request: Request) -> CheckoutLink:
         try:
             return self._signer.read(request.path_params["token"])
         except InvalidLink as invalid:
             raise HTTPException(404, str(invalid)) from None
 
-    def _state(self, link: Link, view: View) -> str:
+    def _state(self, link: CheckoutLink, view: View) -> str:
         """Say what the link is good for now."""
         now = self._clock()
         if view.status is CheckoutStatus.DONE:

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from worker.checkout import CheckoutLink
 from worker.config.settings import InvalidSettings, Settings
 from worker.web.link_secret import link_secret
-from worker.web.link_signing import InvalidLink, Link, Signer
+from worker.web.link_signing import InvalidLink, Signer
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
-LINK = Link("8K3JD5W2QXN7A", NOW + timedelta(days=3))
+LINK = CheckoutLink("8K3JD5W2QXN7A", NOW + timedelta(days=3))
 SIGNER = Signer("s" * 64)
 TOKEN = SIGNER.token(LINK)
 
