@@ -5,7 +5,6 @@ Configuration is read when Celery first needs it, so importing this module needs
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +15,7 @@ from celery.schedules import crontab, schedule
 from kombu.exceptions import OperationalError
 from redis import RedisError
 
-from schedules.beat import KEPT_TICKS, Entry, beat_table
+from schedules.beat import Entry, beat_table
 from worker import process
 from worker.config.broker_url import BrokerAddress
 from worker.config.logs import configure_logs
@@ -26,7 +25,6 @@ from worker.messaging.forced_exit import end_within
 from worker.messaging.transport import use_for_redis
 
 QUEUE = "again"
-PUMP = "again.charge"
 
 log = structlog.get_logger()
 
@@ -85,7 +83,7 @@ def configuration() -> dict[str, Any]:
         },
         "control_queue_ttl": 300,
         "control_queue_expires": 600,
-        "beat_schedule": {entry.name: _celery_entry(entry) for entry in ticks(settings)},
+        "beat_schedule": {entry.task: _celery_entry(entry) for entry in beat_table(settings.tick)},
         "beat_max_loop_interval": 1,
         "beat_scheduler": "worker.messaging.beat_scheduler:ForgetfulScheduler",
         "timezone": "UTC",
@@ -104,19 +102,6 @@ def visibility_timeout(settings: Settings) -> int:
 
 
 app.add_defaults(configuration)
-
-
-def ticks(settings: Settings) -> tuple[Entry, ...]:
-    """Give beat's table, as hurried as the settings want it. Whoever sends a tick takes it from here.
-
-    While much is due, every child is in a pump run, and ticks wait. Then those of the pump must be the first to expire:
-    ticks that lived no longer would die behind them, and nothing would be opened or looked up until all is charged.
-    """
-    table = beat_table(None if settings.tick_seconds is None else timedelta(seconds=settings.tick_seconds))
-    longest = KEPT_TICKS * next(entry.expires for entry in table if entry.task == PUMP)
-    return tuple(
-        entry if entry.task == PUMP else replace(entry, expires=max(entry.expires, longest)) for entry in table
-    )
 
 
 def _celery_entry(entry: Entry) -> dict[str, Any]:
@@ -152,7 +137,7 @@ def _close_process(**_: object) -> None:
 @signals.worker_ready.connect(weak=False)
 def _look_without_beat(sender: Any, **_: object) -> None:
     """Send the ticks now and then ourselves: with every beat down, charges are late by minutes, not forgotten."""
-    for entry in ticks(Settings.from_env()):
+    for entry in beat_table(Settings.from_env().tick):
         if isinstance(entry.every, timedelta):
             interval = max(entry.every * 6, timedelta(minutes=1))
             sender.timer.call_repeatedly(interval.total_seconds(), send, (entry,))

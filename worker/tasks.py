@@ -1,18 +1,20 @@
-"""The Celery tasks: each reads the clock, calls one use case, and returns a summary that flower shows.
+"""The Celery tasks, one per row of beat's table: each calls one use case and returns a summary that flower shows.
 
 No argument, no money and no key travels in a message. A message lost or doubled changes nothing but latency.
 """
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from sqlalchemy.orm import Session
 
+from schedules.beat import beat_table
 from worker import process
-from worker.app import app, send, ticks
+from worker.app import app, send
 from worker.charging.open_due import open_due_charges
 from worker.charging.pump import BUDGET_SPENT, Pump, Pumped
 from worker.charging.run_limits import limits_of
@@ -21,10 +23,21 @@ from worker.database import heartbeats
 from worker.database.clock import DatabaseClock
 from worker.domain.gateway import Gateway
 from worker.ledger import charging_hold
-from worker.operations.invariant_check import check_invariants as look_at_invariants
-from worker.reconciliation.attempts import reconcile as reconcile_attempts
-from worker.reconciliation.statement import sweep as sweep_payments
+from worker.operations import invariant_check
+from worker.reconciliation import attempts, statement
 from worker.runtime import Runtime
+
+
+class Summarized(Protocol):
+    """What a use case returns: it can be shown in flower as a few words and numbers."""
+
+    def summary(self) -> dict[str, object]: ...
+
+
+class GatewayWork(Protocol):
+    """A use case that asks PortOne, with the runtime and the gateway of this process."""
+
+    def __call__(self, runtime: Runtime, gateway: Gateway, /) -> Coroutine[Any, Any, Summarized]: ...
 
 
 @app.task(name="again.open_charges", bind=True, throws=charging_hold.WrongDatabase)
@@ -38,78 +51,96 @@ def open_charges(self: Any) -> dict[str, object]:
 
 @app.task(name="again.charge", bind=True, throws=charging_hold.WrongDatabase)
 def charge(self: Any) -> dict[str, object]:
-    """One pump run: charge until nothing is due or the time budget ends."""
+    """Run the pump once: charge until nothing is due or the time budget ends."""
     runtime = _begin(self)
-
-    async def pump(gateway: Gateway) -> Pumped:
-        run = Pump(
-            runtime.sessions,
-            gateway,
-            clock=runtime.clock,
-            limits=limits_of(runtime.settings, runtime.watch),
-            policy=runtime.policy,
-            stopping=process.is_stopping,
-        )
-        return await run.run()
-
-    pumped = process.current().run(pump)
+    pumped = process.current().run(lambda gateway: _pump(runtime, gateway))
     if pumped.ended == BUDGET_SPENT:
         # There is more to do, and the next tick may be seconds away.
-        send(next(entry for entry in ticks(runtime.settings) if entry.task == self.name))
+        send(next(entry for entry in beat_table(runtime.settings.tick) if entry.task == self.name))
     return pumped.summary()
 
 
 @app.task(name="again.reconcile", bind=True, throws=charging_hold.WrongDatabase)
 def reconcile(self: Any) -> dict[str, object]:
-    """Look up every attempt whose outcome is open and whose turn it is, and what became of customers' checkouts."""
-    runtime = _begin(self)
+    """Look up at PortOne every attempt without a definite outcome whose next look-up is due."""
+    return _ask_portone(self, _reconcile)
 
-    async def look_up(gateway: Gateway) -> dict[str, object]:
-        reconciled = await reconcile_attempts(
-            runtime.sessions,
-            gateway,
-            clock=runtime.clock,
-            policy=runtime.policy,
-            budget=timedelta(seconds=runtime.settings.pump_seconds),
-            stopping=process.is_stopping,
-            watch=runtime.watch,
-        )
-        cared = await look_after(runtime.both_sides(gateway), stopping=process.is_stopping)
-        return {**reconciled.summary(), "checkouts": cared.summary()}
 
-    return process.current().run(look_up)
+@app.task(name="again.checkout_maintenance", bind=True, throws=charging_hold.WrongDatabase)
+def checkout_maintenance(self: Any) -> dict[str, object]:
+    """Complete or expire open checkouts, look up what webhooks name, and delete unused billing keys."""
+    return _ask_portone(self, _maintain_checkouts)
 
 
 @app.task(name="again.sweep", bind=True, throws=charging_hold.WrongDatabase)
 def sweep(self: Any) -> dict[str, object]:
-    """Compare PortOne's payments with the books: carry on where the last run ended, or begin when it is time."""
-    runtime = _begin(self)
-
-    async def compare(gateway: Gateway) -> dict[str, object]:
-        swept = await sweep_payments(
-            runtime.sessions,
-            gateway,
-            clock=runtime.clock,
-            policy=runtime.sweep_policy,
-            budget=timedelta(seconds=runtime.settings.pump_seconds),
-            stopping=process.is_stopping,
-        )
-        return swept.summary()
-
-    return process.current().run(compare)
+    """Compare PortOne's payments with our records: continue an unfinished sweep, or start one when it is due."""
+    return _ask_portone(self, _sweep)
 
 
 @app.task(name="again.check_invariants", bind=True, throws=charging_hold.WrongDatabase)
 def check_invariants(self: Any) -> dict[str, object]:
-    """Look at what must always be true of the books, and say what is not."""
+    """Evaluate every invariant, and record and log those that do not hold."""
     runtime = _begin(self)
-    return look_at_invariants(runtime.sessions, now=runtime.clock(), patience=runtime.patience).summary()
+    return invariant_check.check_invariants(runtime.sessions, now=runtime.clock(), patience=runtime.patience).summary()
+
+
+async def _pump(runtime: Runtime, gateway: Gateway) -> Pumped:
+    return await Pump(
+        runtime.sessions,
+        gateway,
+        clock=runtime.clock,
+        limits=limits_of(runtime.settings, runtime.watch),
+        policy=runtime.policy,
+        stopping=process.is_stopping,
+    ).run()
+
+
+async def _reconcile(runtime: Runtime, gateway: Gateway) -> Summarized:
+    return await attempts.reconcile(
+        runtime.sessions,
+        gateway,
+        clock=runtime.clock,
+        policy=runtime.policy,
+        budget=_budget(runtime),
+        stopping=process.is_stopping,
+        watch=runtime.watch,
+    )
+
+
+async def _maintain_checkouts(runtime: Runtime, gateway: Gateway) -> Summarized:
+    return await look_after(runtime.both_sides(gateway), stopping=process.is_stopping)
+
+
+async def _sweep(runtime: Runtime, gateway: Gateway) -> Summarized:
+    return await statement.sweep(
+        runtime.sessions,
+        gateway,
+        clock=runtime.clock,
+        policy=runtime.sweep_policy,
+        budget=_budget(runtime),
+        stopping=process.is_stopping,
+    )
+
+
+def _budget(runtime: Runtime) -> timedelta:
+    return timedelta(seconds=runtime.settings.pump_seconds)
+
+
+def _ask_portone(task: Any, work: GatewayWork) -> dict[str, object]:
+    """Run one task's use case with this process's gateway."""
+    runtime = _begin(task)
+
+    async def summarized(gateway: Gateway) -> dict[str, object]:
+        return (await work(runtime, gateway)).summary()
+
+    return process.current().run(summarized)
 
 
 def _begin(task: Any) -> Runtime:
-    """Bind the task to the log lines, and set our clock; note that we are alive, and that beat is when it sent this.
+    """Bind the task to the log lines, set our clock, and record the heartbeats of the task and of beat.
 
-    Raises WrongDatabase: whoever asks another PortOne about this database's attempts would believe its "not found".
+    Raises WrongDatabase: asking another PortOne about this database's attempts would make its "not found" believed.
     """
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(task=task.name, task_id=task.request.id)

@@ -58,8 +58,10 @@ class World:
     # --- what happens -----------------------------------------------------------------------------------------------
 
     def tick(self) -> dict[str, Any]:
-        """Let beat tick once: open, charge, reconcile, through the tasks."""
-        return {"opened": tasks.open_charges(), "charged": tasks.charge(), "reconciled": tasks.reconcile()}
+        """Let beat tick once: open, charge, reconcile, and see to checkouts, through the tasks."""
+        ticked = {"opened": tasks.open_charges(), "charged": tasks.charge(), "reconciled": tasks.reconcile()}
+        tasks.checkout_maintenance()
+        return ticked
 
     def sweep(self) -> dict[str, Any]:
         """Compare PortOne's payments with the books, to the end of whatever sweep is under way."""

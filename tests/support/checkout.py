@@ -109,8 +109,8 @@ class Shop:
     # --- what happens -----------------------------------------------------------------------------------------------
 
     def tick(self) -> None:
-        """Let beat tick once: open, charge, reconcile."""
-        for task in (tasks.open_charges, tasks.charge, tasks.reconcile):
+        """Let beat tick once: open, charge, reconcile, and see to checkouts."""
+        for task in (tasks.open_charges, tasks.charge, tasks.reconcile, tasks.checkout_maintenance):
             self._thread.submit(task).result()
 
     def wait(self, **span: float) -> None:

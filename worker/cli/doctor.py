@@ -26,7 +26,7 @@ def doctor(
     checks: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Some of: database migrations lineage broker timeouts portone beat worker stops "
+            help="Some of: database migrations lineage broker timeouts portone beat worker tasks stops "
             "invariants differences arrears trials look-ups sweeps schedules pages. All by default."
         ),
     ] = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
@@ -204,11 +204,11 @@ def _expected_parts() -> Iterator[str]:
 
 
 def _seen(name: str, at: datetime | None, now: datetime) -> Text:
-    """Say when a part was last seen; in red after three of its intervals, when its tick must have been missed."""
-    from schedules.beat import beat_table
+    """Return when a part was last seen; in red after three of its intervals, when its tick must have been missed."""
+    from schedules.beat import KEPT_TICKS, beat_table
 
     if at is None:
         return Text("never", LATE)
-    expires = {entry.task: entry.expires for entry in beat_table()}
-    patience = expires.get(name, min(expires.values()))
-    return Text(formats.age(at, now), LATE if now - at > patience else "")
+    intervals = {entry.task: entry.every for entry in beat_table() if isinstance(entry.every, timedelta)}
+    allowed = KEPT_TICKS * intervals.get(name, min(intervals.values()))
+    return Text(formats.age(at, now), LATE if now - at > allowed else "")

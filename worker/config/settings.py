@@ -240,6 +240,11 @@ class Settings(BaseModel):
         return "live" if self.live else "sandbox"
 
     @property
+    def tick(self) -> timedelta | None:
+        """The longest interval of beat's table; None leaves the table as it is."""
+        return None if self.tick_seconds is None else timedelta(seconds=self.tick_seconds)
+
+    @property
     def call_deadline(self) -> timedelta:
         """The longest one charge call may take in all, one repeat after a 401 included."""
         return timedelta(seconds=self.connect_timeout_seconds + self.read_timeout_seconds)

@@ -21,6 +21,7 @@ CHECKS: Mapping[str, Callable[[Patient], Finding]] = {
     "portone": servers.portone,
     "beat": progress.beat,
     "worker": progress.worker,
+    "tasks": progress.tasks,
     "stops": progress.stops,
     "invariants": records.hold,
     "differences": records.differences,
@@ -32,7 +33,7 @@ CHECKS: Mapping[str, Callable[[Patient], Finding]] = {
     "pages": pages.pages,
 }
 ON_TABLES = (
-    *("migrations", "lineage", "beat", "worker", "stops"),
+    *("migrations", "lineage", "beat", "worker", "tasks", "stops"),
     *("invariants", "differences", "arrears", "trials", "look-ups", "sweeps"),
     "schedules",
 )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import redis
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
+from schedules.beat import beat_table
 from tests.integration.cli.conftest import Again, Ended, Tables
 from tests.support.sandbox import Api, RunningSandbox, running_sandbox
-from worker.database import migrations
+from worker.database import heartbeats, migrations
+from worker.database.engine import Sessions
 from worker.devstack.addresses import Valkey
 
 ON_TABLES = {
@@ -19,6 +21,7 @@ ON_TABLES = {
     "lineage",
     "beat",
     "worker",
+    "tasks",
     "stops",
     "invariants",
     "differences",
@@ -28,6 +31,8 @@ ON_TABLES = {
     "trials",
     "look-ups",
 }
+
+LATE = "again.checkout_maintenance"
 
 
 def by_check(ended: Ended) -> dict[str, dict[str, str]]:
@@ -120,6 +125,26 @@ def test_the_last_sweep_is_told_and_one_that_holds_charging_is_a_warning(again: 
     [found] = again("doctor", "sweeps", "--json").document
     assert found["health"] == "warning"
     assert "nothing is charged until PortOne's payments are compared (restored), since" in found["finding"]
+
+
+def test_each_tasks_last_run_is_told_and_a_late_one_named(again: Again, sessions: Sessions):
+    def seen(ago: float, *names: str) -> None:
+        with sessions.begin() as session:
+            now = session.scalars(text("SELECT clock_timestamp()")).one()
+            for name in names:
+                heartbeats.beat(session, name, now=now - timedelta(seconds=ago))
+
+    often = [entry.task for entry in beat_table() if entry.task not in {"again.check_invariants", LATE}]
+    seen(7200, LATE)
+    assert again("doctor", "tasks", "--json").document[0]["health"] == "skipped", "needs beat and a worker"
+    seen(1, heartbeats.BEAT, *often)
+    [found] = again("doctor", "tasks", "--json").document
+    assert found["health"] == "warning"
+    assert found["finding"].startswith(f"late: {LATE}; last runs: again.open_charges ")
+    assert "again.check_invariants never" in found["finding"]
+    seen(1, LATE)
+    [found] = again("doctor", "tasks", "--json").document
+    assert found["health"] == "ok", "what runs every five minutes may not have run yet"
 
 
 def test_a_broker_that_answers_and_takes_no_messages_is_broken(again: Again, server_folder: Path):

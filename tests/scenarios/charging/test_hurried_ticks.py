@@ -7,10 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from schedules.beat import Entry
+from schedules.beat import Entry, beat_table
 from tests.scenarios.conftest import World
 from worker import process, tasks
-from worker.app import ticks
 from worker.process import Process
 
 
@@ -25,7 +24,7 @@ def test_a_pumps_own_tick_is_beats_and_the_first_to_expire(
     process._current = Process(replace(world.runtime, settings=settings))
     assert tasks.charge()["ended"] == "time budget spent"
     (own,) = sent
-    assert own in ticks(settings)
-    others = [entry for entry in ticks(settings) if entry != own]
+    assert own in beat_table(settings.tick)
+    others = [entry for entry in beat_table(settings.tick) if entry != own]
     assert own.expires == timedelta(seconds=5 if tick_seconds else 30)
     assert all(entry.expires >= 3 * own.expires for entry in others)

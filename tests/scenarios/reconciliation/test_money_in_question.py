@@ -204,7 +204,7 @@ def test_a_worker_of_another_mode_asks_nobody_about_these_attempts(world: World)
     world.subscribe(troubled(Reply.DROP, charged=True))
     world.tick()
     world.sql("SET LOCAL session_replication_role = replica; UPDATE lineage SET mode = 'live'")
-    for task in (tasks.open_charges, tasks.charge, tasks.reconcile, tasks.sweep):
+    for task in (tasks.open_charges, tasks.charge, tasks.reconcile, tasks.checkout_maintenance, tasks.sweep):
         with pytest.raises(WrongDatabase):
             task()
     assert [attempt.status for attempt in world.attempts()] == ["unknown"]

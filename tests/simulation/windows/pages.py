@@ -86,7 +86,7 @@ class PageServer(WorkerProcess):
 
 
 class WindowWorker(WorkerProcess):
-    """Reconciles as the product's task does: attempts first, then customers' checkouts."""
+    """Runs two of the product's tasks in one go: reconciles attempts, then maintains checkouts."""
 
     async def _reconcile(self) -> None:
         await super()._reconcile()

@@ -1,4 +1,4 @@
-"""The table of ticks."""
+"""Beat's table."""
 
 from __future__ import annotations
 
@@ -6,55 +6,66 @@ from datetime import timedelta
 
 import pytest
 
-from schedules.beat import BEAT, Entry, beat_table
+from schedules.beat import PUMP, Entry, beat_table
 
 
 def seconds(table: tuple[Entry, ...]) -> dict[str, float]:
     return {entry.task: entry.every.total_seconds() for entry in table if isinstance(entry.every, timedelta)}
 
 
-def test_every_task_has_its_tick():
-    assert seconds(BEAT) == {
+def test_every_task_has_one_row_with_its_interval():
+    assert seconds(beat_table()) == {
         "again.open_charges": 60,
         "again.charge": 10,
         "again.reconcile": 30,
+        "again.checkout_maintenance": 30,
         "again.sweep": 10,
         "again.check_invariants": 300,
     }
-    assert len({entry.name for entry in BEAT}) == len(BEAT)
+    assert len(beat_table()) == len(seconds(beat_table()))
 
 
-@pytest.mark.parametrize("tick", [None, timedelta(seconds=20), timedelta(seconds=2), timedelta(milliseconds=200)])
-def test_waiting_ticks_are_dropped_before_they_pile_up(tick):
-    for entry in beat_table(tick):
+TICKS = [None, timedelta(seconds=20), timedelta(seconds=2), timedelta(milliseconds=200)]
+
+
+@pytest.mark.parametrize("tick", TICKS)
+def test_waiting_ticks_expire_before_they_pile_up(tick: timedelta | None):
+    table = beat_table(tick)
+    (pump,) = (entry for entry in table if entry.task == PUMP)
+    for entry in table:
         assert isinstance(entry.every, timedelta)
-        assert entry.every < entry.expires <= max(3 * entry.every, timedelta(seconds=5))
+        own = max(3 * entry.every, timedelta(seconds=5))
+        assert entry.every < entry.expires <= (own if entry is pump else max(own, 3 * pump.expires))
 
 
-def test_without_a_setting_the_table_is_as_written():
-    assert beat_table() == BEAT
+@pytest.mark.parametrize("tick", TICKS)
+def test_pump_ticks_expire_before_those_of_other_tasks(tick: timedelta | None):
+    """While every worker process is in a pump run, the others' ticks wait; what expired first would never run."""
+    table = beat_table(tick)
+    (pump,) = (entry.expires for entry in table if entry.task == PUMP)
+    assert all(entry.expires >= 3 * pump for entry in table if entry.task != PUMP)
 
 
 @pytest.mark.parametrize(
     ("tick", "intervals"),
     [
-        (1, [1, 1, 1, 1, 1]),
-        (20, [20, 10, 20, 10, 20]),  # an interval that is shorter already stays
-        (3600, [60, 10, 30, 10, 300]),
+        (1, [1, 1, 1, 1, 1, 1]),
+        (20, [20, 10, 20, 20, 10, 20]),  # an interval that is shorter already stays
+        (3600, [60, 10, 30, 30, 10, 300]),
     ],
 )
-def test_one_setting_shortens_every_interval(tick, intervals):
+def test_one_setting_shortens_every_interval(tick: int, intervals: list[float]):
     table = beat_table(timedelta(seconds=tick))
     assert list(seconds(table).values()) == intervals
-    assert [entry.name for entry in table] == [entry.name for entry in BEAT]
+    assert [entry.task for entry in table] == [entry.task for entry in beat_table()]
 
 
-def test_a_cron_entry_keeps_its_times():
-    nightly = Entry("sweep", "again.sweep", "0 4 * * *", timedelta(hours=1))
-    assert nightly.at_most(timedelta(seconds=1)) == nightly
+def test_cron_entry_keeps_its_times_when_the_table_is_hurried():
+    table = beat_table(timedelta(seconds=1), ((PUMP, timedelta(seconds=10)), ("again.nightly", "0 4 * * *")))
+    assert table[1] == Entry("again.nightly", "0 4 * * *", timedelta(hours=1))
 
 
 @pytest.mark.parametrize("tick", [timedelta(0), timedelta(seconds=-1)])
-def test_a_tick_that_takes_no_time_is_refused(tick):
+def test_tick_of_no_length_is_refused(tick: timedelta):
     with pytest.raises(ValueError, match="longer than nothing"):
         beat_table(tick)
