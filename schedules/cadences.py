@@ -13,6 +13,8 @@ from functools import lru_cache
 
 from croniter import CroniterBadDateError, croniter
 
+from schedules.errors import InvalidCadence
+
 
 class Unit(StrEnum):
     DAY = "day"
@@ -34,21 +36,6 @@ LONGEST_PAUSE = 10  # years without a fire; as with anchored cadences
 # How far croniter looks: what fires at all does so within 40 years (a Monday on 29 February, across 2100). It must look
 # that far even where a fire is near, for of a day of the month and a weekday it seeks both and takes the nearer.
 SEARCH_YEARS = 40
-
-
-class InvalidCadence(ValueError):
-    """A cadence that cannot be billed. Its text says why, and how a cadence is written."""
-
-    def __init__(self, text: str, reason: str) -> None:
-        super().__init__(text, reason)
-        self.text = text
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return (
-            f"Cadence {self.text!r:.110} cannot be used: {self.reason}. "
-            "Write for example 'month', '2 weeks', 'year' or 'cron 0 9 1 * *'."
-        )
 
 
 @dataclass(frozen=True)

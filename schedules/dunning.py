@@ -7,25 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from schedules.errors import InvalidDunning
 from schedules.local_time import instant_of
 
 LATEST_DAY = 60  # days after the first decline; later than that the next periods are at stake, not this one
 NO_RETRY = "none"
-
-
-class InvalidDunning(ValueError):
-    """A dunning calendar that cannot be kept. Its text says why, and how a calendar is written."""
-
-    def __init__(self, text: str, reason: str) -> None:
-        super().__init__(text, reason)
-        self.text = text
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return (
-            f"Dunning calendar {self.text!r:.110} cannot be used: {self.reason}. "
-            f"Write for example '1,3,5,7' for retries that many days after the first decline, or '{NO_RETRY}'."
-        )
 
 
 @dataclass(frozen=True)
@@ -87,3 +73,21 @@ def next_attempt_at(
     retry_on = first_declined_at.astimezone(time_zone).date() + timedelta(days=calendar.days[declines - 1])
     retry_at = instant_of(datetime.combine(retry_on, time(charge_hour)), time_zone)
     return max(retry_at, first_declined_at.astimezone(UTC))
+
+
+def first_hour_of_next_month(at: datetime, *, months_of: ZoneInfo, time_zone: ZoneInfo, charge_hour: int) -> datetime:
+    """Return the first time, in UTC, that the plan's hour strikes in the month after the one that `at` is in.
+
+    For a charge whose PG's monthly quota is used up. Months begin at midnight in `months_of`, where the plan's zone may
+    be a day behind or hours ahead: on 2 January, for an hour of 10,
+
+        months of Asia/Seoul, plan in Asia/Seoul        -> 1 February 10:00 in Seoul
+        months of Asia/Seoul, plan in Pacific/Honolulu  -> 31 January 10:00 in Honolulu, already February in Seoul
+    """
+    first_of_month = at.astimezone(months_of).date().replace(day=1)
+    next_on = (first_of_month + timedelta(days=32)).replace(day=1)
+    begins_at = instant_of(datetime.combine(next_on, time()), months_of)
+    there_on = begins_at.astimezone(time_zone).date()
+    days = (there_on, there_on + timedelta(days=1))
+    strikes = (instant_of(datetime.combine(on, time(charge_hour)), time_zone) for on in days)
+    return next(strike for strike in strikes if strike >= begins_at)

@@ -13,8 +13,9 @@ from enum import StrEnum
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
-from schedules.cadences import Cadence, InvalidCadence, parse_cadence
-from schedules.dunning import DEFAULT_DUNNING, DunningCalendar, InvalidDunning, parse_dunning
+from schedules.cadences import Cadence, parse_cadence
+from schedules.dunning import DEFAULT_DUNNING, DunningCalendar, parse_dunning
+from schedules.errors import InvalidTerm
 from schedules.plan_rules import EXPECTED, Problem, problems_in
 
 SEOUL = ZoneInfo("Asia/Seoul")
@@ -101,7 +102,7 @@ def _read(given: Mapping[str, str]) -> tuple[dict[str, Any], list[Problem]]:
     for field, text in given.items():
         try:
             values[field] = _READERS[field](text)
-        except (InvalidCadence, InvalidDunning) as refused:
+        except InvalidTerm as refused:
             problems.append(Problem(field, text, f"{EXPECTED[field]} ({refused.reason})"))
         except (ValueError, OSError, LookupError):
             problems.append(Problem(field, text, EXPECTED.get(field, f"left out; a plan has {', '.join(EXPECTED)}")))

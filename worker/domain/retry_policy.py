@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from schedules.dunning import DunningCalendar, next_attempt_at
+from schedules.dunning import DunningCalendar, first_hour_of_next_month, next_attempt_at
 from schedules.local_time import instant_of
-from schedules.next_month import in_next_month
 from worker.domain.attempt import OpenAttempt, Policy
 from worker.domain.outcomes import DeclineKind
 from worker.domain.states import Via
@@ -50,7 +49,7 @@ def next_dunning_try(attempt: OpenAttempt, kind: DeclineKind, now: datetime) -> 
 def try_after_spent_month(attempt: OpenAttempt, now: datetime, policy: Policy) -> datetime:
     """Give the plan's hour on the first day of the next month; soon, when that has begun before this was learnt."""
     zone, hour = attempt.time_zone, attempt.charge_hour
-    planned = in_next_month(attempt.started_at, months_of=CAPPED_MONTHS, time_zone=zone, charge_hour=hour)
+    planned = first_hour_of_next_month(attempt.started_at, months_of=CAPPED_MONTHS, time_zone=zone, charge_hour=hour)
     return planned if planned > now else now + policy.transient_delay
 
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schedules.cadences import LONGEST, Anchored, Cron, InvalidCadence, Unit, parse_cadence
+from schedules.cadences import LONGEST, Anchored, Cron, Unit, parse_cadence
+from schedules.errors import InvalidCadence
 
 CRON_WORDS = [
     "0",

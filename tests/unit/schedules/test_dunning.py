@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schedules.dunning import DEFAULT_DUNNING, DunningCalendar, InvalidDunning, next_attempt_at, parse_dunning
+from schedules.dunning import DEFAULT_DUNNING, DunningCalendar, next_attempt_at, parse_dunning
+from schedules.errors import InvalidDunning
 
 SEOUL = ZoneInfo("Asia/Seoul")
 NEW_YORK = ZoneInfo("America/New_York")

@@ -13,7 +13,8 @@ from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from schedules.cadences import Anchored, Cadence, Cron, InvalidCadence, Unit
+from schedules.cadences import Anchored, Cadence, Cron, Unit
+from schedules.errors import InvalidCadence
 from schedules.periods import CATCH_UP_GRACE, BillingPeriod, due_periods, first_start, next_start, period_starting
 from schedules.plans import CatchUp, Plan
 

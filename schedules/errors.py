@@ -1,0 +1,34 @@
+"""Why a term of a plan cannot be used, in words for the person who wrote it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class InvalidTerm(ValueError):
+    """A text or value that is no usable term of a plan; `reason` is the clause that completes "cannot be used: ..."."""
+
+    term: ClassVar[str]  # what the text should have been, as a sentence begins
+    remedy: ClassVar[str]  # a whole sentence: how such a term is written
+
+    def __init__(self, text: str, reason: str) -> None:
+        super().__init__(text, reason)
+        self.text = text
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.term} {self.text!r:.110} cannot be used: {self.reason}. {self.remedy}"
+
+
+class InvalidCadence(InvalidTerm):
+    """A cadence that cannot be billed."""
+
+    term = "Cadence"
+    remedy = "Write for example 'month', '2 weeks', 'year' or 'cron 0 9 1 * *'."
+
+
+class InvalidDunning(InvalidTerm):
+    """A dunning calendar that cannot be kept."""
+
+    term = "Dunning calendar"
+    remedy = "Write for example '1,3,5,7' for retries that many days after the first decline, or 'none'."
