@@ -6,7 +6,7 @@ from typing import Any
 
 from worker.sandbox import announcing
 from worker.sandbox.rules import payments, texts
-from worker.sandbox.rules.answers import Answer, Refused, answered, as_json, bad_request, refusal
+from worker.sandbox.rules.answers import Answer, ApiError, answered, as_json, bad_request, refusal
 from worker.sandbox.rules.calls import Call
 from worker.sandbox.rules.charge_requests import extra, whole_number
 from worker.sandbox.rules.payments import Payment
@@ -48,9 +48,9 @@ def refuse_unasked(provider: str, *, reason: str | None, requester: Any) -> None
     if provider not in REQUESTER_WANTED:
         return
     if not reason:
-        raise Refused(bad_request(texts.FIELD_MISSING.format(field="reason")))
+        raise ApiError(bad_request(texts.FIELD_MISSING.format(field="reason")))
     if requester not in REQUESTERS:
-        raise Refused(bad_request(texts.REQUESTER_REQUIRED))
+        raise ApiError(bad_request(texts.REQUESTER_REQUIRED))
 
 
 def cancel_in_console(sandbox: Sandbox, imp_uid: str, *, amount: int | None = None, reason: str) -> Payment:
@@ -83,7 +83,7 @@ def _payment(sandbox: Sandbox, call: Call) -> Payment:
     """The payment meant: imp_uid wins, and a wrong one fails even beside a right merchant_uid [documented]."""
     imp_uid, merchant_uid = call.text("imp_uid"), call.text("merchant_uid")
     if imp_uid is None and merchant_uid is None:
-        raise Refused(bad_request(texts.CANCEL_IDS_MISSING))
+        raise ApiError(bad_request(texts.CANCEL_IDS_MISSING))
     if imp_uid is not None:
         found = payment_rows.find(sandbox.ledger, imp_uid)
         candidates = [] if found is None else [found]
@@ -93,22 +93,22 @@ def _payment(sandbox: Sandbox, call: Call) -> Payment:
         for payment in candidates:
             if payment["status"] == status:
                 return payment
-    raise Refused(refusal(texts.NOTHING_TO_CANCEL))
+    raise ApiError(refusal(texts.NOTHING_TO_CANCEL))
 
 
 def _amount(sandbox: Sandbox, payment: Payment, call: Call) -> int:
     """How much to give back, after the checks that protect a repeated partial cancel [documented]."""
     left = _left(sandbox, payment)
     if not left:
-        raise Refused(refusal(texts.ALREADY_CANCELLED))
+        raise ApiError(refusal(texts.ALREADY_CANCELLED))
     checksum = whole_number(call, "checksum")
     if checksum is not None and checksum != left:
-        raise Refused(refusal(texts.CHECKSUM_DIFFERS))
+        raise ApiError(refusal(texts.CHECKSUM_DIFFERS))
     amount = whole_number(call, "amount") or left
     if amount > left:
-        raise Refused(refusal(texts.CANCEL_TOO_MUCH))
+        raise ApiError(refusal(texts.CANCEL_TOO_MUCH))
     if sandbox.now() - payment["paid_at"] > _cancel_years(payment) * A_YEAR_SECONDS:
-        raise Refused(refusal(texts.CANCEL_TOO_LATE, code=-1))
+        raise ApiError(refusal(texts.CANCEL_TOO_LATE, code=-1))
     return amount
 
 
@@ -128,16 +128,16 @@ def _taxes(sandbox: Sandbox, payment: Payment, call: Call, amount: int) -> Taxes
     is_partial = amount < payment["amount"]
     wants_tax_free = provider in TAX_FREE_ON_CANCEL or (is_partial and provider in TAX_FREE_ON_PARTIAL_CANCEL)
     if tax_free is None and left.tax_free and wants_tax_free:
-        raise Refused(refusal(texts.TAX_FREE_REQUIRED))
+        raise ApiError(refusal(texts.TAX_FREE_REQUIRED))
     wants_vat = provider in VAT_ON_CANCEL or (is_partial and provider in VAT_ON_PARTIAL_CANCEL)
     if vat_amount is None and left.vat_amount is not None and wants_vat:
-        raise Refused(refusal(texts.VAT_REQUIRED))
+        raise ApiError(refusal(texts.VAT_REQUIRED))
     if (tax_free or 0) + (vat_amount or 0) > amount:
-        raise Refused(refusal(texts.TAX_FREE_TOO_MUCH))
+        raise ApiError(refusal(texts.TAX_FREE_TOO_MUCH))
     if (tax_free or 0) > left.tax_free:
-        raise Refused(refusal(texts.TAX_FREE_LEFT))
+        raise ApiError(refusal(texts.TAX_FREE_LEFT))
     if left.vat_amount is not None and (vat_amount or 0) > left.vat_amount:
-        raise Refused(refusal(texts.VAT_LEFT))
+        raise ApiError(refusal(texts.VAT_LEFT))
     rest = left if amount == _left(sandbox, payment) else Taxes()
     if left.vat_amount is None:
         vat_amount = None

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from worker.sandbox import announcing
 from worker.sandbox.rules import acceptance, charge_requests, payments, replies, texts
-from worker.sandbox.rules.answers import Answer, Pause, Refused, Steps, refusal, unauthorized
+from worker.sandbox.rules.answers import Answer, ApiError, Pause, Steps, refusal, unauthorized
 from worker.sandbox.rules.behaviours import Behaviour, Reply, Verdict, current, drawn
 from worker.sandbox.rules.billing_keys import BillingKey
 from worker.sandbox.rules.calls import Call
@@ -65,7 +65,7 @@ def again(sandbox: Sandbox, call: Call) -> Steps:
 def _key(sandbox: Sandbox, request: ChargeRequest) -> BillingKey:
     key = key_rows.find(sandbox.ledger, request.customer_uid)
     if key is None:
-        raise Refused(refusal(texts.NO_BILLING_KEY))
+        raise ApiError(refusal(texts.NO_BILLING_KEY))
     _refuse(acceptance.against_pg(request, key))
     _refuse(acceptance.against_sums(request, key, paid_already(sandbox, key)))
     return key
@@ -145,4 +145,4 @@ def _pause(seconds: float) -> Iterator[Pause]:
 
 def _refuse(answer: Answer | None) -> None:
     if answer is not None:
-        raise Refused(answer)
+        raise ApiError(answer)

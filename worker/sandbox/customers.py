@@ -6,7 +6,7 @@ from worker.sandbox import cancelling, lookups
 from worker.sandbox.rules import texts
 from worker.sandbox.rules.answers import (
     Answer,
-    Refused,
+    ApiError,
     answered,
     as_json,
     bad_request,
@@ -84,7 +84,7 @@ def _key(sandbox: Sandbox, call: Call) -> BillingKey:
     key = key_rows.find(sandbox.ledger, uid)
     if key is None:
         status = sandbox.switches.unknown_customer_status
-        raise Refused(refusal(texts.NO_CUSTOMER.format(customer_uid=uid), status=status, result="not_found"))
+        raise ApiError(refusal(texts.NO_CUSTOMER.format(customer_uid=uid), status=status, result="not_found"))
     return key
 
 

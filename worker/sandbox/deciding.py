@@ -9,7 +9,7 @@ from worker.sandbox import announcing, opening
 from worker.sandbox.charging import TURN_SECONDS
 from worker.sandbox.rules import callbacks, texts, window_payments
 from worker.sandbox.rules import payments as payment_shapes
-from worker.sandbox.rules.answers import Pause, Refused, not_found
+from worker.sandbox.rules.answers import ApiError, Pause, not_found
 from worker.sandbox.rules.callbacks import Callback
 from worker.sandbox.rules.payments import Payment
 from worker.sandbox.rules.providers import maximum_krw
@@ -53,7 +53,7 @@ def found(sandbox: Sandbox, window_id: str) -> Window:
     """The window of an id, or a refusal with 404."""
     window = window_rows.find(sandbox.ledger, window_id)
     if window is None:
-        raise Refused(not_found(texts.NO_WINDOW))
+        raise ApiError(not_found(texts.NO_WINDOW))
     return window
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from worker.sandbox import announcing, charging
 from worker.sandbox.charging import Charging
 from worker.sandbox.rules import acceptance, texts
-from worker.sandbox.rules.answers import Answer, Refused
+from worker.sandbox.rules.answers import Answer, ApiError
 from worker.sandbox.rules.behaviours import Verdict
 from worker.sandbox.rules.billing_keys import BillingKey
 from worker.sandbox.rules.payments import Payment
@@ -52,7 +52,7 @@ def _against(sandbox: Sandbox, schedule: Schedule, key: BillingKey | None) -> st
             or acceptance.against_sums(request, key, charging.paid_already(sandbox, key))
             or acceptance.against_repeat(statuses, key, sandbox.switches)
         )
-    except Refused as error:
+    except ApiError as error:
         refused = error.answer
     return None if refused is None else refused.said
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from worker.sandbox.rules import texts
-from worker.sandbox.rules.answers import Answer, Refused, answered, as_json, bad_request, not_found
+from worker.sandbox.rules.answers import Answer, ApiError, answered, as_json, bad_request, not_found
 from worker.sandbox.rules.calls import Call
 from worker.sandbox.rules.paging import Page, paged, read_order, read_page
 from worker.sandbox.sandbox import Sandbox
@@ -92,7 +92,7 @@ def _of_merchant_uid(call: Call) -> tuple[str, list[Any]]:
     if status is None:
         return "merchant_uid = ?", [call.in_path["merchant_uid"]]
     if status not in STATUSES:
-        raise Refused(bad_request(texts.UNKNOWN_STATUS))
+        raise ApiError(bad_request(texts.UNKNOWN_STATUS))
     return "merchant_uid = ? AND status = ?", [call.in_path["merchant_uid"], status]
 
 
@@ -108,9 +108,9 @@ def _range(call: Call, now: int) -> tuple[int, int]:
     until = _time(call, "to", now)
     since = _time(call, "from", until - LONGEST_RANGE_SECONDS)
     if since > until:
-        raise Refused(bad_request(texts.BAD_RANGE))
+        raise ApiError(bad_request(texts.BAD_RANGE))
     if until - since > LONGEST_RANGE_SECONDS:
-        raise Refused(bad_request(texts.RANGE_TOO_LONG))
+        raise ApiError(bad_request(texts.RANGE_TOO_LONG))
     return since, until
 
 
@@ -119,5 +119,5 @@ def _time(call: Call, name: str, usual: int) -> int:
     if text is None:
         return usual
     if not text.isascii() or not text.isdigit() or len(text) > 12:
-        raise Refused(bad_request(texts.BAD_RANGE))
+        raise ApiError(bad_request(texts.BAD_RANGE))
     return int(text)

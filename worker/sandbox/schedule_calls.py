@@ -7,7 +7,7 @@ from typing import Any
 
 from worker.sandbox import executing
 from worker.sandbox.rules import acceptance, schedules, texts
-from worker.sandbox.rules.answers import Answer, Refused, answered, as_json, bad_request, not_found, refusal
+from worker.sandbox.rules.answers import Answer, ApiError, answered, as_json, bad_request, not_found, refusal
 from worker.sandbox.rules.billing_keys import BillingKey
 from worker.sandbox.rules.calls import Call
 from worker.sandbox.rules.paging import USUAL_LIMIT, read_numbers
@@ -24,13 +24,13 @@ def schedule(sandbox: Sandbox, call: Call) -> Answer:
     wanted = schedules.read(call, now=sandbox.now())
     key = key_rows.find(sandbox.ledger, wanted[0].customer_uid)
     if key is None:
-        raise Refused(refusal(texts.NO_CUSTOMER_TO_SCHEDULE))
+        raise ApiError(refusal(texts.NO_CUSTOMER_TO_SCHEDULE))
     for each in wanted:
         _refuse(acceptance.against_pg(each.request, key))
         if schedule_rows.find(sandbox.ledger, each.merchant_uid) is not None:
-            raise Refused(refusal(texts.ALREADY_SCHEDULED))
+            raise ApiError(refusal(texts.ALREADY_SCHEDULED))
         if payment_rows.statuses(sandbox.ledger, each.merchant_uid) & {"paid", "cancelled"}:
-            raise Refused(refusal(texts.ALREADY_PAID))
+            raise ApiError(refusal(texts.ALREADY_PAID))
     for each in wanted:
         schedule_rows.put(sandbox.ledger, each)
     return _results(sandbox, wanted, "scheduled")
@@ -40,10 +40,10 @@ def unschedule(sandbox: Sandbox, call: Call) -> Answer:
     """Take back what waits: of a key, by merchant_uids, or both; leaving one out means all [documented]."""
     customer_uid, merchant_uids = call.text("customer_uid"), _merchant_uids(call)
     if customer_uid is None and not merchant_uids:
-        raise Refused(bad_request(texts.FIELD_MISSING.format(field="customer_uid")))
+        raise ApiError(bad_request(texts.FIELD_MISSING.format(field="customer_uid")))
     found = schedule_rows.open_ones(sandbox.ledger, customer_uid, merchant_uids)
     if not found:
-        raise Refused(refusal(texts.NOTHING_SCHEDULED))
+        raise ApiError(refusal(texts.NOTHING_SCHEDULED))
     revoked = [each.revoked(sandbox.now()) for each in found]
     for each in revoked:
         schedule_rows.put(sandbox.ledger, each)
@@ -101,15 +101,15 @@ def listed(sandbox: Sandbox, call: Call) -> Answer:
 def _range(call: Call, since: str, until: str, status: str) -> tuple[str, list[Any]]:
     times = [call.query_text(since), call.query_text(until)]
     if any(text is None or not text.isascii() or not text.isdigit() or len(text) > 12 for text in times):
-        raise Refused(bad_request(texts.BAD_RANGE))
+        raise ApiError(bad_request(texts.BAD_RANGE))
     first, last = (int(text or 0) for text in times)
     if not first <= last <= first + LONGEST_RANGE_SECONDS:
-        raise Refused(bad_request(texts.SCHEDULE_RANGE_TOO_LONG))
+        raise ApiError(bad_request(texts.SCHEDULE_RANGE_TOO_LONG))
     wanted = call.query_text(status)
     if wanted is None:
         return "s.schedule_at >= ? AND s.schedule_at < ?", [first, last]
     if wanted not in list(State):
-        raise Refused(bad_request(texts.UNKNOWN_STATUS))
+        raise ApiError(bad_request(texts.UNKNOWN_STATUS))
     return "s.schedule_at >= ? AND s.schedule_at < ? AND s.state = ?", [first, last, wanted]
 
 
@@ -130,13 +130,13 @@ def _put(sandbox: Sandbox, changed: Schedule) -> Answer:
 def _found(sandbox: Sandbox, call: Call) -> Schedule:
     found = schedule_rows.find(sandbox.ledger, call.in_path["merchant_uid"])
     if found is None:
-        raise Refused(not_found(texts.NO_SCHEDULE))
+        raise ApiError(not_found(texts.NO_SCHEDULE))
     return found
 
 
 def _require_over(found: Schedule) -> None:
     if found.state is State.SCHEDULED or found.payment_status in ("paid", "cancelled"):
-        raise Refused(bad_request(texts.NOT_OVER))
+        raise ApiError(bad_request(texts.NOT_OVER))
 
 
 def _key(sandbox: Sandbox, found: Schedule) -> BillingKey | None:
@@ -153,4 +153,4 @@ def _merchant_uids(call: Call) -> list[str]:
 
 def _refuse(answer: Answer | None) -> None:
     if answer is not None:
-        raise Refused(answer)
+        raise ApiError(answer)

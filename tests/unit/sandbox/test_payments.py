@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.sandbox.rules import payments
-from worker.sandbox.rules.answers import Refused
+from worker.sandbox.rules.answers import ApiError
 from worker.sandbox.rules.billing_keys import BillingKey
 from worker.sandbox.rules.calls import Call
 from worker.sandbox.rules.charge_requests import read
@@ -120,6 +120,6 @@ def test_the_paging_object(total: int, query: dict[str, str], expected: tuple[in
     ],
 )
 def test_a_page_there_is_not_is_refused_with_400(query: dict[str, str]):
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(ApiError) as refused:
         paged([], total=40, page=read_page(page_call(**query)))
     assert refused.value.answer.status == 400

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from worker.sandbox.rules import acceptance, charge_requests
-from worker.sandbox.rules.answers import Answer, Refused
+from worker.sandbox.rules.answers import Answer, ApiError
 from worker.sandbox.rules.billing_keys import BillingKey
 from worker.sandbox.rules.calls import Call
 from worker.sandbox.rules.charge_requests import ChargeRequest
@@ -84,7 +84,7 @@ def code_and_status(answer: Answer | None) -> tuple[int, int] | None:
     ],
 )
 def test_an_unreadable_request_is_a_400(fields: dict[str, Any]):
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(ApiError) as refused:
         request(**fields)
     assert code_and_status(refused.value.answer) == (1, 400)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from worker.sandbox.http import window_page
 from worker.sandbox.rules import callbacks, window_payments
-from worker.sandbox.rules.answers import Refused
+from worker.sandbox.rules.answers import ApiError
 from worker.sandbox.rules.calls import Call
 from worker.sandbox.rules.providers import Instrument
 from worker.sandbox.rules.window_requests import WindowRefused, read
@@ -151,7 +151,7 @@ def test_a_decision_is_read_from_a_form_or_from_json():
 
 @pytest.mark.parametrize("fields", [{}, {"decision": "maybe"}, {"decision": "approve", "instrument": "gold"}])
 def test_a_decision_that_a_window_does_not_offer_is_refused(fields: dict[str, Any]):
-    with pytest.raises(Refused):
+    with pytest.raises(ApiError):
         read_decision(Call("POST", "/", fields=fields), window())
 
 
@@ -159,7 +159,7 @@ def test_a_window_for_cards_alone_offers_and_takes_nothing_else():
     cards = window(bypass={"kakaopay": {"payment_method_type": "CARD"}})
     assert "카카오머니" not in Seen(page(cards)).text
     assert read_decision(Call("POST", "/", fields={"decision": "approve"}), cards).instrument is Instrument.CARD
-    with pytest.raises(Refused):
+    with pytest.raises(ApiError):
         read_decision(Call("POST", "/", fields={"decision": "approve", "instrument": "money"}), cards)
 
 

@@ -12,9 +12,9 @@ from worker.sandbox.http import window_calls
 from worker.sandbox.rules import texts
 from worker.sandbox.rules.answers import (
     Answer,
+    ApiError,
     Delivery,
     Pause,
-    Refused,
     Steps,
     answered,
     as_json,
@@ -86,8 +86,8 @@ def _steps(sandbox: Sandbox, call: Call, found: tuple[Endpoint, Call] | Answer) 
     else:
         try:
             yield from found[0].work(sandbox, found[1])
-        except Refused as refused:
-            yield refused.answer
+        except ApiError as error:
+            yield error.answer
 
 
 def at_once(work: Callable[[Sandbox, Call], Answer]) -> Work:

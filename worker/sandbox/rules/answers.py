@@ -52,7 +52,7 @@ class Answer:
 Steps = Iterator[Pause | Answer]
 
 
-class Refused(Exception):
+class ApiError(Exception):
     """Ends a request with an answer already decided; `endpoints.handle` turns it into the last step."""
 
     def __init__(self, answer: Answer) -> None:

@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from worker.sandbox.rules import texts
-from worker.sandbox.rules.answers import Refused, bad_request, not_in_sandbox
+from worker.sandbox.rules.answers import ApiError, bad_request, not_in_sandbox
 from worker.sandbox.rules.calls import Call
 from worker.sandbox.rules.web_addresses import read_notice_urls
 
@@ -78,9 +78,9 @@ def read(call: Call) -> ChargeRequest:
         channel_key=_limited(call, "channel_key", CHANNEL_KEY_LIMIT),
     )
     if request.tax_free > request.amount:
-        raise Refused(bad_request(texts.TAX_FREE_TOO_MUCH))
+        raise ApiError(bad_request(texts.TAX_FREE_TOO_MUCH))
     if request.tax_free + (request.vat_amount or 0) > request.amount:
-        raise Refused(bad_request(texts.VAT_TOO_MUCH))
+        raise ApiError(bad_request(texts.VAT_TOO_MUCH))
     _check_the_rest(call)
     return request
 
@@ -89,26 +89,26 @@ def _check_the_rest(call: Call) -> None:
     """Refuse what could not mean anything in fields that change nothing here. Their forms are documented."""
     _choice(call, "cash_receipt_type")
     if whole_number(call, "product_count") == 0:
-        raise Refused(bad_request(texts.FIELD_WRONG.format(field="product_count")))
+        raise ApiError(bad_request(texts.FIELD_WRONG.format(field="product_count")))
     for name in FLAGS:
         if str(call.fields.get(name) or "false").lower() not in ("true", "false"):
-            raise Refused(bad_request(texts.FIELD_WRONG.format(field=name)))
+            raise ApiError(bad_request(texts.FIELD_WRONG.format(field=name)))
     for name in ("custom_data", "bypass", "promotion_id", "browser_ip"):
         if not isinstance(call.fields.get(name) or "", str):
-            raise Refused(bad_request(texts.FIELD_WRONG.format(field=name)))
+            raise ApiError(bad_request(texts.FIELD_WRONG.format(field=name)))
     if (bypass := call.text("bypass")) is not None and not _is_json(bypass):
-        raise Refused(bad_request(texts.FIELD_WRONG.format(field="bypass")))
+        raise ApiError(bad_request(texts.FIELD_WRONG.format(field="bypass")))
     if (day := extra(call).get("naverUseCfm")) not in (None, "") and not _is_day(day):
-        raise Refused(bad_request(texts.FIELD_WRONG.format(field="extra.naverUseCfm")))
+        raise ApiError(bad_request(texts.FIELD_WRONG.format(field="extra.naverUseCfm")))
     if call.text("promotion_id") is not None:
-        raise Refused(not_in_sandbox("promotion_id"))
+        raise ApiError(not_in_sandbox("promotion_id"))
 
 
 def extra(call: Call) -> Mapping[str, Any]:
     """Read `extra`: an object in JSON, `extra[name]` in a form [documented]."""
     given = call.fields.get("extra")
     if given is not None and given != "" and not isinstance(given, dict):
-        raise Refused(bad_request(texts.FIELD_WRONG.format(field="extra")))
+        raise ApiError(bad_request(texts.FIELD_WRONG.format(field="extra")))
     named = {key[6:-1]: value for key, value in call.fields.items() if key.startswith("extra[") and key.endswith("]")}
     return {**named, **(given or {})}
 
@@ -120,16 +120,16 @@ def whole_number(call: Call, name: str) -> int | None:
         return None
     number = _decimal(value)
     if number is None or number < 0:
-        raise Refused(bad_request(texts.FIELD_NOT_A_NUMBER.format(field=name)))
+        raise ApiError(bad_request(texts.FIELD_NOT_A_NUMBER.format(field=name)))
     if number != number.to_integral_value():
-        raise Refused(bad_request(texts.AMOUNT_NOT_WHOLE))
+        raise ApiError(bad_request(texts.AMOUNT_NOT_WHOLE))
     return int(number)
 
 
 def _amount(call: Call) -> int:
     amount = whole_number(call, "amount")
     if amount is None:
-        raise Refused(bad_request(texts.FIELD_MISSING.format(field="amount")))
+        raise ApiError(bad_request(texts.FIELD_MISSING.format(field="amount")))
     return amount
 
 
@@ -146,7 +146,7 @@ def _decimal(value: Any) -> Decimal | None:
 def _choice(call: Call, name: str) -> str | None:
     text = call.text(name)
     if text is not None and text not in CHOICES[name]:
-        raise Refused(bad_request(texts.FIELD_WRONG.format(field=name)))
+        raise ApiError(bad_request(texts.FIELD_WRONG.format(field=name)))
     return text
 
 
@@ -172,7 +172,7 @@ def _is_day(value: Any) -> bool:
 def _limited(call: Call, name: str, limit: int, *, needed: bool = False) -> str | None:
     text = call.text(name)
     if text is None and needed:
-        raise Refused(bad_request(texts.FIELD_MISSING.format(field=name)))
+        raise ApiError(bad_request(texts.FIELD_MISSING.format(field=name)))
     if text is not None and len(text) > limit:
-        raise Refused(bad_request(texts.FIELD_TOO_LONG.format(field=name, limit=limit)))
+        raise ApiError(bad_request(texts.FIELD_TOO_LONG.format(field=name, limit=limit)))
     return text

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from worker.sandbox.rules import texts
-from worker.sandbox.rules.answers import Refused, bad_request
+from worker.sandbox.rules.answers import ApiError, bad_request
 from worker.sandbox.rules.calls import Call
 
 USUAL_LIMIT = 20  # [documented]
@@ -44,7 +44,7 @@ def read_numbers(call: Call) -> tuple[int, int]:
     """Read page and limit, or refuse them with 400."""
     number, limit = _positive(call, "page", 1), _positive(call, "limit", USUAL_LIMIT)
     if limit > HIGHEST_LIMIT:
-        raise Refused(bad_request(texts.BAD_PAGE))
+        raise ApiError(bad_request(texts.BAD_PAGE))
     return number, limit
 
 
@@ -52,7 +52,7 @@ def read_order(call: Call) -> str:
     """Read sorting; the newest start comes first unless told otherwise."""
     sorting = call.query_text("sorting") or "-started"
     if sorting not in SORTINGS:
-        raise Refused(bad_request(texts.UNKNOWN_SORTING))
+        raise ApiError(bad_request(texts.UNKNOWN_SORTING))
     return SORTINGS[sorting]
 
 
@@ -62,7 +62,7 @@ def paged(documents: Sequence[str], *, total: int, page: Page) -> str:
     A page behind the data is refused with 400 [documented]; the first page of nothing is an empty one [assumed].
     """
     if page.number > 1 and page.offset >= total:
-        raise Refused(bad_request(texts.NO_SUCH_PAGE))
+        raise ApiError(bad_request(texts.NO_SUCH_PAGE))
     following = page.number + 1 if page.offset + page.limit < total else 0
     head = f'{{"total":{total},"previous":{page.number - 1},"next":{following},"list":['
     return head + ",".join(documents) + "]}"
@@ -73,5 +73,5 @@ def _positive(call: Call, name: str, usual: int) -> int:
     if text is None:
         return usual
     if not text.isascii() or not text.isdigit() or not 0 < int(text) <= 10**9:
-        raise Refused(bad_request(texts.BAD_PAGE))
+        raise ApiError(bad_request(texts.BAD_PAGE))
     return int(text)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from worker.sandbox.rules import charge_requests, texts
-from worker.sandbox.rules.answers import Refused, bad_request, not_in_sandbox
+from worker.sandbox.rules.answers import ApiError, bad_request, not_in_sandbox
 from worker.sandbox.rules.billing_keys import BillingKey
 from worker.sandbox.rules.calls import Call
 from worker.sandbox.rules.charge_requests import BUYER_LIMITS, ChargeRequest
@@ -73,15 +73,15 @@ def read(call: Call, *, now: int) -> list[Schedule]:
     """
     customer_uid = call.text("customer_uid")
     if customer_uid is None:
-        raise Refused(bad_request(texts.FIELD_MISSING.format(field="customer_uid")))
+        raise ApiError(bad_request(texts.FIELD_MISSING.format(field="customer_uid")))
     if any(call.text(name) for name in CARD_FIELDS) or charge_requests.whole_number(call, "checking_amount"):
-        raise Refused(not_in_sandbox("A schedule that registers a card"))
+        raise ApiError(not_in_sandbox("A schedule that registers a card"))
     given = call.fields.get("schedules")
     if not isinstance(given, list) or not 0 < len(given) <= MOST_AT_ONCE:
-        raise Refused(bad_request(texts.FIELD_MISSING.format(field="schedules")))
+        raise ApiError(bad_request(texts.FIELD_MISSING.format(field="schedules")))
     schedules = [_read_one(each, customer_uid, now) for each in given]
     if len({each.merchant_uid for each in schedules}) != len(schedules):
-        raise Refused(bad_request(texts.ALREADY_SCHEDULED))
+        raise ApiError(bad_request(texts.ALREADY_SCHEDULED))
     return schedules
 
 
@@ -89,9 +89,9 @@ def read_time(call: Call, *, now: int) -> int:
     """Read schedule_at, which must lie ahead [documented]."""
     schedule_at = charge_requests.whole_number(call, "schedule_at")
     if schedule_at is None:
-        raise Refused(bad_request(texts.FIELD_MISSING.format(field="schedule_at")))
+        raise ApiError(bad_request(texts.FIELD_MISSING.format(field="schedule_at")))
     if schedule_at <= now:
-        raise Refused(bad_request(texts.SCHEDULED_IN_THE_PAST))
+        raise ApiError(bad_request(texts.SCHEDULED_IN_THE_PAST))
     return schedule_at
 
 
@@ -122,7 +122,7 @@ def result(schedule: Schedule, key: BillingKey | None) -> dict[str, Any]:
 
 def _read_one(values: Any, customer_uid: str, now: int) -> Schedule:
     if not isinstance(values, dict):
-        raise Refused(bad_request(texts.FIELD_WRONG.format(field="schedules")))
+        raise ApiError(bad_request(texts.FIELD_WRONG.format(field="schedules")))
     call = Call("POST", "", fields=values)
     schedule_at = read_time(call, now=now)
     fields = {name: value for name, value in values.items() if name != "schedule_at"}

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from worker.sandbox.rules import texts
-from worker.sandbox.rules.answers import Refused, bad_request
+from worker.sandbox.rules.answers import ApiError, bad_request
 from worker.sandbox.rules.calls import Call
 from worker.sandbox.rules.providers import Instrument
 from worker.sandbox.rules.window_requests import WindowRequest
@@ -117,7 +117,7 @@ def read_decision(call: Call, window: Window) -> Decision:
             reason=reasons[call.text("reason") or USUAL_REASON],
         )
     except (ValueError, KeyError) as error:
-        raise Refused(bad_request(texts.NO_SUCH_DECISION.format(reasons=", ".join(reasons)))) from error
+        raise ApiError(bad_request(texts.NO_SUCH_DECISION.format(reasons=", ".join(reasons)))) from error
     if only is not None and decision.instrument is not only:
-        raise Refused(bad_request(texts.ONE_INSTRUMENT.format(instrument=only)))
+        raise ApiError(bad_request(texts.ONE_INSTRUMENT.format(instrument=only)))
     return decision
