@@ -22,7 +22,7 @@ KNOWN |= {"application_name"}
 FOLLOWED = KNOWN - {"user", "database"}
 
 
-class Refused(Exception):
+class UnknownParameter(Exception):
     """The startup packet has what the pooler does not know."""
 
 
@@ -60,9 +60,9 @@ class Pooler:
         with suppress(OSError, EOFError):
             try:
                 startup = read_startup(client)
-            except Refused as refused:
-                self.refused.append(str(refused))
-                said = b"SFATAL\0C08P01\0M" + f"unsupported startup parameter: {refused}".encode() + b"\0\0"
+            except UnknownParameter as unknown:
+                self.refused.append(str(unknown))
+                said = b"SFATAL\0C08P01\0M" + f"unsupported startup parameter: {unknown}".encode() + b"\0\0"
                 client.sendall(b"E" + struct.pack("!i", len(said) + 4) + said)
                 return shut(client)
             followed = {name: value for name, value in startup.items() if name in FOLLOWED}
@@ -137,7 +137,7 @@ def read_startup(client: socket.socket) -> dict[str, str]:
         startup = {name.decode().lower(): value.decode() for name, value in zip(words[::2], words[1::2], strict=True)}
         for name in startup:
             if name not in KNOWN:
-                raise Refused(name)
+                raise UnknownParameter(name)
         return startup
 
 

@@ -29,7 +29,7 @@ from worker.domain.outcomes import Answer, NotCharged, NotChargedReason, Outcome
 from worker.pg.catalog import NAME_REQUESTER
 from worker.portone.charge_response import read_charge
 from worker.portone.client import MAX_PAGE, PortOneClient
-from worker.portone.errors import NoAnswer, NotSent, Refused
+from worker.portone.errors import NoAnswer, NotSent, Rejected
 from worker.portone.payloads import Page, Unreadable, read_stored_key
 from worker.portone.schedules import walk
 
@@ -87,7 +87,7 @@ class PortOneGateway:
         """Ask, and make a value of everything that goes wrong: nothing was learnt then."""
         try:
             return await asking
-        except (NoAnswer, Refused) as error:
+        except (NoAnswer, Rejected) as error:
             return LookUpFailed(error.answer)
         except NotSent as error:
             return LookUpFailed(Answer(message=str(error)))
@@ -183,7 +183,7 @@ class PortOneGateway:
                     reason=refund.reason,
                     requester=_requester(refund.pg),
                 )
-        except Refused as error:
+        except Rejected as error:
             return RefundRefused(error.answer)
         except NotSent as error:
             return RefundRefused(Answer(message=str(error)), sent=False)

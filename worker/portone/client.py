@@ -6,7 +6,7 @@ Endpoints, parameters and statuses are documented in PortOne's V1 API reference.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -14,7 +14,7 @@ from urllib.parse import quote
 from worker.domain.gateway import ChargeRequest, PaymentRecord, StillOurs, always
 from worker.domain.outcomes import Answer, UnknownReason
 from worker.portone.connection import MAX_PAGE_BYTES, Connection
-from worker.portone.errors import NoAnswer, Refused
+from worker.portone.errors import NoAnswer, Rejected
 from worker.portone.payloads import Envelope, Page, Unreadable, again_body, read_payment
 from worker.portone.schedules import listed
 from worker.portone.transport import STILL_OURS
@@ -86,18 +86,9 @@ class PortOneClient:
             await self._connection.found("GET", f"/payments/{_part(imp_uid)}", params={"include_sandbox": "true"})
         )
 
-    async def payments(self, merchant_uids: Sequence[str]) -> list[PaymentRecord]:
-        """GET /payments?merchant_uid[]=: those of up to 100 merchant_uids that exist."""
-        envelope = await self._connection.found("GET", "/payments", params={"merchant_uid[]": list(merchant_uids)})
-        return [] if envelope is None else _payments(envelope.response)
-
-    async def find(self, merchant_uid: str, status: str | None = None) -> PaymentRecord | None:
-        """GET /payments/find: one record, the newest. A newer `failed` one may hide a `paid` one: see `find_all`."""
-        return _payment_or_none(await self._connection.found("GET", _path("/payments/find", merchant_uid, status)))
-
-    async def find_all(self, merchant_uid: str, status: str | None = None) -> list[PaymentRecord]:
+    async def find_all(self, merchant_uid: str) -> list[PaymentRecord]:
         """GET /payments/findAll: every record of a merchant_uid, newest first."""
-        walk = self._connection.pages(_path("/payments/findAll", merchant_uid, status), {"limit": MAX_PAGE})
+        walk = self._connection.pages(f"/payments/findAll/{_part(merchant_uid)}", {"limit": MAX_PAGE})
         pages = [page async for page in walk]
         payments = [payment for page in pages for payment in page.payments]
         if len(payments) < max((page.total for page in pages), default=0):
@@ -119,7 +110,7 @@ class PortOneClient:
         """
         try:
             envelope = await self._connection.found("GET", f"/subscribe/customers/{_part(customer_uid)}")
-        except Refused as refused:
+        except Rejected as refused:
             if refused.answer.http_status == 200 and says_no_such_key(refused.answer):
                 return None
             raise
@@ -159,16 +150,12 @@ class PortOneClient:
         """Give one page; none behind the last one, or where PortOne has nothing (both assumed to be a 400 or 404)."""
         try:
             envelope = await self._connection.found("GET", path, params=query, limit=MAX_PAGE_BYTES)
-        except Refused as refused:
+        except Rejected as refused:
             behind_the_last = refused.answer.http_status == 400 and query["page"] > 1
             if behind_the_last or (refused.answer.http_status == 200 and says_no_such_key(refused.answer)):
                 return []
             raise
         return [] if envelope is None else listed(envelope.response)
-
-    def customer_payments(self, customer_uid: str) -> AsyncIterator[Page]:
-        """GET /subscribe/customers/{customer_uid}/payments: every payment of a key, paged."""
-        return self._connection.pages(f"/subscribe/customers/{_part(customer_uid)}/payments", {})
 
 
 _KEY = re.compile(r"customer_uid|구매자|고객|빌링\s?키|billing key", re.IGNORECASE)
@@ -186,21 +173,11 @@ def says_no_such_key(answer: Answer) -> bool:
     return answer.code == "1" and bool(_KEY.search(words) and _NOT_THERE.search(words)) and not _OURS.search(words)
 
 
-def _path(start: str, merchant_uid: str, status: str | None) -> str:
-    return "/".join([start, _part(merchant_uid), *([_part(status)] if status else [])])
-
-
 def _part(text: str) -> str:
     """Quote one part of a path, so that no text of ours or a stranger's leads to another endpoint."""
     if not text:
         raise ValueError("an id that is empty would name everything there is")
     return text.replace(".", "%2E") if text in {".", ".."} else quote(text, safe="")
-
-
-def _payments(response: Any) -> list[PaymentRecord]:
-    if not isinstance(response, list):
-        raise _unreadable("not a list of payments")
-    return [_payment(each) for each in response]
 
 
 def _payment(document: Any) -> PaymentRecord:

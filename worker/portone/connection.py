@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from worker.domain.outcomes import Answer, UnknownReason
-from worker.portone.errors import NoAnswer, NoToken, PortOneError, Refused, Unauthorized, explain
+from worker.portone.errors import NoAnswer, NoToken, PortOneError, Rejected, Unauthorized, explain
 from worker.portone.payloads import Envelope, Page, Unreadable, instant, read_envelope, read_page
 from worker.portone.tokens import Token, TokenSource
 from worker.portone.transport import AiohttpTransport
@@ -75,20 +75,20 @@ class Connection:
             raise NoAnswer(reason, Answer(http_status=status, message=str(error))) from None
 
     async def accepted(self, method: str, path: str, **content: Any) -> Envelope:
-        """Call, and raise Refused unless PortOne's code is 0; a status that contradicts the code is no answer."""
+        """Call, and raise Rejected unless PortOne's code is 0; a status that contradicts the code is no answer."""
         envelope = await self.call(method, path, **content)
         success = 200 <= envelope.http_status < 300
         if envelope.http_status >= 500 or (envelope.code == 0 and not success):
             raise NoAnswer(UnknownReason.SERVER_ERROR, envelope.answer)
         if envelope.code != 0:
-            raise Refused(envelope.answer)
+            raise Rejected(envelope.answer)
         return envelope
 
     async def found(self, method: str, path: str, **content: Any) -> Envelope | None:
         """Call, and give None when PortOne has no such thing (404, documented)."""
         try:
             return await self.accepted(method, path, **content)
-        except Refused as refused:
+        except Rejected as refused:
             if refused.answer.http_status == 404:
                 return None
             raise

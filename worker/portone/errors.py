@@ -7,7 +7,7 @@ PortOneError
     Unauthorized 401, and 401 again with a fresh token
     TooLate      the lease was over before it could be sent
   NoAnswer       it may have been processed: time-out, lost connection, 5xx, unreadable body
-  Refused        PortOne answered, and said no
+  Rejected        PortOne answered, and said no
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class NoAnswer(PortOneError):
         self.answer = answer
 
 
-class Refused(PortOneError):
+class Rejected(PortOneError):
     """PortOne answered with a code that is not 0."""
 
     def __init__(self, answer: Answer) -> None:

@@ -8,6 +8,7 @@ import logging
 import traceback
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 import structlog
@@ -115,11 +116,12 @@ async def delete_key(portone: PortOneClient) -> None:
     await portone.delete_customer(CUSTOMER_UID, reason="asked for")
 
 
-async def walk_payments(portone: PortOneClient) -> None:
-    [page async for page in portone.customer_payments(CUSTOMER_UID)]
+async def read_schedules(portone: PortOneClient) -> None:
+    now = attempt().started_at
+    await portone.customer_schedules(CUSTOMER_UID, since=now, until=now + timedelta(days=30), page=1)
 
 
-@pytest.mark.parametrize("ask_about_the_key", [read_key, delete_key, walk_payments])
+@pytest.mark.parametrize("ask_about_the_key", [read_key, delete_key, read_schedules])
 @pytest.mark.parametrize(
     ("answer", "read_timeout"),
     [(says(http(200, envelope(code=7, message=QUOTING))), 9), (hangs_up, 9), (hangs, 0.3), (says(http(500, b"")), 9)],
@@ -220,7 +222,7 @@ def instances() -> list[object]:
         outcomes.Paid(attempt().started_at, answer),
         outcomes.NotCharged(outcomes.NotChargedReason.NO_TOKEN, answer),
         outcomes.Unknown(outcomes.UnknownReason.TIMEOUT, answer),
-        errors.Refused(answer),
+        errors.Rejected(answer),
         errors.NoAnswer(outcomes.UnknownReason.TIMEOUT, answer),
     ]
 

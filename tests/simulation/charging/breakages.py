@@ -70,11 +70,11 @@ def look_at_no_earlier_number(patch: pytest.MonkeyPatch) -> None:
 
 
 def trust_the_newest_record(patch: pytest.MonkeyPatch) -> None:
-    """Look up with `find`, which gives the newest record only."""
+    """Believe the newest record of a merchant_uid, as PortOne's `find` endpoint would return it alone."""
 
     async def look_up(gateway: PortOneGateway, merchant_uid: str) -> Found | LookUpFailed:
-        record = await gateway._client.find(merchant_uid)
-        return Found(() if record is None else (record,))
+        records = await gateway._client.find_all(merchant_uid)
+        return Found(tuple(records[:1]))
 
     patch.setattr(PortOneGateway, "look_up", look_up)
 

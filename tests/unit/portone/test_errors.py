@@ -20,7 +20,7 @@ from worker.portone.errors import (
     NotReached,
     NotSent,
     PortOneError,
-    Refused,
+    Rejected,
     TooLate,
     Unauthorized,
     explain,
@@ -175,14 +175,14 @@ def test_what_was_not_sent_says_why(kind, reason):
 
 def test_every_leaf_of_the_tree_is_a_portone_error_and_says_what_to_do():
     leaves = [kind for kind in family(PortOneError) if not kind.__subclasses__()]
-    assert set(leaves) == {NotReached, NoToken, Unauthorized, TooLate, NoAnswer, Refused}
+    assert set(leaves) == {NotReached, NoToken, Unauthorized, TooLate, NoAnswer, Rejected}
     for kind in (NotReached, NoToken, Unauthorized):
         assert "check" in str(kind.__doc__)
 
 
 def test_errors_tell_what_happened_in_a_sentence():
     assert str(NoAnswer(UnknownReason.TIMEOUT, NO_ANSWER)) == "no readable answer: timeout"
-    refused = Refused(Answer(http_status=200, code="1", message="취소할 결제건이 존재하지 않습니다."))
+    refused = Rejected(Answer(http_status=200, code="1", message="취소할 결제건이 존재하지 않습니다."))
     assert str(refused) == "PortOne refused (HTTP 200, code 1): 취소할 결제건이 존재하지 않습니다."
 
 
