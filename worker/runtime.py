@@ -14,7 +14,7 @@ from worker.database.engine import Sessions, create_database_engine, session_fac
 from worker.domain.attempt import Policy
 from worker.domain.clock import Clock, system_clock
 from worker.domain.gateway import Gateway
-from worker.ledger.charging_hold import Watch, watch_of
+from worker.ledger.database_identity import Watch, watch_of
 from worker.operations.invariants import Patience
 from worker.reconciliation.statement import SweepPolicy
 

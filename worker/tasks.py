@@ -22,7 +22,7 @@ from worker.checkout.maintenance import look_after
 from worker.database import heartbeats
 from worker.database.clock import DatabaseClock
 from worker.domain.gateway import Gateway
-from worker.ledger import charging_hold
+from worker.ledger import database_identity
 from worker.operations import invariant_check
 from worker.reconciliation import attempts, statement
 from worker.runtime import Runtime
@@ -40,7 +40,7 @@ class GatewayWork(Protocol):
     def __call__(self, runtime: Runtime, gateway: Gateway, /) -> Coroutine[Any, Any, Summarized]: ...
 
 
-@app.task(name="again.open_charges", bind=True, throws=charging_hold.WrongDatabase)
+@app.task(name="again.open_charges", bind=True, throws=database_identity.WrongDatabase)
 def open_charges(self: Any) -> dict[str, object]:
     """Open a charge for every period that has come due."""
     runtime = _begin(self)
@@ -49,7 +49,7 @@ def open_charges(self: Any) -> dict[str, object]:
     return opened.summary()
 
 
-@app.task(name="again.charge", bind=True, throws=charging_hold.WrongDatabase)
+@app.task(name="again.charge", bind=True, throws=database_identity.WrongDatabase)
 def charge(self: Any) -> dict[str, object]:
     """Run the pump once: charge until nothing is due or the time budget ends."""
     runtime = _begin(self)
@@ -60,25 +60,25 @@ def charge(self: Any) -> dict[str, object]:
     return pumped.summary()
 
 
-@app.task(name="again.reconcile", bind=True, throws=charging_hold.WrongDatabase)
+@app.task(name="again.reconcile", bind=True, throws=database_identity.WrongDatabase)
 def reconcile(self: Any) -> dict[str, object]:
     """Look up at PortOne every attempt without a definite outcome whose next look-up is due."""
     return _ask_portone(self, _reconcile)
 
 
-@app.task(name="again.checkout_maintenance", bind=True, throws=charging_hold.WrongDatabase)
+@app.task(name="again.checkout_maintenance", bind=True, throws=database_identity.WrongDatabase)
 def checkout_maintenance(self: Any) -> dict[str, object]:
     """Complete or expire open checkouts, look up what webhooks name, and delete unused billing keys."""
     return _ask_portone(self, _maintain_checkouts)
 
 
-@app.task(name="again.sweep", bind=True, throws=charging_hold.WrongDatabase)
+@app.task(name="again.sweep", bind=True, throws=database_identity.WrongDatabase)
 def sweep(self: Any) -> dict[str, object]:
     """Compare PortOne's payments with our records: continue an unfinished sweep, or start one when it is due."""
     return _ask_portone(self, _sweep)
 
 
-@app.task(name="again.check_invariants", bind=True, throws=charging_hold.WrongDatabase)
+@app.task(name="again.check_invariants", bind=True, throws=database_identity.WrongDatabase)
 def check_invariants(self: Any) -> dict[str, object]:
     """Evaluate every invariant, and record and log those that do not hold."""
     runtime = _begin(self)
@@ -152,5 +152,5 @@ def _begin(task: Any) -> Runtime:
         heartbeats.beat(session, task.name, now=runtime.clock())
         if task.request.get("celery_beat_task"):
             heartbeats.beat(session, heartbeats.BEAT, now=runtime.clock())
-        charging_hold.verify(session, runtime.watch)
+        database_identity.verify(session, runtime.watch)
     return runtime

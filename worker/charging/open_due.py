@@ -12,13 +12,13 @@ import structlog
 from schedules.periods import Opening
 from schedules.plans import Plan
 from worker.database.engine import Sessions
+from worker.database.mapping import plan_of
 from worker.domain.states import ChargeStatus
 from worker.ledger import ending
 from worker.ledger import opening as openings
-from worker.ledger.charging_hold import Watch, goes_on
-from worker.ledger.opened_now import advanced, charges_of, opening_by
-from worker.ledger.opening import Place
-from worker.subscriptions.plan_queries import plan_of
+from worker.ledger.charging_hold import goes_on
+from worker.ledger.database_identity import Watch
+from worker.ledger.opening import Place, advanced, charges_of, opening_by
 
 CHUNK = 500
 """Subscriptions per transaction: large enough for bulk to pay, small enough that a crash repeats little."""

@@ -25,9 +25,9 @@ from worker.domain.lookup_evidence import believed
 from worker.domain.outcomes import NotCharged, NotChargedReason, Outcome, Unknown, UnknownReason
 from worker.domain.settlement import settle
 from worker.ledger import stops, subscription_holds
-from worker.ledger.charging_hold import WrongDatabase
 from worker.ledger.claiming import ClaimConflict, claim, may_claim
-from worker.ledger.recording import record
+from worker.ledger.database_identity import WrongDatabase
+from worker.ledger.write_back import record
 from worker.reconciliation.pre_send_check import EarlierAttempts
 
 GIVE_UP_AFTER = 20

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from worker.config.settings import Settings
 from worker.domain.charge_limits import Caps
-from worker.ledger.charging_hold import Watch
+from worker.ledger.database_identity import Watch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,8 @@ from worker.domain.errors import Refused
 from worker.domain.states import CheckoutPurpose, CheckoutStatus, ConsentSource
 from worker.domain.window_evidence import WINDOW_LIFE
 from worker.ledger import window_attempts
-from worker.ledger.charging_hold import goes_on, watch_of
+from worker.ledger.charging_hold import goes_on
+from worker.ledger.database_identity import watch_of
 from worker.pg import window
 from worker.pg.channels import channel
 from worker.pg.window.request import Buyer, Links, WindowRequest

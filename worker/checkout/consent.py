@@ -10,14 +10,14 @@ from sqlalchemy.orm import Session
 
 from schedules.periods import first_start, period_starting
 from worker.checkout.links import CHARGE, SUBSCRIPTION
+from worker.database.mapping import plan_of
 from worker.domain.errors import Refused
 from worker.domain.states import CheckoutPurpose, ConsentSource
 from worker.ledger import consents
-from worker.ledger.opened_now import open_due_now
+from worker.ledger.opening import open_due_now
 from worker.subscriptions import queries as subscription_queries
 from worker.subscriptions.activation import anchor_now
 from worker.subscriptions.arrears import Arrears, OwedPeriod, arrears_of
-from worker.subscriptions.plan_queries import plan_of
 from worker.subscriptions.plans import plan_row
 from worker.subscriptions.start_terms import starts_now
 

@@ -11,7 +11,8 @@ from worker.database.engine import Sessions
 from worker.domain.attempt import Policy
 from worker.domain.clock import Clock
 from worker.domain.gateway import Gateway
-from worker.ledger.charging_hold import Watch, goes_on
+from worker.ledger.charging_hold import goes_on
+from worker.ledger.database_identity import Watch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

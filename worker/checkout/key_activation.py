@@ -11,14 +11,14 @@ from sqlalchemy.orm import Session
 
 from worker.checkout import paid_without_key
 from worker.checkout.verification import Proved
+from worker.database.mapping import plan_of
 from worker.domain.states import BillingKeyStatus, CheckoutPurpose, SubscriptionStatus
-from worker.ledger import consents
-from worker.ledger.opened_now import open_due_now
+from worker.ledger import charges, consents
+from worker.ledger.opening import open_due_now
 from worker.subscriptions import activation_queries
 from worker.subscriptions import queries as subscription_queries
 from worker.subscriptions.activation import begin
-from worker.subscriptions.key_rules import is_label
-from worker.subscriptions.plan_queries import plan_of
+from worker.subscriptions.billing_keys import is_label
 from worker.subscriptions.plans import plan_row
 
 
@@ -40,7 +40,7 @@ def take_over(session: Session, row: Row[Any], key_id: int | None, key: Proved |
         return Taken("the key was registered too late, when it was given up: make a new link", key_id)
     label = key.card if key.card is not None and is_label(key.card) else ""
     activation_queries.activate(session, key_id, label=label, registered_at=key.registered_at, now=now)
-    subscription_queries.lock_open_charges(session, row.subscription_code)
+    charges.lock_open_charges(session, row.subscription_code)
     subscription = subscription_queries.locked(session, row.subscription_code)
     assert subscription is not None, "subscriptions are never deleted"
     return _put_to_work(session, row, subscription, key_id, key, now)

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from worker.checkout import queries
 from worker.config.settings import Settings
 from worker.database.engine import Sessions
+from worker.database.mapping import plan_of
 from worker.domain.errors import Refused
 from worker.domain.states import ChargeStatus, CheckoutPurpose, SubscriptionStatus, Via
 from worker.domain.subscription_code import is_code, new_code, read_code
@@ -19,7 +20,6 @@ from worker.ledger import window_attempts
 from worker.ledger.charges import PAID_UNTIL
 from worker.pg import catalog
 from worker.pg.channels import offered
-from worker.subscriptions.plan_queries import plan_of
 from worker.subscriptions.plans import plan_row
 from worker.subscriptions.start_terms import Terms, amount_objection, anchor_of, pg_objection, starts_now
 

@@ -14,11 +14,11 @@ from worker.checkout.links import CHARGE, SUBSCRIPTION, checkout_row, pgs_of
 from worker.checkout.view_status import KeyStanding, Overtaken, key_standing, overtaken, paid_in_windows
 from worker.config.settings import Settings
 from worker.database.engine import Sessions
+from worker.database.mapping import plan_of
 from worker.domain.states import BILLED_SUBSCRIPTIONS, ChargeStatus, CheckoutPurpose, CheckoutStatus
+from worker.ledger import charges
 from worker.pg.facts import vat_of
-from worker.subscriptions import activation_queries
 from worker.subscriptions.arrears import NOTHING, Arrears, arrears_of
-from worker.subscriptions.plan_queries import plan_of
 from worker.subscriptions.plans import plan_row
 from worker.subscriptions.start_terms import anchor_of, starts_now
 
@@ -73,7 +73,7 @@ def view(sessions: Sessions, settings: Settings, code: str, *, now: datetime) ->
         about = session.execute(SUBSCRIPTION, {"code": row.subscription_code}).one()
         plan = plan_of(plan_row(session, about.plan_code))
         charge = None if row.paid_charge_id is None else session.execute(CHARGE, {"id": row.paid_charge_id}).one()
-        kept = activation_queries.first_charge(session, row.subscription_id)
+        kept = charges.first_charge(session, row.subscription_id)
         key = key_standing(session, row)
         paid = paid_in_windows(session, row)
         purpose = CheckoutPurpose(row.purpose)

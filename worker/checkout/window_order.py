@@ -13,11 +13,12 @@ from sqlalchemy.orm import Session
 from worker.checkout import order_queries as orders
 from worker.checkout.links import is_payable_by_hand
 from worker.config.settings import Settings
+from worker.database.mapping import plan_of
 from worker.domain.errors import Refused
 from worker.domain.merchant_uid import MAX_NUMBER, derive, key_only_uid
 from worker.domain.states import AttemptStatus, ChargeStatus, CheckoutPurpose, SubscriptionStatus, Via
 from worker.domain.window_evidence import KEY_KEPT, WINDOW_LIFE
-from worker.ledger import discrepancies, window_attempts
+from worker.ledger import charges, discrepancies, window_attempts
 from worker.pg import catalog
 from worker.pg.channels import channel
 from worker.pg.facts import KeyWindow, WindowUse
@@ -25,7 +26,6 @@ from worker.pg.window.request import Order
 from worker.subscriptions import activation_queries
 from worker.subscriptions import queries as subscription_queries
 from worker.subscriptions.activation import first_charge
-from worker.subscriptions.plan_queries import plan_of
 from worker.subscriptions.plans import plan_row
 from worker.subscriptions.start_terms import amount_objection
 
@@ -201,7 +201,7 @@ def _key_of(
 
 
 def _running(session: Session, code: str) -> Row[Any]:
-    subscription_queries.lock_open_charges(session, code)
+    charges.lock_open_charges(session, code)
     row = subscription_queries.locked(session, code)
     if row is None or row.status in {SubscriptionStatus.CANCELED, SubscriptionStatus.ENDED}:
         raise Refused("This subscription is over; it needs no billing key.")

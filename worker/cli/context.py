@@ -17,9 +17,9 @@ from worker.cli import console
 from worker.cli.exits import NotMigrated, NotReachable
 from worker.database import migrations
 from worker.database.clock import APART, DatabaseClock
-from worker.database.error_texts import ReadOnly
+from worker.database.engine import ReadOnly
 from worker.devstack.addresses import database_address, settings_here
-from worker.ledger import charging_hold
+from worker.ledger import database_identity
 from worker.runtime import Runtime
 
 
@@ -47,7 +47,7 @@ def database(*, as_json: bool, migrated: bool = True, create: bool = False, acto
             if migrated:
                 _require_tables(runtime)
                 with runtime.sessions() as session:
-                    charging_hold.verify(session, runtime.watch)
+                    database_identity.verify(session, runtime.watch)
             yield runtime
 
 

@@ -85,7 +85,7 @@ def exit_code(error: Exception) -> ExitCode | None:
     from worker.devstack.addresses import NotAvailable
     from worker.devstack.stack import DidNotStart
     from worker.domain.errors import Refused
-    from worker.ledger.charging_hold import WrongDatabase
+    from worker.ledger.database_identity import WrongDatabase
     from worker.sandbox.store.ledger import LedgerUnusable
     from worker.serving import CannotListen
 

@@ -31,8 +31,7 @@ def add(
     """Add a billing key that is registered at PortOne."""
     from worker.cli.context import database
     from worker.domain.customer_uid import masked
-    from worker.subscriptions.billing_keys import add_key
-    from worker.subscriptions.key_rules import NewKey
+    from worker.subscriptions.billing_keys import NewKey, add_key
 
     customer_uid = read_key(customer_uid)
     key = NewKey(customer_uid=customer_uid, pg=pg, channel_key=channel_key, label=label.strip())

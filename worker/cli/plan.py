@@ -101,8 +101,9 @@ def list_plans(*, as_json: Json = False) -> None:
 def show(code: Annotated[str, typer.Argument(metavar="CODE")], *, as_json: Json = False) -> None:
     """Show a plan, and when a subscription that starts today would be charged."""
     from worker.cli.context import database
+    from worker.database.mapping import plan_of
     from worker.domain.errors import Refused
-    from worker.subscriptions.plan_queries import plan_of, problem
+    from worker.subscriptions.plan_queries import problem
     from worker.subscriptions.plans import plan_row
 
     with database(as_json=as_json) as runtime:
@@ -149,6 +150,6 @@ def _hour(plan: Plan) -> str:
 
 
 def _document(plan: Plan) -> Mapping[str, Any]:
-    from worker.subscriptions.plan_queries import plan_columns
+    from worker.database.mapping import plan_columns
 
     return plan_columns(plan)

@@ -10,7 +10,7 @@ from schedules.periods import period_starting
 from worker.cli import console, formats
 from worker.cli.audit import print_audit
 from worker.cli.charge import print_charges
-from worker.subscriptions.plan_queries import plan_of
+from worker.database.mapping import plan_of
 
 SHOWN_PERIODS = 3
 

@@ -78,13 +78,12 @@ def _require_past(start: datetime | None, now: datetime) -> None:
 def _begin(runtime: Runtime, start: datetime | None, *, restored: bool) -> int:
     from worker.charging.kill_switch import wait_while_held
     from worker.ledger import charging_hold
-    from worker.reconciliation import queries as reconciliation_queries
 
     now = runtime.clock()
     with runtime.sessions.begin() as session:
         if not restored:
             since = now - runtime.sweep_policy.span if start is None else start
-            return reconciliation_queries.begin(
+            return charging_hold.begin_sweep(
                 session, reason="by hand", holds_claims=False, since=since, until=now, now=now
             )
         sweep_id = charging_hold.declare_restored(session, runtime.watch, now=now, since=start)

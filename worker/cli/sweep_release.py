@@ -19,10 +19,9 @@ def release_holds(runtime: Runtime, *, yes: bool, reason: str, as_json: bool) ->
     """End every sweep that holds charging. Asks first, in sandbox mode too. Raises Refused when nothing is held."""
     from worker.cli.context import actor
     from worker.ledger import charging_hold, stops
-    from worker.reconciliation import queries as reconciliation_queries
 
     with runtime.sessions() as session:
-        held = reconciliation_queries.holding(session)
+        held = charging_hold.holding(session)
     if not held:
         raise Refused(
             "No sweep holds charging, so there is nothing to release. `again status` shows what stands still."

@@ -1,12 +1,17 @@
-"""Engines and sessions. An engine belongs to one process and is made after the fork."""
+"""Engines and sessions. An engine belongs to one process and is made after the fork.
+
+What PostgreSQL says about a failure is shortened: its details quote rows, and a customer_uid can be in them.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import Engine, create_engine, make_url
-from sqlalchemy.exc import ArgumentError
+import psycopg
+from psycopg.errors import ReadOnlySqlTransaction
+from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
-from worker.database.error_texts import listen_to_errors
 from worker.database.transactions import guard
 
 Sessions = sessionmaker[Session]
@@ -26,6 +31,13 @@ UNLESS_IN_THE_ADDRESS = {
 
 class InvalidDatabaseUrl(ValueError):
     """The database address cannot be read; give postgresql://user:password@host:5432/name."""
+
+
+class ReadOnly(OperationalError):
+    """The database takes no writes. It is as good as away: whoever tries again connects anew.
+
+    After a failover the old primary is a standby, and may be reached for as long as a connection to it lasts.
+    """
 
 
 def create_database_engine(url: str, *, actor: str) -> Engine:
@@ -73,3 +85,36 @@ def create_database_engine(url: str, *, actor: str) -> Engine:
 def session_factory(engine: Engine) -> Sessions:
     """Leaving `with sessions.begin()` is the commit; an exception inside it is the rollback."""
     return sessionmaker(engine, expire_on_commit=False)
+
+
+def without_values(error: BaseException | None) -> str | None:
+    """Shorten an error of PostgreSQL's, in place, to its first sentence, and return that; None for any other error.
+
+    Its details quote whole rows ("Failing row contains (...)", "Key (customer_uid)=(...) already exists"), and so does
+    the context of a COPY. The sentence names tables, columns and constraints.
+    """
+    if not isinstance(error, psycopg.Error) or error.diag.message_primary is None:
+        return None
+    error.args = (error.diag.message_primary,)
+    return error.diag.message_primary
+
+
+def listen_to_errors(engine: Engine) -> None:
+    """Shorten every error that comes through an engine; throw its connections away when one of them is read-only."""
+    event.listen(engine, "handle_error", _shorten)
+    event.listen(engine, "handle_error", _leave_read_only)
+
+
+def _shorten(context: ExceptionContext) -> None:
+    shown = context.sqlalchemy_exception
+    if (primary := without_values(context.original_exception)) is not None and shown is not None:
+        kind = type(context.original_exception)
+        shown.args = (f"({kind.__module__}.{kind.__name__}) {primary}",)
+
+
+def _leave_read_only(context: ExceptionContext) -> ReadOnly | None:
+    original = context.original_exception
+    if not isinstance(original, ReadOnlySqlTransaction):
+        return None
+    context.is_disconnect = True
+    return ReadOnly(context.statement, None, original, hide_parameters=True, connection_invalidated=True)

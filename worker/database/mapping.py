@@ -1,18 +1,28 @@
-"""An attempt as its row has it, with all that deciding about it takes: for claims, look-ups, windows and reviews."""
+"""Rows to values and back: plans, and attempts with everything that deciding about them takes."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row
 
+from schedules.cadences import parse_cadence
 from schedules.dunning import parse_dunning
+from schedules.plans import CatchUp, Plan
 from worker.domain.attempt import OpenAttempt
 from worker.domain.gateway import ChargeRequest
 from worker.domain.states import Via
+
+_AS_TEXT = frozenset({"cadence", "time_zone", "dunning"})
+
+PLAN_COLUMNS = """
+    p.code, p.name, p.amount, p.tax_free, p.vat_amount, p.currency, p.cadence, p.time_zone, p.charge_hour,
+    p.trial_days, p.catch_up, p.dunning, p.max_open_charges
+"""
+"""The columns of a plan `p` that `plan_of` reads."""
 
 OF_ITS_CHARGE = """
     c.id AS charge_id, c.subscription_id, c.period_start, c.amount, c.tax_free, c.vat_amount, c.currency,
@@ -93,4 +103,29 @@ def known_attempt(row: Row[Any]) -> OpenAttempt:
         held_until=row.held_until,
         opened_pgs=frozenset(row.opened_pgs),
         registers=bool(row.registers),
+    )
+
+
+def plan_columns(plan: Plan) -> dict[str, Any]:
+    """Give the columns of a plan's row, all but its id and created_at."""
+    values = {field.name: getattr(plan, field.name) for field in fields(plan)}
+    return {name: str(value) if name in _AS_TEXT else value for name, value in values.items()}
+
+
+def plan_of(row: Any) -> Plan:
+    """Read a plan from any row that has its columns."""
+    return Plan(
+        code=row.code,
+        name=row.name,
+        amount=row.amount,
+        tax_free=row.tax_free,
+        vat_amount=row.vat_amount,
+        currency=row.currency,
+        cadence=parse_cadence(row.cadence),
+        time_zone=ZoneInfo(row.time_zone),
+        charge_hour=row.charge_hour,
+        trial_days=row.trial_days,
+        catch_up=CatchUp(row.catch_up),
+        dunning=parse_dunning(row.dunning),
+        max_open_charges=row.max_open_charges,
     )

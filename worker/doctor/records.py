@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from schedules.plans import SEOUL
+from worker.database.mapping import plan_of
 from worker.doctor.finding import Finding, Patient, broken, ok, warning
 from worker.operations import invariant_runner, status
 from worker.operations.explain_hold import waiting_for
@@ -64,7 +65,7 @@ def arrears(patient: Patient) -> Finding:
 def long_trials(patient: Patient) -> Finding:
     """Look for plans whose trial outlives the consent that it began with."""
     with patient.runtime.sessions() as session:
-        said = trials.too_long(plan_queries.plan_of(row) for row in plan_queries.known(session))
+        said = trials.too_long(plan_of(row) for row in plan_queries.known(session))
     if said is None:
         return ok("trials", f"no plan has a trial of more than {trials.LONGEST_WITH_CONSENT} days")
     return warning("trials", said, trials.REMEDY)

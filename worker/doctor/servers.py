@@ -17,7 +17,7 @@ from worker.database import migrations as schema
 from worker.database.transactions import missing_guards
 from worker.doctor.finding import Finding, Patient, broken, ok, warning
 from worker.doctor.tls import broker_concern, database_concern
-from worker.ledger import charging_hold as lineages
+from worker.ledger import database_identity
 from worker.portone.errors import PortOneError
 from worker.runtime import Runtime
 
@@ -82,8 +82,8 @@ def lineage(patient: Patient) -> Finding:
     watch = patient.runtime.watch
     try:
         with patient.runtime.sessions() as session:
-            lineages.verify(session, watch)
-    except lineages.WrongDatabase as error:
+            database_identity.verify(session, watch)
+    except database_identity.WrongDatabase as error:
         said, _, remedy = str(error).partition(": ")
         return broken("lineage", said, remedy)
     return ok("lineage", f"the database is one for {watch.mode} charges under the prefix {watch.prefix!r}")

@@ -1,4 +1,4 @@
-"""What a subscription owes: the one definition for whoever shows it, agrees to it, charges it or lets it be paid."""
+"""The charges of a subscription: what is owed, unpaid and paid, defined once; locked, listed and counted."""
 
 from __future__ import annotations
 
@@ -67,7 +67,49 @@ _OPEN = text(f"""
     ORDER BY c.period_start
 """)  # noqa: S608 - constants only
 
+# A charge in flight is waited for here, should it be about to be written back, and then left as that decided.
+_LOCK = text("""
+    SELECT c.id FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
+    WHERE s.code = :code AND c.status IN ('due', 'charging', 'past_due')
+    ORDER BY c.id
+    FOR UPDATE OF c
+""")
+
+_WAITING = text("SELECT id FROM charges WHERE subscription_id = :id AND status IN ('due', 'past_due') ORDER BY id")
+
+_IN_FLIGHT = text("SELECT count(*) FROM charges WHERE subscription_id = :id AND status = 'charging'")
+
+# What a window has begun to pay, or has paid, before there was a key. One that came to nothing is `due`, or void.
+_FIRST = text("""
+    SELECT id, status, period_start, period_end, status = 'paid' AND refunded >= amount AS given_back FROM charges
+    WHERE subscription_id = :id AND status <> 'void'
+    ORDER BY period_start DESC LIMIT 1
+""")
+
 
 def owed_charges(session: Session, subscription_id: int) -> Sequence[Row[Any]]:
     """List the open charges of a subscription that are owed, the oldest first."""
     return session.execute(_OPEN, {"id": subscription_id}).all()
+
+
+def lock_open_charges(session: Session, code: str) -> None:
+    """Lock the open charges of a subscription. Before the subscription, as a write-back does, or the two may deadlock.
+
+    After it, no write-back is half done: an answer either shows already, or meets what this transaction decides.
+    """
+    session.execute(_LOCK, {"code": code})
+
+
+def waiting_charges(session: Session, subscription_id: int) -> Sequence[int]:
+    """Return the ids of the charges that a subscription owes and that are not in flight."""
+    return session.scalars(_WAITING, {"id": subscription_id}).all()
+
+
+def charges_in_flight(session: Session, subscription_id: int) -> int:
+    """Count the charges of a subscription that are in flight."""
+    return int(session.scalar(_IN_FLIGHT, {"id": subscription_id}) or 0)
+
+
+def first_charge(session: Session, subscription_id: int) -> Row[Any] | None:
+    """Return the charge that a pending subscription has already, if a window was opened to pay it."""
+    return session.execute(_FIRST, {"id": subscription_id}).one_or_none()

@@ -1,4 +1,4 @@
-"""Is this the database we have worked with all along? A restored backup has forgotten payments that were made.
+"""Charging hold: in a restored database, after a silence or a step of its clock nothing is charged for a while.
 
 Before anything is opened or claimed, a worker looks here. After a gap, or in a copy, nothing is charged until PortOne's
 payments since then were compared with the books: see `worker.reconciliation.statement`.
@@ -7,38 +7,28 @@ payments since then were compared with the books: see `worker.reconciliation.sta
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
-from sqlalchemy import Row, event, text
+from sqlalchemy import event, select, text
 from sqlalchemy.orm import Session
 
 from schedules.plans import SEOUL
-from worker.config.settings import Settings
-from worker.database.clock import APART, DatabaseClock, Step, read
+from worker.database.audit_reason import give_reason
+from worker.database.clock import DatabaseClock, Step, read
+from worker.database.tables.operations import Sweep
 from worker.domain.clock import Clock
 from worker.ledger import clock_steps
-from worker.reconciliation import queries as reconciliation_queries
+from worker.ledger.database_identity import Standing, Watch, check_owner, standing, touch
 
 MARGIN = timedelta(minutes=10)
 """So far back a sweep begins before what it is about: clocks differ, and payments show late."""
-
-TOUCH_EVERY = timedelta(seconds=30)
-"""So often a worker that goes on says so; less often than it looks, for every claim would wait for the same row."""
 
 RESTORED = "restored"
 """The reason of a sweep that holds charging in a restored copy."""
 
 STEP = "clock"
 """The reason of a sweep that holds charging because the database's clock has stepped."""
-
-_STANDING = text("""
-    SELECT identity, identity = database_identity() AS same, seen_at, mode, prefix,
-           EXISTS (SELECT FROM sweeps WHERE finished_at IS NULL AND holds_claims) AS held
-    FROM lineage
-""")
 
 # A clock that was ahead, or a worker that looked before anybody knew of the restore, must not hide what lies before.
 _LAST_WORK = text("""
@@ -47,14 +37,18 @@ _LAST_WORK = text("""
         (SELECT max(at) FROM audit WHERE entity IN ('charge', 'attempt'))) AS at
 """)
 
-_LOCKED = text("SELECT seen_at FROM lineage FOR UPDATE")
+_BEGIN = text("""
+    INSERT INTO sweeps (reason, holds_claims, since, until, position, started_at, lease_until)
+    VALUES (:reason, :holds_claims, :since, :until, :since, :now, :now)
+    RETURNING id
+""")
 
-_TOUCH = text("""
-    UPDATE lineage
-    SET seen_at = CASE WHEN :set_back THEN :now ELSE GREATEST(seen_at, :now) END,
-        identity = database_identity(), mode = :mode, prefix = :prefix
-    WHERE seen_at = :seen_at AND identity = :identity
-    RETURNING seen_at
+# A sweep that has finished has come to its end: the reason says that this one was not compared so far.
+_RELEASE = text("""
+    UPDATE sweeps
+    SET position = GREATEST(position, until), finished_at = :now, reason = reason || ', released by ' || :by
+    WHERE holds_claims AND finished_at IS NULL
+    RETURNING id
 """)
 
 _STOP_ALL = text("""
@@ -79,72 +73,30 @@ BY_RESTORE = "restore"
 log = structlog.get_logger()
 
 
-class WrongDatabase(RuntimeError):
-    """The database belongs to another mode (live, sandbox) or another merchant_uid prefix than the settings say."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
-    """What the settings say about the database: whose it is, and how long a silence makes it doubtful."""
-
-    mode: str
-    prefix: str
-    gap: timedelta
-    gap_wait: timedelta  # how long charging is held after a gap, besides comparing; money may be on its way
-    quiet_period: timedelta
-
-    @property
-    def touch_every(self) -> timedelta:
-        """So often a worker that goes on says so: several times within the shortest silence that is a gap."""
-        return min(TOUCH_EVERY, self.gap / 4)
-
-    @property
-    def smallest_step(self) -> timedelta:
-        """By so much the database's clock may move without anybody waiting: far less than a quiet period."""
-        return min(APART, self.quiet_period / 10)
-
-    @property
-    def longest_lease(self) -> timedelta:
-        """No claimed attempt belongs to its worker for longer: the settings make a gap of two leases at least."""
-        return self.gap / 2
-
-
-def watch_of(settings: Settings) -> Watch:
-    """Give what the settings say about the database that charges are opened and claimed in."""
-    return Watch(
-        mode=settings.mode,
-        prefix=settings.merchant_uid_prefix,
-        gap=settings.gap,
-        # With real money, what was sent before may still land; a sandbox need not be waited for.
-        gap_wait=settings.quiet_period if settings.live else timedelta(0),
-        quiet_period=settings.quiet_period,
-    )
-
-
 def goes_on(session: Session, watch: Watch, *, now: datetime | Clock) -> bool:
     """Say whether work may go on; if not, a sweep stands in the tables that must end first. The caller commits.
 
     By a clock, which is read here, a step of the database's clock is noticed besides; an instant may have become old
     meanwhile, and shows none. Raises WrongDatabase.
     """
-    row = session.execute(_STANDING).one()
-    check_owner(row.mode, row.prefix, watch)
+    known = standing(session)
+    check_owner(known.mode, known.prefix, watch)
     read_at = now if isinstance(now, datetime) else read(session, now)
-    if not row.same:
+    if not known.same:
         # What was sent before the copy took over may land until the quiet period is over.
-        _hold(session, row, watch, now=read_at, until=read_at + watch.quiet_period, reason=RESTORED)
+        _hold(session, known, watch, now=read_at, until=read_at + watch.quiet_period, reason=RESTORED)
         return False
-    if not isinstance(now, datetime) and _has_stepped(session, row, watch, clock=now, now=read_at):
+    if not isinstance(now, datetime) and _has_stepped(session, known, watch, clock=now, now=read_at):
         return False
-    if read_at - row.seen_at > watch.gap:
-        _hold(session, row, watch, now=read_at, until=read_at + watch.gap_wait, reason="gap")
+    if read_at - known.seen_at > watch.gap:
+        _hold(session, known, watch, now=read_at, until=read_at + watch.gap_wait, reason="gap")
         return False
-    if read_at - row.seen_at > watch.touch_every or row.mode is None:
-        _touch(session, row, watch, read_at)
-    return not row.held
+    if read_at - known.seen_at > watch.touch_every or known.mode is None:
+        touch(session, known, watch, read_at)
+    return not known.held
 
 
-def _has_stepped(session: Session, row: Row[Any], watch: Watch, *, clock: Clock, now: datetime) -> bool:
+def _has_stepped(session: Session, known: Standing, watch: Watch, *, clock: Clock, now: datetime) -> bool:
     """Hold charging when the database's clock was set, and nobody has held it for that yet.
 
     A worker that has asked it before knows by how much more it moved than has elapsed. Whoever has not sees at least
@@ -155,27 +107,27 @@ def _has_stepped(session: Session, row: Row[Any], watch: Watch, *, clock: Clock,
         if abs(step.by) > watch.smallest_step and not clock_steps.is_answered(
             session, now=now, within=step.within, quiet_period=watch.quiet_period
         ):
-            _hold_for_step(session, row, watch, now=now, by=step.by)
+            _hold_for_step(session, known, watch, now=now, by=step.by)
             _forget_once_committed(session, clock, step)
             return True
         _forget_once_committed(session, clock, step)
-    if row.seen_at - now > watch.smallest_step:
-        _hold_for_step(session, row, watch, now=now, by=now - row.seen_at)
+    if known.seen_at - now > watch.smallest_step:
+        _hold_for_step(session, known, watch, now=now, by=now - known.seen_at)
         return True
     return False
 
 
-def _hold_for_step(session: Session, row: Row[Any], watch: Watch, *, now: datetime, by: timedelta) -> None:
+def _hold_for_step(session: Session, known: Standing, watch: Watch, *, now: datetime, by: timedelta) -> None:
     """Hold charging for a quiet period from now on, in the place of whatever holds it already and until when."""
     log.error(
         "the database's clock was set, or this machine stood still: look at NTP on both",
         moved_seconds=round(by.total_seconds(), 1),
     )
-    if not _touch(session, row, watch, now, set_back=True):
+    if not touch(session, known, watch, now, set_back=True):
         return  # somebody else has noticed at the same moment
     overtaken = clock_steps.set_right(session, now=now, lease=watch.longest_lease)
     reason = RESTORED if overtaken.restored else STEP
-    _begin(session, row, now=now, until=now + watch.quiet_period, reason=reason, since=overtaken.since)
+    _begin(session, known, now=now, until=now + watch.quiet_period, reason=reason, since=overtaken.since)
 
 
 def _forget_once_committed(session: Session, clock: Clock, step: Step) -> None:
@@ -191,51 +143,46 @@ def declare_restored(session: Session, watch: Watch, *, now: datetime, since: da
 
     It compares from `since`, or from the last work that the database knows of.
     """
-    session.execute(_LOCKED)
-    row = session.execute(_STANDING).one()
-    if since is None and (known := session.scalar(_RESTORED)) is not None:
-        return int(known)
-    _hold(session, row, watch, now=now, until=now + watch.quiet_period, reason=RESTORED, since=since)
+    known = standing(session, for_update=True)
+    if since is None and (under_way := session.scalar(_RESTORED)) is not None:
+        return int(under_way)
+    _hold(session, known, watch, now=now, until=now + watch.quiet_period, reason=RESTORED, since=since)
     return int(session.execute(_RESTORED).scalar_one())
 
 
+def begin_sweep(
+    session: Session, *, reason: str, holds_claims: bool, since: datetime, until: datetime, now: datetime
+) -> int:
+    """Begin a sweep of the payments made from `since` to `until`, and return its id; whoever looks next takes it."""
+    parameters = {"reason": reason, "holds_claims": holds_claims, "since": since, "until": until, "now": now}
+    return int(session.execute(_BEGIN, parameters).scalar_one())
+
+
+def holding(session: Session) -> Sequence[Sweep]:
+    """List the sweeps that hold charging, oldest first."""
+    return session.scalars(
+        select(Sweep).where(Sweep.holds_claims, Sweep.finished_at.is_(None)).order_by(Sweep.id)
+    ).all()
+
+
 def release(session: Session, *, by: str, reason: str, now: datetime) -> Sequence[int]:
-    """End every sweep that holds charging, on a person's word, and give their ids. A restore's leaves all stopped.
+    """End every sweep that holds charging, on an operator's word; return their ids. A restore's leaves all stopped.
 
     Unless a person was told to start charging while it was held: PortOne's payments are one thing that was forgotten,
     and what people did since the backup another.
     """
-    held = reconciliation_queries.holding(session)
-    released = reconciliation_queries.release(session, by=by, reason=reason, now=now)
+    held = holding(session)
+    give_reason(session, reason, now=now)
+    released = session.scalars(_RELEASE, {"by": by, "now": now}).all()
     for each in held:
         if each.reason == RESTORED:
             stop_once_compared(session, since=each.since, begun_at=each.started_at, now=now)
     return released
 
 
-def verify(session: Session, watch: Watch) -> None:
-    """Raise WrongDatabase when the settings are not those with which the database has charged."""
-    row = session.execute(_STANDING).one()
-    check_owner(row.mode, row.prefix, watch)
-
-
-def check_owner(mode: str | None, prefix: str | None, watch: Watch) -> None:
-    """Raise WrongDatabase when a database has charged in another mode or under another prefix."""
-    if mode is not None and mode != watch.mode:
-        raise WrongDatabase(
-            f"This database has charged in {mode} mode, and the settings say {watch.mode}: give each its own database "
-            "(AGAIN_DATABASE_URL), or set or remove AGAIN_PORTONE_KEY."
-        )
-    if prefix is not None and prefix != watch.prefix:
-        raise WrongDatabase(
-            f"This database has charged under the prefix {prefix!r}, and AGAIN_MERCHANT_UID_PREFIX says "
-            f"{watch.prefix!r}: another prefix would charge open periods a second time. Set it back."
-        )
-
-
 def _hold(
     session: Session,
-    row: Row[Any],
+    known: Standing,
     watch: Watch,
     *,
     now: datetime,
@@ -244,22 +191,22 @@ def _hold(
     since: datetime | None = None,
 ) -> bool:
     """Begin a sweep that holds charging; False when somebody else has noticed at the same moment."""
-    if not _touch(session, row, watch, now, set_back=True):
+    if not touch(session, known, watch, now, set_back=True):
         return False
-    _begin(session, row, now=now, until=until, reason=reason, since=since)
+    _begin(session, known, now=now, until=until, reason=reason, since=since)
     # Pages may notice it first, and their database role stops nothing: then it is done when all is compared.
     if reason == RESTORED and session.scalar(_MAY_STOP):
-        _stop_for_people(session, row.seen_at, now)
+        _stop_for_people(session, known.seen_at, now)
     return True
 
 
 def _begin(
-    session: Session, row: Row[Any], *, now: datetime, until: datetime, reason: str, since: datetime | None
+    session: Session, known: Standing, *, now: datetime, until: datetime, reason: str, since: datetime | None
 ) -> None:
     """Begin the sweep that holds, from the last work that is known of, or from `since` if that is earlier."""
     last_work = session.execute(_LAST_WORK).scalar()
-    since = min(filter(None, (row.seen_at, now, last_work, since))) - MARGIN
-    reconciliation_queries.begin(session, reason=reason, holds_claims=True, since=since, until=until, now=now)
+    since = min(filter(None, (known.seen_at, now, last_work, since))) - MARGIN
+    begin_sweep(session, reason=reason, holds_claims=True, since=since, until=until, now=now)
     log.warning(
         "nothing is charged until PortOne's payments were compared with the books",
         reason=reason,
@@ -283,10 +230,3 @@ def _stop_for_people(session: Session, seen_at: datetime, now: datetime) -> None
     )
     session.execute(_STOP_ALL, {"reason": reason, "by": BY_RESTORE, "now": now})
     log.warning("charging is stopped until a person starts it", reason=reason)
-
-
-def _touch(session: Session, row: Row[Any], watch: Watch, now: datetime, *, set_back: bool = False) -> bool:
-    """Note that the database was worked with; `set_back`, also when that was noted at a later time."""
-    known = {"seen_at": row.seen_at, "identity": row.identity}
-    parameters = {"now": now, "set_back": set_back, "mode": watch.mode, "prefix": watch.prefix, **known}
-    return session.execute(_TOUCH, parameters).first() is not None

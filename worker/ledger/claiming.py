@@ -19,7 +19,8 @@ from worker.domain.clock import Clock
 from worker.domain.merchant_uid import MAX_NUMBER, derive
 from worker.domain.states import AttemptStatus
 from worker.domain.window_evidence import WINDOW_LIFE
-from worker.ledger.charging_hold import Watch, goes_on
+from worker.ledger.charging_hold import goes_on
+from worker.ledger.database_identity import Watch
 from worker.ledger.day_totals import hold_to_day
 
 log = structlog.get_logger()

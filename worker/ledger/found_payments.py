@@ -12,23 +12,24 @@ from sqlalchemy.orm import Session
 
 from schedules.periods import BillingPeriod
 from worker.database.bulk import as_rows
+from worker.database.mapping import PLAN_COLUMNS
 from worker.domain.discrepancy_rules import given_back
 from worker.domain.gateway import PaymentRecord
 from worker.domain.lookup_evidence import answer_of
 from worker.domain.merchant_uid import MerchantUid
 from worker.domain.states import ChargeStatus
 from worker.ledger import opening
+from worker.ledger.voiding import void
 
-_SUBSCRIPTIONS = text("""
+_SUBSCRIPTIONS = text(f"""
     SELECT s.code AS subscription_code, s.id, s.anchor_on,
            s.status = 'pending' AND NOT EXISTS (
                SELECT FROM charges c WHERE c.subscription_id = s.id AND c.status NOT IN ('void', 'due')
            ) AS has_not_begun,
-           p.code, p.name, p.amount, p.tax_free, p.vat_amount, p.currency, p.cadence, p.time_zone, p.charge_hour,
-           p.trial_days, p.catch_up, p.dunning, p.max_open_charges
+           {PLAN_COLUMNS}
     FROM subscriptions s JOIN plans p ON p.id = s.plan_id
     WHERE s.code = ANY(:codes)
-""")
+""")  # noqa: S608 - constants only
 
 # The charge first: it may be missing, or wait for its next try; a void one stays void. Then the attempt: it may be
 # missing too, or have been declined or proved absent. Whoever settles them meanwhile wins, and nothing is written.
@@ -73,12 +74,11 @@ _ADOPT = text("""
 
 _CHARGE_ID = text("SELECT id FROM charges WHERE subscription_id = :subscription_id AND period_start = :period_start")
 
-_VOID_OTHER_DAYS = text("""
-    UPDATE charges c SET status = 'void', status_at = :now, next_attempt_at = NULL,
-                         status_reason = 'its window was left unpaid, and the subscription began on another day'
-    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(id bigint, period_start timestamptz)
+_OF_OTHER_DAYS = text("""
+    SELECT c.id FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(id bigint, period_start timestamptz)
     JOIN subscriptions s ON s.id = v.id AND s.status = 'pending'
-    WHERE c.subscription_id = v.id AND c.status = 'due' AND c.period_start < v.period_start
+    JOIN charges c ON c.subscription_id = v.id
+    WHERE c.status = 'due' AND c.period_start < v.period_start
 """)
 
 _MOVE_ANCHORS = text("""
@@ -164,7 +164,9 @@ def move_anchors(session: Session, adoptions: Iterable[Adoption], *, now: dateti
         for each in adoptions
         if each.anchor_on
     ]
-    session.execute(_VOID_OTHER_DAYS, {"rows": as_rows(rows), "now": now})
+    left = session.scalars(_OF_OTHER_DAYS, {"rows": as_rows(rows)}).all()
+    reason = "its window was left unpaid, and the subscription began on another day"
+    void(session, left, expecting={ChargeStatus.DUE}, reason=reason, now=now)
     session.execute(_MOVE_ANCHORS, {"rows": as_rows(rows)})
 
 

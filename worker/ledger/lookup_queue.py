@@ -40,11 +40,18 @@ _TAKE = text(f"""
     ORDER BY a.id
 """)  # noqa: S608 - constants only
 
+# An old refusal says nothing about what is sent from now on.
+_FORGET_REFUSAL = text("UPDATE attempts SET refusal = NULL WHERE id = :id AND status = 'unknown'")
 
 _HASTEN = text("""
     UPDATE attempts SET next_lookup_at = :now
     WHERE id = ANY(:ids) AND status = 'unknown' AND flagged_at IS NULL AND next_lookup_at > :now
 """)
+
+
+def forget_refusal(session: Session, attempt_id: int) -> None:
+    """Forget that PortOne has refused an unknown attempt: it is about to be sent again."""
+    session.execute(_FORGET_REFUSAL, {"id": attempt_id})
 
 
 def hasten(session: Session, attempt_ids: Sequence[int], *, now: datetime) -> None:

@@ -1,4 +1,7 @@
-"""Writing settlements back: many per transaction, each guarded by the state it expects."""
+"""Writing settlements back: many per transaction, each guarded by the state it expects, and a log line for each.
+
+An answer to a charge and the result of a look-up end here alike.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,27 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+import structlog
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.database.bulk import as_rows
+from worker.database.engine import Sessions
+from worker.domain.declines import codes_only
 from worker.domain.discrepancy_rules import DifferenceKind
+from worker.domain.other_server import BY, reason_of_stop, was_paid_by_another
 from worker.domain.outcomes import NO_ANSWER, DeclineKind
 from worker.domain.settlement import Settlement
 from worker.domain.states import CLAIMABLE_CHARGES, AttemptStatus, ChargeStatus, Via
-from worker.ledger import channel_stops, discrepancies
+from worker.ledger import channel_stops, discrepancies, stops
 from worker.ledger import late_payments as contradictions
 from worker.ledger.channel_stops import Weighed
 from worker.ledger.late_payments import Decided, Fate, contradicts
-from worker.subscriptions.queries import wake_charges
+from worker.ledger.subscription_status import mark_past_due, settle_subscriptions
+from worker.ledger.voiding import void
+from worker.ledger.waking import wake_charges
+
+log = structlog.get_logger()
 
 # An answer counts for the send it belongs to. "Paid" counts whenever it comes: money that moved cannot be argued away.
 # An attempt that is settled for good stays as it is, but its charge is paid, and is never charged again.
@@ -75,24 +86,6 @@ _WRITE_BACK = text("""
     ORDER BY v.place
 """)
 
-_SUBSCRIPTIONS_SETTLED = text("""
-    UPDATE subscriptions s SET status = 'active', status_reason = :reason, status_at = :now
-    WHERE s.id = ANY(:ids) AND s.status IN ('past_due', 'trialing')
-      AND NOT EXISTS (
-        SELECT FROM charges c
-        WHERE c.subscription_id = s.id AND (c.status = 'past_due' OR c.status = 'charging' AND c.declines > 0))
-""")
-
-# The next period is opened again, if few enough charges are unpaid by then.
-_WAIT_NO_MORE = text("""
-    UPDATE subscriptions SET waiting_since = NULL WHERE id = ANY(:ids) AND waiting_since IS NOT NULL
-""")
-
-_SUBSCRIPTIONS_DECLINED = text("""
-    UPDATE subscriptions SET status = 'past_due', status_reason = 'a charge was declined', status_at = :now
-    WHERE id = ANY(:ids) AND status IN ('trialing', 'active')
-""")
-
 _KEYS_DEAD = text("""
     UPDATE billing_keys k SET status = 'dead', status_reason = v.reason, status_at = :now
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(id bigint, reason text)
@@ -100,12 +93,9 @@ _KEYS_DEAD = text("""
 """)
 
 # What was in flight when its subscription was canceled, and did not end paid, is claimed by nobody: it is not owed.
-_VOID_OF_CANCELED = text("""
-    UPDATE charges c
-    SET status = 'void', status_reason = 'its subscription is over', status_at = :now, next_attempt_at = NULL
-    FROM subscriptions s
-    WHERE c.id = ANY(:ids) AND c.status IN ('due', 'past_due')
-      AND s.id = c.subscription_id AND s.status IN ('canceled', 'ended')
+_OF_CANCELED = text("""
+    SELECT c.id FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
+    WHERE c.id = ANY(:ids) AND s.status IN ('canceled', 'ended')
 """)
 
 
@@ -121,6 +111,56 @@ class WriteBack:
     late: tuple[Settlement, ...]
     contradictions: tuple[Settlement, ...]
     channels: Weighed = field(default_factory=Weighed)
+
+
+def record(sessions: Sessions, settlements: Sequence[Settlement], *, now: datetime) -> WriteBack:
+    """Write settlements back in one transaction, each guarded by the state it expects."""
+    with sessions.begin() as session:
+        result = write_back(session, settlements, now=now)
+        _stop_beside_another_server(session, result.settled, now)
+    for settlement in result.settled:
+        if settlement.attempt_status is not AttemptStatus.PAID:
+            _say(settlement)
+    for settlement in result.late:
+        log.info("late answer changed nothing", **_ids(settlement), outcome=settlement.attempt_status.value)
+    for settlement in result.contradictions:
+        log.error("paid at PortOne, but decided otherwise here: look at it", **_ids(settlement))
+    for pg, reason in result.channels.stopped.items():
+        log.error("refusals have stopped a channel", pg=pg, reason=codes_only(reason))
+    for pg in result.channels.lifted:
+        log.warning("a channel goes on: it was paid through after all", pg=pg)
+    return result
+
+
+def _stop_beside_another_server(session: Session, settled: Sequence[Settlement], now: datetime) -> None:
+    """Stop all charging when somebody else has paid what was sent from here once: both would go on to charge."""
+    for each in settled:
+        if each.paid_at is not None and was_paid_by_another(each.attempt, each.attempt_status, each.paid_at):
+            reason = reason_of_stop(each.attempt.request.merchant_uid, each.paid_at)
+            stops.stop(session, scope=stops.EVERYTHING, reason=reason, stopped_by=BY, now=now)
+            log.error("charging is stopped until a person starts it", reason=reason)
+            return
+
+
+def _say(settlement: Settlement) -> None:
+    write = log.warning if settlement.flag or settlement.blames_configuration else log.info
+    write(
+        "attempt settled",
+        **_ids(settlement),
+        outcome=settlement.attempt_status.value,
+        reason=codes_only(settlement.reason),
+        charge=settlement.charge_status.value,
+        **({"needs_human": settlement.flag} if settlement.flag else {}),
+    )
+
+
+def _ids(settlement: Settlement) -> dict[str, object]:
+    attempt = settlement.attempt
+    return {
+        "charge_id": attempt.charge_id,
+        "attempt": attempt.number,
+        "merchant_uid": attempt.request.merchant_uid,
+    }
 
 
 def write_back(session: Session, settlements: Sequence[Settlement], *, now: datetime) -> WriteBack:
@@ -156,9 +196,9 @@ def _follow_up(session: Session, settled: Sequence[Settlement], written: Sequenc
     if paid := _subscriptions(fate for s, fate in written if s.charge_status is ChargeStatus.PAID):
         settle_subscriptions(session, paid, reason="paid", now=now)
     if dunned := _subscriptions(fate for s, fate in written if s.declines > s.attempt.declines):
-        session.execute(_SUBSCRIPTIONS_DECLINED, {"ids": dunned, "now": now})
+        mark_past_due(session, dunned, now=now)
     if waiting := [s.attempt.charge_id for s in settled if s.charge_status in CLAIMABLE_CHARGES]:
-        session.execute(_VOID_OF_CANCELED, {"ids": sorted(waiting), "now": now})
+        _void_of_canceled(session, waiting, now)
     if dead := [{"id": s.attempt.billing_key_id, "reason": s.reason} for s in declined if s.kills_key]:
         session.execute(_KEYS_DEAD, {"rows": as_rows(dead), "now": now})
     if refused := [s.attempt.subscription_id for s in declined if s.kills_key]:
@@ -169,15 +209,13 @@ def _follow_up(session: Session, settled: Sequence[Settlement], written: Sequenc
         wake_charges(session, left, now)
 
 
+def _void_of_canceled(session: Session, charge_ids: Sequence[int], now: datetime) -> None:
+    canceled = session.scalars(_OF_CANCELED, {"ids": sorted(charge_ids)}).all()
+    void(session, canceled, reason="its subscription is over", now=now)
+
+
 def _subscriptions(fates: Iterable[Fate]) -> list[int]:
     return sorted(fate.subscription_id for fate in fates if fate.subscription_id is not None)
-
-
-def settle_subscriptions(session: Session, subscription_ids: Sequence[int], *, reason: str, now: datetime) -> None:
-    """Move subscriptions of which a charge was settled on to `active`, unless they owe something else."""
-    parameters = {"ids": sorted(subscription_ids), "reason": reason, "now": now}
-    session.execute(_SUBSCRIPTIONS_SETTLED, parameters)
-    session.execute(_WAIT_NO_MORE, {"ids": parameters["ids"]})
 
 
 def _row(settlement: Settlement) -> Mapping[str, Any]:

@@ -20,8 +20,9 @@ from worker.domain.lookup_evidence import conclude
 from worker.domain.settlement import settle
 from worker.domain.states import AttemptStatus
 from worker.ledger import lookup_queue
-from worker.ledger.charging_hold import Watch, goes_on
-from worker.ledger.recording import record
+from worker.ledger.charging_hold import goes_on
+from worker.ledger.database_identity import Watch
+from worker.ledger.write_back import record
 
 CHUNK = 100
 HOLD = timedelta(minutes=2)

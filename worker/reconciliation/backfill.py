@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from schedules.periods import first_start, next_start, period_starting
 from schedules.plans import Plan
+from worker.database.mapping import plan_of
 from worker.domain.discrepancy_rules import SENTENCES, Books, DifferenceKind, Judgement, given_back
 from worker.domain.gateway import PaymentRecord
 from worker.domain.merchant_uid import MerchantUid
@@ -20,8 +21,7 @@ from worker.domain.payment_time import can_be_paid_at
 from worker.ledger import discrepancies, found_payments
 from worker.ledger.discrepancies import Noted
 from worker.ledger.found_payments import Adoption
-from worker.ledger.write_back import settle_subscriptions
-from worker.subscriptions.plan_queries import plan_of
+from worker.ledger.subscription_status import settle_subscriptions
 
 Judged = tuple[PaymentRecord, MerchantUid, Books, Judgement]
 """A payment of ours, its merchant_uid's parts, what the books say about it, and what follows."""

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from worker.database.audit_reason import give_reason
 from worker.database.tables.operations import Sweep
+from worker.ledger.charging_hold import begin_sweep
 
 AT_MOST_EVERY = timedelta(minutes=10)
 """How often a regular sweep begins when something waits for it."""
-
-_BEGIN = text("""
-    INSERT INTO sweeps (reason, holds_claims, since, until, position, started_at, lease_until)
-    VALUES (:reason, :holds_claims, :since, :until, :since, :now, :now)
-    RETURNING id
-""")
 
 # One of its kind a day, however many beats ask: the lock makes the second see the first one's row.
 _DAILY_LOCK = text("SELECT pg_advisory_xact_lock(hashtext('again.sweep'))")
@@ -66,14 +59,6 @@ _LEAVE = text("""
     WHERE id = :id AND started_at = :started_at AND finished_at IS NULL
 """)
 
-# A sweep that has finished has come to its end: the reason says that this one was not compared so far.
-_RELEASE = text("""
-    UPDATE sweeps
-    SET position = GREATEST(position, until), finished_at = :now, reason = reason || ', released by ' || :by
-    WHERE holds_claims AND finished_at IS NULL
-    RETURNING id
-""")
-
 
 @dataclass(frozen=True, slots=True)
 class Taken:
@@ -106,18 +91,12 @@ class Counts:
         )
 
 
-def begin(session: Session, *, reason: str, holds_claims: bool, since: datetime, until: datetime, now: datetime) -> int:
-    """Begin a sweep of the payments made from `since` to `until`, and return its id; whoever looks next takes it."""
-    parameters = {"reason": reason, "holds_claims": holds_claims, "since": since, "until": until, "now": now}
-    return int(session.execute(_BEGIN, parameters).scalar_one())
-
-
 def begin_daily(session: Session, *, every: timedelta, span: timedelta, now: datetime) -> bool:
     """Begin the regular sweep over the last `span`, unless one began within `every` or is under way."""
     session.execute(_DAILY_LOCK)
     if not session.execute(_DAILY_IS_DUE, {"after": now - every, "recently": now - AT_MOST_EVERY}).scalar_one():
         return False
-    begin(session, reason="daily", holds_claims=False, since=now - span, until=now, now=now)
+    begin_sweep(session, reason="daily", holds_claims=False, since=now - span, until=now, now=now)
     return True
 
 
@@ -149,22 +128,6 @@ def leave(session: Session, taken: Taken, *, now: datetime, back_off: timedelta,
     """
     parameters = {"id": taken.id, "started_at": taken.started_at, "failure": failure or None}
     session.execute(_LEAVE, {**parameters, "now": now, "free_at": now + back_off})
-
-
-def release(session: Session, *, by: str, reason: str, now: datetime) -> Sequence[int]:
-    """End every sweep that holds charging, wherever it is, and give their ids. Whoever is at one of them loses it.
-
-    A trigger audits it, and why.
-    """
-    give_reason(session, reason, now=now)
-    return session.scalars(_RELEASE, {"by": by, "now": now}).all()
-
-
-def holding(session: Session) -> Sequence[Sweep]:
-    """List the sweeps that hold charging, oldest first."""
-    return session.scalars(
-        select(Sweep).where(Sweep.holds_claims, Sweep.finished_at.is_(None)).order_by(Sweep.id)
-    ).all()
 
 
 def named(session: Session, sweep_id: int) -> Sweep | None:

@@ -17,7 +17,6 @@ from worker.domain.discrepancy_rules import DifferenceKind
 from worker.domain.gateway import PaymentRecord
 from worker.domain.merchant_uid import MerchantUid, parse
 from worker.ledger.found_payments import Adoption
-from worker.ledger.write_back import settle_subscriptions
 
 _LISTED_COLUMNS = """
     d.id, d.kind, d.status, d.status_reason, d.status_at, d.decided_by, d.merchant_uid, d.imp_uid,
@@ -103,14 +102,6 @@ _REFUND_REFUSED = text("""
     WHERE id = :id AND evidence #>> '{refund,imp_uid}' = :imp_uid
 """)
 
-_FORGET_REFUSAL = text("UPDATE attempts SET refusal = NULL WHERE id = :id")
-
-_VOID = text("""
-    UPDATE charges SET status = 'void', status_reason = :said, status_at = :now, next_attempt_at = NULL
-    WHERE id = :id AND status IN ('due', 'past_due')
-    RETURNING subscription_id
-""")
-
 _CHARGE_TERMS = text("""
     SELECT subscription_id, period_start, period_end, order_name, tax_free, vat_amount FROM charges WHERE id = :id
 """)
@@ -165,17 +156,6 @@ def begin_refund(
 def refund_refused(session: Session, difference_id: int, *, imp_uid: str) -> None:
     """Forget that a refund was begun: PortOne gave nothing back."""
     session.execute(_REFUND_REFUSED, {"id": difference_id, "imp_uid": imp_uid})
-
-
-def forget_refusal(session: Session, attempt_id: int) -> None:
-    """Let an old refusal speak no more about what is sent from now on."""
-    session.execute(_FORGET_REFUSAL, {"id": attempt_id})
-
-
-def void(session: Session, charge_id: int, *, said: str, now: datetime) -> None:
-    """Make a charge that waits void; its subscription may owe nothing any more."""
-    voided = session.scalars(_VOID, {"id": charge_id, "said": said, "now": now}).all()
-    settle_subscriptions(session, voided, reason="what it owed is void", now=now)
 
 
 def adoption(session: Session, charge_id: int, payment: PaymentRecord, parts: MerchantUid, *, reason: str) -> Adoption:

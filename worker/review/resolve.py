@@ -23,7 +23,10 @@ from worker.domain.outcomes import Outcome, Unknown
 from worker.domain.settlement import settle
 from worker.domain.states import ChargeStatus
 from worker.ledger import found_payments
-from worker.ledger.write_back import settle_subscriptions, write_back
+from worker.ledger.lookup_queue import forget_refusal
+from worker.ledger.subscription_status import settle_subscriptions
+from worker.ledger.voiding import void
+from worker.ledger.write_back import write_back
 from worker.review import queries
 from worker.review.case import BegunRefund, Case, ChargeFacts, Decision, Step, Wish
 from worker.review.decisions import plan
@@ -153,11 +156,13 @@ class Review:
             settlement = replace(settlement, reason=said)
         if step.decision is Decision.CHARGE_AGAIN:
             settlement = replace(settlement, next_attempt_at=now)
-            queries.forget_refusal(session, attempt.attempt_id)
+            forget_refusal(session, attempt.attempt_id)
         if not write_back(session, [settlement], now=now).settled:
             raise overtaken(case)
         if step.decision is Decision.VOID:
-            queries.void(session, attempt.charge_id, said=said, now=now)
+            voided = void(session, [attempt.charge_id], reason=said, now=now)
+            owners = [each.subscription_id for each in voided]
+            settle_subscriptions(session, owners, reason="what it owed is void", now=now)
 
 
 def _unknown_attempt(session: Session, row: Mapping[str, Any]) -> OpenAttempt | None:

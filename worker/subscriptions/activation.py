@@ -11,7 +11,9 @@ from sqlalchemy.orm import Session
 from schedules.periods import BillingPeriod, first_start, period_starting
 from schedules.plans import Plan
 from worker.domain.states import ChargeStatus, SubscriptionStatus
-from worker.ledger import opening
+from worker.ledger import charges, opening
+from worker.ledger.voiding import void
+from worker.ledger.waking import charge_now
 from worker.subscriptions import activation_queries
 from worker.subscriptions.start_terms import anchor_of, starts_now
 
@@ -47,9 +49,9 @@ def begin(session: Session, row: Row[Any], plan: Plan, key_id: int, *, reason: s
     if kept is None and starts_now(plan, anchor_on, now=now):
         period = period_starting(plan, anchor_on, first_start(plan, anchor_on))
         _open(session, row.id, plan, period, now)
-        kept = activation_queries.first_charge(session, row.id)
+        kept = charges.first_charge(session, row.id)
     if kept is not None:
-        activation_queries.charge_now(session, kept.id, now=now)
+        charge_now(session, kept.id, now=now)
         values |= {
             "next_charge_at": kept.period_end,
             "current_period_start": kept.period_start,
@@ -60,19 +62,18 @@ def begin(session: Session, row: Row[Any], plan: Plan, key_id: int, *, reason: s
 
 def anchor_now(session: Session, subscription_id: int, plan: Plan, planned_on: date, *, now: datetime) -> date:
     """Return the anchor that a pending subscription would begin with now; nothing is changed."""
-    return _anchored(activation_queries.first_charge(session, subscription_id), plan, planned_on, now)[1]
+    return _anchored(charges.first_charge(session, subscription_id), plan, planned_on, now)[1]
 
 
 def _kept(
     session: Session, subscription_id: int, plan: Plan, planned_on: date, now: datetime
 ) -> tuple[Row[Any] | None, date]:
     """Give the first charge that there is already, and the anchor; an unpaid one of an earlier day becomes void."""
-    charge = activation_queries.first_charge(session, subscription_id)
+    charge = charges.first_charge(session, subscription_id)
     kept, anchor_on = _anchored(charge, plan, planned_on, now)
     if charge is not None and kept is None and not charge.given_back:
-        activation_queries.void(
-            session, charge.id, reason="its window was left unpaid, and the subscription begins later", now=now
-        )
+        reason = "its window was left unpaid, and the subscription begins later"
+        void(session, [charge.id], expecting={ChargeStatus.DUE}, reason=reason, now=now)
     return kept, anchor_on
 
 

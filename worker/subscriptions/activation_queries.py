@@ -1,4 +1,4 @@
-"""How a subscription that waited for its first billing key begins: its first charge, its key, its periods."""
+"""How a subscription that waited for its first billing key begins: its anchor, its key, its periods."""
 
 from __future__ import annotations
 
@@ -11,18 +11,6 @@ from sqlalchemy.orm import Session
 
 from worker.domain.states import BillingKeyStatus
 
-# What a window has begun to pay, or has paid, before there was a key. One that came to nothing is `due`, or void.
-_FIRST_CHARGE = text("""
-    SELECT id, status, period_start, period_end, status = 'paid' AND refunded >= amount AS given_back FROM charges
-    WHERE subscription_id = :id AND status <> 'void'
-    ORDER BY period_start DESC LIMIT 1
-""")
-
-_VOID = text("""
-    UPDATE charges SET status = 'void', status_reason = :reason, status_at = :now, next_attempt_at = NULL
-    WHERE id = :id AND status = 'due'
-""")
-
 _ANCHOR = text("UPDATE subscriptions SET anchor_on = :anchor_on WHERE id = :id AND status = 'pending'")
 
 _BEGIN = text("""
@@ -32,10 +20,6 @@ _BEGIN = text("""
         current_period_end = :current_period_end
     WHERE id = :id AND status = 'pending'
     RETURNING id
-""")
-
-_CHARGE_NOW = text("""
-    UPDATE charges SET next_attempt_at = :now WHERE id = :id AND status = 'due' AND next_attempt_at > :now
 """)
 
 _ADD_KEY = text("""
@@ -56,16 +40,6 @@ _ACTIVATE = text("""
 """)
 
 
-def first_charge(session: Session, subscription_id: int) -> Row[Any] | None:
-    """Give the charge that a pending subscription has already, if a window was opened to pay it."""
-    return session.execute(_FIRST_CHARGE, {"id": subscription_id}).one_or_none()
-
-
-def void(session: Session, charge_id: int, *, reason: str, now: datetime) -> None:
-    """Void a first charge that was not paid, for its subscription begins later than that."""
-    session.execute(_VOID, {"id": charge_id, "reason": reason, "now": now})
-
-
 def move_anchor(session: Session, subscription_id: int, anchor_on: Any) -> None:
     session.execute(_ANCHOR, {"id": subscription_id, "anchor_on": anchor_on})
 
@@ -73,11 +47,6 @@ def move_anchor(session: Session, subscription_id: int, anchor_on: Any) -> None:
 def begin(session: Session, subscription_id: int, values: Mapping[str, Any], *, now: datetime) -> bool:
     """Move a pending subscription on to its first period; False when it is no longer pending."""
     return session.execute(_BEGIN, {"id": subscription_id, **values, "now": now}).first() is not None
-
-
-def charge_now(session: Session, charge_id: int, *, now: datetime) -> None:
-    """Let a first charge be claimed at once, though the plan's hour has not come."""
-    session.execute(_CHARGE_NOW, {"id": charge_id, "now": now})
 
 
 def add_key(

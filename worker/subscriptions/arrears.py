@@ -10,7 +10,7 @@ from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from worker.ledger.charges import owed_charges
-from worker.ledger.opened_now import opening_of
+from worker.ledger.opening import opening_of
 from worker.subscriptions import queries
 
 

@@ -16,8 +16,8 @@ from worker.database.engine import Sessions
 from worker.domain.clock import Clock
 from worker.domain.errors import Refused
 from worker.domain.states import BillingKeyStatus
-from worker.ledger import key_revival
-from worker.ledger.opened_now import open_due_now
+from worker.ledger import charges, key_revival
+from worker.ledger.opening import open_due_now
 from worker.subscriptions import key_queries, queries
 
 
@@ -105,7 +105,7 @@ def revive(sessions: Sessions, agreed: Revival, *, reason: str, clock: Clock) ->
 def _revive(session: Session, key_id: int, reason: str, now: datetime) -> Revived | None:
     codes = key_revival.subscriptions_of(session, key_id)
     for code in codes:
-        queries.lock_open_charges(session, code)
+        charges.lock_open_charges(session, code)
     rows = [row for code in codes if (row := queries.locked(session, code)) is not None]
     for row in rows:
         # What no tick has opened yet would be charged besides: as much as a dead key leaves open.

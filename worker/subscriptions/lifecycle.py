@@ -15,18 +15,19 @@ from sqlalchemy.orm import Session
 from schedules.periods import first_start, next_start
 from schedules.plans import Plan
 from worker.database.engine import Sessions
+from worker.database.mapping import plan_of
 from worker.database.tables.billing import BillingKey
 from worker.domain.customer_reference import EXPECTED, is_customer_reference, normalized
 from worker.domain.errors import Refused
 from worker.domain.states import ConsentSource, SubscriptionStatus
 from worker.domain.subscription_code import new_code, read_code
-from worker.ledger import consents, subscription_holds
-from worker.ledger.opened_now import open_due_now
+from worker.ledger import charges, consents, subscription_holds
+from worker.ledger.opening import open_due_now
+from worker.ledger.voiding import void
 from worker.subscriptions import duplicate_queries, queries
 from worker.subscriptions.activation import begin as begin_pending
 from worker.subscriptions.arrears import Arrears, arrears_of
 from worker.subscriptions.billing_keys import usable_key
-from worker.subscriptions.plan_queries import plan_of
 from worker.subscriptions.plans import plan_row
 from worker.subscriptions.start_terms import amount_objection, begin
 
@@ -116,11 +117,12 @@ def cancel(sessions: Sessions, code: str, *, reason: str, now: datetime) -> Canc
     """End a subscription for good, and void what it owes, opened or not. A charge in flight ends by itself."""
     code = read_code(code)
     with sessions.begin() as session:
-        queries.lock_open_charges(session, code)
+        charges.lock_open_charges(session, code)
         row = _up_to_date(session, _running(session, code, "canceled"), now)
         _move(session, row, SubscriptionStatus.CANCELED, reason, None, now)
-        void = queries.void_charges(session, row.id, reason=f"subscription canceled: {reason}", now=now)
-        return Canceled(void, queries.charges_in_flight(session, row.id))
+        waiting = charges.waiting_charges(session, row.id)
+        voided = void(session, waiting, reason=f"subscription canceled: {reason}", now=now)
+        return Canceled(len(voided), charges.charges_in_flight(session, row.id))
 
 
 def release(sessions: Sessions, code: str, *, reason: str, now: datetime) -> Arrears:
@@ -220,7 +222,7 @@ def _change_key(
     now: datetime,
 ) -> tuple[KeyChanged, Arrears]:
     code = read_code(code)
-    queries.lock_open_charges(session, code)
+    charges.lock_open_charges(session, code)
     row = _running(session, code, "given another key")
     billing_key, terms = _key_for(session, row, key, max_amount)
     if row.status == SubscriptionStatus.PENDING:

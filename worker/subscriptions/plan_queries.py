@@ -1,4 +1,4 @@
-"""Plans to rows and back. `schedules.plans.Plan` is the value that decides; the row is how it is kept."""
+"""Plans as rows: added, found and listed."""
 
 from __future__ import annotations
 
@@ -6,43 +6,14 @@ from collections.abc import Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from schedules.cadences import parse_cadence
-from schedules.dunning import parse_dunning
-from schedules.plans import CatchUp, Plan
+from schedules.plans import Plan
+from worker.database.mapping import plan_columns, plan_of
 from worker.database.tables import billing
-
-_AS_TEXT = frozenset({"cadence", "time_zone", "dunning"})
-
-
-def plan_columns(plan: Plan) -> dict[str, Any]:
-    """Give the columns of a plan's row, all but its id and created_at."""
-    values = {field.name: getattr(plan, field.name) for field in fields(plan)}
-    return {name: str(value) if name in _AS_TEXT else value for name, value in values.items()}
-
-
-def plan_of(row: Any) -> Plan:
-    """Read a plan from any row that has its columns."""
-    return Plan(
-        code=row.code,
-        name=row.name,
-        amount=row.amount,
-        tax_free=row.tax_free,
-        vat_amount=row.vat_amount,
-        currency=row.currency,
-        cadence=parse_cadence(row.cadence),
-        time_zone=ZoneInfo(row.time_zone),
-        charge_hour=row.charge_hour,
-        trial_days=row.trial_days,
-        catch_up=CatchUp(row.catch_up),
-        dunning=parse_dunning(row.dunning),
-        max_open_charges=row.max_open_charges,
-    )
 
 
 def columns_of(row: billing.Plan) -> dict[str, Any]:

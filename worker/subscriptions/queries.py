@@ -10,6 +10,7 @@ from sqlalchemy import CursorResult, Row, text
 from sqlalchemy.orm import Session
 
 from worker.database.audit_reason import give_reason
+from worker.database.mapping import PLAN_COLUMNS
 from worker.domain.customer_reference import normalized
 from worker.domain.customer_uid import masked
 from worker.domain.states import SubscriptionStatus
@@ -45,20 +46,11 @@ _FOUND = text("SELECT id, status, next_charge_at, billing_key_id FROM subscripti
 
 _DUE_NOW = text(f"""
     SELECT s.id, s.anchor_on, s.next_charge_at,
-           p.code, p.name, p.amount, p.tax_free, p.vat_amount, p.currency, p.cadence, p.time_zone, p.charge_hour,
-           p.trial_days, p.catch_up, p.dunning, p.max_open_charges,
+           {PLAN_COLUMNS},
            k.status IS NOT DISTINCT FROM 'active' AS has_key, {UNPAID} AS unpaid
     FROM subscriptions s JOIN plans p ON p.id = s.plan_id LEFT JOIN billing_keys k ON k.id = s.billing_key_id
     WHERE s.id = :id AND s.next_charge_at <= :now
 """)  # noqa: S608 - constants only
-
-# A charge in flight is waited for here, should it be about to be written back, and then left as that decided.
-_LOCK_CHARGES = text("""
-    SELECT c.id FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
-    WHERE s.code = :code AND c.status IN ('due', 'charging', 'past_due')
-    ORDER BY c.id
-    FOR UPDATE OF c
-""")
 
 _MOVE = text("""
     UPDATE subscriptions
@@ -73,26 +65,6 @@ _CHANGE_KEY = text("""
     WHERE id = :id AND billing_key_id IS NOT DISTINCT FROM :expected
     RETURNING id
 """)
-
-# What the newest key itself has declined stays where it is, and so does what nobody has agreed to pay with it.
-_WAKE = text("""
-    UPDATE charges c SET next_attempt_at = :now
-    FROM subscriptions s JOIN billing_keys k ON k.id = s.billing_key_id
-    WHERE c.subscription_id = ANY(:ids) AND c.status = 'past_due' AND c.next_attempt_at IS NULL
-      AND c.awaits_consent_since IS NULL
-      AND s.id = c.subscription_id AND s.status NOT IN ('canceled', 'ended') AND k.status = 'active'
-      AND k.id IS DISTINCT FROM (
-        SELECT a.billing_key_id FROM attempts a WHERE a.charge_id = c.id ORDER BY a.number DESC LIMIT 1)
-    RETURNING c.id
-""")
-
-_VOID_CHARGES = text("""
-    UPDATE charges SET status = 'void', status_reason = :reason, status_at = :now, next_attempt_at = NULL
-    WHERE subscription_id = :id AND status IN ('due', 'past_due')
-    RETURNING id
-""")
-
-_IN_FLIGHT = text("SELECT count(*) FROM charges WHERE subscription_id = :id AND status = 'charging'")
 
 _COLUMNS = f"""
     s.id, s.code, s.customer_reference, p.code AS plan, p.time_zone, s.status, s.status_reason, s.status_at,
@@ -141,22 +113,6 @@ def change_key(session: Session, row: Row[Any], key_id: int, *, reason: str, now
     return session.execute(_CHANGE_KEY, values).first() is not None
 
 
-def wake_charges(session: Session, subscription_ids: Sequence[int], now: datetime) -> int:
-    """Let charges that waited for another key be charged now, where their subscription has one; returns how many.
-
-    Charges in flight are left alone; should one end with a hard decline of the old key, it is woken afterwards.
-    """
-    return len(session.execute(_WAKE, {"ids": sorted(subscription_ids), "now": now}).all())
-
-
-def lock_open_charges(session: Session, code: str) -> None:
-    """Lock the open charges of a subscription. Before `locked`, as a write-back does, or the two may block each other.
-
-    After it, no write-back is half done: an answer either shows already, or meets what this transaction decides.
-    """
-    session.execute(_LOCK_CHARGES, {"code": code})
-
-
 def move(
     session: Session,
     row: Row[Any],
@@ -180,15 +136,6 @@ def move(
     moved = session.execute(_MOVE, values)
     assert isinstance(moved, CursorResult)
     return moved.rowcount == 1
-
-
-def void_charges(session: Session, subscription_id: int, *, reason: str, now: datetime) -> int:
-    """Void what a subscription owes and nobody is charging just now; returns how many charges."""
-    return len(session.execute(_VOID_CHARGES, {"id": subscription_id, "reason": reason, "now": now}).all())
-
-
-def charges_in_flight(session: Session, subscription_id: int) -> int:
-    return int(session.scalar(_IN_FLIGHT, {"id": subscription_id}) or 0)
 
 
 def listed(

@@ -10,7 +10,7 @@ from worker.config.settings import InvalidSettings
 from worker.database import migrations
 from worker.database.clock import DatabaseClock
 from worker.devstack.addresses import NotAvailable, database_address, settings_here
-from worker.ledger import charging_hold
+from worker.ledger import database_identity
 from worker.runtime import Runtime
 
 
@@ -37,5 +37,5 @@ def opened_runtime(*, actor: str) -> Iterator[Runtime]:
         if migrations.current(runtime.engine) != migrations.newest():
             raise NotAvailable("The database does not have the tables of this version of Again: run `again migrate`.")
         with runtime.sessions() as session:
-            charging_hold.verify(session, runtime.watch)
+            database_identity.verify(session, runtime.watch)
         yield runtime

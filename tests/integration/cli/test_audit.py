@@ -8,9 +8,8 @@ from typing import Any
 from tests.integration.cli.conftest import Again, Tables
 from worker.cli.context import actor
 from worker.database.engine import Sessions
-from worker.ledger import history
+from worker.ledger import charging_hold, history
 from worker.ledger.day_totals import count_anew
-from worker.reconciliation import queries as reconciliation_queries
 
 
 def acts(again: Again, about: str) -> list[dict[str, Any]]:
@@ -80,7 +79,7 @@ def test_a_hold_that_is_ended_past_the_command_leaves_a_trace(again: Again, tabl
     tables.sweep("restored", holds=True)
     tables.sql("UPDATE sweeps SET position = until, finished_at = :now", now=tables.now)
     with sessions() as session:
-        assert reconciliation_queries.holding(session) == []
+        assert charging_hold.holding(session) == []
     assert [(act["to_status"], act["actor"]) for act in acts(again, "sweep")] == [
         ("begun", "test"),
         ("finished", "test"),

@@ -13,8 +13,7 @@ from tests.support.relay import Relay
 from tests.support.standby import Server
 from worker.config.settings import Settings
 from worker.database import migrations
-from worker.database.engine import create_database_engine
-from worker.database.error_texts import ReadOnly
+from worker.database.engine import ReadOnly, create_database_engine
 from worker.doctor import run
 from worker.doctor.finding import Health, Patient
 from worker.runtime import Runtime

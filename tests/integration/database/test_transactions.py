@@ -11,8 +11,7 @@ from sqlalchemy import Engine, event, make_url, text
 from sqlalchemy.orm import Session
 
 from worker.database import heartbeats, migrations
-from worker.database.engine import create_database_engine
-from worker.database.error_texts import ReadOnly
+from worker.database.engine import ReadOnly, create_database_engine
 from worker.database.transactions import missing_guards
 
 INSTANT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)

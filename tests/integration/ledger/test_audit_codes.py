@@ -12,7 +12,7 @@ from worker.database.engine import Sessions
 from worker.domain.outcomes import Answer, Declined, DeclineKind
 from worker.domain.settlement import settle
 from worker.ledger import stops
-from worker.ledger.recording import record
+from worker.ledger.write_back import record
 
 BUYER = "홍길동"
 

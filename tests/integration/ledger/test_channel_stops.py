@@ -20,8 +20,7 @@ from worker.domain.channel_evidence import BY, ENOUGH, PROVEN_FOR
 from worker.domain.outcomes import Answer, Declined, DeclineKind, Outcome, Paid, Unknown, UnknownReason
 from worker.domain.settlement import settle
 from worker.ledger import clock_steps, stops
-from worker.ledger.recording import record
-from worker.ledger.write_back import write_back
+from worker.ledger.write_back import record, write_back
 
 MINUTE = timedelta(minutes=1)
 

@@ -21,7 +21,8 @@ from worker.database.clock import DatabaseClock
 from worker.database.engine import Sessions, create_database_engine, session_factory
 from worker.domain.clock import Clock, system_clock
 from worker.ledger import lookup_queue
-from worker.ledger.charging_hold import TOUCH_EVERY, Watch, WrongDatabase, declare_restored, goes_on
+from worker.ledger.charging_hold import declare_restored, goes_on
+from worker.ledger.database_identity import TOUCH_EVERY, Watch, WrongDatabase
 
 NOW = datetime(2026, 1, 5, 3, 0, tzinfo=UTC)
 WATCH = Watch(

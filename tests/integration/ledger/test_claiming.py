@@ -21,7 +21,7 @@ from worker.domain.settlement import settle
 from worker.domain.states import AttemptStatus
 from worker.ledger import stops
 from worker.ledger.claiming import claim
-from worker.ledger.recording import record
+from worker.ledger.write_back import record
 
 POLICY = Policy(
     quiet_period=timedelta(minutes=30),

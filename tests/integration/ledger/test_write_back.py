@@ -31,8 +31,7 @@ from worker.domain.outcomes import (
 )
 from worker.domain.settlement import settle
 from worker.ledger import lookup_queue
-from worker.ledger.recording import record
-from worker.ledger.write_back import WriteBack, write_back
+from worker.ledger.write_back import WriteBack, record, write_back
 
 PAID = Paid(NOW, Answer(http_status=200, code="0", imp_uid="imps_1", pg_tid="T1", raw={"status": "paid"}))
 SOFT = Declined(DeclineKind.SOFT, Answer(http_status=200, code="0", message="[LACK_BALANCE]", imp_uid="imps_2"))

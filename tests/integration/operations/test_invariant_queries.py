@@ -29,8 +29,8 @@ from worker.domain.outcomes import (
     UnknownReason,
 )
 from worker.domain.settlement import settle
-from worker.ledger import stops
-from worker.ledger.recording import record
+from worker.ledger import charging_hold, stops
+from worker.ledger.write_back import record
 from worker.operations import invariant_runner
 from worker.operations.invariant_queries import QUERIES, STOPPED
 from worker.operations.invariant_runner import EXAMPLES, MOST, Broken
@@ -356,7 +356,7 @@ def test_what_is_in_the_middle_of_a_transaction_is_not_seen(healthy: Sessions, s
 
 def test_a_holding_sweep_that_is_worked_on_is_in_order_until_it_takes_too_long(session: Session):
     until = NOW + timedelta(minutes=30)
-    reconciliation_queries.begin(session, reason="restored", holds_claims=True, since=NOW, until=until, now=NOW)
+    charging_hold.begin_sweep(session, reason="restored", holds_claims=True, since=NOW, until=until, now=NOW)
     taken = reconciliation_queries.take(session, now=NOW, lease=timedelta(seconds=20))
     assert taken is not None
     for hours, expected in ((0.1, []), (5, []), (7, ["held_charging_goes_on"])):

@@ -26,8 +26,7 @@ from worker.domain.outcomes import (
 )
 from worker.domain.settlement import settle
 from worker.ledger import opening
-from worker.ledger.recording import record
-from worker.ledger.write_back import write_back
+from worker.ledger.write_back import record, write_back
 from worker.subscriptions.lifecycle import Canceled, cancel
 
 

@@ -107,8 +107,7 @@ def test_key_given_by_command_is_charged_what_the_command_said(world: World, cad
 
 
 def give_key(world: World, code: str, *, owed: int | None, uid: str = "by-telephone") -> lifecycle.KeyChanged:
-    from worker.subscriptions.billing_keys import add_key
-    from worker.subscriptions.key_rules import NewKey
+    from worker.subscriptions.billing_keys import NewKey, add_key
 
     sessions = world.runtime.sessions
     if not world.sql("SELECT FROM billing_keys WHERE customer_uid = :uid", uid=uid):

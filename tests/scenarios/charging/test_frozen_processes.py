@@ -15,7 +15,7 @@ from worker.domain.outcomes import NotCharged, NotChargedReason, Outcome, Paid
 from worker.domain.settlement import settle
 from worker.domain.states import AttemptStatus
 from worker.ledger.claiming import claim
-from worker.ledger.recording import record
+from worker.ledger.write_back import record
 from worker.portone.adapter import PortOneGateway
 from worker.sandbox.rules.behaviours import Behaviour, Reply, decline, pay
 from worker.subscriptions.lifecycle import change_key

@@ -17,9 +17,8 @@ from worker import tasks
 from worker.charging import pump as charging
 from worker.domain.attempt import OpenAttempt
 from worker.domain.merchant_uid import derive
-from worker.ledger import recording
 from worker.ledger import write_back as settlements
-from worker.ledger.charging_hold import WrongDatabase
+from worker.ledger.database_identity import WrongDatabase
 from worker.reconciliation.compare import compare_page
 from worker.sandbox.rules.behaviours import Reply, decline, misrecorded, pay, troubled
 from worker.sandbox.switches import Repeat
@@ -166,7 +165,7 @@ def test_a_sweep_beside_a_write_back_sees_what_that_one_writes(world: World, mon
         swept.wait(0.5)
         return result
 
-    monkeypatch.setattr(recording, "write_back", write_back_and_wait)
+    monkeypatch.setattr(write_back, "write_back", write_back_and_wait)
     charge = Thread(target=tasks.charge)
     charge.start()
     assert written.wait(60)

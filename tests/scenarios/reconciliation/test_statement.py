@@ -16,6 +16,7 @@ from worker.database.tables.billing import Charge
 from worker.domain.gateway import Found, Gateway, ListChanged, LookUpFailed, TooMany
 from worker.domain.merchant_uid import derive
 from worker.domain.outcomes import Answer
+from worker.ledger import charging_hold
 from worker.portone import connection
 from worker.portone.payloads import Page, read_page
 from worker.reconciliation import queries as reconciliation_queries
@@ -365,7 +366,7 @@ def begun(world: World, *, days: int, reason: str = "restored") -> int:
     """Begin a sweep of the last days."""
     since, holds = world.now - timedelta(days=days), reason == "restored"
     with world.runtime.sessions.begin() as session:
-        return reconciliation_queries.begin(
+        return charging_hold.begin_sweep(
             session, reason=reason, holds_claims=holds, since=since, until=world.now, now=world.now
         )
 

@@ -11,7 +11,7 @@ from tests.scenarios.checkout.story import Till
 from tests.scenarios.conftest import World
 from tests.scenarios.restore.test_restored import Backup, catch_up
 from worker.domain.states import SubscriptionStatus
-from worker.reconciliation import queries as reconciliation_queries
+from worker.ledger import charging_hold
 from worker.sandbox.rules.behaviours import decline, pay
 from worker.sandbox.switches import Repeat
 
@@ -69,7 +69,7 @@ def test_only_a_sweep_over_the_whole_life_of_a_forgotten_window_ends_the_wait_fo
     world.wait(hours=2)
     with world.runtime.sessions.begin() as session:  # `again sweep --since` an hour ago; a gap does the same
         since = world.now - timedelta(hours=1)
-        reconciliation_queries.begin(
+        charging_hold.begin_sweep(
             session, reason="by hand", holds_claims=False, since=since, until=world.now, now=world.now
         )
     world.sweep()

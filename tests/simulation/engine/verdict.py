@@ -11,7 +11,7 @@ from schedules.plans import Plan
 from tests.simulation.engine import checks
 from tests.simulation.engine.checks import Period, payments, period_of, shown
 from tests.simulation.engine.world import World
-from worker.subscriptions.plan_queries import plan_of
+from worker.database.mapping import plan_of
 
 ROOM = timedelta(minutes=2)
 

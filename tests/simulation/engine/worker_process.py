@@ -17,7 +17,7 @@ from worker.checkout.context import BothSides
 from worker.database.clock import DatabaseClock
 from worker.domain.clock import Clock
 from worker.domain.gateway import Gateway
-from worker.ledger.charging_hold import Watch
+from worker.ledger.database_identity import Watch
 from worker.portone.adapter import PortOneGateway
 from worker.portone.client import PortOneClient
 from worker.portone.connection import Connection

@@ -11,8 +11,7 @@ from worker.sandbox.rules.billing_keys import BillingKey
 from worker.sandbox.rules.providers import Instrument, channel
 from worker.sandbox.store import key_rows
 from worker.subscriptions import lifecycle
-from worker.subscriptions.billing_keys import add_key
-from worker.subscriptions.key_rules import NewKey
+from worker.subscriptions.billing_keys import NewKey, add_key
 
 MOST_TO_CHANGE = 3
 

@@ -16,12 +16,12 @@ from tests.simulation.engine.checks import FOR_A_PERSON, IN_FRONT_OF_A_PERSON, P
 from tests.simulation.engine.verdict import ROOM, Violation
 from tests.simulation.windows.keys import wrong_keys
 from tests.simulation.windows.world import WindowWorld
+from worker.database.mapping import plan_of
 from worker.domain.discrepancy_rules import DifferenceKind, DifferenceStatus
 from worker.domain.merchant_uid import parse
 from worker.domain.window_evidence import WINDOW_LIFE
 from worker.operations.invariant_runner import broken
 from worker.operations.invariants import INVARIANTS
-from worker.subscriptions.plan_queries import plan_of
 
 GIVEN_WITH_THE_SUBSCRIPTION = "key-"
 """Begins the customer_uid of a key that a subscription has begun with: nobody was asked about arrears."""

@@ -11,7 +11,7 @@ import psycopg
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from worker.database.error_texts import without_values
+from worker.database.engine import without_values
 from worker.database.tables.billing import look_alike
 
 _STAGE = text("""

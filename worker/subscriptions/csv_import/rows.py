@@ -13,9 +13,9 @@ from worker.domain.customer_reference import EXPECTED as EXPECTED_REFERENCE
 from worker.domain.customer_reference import is_customer_reference, normalized
 from worker.domain.customer_uid import masked
 from worker.domain.subscription_code import new_code
+from worker.subscriptions.billing_keys import EXPECTED as EXPECTED_OF_KEYS
+from worker.subscriptions.billing_keys import NewKey
 from worker.subscriptions.csv_import.files import Row
-from worker.subscriptions.key_rules import EXPECTED as EXPECTED_OF_KEYS
-from worker.subscriptions.key_rules import NewKey
 from worker.subscriptions.start_terms import Beginning, WrongDate, amount_objection, begin
 
 REQUIRED = ("customer_reference", "plan", "customer_uid", "pg")

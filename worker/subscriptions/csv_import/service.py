@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from schedules.plans import Plan
 from worker.database.engine import Sessions
+from worker.database.mapping import plan_of
 from worker.domain.errors import Refused
 from worker.domain.states import SubscriptionStatus
 from worker.subscriptions import plan_queries
@@ -19,7 +20,6 @@ from worker.subscriptions.csv_import import queries
 from worker.subscriptions.csv_import.files import Progress, columns_of, read_csv
 from worker.subscriptions.csv_import.queries import Added
 from worker.subscriptions.csv_import.rows import COLUMNS, REQUIRED, Known, Problem, RowReader, Staged, shown
-from worker.subscriptions.plan_queries import plan_of
 
 LISTED = 50
 """So many problems are kept and named; of a file that is wrong throughout, more would help nobody."""

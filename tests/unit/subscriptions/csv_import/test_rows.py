@@ -8,9 +8,9 @@ from datetime import UTC, date, datetime
 import pytest
 
 from schedules.plans import Plan
+from worker.subscriptions.billing_keys import is_label
 from worker.subscriptions.csv_import.files import Row
 from worker.subscriptions.csv_import.rows import COLUMNS, Known, Problem, RowReader, Staged, read_date, shown
-from worker.subscriptions.key_rules import is_label
 
 NOW = datetime(2026, 3, 15, 3, 0, tzinfo=UTC)
 GOLD = Known(7, Plan.parse({"code": "gold", "name": "Gold", "amount": "9900", "cadence": "month"}))

@@ -1,0 +1,128 @@
+"""Which database this is, whose it is, and when it was last worked with: by which a restored copy is noticed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from worker.config.settings import Settings
+from worker.database.clock import APART
+
+TOUCH_EVERY = timedelta(seconds=30)
+"""How often a worker notes that it works here; less often than it looks, for every claim would wait for that row."""
+
+_STANDING = text("""
+    SELECT identity, identity = database_identity() AS same, seen_at, mode, prefix,
+           EXISTS (SELECT FROM sweeps WHERE finished_at IS NULL AND holds_claims) AS held
+    FROM lineage
+""")
+
+_LOCKED = text("SELECT seen_at FROM lineage FOR UPDATE")
+
+_TOUCH = text("""
+    UPDATE lineage
+    SET seen_at = CASE WHEN :set_back THEN :now ELSE GREATEST(seen_at, :now) END,
+        identity = database_identity(), mode = :mode, prefix = :prefix
+    WHERE seen_at = :seen_at AND identity = :identity
+    RETURNING seen_at
+""")
+
+
+class WrongDatabase(RuntimeError):
+    """The database belongs to another mode (live, sandbox) or another merchant_uid prefix than the settings say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """What the settings say about the database: whose it is, and how long a silence makes it doubtful."""
+
+    mode: str
+    prefix: str
+    gap: timedelta
+    gap_wait: timedelta  # how long charging is held after a gap, besides comparing; money may be on its way
+    quiet_period: timedelta
+
+    @property
+    def touch_every(self) -> timedelta:
+        """How often a worker notes that it works here: several times within the shortest silence that is a gap."""
+        return min(TOUCH_EVERY, self.gap / 4)
+
+    @property
+    def smallest_step(self) -> timedelta:
+        """By so much the database's clock may move without anybody waiting: far less than a quiet period."""
+        return min(APART, self.quiet_period / 10)
+
+    @property
+    def longest_lease(self) -> timedelta:
+        """No claimed attempt belongs to its worker for longer: the settings make a gap of two leases at least."""
+        return self.gap / 2
+
+
+def watch_of(settings: Settings) -> Watch:
+    """Give what the settings say about the database that charges are opened and claimed in."""
+    return Watch(
+        mode=settings.mode,
+        prefix=settings.merchant_uid_prefix,
+        gap=settings.gap,
+        # With real money, what was sent before may still land; a sandbox need not be waited for.
+        gap_wait=settings.quiet_period if settings.live else timedelta(0),
+        quiet_period=settings.quiet_period,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What the database says about itself."""
+
+    identity: str
+    same: bool  # it is the one that was worked with last, and no copy of it
+    seen_at: datetime
+    mode: str | None
+    prefix: str | None
+    held: bool  # a sweep holds charging
+
+
+def standing(session: Session, *, for_update: bool = False) -> Standing:
+    """Return what the database says about itself; `for_update` locks it, and only then looks."""
+    if for_update:
+        session.execute(_LOCKED)
+    return Standing(**session.execute(_STANDING).one()._mapping)  # noqa: SLF001 - public
+
+
+def touch(session: Session, known: Standing, watch: Watch, now: datetime, *, set_back: bool = False) -> bool:
+    """Note that the database was worked with; `set_back`, also when that was noted at a later time.
+
+    False when another process has noted it since `known` was read.
+    """
+    values = {
+        "now": now,
+        "set_back": set_back,
+        "mode": watch.mode,
+        "prefix": watch.prefix,
+        "seen_at": known.seen_at,
+        "identity": known.identity,
+    }
+    return session.execute(_TOUCH, values).first() is not None
+
+
+def verify(session: Session, watch: Watch) -> None:
+    """Raise WrongDatabase when the settings are not those with which the database has charged."""
+    known = standing(session)
+    check_owner(known.mode, known.prefix, watch)
+
+
+def check_owner(mode: str | None, prefix: str | None, watch: Watch) -> None:
+    """Raise WrongDatabase when a database has charged in another mode or under another prefix."""
+    if mode is not None and mode != watch.mode:
+        raise WrongDatabase(
+            f"This database has charged in {mode} mode, and the settings say {watch.mode}: give each its own database "
+            "(AGAIN_DATABASE_URL), or set or remove AGAIN_PORTONE_KEY."
+        )
+    if prefix is not None and prefix != watch.prefix:
+        raise WrongDatabase(
+            f"This database has charged under the prefix {prefix!r}, and AGAIN_MERCHANT_UID_PREFIX says "
+            f"{watch.prefix!r}: another prefix would charge open periods a second time. Set it back."
+        )
