@@ -25,7 +25,7 @@ from worker.domain.merchant_uid import parse
 from worker.domain.states import CheckoutPurpose
 from worker.process import Process
 from worker.runtime import Runtime
-from worker.subscriptions import lifecycle
+from worker.subscriptions import sign_up
 from worker.web.app import create_app
 from worker.web.http.server import Server
 from worker.web.link_secret import link_secret
@@ -73,7 +73,7 @@ class Shop:
         """A customer who has chosen a plan and has no key yet; gives the subscription's code."""
         if not self.sql("SELECT 1 FROM plans WHERE code = :plan", plan=plan):
             self.book.plan(plan, now=self.now, **{"name": "아침 편지", **terms})
-        subscribed = lifecycle.subscribe(
+        subscribed = sign_up.subscribe(
             self.runtime.sessions, customer, plan=plan, key=None, max_amount=2_000_000, now=self.now
         )
         return subscribed.code

@@ -45,11 +45,12 @@ def subscribe(
 ) -> None:
     """Begin a subscription; the first charge is made at the plan's hour after the trial, if it has one."""
     from worker.cli.context import database
-    from worker.subscriptions import lifecycle as subscriptions
+    from worker.subscriptions import sign_up
+    from worker.subscriptions.arrears import owed_by
 
     start_on = _date(start)
     with database(as_json=as_json) as runtime:
-        subscribed = subscriptions.subscribe(
+        subscribed = sign_up.subscribe(
             runtime.sessions,
             customer_reference,
             plan=plan,
@@ -61,7 +62,7 @@ def subscribe(
             now=runtime.clock(),
         )
         shown = _shown(runtime, subscribed.code)
-        owed = subscriptions.owed_by(runtime.sessions, subscribed.code, now=runtime.clock())
+        owed = owed_by(runtime.sessions, subscribed.code, now=runtime.clock())
     if as_json:
         console.print_json({**shown, "open_charges": owed.count, "owed": owed.amount})
     elif subscribed.next_charge_at is None:
@@ -141,10 +142,10 @@ def show(code: Code, *, as_json: Json = False) -> None:
 def cancel(code: Code, reason: Reason = "canceled by hand", *, as_json: Json = False) -> None:
     """End a subscription for good: nothing more falls due, and what it owes is void."""
     from worker.cli.context import database
-    from worker.subscriptions import lifecycle as subscriptions
+    from worker.subscriptions import cancellation
 
     with database(as_json=as_json) as runtime:
-        canceled = subscriptions.cancel(runtime.sessions, code, reason=reason, now=runtime.clock())
+        canceled = cancellation.cancel(runtime.sessions, code, reason=reason, now=runtime.clock())
         shown = _shown(runtime, code)
     if as_json:
         console.print_json({**shown, "void_charges": canceled.void, "charges_in_flight": canceled.in_flight})
@@ -169,11 +170,11 @@ def change_key(
 ) -> None:
     """Give a subscription another billing key, and charge by it at once what is owed; asks before that."""
     from worker.cli.context import database
-    from worker.subscriptions import lifecycle as subscriptions
+    from worker.subscriptions import key_change
 
     with database(as_json=as_json) as runtime:
         named, max_amount = read_key(key), runtime.settings.max_amount
-        arrears = subscriptions.owed_by_new_key(
+        arrears = key_change.owed_by_new_key(
             runtime.sessions,
             code,
             named,
@@ -186,7 +187,7 @@ def change_key(
             if under_way := sum(each.under_way for each in arrears.periods):
                 what += f" ({under_way:,} of them, under way, only if that comes to nothing)"
             require_consent(what, instead=f"`again checkout link {code} --replace` lets the customer agree themselves.")
-        changed = subscriptions.change_key(
+        changed = key_change.change_key(
             runtime.sessions,
             code,
             named,
@@ -225,10 +226,10 @@ def require_consent(what: str, *, instead: str) -> None:
 def release(code: Code, reason: Reason = "released by hand", *, as_json: Json = False) -> None:
     """Let a subscription be charged again that a cap has held; what it is charged today is counted anew."""
     from worker.cli.context import database
-    from worker.subscriptions import lifecycle as subscriptions
+    from worker.subscriptions import holds
 
     with database(as_json=as_json) as runtime:
-        owed = subscriptions.release(runtime.sessions, code, reason=reason, now=runtime.clock())
+        owed = holds.release(runtime.sessions, code, reason=reason, now=runtime.clock())
         shown = _shown(runtime, code)
     if as_json:
         console.print_json({**shown, "open_charges": owed.count, "owed": owed.amount})
@@ -243,10 +244,10 @@ def release(code: Code, reason: Reason = "released by hand", *, as_json: Json = 
 def pause(code: Code, reason: Reason = "paused by hand", *, as_json: Json = False) -> None:
     """Let nothing fall due, and charge nothing that is owed, until it is resumed."""
     from worker.cli.context import database
-    from worker.subscriptions import lifecycle as subscriptions
+    from worker.subscriptions import pausing
 
     with database(as_json=as_json) as runtime:
-        subscriptions.pause(runtime.sessions, code, reason=reason, now=runtime.clock())
+        pausing.pause(runtime.sessions, code, reason=reason, now=runtime.clock())
         shown = _shown(runtime, code)
     if as_json:
         console.print_json(shown)
@@ -258,12 +259,12 @@ def pause(code: Code, reason: Reason = "paused by hand", *, as_json: Json = Fals
 def resume(code: Code, reason: Reason = "resumed by hand", *, as_json: Json = False) -> None:
     """Bill a paused subscription again from its next period on; those of the pause are not owed, what was open is."""
     from worker.cli.context import database
-    from worker.subscriptions import lifecycle as subscriptions
+    from worker.subscriptions import arrears, pausing
 
     with database(as_json=as_json) as runtime:
         now = runtime.clock()
-        open_before = subscriptions.owed_by(runtime.sessions, code, now=now).chargeable
-        next_charge_at = subscriptions.resume(runtime.sessions, code, reason=reason, now=now, owed=open_before.amount)
+        open_before = arrears.owed_by(runtime.sessions, code, now=now).chargeable
+        next_charge_at = pausing.resume(runtime.sessions, code, reason=reason, now=now, owed=open_before.amount)
         shown = _shown(runtime, code)
     if as_json:
         console.print_json({**shown, "open_charges": open_before.count, "owed": open_before.amount})
@@ -288,7 +289,7 @@ def _date(text: str) -> date | None:
 def _shown(runtime: Runtime, code: str) -> Mapping[str, Any]:
     from worker.domain.subscription_code import read_code
     from worker.subscriptions import queries as subscriptions
-    from worker.subscriptions.lifecycle import no_such
+    from worker.subscriptions.locked import no_such
 
     with runtime.sessions() as session:
         shown = subscriptions.shown(session, read_code(code))

@@ -9,9 +9,12 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
+from worker.database.engine import Sessions
+from worker.domain.subscription_code import read_code
 from worker.ledger.charges import owed_charges
 from worker.ledger.opening import opening_of
 from worker.subscriptions import queries
+from worker.subscriptions.locked import no_such
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +60,13 @@ def arrears_of(session: Session, subscription: Row[Any], *, now: datetime) -> Ar
     opening = opening_of(due, now=now)
     periods += [OwedPeriod(period.start, due.amount) for period in opening.open]
     return Arrears(tuple(periods), opening.next_charge_at)
+
+
+def owed_by(sessions: Sessions, code: str, *, now: datetime) -> Arrears:
+    """Return what a subscription owes now: to be shown before something is done that has it charged."""
+    code = read_code(code)
+    with sessions() as session:
+        row = queries.found(session, code)
+        if row is None:
+            raise no_such(code)
+        return arrears_of(session, row, now=now)

@@ -16,7 +16,7 @@ from worker.domain.errors import Refused
 from worker.domain.states import ConsentSource
 from worker.pg.window.request import NO_BUYER, Buyer, Links
 from worker.runtime import Runtime
-from worker.subscriptions import lifecycle
+from worker.subscriptions import sign_up
 from worker.web.app import SANDBOX_MERCHANT
 from worker.web.checkout_service import Desk
 from worker.web.host_runtime import opened_runtime
@@ -31,7 +31,7 @@ class HostDesk:
 
     `customer` is always the host's own reference of who is logged in: what belongs to another is refused. Methods raise
     Refused, whose text is the sentence for a person; then nothing was changed. `runtime` is for everything else, such
-    as `worker.subscriptions.lifecycle.cancel(desk.runtime.sessions, code, reason=..., now=desk.runtime.clock())`.
+    as `worker.subscriptions.cancellation.cancel(desk.runtime.sessions, code, reason=..., now=desk.runtime.clock())`.
     """
 
     def __init__(self, runtime: Runtime) -> None:
@@ -100,7 +100,7 @@ class HostDesk:
         """
         runtime = self.runtime
         subscribed = await self._desk.in_thread(
-            lifecycle.subscribe,
+            sign_up.subscribe,
             runtime.sessions,
             customer,
             plan=plan,

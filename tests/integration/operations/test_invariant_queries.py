@@ -36,7 +36,7 @@ from worker.operations.invariant_queries import QUERIES, STOPPED
 from worker.operations.invariant_runner import EXAMPLES, MOST, Broken
 from worker.operations.invariants import INVARIANTS, MOST_DEFERRALS, Patience
 from worker.reconciliation import queries as reconciliation_queries
-from worker.subscriptions import lifecycle
+from worker.subscriptions import cancellation, pausing
 
 PATIENCE = Patience(ladder=timedelta(days=8), sweep_every=timedelta(days=1))
 
@@ -67,8 +67,8 @@ def a_book(sessions: Sessions) -> None:
     ]
     record(sessions, settlements, now=NOW)
     canceled, paused = book.subscribe(now=NOW), book.subscribe(now=NOW)
-    lifecycle.cancel(sessions, canceled.code, reason="moved", now=NOW)
-    lifecycle.pause(sessions, paused.code, reason="holiday", now=NOW)
+    cancellation.cancel(sessions, canceled.code, reason="moved", now=NOW)
+    pausing.pause(sessions, paused.code, reason="holiday", now=NOW)
     # Written side by side, so PostgreSQL decides which of them gets which number.
     with sessions() as session:
         fates = session.execute(text("SELECT id, charge_id FROM attempts WHERE id <> charge_id")).all()

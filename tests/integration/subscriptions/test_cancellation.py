@@ -27,7 +27,7 @@ from worker.domain.outcomes import (
 from worker.domain.settlement import settle
 from worker.ledger import opening
 from worker.ledger.write_back import record, write_back
-from worker.subscriptions.lifecycle import Canceled, cancel
+from worker.subscriptions.cancellation import Canceled, cancel
 
 
 def statuses(sessions: Sessions, table: str) -> list[str]:

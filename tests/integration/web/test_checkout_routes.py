@@ -14,7 +14,7 @@ from tests.support.checkout import Shop
 from worker.devstack.addresses import Postgres
 from worker.domain.states import CheckoutPurpose
 from worker.sandbox.rules.behaviours import misrecorded
-from worker.subscriptions import lifecycle
+from worker.subscriptions import cancellation
 from worker.web.pages.wording import Language, wording_version
 
 KO = {"wording": wording_version(Language.KOREAN), "consent": True, "pg": "kakaopay", "buyer": {}}
@@ -163,7 +163,7 @@ def test_an_older_link_of_a_subscription_that_has_its_key_says_so_at_once(shop: 
 def test_a_link_of_a_subscription_that_is_over_says_so_at_once(shop: Shop, http: httpx.Client):
     code = shop.pending()
     path = shop.link(code)
-    lifecycle.cancel(shop.runtime.sessions, code, reason="test", now=shop.now)
+    cancellation.cancel(shop.runtime.sessions, code, reason="test", now=shop.now)
     assert_says(http, path, "종료된 구독입니다", "This subscription is over")
     assert agree(http, path).json() == {"state": "over"}
 
@@ -232,7 +232,7 @@ def test_who_pays_by_hand_while_no_key_can_be_charged_is_told_to_register_one(sh
     assert http.post(f"{path}/complete", json={}).json()["state"] == "done"
     assert "다음 결제 전에 구독을 신청한 서비스에서 결제 수단을 새로 등록해 주세요" in http.get(path).text
     assert "please register another one where you signed up" in http.get(f"{path}?lang=en").text
-    lifecycle.cancel(shop.runtime.sessions, code, reason="test", now=shop.now)  # then there is no next payment
+    cancellation.cancel(shop.runtime.sessions, code, reason="test", now=shop.now)  # then there is no next payment
     assert "등록해 주세요" not in http.get(path).text
 
 

@@ -12,7 +12,7 @@ from worker.charging import kill_switch
 from worker.cli.commands import app
 from worker.domain import charge_limits
 from worker.ledger import stops
-from worker.subscriptions import lifecycle
+from worker.subscriptions import cancellation, holds
 
 
 def set_caps(world: World, **settings: int) -> None:
@@ -76,7 +76,7 @@ def test_charge_of_fifty_million_won_holds_its_subscription_and_nobody_else(worl
     world.wait(minutes=1)
     world.tick()
     assert world.portone.report().charges == 2  # nothing has changed, and it is held again
-    lifecycle.cancel(world.runtime.sessions, dear, reason="a typing error", now=world.now)
+    cancellation.cancel(world.runtime.sessions, dear, reason="a typing error", now=world.now)
     world.tick()
     assert "AGAIN_MAX_AMOUNT" not in again("status")
     assert world.statuses() == {"paid": 2, "void": 1}
@@ -114,7 +114,7 @@ def test_subscription_far_behind_is_held_and_a_bystander_is_charged(world: World
     waiting = next(charge.id for charge in world.charges(behind) if charge.status == "due")
     assert "Its subscription is held" in again("charge", "show", str(waiting))
     world.wait(minutes=1)
-    lifecycle.release(world.runtime.sessions, behind, reason="the customer was told", now=world.now)
+    holds.release(world.runtime.sessions, behind, reason="the customer was told", now=world.now)
     world.tick()
     assert world.portone.report().again_requests == 7
     world.assert_books_agree()

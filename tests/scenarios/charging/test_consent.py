@@ -14,7 +14,7 @@ from worker.checkout import OwedHasChanged, Progress, View
 from worker.domain.errors import Refused
 from worker.domain.states import SubscriptionStatus
 from worker.sandbox.rules.behaviours import decline
-from worker.subscriptions import lifecycle
+from worker.subscriptions import arrears, key_change
 from worker.web.host import HostDesk
 
 LOST_CARD = decline("CC04", "분실 또는 사용불가 카드")
@@ -98,7 +98,7 @@ def test_key_replaced_on_a_hosts_page_is_charged_what_the_host_has_shown(world: 
 def test_key_given_by_command_is_charged_what_the_command_said(world: World, cadence: str, periods: int):
     code = lost_card(world, cadence=cadence, periods=periods)
     sessions = world.runtime.sessions
-    said = lifecycle.owed_by(sessions, code, now=world.now)
+    said = arrears.owed_by(sessions, code, now=world.now)
     changed = give_key(world, code, owed=said.amount)
     assert (changed.woken, changed.amount) == (said.count, said.amount)
     settle_all(world)
@@ -106,14 +106,14 @@ def test_key_given_by_command_is_charged_what_the_command_said(world: World, cad
     world.assert_books_agree()
 
 
-def give_key(world: World, code: str, *, owed: int | None, uid: str = "by-telephone") -> lifecycle.KeyChanged:
+def give_key(world: World, code: str, *, owed: int | None, uid: str = "by-telephone") -> key_change.KeyChanged:
     from worker.subscriptions.billing_keys import NewKey, add_key
 
     sessions = world.runtime.sessions
     if not world.sql("SELECT FROM billing_keys WHERE customer_uid = :uid", uid=uid):
         world.portone.create_key(uid, pg="payco")
         add_key(sessions, NewKey(customer_uid=uid, pg="payco"), now=world.now)
-    return lifecycle.change_key(sessions, code, uid, reason="by telephone", max_amount=10**6, owed=owed, now=world.now)
+    return key_change.change_key(sessions, code, uid, reason="by telephone", max_amount=10**6, owed=owed, now=world.now)
 
 
 def test_sum_that_has_changed_since_the_page_was_shown_is_refused_and_shown_anew(world: World, till: Till):

@@ -13,7 +13,7 @@ from worker import tasks
 from worker.domain.errors import Refused
 from worker.sandbox.rules.behaviours import Behaviour, Reply, Shape, decline, misrecorded, pay, troubled
 from worker.sandbox.switches import Outage, Repeat
-from worker.subscriptions import lifecycle
+from worker.subscriptions import key_change
 
 BLOCKED = ("CC54", "유효기간 경과")
 UNHEARD_OF = ("ZZ99", "알 수 없는 사유")
@@ -61,7 +61,7 @@ def test_hard_decline_corrected_before_the_new_key_is_not_charged_again(world: W
     other = world.subscribe(pay(), starts_on=(world.now + timedelta(days=60)).date())
     correct_all(world)
     new_key = f"#{world.subscription(other).billing_key_id}"
-    lifecycle.change_key(
+    key_change.change_key(
         world.runtime.sessions,
         code,
         new_key,

@@ -18,7 +18,7 @@ from worker.ledger.claiming import claim
 from worker.ledger.write_back import record
 from worker.portone.adapter import PortOneGateway
 from worker.sandbox.rules.behaviours import Behaviour, Reply, decline, pay
-from worker.subscriptions.lifecycle import change_key
+from worker.subscriptions.key_change import change_key
 
 
 def claim_one(world: World) -> OpenAttempt:

@@ -9,7 +9,7 @@ from tests.scenarios.conftest import World
 from tests.support.attempts import SEOUL
 from worker.domain.states import ChargeStatus, SubscriptionStatus
 from worker.sandbox.rules.behaviours import decline, pay
-from worker.subscriptions.lifecycle import cancel
+from worker.subscriptions.cancellation import cancel
 
 FIRST_OF_FEBRUARY = datetime(2026, 2, 1, 10, tzinfo=SEOUL).astimezone(UTC)
 A_DAY = timedelta(days=1)

@@ -13,7 +13,7 @@ from worker.checkout.context import BothSides
 from worker.domain.gateway import Gateway
 from worker.domain.states import CheckoutPurpose
 from worker.pg.window.request import Buyer, Links
-from worker.subscriptions import lifecycle
+from worker.subscriptions import sign_up
 
 BUYER = Buyer(name="Hong Gildong", tel="010-1234-5678", email="gildong@example.com")
 LINKS = Links(m_redirect_url="https://shop.example/c/return")
@@ -36,7 +36,7 @@ class Till:
         world = self.world
         if not world.sql("SELECT FROM plans WHERE code = :plan", plan=plan):
             world.plan(plan, **terms)
-        made = lifecycle.subscribe(
+        made = sign_up.subscribe(
             world.runtime.sessions, customer, plan=plan, key=None, max_amount=2_000_000, now=world.now
         )
         return made.code

@@ -13,7 +13,7 @@ from worker.domain.errors import Refused
 from worker.domain.states import SubscriptionStatus
 from worker.ledger import stops
 from worker.sandbox.rules.behaviours import Behaviour, Reply, decline, pay, troubled
-from worker.subscriptions import lifecycle
+from worker.subscriptions import cancellation
 
 NO_BALANCE = decline("LACK_BALANCE", "잔액이 부족합니다")
 LOST_CARD = decline("CC04", "분실 또는 사용불가 카드")
@@ -242,7 +242,7 @@ def test_a_charge_voided_while_its_window_is_open_becomes_paid_if_the_customer_p
     subscription, charge_id = overdue(world)
     code = till.link(charge=charge_id, pg="kakaopay")
     window = till.open(code)
-    lifecycle.cancel(world.runtime.sessions, subscription, reason="left", now=world.now)
+    cancellation.cancel(world.runtime.sessions, subscription, reason="left", now=world.now)
     assert till.complete(code, till.approve(window)).progress is Progress.DONE
     assert [charge.status for charge in world.charges(subscription)] == ["paid"]
     world.assert_books_agree()

@@ -16,7 +16,7 @@ from worker.domain.outcomes import Answer
 from worker.portone.adapter import PortOneGateway
 from worker.reconciliation.attempts import reconcile
 from worker.sandbox.rules.behaviours import decline
-from worker.subscriptions import lifecycle
+from worker.subscriptions import cancellation
 
 NO_BALANCE = decline("LACK_BALANCE", "잔액이 부족합니다")
 
@@ -62,7 +62,7 @@ def test_a_first_payment_for_a_subscription_that_was_canceled_meanwhile_is_shown
     subscription = till.pending()
     code = till.link(subscription, pg="kakaopay", with_payment=True)
     window = till.open(code)
-    lifecycle.cancel(world.runtime.sessions, subscription, reason="changed their mind", now=world.now)
+    cancellation.cancel(world.runtime.sessions, subscription, reason="changed their mind", now=world.now)
     assert till.complete(code, till.approve(window)).progress is Progress.DONE
     world.sweep()
     assert [status for _, status in world.differences()] == ["open"]

@@ -24,7 +24,7 @@ from worker.domain.errors import Refused
 from worker.domain.gateway import Gateway, LookUpFailed, NoSuchKey, StillScheduled
 from worker.domain.states import SubscriptionStatus
 from worker.sandbox.rules.behaviours import decline, pay
-from worker.subscriptions import lifecycle
+from worker.subscriptions import key_change, sign_up
 
 NO_BALANCE = decline("LACK_BALANCE", "잔액이 부족합니다")
 
@@ -61,7 +61,7 @@ def test_a_window_that_a_backup_forgets_and_another_number_do_not_pay_a_period_t
 def test_a_pg_that_cannot_take_the_plans_amount_registers_no_key_for_it(world: World, till: Till):
     world.plan("dear", amount="2500000")
     world.changed(max_amount=5_000_000)
-    made = lifecycle.subscribe(
+    made = sign_up.subscribe(
         world.runtime.sessions, "gildong", plan="dear", key=None, max_amount=5_000_000, now=world.now
     )
     code = till.link(made.code)
@@ -116,7 +116,7 @@ def test_a_replaced_key_that_is_given_out_anew_while_it_is_being_deleted_is_not_
             self, customer_uid: str, *, pg: str, reason: str, now: datetime
         ) -> NoSuchKey | StillScheduled | LookUpFailed:
             await asyncio.to_thread(
-                lifecycle.change_key,
+                key_change.change_key,
                 runtime.sessions,
                 first,
                 "key-2",

@@ -16,7 +16,7 @@ from worker.domain.errors import Refused
 from worker.domain.gateway import Gateway
 from worker.domain.merchant_uid import parse
 from worker.domain.states import CheckoutPurpose, CheckoutStatus, SubscriptionStatus
-from worker.subscriptions import lifecycle
+from worker.subscriptions import cancellation, key_change
 
 
 @pytest.fixture
@@ -209,7 +209,7 @@ def test_a_canceled_subscription_needs_no_key_so_the_new_one_is_deleted_at_porto
     subscription = till.pending()
     code = till.link(subscription, pg="payco")
     window = till.open(code)
-    lifecycle.cancel(world.runtime.sessions, subscription, reason="changed their mind", now=world.now)
+    cancellation.cancel(world.runtime.sessions, subscription, reason="changed their mind", now=world.now)
     callback(till, code, till.approve(window))
     till.look_after()
     assert (till.keys(), till.keys_at_portone()) == (["deleted"], set())
@@ -264,7 +264,7 @@ def test_a_callback_a_webhook_and_a_look_at_the_same_moment_are_carried_out_once
 def test_a_key_given_by_hand_begins_a_pending_subscription_too(world: World, till: Till):
     subscription = till.pending()
     world.subscribe()
-    changed = lifecycle.change_key(
+    changed = key_change.change_key(
         world.runtime.sessions,
         subscription,
         "key-1",

@@ -7,7 +7,7 @@ import pytest
 from tests.scenarios.checkout.story import Till
 from tests.scenarios.conftest import World
 from worker.domain.errors import Refused
-from worker.subscriptions.lifecycle import subscribe
+from worker.subscriptions.sign_up import subscribe
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from worker.domain.merchant_uid import derive
 from worker.ledger import charging_hold
 from worker.sandbox.rules.behaviours import Reply, decline, pay, troubled
 from worker.sandbox.switches import Repeat
-from worker.subscriptions.lifecycle import cancel
+from worker.subscriptions.cancellation import cancel
 
 
 class Backup:

@@ -11,7 +11,7 @@ from worker.domain.errors import Refused
 from worker.domain.states import BillingKeyStatus
 from worker.ledger import subscription_holds
 from worker.sandbox.rules.behaviours import decline, pay
-from worker.subscriptions import key_revival, lifecycle
+from worker.subscriptions import arrears, holds, key_revival, pausing
 
 
 def key_of(world: World, code: str) -> int:
@@ -53,7 +53,7 @@ def test_key_revived_after_an_outage_is_charged_what_was_owed_behind_it(world: W
     code = world.subscribe(decline("8350", "도난"), *[pay()] * 12, plan="daily", starts_on=date(2026, 1, 5))
     world.tick()
     world.wait(days=10)
-    owed = lifecycle.owed_by(world.runtime.sessions, code, now=world.now)
+    owed = arrears.owed_by(world.runtime.sessions, code, now=world.now)
     agreed = preview(world, key_of(world, code))
     assert (agreed.total.charges, agreed.total.amount) == (owed.count, owed.amount) == (3, 3 * 9900)
     revive(world, agreed)
@@ -102,7 +102,7 @@ def test_key_that_owes_another_sum_by_then_stays_dead(world: World):
 def test_paused_subscription_of_a_revived_key_is_told_apart(world: World):
     code = world.subscribe(decline("8350", "도난"), pay())
     world.tick()
-    lifecycle.pause(world.runtime.sessions, code, reason="a month off", now=world.now)
+    pausing.pause(world.runtime.sessions, code, reason="a month off", now=world.now)
     agreed = preview(world, key_of(world, code))
     assert (agreed.total.amount, agreed.total.waiting_amount) == (0, 9900)
     revive(world, agreed)
@@ -124,7 +124,7 @@ def test_held_subscription_of_a_revived_key_is_told_apart(world: World):
     world.wait(minutes=1)
     world.tick()
     assert world.portone.report().charges == 0
-    released = lifecycle.release(world.runtime.sessions, code, reason="looked at", now=world.now)
+    released = holds.release(world.runtime.sessions, code, reason="looked at", now=world.now)
     assert (released.count, released.amount) == (1, 9900)
     world.tick()
     assert world.portone.report().charged_krw == 9900

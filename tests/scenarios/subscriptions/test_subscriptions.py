@@ -6,17 +6,17 @@ from datetime import date, timedelta
 
 from tests.scenarios.conftest import World
 from worker.sandbox.rules.behaviours import decline, pay
-from worker.subscriptions import lifecycle
+from worker.subscriptions import cancellation, key_change, pausing
 
 DAY = timedelta(days=1)
 
 
 def pause(world: World, code: str) -> None:
-    lifecycle.pause(world.runtime.sessions, code, reason="holiday", now=world.now)
+    pausing.pause(world.runtime.sessions, code, reason="holiday", now=world.now)
 
 
 def resume(world: World, code: str) -> None:
-    lifecycle.resume(world.runtime.sessions, code, reason="back", now=world.now)
+    pausing.resume(world.runtime.sessions, code, reason="back", now=world.now)
 
 
 def test_what_fell_due_before_a_pause_is_charged_after_it(world: World):
@@ -32,7 +32,7 @@ def test_what_fell_due_before_a_pause_is_charged_after_it(world: World):
 
 def test_what_fell_due_before_a_cancellation_is_on_record_as_void(world: World):
     code = world.subscribe()
-    lifecycle.cancel(world.runtime.sessions, code, reason="moved", now=world.now)
+    cancellation.cancel(world.runtime.sessions, code, reason="moved", now=world.now)
     world.live(days=3)
     assert world.statuses() == {"void": 1}
     world.assert_books_agree()
@@ -66,7 +66,7 @@ def test_a_new_key_pays_what_a_dead_one_left(world: World):
     assert world.statuses() == {"past_due": 1}
     other = world.subscribe(pay(), pg="payco", starts_on=date(2026, 6, 1))  # whose key both use from now on
     key = str(world.subscription(other).billing_key_id)
-    lifecycle.change_key(
+    key_change.change_key(
         world.runtime.sessions, code, key, reason="new card", allow_duplicates=True, max_amount=10**6, now=world.now
     )
     world.tick()

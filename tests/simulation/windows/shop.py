@@ -10,7 +10,7 @@ from worker.domain.errors import Refused
 from worker.sandbox.rules.billing_keys import BillingKey
 from worker.sandbox.rules.providers import Instrument, channel
 from worker.sandbox.store import key_rows
-from worker.subscriptions import lifecycle
+from worker.subscriptions import cancellation, key_change, pausing
 from worker.subscriptions.billing_keys import NewKey, add_key
 
 MOST_TO_CHANGE = 3
@@ -52,19 +52,19 @@ class Shop:
 
     def pause(self, code: str) -> None:
         world = self._world
-        lifecycle.pause(world.sessions, code, reason="holiday", now=world.now())
+        pausing.pause(world.sessions, code, reason="holiday", now=world.now())
         world.pauses.append((code, world.now(), None))
 
     def resume(self, code: str) -> None:
         world = self._world
-        lifecycle.resume(world.sessions, code, reason="back again", now=world.now())
+        pausing.resume(world.sessions, code, reason="back again", now=world.now())
         world.pauses[:] = [
             (paused, since, world.now()) if paused == code and until is None else (paused, since, until)
             for paused, since, until in world.pauses
         ]
 
     def cancel(self, code: str) -> None:
-        lifecycle.cancel(self._world.sessions, code, reason="moved away", now=self._world.now())
+        cancellation.cancel(self._world.sessions, code, reason="moved away", now=self._world.now())
 
     def change_key(self, code: str) -> None:
         """Bring another key along, as an operator does with `again subscription key`."""
@@ -74,11 +74,11 @@ class Shop:
         customer_uid = f"brought-{self._keys}"
         key_rows.put(world.sandbox.ledger, [BillingKey(customer_uid, channel("payco", sandbox=True), Instrument.CARD)])
         add_key(world.sessions, NewKey(customer_uid=customer_uid, pg="payco"), now=world.now())
-        said = lifecycle.owed_by_new_key(
+        said = key_change.owed_by_new_key(
             world.sessions, code, customer_uid, max_amount=2_000_000, now=world.now()
         ).amount
         world.promise(code, said)
-        lifecycle.change_key(
+        key_change.change_key(
             world.sessions, code, customer_uid, reason="by telephone", max_amount=2_000_000, owed=said, now=world.now()
         )
         world.left_behind.update(row.billing_key_id for row in before if row.billing_key_id is not None)

@@ -22,7 +22,7 @@ from worker.checkout import create_link
 from worker.database.tables.checkout import Checkout
 from worker.sandbox.rules.webhooks import Webhook
 from worker.sandbox.store import webhook_rows
-from worker.subscriptions import lifecycle
+from worker.subscriptions import sign_up
 
 TABLES = tuple(
     name
@@ -115,7 +115,7 @@ class WindowWorld(World):
     def pending(self, plan: str = "monthly") -> str:
         """Begin a subscription that waits for its first key."""
         customer = f"pending-{len(self.sql('SELECT FROM subscriptions'))}"
-        made = lifecycle.subscribe(self.sessions, customer, plan=plan, key=None, max_amount=2_000_000, now=self.now())
+        made = sign_up.subscribe(self.sessions, customer, plan=plan, key=None, max_amount=2_000_000, now=self.now())
         return made.code
 
     def link(self, subscription: str | None = None, **terms: Any) -> str:

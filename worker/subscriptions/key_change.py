@@ -1,0 +1,137 @@
+"""Changing the billing key: the new one is charged at once with what is owed and was agreed to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
+from sqlalchemy.orm import Session
+
+from schedules.plans import Plan
+from worker.database.engine import Sessions
+from worker.database.mapping import plan_of
+from worker.database.tables.billing import BillingKey
+from worker.domain.errors import Refused
+from worker.domain.states import ConsentSource, SubscriptionStatus
+from worker.domain.subscription_code import read_code
+from worker.ledger import charges, consents
+from worker.subscriptions import queries
+from worker.subscriptions.activation import begin as begin_pending
+from worker.subscriptions.arrears import Arrears, arrears_of
+from worker.subscriptions.billing_keys import usable_key
+from worker.subscriptions.duplicates import require_meant, require_no_same_key
+from worker.subscriptions.locked import running, up_to_date
+from worker.subscriptions.plans import plan_row
+from worker.subscriptions.start_terms import amount_objection
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChanged:
+    """A subscription's billing key, and what it is charged with at once: how many charges, and their sum in won."""
+
+    key_id: int
+    woken: int
+    amount: int
+
+
+def owed_by_new_key(
+    sessions: Sessions, code: str, key: str, *, allow_duplicates: bool = False, max_amount: int, now: datetime
+) -> Arrears:
+    """Return what another key would be charged with at once: the key is changed, and all of it is rolled back.
+
+    Raises Refused as `change_key` does.
+    """
+    with sessions() as session:
+        return _change_key(session, code, key, "", allow_duplicates, max_amount, None, now)[1]
+
+
+def change_key(
+    sessions: Sessions,
+    code: str,
+    key: str,
+    *,
+    reason: str,
+    allow_duplicates: bool = False,
+    max_amount: int,
+    now: datetime,
+    owed: int | None = None,
+) -> KeyChanged:
+    """Give a running subscription another active billing key, and charge by it at once what is owed.
+
+    `owed` is the sum in won that was agreed to; None for "as it is now". The first key of a pending subscription begins
+    it, and may be charged with its first period at once. With the key that it has already, charges that wait for
+    consent are agreed to. A charge in flight is left alone: it was sent with the old key, and is charged by the new one
+    if that comes to nothing. Raises Refused as `subscribe` does, and when another sum is owed by now.
+    """
+    with sessions.begin() as session:
+        return _change_key(session, code, key, reason, allow_duplicates, max_amount, owed, now)[0]
+
+
+def _change_key(
+    session: Session,
+    code: str,
+    key: str,
+    reason: str,
+    allow_duplicates: bool,
+    max_amount: int,
+    owed: int | None,
+    now: datetime,
+) -> tuple[KeyChanged, Arrears]:
+    code = read_code(code)
+    charges.lock_open_charges(session, code)
+    row = running(session, code, "given another key")
+    billing_key, terms = _key_for(session, row, key, max_amount)
+    if row.status == SubscriptionStatus.PENDING:
+        begun = begin_pending(session, row, terms, billing_key.id, reason=reason, now=now)
+        assert begun, "the row is locked, so nobody else can have begun it"
+        row = running(session, code, "given another key")
+        arrears = arrears_of(session, row, now=now)
+    else:
+        row = up_to_date(session, row, now)
+        arrears = _to_agree_to(session, row, billing_key, now)
+    if owed not in {None, arrears.amount}:
+        raise Refused(f"Subscription {code} owes {arrears.amount:,} KRW by now, not {owed:,}; nothing was changed.")
+    charged = _agreed(session, row, billing_key.id, arrears, reason, now)
+    if not allow_duplicates:
+        require_no_same_key(session, code, "KEY")
+        require_meant(session, code, key, billing_key)
+    return KeyChanged(billing_key.id, charged.count, charged.amount), arrears
+
+
+def _key_for(session: Session, row: Row[Any], key: str, max_amount: int) -> tuple[BillingKey, Plan]:
+    """Find the key that a locked subscription is to be charged by, and its plan. Raises Refused."""
+    billing_key = usable_key(session, key)
+    terms = plan_of(plan_row(session, row.plan_code))
+    if objection := amount_objection(terms, billing_key.pg, max_amount=max_amount):
+        raise Refused(f"Plan {row.plan_code!r} costs {terms.amount:,} {terms.currency}, but {objection}.")
+    return billing_key, terms
+
+
+def _to_agree_to(session: Session, row: Row[Any], billing_key: BillingKey, now: datetime) -> Arrears:
+    """List what a key is to be charged with. Raises Refused for its own, when all of it was agreed to."""
+    arrears = arrears_of(session, row, now=now)
+    if billing_key.id == row.billing_key_id and arrears.chargeable == arrears:
+        raise Refused(f"Subscription {row.code} has billing key {billing_key.id} already; give another one.")
+    return arrears
+
+
+def _agreed(
+    session: Session, row: Row[Any], key_id: int, arrears: Arrears, reason: str, now: datetime
+) -> consents.ChargedNow:
+    """Write down what an operator has agreed to for the customer, and let the key be charged with it."""
+    values = {
+        "subscription_id": row.id,
+        "checkout_id": None,
+        "billing_key_id": key_id,
+        "source": ConsentSource.OPERATOR,
+        "wording": f"by command: {reason}",
+        "next_charge_at": arrears.next_charge_at,
+    }
+    consent = consents.add(session, values, ((each.period_start, each.amount) for each in arrears.periods), now=now)
+    if key_id != row.billing_key_id:
+        change = f"billing key {row.billing_key_id or 'none'} to {key_id}: {reason}"
+        changed = queries.change_key(session, row, key_id, reason=change, now=now)
+        assert changed, "the row is locked, so nobody else can have given it a key"
+    return consents.charge_what_was_agreed(session, row.id, consent, agreed_at=now, now=now)

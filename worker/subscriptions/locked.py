@@ -1,0 +1,51 @@
+"""A subscription that is locked, not over and up to date: what every command about one begins with."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
+from sqlalchemy.orm import Session
+
+from worker.domain.errors import Refused
+from worker.domain.states import SubscriptionStatus
+from worker.ledger.opening import open_due_now
+from worker.subscriptions import queries
+
+OVER = frozenset({SubscriptionStatus.CANCELED, SubscriptionStatus.ENDED})
+
+
+def no_such(code: str) -> Refused:
+    return Refused(f"There is no subscription {code!r:.60}. `again subscription list` shows those there are.")
+
+
+def running(session: Session, code: str, wanted: str) -> Row[Any]:
+    """Lock a subscription that is not over, or raise Refused."""
+    row = queries.locked(session, code)
+    if row is None:
+        raise no_such(code)
+    if row.status in OVER:
+        raise Refused(f"Subscription {code} is {row.status}, which is for good; it cannot be {wanted}.")
+    return row
+
+
+def up_to_date(session: Session, row: Row[Any], now: datetime) -> Row[Any]:
+    """Open what has come due and no tick has opened yet, and read the locked subscription again."""
+    due = queries.due_now(session, row.id, now=now)
+    if due is None:
+        return row
+    open_due_now(session, due, now=now)
+    return running(session, row.code, "changed")
+
+
+def move(
+    session: Session,
+    row: Row[Any],
+    status: SubscriptionStatus,
+    reason: str,
+    next_charge_at: datetime | None,
+    now: datetime,
+) -> None:
+    moved = queries.move(session, row, status, reason=reason, next_charge_at=next_charge_at, now=now)
+    assert moved, "the row is locked, so nobody else can have moved it"
