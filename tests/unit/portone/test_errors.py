@@ -1,4 +1,4 @@
-"""Every way in which a call can fail is known, and only a failure to connect proves that nothing was sent."""
+"""What each failure of a call proves: only a failure to connect proves that nothing was sent."""
 
 from __future__ import annotations
 
@@ -25,8 +25,6 @@ from worker.portone.errors import (
     Unauthorized,
     explain,
 )
-from worker.portone.transport import AIOHTTP_ERRORS
-from worker.portone.transport import _as_httpx_errors as as_httpx_errors
 
 
 def family(kind: type[Exception]) -> Iterator[type[Exception]]:
@@ -36,17 +34,6 @@ def family(kind: type[Exception]) -> Iterator[type[Exception]]:
 
 
 HTTPX_ERRORS = sorted({kind for kind in family(httpx.RequestError) if kind.__module__.startswith("httpx")}, key=str)
-AIOHTTP_CLIENT_ERRORS = sorted(
-    {kind for kind in family(aiohttp.ClientError) if kind.__module__.startswith("aiohttp")}, key=str
-)
-
-
-def becomes(kind: type[Exception]) -> type[httpx.TransportError]:
-    """What the transport makes of an aiohttp error: the first row that matches."""
-    return next(ours for theirs, ours in AIOHTTP_ERRORS if issubclass(kind, theirs))
-
-
-# --- httpx ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", HTTPX_ERRORS)
@@ -98,66 +85,6 @@ def test_an_error_in_no_table_proves_nothing(error, reason):
     explained = explain(error)
     assert isinstance(explained, NoAnswer)
     assert explained.reason is reason
-
-
-# --- aiohttp --------------------------------------------------------------------------------------------------------
-
-BEFORE_A_CONNECTION = (
-    aiohttp.ClientConnectorError,  # refused, unreachable, DNS, certificate, TLS handshake
-    aiohttp.ConnectionTimeoutError,  # none in time, or none free in time
-    aiohttp.InvalidURL,
-    aiohttp.NonHttpUrlClientError,
-)
-
-
-@pytest.mark.parametrize("kind", AIOHTTP_CLIENT_ERRORS)
-def test_only_what_aiohttp_raises_before_a_connection_is_made_says_that_nothing_was_sent(kind):
-    """A package that makes a ConnectTimeout of a server's disconnect would charge twice: the request was out."""
-    before = issubclass(kind, BEFORE_A_CONNECTION) and not issubclass(kind, aiohttp.RedirectClientError)
-    assert (becomes(kind) in NOTHING_SENT) is before
-
-
-@pytest.mark.parametrize(
-    ("kind", "expected"),
-    [
-        (aiohttp.ServerDisconnectedError, httpx.RemoteProtocolError),
-        (aiohttp.ClientOSError, httpx.ReadError),
-        (aiohttp.ClientConnectionResetError, httpx.ReadError),
-        (aiohttp.ClientPayloadError, httpx.ReadError),
-        (aiohttp.SocketTimeoutError, httpx.ReadTimeout),
-        (aiohttp.ServerTimeoutError, httpx.ReadTimeout),
-        (aiohttp.ServerFingerprintMismatch, httpx.ReadError),
-        (aiohttp.TooManyRedirects, httpx.RemoteProtocolError),
-        (aiohttp.InvalidUrlRedirectClientError, httpx.RemoteProtocolError),
-        (aiohttp.NonHttpUrlRedirectClientError, httpx.RemoteProtocolError),
-        (ConnectionResetError, httpx.ReadError),
-        (BrokenPipeError, httpx.ReadError),
-        (TimeoutError, httpx.ReadError),  # an OSError; which time-out it was, nobody says
-        (ssl.SSLError, httpx.ReadError),
-    ],
-)
-def test_a_connection_that_breaks_later_never_says_so(kind, expected):
-    assert becomes(kind) is expected
-    assert expected in MAYBE_PROCESSED
-
-
-def test_no_narrow_error_is_hidden_behind_a_wide_one():
-    for place, (kind, _) in enumerate(AIOHTTP_ERRORS):
-        earlier = [other for other, _ in AIOHTTP_ERRORS[:place]]
-        assert not any(issubclass(kind, other) for other in earlier), f"{kind} can never be met"
-
-
-def test_every_error_of_aiohttps_client_is_met_by_the_table():
-    assert len(AIOHTTP_CLIENT_ERRORS) > 20
-    assert all(becomes(kind) for kind in AIOHTTP_CLIENT_ERRORS)
-
-
-def test_an_error_that_is_in_no_row_passes_as_it_is():
-    with pytest.raises(KeyError), as_httpx_errors():
-        raise KeyError("what is this")
-
-
-# --- our own tree ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

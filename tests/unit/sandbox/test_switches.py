@@ -45,5 +45,24 @@ def test_a_switch_that_does_not_exist_is_refused_with_a_sentence(changes: dict[s
         Switches().changed(changes)
 
 
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"webhook_url": "ftp://a.example/"}, "http://"),
+        ({"webhook_url": None}, "http://"),
+        ({"webhook_format": "xml"}, "json, form"),
+        ({"webhook_source": "localhost"}, "IP address"),
+        ({"webhook_source": 5}, "IP address"),
+        ({"webhook_resends": 6}, "0 to 5"),
+        ({"webhook_resends": True}, "0 to 5"),
+        ({"window_reports": 1}, "true or false"),
+        ({"registration_amount": "both"}, "zero, shown"),
+    ],
+)
+def test_a_switch_of_windows_or_webhooks_takes_only_what_it_says(changes: dict[str, object], complaint: str):
+    with pytest.raises(BadSwitch, match=complaint):
+        Switches().changed(changes)
+
+
 def test_the_secret_is_not_in_the_settings_repr():
     assert "hush" not in repr(Settings(imp_secret="hush"))

@@ -1,115 +1,23 @@
-"""What the PG and PortOne have against a request: amounts, names, and merchant_uids seen before."""
+"""Which charges the PG and PortOne decline or reject: amounts, names, and merchant_uids seen before."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from worker.sandbox.rules import acceptance, charge_requests
-from worker.sandbox.rules.answers import Answer, ApiError
+from tests.support.sandbox_requests import code_and_status, request
+from worker.sandbox.rules import acceptance
 from worker.sandbox.rules.billing_keys import BillingKey
-from worker.sandbox.rules.calls import Call
-from worker.sandbox.rules.charge_requests import ChargeRequest
 from worker.sandbox.rules.providers import Instrument, channel
 from worker.sandbox.switches import Repeat, Switches
-
-FIELDS: dict[str, Any] = {"customer_uid": "key", "merchant_uid": "m1", "amount": 9900, "name": "Plan"}
-
 
 BUYER: dict[str, Any] = {"buyer_name": "Hong", "buyer_email": "hong@example.com", "buyer_tel": "010-0000-0000"}
 
 
-def call(**fields: Any) -> Call:
-    return Call("POST", "/subscribe/payments/again", fields={**FIELDS, **fields})
-
-
-def request(**fields: Any) -> ChargeRequest:
-    return charge_requests.read(call(**fields))
-
-
 def key(pg: str = "kakaopay", instrument: Instrument = Instrument.MONEY, *, sandbox: bool = True) -> BillingKey:
     return BillingKey("key", channel(pg, sandbox=sandbox), instrument)
-
-
-def code_and_status(answer: Answer | None) -> tuple[int, int] | None:
-    return None if answer is None else (json.loads(answer.body)["code"], answer.status)
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"customer_uid": None},
-        {"customer_uid": ""},
-        {"merchant_uid": None},
-        {"merchant_uid": {"nested": 1}},
-        {"amount": None},
-        {"amount": ""},
-        {"amount": "much"},
-        {"amount": -100},
-        {"amount": 9900.5},  # KRW has no parts
-        {"amount": True},
-        {"amount": float("nan")},
-        {"amount": "1e400"},
-        {"amount": {"total": 9900}},  # the shape of V2
-        {"customer_uid": "u" * 81},
-        {"merchant_uid": "m" * 41},
-        {"name": "n" * 41},
-        {"buyer_name": "b" * 17},
-        {"buyer_email": "b" * 65},
-        {"buyer_tel": "1" * 17},
-        {"buyer_addr": "b" * 129},
-        {"buyer_postcode": "1" * 9},
-        {"tax_free": 9901},  # more than the amount
-        {"tax_free": "some"},
-        {"vat_amount": -5},
-        {"vat_amount": 9901},  # more than the amount
-        {"tax_free": 9000, "vat_amount": 901},  # more than the amount together
-        {"product_type": "nonsense"},
-        {"cash_receipt_type": "somebody"},
-        {"product_count": 0},
-        {"product_count": "many"},
-        {"channel_key": "c" * 56},
-        {"interest_free_by_merchant": "perhaps"},
-        {"use_card_point": 7},
-        {"bypass": "{"},  # text, and that JSON
-        {"bypass": {"pg": 1}},
-        {"custom_data": ["a list"]},
-        {"extra": "naverUseCfm"},
-        {"extra": {"naverUseCfm": "2026-01-31"}},
-        {"extra": {"naverUseCfm": "20260231"}},
-        {"extra[naverUseCfm]": "tomorrow"},  # as a form has it
-    ],
-)
-def test_an_unreadable_request_is_a_400(fields: dict[str, Any]):
-    with pytest.raises(ApiError) as refused:
-        request(**fields)
-    assert code_and_status(refused.value.answer) == (1, 400)
-
-
-@pytest.mark.parametrize(
-    ("fields", "expected"),
-    [
-        ({"amount": "9900"}, {"amount": 9900}),  # a form's text
-        ({"amount": 9900.0}, {"amount": 9900}),  # a whole number all the same
-        ({"merchant_uid": 123}, {"merchant_uid": "123"}),
-        ({"name": None}, {"name": None}),  # seen to work without
-        ({"customer_uid": "u" * 80, "merchant_uid": "m" * 40, "name": "가" * 40}, {"name": "가" * 40}),  # at the limits
-        ({"tax_free": 9900}, {"tax_free": 9900}),
-        ({"currency": None}, {"currency": "KRW"}),
-        ({"vat_amount": 900, "tax_free": 0}, {"vat_amount": 900}),
-        ({"vat_amount": 0}, {"vat_amount": 0}),  # none at all is stated too
-        ({"product_type": "digital", "product_count": 1}, {"product_type": "digital"}),
-        ({"cash_receipt_type": "person", "interest_free_by_merchant": False, "bypass": "{}"}, {"vat_amount": None}),
-        ({"extra": {"naverUseCfm": "20260131"}}, {}),
-        ({"channel_key": "c" * 55}, {"channel_key": "c" * 55}),
-    ],
-)
-def test_a_readable_request(fields: dict[str, Any], expected: dict[str, Any]):
-    read = request(**fields)
-    assert {name: getattr(read, name) for name in expected} == expected
 
 
 @pytest.mark.parametrize(
@@ -219,8 +127,3 @@ def test_what_portone_has_against_a_repeated_merchant_uid(
 )
 def test_what_portone_has_against_an_overlap(repeat: Repeat, refused: tuple[int, int] | None):
     assert code_and_status(acceptance.against_overlap(replace(USUAL, repeated_in_flight=repeat))) == refused
-
-
-def test_nothing_personal_is_in_a_repr():
-    shown = repr(request(buyer_name="Hong", custom_data="private", customer_uid="secretkey")) + repr(call(name="Plan"))
-    assert not [each for each in ("Hong", "private", "secretkey") if each in shown]

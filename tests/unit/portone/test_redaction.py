@@ -1,0 +1,70 @@
+"""What of PortOne's answers is stored and shown: nothing personal, and only what a column can hold."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.attempts import CUSTOMER_UID, payment
+from worker.portone.payloads import read_payment
+from worker.portone.redaction import KEPT_FIELDS, LONGEST_TEXT, kept, redacted
+
+PERSONAL = ["Hong Gildong", "gildong@example.com", "010-1234-5678", "95404900****1569", "30001234", CUSTOMER_UID]
+
+
+def test_nothing_personal_is_kept_of_a_payment():
+    record = read_payment(payment("failed", fail_reason=f"한도초과 010-1234-5678 {CUSTOMER_UID}"))
+    shown = json.dumps(record.raw, ensure_ascii=False) + repr(record) + str(record.fail_reason)
+    assert [part for part in PERSONAL if part in shown] == []
+    assert set(record.raw) <= KEPT_FIELDS
+    assert record.raw["amount"] == 9900
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("한도초과", "한도초과"),
+        ("카드 4111111111111111 거절", "카드 [number removed] 거절"),
+        ("카드 4111-1111-1111-1111 거절", "카드 [number removed] 거절"),
+        ("카드 4111 1111 1111 1111 거절", "카드 [number removed] 거절"),
+        ("계좌 110-123-456789", "계좌 [number removed]"),
+        ("010-1234-5678로 문의", "[number removed]로 문의"),
+        ("[8326]한도초과 ☎1588-1234", "[8326]한도초과 ☎1588-1234"),  # an issuer's number and a code are nobody's
+        ("요청하신 customer_uid(gildong_0001)로 등록된 정보", "요청하신 customer_uid([removed])로 등록된 정보"),
+        ('customer_uid="gildong_0001" unknown', 'customer_uid="[removed]" unknown'),
+        ("customer_uid: gildong@example.com", "customer_uid: [removed]"),
+        ("\x00한\x00도", "한도"),
+        ("half a \ud83d pair", "half a ? pair"),
+        ("a whole \U0001f600 pair", "a whole \U0001f600 pair"),
+        ("x" * 10_000, "x" * LONGEST_TEXT),
+    ],
+)
+def test_a_text_is_shown_without_numbers_keys_and_what_no_column_holds(text, shown):
+    assert redacted(text) == shown
+
+
+def test_a_known_customer_uid_is_taken_out_wherever_it_stands_but_never_a_short_one_that_could_be_a_code():
+    assert redacted(f"key {CUSTOMER_UID} refused", CUSTOMER_UID) == "key [removed] refused"
+    assert redacted(f"customer_uid({CUSTOMER_UID}) refused", CUSTOMER_UID) == "customer_uid([removed]) refused"
+    assert redacted("[8326] refused", "8326") == "[8326] refused"
+    assert redacted("refused", None) == redacted("refused", "") == redacted("refused", 17) == "refused"
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(KEPT_FIELDS)) | st.text(max_size=8), anything, max_size=8))
+@settings(max_examples=150, deadline=None, derandomize=True)
+def test_what_is_kept_can_be_stored_whatever_came(document):
+    raw = kept(document)
+    written = json.dumps(raw, allow_nan=False, ensure_ascii=False)
+    assert "\\u0000" not in written
+    assert json.loads(written.encode()) == raw
+    assert set(raw) <= KEPT_FIELDS
