@@ -140,7 +140,7 @@ def test_a_cadence_cannot_be_made_wrongly_in_code_either():
         Cron("0 9 1 * " + ",".join(["1"] * 60))
 
 
-def test_a_refusal_survives_the_way_between_processes():
+def test_invalid_cadence_survives_pickling():
     refused = InvalidCadence("monthly", "it is not a unit")
     assert str(pickle.loads(pickle.dumps(refused))) == str(refused)
 

@@ -219,7 +219,7 @@ def test_one_problem_is_said_in_the_singular():
         Plan.parse({field: text for field, text in GOLD.items() if field != "code"})
 
 
-def test_a_refusal_survives_the_way_between_processes():
+def test_invalid_plan_survives_pickling():
     with pytest.raises(InvalidPlan) as refused:
         gold(amount=50)
     assert str(pickle.loads(pickle.dumps(refused.value))) == str(refused.value)

@@ -1,0 +1,298 @@
+"""The house rules of CONTRIBUTING, read from the source; the checkers themselves are tried on planted texts."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from tests.support import house_rules
+
+ROOT = Path(__file__).parents[2]
+PRODUCT = sorted(path for folder in ("worker", "schedules") for path in (ROOT / folder).rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+
+OLD_WORDS = frozenset(
+    {
+        "schedules",
+        "tests",
+        "tests/browser",
+        "tests/integration/cli",
+        "tests/integration/database",
+        "tests/integration/devstack",
+        "tests/integration/doctor",
+        "tests/integration/ledger",
+        "tests/integration/portone",
+        "tests/integration/sandbox",
+        "tests/integration/subscriptions",
+        "tests/integration/web",
+        "tests/scenarios/charging",
+        "tests/scenarios/checkout",
+        "tests/scenarios/operations",
+        "tests/scenarios/reconciliation",
+        "tests/scenarios/restore",
+        "tests/scenarios/review",
+        "tests/scenarios/subscriptions",
+        "tests/simulation",
+        "tests/simulation/charging",
+        "tests/simulation/engine",
+        "tests/simulation/restore",
+        "tests/simulation/windows",
+        "tests/support",
+        "tests/system",
+        "tests/unit/config",
+        "tests/unit/devstack",
+        "tests/unit/domain",
+        "tests/unit/domain/declines",
+        "tests/unit/operations",
+        "tests/unit/portone",
+        "tests/unit/reconciliation",
+        "tests/unit/sandbox/rules",
+        "tests/unit/schedules",
+        "tests/unit/web/http",
+        "worker",
+        "worker/charging",
+        "worker/checkout",
+        "worker/cli",
+        "worker/config",
+        "worker/database",
+        "worker/database/migrations",
+        "worker/database/tables",
+        "worker/demo",
+        "worker/devstack",
+        "worker/doctor",
+        "worker/domain",
+        "worker/domain/declines",
+        "worker/ledger",
+        "worker/messaging",
+        "worker/operations",
+        "worker/pg",
+        "worker/pg/window",
+        "worker/portone",
+        "worker/reconciliation",
+        "worker/review",
+        "worker/sandbox",
+        "worker/sandbox/http",
+        "worker/sandbox/rules",
+        "worker/sandbox/store",
+        "worker/subscriptions",
+        "worker/subscriptions/csv_import",
+        "worker/web",
+        "worker/web/http",
+        "worker/web/pages",
+    }
+)
+"""Rooms whose docstrings, comments and messages still have retired words or openings. It only shrinks."""
+
+OLD_NAMES = frozenset(
+    {
+        "tests/browser",
+        "tests/integration",
+        "tests/integration/checkout",
+        "tests/integration/cli",
+        "tests/integration/database",
+        "tests/integration/devstack",
+        "tests/integration/doctor",
+        "tests/integration/ledger",
+        "tests/integration/portone",
+        "tests/integration/sandbox",
+        "tests/integration/web",
+        "tests/project",
+        "tests/scenarios/charging",
+        "tests/scenarios/checkout",
+        "tests/scenarios/operations",
+        "tests/scenarios/reconciliation",
+        "tests/scenarios/restore",
+        "tests/scenarios/review",
+        "tests/simulation/charging",
+        "tests/simulation/windows",
+        "tests/unit/config",
+        "tests/unit/devstack",
+        "tests/unit/domain",
+        "tests/unit/domain/declines",
+        "tests/unit/pg",
+        "tests/unit/pg/window",
+        "tests/unit/portone",
+        "tests/unit/reconciliation",
+        "tests/unit/review",
+        "tests/unit/sandbox",
+        "tests/unit/sandbox/rules",
+        "tests/unit/schedules",
+        "tests/unit/web",
+        "tests/unit/web/http",
+        "tests/unit/web/pages",
+    }
+)
+"""Rooms of tests with names that are too long or hold a retired word. It only shrinks."""
+
+CUSTOMER_WORDING = frozenset({"worker/web/pages/wording_en.py", "worker/web/pages/wording_ko.py"})
+"""Sentences that customers read, in their words."""
+
+FROZEN = "worker/database/migrations/versions"
+"""Migrations that were applied are never edited, whatever their length and words."""
+
+NOT_SPLIT_YET = frozenset(
+    {
+        "worker/cli/subscription.py",
+        "worker/config/settings.py",
+        "worker/database/tables/billing.py",
+        "worker/devstack/postgres_cluster.py",
+        "worker/domain/declines/rules.py",
+        "worker/ledger/charging_hold.py",
+        "worker/reconciliation/statement.py",
+        "worker/subscriptions/lifecycle.py",
+    }
+)
+"""Modules that are still too long. It only shrinks."""
+
+NAMED_OTHERWISE = {
+    "database/test_migration_numbers.py": "about the folder of migrations as a whole",
+    "domain/declines/test_classify.py": "about the package's function `classify`, which unites its modules",
+    "domain/declines/test_refusal_texts.py": "about the package's function `classify`, on hundreds of collected texts",
+    "pg/window/test_builders.py": "about tests/support/payment_windows.py, from which its neighbours start",
+    "pg/window/test_general.py": "about the package's function `build`, for every use of a window",
+    "pg/window/test_registration.py": "about the package's function `build`, for registrations",
+    "pg/window/test_registration_with_payment.py": "about the package's function `build`, for registrations that pay",
+}
+"""Unit test files that are named after no module, and why."""
+
+
+def shown(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def room(path: Path) -> str:
+    return shown(path.parent)
+
+
+def worded(paths: list[Path]) -> list[Path]:
+    """Leave out what is not in our words, and rooms that are still to be read."""
+    return [path for path in paths if room(path) not in OLD_WORDS | {FROZEN} and shown(path) not in CUSTOMER_WORDING]
+
+
+# --- the project ----------------------------------------------------------------------------------------------------
+
+
+def test_no_docstring_of_the_product_begins_with_a_verb_of_telling():
+    found = [
+        f"{shown(path)}:{each}" for path in worded(PRODUCT) for each in house_rules.private_openings(path.read_text())
+    ]
+    assert found == [], "a docstring says what a function returns or does: Return ..., not Say ... or Give ..."
+
+
+def test_no_retired_word_stands_in_the_products_prose_and_messages():
+    found = [
+        f"{shown(path)}:{each}" for path in worded(PRODUCT) for each in house_rules.retired_words(path.read_text())
+    ]
+    assert found == [], "see the dictionary in CONTRIBUTING: roles for persons, and no archaic verbs"
+
+
+def test_no_retired_word_stands_in_the_prose_of_tests():
+    found = [
+        f"{shown(path)}:{each}"
+        for path in worded(TESTS)
+        for each in house_rules.retired_words(path.read_text(), with_messages=False)
+    ]
+    assert found == [], "see the dictionary in CONTRIBUTING: roles for persons, and no archaic verbs"
+
+
+def test_test_names_fit_into_a_report_and_hold_no_retired_word():
+    sources = {path: path.read_text() for path in TESTS if room(path) not in OLD_NAMES}
+    found = [
+        f"{shown(path)}: {name}"
+        for path, source in sources.items()
+        for name in house_rules.long_names(source) + house_rules.retired_in_names(source)
+    ]
+    assert found == [], f"subject, condition, result, in at most {house_rules.LONGEST_TEST_NAME} characters"
+
+
+def test_no_two_tests_of_one_room_share_a_name():
+    rooms = defaultdict(list)
+    for path in TESTS:
+        rooms[room(path)].append(path.read_text())
+    found = {name: twice for name, sources in rooms.items() if (twice := house_rules.repeated_names(sources))}
+    assert found == {}
+
+
+def test_every_unit_test_file_names_a_module_of_its_room():
+    unit = ROOT / "tests" / "unit"
+    files = [PurePosixPath(path.relative_to(unit)) for path in unit.rglob("test_*.py")]
+    modules = [PurePosixPath(shown(path).removeprefix("worker/")) for path in PRODUCT]
+    assert house_rules.astray(files, modules) == sorted(NAMED_OTHERWISE)
+
+
+def test_modules_are_short():
+    sources = {
+        PurePosixPath(shown(path)): path.read_text()
+        for path in PRODUCT
+        if room(path) != FROZEN and shown(path) not in NOT_SPLIT_YET
+    }
+    assert house_rules.long_modules(sources) == []
+
+
+def test_few_files_stand_at_the_root_of_the_worker():
+    files = [path.name for path in (ROOT / "worker").glob("*.py")]
+    assert len(files) <= house_rules.MOST_ROOT_FILES, files
+
+
+# --- the checkers ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("docstring", "is_found"),
+    [
+        ("Say why not.", True),
+        ("\n    Gives the date.", True),
+        ("Make sure that it ends.", True),
+        ("Return the date.", False),
+        ("Sayings of the house.", False),
+        ("Given names come first.", False),
+    ],
+)
+def test_docstring_opening_is_found(docstring, is_found):
+    functions = f'def f():\n    """{docstring}"""\n'
+    constants = f'A = 1\n"""{docstring}"""\n'
+    assert [bool(house_rules.private_openings(text)) for text in (functions, constants)] == [is_found, is_found]
+
+
+@pytest.mark.parametrize(
+    ("source", "with_messages", "found"),
+    [
+        ('"""Nobody asks."""\n', False, ["1: Nobody"]),
+        ("a = 1\nb = 2  # begun anew\n", False, ["2: anew", "2: begun"]),
+        ('raise ValueError("it was mended by a stranger")\n', True, ["1: mended", "1: stranger"]),
+        ('raise ValueError("it was mended by a stranger")\n', False, []),
+        ('state = "begun"\nrefund_begun_at = None  # amended, unbent, commend\n', True, []),
+        ('text = f"{who} did it\\nall the same {why}"\n', True, ["1: all the same"]),
+    ],
+)
+def test_retired_word_is_found(source, with_messages, found):
+    assert house_rules.retired_words(source, with_messages=with_messages) == found
+
+
+def test_retired_word_in_a_test_name_is_found():
+    assert house_rules.retired_in_names("def test_nobody_asks(): ...\ndef test_body_is_read(): ...\n") == [
+        "test_nobody_asks"
+    ]
+
+
+def test_test_name_of_81_characters_is_long():
+    fits, long = (f"test_{'x' * count}" for count in (75, 76))
+    assert house_rules.long_names(f"def {fits}(): ...\nclass Suite:\n    async def {long}(self): ...\n") == [long]
+
+
+def test_test_name_in_two_files_of_a_room_is_repeated():
+    assert house_rules.repeated_names(["def test_a(): ...\ndef helper(): ...\n", "def test_a(): ...\n"]) == ["test_a"]
+
+
+def test_module_of_251_lines_is_long():
+    sources = {PurePosixPath("a.py"): "x\n" * 251, PurePosixPath("b.py"): "x\n" * 250}
+    assert house_rules.long_modules(sources) == ["a.py: 251 lines"]
+
+
+def test_unit_test_file_without_a_module_is_found():
+    modules = [PurePosixPath(name) for name in ("room/thing.py", "room/box/__init__.py", "room/box/lid.py")]
+    tests = ["room/test_thing.py", "room/test_thing_in_winter.py", "room/test_box.py", "room/box/test_lid.py"]
+    stray = ["room/test_lid.py", "room/box/test_thing.py", "test_thing.py"]
+    assert house_rules.astray(map(PurePosixPath, tests + stray), modules) == sorted(stray)
