@@ -7,14 +7,14 @@ import ctypes
 import os
 import socket
 from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
 from contextvars import copy_context
 from multiprocessing.sharedctypes import RawValue
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
-from worker.database.clock import DatabaseClock
 from worker.devstack.addresses import known_addresses, settings_here
 from worker.domain.gateway import Gateway
-from worker.runtime import Runtime
+from worker.runtime import Runtime, open_runtime
 
 T = TypeVar("T")
 
@@ -26,12 +26,25 @@ Without a lock: a signal may find its own process holding that, and so may `kill
 
 
 class Process:
-    """The runtime of a child, with the loop in which everything asynchronous of it runs."""
+    """The runtime of a worker's child process, with the event loop in which everything asynchronous of it runs."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, close: Callable[[], None] | None = None) -> None:
         self.runtime = runtime
+        self._close = close or runtime.close
         self._runner = asyncio.Runner()
         self._gateway: Gateway | None = None
+
+    @classmethod
+    def open(cls) -> Self:
+        """Open the runtime by the environment. Nothing is asked of the database: each task checks it itself."""
+        settings = settings_here()
+        database_url = known_addresses(settings).database_url
+        actor = f"worker {socket.gethostname()}:{os.getpid()}"
+        opened = ExitStack()
+        runtime = opened.enter_context(
+            open_runtime(settings, actor=actor, database_url=database_url, check=lambda _: None)
+        )
+        return cls(runtime, opened.close)
 
     def run(self, work: Callable[[Gateway], Coroutine[Any, Any, T]]) -> T:
         """Run work with this process's gateway, whose connections outlive the run.
@@ -50,25 +63,22 @@ class Process:
         if self._gateway is not None:
             self._runner.run(self._gateway.aclose(), context=copy_context())
         self._runner.close()
-        self.runtime.close()
+        self._close()
 
 
 _current: Process | None = None
 
 
 def current() -> Process:
-    """Give this process's Process, making it at the first call."""
+    """Return this process's Process, opened at the first call."""
     global _current  # noqa: PLW0603 - one per process is the point
     if _current is None:
-        settings = settings_here()
-        database_url = known_addresses(settings).database_url
-        actor = f"worker {socket.gethostname()}:{os.getpid()}"
-        _current = Process(Runtime.create(settings, database_url, actor=actor, clock=DatabaseClock()))
+        _current = Process.open()
     return _current
 
 
 def forget() -> None:
-    """Close what this process has, if anything."""
+    """Close what this process has opened, if anything."""
     global _current  # noqa: PLW0603
     if _current is not None:
         _current.close()

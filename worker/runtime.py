@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -10,11 +12,14 @@ from sqlalchemy import Engine
 
 from worker.checkout.context import BothSides
 from worker.config.settings import Settings
+from worker.database import migrations
+from worker.database.clock import DatabaseClock, warn
 from worker.database.engine import Sessions, create_database_engine, session_factory
+from worker.devstack.addresses import NotAvailable, database_address, settings_here
 from worker.domain.attempt import Policy
 from worker.domain.clock import Clock, system_clock
 from worker.domain.gateway import Gateway
-from worker.ledger.database_identity import Watch, watch_of
+from worker.ledger.database_identity import Watch, verify, watch_of
 from worker.operations.invariants import Patience
 from worker.reconciliation.statement import SweepPolicy
 
@@ -106,5 +111,52 @@ class Runtime:
             ladder=ladder_end + timedelta(days=1), sweep_every=timedelta(seconds=self.settings.sweep_every_seconds)
         )
 
+    def sync_clock(self) -> None:
+        """Set a database's clock by the database; another clock stays as it is."""
+        if isinstance(self.clock, DatabaseClock):
+            self.clock.sync(self.engine)
+
+    def verify_database(self) -> None:
+        """Raise WrongDatabase when the database has charged in another mode or under another prefix."""
+        with self.sessions() as session:
+            verify(session, self.watch)
+
     def close(self) -> None:
         self.engine.dispose()
+
+
+def check_database(runtime: Runtime) -> None:
+    """Reach the database, set the clock by it, and compare its tables and its past with this version and its settings.
+
+    Raises NotAvailable for other tables than this version's, WrongDatabase for a database that has charged in another
+    mode or under another prefix, and what SQLAlchemy raises when it does not answer.
+    """
+    runtime.sync_clock()
+    if migrations.current(runtime.engine) != migrations.newest():
+        raise NotAvailable("The database does not have the tables of this version of Again: run `again migrate`.")
+    runtime.verify_database()
+
+
+@contextmanager
+def open_runtime(
+    settings: Settings | None = None,
+    *,
+    actor: str,
+    database_url: str | None = None,
+    check: Callable[[Runtime], None] = check_database,
+    tell_clock: Callable[[timedelta], None] = warn,
+) -> Iterator[Runtime]:
+    """Open the runtime of one process on the database's clock, and close it at the end.
+
+    Without `settings` they are read from the environment; without `database_url` the configured database is taken, or
+    the embedded one, which is started for as long as this lasts. `actor` is what the audit records as who did it, and
+    `tell_clock` is called with how far the database's clock is ahead. Raises InvalidSettings, NotAvailable for a
+    database that there is not, and what `check` raises.
+    """
+    settings = settings_here() if settings is None else settings
+    with ExitStack() as stack:
+        url = database_url or stack.enter_context(database_address(settings))
+        runtime = Runtime.create(settings, url, actor=actor, clock=DatabaseClock(tell=tell_clock))
+        stack.callback(runtime.close)
+        check(runtime)
+        yield runtime

@@ -6,7 +6,7 @@ import os
 import pwd
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import timedelta
 
 from psycopg.errors import InsufficientPrivilege
@@ -16,11 +16,10 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, Program
 from worker.cli import console
 from worker.cli.exits import NotMigrated, NotReachable
 from worker.database import migrations
-from worker.database.clock import APART, DatabaseClock
+from worker.database.clock import APART
 from worker.database.engine import ReadOnly
 from worker.devstack.addresses import database_address, settings_here
-from worker.ledger import database_identity
-from worker.runtime import Runtime
+from worker.runtime import Runtime, open_runtime
 
 
 @contextmanager
@@ -37,18 +36,20 @@ def database(*, as_json: bool, migrated: bool = True, create: bool = False, acto
     settings = settings_here()
     if not as_json:
         console.say_mode(live=settings.live)
-    with ExitStack() as stack:
-        url = stack.enter_context(database_address(settings, create=create))
-        clock = DatabaseClock(tell=_say_clock)
-        runtime = Runtime.create(settings, url, actor=actor_name or actor(), clock=clock)
-        stack.callback(runtime.close)
-        with _explained(url):
-            clock.sync(runtime.engine)
-            if migrated:
-                _require_tables(runtime)
-                with runtime.sessions() as session:
-                    database_identity.verify(session, runtime.watch)
-            yield runtime
+    check = _check_tables if migrated else Runtime.sync_clock
+    who = actor_name or actor()
+    with (
+        database_address(settings, create=create) as url,
+        _explained(url),
+        open_runtime(settings, actor=who, database_url=url, check=check, tell_clock=_say_clock) as runtime,
+    ):
+        yield runtime
+
+
+def _check_tables(runtime: Runtime) -> None:
+    runtime.sync_clock()
+    _require_tables(runtime)
+    runtime.verify_database()
 
 
 def actor() -> str:

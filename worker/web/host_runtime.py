@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
 from worker.config.log_privacy import log_as_the_host_does
 from worker.config.settings import InvalidSettings
-from worker.database import migrations
-from worker.database.clock import DatabaseClock
-from worker.devstack.addresses import NotAvailable, database_address, settings_here
-from worker.ledger import database_identity
-from worker.runtime import Runtime
+from worker.devstack.addresses import settings_here
+from worker.runtime import Runtime, open_runtime
 
 
 @contextmanager
@@ -28,14 +25,5 @@ def opened_runtime(*, actor: str) -> Iterator[Runtime]:
             "With a live key set AGAIN_CHECKOUT_URL, the https:// address of your pages, and AGAIN_IMP_CODE, PortOne's "
             "merchant code. See .env.example."
         )
-    with ExitStack() as stack:
-        url = stack.enter_context(database_address(settings))
-        clock = DatabaseClock()
-        runtime = Runtime.create(settings, url, actor=actor, clock=clock)
-        stack.callback(runtime.close)
-        clock.sync(runtime.engine)
-        if migrations.current(runtime.engine) != migrations.newest():
-            raise NotAvailable("The database does not have the tables of this version of Again: run `again migrate`.")
-        with runtime.sessions() as session:
-            database_identity.verify(session, runtime.watch)
+    with open_runtime(settings, actor=actor) as runtime:
         yield runtime

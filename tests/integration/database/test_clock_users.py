@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from tests.support.wrong_clock import WrongClock
 from worker import process, tasks
+from worker import runtime as runtime_module
 from worker.cli.commands import app as command_line
 from worker.database import heartbeats
 from worker.database.clock import DatabaseClock
@@ -26,7 +27,12 @@ _END_THE_OTHERS = text("""
     WHERE pid <> pg_backend_pid() AND datname = current_database()
 """)
 
-AHEAD = partial(DatabaseClock, WrongClock(minutes=2))
+
+class Ahead(DatabaseClock):
+    """The clock of a machine whose own is two minutes ahead."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(WrongClock(minutes=2), **given)
 
 
 @pytest.fixture
@@ -34,7 +40,7 @@ def worker_process(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterat
     """A worker's child as it makes itself, but for the machine's clock."""
     monkeypatch.setenv("AGAIN_DATABASE_URL", database_url)
     monkeypatch.setenv("AGAIN_BROKER_URL", "memory://")
-    monkeypatch.setattr(process, "DatabaseClock", AHEAD)
+    monkeypatch.setattr(runtime_module, "DatabaseClock", Ahead)
     yield
     process.forget()
 
@@ -59,7 +65,7 @@ def test_a_task_that_cannot_ask_does_nothing_and_keeps_what_it_knew(worker_proce
 
 
 def test_a_command_goes_by_the_databases_clock_and_says_so(database_url: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("worker.cli.context.DatabaseClock", AHEAD)
+    monkeypatch.setattr(runtime_module, "DatabaseClock", Ahead)
     stopped = CliRunner().invoke(
         command_line, ["stop", "--no-wait", "--json"], env={"AGAIN_DATABASE_URL": database_url}
     )
