@@ -20,7 +20,7 @@ from worker.domain.attempt import Policy
 from worker.domain.clock import Clock, system_clock
 from worker.domain.gateway import Gateway
 from worker.ledger.database_identity import Watch, verify, watch_of
-from worker.operations.invariants import Patience
+from worker.operations.invariants import Thresholds
 from worker.reconciliation.statement import SweepPolicy
 
 if TYPE_CHECKING:
@@ -104,11 +104,12 @@ class Runtime:
         )
 
     @property
-    def patience(self) -> Patience:
-        """How late things may be, as far as the settings decide it."""
-        ladder_end = timedelta(seconds=self.settings.lookup_backoff_seconds[-1])
-        return Patience(
-            ladder=ladder_end + timedelta(days=1), sweep_every=timedelta(seconds=self.settings.sweep_every_seconds)
+    def thresholds(self) -> Thresholds:
+        """Maximum ages of unfinished work, as far as the settings decide them."""
+        last_look_up = timedelta(seconds=self.settings.lookup_backoff_seconds[-1])
+        return Thresholds(
+            lookup_backoff=last_look_up + timedelta(days=1),
+            sweep_every=timedelta(seconds=self.settings.sweep_every_seconds),
         )
 
     def sync_clock(self) -> None:

@@ -82,7 +82,9 @@ def sweep(self: Any) -> dict[str, object]:
 def check_invariants(self: Any) -> dict[str, object]:
     """Evaluate every invariant, and record and log those that do not hold."""
     runtime = _begin(self)
-    return invariant_check.check_invariants(runtime.sessions, now=runtime.clock(), patience=runtime.patience).summary()
+    return invariant_check.check_invariants(
+        runtime.sessions, now=runtime.clock(), thresholds=runtime.thresholds
+    ).summary()
 
 
 async def _pump(runtime: Runtime, gateway: Gateway) -> Pumped:

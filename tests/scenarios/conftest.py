@@ -19,7 +19,7 @@ from worker import process, tasks
 from worker.config.settings import Settings
 from worker.database.tables import billing
 from worker.domain.merchant_uid import MerchantUid, parse
-from worker.operations import invariant_runner
+from worker.operations import invariant_results
 from worker.process import Process
 from worker.runtime import Runtime
 from worker.sandbox.http.client import SandboxAdmin
@@ -141,7 +141,7 @@ class World:
     def broken_invariants(self) -> dict[str, tuple[int, ...]]:
         """Which invariants do not hold at this instant, with ids of some rows that break them."""
         with self.runtime.sessions() as session:
-            found = invariant_runner.broken(session, now=self.now, patience=self.runtime.patience)
+            found = invariant_results.evaluate(session, now=self.now, thresholds=self.runtime.thresholds)
         # Most stories tick without sweeping.
         return {
             each.invariant.name: each.examples for each in found if each.invariant.name != "payments_are_compared_daily"

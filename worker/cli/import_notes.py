@@ -26,12 +26,12 @@ def wants_more(pg: str) -> str | None:
 
 def open_schedules(runtime: Runtime, *, now: datetime, quiet: bool) -> OpenSchedules | LookUpFailed:
     """Ask PortOne for the charges that it is going to make by itself."""
-    from worker.doctor import foreign_schedules
+    from worker.doctor import portone_schedules
 
     async def ask() -> OpenSchedules | LookUpFailed:
         gateway = runtime.gateway()
         try:
-            return await foreign_schedules.open_schedules(gateway, now=now, pause=runtime.sweep_policy.pause)
+            return await portone_schedules.open_schedules(gateway, now=now, pause=runtime.sweep_policy.pause)
         finally:
             await gateway.aclose()
 
@@ -50,15 +50,15 @@ def counted(imported: Imported, found: OpenSchedules | LookUpFailed | None) -> i
 
 def sentences(imported: Imported, found: OpenSchedules | LookUpFailed | None) -> list[str]:
     """Say all of it, a sentence each."""
-    from worker.subscriptions import trials
+    from worker.subscriptions import plans
 
     wanted = [f"{note} (rows: {rows:,})" for pg, rows in imported.pgs.items() if (note := wants_more(pg))]
-    trial = trials.too_long(imported.trials)
-    return [*wanted, *_of_schedules(imported, found), *([f"{trial} {trials.REMEDY}"] if trial else [])]
+    trial = plans.overlong_trials(imported.trials)
+    return [*wanted, *_of_schedules(imported, found), *([f"{trial} {plans.TRIAL_REMEDY}"] if trial else [])]
 
 
 def _of_schedules(imported: Imported, found: OpenSchedules | LookUpFailed | None) -> list[str]:
-    from worker.doctor.foreign_schedules import REMEDY
+    from worker.doctor.portone_schedules import REMEDY
 
     if isinstance(found, LookUpFailed):
         said = found.answer.message or "no usable answer"

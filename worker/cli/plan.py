@@ -45,7 +45,7 @@ def add(
     """Add a plan. Nothing of it changes once it is sold."""
     from schedules.plans import Plan
     from worker.cli.context import database
-    from worker.subscriptions import trials
+    from worker.subscriptions import plans
     from worker.subscriptions.plans import add_plan
 
     given = {"code": code, "name": name, "amount": amount, "cadence": cadence, "tax_free": tax_free}
@@ -55,8 +55,8 @@ def add(
         plan, now = Plan.parse(given), runtime.clock()
         add_plan(runtime.sessions, plan, max_amount=runtime.settings.max_amount, now=now)
     _show(plan, now, as_json=as_json)
-    if (warned := trials.too_long([plan])) and not as_json:
-        console.note(f"{warned} {trials.REMEDY}", style="yellow")
+    if (warned := plans.overlong_trials([plan])) and not as_json:
+        console.note(f"{warned} {plans.TRIAL_REMEDY}", style="yellow")
 
 
 @app.command("list")
@@ -116,12 +116,12 @@ def show(code: Annotated[str, typer.Argument(metavar="CODE")], *, as_json: Json 
 
 
 def _show(plan: Plan, now: datetime, *, as_json: bool) -> None:
-    from worker.subscriptions import trials
+    from worker.subscriptions import plans
     from worker.subscriptions.plans import next_charges
 
     charges = next_charges(plan, now=now, count=SHOWN_CHARGES)
     if as_json:
-        warned = trials.too_long([plan])
+        warned = plans.overlong_trials([plan])
         console.print_json({**_document(plan), "next_charges": charges, "warnings": [warned] if warned else []})
         return
     vat = "as PortOne computes it" if plan.vat_amount is None else formats.money(plan.vat_amount, plan.currency)

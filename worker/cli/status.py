@@ -96,7 +96,7 @@ def _watched(session: Session) -> Watched:
         channel_stops.blamed(session),
         overview.holding_sweep(session),
         overview.last_daily_sweep(session),
-        invariant_results.standing(session),
+        invariant_results.recorded(session),
         overview.failing_sweep(session),
     )
 

@@ -6,7 +6,7 @@ Nothing else reads the environment. Defaults exist only where a wrong default ca
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Self
@@ -22,17 +22,15 @@ from pydantic import (
     model_validator,
 )
 
-from worker.config.broker_url import broker_problems
 from worker.config.checkout_checks import (
     LIVE_SDK_URL,
     PORTONE_ADDRESSES,
     base_address,
     networks,
     script_address,
-    sdk_problems,
-    secret_problems,
 )
-from worker.config.portone_url import LIVE_URL, live_problems, sandbox_problems
+from worker.config.contradictions import contradictions
+from worker.config.portone_url import LIVE_URL
 from worker.config.setting_problems import sentences, unknown_variables
 from worker.domain.merchant_uid import PREFIX
 from worker.pg.channels import key_channels, payment_channels
@@ -65,9 +63,6 @@ KeyChannels = Annotated[tuple[str, ...], BeforeValidator(_comma_list), AfterVali
 PaymentChannels = Annotated[tuple[str, ...], BeforeValidator(_comma_list), AfterValidator(payment_channels)]
 Networks = Annotated[tuple[str, ...], BeforeValidator(_comma_list), AfterValidator(networks)]
 Seconds = Annotated[float, Field(gt=0, le=366 * 86_400, allow_inf_nan=False)]
-
-BANK_TRANSACTION = timedelta(minutes=20)
-"""So long the outcome of a bank's transaction may stay open (documented by Kakao Pay)."""
 
 
 def inherited_environment() -> dict[str, str]:
@@ -152,55 +147,9 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
-        if problems := list(self._misfits()):
+        if problems := list(contradictions(self)):
             raise ValueError("\n".join(problems))
         return self
-
-    def _misfits(self) -> Iterator[str]:
-        if (self.portone_key is None) != (self.portone_secret is None):
-            yield "AGAIN_PORTONE_KEY and AGAIN_PORTONE_SECRET go together: set both, or neither."
-        if self.live and self.database_url is None:
-            yield (
-                "With a live key set AGAIN_DATABASE_URL (and AGAIN_BROKER_URL): the embedded database is for trying "
-                "out, and holds the sandbox's subscriptions."
-            )
-        if self.live:
-            yield from live_problems(self.portone_url)
-        yield from sdk_problems(self.sdk_url, live=self.live)
-        if self.checkout_secret is not None:
-            yield from secret_problems(self.checkout_secret.get_secret_value())
-        yield from sandbox_problems(self.portone_url, self.sandbox_url, live=self.live)
-        if self.broker_url is not None:
-            yield from broker_problems(self.broker_url.get_secret_value())
-        yield from self._odd_limits()
-
-    def _odd_limits(self) -> Iterator[str]:
-        if self.sweep_days * 86_400 < self.sweep_every_seconds + 86_400:
-            yield (
-                "AGAIN_SWEEP_DAYS must be a day more than AGAIN_SWEEP_EVERY_SECONDS: what was paid between two "
-                "comparisons would be seen by neither."
-            )
-        if self.claim_chunk > min(self.max_run_charges, self.max_day_charges):
-            yield (
-                "AGAIN_CLAIM_CHUNK must not exceed AGAIN_MAX_RUN_CHARGES or AGAIN_MAX_DAY_CHARGES: one claim would "
-                "be more than may be claimed, so it would take nothing and stop its PG."
-            )
-        if self.quiet_period <= self.lease * 2:
-            yield (
-                "AGAIN_QUIET_PERIOD_SECONDS must exceed twice the lease of an attempt "
-                f"({2 * self.lease.total_seconds():g}, from the time-outs), "
-                "or a payment still under way would be taken for none."
-            )
-        if self.live and self.quiet_period < BANK_TRANSACTION:
-            yield (
-                f"AGAIN_QUIET_PERIOD_SECONDS must be at least {BANK_TRANSACTION.total_seconds():g} when "
-                "AGAIN_PORTONE_KEY is set: so long a bank may leave it open whether money moved."
-            )
-        if self.lookup_backoff_seconds[-1] < self.quiet_period_seconds:
-            yield (
-                "AGAIN_LOOKUP_BACKOFF_SECONDS must reach to the end of AGAIN_QUIET_PERIOD_SECONDS or beyond, "
-                "or no look-up could ever prove that nothing was charged."
-            )
 
     def environment(self, **more: str) -> dict[str, str]:
         """Give the environment of a child process that is to have exactly these settings, and `more`."""

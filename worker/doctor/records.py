@@ -7,12 +7,11 @@ from datetime import datetime
 from schedules.plans import SEOUL
 from worker.database.mapping import plan_of
 from worker.doctor.finding import Finding, Patient, broken, ok, warning
-from worker.operations import invariant_runner, status
+from worker.operations import invariant_results, status
 from worker.operations.explain_hold import waiting_for
-from worker.operations.invariant_results import examples
-from worker.operations.invariant_runner import MOST, Broken
+from worker.operations.invariant_results import MAX_COUNTED, BrokenInvariant, listed_ids
 from worker.operations.invariants import INVARIANTS
-from worker.subscriptions import plan_queries, trials
+from worker.subscriptions import plan_queries, plans
 
 ASK_PORTONE = "run `again doctor portone`, and look at what stands between here and PortOne, and at its status page"
 
@@ -20,17 +19,17 @@ ASK_PORTONE = "run `again doctor portone`, and look at what stands between here 
 def hold(patient: Patient) -> Finding:
     """Look at every invariant, just now."""
     with patient.runtime.sessions() as session:
-        found = invariant_runner.broken(session, now=patient.now, patience=patient.runtime.patience)
+        found = invariant_results.evaluate(session, now=patient.now, thresholds=patient.runtime.thresholds)
     if not found:
         return ok("invariants", f"all {len(INVARIANTS)} hold")
     said = "\n".join(map(_told, found))
     return broken("invariants", said, "\n".join(f"{each.invariant.name}: {each.invariant.remedy}" for each in found))
 
 
-def _told(each: Broken) -> str:
+def _told(each: BrokenInvariant) -> str:
     plural = "" if each.count == 1 else "s"
-    count = f"{each.count}{' or more' if each.count == MOST else ''} {each.invariant.about}{plural}"
-    ids = f" ({examples(each.examples)}{', ...' if each.count > len(each.examples) else ''})" if each.examples else ""
+    count = f"{each.count}{' or more' if each.count == MAX_COUNTED else ''} {each.invariant.about}{plural}"
+    ids = f" ({listed_ids(each.examples)}{', ...' if each.count > len(each.examples) else ''})" if each.examples else ""
     return f"{each.invariant.name}: {count}{ids}. {each.invariant.means}"
 
 
@@ -65,10 +64,10 @@ def arrears(patient: Patient) -> Finding:
 def long_trials(patient: Patient) -> Finding:
     """Look for plans whose trial outlives the consent that it began with."""
     with patient.runtime.sessions() as session:
-        said = trials.too_long(plan_of(row) for row in plan_queries.known(session))
+        said = plans.overlong_trials(plan_of(row) for row in plan_queries.known(session))
     if said is None:
-        return ok("trials", f"no plan has a trial of more than {trials.LONGEST_WITH_CONSENT} days")
-    return warning("trials", said, trials.REMEDY)
+        return ok("trials", f"no plan has a trial of more than {plans.MAX_TRIAL_DAYS} days")
+    return warning("trials", said, plans.TRIAL_REMEDY)
 
 
 def look_ups(patient: Patient) -> Finding:

@@ -1,4 +1,4 @@
-"""Looking at every invariant now and then, and saying what does not hold. Nothing is repaired here."""
+"""Periodic invariant check: evaluates every invariant, records and logs violations, repairs nothing."""
 
 from __future__ import annotations
 
@@ -11,41 +11,40 @@ from sqlalchemy.orm import Session
 from worker.database import heartbeats
 from worker.database.engine import Sessions
 from worker.ledger import stops
-from worker.operations import invariant_results, invariant_runner
+from worker.operations import invariant_results
 from worker.operations.invariant_queries import STOPPED
-from worker.operations.invariant_results import Noted
-from worker.operations.invariant_runner import Broken
-from worker.operations.invariants import INVARIANTS, Invariant, Patience
+from worker.operations.invariant_results import BrokenInvariant, RecordedChanges
+from worker.operations.invariants import INVARIANTS, Invariant, Thresholds
 
-CHECKED = "invariants"
-"""The heartbeat of the last look that came to its end."""
+COMPLETED = "invariants"
+"""The name of the heartbeat of the last check that came to its end."""
 
-BACK_AFTER = timedelta(minutes=15)
-"""After so long without a look the workers have just come back, and what was left undone is no news yet."""
+RESUMED_AFTER = timedelta(minutes=15)
+"""After this long without a check the workers have just come back, and work left undone is not reported yet."""
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Vigilance:
-    """What one look found; flower shows it as the task's result."""
+class InvariantCheck:
+    """What one check found; flower shows it as the task's result."""
 
     judged: int
-    broken: dict[str, int]  # by name, of how many rows
+    broken: dict[str, int]  # rows by invariant
     gone: list[str]
 
     def summary(self) -> dict[str, object]:
         return asdict(self)
 
 
-def check_invariants(sessions: Sessions, *, now: datetime, patience: Patience) -> Vigilance:
-    """Look at every invariant; log, and keep for `again status`, what does not hold. It only ever looks."""
+def check_invariants(sessions: Sessions, *, now: datetime, thresholds: Thresholds) -> InvariantCheck:
+    """Evaluate every invariant; log, and record for `again status`, what does not hold. Repairs nothing."""
     with sessions.begin() as session:
         if not invariant_results.try_lock(session):
-            return Vigilance(0, {}, [])  # somebody else is looking just now
+            return InvariantCheck(0, {}, [])  # another worker is checking right now
         judged = _judgeable(session, now)
-        found = invariant_runner.broken(session, now=now, patience=patience, invariants=judged)
-        noted = invariant_results.note(
+        found = invariant_results.evaluate(session, now=now, thresholds=thresholds, invariants=judged)
+        changes = invariant_results.record(
             session,
             found,
             judged=[invariant.name for invariant in judged],
@@ -53,34 +52,34 @@ def check_invariants(sessions: Sessions, *, now: datetime, patience: Patience) -
             now=now,
         )
         _beat(session, now)
-    _say(noted)
+    _log(changes)
     counts = {each.invariant.name: each.count for each in found}
-    return Vigilance(len(judged), counts, [name for name, _ in noted.gone])
+    return InvariantCheck(len(judged), counts, [name for name, _ in changes.gone])
 
 
 def _judgeable(session: Session, now: datetime) -> tuple[Invariant, ...]:
-    """Leave out what is about progress when nobody has looked lately, so nobody may have worked either."""
-    last = heartbeats.last_seen(session).get(CHECKED)
-    if last is not None and now - last <= BACK_AFTER:
+    """Leave out those about progress when there was no check lately, so there may have been no worker either."""
+    last = heartbeats.last_seen(session).get(COMPLETED)
+    if last is not None and now - last <= RESUMED_AFTER:
         return INVARIANTS
     return tuple(invariant for invariant in INVARIANTS if not invariant.progress)
 
 
 def _beat(session: Session, now: datetime) -> None:
-    """Note that we have looked, and what was stopped then: a release leaves no other trace."""
-    heartbeats.beat(session, CHECKED, now=now)
+    """Record that a check has ended, and what was stopped then: a release leaves no other trace."""
+    heartbeats.beat(session, COMPLETED, now=now)
     for stop in stops.standing(session):
         heartbeats.beat(session, STOPPED + stop.scope, now=now)
 
 
-def _say(noted: Noted) -> None:
-    for each in noted.changed:
+def _log(changes: RecordedChanges) -> None:
+    for each in changes.changed:
         log.error("invariant violated", **_named(each), means=each.invariant.means, remedy=each.invariant.remedy)
-    for name, since in noted.gone:
+    for name, since in changes.gone:
         log.info("violation no longer found", invariant=name, since=since.isoformat())
 
 
-def _named(broken: Broken) -> dict[str, object]:
+def _named(broken: BrokenInvariant) -> dict[str, object]:
     return {
         "invariant": broken.invariant.name,
         "count": broken.count,

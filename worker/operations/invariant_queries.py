@@ -157,7 +157,7 @@ QUERIES: Mapping[str, str] = {
         WHERE c.status IN ('due', 'past_due') AND s.status IN ('canceled', 'ended')
     """,
     "difference_is_decided_within_a_week": """
-        SELECT d.id FROM differences d WHERE d.status = 'open' AND d.found_at < :difference
+        SELECT d.id FROM differences d WHERE d.status = 'open' AND d.found_at < :discrepancy
     """,
     # Ticks come every minute. One that is behind by many periods gets some of them with each tick.
     "due_period_is_opened": f"""
@@ -204,7 +204,8 @@ QUERIES: Mapping[str, str] = {
     """,
     # The last rung settles it or leaves it to a person. While PortOne cannot be asked it goes on, and that is news.
     "unknown_attempt_comes_to_an_end": """
-        SELECT a.id FROM attempts a WHERE a.status = 'unknown' AND a.flagged_at IS NULL AND a.started_at < :ladder
+        SELECT a.id FROM attempts a
+        WHERE a.status = 'unknown' AND a.flagged_at IS NULL AND a.started_at < :lookup_backoff
     """,
     "deferred_charge_comes_to_an_end": f"""
         SELECT c.id FROM charges c WHERE c.status IN ('due', 'past_due') AND c.deferrals >= {MOST_DEFERRALS}

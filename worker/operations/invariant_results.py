@@ -1,19 +1,36 @@
-"""The invariants that do not hold, as rows: since when, of how many rows, and when that was last looked at."""
+"""Evaluating the invariants, one read-only statement each, and recording those that do not hold as `violations`."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from worker.database.bulk import as_rows
 from worker.database.tables.operations import Violation
-from worker.operations.invariant_runner import Broken
+from worker.operations.invariant_queries import QUERIES
+from worker.operations.invariants import INVARIANTS, Invariant, Thresholds
 
-# Two workers that look at the same time would both say that something is new.
+MAX_COUNTED = 1000
+"""Rows that are counted at most: a thousand broken ones say as much as a million, and evaluating must stay cheap."""
+
+MAX_EXAMPLES = 5
+"""Ids of broken rows that are kept of each invariant."""
+
+# Planned as if every row of it was wanted: with a limit PostgreSQL hopes to find enough soon, and there are none.
+_FOUND = """
+    WITH found AS MATERIALIZED ({query})
+    SELECT count(*) AS found, coalesce((array_agg(id ORDER BY id) FILTER (WHERE id IS NOT NULL))[1:{examples}],
+                                       '{{}}') AS examples
+    FROM (SELECT id FROM found LIMIT {most}) broken
+"""
+
+
+# Two workers that check at the same time would both log that something is new.
 _LOCK = text("SELECT pg_try_advisory_xact_lock(hashtext('again.check_invariants'))")
 
 _NOTE = text("""
@@ -26,7 +43,7 @@ _NOTE = text("""
     RETURNING v.name, (SELECT before.count FROM before WHERE before.name = v.name) AS count_before
 """)
 
-# What no release of today knows any more goes too.
+# Invariants that this release does not have are deleted too.
 _FORGET = text("""
     DELETE FROM violations
     WHERE name = ANY(:judged) AND name <> ALL(:broken) OR name <> ALL(:known)
@@ -35,36 +52,79 @@ _FORGET = text("""
 
 
 @dataclass(frozen=True, slots=True)
-class Noted:
-    """What changed since the last look: of those that are broken, which are new or have another count; what is gone."""
+class BrokenInvariant:
+    """An invariant that does not hold: of how many rows (MAX_COUNTED stands for that many or more), and some ids."""
 
-    changed: tuple[Broken, ...]
+    invariant: Invariant
+    count: int
+    examples: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedChanges:
+    """What changed since the last check: those newly broken or with another count, and those that hold again."""
+
+    changed: tuple[BrokenInvariant, ...]
     gone: tuple[tuple[str, datetime], ...]
 
 
+def evaluate(
+    session: Session, *, now: datetime, thresholds: Thresholds, invariants: Iterable[Invariant] = INVARIANTS
+) -> list[BrokenInvariant]:
+    """Evaluate each invariant, and return those that do not hold."""
+    parameters = _parameters(now, thresholds)
+    found = []
+    for invariant in invariants:
+        query = text(_FOUND.format(query=QUERIES[invariant.name], most=MAX_COUNTED, examples=MAX_EXAMPLES))
+        row = session.execute(query, parameters).one()
+        if row.found:
+            found.append(BrokenInvariant(invariant, row.found, tuple(row.examples)))
+    return found
+
+
+def _parameters(now: datetime, thresholds: Thresholds) -> Mapping[str, Any]:
+    """Return what the queries compare with: mostly the instants before which something should have been done."""
+    since = ("opening", "claiming", "lease", "look_up", "discrepancy", "sweep", "hold", "recent", "derived")
+    return {
+        "now": now,
+        **{name: now - getattr(thresholds, name) for name in since},
+        "lookup_backoff": now - thresholds.lookup_backoff,
+        "clocks": thresholds.clocks,
+        "missed": now - 2 * thresholds.sweep_every,
+        "under_way": now - thresholds.sweep_every,
+    }
+
+
 def try_lock(session: Session) -> bool:
-    """Be the only one who looks until this transaction ends; False when somebody else is."""
+    """Take the lock of a check until this transaction ends; False when another process has it."""
     return bool(session.execute(_LOCK).scalar_one())
 
 
-def note(
-    session: Session, broken: Sequence[Broken], *, judged: Collection[str], known: Collection[str], now: datetime
-) -> Noted:
-    """Write down what does not hold, and forget what was judged and holds again."""
-    rows = [{"name": each.invariant.name, "count": each.count, "examples": examples(each.examples)} for each in broken]
+def record(
+    session: Session,
+    broken: Sequence[BrokenInvariant],
+    *,
+    judged: Collection[str],
+    known: Collection[str],
+    now: datetime,
+) -> RecordedChanges:
+    """Record what does not hold, and delete what was judged and holds again."""
+    rows = [
+        {"name": each.invariant.name, "count": each.count, "examples": listed_ids(each.examples)} for each in broken
+    ]
     before = {row.name: row.count_before for row in session.execute(_NOTE, {"rows": as_rows(rows), "now": now})}
     names = [each.invariant.name for each in broken]
     gone = session.execute(_FORGET, {"judged": list(judged), "broken": names, "known": list(known)})
-    return Noted(
+    return RecordedChanges(
         changed=tuple(each for each in broken if before[each.invariant.name] != each.count),
         gone=tuple((row.name, row.since) for row in gone),
     )
 
 
-def standing(session: Session) -> Sequence[Violation]:
-    """List what did not hold at the last look, the oldest first."""
+def recorded(session: Session) -> Sequence[Violation]:
+    """Return what did not hold at the last check, the oldest first."""
     return session.scalars(select(Violation).order_by(Violation.since, Violation.name)).all()
 
 
-def examples(ids: Iterable[int]) -> str:
+def listed_ids(ids: Iterable[int]) -> str:
     return ", ".join(map(str, ids))

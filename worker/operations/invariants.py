@@ -1,6 +1,6 @@
 """What must always be true of the books: each invariant with what it means when it is not, and what to do then.
 
-Nothing is ever repaired by looking. The queries that look are in `worker.operations.invariant_runner`.
+Nothing is ever repaired by looking. The queries that look are in `worker.operations.invariant_queries`.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ class Invariant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """How late things may be before they count as left undone, and how far back settled ones are looked at."""
+class Thresholds:
+    """Maximum age of unfinished work, and how far back settled rows are checked."""
 
-    ladder: timedelta  # of look-ups, to its last rung
+    lookup_backoff: timedelta  # the last look-up of an attempt is due by then
     sweep_every: timedelta
     opening: timedelta = timedelta(minutes=15)
     claiming: timedelta = timedelta(hours=1)
     lease: timedelta = timedelta(minutes=15)
     look_up: timedelta = timedelta(hours=1)
     clocks: timedelta = timedelta(minutes=5)
-    difference: timedelta = timedelta(days=7)
+    discrepancy: timedelta = timedelta(days=7)
     sweep: timedelta = timedelta(minutes=15)
     hold: timedelta = timedelta(hours=6)
     recent: timedelta = timedelta(days=31)

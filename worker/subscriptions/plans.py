@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 from itertools import islice
 
@@ -14,6 +14,12 @@ from worker.database.engine import Sessions
 from worker.database.tables import billing
 from worker.domain.errors import Refused
 from worker.subscriptions import plan_queries
+
+MAX_TRIAL_DAYS = 30
+"""A free service becomes a paid one only with consent given within the 30 days before that: Act on the Consumer
+Protection in Electronic Commerce, article 13(6), in force since 14 February 2025, as public pages report it."""
+
+TRIAL_REMEDY = "Ask these customers once more before their trial ends, or sell a plan with a shorter one."
 
 
 def add_plan(sessions: Sessions, plan: Plan, *, max_amount: int, now: datetime) -> None:
@@ -49,3 +55,15 @@ def _starts(plan: Plan, anchor_on: date) -> Iterator[datetime]:
     while True:
         yield start
         start = next_start(plan, anchor_on, after=start)
+
+
+def overlong_trials(plans: Iterable[Plan]) -> str | None:
+    """Return which plans have a trial that outlives the consent given at its beginning, and why; None for none."""
+    overlong = {plan.code: plan.trial_days for plan in plans if plan.trial_days > MAX_TRIAL_DAYS}
+    if not overlong:
+        return None
+    named = ", ".join(f"{code} ({days} days)" for code, days in sorted(overlong.items()))
+    return (
+        f"Trial of more than {MAX_TRIAL_DAYS} days: {named}. Consent to a first charge must be given within the "
+        f"{MAX_TRIAL_DAYS} days before it (E-Commerce Act 13(6)), and Again asks for it at the beginning only."
+    )

@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from worker import checkout
 from worker.checkout.context import BothSides
-from worker.config.log_privacy import keep_out_of_logs
+from worker.config.logs import keep_out_of_logs
 from worker.database.clock import DatabaseClock
 from worker.domain.gateway import Gateway
 from worker.domain.states import ConsentSource

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from worker.config.log_privacy import log_as_the_host_does
+from worker.config.logs import log_as_the_host_does
 from worker.config.settings import InvalidSettings
 from worker.devstack.addresses import settings_here
 from worker.runtime import Runtime, open_runtime

@@ -31,14 +31,14 @@ from worker.domain.outcomes import (
 from worker.domain.settlement import settle
 from worker.ledger import charging_hold, stops
 from worker.ledger.write_back import record
-from worker.operations import invariant_runner
+from worker.operations import invariant_results
 from worker.operations.invariant_queries import QUERIES, STOPPED
-from worker.operations.invariant_runner import EXAMPLES, MOST, Broken
-from worker.operations.invariants import INVARIANTS, MOST_DEFERRALS, Patience
+from worker.operations.invariant_results import MAX_COUNTED, MAX_EXAMPLES, BrokenInvariant
+from worker.operations.invariants import INVARIANTS, MOST_DEFERRALS, Thresholds
 from worker.reconciliation import queries as reconciliation_queries
 from worker.subscriptions import cancellation, pausing
 
-PATIENCE = Patience(ladder=timedelta(days=8), sweep_every=timedelta(days=1))
+THRESHOLDS = Thresholds(lookup_backoff=timedelta(days=8), sweep_every=timedelta(days=1))
 
 OUTCOMES: dict[str, Outcome | None] = {
     "paid": Paid(NOW, Answer(http_status=200, imp_uid="imps_1")),
@@ -97,11 +97,11 @@ def session(healthy: Sessions) -> Iterator[Session]:
         session.rollback()
 
 
-def look(session: Session, later: timedelta = timedelta(0)) -> list[Broken]:
-    return invariant_runner.broken(session, now=NOW + later, patience=PATIENCE)
+def look(session: Session, later: timedelta = timedelta(0)) -> list[BrokenInvariant]:
+    return invariant_results.evaluate(session, now=NOW + later, thresholds=THRESHOLDS)
 
 
-def names(found: list[Broken]) -> list[str]:
+def names(found: list[BrokenInvariant]) -> list[str]:
     return [each.invariant.name for each in found]
 
 
@@ -363,7 +363,7 @@ def test_a_holding_sweep_that_is_worked_on_is_in_order_until_it_takes_too_long(s
         now = NOW + timedelta(hours=hours)
         reconciliation_queries.leave(session, taken, now=now, back_off=timedelta(0), failure="")  # a worker was there
         held = [each for each in INVARIANTS if each.name == "held_charging_goes_on"]
-        assert names(invariant_runner.broken(session, now=now, patience=PATIENCE, invariants=held)) == expected
+        assert names(invariant_results.evaluate(session, now=now, thresholds=THRESHOLDS, invariants=held)) == expected
 
 
 def test_examples_and_counting_end_somewhere(session: Session):
@@ -373,11 +373,11 @@ def test_examples_and_counting_end_somewhere(session: Session):
                              status_at, created_at)
         SELECT {PAID}, :now - make_interval(days => n), :now - make_interval(days => n - 1), 9900, 0, 'KRW', '',
                'charging', :now, :now
-        FROM generate_series(1, {MOST + 1}) n"""),
+        FROM generate_series(1, {MAX_COUNTED + 1}) n"""),
         {"now": NOW},
     )
     (found,) = [each for each in look(session) if each.invariant.name == "charging_has_an_open_attempt"]
-    assert (found.count, len(found.examples)) == (MOST, EXAMPLES)
+    assert (found.count, len(found.examples)) == (MAX_COUNTED, MAX_EXAMPLES)
 
 
 def test_a_stop_without_a_claim_after_it_is_in_order(session: Session):

@@ -11,7 +11,7 @@ from typing import Any
 from tests.simulation.engine.world import World
 from worker.domain.discrepancy_rules import DifferenceKind, DifferenceStatus
 from worker.domain.merchant_uid import MerchantUid, parse
-from worker.operations.invariant_runner import broken
+from worker.operations.invariant_results import evaluate
 from worker.operations.invariants import INVARIANTS
 
 Period = tuple[str, datetime]
@@ -66,9 +66,9 @@ def problems(world: World) -> Iterator[str]:
     yield from (f"difference {row.id} is linked to another subscription" for row in world.sql(_LINKED_WRONGLY))
     # How soon a person decides is not the history's affair.
     ours = [each for each in INVARIANTS if each.name != "difference_is_decided_within_a_week"]
-    patience = replace(world.patience, sweep_every=world.sweep_policy.every)
+    thresholds = replace(world.thresholds, sweep_every=world.sweep_policy.every)
     with world.sessions() as session:
-        for each in broken(session, now=world.database_now(), patience=patience, invariants=ours):
+        for each in evaluate(session, now=world.database_now(), thresholds=thresholds, invariants=ours):
             yield f"invariant: {each.invariant.name}, {each.invariant.about} {each.examples}"
 
 

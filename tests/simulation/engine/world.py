@@ -52,7 +52,7 @@ class World:
         self.policy, self.limits = runtime.policy, limits_of(SETTINGS)
         self.watch = runtime.watch if watched else None
         self.sweep_policy = replace(runtime.sweep_policy, every=SWEEP_EVERY, span=SWEEP_SPAN, pause=0.0)
-        self.patience = runtime.patience
+        self.thresholds = runtime.thresholds
         self.idle_ticks = IdleTicks(self)
         self.book = Book(self.sessions)
         settings = SandboxSettings(seed="simulation", switches=Switches().changed(rules or {}))

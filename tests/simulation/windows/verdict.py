@@ -20,7 +20,7 @@ from worker.database.mapping import plan_of
 from worker.domain.discrepancy_rules import DifferenceKind, DifferenceStatus
 from worker.domain.merchant_uid import parse
 from worker.domain.window_evidence import WINDOW_LIFE
-from worker.operations.invariant_runner import broken
+from worker.operations.invariant_results import evaluate
 from worker.operations.invariants import INVARIANTS
 
 GIVEN_WITH_THE_SUBSCRIPTION = "key-"
@@ -192,9 +192,9 @@ class WindowVerdict:
     def _invariants(self) -> Iterator[str]:
         world = self._world
         ours = [each for each in INVARIANTS if each.name != "difference_is_decided_within_a_week"]
-        patience = replace(world.patience, sweep_every=world.sweep_policy.every)
+        thresholds = replace(world.thresholds, sweep_every=world.sweep_policy.every)
         with world.sessions() as session:
-            for each in broken(session, now=world.now(), patience=patience, invariants=ours):
+            for each in evaluate(session, now=world.now(), thresholds=thresholds, invariants=ours):
                 yield f"invariant: {each.invariant.name}, {each.invariant.about} {each.examples}"
 
 
