@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
-from worker.checkout.context import BothSides
+from worker.checkout.context import CheckoutContext
 from worker.config.settings import Settings
 from worker.database import migrations
 from worker.database.clock import DatabaseClock, warn
@@ -64,9 +64,9 @@ class Runtime:
 
         return PortOneGateway(self.client(), deadline=self.settings.call_deadline)
 
-    def both_sides(self, gateway: Gateway) -> BothSides:
+    def checkout_context(self, gateway: Gateway) -> CheckoutContext:
         """Give the books and PortOne as checkouts take them."""
-        return BothSides(
+        return CheckoutContext(
             sessions=self.sessions,
             gateway=gateway,
             clock=self.clock,

@@ -18,7 +18,7 @@ from worker.app import app, send
 from worker.charging.open_due import open_due_charges
 from worker.charging.pump import BUDGET_SPENT, Pump, Pumped
 from worker.charging.run_limits import limits_of
-from worker.checkout.maintenance import look_after
+from worker.checkout.maintenance import run_maintenance
 from worker.database import heartbeats
 from worker.database.clock import DatabaseClock
 from worker.domain.gateway import Gateway
@@ -111,7 +111,7 @@ async def _reconcile(runtime: Runtime, gateway: Gateway) -> Summarized:
 
 
 async def _maintain_checkouts(runtime: Runtime, gateway: Gateway) -> Summarized:
-    return await look_after(runtime.both_sides(gateway), stopping=process.is_stopping)
+    return await run_maintenance(runtime.checkout_context(gateway), stopping=process.is_stopping)
 
 
 async def _sweep(runtime: Runtime, gateway: Gateway) -> Summarized:

@@ -31,7 +31,7 @@ from django.views.static import serve
 
 from worker.domain.errors import Refused
 from worker.pg.window.request import Buyer
-from worker.web.host import HostDesk
+from worker.web.host import HostCheckout
 
 PAGES = Path(__file__).parent / "pages"
 PLAN = "letter"
@@ -64,14 +64,14 @@ one_at_a_time = Lock()
 
 
 @cache
-def _desk() -> HostDesk:
-    return HostDesk.from_env(actor="shop")
+def _again() -> HostCheckout:
+    return HostCheckout.from_env(actor="shop")
 
 
-def desk() -> HostDesk:
-    """Give this process's desk, made by its first request: after the web server has forked."""
+def again() -> HostCheckout:
+    """Return this process's HostCheckout, made by its first request: after the web server has forked."""
     with one_at_a_time:
-        return _desk()
+        return _again()
 
 
 def customer_of(request: HttpRequest) -> str:
@@ -85,7 +85,7 @@ def customer_of(request: HttpRequest) -> str:
 
 @require_safe
 def account(request: HttpRequest) -> HttpResponse:
-    subscriptions = async_to_sync(desk().subscriptions_of)(customer_of(request))
+    subscriptions = async_to_sync(again().subscriptions_of)(customer_of(request))
     return render(request, "account.html", {"subscriptions": subscriptions, "zone": ZONE})
 
 
@@ -96,8 +96,8 @@ def begin(request: HttpRequest) -> HttpResponse:
     subscription = request.POST.get("subscription")
     new = subscription is None and not charge
     if new:
-        subscription = async_to_sync(desk().subscribe)(customer, plan=PLAN)
-    code = async_to_sync(desk().create_checkout)(
+        subscription = async_to_sync(again().subscribe)(customer, plan=PLAN)
+    code = async_to_sync(again().create_checkout)(
         customer, subscription=subscription, charge=int(charge) if charge.isdecimal() else None, with_payment=new
     )
     return redirect(f"/checkout/{code}")
@@ -105,8 +105,8 @@ def begin(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def show(request: HttpRequest, code: str) -> HttpResponse:
-    view = async_to_sync(desk().view)(customer_of(request), code)
-    shown = {"script_url": desk().script_url, "merchant_code": desk().merchant_code, "wording": WORDING}
+    view = async_to_sync(again().view)(customer_of(request), code)
+    shown = {"script_url": again().script_url, "merchant_code": again().merchant_code, "wording": WORDING}
     return render(request, "checkout.html", {"view": view, "zone": ZONE, **shown})
 
 
@@ -115,13 +115,13 @@ def show(request: HttpRequest, code: str) -> HttpResponse:
 
 @require_POST
 def agree(request: HttpRequest, code: str) -> HttpResponse:
-    """Give what the page calls `IMP.request_pay` with. `owed` is the sum that it has shown."""
+    """Return what the page calls `IMP.request_pay` with. `owed` is the sum that it has shown."""
     form = request.POST
     if not form.get("owed", "").isdecimal():
         raise Refused("Please load the page again.")
     if form.get("consent") != "on" or form.get("wording") != WORDING or not form.get("pg") or not form.get("tel"):
         raise Refused("Please fill in the whole form, and agree.")
-    parameters = async_to_sync(desk().agree)(
+    parameters = async_to_sync(again().agree)(
         customer_of(request),
         code,
         wording=WORDING,
@@ -136,7 +136,7 @@ def agree(request: HttpRequest, code: str) -> HttpResponse:
 @require_POST
 def complete(request: HttpRequest, code: str) -> HttpResponse:
     """The window has called back."""
-    completion = async_to_sync(desk().complete)(code, imp_uid=request.POST.get("imp_uid") or None)
+    completion = async_to_sync(again().complete)(code, imp_uid=request.POST.get("imp_uid") or None)
     return JsonResponse({"progress": completion.progress, "said": completion.said})
 
 
@@ -144,7 +144,7 @@ def complete(request: HttpRequest, code: str) -> HttpResponse:
 def come_back(request: HttpRequest, code: str) -> HttpResponse:
     """A phone was redirected here. It may be in another browser than before, so this asks for no login."""
     with suppress(Refused):  # the page says how it stands
-        async_to_sync(desk().complete)(code, imp_uid=request.GET.get("imp_uid") or None)
+        async_to_sync(again().complete)(code, imp_uid=request.GET.get("imp_uid") or None)
     return redirect(f"/checkout/{code}")
 
 
@@ -156,7 +156,7 @@ def webhook(request: HttpRequest) -> HttpResponse:
     except (ValueError, RecursionError):
         raise Refused("The body is not JSON.") from None
     forwarded = request.headers.get("x-forwarded-for")
-    taken = async_to_sync(desk().take_webhook)(
+    taken = async_to_sync(again().take_webhook)(
         sent, peer=request.META["REMOTE_ADDR"], forwarded_for=[forwarded] if forwarded else []
     )
     return HttpResponse(status=200 if taken else 503)

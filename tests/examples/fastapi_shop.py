@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 
 from worker.domain.errors import Refused
 from worker.pg.window.request import Buyer
-from worker.web.host import HostDesk
+from worker.web.host import HostCheckout
 from worker.web.http.bodies import read_object
 
 PAGES = Path(__file__).parent / "pages"
@@ -33,18 +33,18 @@ templates = Jinja2Templates(PAGES)
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    app.state.desk = HostDesk.from_env(actor="shop")
+    app.state.again = HostCheckout.from_env(actor="shop")
     yield
-    await app.state.desk.close()
+    await app.state.again.close()
 
 
 app = FastAPI(lifespan=lifespan, openapi_url=None)
 app.mount("/static", StaticFiles(directory=PAGES))
 
 
-def desk_of(request: Request) -> HostDesk:
-    desk: HostDesk = request.app.state.desk
-    return desk
+def again_of(request: Request) -> HostCheckout:
+    again: HostCheckout = request.app.state.again
+    return again
 
 
 def customer() -> str:
@@ -58,7 +58,7 @@ def from_own_page(request: Request) -> None:
         raise HTTPException(403, "This was asked for by another site's page.")
 
 
-Desk = Annotated[HostDesk, Depends(desk_of)]
+Again = Annotated[HostCheckout, Depends(again_of)]
 Customer = Annotated[str, Depends(customer)]
 OWN_PAGE = [Depends(from_own_page)]
 
@@ -67,14 +67,14 @@ OWN_PAGE = [Depends(from_own_page)]
 
 
 @app.get("/")
-async def account(request: Request, desk: Desk, customer: Customer) -> Response:
-    subscriptions = await desk.subscriptions_of(customer)
+async def account(request: Request, again: Again, customer: Customer) -> Response:
+    subscriptions = await again.subscriptions_of(customer)
     return templates.TemplateResponse(request, "account.html", {"subscriptions": subscriptions, "zone": ZONE})
 
 
 @app.post("/checkout", dependencies=OWN_PAGE)
 async def begin(
-    desk: Desk,
+    again: Again,
     customer: Customer,
     subscription: Annotated[str | None, Form()] = None,
     charge: Annotated[int | None, Form()] = None,
@@ -82,15 +82,15 @@ async def begin(
     """Subscribe; register a card; pay what is overdue: whatever the form is about, it leads to a checkout."""
     new = subscription is None and charge is None
     if new:
-        subscription = await desk.subscribe(customer, plan=PLAN)
-    code = await desk.create_checkout(customer, subscription=subscription, charge=charge, with_payment=new)
+        subscription = await again.subscribe(customer, plan=PLAN)
+    code = await again.create_checkout(customer, subscription=subscription, charge=charge, with_payment=new)
     return RedirectResponse(f"/checkout/{code}", 303)
 
 
 @app.get("/checkout/{code}")
-async def show(request: Request, desk: Desk, customer: Customer, code: str) -> Response:
-    view = await desk.view(customer, code)
-    shown = {"script_url": desk.script_url, "merchant_code": desk.merchant_code, "wording": WORDING}
+async def show(request: Request, again: Again, customer: Customer, code: str) -> Response:
+    view = await again.view(customer, code)
+    shown = {"script_url": again.script_url, "merchant_code": again.merchant_code, "wording": WORDING}
     return templates.TemplateResponse(request, "checkout.html", {"view": view, "zone": ZONE, **shown})
 
 
@@ -99,7 +99,7 @@ async def show(request: Request, desk: Desk, customer: Customer, code: str) -> R
 
 @app.post("/checkout/{code}/agree", dependencies=OWN_PAGE)
 async def agree(
-    desk: Desk,
+    again: Again,
     customer: Customer,
     code: str,
     pg: Annotated[str, Form()],
@@ -108,8 +108,8 @@ async def agree(
     wording: Annotated[Literal["shop-2026-11"], Form()],
     owed: Annotated[int, Form()],
 ) -> dict[str, Any]:
-    """Give what the page calls `IMP.request_pay` with. `owed` is the sum that it has shown."""
-    return await desk.agree(
+    """Return what the page calls `IMP.request_pay` with. `owed` is the sum that it has shown."""
+    return await again.agree(
         customer,
         code,
         wording=WORDING,
@@ -121,25 +121,25 @@ async def agree(
 
 
 @app.post("/checkout/{code}/complete", dependencies=OWN_PAGE)
-async def complete(desk: Desk, code: str, imp_uid: Annotated[str, Form()] = "") -> dict[str, str]:
+async def complete(again: Again, code: str, imp_uid: Annotated[str, Form()] = "") -> dict[str, str]:
     """The window has called back."""
-    completion = await desk.complete(code, imp_uid=imp_uid or None)
+    completion = await again.complete(code, imp_uid=imp_uid or None)
     return {"progress": completion.progress, "said": completion.said}
 
 
 @app.get("/checkout/{code}/return")
-async def come_back(desk: Desk, code: str, imp_uid: str = "") -> Response:
+async def come_back(again: Again, code: str, imp_uid: str = "") -> Response:
     """A phone was redirected here. It may be in another browser than before, so this asks for no login."""
     with suppress(Refused):  # the page says how it stands
-        await desk.complete(code, imp_uid=imp_uid or None)
+        await again.complete(code, imp_uid=imp_uid or None)
     return RedirectResponse(f"/checkout/{code}", 303)
 
 
 @app.post("/webhooks/portone")
-async def webhook(request: Request, desk: Desk) -> Response:
+async def webhook(request: Request, again: Again) -> Response:
     peer = request.client.host if request.client else None
     sent = await read_object(request, form=True)
-    taken = await desk.take_webhook(sent, peer=peer, forwarded_for=request.headers.getlist("x-forwarded-for"))
+    taken = await again.take_webhook(sent, peer=peer, forwarded_for=request.headers.getlist("x-forwarded-for"))
     return Response(status_code=200 if taken else 503)
 
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from worker.config.settings import DEFAULT_CHECKOUT_URL, Settings
-from worker.web.http.source_addresses import Sources
+from worker.web.http.source_addresses import SourceAddresses
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
@@ -218,7 +218,7 @@ def test_in_containers_the_sandboxs_webhooks_reach_the_pages_and_are_let_in():
     assert service("sandbox")["network_mode"] == "service:checkout"
     assert DEFAULT_CHECKOUT_URL == "http://127.0.0.1:9102", "where notices go, from within that network"
     assert settings.checkout_url is None
-    assert Sources.of(settings).may_send_webhooks(ip_address("127.0.0.1"))
+    assert SourceAddresses.of(settings).may_send_webhooks(ip_address("127.0.0.1"))
     # The workers are not in it.
     assert Settings.from_env(environment_of("worker")).gateway_url == "http://checkout:9101"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.web.host import HostDesk
+from worker.web.host import HostCheckout
 
 ROOT = Path(__file__).parents[2]
 SECTION = (ROOT / "README.md").read_text().split("### Pages of your own", 1)[1].split("\n## ", 1)[0]
@@ -16,29 +16,29 @@ EXCERPTS = re.findall(r"```python\n# (\S+)\n(.*?)```", SECTION, re.DOTALL)
 EXAMPLES = sorted((ROOT / "tests" / "examples").glob("*_shop.py"))
 
 
-def test_the_readme_shows_each_example():
+def test_readme_shows_each_example_host():
     assert sorted({name for name, _ in EXCERPTS}) == [str(each.relative_to(ROOT)) for each in EXAMPLES]
     assert len(EXCERPTS) == SECTION.count("```python")
 
 
 @pytest.mark.parametrize(("name", "excerpt"), EXCERPTS)
-def test_what_the_readme_shows_is_in_the_example(name: str, excerpt: str):
+def test_excerpts_in_the_readme_are_in_the_example_hosts(name: str, excerpt: str):
     source = (ROOT / name).read_text()
     for piece in excerpt.strip("\n").split("\n\n"):
         assert f"\n{piece}\n" in source
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-def test_an_example_is_short_and_shows_everything_a_host_calls(example: Path):
+def test_example_host_is_short_and_calls_every_public_method(example: Path):
     source = example.read_text()
     assert len(source.splitlines()) <= 210
     called = {node.attr for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Attribute)}
-    public = {name for name in vars(HostDesk) if not name.startswith("_")}
+    public = {name for name in vars(HostCheckout) if not name.startswith("_")}
     # A synchronous host has no end to close it at: its process ends.
     assert public - called <= {"close"}
 
 
-def test_what_the_readme_names_of_the_desk_exists():
+def test_methods_of_host_checkout_in_the_readme_exist():
     named = {"subscriptions_of", "view", "create_checkout", "agree", "complete", "take_webhook"}
     assert named <= set(re.findall(r"`(\w+)`", SECTION))
-    assert all(callable(getattr(HostDesk, name)) for name in named)
+    assert all(callable(getattr(HostCheckout, name)) for name in named)

@@ -22,7 +22,7 @@ from fastapi import HTTPException, Request
 from tests.examples import fastapi_shop
 from tests.support.checkout import PATIENCE_SECONDS, Shop
 from worker.domain.clock import system_clock
-from worker.web.host import HostDesk
+from worker.web.host import HostCheckout
 from worker.web.http.server import Server
 
 
@@ -79,7 +79,7 @@ class Host:
 
     url: str
     shop: Shop
-    desk: Callable[[], HostDesk]
+    again: Callable[[], HostCheckout]
     cookies: Callable[[str], dict[str, str]]
 
     @contextmanager
@@ -131,7 +131,7 @@ def running_fastapi(shop: Shop, configure: Callable[[str], None]) -> Iterator[Ho
     thread.start()
     app = fastapi_shop.app
     app.dependency_overrides[fastapi_shop.customer] = logged_in
-    yield Host(server.url, shop, lambda: app.state.desk, lambda reference: {"customer": reference})
+    yield Host(server.url, shop, lambda: app.state.again, lambda reference: {"customer": reference})
     app.dependency_overrides.clear()
     server.should_exit = True
     thread.join(PATIENCE_SECONDS)
@@ -159,12 +159,12 @@ def running_django(shop: Shop, configure: Callable[[str], None]) -> Iterator[Hos
         server.set_app(django_shop.application)
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), name="django")
         thread.start()
-        yield Host(url, shop, django_shop.desk, django_login)
+        yield Host(url, shop, django_shop.again, django_login)
         server.shutdown()
         thread.join(PATIENCE_SECONDS)
     with ThreadPoolExecutor(1) as elsewhere:  # this thread may belong to a browser's event loop
-        elsewhere.submit(asyncio.run, django_shop.desk().close()).result()
-    django_shop._desk.cache_clear()
+        elsewhere.submit(asyncio.run, django_shop.again().close()).result()
+    django_shop._again.cache_clear()
 
 
 def django_login(reference: str) -> dict[str, str]:

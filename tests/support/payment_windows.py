@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from worker.pg.facts import WindowUse
-from worker.pg.window.request import Buyer, Links, Order, WindowChannel, WindowRequest
+from worker.pg.window.request import Buyer, CallbackUrls, WindowChannel, WindowOrder, WindowRequest
 from worker.pg.window.rules import problems_in
 
 PAYMENT = WindowUse.PAYMENT
@@ -14,7 +14,7 @@ WITH_PAYMENT = WindowUse.REGISTRATION_WITH_PAYMENT
 
 CUSTOMER_UID = "gildong_0001_1234"
 URL = "https://www.my-service.com/payments/complete/mobile"
-LINKS = Links(m_redirect_url=URL)
+LINKS = CallbackUrls(m_redirect_url=URL)
 EXAMPLE_BUYER = Buyer(
     email="iamport@siot.do",
     name="Customer name",
@@ -44,13 +44,13 @@ DOCUMENTED_KEY = {
     "buyer_name": "John Doe",
     "buyer_tel": "02-1234-1234",
 }
-SUBSCRIPTION = Order(
+SUBSCRIPTION = WindowOrder(
     merchant_uid="issue_billingkey_monthly_0001", name="Order name: Billing key request test", amount=0
 )
 
 
-def order(amount=14000, **changes) -> Order:
-    return replace(Order(merchant_uid="order_no_0001", name="Order name: Test payment", amount=amount), **changes)
+def order(amount=14000, **changes) -> WindowOrder:
+    return replace(WindowOrder(merchant_uid="order_no_0001", name="Order name: Test payment", amount=amount), **changes)
 
 
 def request(pg="kakaopay", use=PAYMENT, amount=None, **changes) -> WindowRequest:
@@ -63,7 +63,7 @@ def request(pg="kakaopay", use=PAYMENT, amount=None, **changes) -> WindowRequest
             order=order(usual if amount is None else amount),
             customer_uid=None if use is PAYMENT else CUSTOMER_UID,
             buyer=EXAMPLE_BUYER,
-            links=LINKS,
+            callback_urls=LINKS,
         ),
         **changes,
     )

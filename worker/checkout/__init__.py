@@ -37,30 +37,30 @@ from __future__ import annotations
 
 from worker.checkout.agreement import agree
 from worker.checkout.completion import complete
-from worker.checkout.consent import OwedHasChanged
-from worker.checkout.customer_overview import OverdueCharge, RunningSubscription, subscriptions_of
+from worker.checkout.consent import OwedAmountChanged
+from worker.checkout.customer_overview import CustomerSubscription, OverdueCharge, subscriptions_of
 from worker.checkout.fulfilment import Completion, Progress
 from worker.checkout.links import CheckoutLink, create_link
-from worker.checkout.maintenance import LookedAfter, look_after
-from worker.checkout.pre_window_check import look_up_earlier
-from worker.checkout.view import View, view
+from worker.checkout.maintenance import MaintenanceResult, run_maintenance
+from worker.checkout.pre_window_check import look_up_earlier_attempts
+from worker.checkout.view import CheckoutView, view
 from worker.checkout.webhooks import hint
 
 __all__ = [
     "CheckoutLink",
+    "CheckoutView",
     "Completion",
-    "LookedAfter",
+    "CustomerSubscription",
+    "MaintenanceResult",
     "OverdueCharge",
-    "OwedHasChanged",
+    "OwedAmountChanged",
     "Progress",
-    "RunningSubscription",
-    "View",
     "agree",
     "complete",
     "create_link",
     "hint",
-    "look_after",
-    "look_up_earlier",
+    "look_up_earlier_attempts",
+    "run_maintenance",
     "subscriptions_of",
     "view",
 ]

@@ -13,12 +13,12 @@ import structlog
 from sqlalchemy import Row
 
 from worker.checkout import order_queries
-from worker.checkout.context import BothSides
-from worker.checkout.fulfilment import Completion, Progress, Shown, carry_out
-from worker.checkout.links import checkout_row
+from worker.checkout.context import CheckoutContext
+from worker.checkout.fulfilment import Completion, OrderEvidence, Progress, fulfil
+from worker.checkout.links import find_checkout
 from worker.checkout.verification import Expected
 from worker.database.engine import Sessions
-from worker.domain.errors import AskedTooOften, Refused
+from worker.domain.errors import RateLimited, Refused
 from worker.domain.gateway import Found, Gateway, LookUpFailed, NoSuchKey, StoredKey
 from worker.domain.imp_uid import is_imp_uid
 from worker.domain.states import CheckoutStatus
@@ -27,32 +27,32 @@ log = structlog.get_logger()
 
 
 async def complete(
-    sides: BothSides, code: str, *, imp_uid: str | None, may_ask: Callable[[str], bool] = lambda _: True
+    context: CheckoutContext, code: str, *, imp_uid: str | None, may_ask: Callable[[str], bool] = lambda _: True
 ) -> Completion:
     """Ask PortOne what became of a checkout and carry it out. Raises Refused for what was not asked for.
 
     `may_ask` says of a checkout that there is, and is not done, whether PortOne may be asked about it now: anybody who
-    has its code could else use up the rate on which charging depends. Raises AskedTooOften.
+    has its code could else use up the rate on which charging depends. Raises RateLimited.
 
     `imp_uid` is what a browser says; without one, everything under the windows' merchant_uids is looked at all the
     same. Of several orders, opened in several tabs, the first that is proved ends the checkout; else the answer is
     about the one that `imp_uid` names, or whose window was opened last. While the books may have forgotten
     payments, nothing is carried out.
     """
-    row, orders = await asyncio.to_thread(_found, sides.sessions, code)
+    row, orders = await asyncio.to_thread(_found, context.sessions, code)
     if not orders:
         raise Refused("No payment window was opened with this link yet.")
     if row.status == CheckoutStatus.DONE:
         return Completion(Progress.DONE)
     if not may_ask(code):
-        raise AskedTooOften
+        raise RateLimited
     if imp_uid:
-        orders = await _named_first(sides.gateway, orders, imp_uid)
+        orders = await _named_first(context.gateway, orders, imp_uid)
     ends: list[Completion] = []
     keys: dict[str, StoredKey | NoSuchKey | LookUpFailed] = {}
     for order in orders:
-        shown = await _ask(sides, order, keys)
-        ended = await asyncio.to_thread(carry_out, sides, row, order, shown, says=not ends)
+        shown = await _ask(context, order, keys)
+        ended = await asyncio.to_thread(fulfil, context, row, order, shown, says=not ends)
         if ended.progress is Progress.DONE:
             return ended
         ends.append(ended)
@@ -64,7 +64,7 @@ async def complete(
 
 def _found(sessions: Sessions, code: str) -> tuple[Row[Any], Sequence[Row[Any]]]:
     with sessions() as session:
-        row = checkout_row(session, code)
+        row = find_checkout(session, code)
         return row, order_queries.of_checkout(session, row.id)
 
 
@@ -84,7 +84,9 @@ async def _named_first(gateway: Gateway, orders: Sequence[Row[Any]], imp_uid: st
     return sorted(orders, key=lambda order: order.merchant_uid not in theirs)
 
 
-async def _ask(sides: BothSides, order: Row[Any], keys: dict[str, StoredKey | NoSuchKey | LookUpFailed]) -> Shown:
+async def _ask(
+    context: CheckoutContext, order: Row[Any], keys: dict[str, StoredKey | NoSuchKey | LookUpFailed]
+) -> OrderEvidence:
     """Ask about an order. Several windows may register one key: PortOne is asked for each of `keys` once."""
     expected = Expected(
         merchant_uid=order.merchant_uid,
@@ -95,13 +97,13 @@ async def _ask(sides: BothSides, order: Row[Any], keys: dict[str, StoredKey | No
         currency="KRW",
         customer_uid=order.customer_uid,
     )
-    asked_at = sides.clock()
-    payments = await sides.gateway.look_up(expected.merchant_uid)
+    asked_at = context.clock()
+    payments = await context.gateway.look_up(expected.merchant_uid)
     if expected.customer_uid is None:
-        return Shown(expected, asked_at, payments, None)
+        return OrderEvidence(expected, asked_at, payments, None)
     if expected.customer_uid not in keys or _is_proved(payments):
-        keys[expected.customer_uid] = await sides.gateway.billing_key(expected.customer_uid)
-    return Shown(expected, asked_at, payments, keys[expected.customer_uid])
+        keys[expected.customer_uid] = await context.gateway.billing_key(expected.customer_uid)
+    return OrderEvidence(expected, asked_at, payments, keys[expected.customer_uid])
 
 
 def _is_proved(payments: Found | LookUpFailed) -> bool:

@@ -22,7 +22,7 @@ from worker.subscriptions.plans import plan_row
 from worker.subscriptions.start_terms import starts_now
 
 
-class OwedHasChanged(Refused):
+class OwedAmountChanged(Refused):
     """Another sum is owed by now than the customer was shown."""
 
     def __init__(self, shown: int, owed: int) -> None:
@@ -43,7 +43,7 @@ def consent(
 ) -> None:
     """Write down what a customer agrees to with a locked checkout.
 
-    `owed` is what they were shown as owed; None for "as it is now". Raises OwedHasChanged, and nothing is agreed to.
+    `owed` is what they were shown as owed; None for "as it is now". Raises OwedAmountChanged, and nothing is agreed to.
     """
     purpose = CheckoutPurpose(row.purpose)
     match purpose:
@@ -55,7 +55,7 @@ def consent(
             charge = session.execute(CHARGE, {"id": row.charge_id}).one()
             agreed = Arrears((OwedPeriod(charge.period_start, charge.amount),), None)
     if purpose is CheckoutPurpose.REPLACE and owed not in {None, agreed.amount}:
-        raise OwedHasChanged(int(owed or 0), agreed.amount)
+        raise OwedAmountChanged(int(owed or 0), agreed.amount)
     values = {
         "subscription_id": row.subscription_id,
         "checkout_id": row.id,

@@ -16,7 +16,7 @@ from worker.ledger.database_identity import Watch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BothSides:
+class CheckoutContext:
     """What completing checkouts takes. `prefix` begins the merchant_uids of these books."""
 
     sessions: Sessions
@@ -26,7 +26,7 @@ class BothSides:
     prefix: str
     watch: Watch | None = None  # None: the database is known to be whole, as in a test
 
-    def are_compared(self, session: Session) -> bool:
+    def charging_is_allowed(self, session: Session) -> bool:
         """Say whether the books are known to hold everything that was paid. The caller commits.
 
         A clock that was set is for workers to notice: the pages' database role must not end what holds charging.

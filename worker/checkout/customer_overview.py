@@ -55,7 +55,7 @@ class OverdueCharge:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunningSubscription:
+class CustomerSubscription:
     """A subscription that is not over, or is canceled and paid for still.
 
     While it is `pending` it waits for its first key, and nothing falls due. `paid_until` is the end of the last period
@@ -73,7 +73,7 @@ class RunningSubscription:
 
 def subscriptions_of(
     sessions: Sessions, customer_reference: str, *, now: datetime | None = None
-) -> tuple[RunningSubscription, ...]:
+) -> tuple[CustomerSubscription, ...]:
     """List a customer's running subscriptions, the oldest first; none for a reference that nobody has.
 
     With `now`, those follow that are canceled and paid beyond that instant.
@@ -90,7 +90,7 @@ def subscriptions_of(
         values = dict(charge._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
         overdue[values.pop("subscription_id")].append(OverdueCharge(**values))
     return tuple(
-        RunningSubscription(
+        CustomerSubscription(
             code=row.code,
             plan=row.plan,
             name=row.name,

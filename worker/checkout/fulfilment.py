@@ -15,8 +15,8 @@ from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from worker.checkout import order_queries, queries
-from worker.checkout.context import BothSides
-from worker.checkout.key_activation import take_over
+from worker.checkout.context import CheckoutContext
+from worker.checkout.key_activation import activate_key
 from worker.checkout.verification import (
     Expected,
     Failed,
@@ -64,7 +64,7 @@ class Completion:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class OrderEvidence:
     """What was expected of an order, what PortOne showed, and when it was asked."""
 
     expected: Expected
@@ -73,22 +73,22 @@ class Shown:
     key: StoredKey | NoSuchKey | LookUpFailed | None
 
 
-def carry_out(sides: BothSides, row: Row[Any], order: Row[Any], shown: Shown, *, says: bool) -> Completion:
+def fulfil(context: CheckoutContext, row: Row[Any], order: Row[Any], shown: OrderEvidence, *, says: bool) -> Completion:
     """Settle the payment of an order, put its key to work, and end its checkout, as far as PortOne proves them.
 
     `says`: should it be declined, what the PG said is for the customer to read, for it was their last window.
     Nothing is while the books may have forgotten what was paid: a subscription that has begun already would begin anew.
     """
-    if not _may_be_written(sides):
+    if not _may_be_written(context):
         return Completion(Progress.WAITING, "Payments are being compared just now.", answered=False)
-    with sides.sessions.begin() as session:
-        now = sides.clock()
+    with context.sessions.begin() as session:
+        now = context.clock()
         locked = queries.locked(session, row.code)
         if locked is None or locked.status == CheckoutStatus.DONE:
             return Completion(Progress.DONE)
         if not _is_unchanged(session, order, locked.id):
             return Completion(Progress.WAITING, "Another window was opened meanwhile.")
-        verdict = _judge(session, order, shown, now, sides.policy)
+        verdict = _judge(session, order, shown, now, context.policy)
         if isinstance(verdict, Proved):
             verdict = _finish(session, locked, order, shown, verdict, now)
         if says and isinstance(verdict, Failed) and verdict.said:
@@ -96,10 +96,10 @@ def carry_out(sides: BothSides, row: Row[Any], order: Row[Any], shown: Shown, *,
     return _completion(locked, verdict)
 
 
-def _may_be_written(sides: BothSides) -> bool:
+def _may_be_written(context: CheckoutContext) -> bool:
     """Look by itself: the row that tells is everybody's, and must not be held while others are waited for."""
-    with sides.sessions.begin() as session:
-        return sides.are_compared(session)
+    with context.sessions.begin() as session:
+        return context.charging_is_allowed(session)
 
 
 def _is_unchanged(session: Session, order: Row[Any], checkout_id: int) -> bool:
@@ -126,7 +126,7 @@ def _completion(row: Row[Any], verdict: Verdict) -> Completion:
             return Completion(Progress.WAITING, verdict.reason, answered=verdict.answered)
 
 
-def _judge(session: Session, order: Row[Any], shown: Shown, now: datetime, policy: Policy) -> Verdict:
+def _judge(session: Session, order: Row[Any], shown: OrderEvidence, now: datetime, policy: Policy) -> Verdict:
     verdict = judge_payment(shown.expected, shown.payments)
     if order.charge_id is not None:
         return _settle(session, shown, verdict, now, policy)
@@ -137,7 +137,7 @@ def _judge(session: Session, order: Row[Any], shown: Shown, now: datetime, polic
     return verdict
 
 
-def _settle(session: Session, shown: Shown, verdict: Verdict, now: datetime, policy: Policy) -> Verdict:
+def _settle(session: Session, shown: OrderEvidence, verdict: Verdict, now: datetime, policy: Policy) -> Verdict:
     """Settle the window's attempt: paid by a payment that fits it, and left to a person by one that does not.
 
     What is only unclear stays with the look-ups of reconciliation. An order that we have sent ourselves since, when its
@@ -161,7 +161,9 @@ def _settle(session: Session, shown: Shown, verdict: Verdict, now: datetime, pol
     return verdict
 
 
-def _finish(session: Session, row: Row[Any], order: Row[Any], shown: Shown, proved: Proved, now: datetime) -> Verdict:
+def _finish(
+    session: Session, row: Row[Any], order: Row[Any], shown: OrderEvidence, proved: Proved, now: datetime
+) -> Verdict:
     """Carry a proved order out, the key first of all, if there is one; or say what is wrong with that."""
     key = None if shown.key is None else judge_key(shown.expected, shown.key)
     if key is not None and not isinstance(key, Proved):
@@ -170,7 +172,7 @@ def _finish(session: Session, row: Row[Any], order: Row[Any], shown: Shown, prov
         if isinstance(key, Wrong) and proved.record is not None:
             _note(session, DifferenceKind.OTHER_AMOUNT, proved.record, order.charge_id, key.sentence, now)
         return key
-    taken = take_over(session, row, order.billing_key_id, key, now=now)
+    taken = activate_key(session, row, order.billing_key_id, key, now=now)
     if taken.forget_key_id is not None:
         key_deletion.forget(session, taken.forget_key_id, at=now)
     for other in order_queries.of_checkout(session, row.id):

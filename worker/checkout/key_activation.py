@@ -23,7 +23,7 @@ from worker.subscriptions.plans import plan_row
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class KeyActivation:
     """What was done, in words; and the key that nobody needs any more, to be deleted at PortOne."""
 
     said: str
@@ -31,13 +31,15 @@ class Taken:
     is_over: bool = False  # the subscription has ended before it could begin
 
 
-def take_over(session: Session, row: Row[Any], key_id: int | None, key: Proved | None, *, now: datetime) -> Taken:
+def activate_key(
+    session: Session, row: Row[Any], key_id: int | None, key: Proved | None, *, now: datetime
+) -> KeyActivation:
     """Let a locked, proved checkout's key do its work. Done twice, or after another key has come, it is done once."""
     if key_id is None or key is None:
-        return Taken("the charge was paid by hand")
+        return KeyActivation("the charge was paid by hand")
     known = activation_queries.key(session, key_id)
     if known.status == BillingKeyStatus.DELETED:
-        return Taken("the key was registered too late, when it was given up: make a new link", key_id)
+        return KeyActivation("the key was registered too late, when it was given up: make a new link", key_id)
     label = key.card if key.card is not None and is_label(key.card) else ""
     activation_queries.activate(session, key_id, label=label, registered_at=key.registered_at, now=now)
     charges.lock_open_charges(session, row.subscription_code)
@@ -48,24 +50,24 @@ def take_over(session: Session, row: Row[Any], key_id: int | None, key: Proved |
 
 def _put_to_work(
     session: Session, row: Row[Any], subscription: Row[Any], key_id: int, key: Proved, now: datetime
-) -> Taken:
+) -> KeyActivation:
     if subscription.status in {SubscriptionStatus.CANCELED, SubscriptionStatus.ENDED}:
-        return Taken("its subscription is over, so the key is not needed", key_id, is_over=True)
+        return KeyActivation("its subscription is over, so the key is not needed", key_id, is_over=True)
     if subscription.billing_key_id == key_id:
-        return Taken("the key is the subscription's already")
+        return KeyActivation("the key is the subscription's already")
     if subscription.status == SubscriptionStatus.PENDING:
         plan = plan_of(plan_row(session, subscription.plan_code))
         begin(session, subscription, plan, key_id, reason="its first billing key was registered", now=now)
         paid_without_key.begun(session, subscription.id, now=now)
-        return Taken("the subscription has its first billing key")
+        return KeyActivation("the subscription has its first billing key")
     current = (
         None if subscription.billing_key_id is None else activation_queries.key(session, subscription.billing_key_id)
     )
     if current is not None and current.status == BillingKeyStatus.ACTIVE:
         if row.purpose == CheckoutPurpose.REGISTER:
-            return Taken("the subscription has its first billing key already", key_id)
+            return KeyActivation("the subscription has its first billing key already", key_id)
         if _is_older(key.registered_at, current.registered_at):
-            return Taken("the customer has registered a newer billing key meanwhile", key_id)
+            return KeyActivation("the customer has registered a newer billing key meanwhile", key_id)
     return _replace(session, row, subscription, key_id, now)
 
 
@@ -74,7 +76,7 @@ def _is_older(registered_at: datetime | None, than: datetime | None) -> bool:
     return registered_at is not None and than is not None and registered_at < than
 
 
-def _replace(session: Session, row: Row[Any], subscription: Row[Any], key_id: int, now: datetime) -> Taken:
+def _replace(session: Session, row: Row[Any], subscription: Row[Any], key_id: int, now: datetime) -> KeyActivation:
     """Charge by the new key from now on, and at once what was agreed to. The old one is forgotten, never before."""
     if (due := subscription_queries.due_now(session, subscription.id, now=now)) is not None:
         open_due_now(session, due, now=now)  # while the old key still decides how many periods may be open
@@ -85,4 +87,4 @@ def _replace(session: Session, row: Row[Any], subscription: Row[Any], key_id: in
     agreed_at = row.agreed_at if consent is None else consent.agreed_at
     charged = consents.charge_what_was_agreed(session, subscription.id, consent, agreed_at=agreed_at, now=now)
     said = f"the key was replaced; {charged.count} charges, {charged.amount:,} KRW, are made with it at once"
-    return Taken(said, subscription.billing_key_id)
+    return KeyActivation(said, subscription.billing_key_id)

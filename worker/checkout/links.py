@@ -19,7 +19,7 @@ from worker.domain.subscription_code import is_code, new_code, read_code
 from worker.ledger import window_attempts
 from worker.ledger.charges import PAID_UNTIL
 from worker.pg import catalog
-from worker.pg.channels import offered
+from worker.pg.channels import entry_pgs
 from worker.subscriptions.plans import plan_row
 from worker.subscriptions.start_terms import Terms, amount_objection, anchor_of, pg_objection, starts_now
 
@@ -85,7 +85,7 @@ def create_link(
     return link
 
 
-def checkout_row(session: Session, code: str) -> Row[Any]:
+def find_checkout(session: Session, code: str) -> Row[Any]:
     """Find a checkout. Raises Refused."""
     row = queries.found(session, code) if is_code(code) else None
     if row is None:
@@ -106,14 +106,14 @@ def is_payable_by_hand(charge: Row[Any]) -> bool:
     return bool(charge.is_payable)
 
 
-def pgs_of(settings: Settings, purpose: CheckoutPurpose, terms: Terms) -> tuple[str, ...]:
+def offered_pgs(settings: Settings, purpose: CheckoutPurpose, terms: Terms) -> tuple[str, ...]:
     """List the PGs that a customer may choose from: those that can take it, now and with every later charge."""
     in_window = purpose is CheckoutPurpose.PAY
     return tuple(pg for pg in _channels(settings, purpose) if pg_objection(terms, pg, in_window=in_window) is None)
 
 
 def _channels(settings: Settings, purpose: CheckoutPurpose) -> tuple[str, ...]:
-    return offered(settings.payment_channels if purpose is CheckoutPurpose.PAY else settings.key_channels)
+    return entry_pgs(settings.payment_channels if purpose is CheckoutPurpose.PAY else settings.key_channels)
 
 
 def _to_pay(session: Session, charge_id: int, purpose: CheckoutPurpose | None) -> tuple[dict[str, Any], Terms]:

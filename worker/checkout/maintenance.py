@@ -16,9 +16,9 @@ from worker.checkout import queries as checkouts
 from worker.checkout import webhook_queries as webhooks
 from worker.checkout import webhooks as hints
 from worker.checkout.completion import complete
-from worker.checkout.context import BothSides
+from worker.checkout.context import CheckoutContext
 from worker.checkout.fulfilment import Progress
-from worker.checkout.webhooks import Heard
+from worker.checkout.webhooks import StoredWebhook
 from worker.database.clock import read
 from worker.database.engine import Sessions
 from worker.domain.errors import Refused
@@ -34,7 +34,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class LookedAfter:
+class MaintenanceResult:
     """What one run saw to."""
 
     checkouts: int
@@ -46,20 +46,20 @@ class LookedAfter:
         return asdict(self)
 
 
-async def look_after(sides: BothSides, *, stopping: Callable[[], bool]) -> LookedAfter:
+async def run_maintenance(context: CheckoutContext, *, stopping: Callable[[], bool]) -> MaintenanceResult:
     """See to a chunk of each, all at once; what is left over comes with the next run.
 
     Nothing is begun, and no key deleted, while the books may have forgotten what was paid.
     """
     if stopping():
-        return LookedAfter(0, 0, 0, 0)
-    taken = await asyncio.to_thread(_take, sides)
-    done = await _each(_look(sides, row) for row in taken)
-    heard = await asyncio.to_thread(_webhooks, sides)
-    looked_up = await _each(hints.look_up(sides, each) for each in heard)
-    unneeded = await asyncio.to_thread(_unneeded, sides)
-    deleted = await _each(_forget(sides, row) for row in unneeded)
-    cared = LookedAfter(len(taken), done, looked_up, deleted)
+        return MaintenanceResult(0, 0, 0, 0)
+    taken = await asyncio.to_thread(_take, context)
+    done = await _each(_look(context, row) for row in taken)
+    heard = await asyncio.to_thread(_webhooks, context)
+    looked_up = await _each(hints.look_up(context, each) for each in heard)
+    unneeded = await asyncio.to_thread(_unneeded, context)
+    deleted = await _each(_forget(context, row) for row in unneeded)
+    cared = MaintenanceResult(len(taken), done, looked_up, deleted)
     if taken or heard or unneeded:
         log.info("checkouts looked after", **cared.summary())
     return cared
@@ -74,11 +74,11 @@ async def _each(looks: Iterable[Awaitable[bool]]) -> int:
     return sum(result is True for result in results)
 
 
-async def _look(sides: BothSides, row: Row[Any]) -> bool:
+async def _look(context: CheckoutContext, row: Row[Any]) -> bool:
     """Complete one; when its windows are over and PortOne shows nothing, it has expired."""
-    asked_at = sides.clock()
+    asked_at = context.clock()
     try:
-        completion = await complete(sides, row.code, imp_uid=None)
+        completion = await complete(context, row.code, imp_uid=None)
     except Refused as refused:
         reason = str(refused)
     else:
@@ -89,14 +89,14 @@ async def _look(sides: BothSides, row: Row[Any]) -> bool:
         reason = completion.said or "its window was left"
     if asked_at >= row.window_until:
         log.info("checkout expired", checkout=row.id, reason=reason)
-        await asyncio.to_thread(_expire, sides.sessions, row, reason, asked_at)
+        await asyncio.to_thread(_expire, context.sessions, row, reason, asked_at)
     return False
 
 
-async def _forget(sides: BothSides, row: Row[Any]) -> bool:
+async def _forget(context: CheckoutContext, row: Row[Any]) -> bool:
     """Delete at PortOne a key that nobody needs."""
-    answer = await sides.gateway.delete_key(
-        row.customer_uid, pg=row.pg, reason="not needed any more", now=sides.clock()
+    answer = await context.gateway.delete_key(
+        row.customer_uid, pg=row.pg, reason="not needed any more", now=context.clock()
     )
     if isinstance(answer, StillScheduled):
         log.warning("a billing key has open schedules at PortOne; not deleted before they are", key_id=row.key_id)
@@ -104,13 +104,13 @@ async def _forget(sides: BothSides, row: Row[Any]) -> bool:
     if isinstance(answer, LookUpFailed):
         log.warning("a billing key is not deleted at PortOne yet", key_id=row.key_id, said=answer.answer.message)
         return False
-    await asyncio.to_thread(_forgotten, sides.sessions, row.key_id)
+    await asyncio.to_thread(_forgotten, context.sessions, row.key_id)
     return True
 
 
-def _take(sides: BothSides) -> list[Row[Any]]:
-    with sides.sessions.begin() as session:
-        now = read(session, sides.clock)
+def _take(context: CheckoutContext) -> list[Row[Any]]:
+    with context.sessions.begin() as session:
+        now = read(session, context.clock)
         checkouts.expire_unused(session, now=now, limit=CHUNK)
         if waiting := paid_without_key.paid_before_their_key(session, limit=CHUNK):
             checkouts.revive(session, waiting, now=now)
@@ -123,18 +123,18 @@ def _expire(sessions: Sessions, row: Row[Any], reason: str, asked_at: datetime) 
         checkouts.expire_left(session, row, reason=reason, now=asked_at)
 
 
-def _webhooks(sides: BothSides) -> list[Heard]:
-    with sides.sessions.begin() as session:
-        now = read(session, sides.clock)
+def _webhooks(context: CheckoutContext) -> list[StoredWebhook]:
+    with context.sessions.begin() as session:
+        now = read(session, context.clock)
         webhooks.prune(session, now=now, limit=PRUNED)
-        return [Heard(row.id, row.imp_uid, row.status) for row in webhooks.take(session, now=now, limit=CHUNK)]
+        return [StoredWebhook(row.id, row.imp_uid, row.status) for row in webhooks.take(session, now=now, limit=CHUNK)]
 
 
-def _unneeded(sides: BothSides) -> list[Row[Any]]:
-    with sides.sessions.begin() as session:
-        if not sides.are_compared(session):
+def _unneeded(context: CheckoutContext) -> list[Row[Any]]:
+    with context.sessions.begin() as session:
+        if not context.charging_is_allowed(session):
             return []
-        return list(key_deletion.take(session, now=read(session, sides.clock), pause=DELETION_PAUSE, limit=CHUNK))
+        return list(key_deletion.take(session, now=read(session, context.clock), pause=DELETION_PAUSE, limit=CHUNK))
 
 
 def _forgotten(sessions: Sessions, key_id: int) -> None:

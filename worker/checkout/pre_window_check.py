@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from worker.checkout.context import BothSides
-from worker.checkout.links import checkout_row
-from worker.domain.errors import AskedTooOften, Refused
+from worker.checkout.context import CheckoutContext
+from worker.checkout.links import find_checkout
+from worker.domain.errors import RateLimited, Refused
 from worker.domain.outcomes import NotChargedReason
 from worker.ledger import window_attempts
 from worker.reconciliation.pre_send_check import EarlierAttempts
@@ -15,23 +15,27 @@ from worker.reconciliation.pre_send_check import EarlierAttempts
 UNCLEAR = "PortOne does not answer just now, so it is not known whether this is paid already; please try again later."
 
 
-async def look_up_earlier(sides: BothSides, code: str, *, may_ask: Callable[[str], bool] = lambda _: True) -> None:
+async def look_up_earlier_attempts(
+    context: CheckoutContext, code: str, *, may_ask: Callable[[str], bool] = lambda _: True
+) -> None:
     """Look up the declined attempts of the charge that a link pays, and write down what was paid after all.
 
-    To be called before `agree`. Raises Refused when one of them was paid, or PortOne does not answer, and AskedTooOften
+    To be called before `agree`. Raises Refused when one of them was paid, or PortOne does not answer, and RateLimited
     when `may_ask` says so of this checkout.
     """
-    declined = await asyncio.to_thread(_declined, sides, code)
+    declined = await asyncio.to_thread(_declined, context, code)
     if declined and not may_ask(code):
-        raise AskedTooOften
-    earlier = EarlierAttempts(sessions=sides.sessions, gateway=sides.gateway, clock=sides.clock, prefix=sides.prefix)
+        raise RateLimited
+    earlier = EarlierAttempts(
+        sessions=context.sessions, gateway=context.gateway, clock=context.clock, prefix=context.prefix
+    )
     reason = await earlier.reason_to_wait(declined)
     if reason is None:
         return
     raise Refused("This is paid already." if reason.reason is NotChargedReason.EARLIER_PAID else UNCLEAR)
 
 
-def _declined(sides: BothSides, code: str) -> list[str]:
-    with sides.sessions() as session:
-        row = checkout_row(session, code)
+def _declined(context: CheckoutContext, code: str) -> list[str]:
+    with context.sessions() as session:
+        row = find_checkout(session, code)
         return [] if row.charge_id is None else window_attempts.declined_of(session, row.charge_id)

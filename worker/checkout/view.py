@@ -10,8 +10,8 @@ from sqlalchemy import Row
 
 from schedules.periods import first_start, next_start
 from schedules.plans import Plan
-from worker.checkout.links import CHARGE, SUBSCRIPTION, checkout_row, pgs_of
-from worker.checkout.view_status import KeyStanding, Overtaken, key_standing, overtaken, paid_in_windows
+from worker.checkout.links import CHARGE, SUBSCRIPTION, find_checkout, offered_pgs
+from worker.checkout.view_status import KeyAvailability, Superseded, key_availability, paid_in_windows, superseded
 from worker.config.settings import Settings
 from worker.database.engine import Sessions
 from worker.database.mapping import plan_of
@@ -24,7 +24,7 @@ from worker.subscriptions.start_terms import anchor_of, starts_now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class CheckoutView:
     """Everything a page shows, free of any language. Amounts are won, `vat` is a part of `amount`.
 
     `charges_now`: agreeing leads to a charge at once, by the window or right after it. `first_charge_at` is when the
@@ -62,19 +62,19 @@ class View:
     paid: int = 0
     owed_periods: int = 0
     paid_until: datetime | None = None
-    overtaken: Overtaken | None = None
-    key: KeyStanding = KeyStanding.WORKS
+    superseded: Superseded | None = None
+    key: KeyAvailability = KeyAvailability.WORKS
 
 
-def view(sessions: Sessions, settings: Settings, code: str, *, now: datetime) -> View:
+def view(sessions: Sessions, settings: Settings, code: str, *, now: datetime) -> CheckoutView:
     """Show a checkout as it stands. Raises Refused for a code that is none."""
     with sessions() as session:
-        row = checkout_row(session, code)
+        row = find_checkout(session, code)
         about = session.execute(SUBSCRIPTION, {"code": row.subscription_code}).one()
         plan = plan_of(plan_row(session, about.plan_code))
         charge = None if row.paid_charge_id is None else session.execute(CHARGE, {"id": row.paid_charge_id}).one()
         kept = charges.first_charge(session, row.subscription_id)
-        key = key_standing(session, row)
+        key = key_availability(session, row)
         paid = paid_in_windows(session, row)
         purpose = CheckoutPurpose(row.purpose)
         arrears = arrears_of(session, about, now=now) if purpose is CheckoutPurpose.REPLACE else NOTHING
@@ -82,7 +82,7 @@ def view(sessions: Sessions, settings: Settings, code: str, *, now: datetime) ->
         arrears = arrears.chargeable
     terms = charge if purpose is CheckoutPurpose.PAY and charge is not None else plan
     times = _times(purpose, about, plan, charge, kept, arrears, now)
-    return View(
+    return CheckoutView(
         code=row.code,
         purpose=purpose,
         status=CheckoutStatus(row.status),
@@ -103,10 +103,10 @@ def view(sessions: Sessions, settings: Settings, code: str, *, now: datetime) ->
         owed_periods=arrears.count,
         paid_until=about.paid_until,
         pg=row.chosen_pg or row.pg,
-        pgs=(row.pg,) if row.pg else pgs_of(settings, purpose, terms),
+        pgs=(row.pg,) if row.pg else offered_pgs(settings, purpose, terms),
         said=row.said,
         paid=paid,
-        overtaken=overtaken(row, charge),
+        superseded=superseded(row, charge),
         key=key,
         **times,
     )

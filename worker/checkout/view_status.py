@@ -1,4 +1,4 @@
-"""How things stand around a checkout: what was paid by it, what has overtaken it, and what the next charge has."""
+"""How things stand around a checkout: what was paid by it, what has superseded it, and what the next charge has."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from worker.domain.states import (
 from worker.subscriptions import queries as subscription_queries
 
 
-class Overtaken(StrEnum):
+class Superseded(StrEnum):
     """Why there is nothing left to do with a link that was not used itself."""
 
     HAS_KEY = "has_key"  # its subscription has its first key meanwhile
@@ -29,7 +29,7 @@ class Overtaken(StrEnum):
     SETTLED = "settled"  # its charge is paid or void
 
 
-class KeyStanding(StrEnum):
+class KeyAvailability(StrEnum):
     """What becomes of a subscription's next charge, as far as its key decides it."""
 
     WORKS = "works"
@@ -46,24 +46,24 @@ def paid_in_windows(session: Session, row: Row[Any]) -> int:
     return sum(charge.amount for charge in charges if charge.status == ChargeStatus.PAID)
 
 
-def key_standing(session: Session, row: Row[Any]) -> KeyStanding:
+def key_availability(session: Session, row: Row[Any]) -> KeyAvailability:
     """Look at the key that a subscription has now, whichever it had when its link was made."""
     if row.subscription_status not in BILLED_SUBSCRIPTIONS:
-        return KeyStanding.NOT_NEEDED
+        return KeyAvailability.NOT_NEEDED
     shown = subscription_queries.shown(session, row.subscription_code)
     works = shown is not None and shown["key_status"] == BillingKeyStatus.ACTIVE
-    return KeyStanding.WORKS if works else KeyStanding.MISSING
+    return KeyAvailability.WORKS if works else KeyAvailability.MISSING
 
 
-def overtaken(row: Row[Any], charge: Row[Any] | None) -> Overtaken | None:
+def superseded(row: Row[Any], charge: Row[Any] | None) -> Superseded | None:
     """Say why a link is good for nothing any more, though it is neither used nor expired."""
     if row.status == CheckoutStatus.DONE:
         return None
     purpose = CheckoutPurpose(row.purpose)
     if purpose is CheckoutPurpose.PAY:
         settled = charge is not None and charge.status in {ChargeStatus.PAID, ChargeStatus.VOID}
-        return Overtaken.SETTLED if settled else None
+        return Superseded.SETTLED if settled else None
     if row.subscription_status in {SubscriptionStatus.CANCELED, SubscriptionStatus.ENDED}:
-        return Overtaken.OVER
+        return Superseded.OVER
     begun = row.subscription_status != SubscriptionStatus.PENDING
-    return Overtaken.HAS_KEY if purpose is CheckoutPurpose.REGISTER and begun else None
+    return Superseded.HAS_KEY if purpose is CheckoutPurpose.REGISTER and begun else None

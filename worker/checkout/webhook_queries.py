@@ -9,16 +9,16 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-MOST_LOOKS = 20
+MAX_LOOKUPS = 20
 """PortOne is asked so often, a quarter of an hour apart; the sweep finds what is left."""
 
-MOST_LOOKS_FOR_NOTHING = 3
+MAX_UNCONFIRMED_LOOKUPS = 3
 """So often PortOne is asked again about what it does not show so far, before the webhook counts as nonsense."""
 
 KEPT = timedelta(days=90)
 """So long a webhook that was seen to is kept, to tell what was heard when. Come again later it is looked up anew."""
 
-SOON_AGAIN = timedelta(minutes=1)
+RECHECK_AFTER = timedelta(minutes=1)
 """Repeated within that time, a webhook that PortOne did not bear out waits for the periodic look."""
 
 _STORE = text("""
@@ -60,14 +60,14 @@ _PRUNE = text("""
 
 def store(session: Session, said: Mapping[str, str], *, now: datetime, hold: timedelta) -> int | None:
     """Store a webhook, or count one more of it; returns its id when it is to be looked up now, else None."""
-    values = {**said, "now": now, "hold_until": now + hold, "lately": now - SOON_AGAIN}
+    values = {**said, "now": now, "hold_until": now + hold, "lately": now - RECHECK_AFTER}
     row = session.execute(_STORE, values).one()
     return int(row.id) if row.is_due else None
 
 
 def take(session: Session, *, now: datetime, limit: int) -> Sequence[Row[Any]]:
     """Take the webhooks whose look-up did not come to an end."""
-    return session.execute(_TAKE, {"now": now, "limit": limit, "most": MOST_LOOKS}).all()
+    return session.execute(_TAKE, {"now": now, "limit": limit, "most": MAX_LOOKUPS}).all()
 
 
 def looked_up(session: Session, webhook_id: int, *, outcome: str, confirmed: bool, now: datetime) -> None:
@@ -76,7 +76,7 @@ def looked_up(session: Session, webhook_id: int, *, outcome: str, confirmed: boo
     if confirmed:
         session.execute(_CONFIRMED, values)
     else:
-        session.execute(_NOT_CONFIRMED, {**values, "most": MOST_LOOKS_FOR_NOTHING})
+        session.execute(_NOT_CONFIRMED, {**values, "most": MAX_UNCONFIRMED_LOOKUPS})
 
 
 def prune(session: Session, *, now: datetime, limit: int) -> int:

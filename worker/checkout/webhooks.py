@@ -10,7 +10,7 @@ import structlog
 
 from worker.checkout import order_queries, webhook_queries
 from worker.checkout.completion import complete
-from worker.checkout.context import BothSides
+from worker.checkout.context import CheckoutContext
 from worker.database.engine import Sessions
 from worker.domain.errors import Refused
 from worker.domain.gateway import LookUpFailed, PaymentRecord
@@ -21,16 +21,16 @@ from worker.reconciliation.compare import MONEY_MOVED, compare_page
 HOLD = timedelta(minutes=2)
 """Should we die while looking one up, it is looked up again after so long."""
 
-LONGEST_ID = 80
+MAX_ID_LENGTH = 80
 """Of an id that a browser or a webhook names; PortOne's own have 40 characters at most (documented)."""
 
-LONGEST = {"imp_uid": LONGEST_ID, "merchant_uid": LONGEST_ID, "status": 20, "cancellation_id": LONGEST_ID}
+LONGEST = {"imp_uid": MAX_ID_LENGTH, "merchant_uid": MAX_ID_LENGTH, "status": 20, "cancellation_id": MAX_ID_LENGTH}
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class StoredWebhook:
     """A stored webhook: what it names, and what it says of that."""
 
     id: int
@@ -39,7 +39,7 @@ class Heard:
 
 
 async def hint(
-    sides: BothSides, *, imp_uid: str, merchant_uid: str, status: str, cancellation_id: str | None = None
+    context: CheckoutContext, *, imp_uid: str, merchant_uid: str, status: str, cancellation_id: str | None = None
 ) -> None:
     """Store a webhook and look its payment up. Raises Refused for one that can be about no payment.
 
@@ -56,21 +56,21 @@ async def hint(
             raise Refused(f"{name} must be at most {LONGEST[name]} printable ASCII characters.")
     if not is_imp_uid(imp_uid) or not merchant_uid:
         raise Refused("A webhook names imp_uid and merchant_uid.")
-    webhook_id = await asyncio.to_thread(_store, sides.sessions, said, sides.clock())
+    webhook_id = await asyncio.to_thread(_store, context.sessions, said, context.clock())
     if webhook_id is not None:
-        await look_up(sides, Heard(webhook_id, imp_uid, status))
+        await look_up(context, StoredWebhook(webhook_id, imp_uid, status))
 
 
-async def look_up(sides: BothSides, heard: Heard) -> bool:
+async def look_up(context: CheckoutContext, heard: StoredWebhook) -> bool:
     """Look a stored webhook's payment up, and do what that asks for; False when PortOne does not answer."""
-    named = await sides.gateway.payment(heard.imp_uid)
+    named = await context.gateway.payment(heard.imp_uid)
     if isinstance(named, LookUpFailed):
         return False
     outcome = "PortOne shows no such payment"
     for record in named.records:
-        outcome = await _heed(sides, record)
+        outcome = await _heed(context, record)
     confirmed = any(_bears_out(record, heard.status) for record in named.records)
-    await asyncio.to_thread(_looked_up, sides.sessions, heard.id, outcome, confirmed, sides.clock())
+    await asyncio.to_thread(_looked_up, context.sessions, heard.id, outcome, confirmed, context.clock())
     return True
 
 
@@ -79,23 +79,25 @@ def _bears_out(record: PaymentRecord, status: str) -> bool:
     return record.status == status or (status == "cancelled" and record.cancel_amount > 0)
 
 
-async def _heed(sides: BothSides, record: PaymentRecord) -> str:
+async def _heed(context: CheckoutContext, record: PaymentRecord) -> str:
     """Complete the checkouts that the payment belongs to; then compare it with the books, as a sweep does."""
-    codes = await asyncio.to_thread(_codes, sides.sessions, record.merchant_uid)
+    codes = await asyncio.to_thread(_codes, context.sessions, record.merchant_uid)
     outcome = "not a payment of ours"
     for code in codes:
         try:
-            completion = await complete(sides, code, imp_uid=None)
+            completion = await complete(context, code, imp_uid=None)
         except Refused as refused:
             outcome = f"refused: {refused}"
         else:
             outcome = completion.progress.value
     parts = parse(record.merchant_uid)
-    if parts is not None and parts.prefix == sides.prefix:
+    if parts is not None and parts.prefix == context.prefix:
         outcome = outcome if codes else "compared"
         if record.status in MONEY_MOVED:
             # A cancellation in the console is noticed here, hours before the next sweep.
-            await asyncio.to_thread(compare_page, sides.sessions, [record], prefix=sides.prefix, now=sides.clock())
+            await asyncio.to_thread(
+                compare_page, context.sessions, [record], prefix=context.prefix, now=context.clock()
+            )
     return outcome
 
 

@@ -20,9 +20,9 @@ from worker.domain.states import AttemptStatus, ChargeStatus, CheckoutPurpose, S
 from worker.domain.window_evidence import KEY_KEPT, WINDOW_LIFE
 from worker.ledger import charges, discrepancies, window_attempts
 from worker.pg import catalog
-from worker.pg.channels import channel
+from worker.pg.channels import channel_for
 from worker.pg.facts import KeyWindow, WindowUse
-from worker.pg.window.request import Order
+from worker.pg.window.request import WindowOrder
 from worker.subscriptions import activation_queries
 from worker.subscriptions import queries as subscription_queries
 from worker.subscriptions.activation import first_charge
@@ -35,17 +35,17 @@ PAID_ELSEWHERE = "A payment for this subscription needs a person to look at it f
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedWindow:
     """What a window is to do: pay a charge, register a key, or both."""
 
     use: WindowUse
-    order: Order
+    order: WindowOrder
     customer_uid: str | None = field(repr=False)
     key_id: int | None
     charge_id: int | None
 
 
-def prepare(session: Session, settings: Settings, row: Row[Any], pg: str, now: datetime) -> Prepared:
+def prepare_window(session: Session, settings: Settings, row: Row[Any], pg: str, now: datetime) -> PreparedWindow:
     """Commit what the window may do, and give its order. Raises Refused for what is not owed or not needed."""
     window_attempts.lock_attempts(session, row.subscription_id)
     match CheckoutPurpose(row.purpose):
@@ -58,7 +58,7 @@ def prepare(session: Session, settings: Settings, row: Row[Any], pg: str, now: d
             return _key_alone(session, settings, row, pg, now)
 
 
-def _registration(session: Session, settings: Settings, row: Row[Any], pg: str, now: datetime) -> Prepared:
+def _registration(session: Session, settings: Settings, row: Row[Any], pg: str, now: datetime) -> PreparedWindow:
     """Register the first key, and let the window pay the first period if it can and is to."""
     subscription = _running(session, row.subscription_code)
     if subscription.status != SubscriptionStatus.PENDING:
@@ -84,7 +84,7 @@ def _payment(
     pg: str,
     registering: tuple[Row[Any], Row[Any]] | None,
     now: datetime,
-) -> Prepared:
+) -> PreparedWindow:
     """Commit the attempt that the window may make: from here on nothing else pays the period beside it."""
     charge = registering[0] if registering else window_attempts.locked_charge(session, row.charge_id)
     assert charge is not None, "charges are never deleted"
@@ -103,7 +103,7 @@ def _payment(
     )
     if not begun:
         raise Refused(IN_QUESTION)
-    order = Order(
+    order = WindowOrder(
         merchant_uid=merchant_uid,
         name=charge.order_name,
         amount=charge.amount,
@@ -114,8 +114,8 @@ def _payment(
         pay_method=None if registering else "card",
     )
     if registering is None:
-        return Prepared(WindowUse.PAYMENT, order, None, None, charge.id)
-    return Prepared(
+        return PreparedWindow(WindowUse.PAYMENT, order, None, None, charge.id)
+    return PreparedWindow(
         WindowUse.REGISTRATION_WITH_PAYMENT, order, registering[1].customer_uid, registering[1].id, charge.id
     )
 
@@ -145,7 +145,7 @@ def _number(settings: Settings, charge: Row[Any]) -> tuple[int, str]:
     return number, derive(prefix, charge.subscription_code, charge.period_start, number)
 
 
-def _key_alone(session: Session, settings: Settings, row: Row[Any], pg: str, now: datetime) -> Prepared:
+def _key_alone(session: Session, settings: Settings, row: Row[Any], pg: str, now: datetime) -> PreparedWindow:
     """Register a key and charge nothing, under an order that no period's payment can be taken for.
 
     PortOne wants another merchant_uid for every request (documented). No money moves by this one, so nothing needs an
@@ -157,13 +157,13 @@ def _key_alone(session: Session, settings: Settings, row: Row[Any], pg: str, now
     if objection := amount_objection(plan, pg, max_amount=settings.max_amount):
         raise Refused(f"{plan.amount:,} {plan.currency} cannot be charged this way: {objection}.")
     shows = catalog.PGS[pg].window.keys is KeyWindow.SHOWS
-    order = Order(
+    order = WindowOrder(
         merchant_uid=key_only_uid(prefix, code, secrets.randbits(64)),
         name=plan.name,
         amount=plan.amount if shows else 0,
         currency=plan.currency,
     )
-    return Prepared(WindowUse.REGISTRATION, order, key.customer_uid, key.id, None)
+    return PreparedWindow(WindowUse.REGISTRATION, order, key.customer_uid, key.id, None)
 
 
 def _begun(session: Session, row: Row[Any], pg: str) -> int | None:
@@ -191,7 +191,7 @@ def _key_of(
             return known
         if use is WindowUse.REGISTRATION_WITH_PAYMENT and known.pg != pg:
             raise Refused(f"A payment through {known.pg} was begun for this; finish it there, or try again tomorrow.")
-    contract = channel(entries(settings, use), pg, use, sandbox=not settings.live)
+    contract = channel_for(channel_entries(settings, use), pg, use, sandbox=not settings.live)
     # Whoever knows it can charge the key, so it is drawn; and it says whose it is, for whoever looks at PortOne's list.
     customer_uid = f"{settings.merchant_uid_prefix}{row.subscription_code}{secrets.token_hex(16)}"
     added = activation_queries.add_key(
@@ -208,5 +208,5 @@ def _running(session: Session, code: str) -> Row[Any]:
     return row
 
 
-def entries(settings: Settings, use: WindowUse) -> tuple[str, ...]:
+def channel_entries(settings: Settings, use: WindowUse) -> tuple[str, ...]:
     return settings.payment_channels if use is WindowUse.PAYMENT else settings.key_channels

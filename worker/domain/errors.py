@@ -7,7 +7,7 @@ class Refused(ValueError):
     """What was asked for cannot be done, and nothing was changed. The text says what, where and what to do."""
 
 
-class AskedTooOften(Refused):
+class RateLimited(Refused):
     """PortOne was asked about a checkout so often that it is asked no more for a moment; nothing was changed."""
 
     def __init__(self) -> None:

@@ -8,7 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from worker.domain.errors import Refused
-from worker.pg.facts import REDIRECT_URL, Answer, CardRoute, KeyWindow, MerchantUidRule, Pg, RefundFacts, WindowFacts
+from worker.pg.facts import (
+    REDIRECT_URL,
+    CardRoute,
+    KeyWindow,
+    MerchantUidRule,
+    Pg,
+    RefundFacts,
+    ResultDelivery,
+    WindowFacts,
+)
 from worker.pg.wallets import KAKAOPAY, PAYCO
 
 # Both calls that make a key out of card data name their PGs (documented).
@@ -31,7 +40,9 @@ _PGS = (
     Pg(
         pg="chai",
         name="Chai",
-        window=WindowFacts(keys=KeyWindow.SHOWS, key_methods=frozenset({"trans"}), on_pc=frozenset({Answer.REDIRECT})),
+        window=WindowFacts(
+            keys=KeyWindow.SHOWS, key_methods=frozenset({"trans"}), on_pc=frozenset({ResultDelivery.REDIRECT})
+        ),
     ),
     Pg(pg="danal", name="Danal", window=_CHARGES),
     Pg(pg="danal_tpay", name="Danal T-Pay", window=_CHARGES),
@@ -75,7 +86,7 @@ _PGS = (
         pg="naverpay",
         name="Naver Pay",
         name_ko="네이버페이",
-        least=10,  # documented
+        min_amount=10,  # documented
         window=WindowFacts(
             keys=KeyWindow.SHOWS,  # documented
             unsent="naverProducts for a payment, naverProductCode and naverProductCount for a key",  # documented
@@ -146,18 +157,18 @@ _PGS = (
         needs="the buyer's name",  # documented
         takes_vat_amount=True,
         card_routes=_BY_CARD,
-        window=WindowFacts(keys=KeyWindow.UNTOLD),  # that there is one is documented
+        window=WindowFacts(keys=KeyWindow.UNDOCUMENTED),  # that there is one is documented
         refunds=_STATES_TAX_FREE,  # documented, for merchants that work their VAT out themselves
     ),
 )
 
 PGS: Mapping[str, Pg] = {each.pg: each for each in sorted(_PGS, key=lambda each: each.pg)}
 
-NAME_REQUESTER = frozenset(pg for pg, facts in PGS.items() if facts.refunds.names_requester)
+PGS_NAMING_REQUESTER = frozenset(pg for pg, facts in PGS.items() if facts.refunds.names_requester)
 
-TAKE_VAT_AMOUNT = frozenset(pg for pg, facts in PGS.items() if facts.takes_vat_amount)
+PGS_TAKING_VAT_AMOUNT = frozenset(pg for pg, facts in PGS.items() if facts.takes_vat_amount)
 
-EXPECTED = "PortOne's code of a PG, such as kakaopay or payco (`again key add --help` names all)"
+EXPECTED_PG = "PortOne's code of a PG, such as kakaopay or payco (`again key add --help` names all)"
 
 
 class NotSupported(Refused):
@@ -170,15 +181,15 @@ def states_vat(pg: str) -> bool:
     return facts is not None and (facts.takes_vat_amount or facts.window.vat_amount)
 
 
-def objection(pg: str, amount: int) -> str | None:
+def limit_objection(pg: str, amount: int) -> str | None:
     """Say why a PG cannot take this many won at once; None when it can, as far as is known."""
     facts = PGS[pg]
     if not facts.takes_won:
         return f"{facts.name} takes no KRW"
-    if amount < facts.least:
-        return f"{facts.name} takes no less than {facts.least:,} KRW at once"
-    if facts.most is not None and amount > facts.most:
-        return f"{facts.name} takes no more than {facts.most:,} KRW at once"
+    if amount < facts.min_amount:
+        return f"{facts.name} takes no less than {facts.min_amount:,} KRW at once"
+    if facts.max_amount is not None and amount > facts.max_amount:
+        return f"{facts.name} takes no more than {facts.max_amount:,} KRW at once"
     return None
 
 
@@ -194,7 +205,7 @@ def require_key_by_api(pg: str, route: CardRoute = CardRoute.ISSUE) -> None:
     """
     facts = PGS.get(pg)
     if facts is None:
-        raise NotSupported(f"Not supported. {pg!r:.40} is no PG that Again knows; give {EXPECTED}.")
+        raise NotSupported(f"Not supported. {pg!r:.40} is no PG that Again knows; give {EXPECTED_PG}.")
     if route in facts.card_routes:
         return
     instead = ""

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 
 from worker.domain.errors import Refused
 from worker.pg import catalog
-from worker.pg.facts import REGISTRATIONS, IdKind, WindowUse
+from worker.pg.facts import REGISTRATIONS, MerchantIdKind, WindowUse
 from worker.pg.window.request import WindowChannel
 from worker.pg.window.rules import pg_problems
 
 _ENTRY = re.compile(r"(?P<pg>[a-z0-9_]{1,16})(?:\.(?P<pg_id>[A-Za-z0-9_-]{1,40})|=(?P<channel_key>[!-+\--~]{1,55}))?")
 
 
-def channels(entries: tuple[str, ...]) -> tuple[str, ...]:
+def check_entries(entries: tuple[str, ...]) -> tuple[str, ...]:
     """Check the entries of a setting. Raises ValueError."""
     found = [match["pg"] for entry in entries if (match := _ENTRY.fullmatch(entry))]
     if len(found) != len(entries) or len(set(found)) != len(found) or not set(found) <= set(catalog.PGS):
@@ -28,31 +28,31 @@ def channels(entries: tuple[str, ...]) -> tuple[str, ...]:
 
 def key_channels(entries: tuple[str, ...]) -> tuple[str, ...]:
     """Check the entries of AGAIN_KEY_CHANNELS: each PG has a window that makes keys `again` can charge."""
-    return _with_windows(channels(entries), WindowUse.REGISTRATION)
+    return _with_windows(check_entries(entries), WindowUse.REGISTRATION)
 
 
 def payment_channels(entries: tuple[str, ...]) -> tuple[str, ...]:
     """Check the entries of AGAIN_PAYMENT_CHANNELS: each PG has a window for a payment."""
-    return _with_windows(channels(entries), WindowUse.PAYMENT)
+    return _with_windows(check_entries(entries), WindowUse.PAYMENT)
 
 
 def _with_windows(entries: tuple[str, ...], use: WindowUse) -> tuple[str, ...]:
     """Refuse now what a customer would find out in front of a window that cannot be opened. Raises ValueError."""
-    for entry, pg in zip(entries, offered(entries), strict=True):
+    for entry, pg in zip(entries, entry_pgs(entries), strict=True):
         facts = catalog.PGS[pg]
         if problem := next(pg_problems(use, facts), None):
             raise ValueError(problem.sentence.removesuffix("."))
-        if use in REGISTRATIONS and facts.ids.kind(entry.removeprefix(f"{pg}.")) is IdKind.ONE_TIME_TEST:
+        if use in REGISTRATIONS and facts.ids.kind(entry.removeprefix(f"{pg}.")) is MerchantIdKind.ONE_TIME_TEST:
             raise ValueError(f"{entry} is for one-time payments, and makes no keys that `again` can charge")
     return entries
 
 
-def offered(entries: Sequence[str]) -> tuple[str, ...]:
+def entry_pgs(entries: Sequence[str]) -> tuple[str, ...]:
     """List the PGs of a setting's entries, in their order."""
     return tuple(_ENTRY.fullmatch(entry)["pg"] for entry in entries)  # type: ignore[index]  # checked when it was read
 
 
-def channel(entries: Sequence[str], pg: str, use: WindowUse, *, sandbox: bool) -> WindowChannel:
+def channel_for(entries: Sequence[str], pg: str, use: WindowUse, *, sandbox: bool) -> WindowChannel:
     """Give the channel of a PG for a use; in the sandbox, with the PG's own test id. Raises Refused for another PG."""
     for entry in entries:
         match = _ENTRY.fullmatch(entry)
@@ -62,7 +62,7 @@ def channel(entries: Sequence[str], pg: str, use: WindowUse, *, sandbox: bool) -
         if sandbox and pg_id is None and match["channel_key"] is None:
             pg_id = _test_id(pg, use)
         return WindowChannel(pg=pg, pg_id=pg_id, channel_key=match["channel_key"])
-    choices = " or ".join(offered(entries)) or "none"
+    choices = " or ".join(entry_pgs(entries)) or "none"
     raise Refused(f"{pg!r:.40} is no channel for this; choose {choices}.")
 
 

@@ -1,6 +1,6 @@
 """The words in which a PG is described: what its window does, what it takes, and how its ids look. Pure.
 
-Where a fact is not documented it is not filled in: an empty set, None or UNTOLD says "not known".
+Where a fact is not documented it is not filled in: an empty set, None or UNDOCUMENTED says "not known".
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class KeyWindow(StrEnum):
     CHARGES = "charges"  # 0 registers the key only; more is really charged
     SHOWS = "shows"  # it is shown to the customer and never charged
     KEY_ONLY = "key only"  # nothing is charged; whether an amount is shown is not told
-    UNTOLD = "untold"  # there is such a window, and nothing is told about the amount
+    UNDOCUMENTED = "untold"  # there is such a window, and nothing is told about the amount
     NONE = "none"  # no key is registered in a window
 
 
@@ -38,14 +38,14 @@ class CardRoute(StrEnum):
     FIRST_PAYMENT = "POST /subscribe/payments/onetime"  # with a customer_uid
 
 
-class Answer(StrEnum):
+class ResultDelivery(StrEnum):
     """How a window hands its result over to the page."""
 
     CALLBACK = "callback"
     REDIRECT = "redirect"  # to m_redirect_url
 
 
-class IdKind(StrEnum):
+class MerchantIdKind(StrEnum):
     """What a merchant's id at a PG is for, as far as its looks tell."""
 
     ONE_TIME_TEST = "one-time test"
@@ -60,7 +60,7 @@ REDIRECT_URL = frozenset({"m_redirect_url"})
 
 
 @dataclass(frozen=True, slots=True)
-class Hint:
+class CustomerNotice:
     """What a customer should know before the window opens, in both languages."""
 
     ko: str
@@ -73,7 +73,7 @@ class WindowFacts:
 
     `methods` are its pay_method codes, `key_methods` those while a key is registered; an empty set means that they are
     not listed. `unsent` names what the window insists on and Again does not send yet. `hint` is for customers, and
-    `key_hint` for those who register a key.
+    `key_notice` for those who register a key.
     """
 
     payments: bool = True
@@ -85,11 +85,11 @@ class WindowFacts:
     ignores_method: frozenset[WindowUse] = frozenset()
     vat_amount: bool = False
     options: frozenset[str] = NOTHING  # parameters that this PG knows and others do not
-    on_pc: frozenset[Answer] = frozenset({Answer.CALLBACK})
-    on_phones: frozenset[Answer] = frozenset({Answer.REDIRECT})
+    on_pc: frozenset[ResultDelivery] = frozenset({ResultDelivery.CALLBACK})
+    on_phones: frozenset[ResultDelivery] = frozenset({ResultDelivery.REDIRECT})
     unsent: str = ""
-    hint: Hint | None = None
-    key_hint: Hint | None = None
+    notice: CustomerNotice | None = None
+    key_notice: CustomerNotice | None = None
 
     def needs(self, use: WindowUse) -> frozenset[str]:
         return self.key_needs if use in REGISTRATIONS else self.payment_needs
@@ -109,12 +109,12 @@ class MerchantIds:
     recurring_tests: frozenset[str] = NOTHING
     live: str = ""
 
-    def kind(self, pg_id: str) -> IdKind:
+    def kind(self, pg_id: str) -> MerchantIdKind:
         if pg_id in self.one_time_tests:
-            return IdKind.ONE_TIME_TEST
+            return MerchantIdKind.ONE_TIME_TEST
         if pg_id in self.recurring_tests:
-            return IdKind.RECURRING_TEST
-        return IdKind.LIVE if self.live and re.fullmatch(self.live, pg_id) else IdKind.UNKNOWN
+            return MerchantIdKind.RECURRING_TEST
+        return MerchantIdKind.LIVE if self.live and re.fullmatch(self.live, pg_id) else MerchantIdKind.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,14 +152,14 @@ class Pg:
     pg: str  # PortOne's pg_provider (documented)
     name: str
     name_ko: str = ""  # as its customers know it; empty for those that no page offers
-    least: int = 100
-    most: int | None = None
+    min_amount: int = 100
+    max_amount: int | None = None
     card_below: int | None = None  # a card takes less than this, and other means `most`
     test_card_below: int | None = None
-    account_a_day: int | None = None  # the most that a customer's account pays in a day, and in a month
-    account_a_month: int | None = None
-    spoken_check_from: int | None = None  # from here on the window calls the customer (ARS)
-    monthly_cap: bool = False  # a key can be charged only so often a month; the figure is set by contract (assumed)
+    account_daily_limit: int | None = None  # the most that a customer's account pays in a day, and in a month
+    account_monthly_limit: int | None = None
+    call_confirmation_from: int | None = None  # from here on the window calls the customer (ARS)
+    monthly_quota: bool = False  # a key can be charged only so often a month; the figure is set by contract (assumed)
     takes_won: bool = True
     needs: str = ""
     takes_vat_amount: bool = False  # by `again`; the window has its own

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from worker.pg.facts import Answer, Hint, KeyWindow, MerchantIds, Pg, RefundFacts, WindowFacts, WindowUse
+from worker.pg.facts import (
+    CustomerNotice,
+    KeyWindow,
+    MerchantIds,
+    Pg,
+    RefundFacts,
+    ResultDelivery,
+    WindowFacts,
+    WindowUse,
+)
 
 KAKAOPAY = Pg(
     pg="kakaopay",
     name="Kakao Pay",
     name_ko="카카오페이",
     # Money takes 2,000,000; a card must stay below (documented), but a billing key does not tell which it is.
-    most=2_000_000,
+    max_amount=2_000_000,
     card_below=2_000_000,  # documented
     test_card_below=1_000_000,  # documented
-    monthly_cap=True,  # documented, as -752; the figure is not published
+    monthly_quota=True,  # documented, as -752; the figure is not published
     window=WindowFacts(
         keys=KeyWindow.CHARGES,  # documented: 0 for the key only, more is an initial payment
         # The customer picks card or money in the app, whatever was given; the choice stays (documented).
         ignores_method=frozenset(WindowUse),
         options=frozenset({"kakaopayMobileAsPC", "bypass.kakaopay"}),  # documented
-        on_phones=frozenset({Answer.REDIRECT}),  # documented; an older manual had the callback on both
-        hint=Hint(  # documented
+        on_phones=frozenset({ResultDelivery.REDIRECT}),  # documented; an older manual had the callback on both
+        notice=CustomerNotice(  # documented
             ko="카카오페이 결제는 휴대폰의 카카오 앱에서 진행됩니다.",
             en="Kakao Pay is completed in the Kakao app on your phone.",
         ),
@@ -38,9 +47,9 @@ PAYCO = Pg(
     name="PAYCO",
     name_ko="페이코(PAYCO)",
     # An account takes 2,000,000 a day and 5,000,000 a month (documented); a card through PAYCO has no such limit.
-    account_a_day=2_000_000,
-    account_a_month=5_000_000,
-    spoken_check_from=300_000,  # documented
+    account_daily_limit=2_000_000,
+    account_monthly_limit=5_000_000,
+    call_confirmation_from=300_000,  # documented
     window=WindowFacts(
         keys=KeyWindow.SHOWS,  # documented
         payment_needs=frozenset({"buyer_tel"}),  # documented
@@ -49,8 +58,8 @@ PAYCO = Pg(
         ignores_method=frozenset({WindowUse.REGISTRATION}),  # documented: set when the registration is complete
         options=frozenset({"popup"}),  # documented: on phones an iframe unless it is true
         # The documents contradict each other: a redirect on phones, or the callback everywhere. Both are to be met.
-        on_phones=frozenset(Answer),
-        key_hint=Hint(  # documented
+        on_phones=frozenset(ResultDelivery),
+        key_notice=CustomerNotice(  # documented
             ko="페이코 창에 표시되는 금액은 자동결제를 등록할 때 결제되지 않습니다.",
             en="The amount in PAYCO's window is not charged while you register for automatic payments.",
         ),

@@ -26,7 +26,7 @@ from worker.domain.gateway import (
     always,
 )
 from worker.domain.outcomes import Answer, NotCharged, NotChargedReason, Outcome, Unknown, UnknownReason
-from worker.pg.catalog import NAME_REQUESTER
+from worker.pg.catalog import PGS_NAMING_REQUESTER
 from worker.portone.charge_response import read_charge
 from worker.portone.client import MAX_PAGE, PortOneClient
 from worker.portone.errors import NoAnswer, NotSent, Rejected
@@ -200,7 +200,7 @@ class PortOneGateway:
 
 def _requester(pg: str) -> str | None:
     """Say who asks where a PG wants to know: never the customer, but the merchant (documented, as the default)."""
-    return "admin" if pg in NAME_REQUESTER else None
+    return "admin" if pg in PGS_NAMING_REQUESTER else None
 
 
 async def _next_page(pages: AsyncIterator[Page]) -> Page | None:

@@ -11,7 +11,7 @@ from typing import Any
 from worker.domain.gateway import ChargeRequest, PaymentRecord, Schedule, StoredKey
 from worker.domain.merchant_uid import parse
 from worker.domain.outcomes import Answer
-from worker.pg.catalog import TAKE_VAT_AMOUNT
+from worker.pg.catalog import PGS_TAKING_VAT_AMOUNT
 from worker.portone.redaction import LONGEST_IDENTIFIER, kept, redacted, storable
 
 MOST_AMOUNT = 10**12
@@ -169,7 +169,7 @@ def again_body(request: ChargeRequest) -> dict[str, Any]:
         body["currency"] = request.currency
     if request.tax_free:
         body["tax_free"] = request.tax_free
-    if request.vat_amount is not None and request.pg in TAKE_VAT_AMOUNT:
+    if request.vat_amount is not None and request.pg in PGS_TAKING_VAT_AMOUNT:
         body["vat_amount"] = request.vat_amount
     if request.channel_key is not None:
         body["channel_key"] = request.channel_key

@@ -27,7 +27,7 @@ _CHANNEL_KEY = re.compile(r"[!-~]{1,55}")
 
 EXPECTED: Mapping[str, str] = {
     "customer_uid": customer_uid.EXPECTED,
-    "pg": catalog.EXPECTED,
+    "pg": catalog.EXPECTED_PG,
     "channel_key": "1 to 55 printable ASCII characters without spaces, or nothing",
     "label": f"at most {LONGEST_LABEL} printable characters, and no full card number",
 }

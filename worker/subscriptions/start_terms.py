@@ -113,7 +113,7 @@ def pg_objection(terms: Terms, pg: str, *, in_window: bool = False) -> str | Non
 
     A PG that works the VAT out by itself would put another one on the receipt than the customer has agreed to.
     """
-    if objection := catalog.objection(pg, terms.amount):
+    if objection := catalog.limit_objection(pg, terms.amount):
         return objection
     facts = catalog.PGS[pg]
     takes_vat_amount = facts.window.vat_amount if in_window else facts.takes_vat_amount

@@ -19,18 +19,18 @@ from starlette.types import ASGIApp
 
 from worker.config.settings import InvalidSettings
 from worker.runtime import Runtime
-from worker.web.checkout_routes import Checkouts, language_of
-from worker.web.checkout_service import Desk
+from worker.web.checkout_routes import CheckoutRoutes, language_of
+from worker.web.checkout_service import CheckoutService
 from worker.web.http.headers import SecurityHeaders, security_headers
-from worker.web.http.source_addresses import Sources
+from worker.web.http.source_addresses import SourceAddresses
 from worker.web.link_secret import link_secret
 from worker.web.link_signing import Signer
 from worker.web.pages import render
 from worker.web.pages.wording import WORDS
-from worker.web.webhook_queue import Hints
-from worker.web.webhook_route import Webhooks
+from worker.web.webhook_queue import WebhookQueue
+from worker.web.webhook_route import WebhookRoute
 
-SANDBOX_MERCHANT = "imp00000000"
+SANDBOX_IMP_CODE = "imp00000000"
 """What the sandbox's script is initialised with when no merchant code is configured; it takes any."""
 
 DATABASE_IS_DOWN = (OperationalError, InterfaceError, NoConnection)
@@ -38,7 +38,7 @@ DATABASE_IS_DOWN = (OperationalError, InterfaceError, NoConnection)
 log = structlog.get_logger()
 
 
-class Pages(SecurityHeaders):
+class CheckoutApp(SecurityHeaders):
     """The application. A host that mounts it into its own closes it at its end; served alone it does so itself."""
 
     def __init__(
@@ -48,7 +48,7 @@ class Pages(SecurityHeaders):
         self.close = close
 
 
-def create_app(runtime: Runtime) -> Pages:
+def create_app(runtime: Runtime) -> CheckoutApp:
     """Make the application; it connects to nothing yet. Raises InvalidSettings without what real money needs."""
     settings = runtime.settings
     if settings.live and not (settings.imp_code and settings.checkout_url):
@@ -56,23 +56,23 @@ def create_app(runtime: Runtime) -> Pages:
             "With a live key set AGAIN_CHECKOUT_URL, the https:// address of the pages, and AGAIN_IMP_CODE, PortOne's "
             "merchant code. See .env.example."
         )
-    desk = Desk(runtime)
-    hints = Hints(desk.hint)
+    service = CheckoutService(runtime)
+    queue = WebhookQueue(service.receive_webhook)
     base = urlsplit(settings.checkout_url or "").path
     site = render.Site(
         base=base,
         sdk_url=settings.script_url,
-        merchant=settings.imp_code or SANDBOX_MERCHANT,
+        merchant=settings.imp_code or SANDBOX_IMP_CODE,
         company=settings.company_name,
         contact=settings.company_contact,
         sandbox=not settings.live,
     )
-    checkouts = Checkouts(desk, Signer(link_secret(settings)), site, runtime.clock, settings.checkout_url)
-    webhooks = Webhooks(hints, Sources.of(settings))
+    checkouts = CheckoutRoutes(service, Signer(link_secret(settings)), site, runtime.clock, settings.checkout_url)
+    webhooks = WebhookRoute(queue, SourceAddresses.of(settings))
 
     async def close() -> None:
-        await hints.stop()
-        await desk.close()
+        await queue.stop()
+        await service.close()
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -97,7 +97,7 @@ def create_app(runtime: Runtime) -> Pages:
     )
     # With a slash at its end an address would be sent on to the same host in plain HTTP: a proxy has ended TLS.
     app.router.redirect_slashes = False
-    return Pages(app, headers=security_headers(settings), close=close)
+    return CheckoutApp(app, headers=security_headers(settings), close=close)
 
 
 def _is_opened_by_a_person(request: Request) -> bool:

@@ -10,48 +10,57 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from worker.checkout import CheckoutLink, OwedHasChanged, Progress, View
+from worker.checkout import CheckoutLink, CheckoutView, OwedAmountChanged, Progress
 from worker.domain.clock import Clock
-from worker.domain.errors import AskedTooOften, Refused
+from worker.domain.errors import RateLimited, Refused
 from worker.domain.imp_uid import is_imp_uid
 from worker.domain.states import CheckoutStatus, ConsentSource
 from worker.pg.window.request import NO_BUYER
-from worker.web.checkout_service import Desk
+from worker.web.checkout_service import CheckoutService
 from worker.web.http.bodies import read_object
-from worker.web.http.rate_limit import PAUSE_SECONDS, Turns
-from worker.web.http.same_origin import OwnPages
+from worker.web.http.rate_limit import SECONDS_PER_LOOKUP, RateLimit
+from worker.web.http.same_origin import SameOrigin
 from worker.web.link_signing import InvalidLink, Signer
 from worker.web.pages import render
-from worker.web.pages.forms import objection, read_buyer, refusal, text_of, wrong_fields, wrong_of_the_buyer
-from worker.web.pages.wording import WORDS, Language, choose, wording_version
+from worker.web.pages.forms import (
+    consent_problem,
+    error_response,
+    invalid_buyer_parameters,
+    invalid_fields,
+    read_buyer,
+    stripped_text,
+)
+from worker.web.pages.wording import WORDS, Language, choose_language, wording_version
 
 TOLD = frozenset({"pending", "mismatch"})
 """What the address of a page may say about how a window ended; anything else is overlooked."""
 
 TOO_OFTEN = "too often"
 
-DONE_IS_SHOWN_FOR = timedelta(days=2)
+DONE_SHOWN_FOR = timedelta(days=2)
 """After a link has expired: what was begun with it in time may end a day later. Then it shows no plan any more."""
 
 log = structlog.get_logger()
 
 
-class Checkouts:
+class CheckoutRoutes:
     """The addresses under /c/. Who has the link may do what is done here, and nobody else: there are no cookies."""
 
-    def __init__(self, desk: Desk, signer: Signer, site: render.Site, clock: Clock, public_url: str | None) -> None:
-        self._desk = desk
+    def __init__(
+        self, service: CheckoutService, signer: Signer, site: render.Site, clock: Clock, public_url: str | None
+    ) -> None:
+        self._service = service
         self._signer = signer
         self._site = site
         self._clock = clock
-        self._own = OwnPages(public_url)
-        self._told = Turns()
+        self._same_origin = SameOrigin(public_url)
+        self._told = RateLimit()
 
     async def show(self, request: Request) -> Response:
         """Show what is to be agreed to, or how it stands."""
         link, language = self._link(request), language_of(request)
         token, view = request.path_params["token"], await self._view(link)
-        if view.overtaken and view.status is CheckoutStatus.OPENED:
+        if view.superseded and view.status is CheckoutStatus.OPENED:
             await self._ask(link, None, hopeful=False)  # it may have been by its own window
             view = await self._view(link)
         state, status = self._state(link, view), 200
@@ -72,21 +81,21 @@ class Checkouts:
 
     async def agree(self, request: Request) -> Response:
         """Record the consent and give the parameters of the payment window."""
-        self._own.require(request)
+        self._same_origin.require(request)
         link, language = self._link(request), language_of(request)
         given = await read_object(request)
         view = await self._view(link)
         if (state := self._state(link, view)) != "open":
             return JSONResponse({"state": state}, 409)
-        if (objected := objection(given, view, language)) is not None:
+        if (objected := consent_problem(given, view, language)) is not None:
             return objected
         try:
-            param = await self._desk.agree(
+            param = await self._service.agree(
                 link.code,
                 wording=wording_version(language),
                 buyer=read_buyer(given["buyer"]) or NO_BUYER,
                 pg=given["pg"],
-                links=self._own.links(request, language),
+                callback_urls=self._same_origin.callback_urls(request, language),
                 owed=view.owed,
                 source=ConsentSource.CHECKOUT,
             )
@@ -96,28 +105,28 @@ class Checkouts:
 
     async def _refused(self, link: CheckoutLink, language: Language, refused: Refused) -> Response:
         """Answer a consent that opens no window: what is wrong with it, or how the link stands by now."""
-        if isinstance(refused, AskedTooOften):
-            return refusal(WORDS[language]["not_possible"], 429)
+        if isinstance(refused, RateLimited):
+            return error_response(WORDS[language]["not_possible"], 429)
         if (state := self._state(link, await self._view(link))) != "open":
             return JSONResponse({"state": state}, 409)  # it was paid meanwhile, or had been all along
-        if isinstance(refused, OwedHasChanged):
-            return refusal(WORDS[language]["reload"], 409)
-        if wrong := wrong_of_the_buyer(refused):
-            return wrong_fields(wrong, language)
+        if isinstance(refused, OwedAmountChanged):
+            return error_response(WORDS[language]["reload"], 409)
+        if wrong := invalid_buyer_parameters(refused):
+            return invalid_fields(wrong, language)
         if self._told.take(link.code):  # whoever has a link may ask without end, and is to fill no disk
             log.warning("a payment window was refused", reason=str(refused))
-        return refusal(WORDS[language]["not_possible"], 409)
+        return error_response(WORDS[language]["not_possible"], 409)
 
     async def complete(self, request: Request) -> Response:
         """Ask PortOne what became of the window. What the browser says of it is a hint where to look, no more."""
-        self._own.require(request)
+        self._same_origin.require(request)
         link, language = self._link(request), language_of(request)
         given = await read_object(request)
         state = await self._ask(link, given.get("imp_uid"), hopeful=given.get("success") is True)
         view = await self._view(link)
         message = {"open": render.declined(view, language), "mismatch": WORDS[language]["mismatch"]}.get(state, "")
         if state == TOO_OFTEN:
-            again = {"Retry-After": f"{PAUSE_SECONDS:.0f}"}
+            again = {"Retry-After": f"{SECONDS_PER_LOOKUP:.0f}"}
             return JSONResponse({"state": "pending", "message": WORDS[language]["pending"]}, 429, again)
         return JSONResponse({"state": state, "message": message}, 409 if state == "mismatch" else 200)
 
@@ -133,13 +142,13 @@ class Checkouts:
 
     async def _ask(self, link: CheckoutLink, imp_uid: Any, *, hopeful: bool) -> str:
         """Have PortOne asked, and say how it stands. `hopeful`: the browser says that it was paid or registered."""
-        view, text = await self._view(link), text_of(imp_uid)
+        view, text = await self._view(link), stripped_text(imp_uid)
         if view.status in {CheckoutStatus.CREATED, CheckoutStatus.DONE}:
             return self._state(link, view)
         try:
             known = text if text and is_imp_uid(text) else None
-            completion = await self._desk.complete(link.code, imp_uid=known)
-        except AskedTooOften:
+            completion = await self._service.complete(link.code, imp_uid=known)
+        except RateLimited:
             return TOO_OFTEN
         except Refused as refused:
             log.warning("a checkout was not completed", reason=str(refused))
@@ -152,9 +161,9 @@ class Checkouts:
             case ended:
                 return ended.value
 
-    async def _view(self, link: CheckoutLink) -> View:
+    async def _view(self, link: CheckoutLink) -> CheckoutView:
         try:
-            return await self._desk.view(link.code)
+            return await self._service.view(link.code)
         except Refused:
             raise HTTPException(404, "There is no such checkout.") from None
 
@@ -164,15 +173,15 @@ class Checkouts:
         except InvalidLink as invalid:
             raise HTTPException(404, str(invalid)) from None
 
-    def _state(self, link: CheckoutLink, view: View) -> str:
+    def _state(self, link: CheckoutLink, view: CheckoutView) -> str:
         """Say what the link is good for now."""
         now = self._clock()
         if view.status is CheckoutStatus.DONE:
-            return "expired" if now >= link.expires_at + DONE_IS_SHOWN_FOR else "done"
-        if view.overtaken is not None:
-            return view.overtaken.value
+            return "expired" if now >= link.expires_at + DONE_SHOWN_FOR else "done"
+        if view.superseded is not None:
+            return view.superseded.value
         return "expired" if view.expired or link.has_expired(now) else "open"
 
 
 def language_of(request: Request) -> Language:
-    return choose(request.query_params.get("lang"), request.headers.get("accept-language"))
+    return choose_language(request.query_params.get("lang"), request.headers.get("accept-language"))

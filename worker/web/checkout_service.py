@@ -1,4 +1,4 @@
-"""The use cases as pages call them: awaited in any event loop, carried out in one of the desk's own."""
+"""The use cases as pages call them: awaited in any event loop, carried out in a loop of the service's own."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from time import monotonic
 from typing import Any, ParamSpec, TypeVar
 
 from worker import checkout
-from worker.checkout.context import BothSides
+from worker.checkout.context import CheckoutContext
 from worker.config.logs import keep_out_of_logs
 from worker.database.clock import DatabaseClock
 from worker.domain.gateway import Gateway
 from worker.domain.states import ConsentSource
-from worker.pg.window.request import Buyer, Links
+from worker.pg.window.request import Buyer, CallbackUrls
 from worker.runtime import Runtime
-from worker.web.http.background_loop import OwnLoop
-from worker.web.http.rate_limit import Turns
-from worker.web.webhook_queue import Hint
+from worker.web.http.background_loop import BackgroundLoop
+from worker.web.http.rate_limit import RateLimit
+from worker.web.webhook_queue import WebhookEvent
 
 SYNC_EVERY_SECONDS = 60
 
@@ -25,8 +25,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Desk:
-    """One per process, made after the fork. The gateway is made when it is first needed, in the desk's own loop.
+class CheckoutService:
+    """One per process, made after the fork. The gateway is made when it is first needed, in the service's own loop.
 
     So a host may ask from loops that last for one call, as synchronous ones do: there is one pool of connections, and
     it is closed by `close`, from any loop again.
@@ -34,12 +34,12 @@ class Desk:
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
-        self._loop = OwnLoop("checkout desk")
+        self._loop = BackgroundLoop("checkout loop")
         self._gateway: Gateway | None = None
         self._synced = monotonic()
-        self._turns = Turns()
+        self._turns = RateLimit()
 
-    async def view(self, code: str) -> checkout.View:
+    async def view(self, code: str) -> checkout.CheckoutView:
         """Raises Refused for a code that nobody has."""
         runtime = await self._on_time()
         return await self.in_thread(checkout.view, runtime.sessions, runtime.settings, code, now=runtime.clock())
@@ -51,13 +51,13 @@ class Desk:
         wording: str,
         buyer: Buyer,
         pg: str | None,
-        links: Links,
+        callback_urls: CallbackUrls,
         owed: int | None,
         source: ConsentSource,
     ) -> dict[str, object]:
         """Give the parameters of the payment window. Raises Refused with what stands against it."""
         runtime = await self._on_time()
-        await self._loop.run(self._look_up_earlier, code)
+        await self._loop.run(self._look_up_earlier_attempts, code)
         return await self.in_thread(
             checkout.agree,
             runtime.sessions,
@@ -66,21 +66,21 @@ class Desk:
             wording=wording,
             buyer=buyer,
             pg_choice=pg,
-            links=links,
+            callback_urls=callback_urls,
             owed=owed,
             source=source,
             now=runtime.clock(),
         )
 
     async def complete(self, code: str, *, imp_uid: str | None) -> checkout.Completion:
-        """Ask PortOne what became of it. Raises Refused for what was not asked for, AskedTooOften among them."""
+        """Ask PortOne what became of it. Raises Refused for what was not asked for, RateLimited among them."""
         await self._on_time()
         return await self._loop.run(self._complete, code, imp_uid)
 
-    async def hint(self, hint: Hint) -> None:
+    async def receive_webhook(self, event: WebhookEvent) -> None:
         """Store a webhook and look its payment up."""
         await self._on_time()
-        await self._loop.run(self._heed, hint)
+        await self._loop.run(self._receive, event)
 
     async def in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call what waits for the database, on a thread."""
@@ -106,22 +106,22 @@ class Desk:
         return self.runtime
 
     async def _complete(self, code: str, imp_uid: str | None) -> checkout.Completion:
-        return await checkout.complete(self._both_sides(), code, imp_uid=imp_uid, may_ask=self._turns.take)
+        return await checkout.complete(self._context(), code, imp_uid=imp_uid, may_ask=self._turns.take)
 
-    async def _look_up_earlier(self, code: str) -> None:
-        await checkout.look_up_earlier(self._both_sides(), code, may_ask=self._turns.take)
+    async def _look_up_earlier_attempts(self, code: str) -> None:
+        await checkout.look_up_earlier_attempts(self._context(), code, may_ask=self._turns.take)
 
-    async def _heed(self, hint: Hint) -> None:
+    async def _receive(self, event: WebhookEvent) -> None:
         await checkout.hint(
-            self._both_sides(),
-            imp_uid=hint.imp_uid,
-            merchant_uid=hint.merchant_uid,
-            status=hint.status,
-            cancellation_id=hint.cancellation_id,
+            self._context(),
+            imp_uid=event.imp_uid,
+            merchant_uid=event.merchant_uid,
+            status=event.status,
+            cancellation_id=event.cancellation_id,
         )
 
-    def _both_sides(self) -> BothSides:
-        return self.runtime.both_sides(self._asked())
+    def _context(self) -> CheckoutContext:
+        return self.runtime.checkout_context(self._asked())
 
     def _asked(self) -> Gateway:
         if self._gateway is None:

@@ -14,32 +14,32 @@ from worker import checkout
 from worker.config.settings import DEFAULT_CHECKOUT_URL
 from worker.domain.errors import Refused
 from worker.domain.states import ConsentSource
-from worker.pg.window.request import NO_BUYER, Buyer, Links
+from worker.pg.window.request import NO_BUYER, Buyer, CallbackUrls
 from worker.runtime import Runtime
 from worker.subscriptions import sign_up
-from worker.web.app import SANDBOX_MERCHANT
-from worker.web.checkout_service import Desk
-from worker.web.host_runtime import opened_runtime
-from worker.web.http.sampled_log import Tally
-from worker.web.http.source_addresses import Sources
-from worker.web.webhook_queue import Hint, Hints
-from worker.web.webhook_route import is_of_another_shop, read_hint
+from worker.web.app import SANDBOX_IMP_CODE
+from worker.web.checkout_service import CheckoutService
+from worker.web.host_runtime import open_host_runtime
+from worker.web.http.sampled_log import SampledLog
+from worker.web.http.source_addresses import SourceAddresses
+from worker.web.webhook_queue import WebhookEvent, WebhookQueue
+from worker.web.webhook_route import is_of_another_shop, read_event
 
 
-class HostDesk:
+class HostCheckout:
     """One per process, made after the fork, and closed at the end; its methods may be awaited in any event loop.
 
     `customer` is always the host's own reference of who is logged in: what belongs to another is refused. Methods raise
     Refused, whose text is the sentence for a person; then nothing was changed. `runtime` is for everything else, such
-    as `worker.subscriptions.cancellation.cancel(desk.runtime.sessions, code, reason=..., now=desk.runtime.clock())`.
+    as `worker.subscriptions.cancellation.cancel(again.runtime.sessions, code, reason=..., now=again.runtime.clock())`.
     """
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
-        self._desk = Desk(runtime)
-        self._hints = Hints(self._desk.hint)
-        self._sources = Sources.of(runtime.settings)
-        self._refused = Tally("a webhook was refused for where it came from")
+        self._service = CheckoutService(runtime)
+        self._queue = WebhookQueue(self._service.receive_webhook)
+        self._sources = SourceAddresses.of(runtime.settings)
+        self._refused = SampledLog("a webhook was refused for where it came from")
         self._opened = ExitStack()
 
     @classmethod
@@ -50,16 +50,16 @@ class HostDesk:
         that has charged in another mode, and what SQLAlchemy raises when it does not answer.
         """
         with ExitStack() as opened:
-            desk = cls(opened.enter_context(opened_runtime(actor=actor)))
-            desk._opened = opened.pop_all()
+            host = cls(opened.enter_context(open_host_runtime(actor=actor)))
+            host._opened = opened.pop_all()
         # A synchronous host has no end at which it could await `close`; the database's connections end with it.
-        atexit.register(desk._opened.close)
-        return desk
+        atexit.register(host._opened.close)
+        return host
 
     async def close(self) -> None:
         """Look up the webhooks that wait, as far as that is soon done, and close all connections."""
-        await self._desk.in_loop(self._hints.stop)
-        await self._desk.close()
+        await self._service.in_loop(self._queue.stop)
+        await self._service.close()
         await asyncio.to_thread(self._opened.close)
         atexit.unregister(self._opened.close)
 
@@ -73,19 +73,19 @@ class HostDesk:
     @property
     def merchant_code(self) -> str:
         """What a page calls `IMP.init` with."""
-        return self.runtime.settings.imp_code or SANDBOX_MERCHANT
+        return self.runtime.settings.imp_code or SANDBOX_IMP_CODE
 
-    async def subscriptions_of(self, customer: str) -> tuple[checkout.RunningSubscription, ...]:
+    async def subscriptions_of(self, customer: str) -> tuple[checkout.CustomerSubscription, ...]:
         """List what a customer has, with what is overdue and can be paid by hand, and until when each is paid.
 
         A canceled one is listed until then: its customer has paid for that time.
         """
         now = self.runtime.clock()
-        return await self._desk.in_thread(checkout.subscriptions_of, self.runtime.sessions, customer, now=now)
+        return await self._service.in_thread(checkout.subscriptions_of, self.runtime.sessions, customer, now=now)
 
-    async def view(self, customer: str, code: str) -> checkout.View:
+    async def view(self, customer: str, code: str) -> checkout.CheckoutView:
         """Show what a checkout is about and how it stands."""
-        view = await self._desk.view(code)
+        view = await self._service.view(code)
         if all(view.subscription != each.code for each in await self.subscriptions_of(customer)):
             raise Refused("This checkout is another customer's, or its subscription has ended.")
         return view
@@ -99,7 +99,7 @@ class HostDesk:
         unless `allow_duplicates`.
         """
         runtime = self.runtime
-        subscribed = await self._desk.in_thread(
+        subscribed = await self._service.in_thread(
             sign_up.subscribe,
             runtime.sessions,
             customer,
@@ -128,7 +128,7 @@ class HostDesk:
             raise Refused("There is no such subscription of yours.")
         if charge is not None and all(charge != overdue.id for each in own for overdue in each.overdue):
             raise Refused("There is no such charge of yours that is overdue.")
-        link = await self._desk.in_thread(
+        link = await self._service.in_thread(
             checkout.create_link,
             self.runtime.sessions,
             self.runtime.settings,
@@ -152,23 +152,24 @@ class HostDesk:
     ) -> dict[str, object]:
         """Record the consent, and give the parameters of `IMP.request_pay`. `wording` names what was agreed to.
 
-        `owed` is the sum that the page has shown, `View.owed`: pass it on, so that nobody pays more than they saw.
-        Raises OwedHasChanged when it is another one by now. Without it, what is owed at this instant is agreed to.
+        `owed` is the sum that the page has shown, `CheckoutView.owed`: pass it on, so that no more is paid than
+        was shown.
+        Raises OwedAmountChanged when it is another one by now. Without it, what is owed at this instant is agreed to.
 
         The window reports to `return_path` and to /webhooks/portone, of the address that AGAIN_CHECKOUT_URL says.
         """
         await self.view(customer, code)
         base = self.runtime.settings.checkout_url or DEFAULT_CHECKOUT_URL
-        links = Links(m_redirect_url=f"{base}{return_path}", notice_url=f"{base}/webhooks/portone")
-        return await self._desk.agree(
-            code, wording=wording, buyer=buyer, pg=pg, links=links, owed=owed, source=ConsentSource.HOST
+        callback_urls = CallbackUrls(m_redirect_url=f"{base}{return_path}", notice_url=f"{base}/webhooks/portone")
+        return await self._service.agree(
+            code, wording=wording, buyer=buyer, pg=pg, callback_urls=callback_urls, owed=owed, source=ConsentSource.HOST
         )
 
     # --- what becomes of it -----------------------------------------------------------------------------------------
 
     async def complete(self, code: str, *, imp_uid: str | None) -> checkout.Completion:
         """Ask PortOne what became of a checkout. It needs no login: what a browser says only tells where to look."""
-        return await self._desk.complete(code, imp_uid=imp_uid)
+        return await self._service.complete(code, imp_uid=imp_uid)
 
     async def take_webhook(self, sent: Any, *, peer: str | None, forwarded_for: Sequence[str] = ()) -> bool:
         """Take in what PortOne sent, to be looked up in a moment. False when too many wait: answer 503.
@@ -176,9 +177,9 @@ class HostDesk:
         `sent` are the fields of its JSON or form, `peer` is the connection's address, `forwarded_for` are the values of
         X-Forwarded-For. Raises Refused for what no webhook is, and for addresses that AGAIN_WEBHOOK_ADDRESSES lacks.
         """
-        address = self._sources.client(peer, forwarded_for)
+        address = self._sources.client_address(peer, forwarded_for)
         if not self._sources.may_send_webhooks(address):
-            reason = self._sources.why_refused(peer, forwarded_for)
+            reason = self._sources.refusal_reason(peer, forwarded_for)
             self._refused.count(reason=reason)
             raise Refused(f"Webhooks are not taken from this address: {reason}.")
         if not isinstance(sent, Mapping):
@@ -186,10 +187,10 @@ class HostDesk:
         if is_of_another_shop(sent):
             return True
         try:
-            hint = read_hint(sent)
+            event = read_event(sent)
         except HTTPException as error:
             raise Refused(error.detail) from None
-        return hint is None or await self._desk.in_loop(self._take, hint)
+        return await self._service.in_loop(self._take, event)
 
-    async def _take(self, hint: Hint) -> bool:
-        return self._hints.take(hint)
+    async def _take(self, event: WebhookEvent) -> bool:
+        return self._queue.take(event)

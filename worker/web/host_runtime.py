@@ -12,7 +12,7 @@ from worker.runtime import Runtime, open_runtime
 
 
 @contextmanager
-def opened_runtime(*, actor: str) -> Iterator[Runtime]:
+def open_host_runtime(*, actor: str) -> Iterator[Runtime]:
     """Give a runtime by the settings in the environment, on the database's clock.
 
     Raises InvalidSettings, NotAvailable for a database that is not there or not migrated, WrongDatabase for one that

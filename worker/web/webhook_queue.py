@@ -1,7 +1,7 @@
-"""Webhooks that wait to be looked up: a queue with an end, worked off in the background.
+"""Bounded queue of webhook events, processed in the background.
 
-A webhook is only a hint: whatever it would have told, look-ups find as well, a little later. So when more come than can
-be looked up, the rest is turned away instead of slowing the pages down, and nothing is lost by it.
+A webhook only tells where to look, and the periodic look-ups find the same a little later. So events beyond the bound
+are turned away rather than slowing the pages down, and nothing is lost by it.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from dataclasses import dataclass
 
 import structlog
 
-from worker.web.http.sampled_log import Tally
+from worker.web.http.sampled_log import SampledLog
 
-MOST_WAITING = 1000
-AT_ONCE = 4
-"""So many are looked up at the same time: a fraction of the database's connections, and of what PortOne bears."""
+MAX_WAITING = 1000
+CONCURRENCY = 4
+"""Look-ups in flight at a time: a fraction of the database's connections, and of what PortOne bears."""
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Hint:
-    """What a webhook says (documented). Equal ones that wait are one."""
+class WebhookEvent:
+    """What a webhook says (documented). Equal events that wait are processed once."""
 
     imp_uid: str
     merchant_uid: str
@@ -33,41 +33,45 @@ class Hint:
     cancellation_id: str | None = None
 
 
-class Hints:
-    """Takes hints without waiting, and has each looked up once."""
+class WebhookQueue:
+    """Takes events without waiting, and has each looked up once."""
 
     def __init__(
-        self, look_up: Callable[[Hint], Awaitable[None]], *, room: int = MOST_WAITING, at_once: int = AT_ONCE
+        self,
+        look_up: Callable[[WebhookEvent], Awaitable[None]],
+        *,
+        room: int = MAX_WAITING,
+        concurrency: int = CONCURRENCY,
     ) -> None:
         self._look_up = look_up
-        self._waiting: asyncio.Queue[Hint] = asyncio.Queue(room)
-        self._known: set[Hint] = set()
-        self._at_once = at_once
+        self._waiting: asyncio.Queue[WebhookEvent] = asyncio.Queue(room)
+        self._known: set[WebhookEvent] = set()
+        self._concurrency = concurrency
         self._tasks: list[asyncio.Task[None]] = []
         self.taken = self.failed = 0
-        self.turned_away = Tally("a webhook was turned away")
+        self.turned_away = SampledLog("a webhook was turned away")
 
-    def take(self, hint: Hint) -> bool:
-        """Queue a hint, or say that there is no room. One that waits already is taken again at no cost."""
-        if hint in self._known:
+    def take(self, event: WebhookEvent) -> bool:
+        """Queue an event; False when the queue is full. An event that waits already is taken at no cost."""
+        if event in self._known:
             return True
         try:
-            self._waiting.put_nowait(hint)
+            self._waiting.put_nowait(event)
         except asyncio.QueueFull:
             self.turned_away.count(waiting=self._waiting.qsize())
             return False
-        self._known.add(hint)
+        self._known.add(event)
         self.taken += 1
         self._start()
         return True
 
     def _start(self) -> None:
-        """Begin to work with the first hint: a host that mounts the pages may not tell them when it starts."""
+        """Start the workers with the first event: a host that mounts the pages may not tell them when it starts."""
         if not self._tasks:
-            self._tasks = [asyncio.create_task(self._work(), context=Context()) for _ in range(self._at_once)]
+            self._tasks = [asyncio.create_task(self._work(), context=Context()) for _ in range(self._concurrency)]
 
     async def stop(self, *, patience: float = 5.0) -> None:
-        """Finish what waits, if that is soon done."""
+        """Process what waits, for at most `patience` seconds, and end the workers."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._waiting.join(), patience)
         for task in self._tasks:
@@ -77,11 +81,11 @@ class Hints:
 
     async def _work(self) -> None:
         while True:
-            hint = await self._waiting.get()
-            self._known.discard(hint)  # one that comes from here on may tell of something newer
+            event = await self._waiting.get()
+            self._known.discard(event)  # an equal event from here on may tell of something newer
             try:
-                await self._look_up(hint)
-            except Exception:  # one hint that cannot be looked up must not end the looking up of others
+                await self._look_up(event)
+            except Exception:  # a defect with one event must not end the workers
                 self.failed += 1
                 log.exception("a webhook could not be looked up")
             finally:

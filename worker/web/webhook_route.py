@@ -10,27 +10,29 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from worker.checkout.webhooks import LONGEST_ID
+from worker.checkout.webhooks import MAX_ID_LENGTH
 from worker.web.http.bodies import read_object
-from worker.web.http.sampled_log import Tally
-from worker.web.http.source_addresses import Sources
-from worker.web.webhook_queue import Hint, Hints
+from worker.web.http.sampled_log import SampledLog
+from worker.web.http.source_addresses import SourceAddresses
+from worker.web.webhook_queue import WebhookEvent, WebhookQueue
 
-_ID = re.compile(rf"[!-~]{{1,{LONGEST_ID}}}")  # imp_uid, merchant_uid, cancellation_id: printable ASCII without spaces
-_IMP_UID = re.compile(rf"[A-Za-z0-9_]{{1,{LONGEST_ID}}}")
+_ID = re.compile(
+    rf"[!-~]{{1,{MAX_ID_LENGTH}}}"
+)  # imp_uid, merchant_uid, cancellation_id: printable ASCII without spaces
+_IMP_UID = re.compile(rf"[A-Za-z0-9_]{{1,{MAX_ID_LENGTH}}}")
 _STATUS = re.compile(r"[a-z_]{1,20}")
 
 BUSY = {"Retry-After": "60"}  # PortOne's resends, where a merchant has them, are a minute apart (documented)
 
 
-class Webhooks:
+class WebhookRoute:
     """The receiver: nothing that it is told is believed, and it answers before anything is looked up."""
 
-    def __init__(self, hints: Hints, sources: Sources) -> None:
-        self._hints = hints
+    def __init__(self, queue: WebhookQueue, sources: SourceAddresses) -> None:
+        self._queue = queue
         self._sources = sources
-        self.not_ours = Tally("a webhook is about a payment that cannot be ours")
-        self.refused = Tally("a webhook was refused for where it came from")
+        self.not_ours = SampledLog("a webhook is about a payment that cannot be ours")
+        self.refused = SampledLog("a webhook was refused for where it came from")
 
     async def receive(self, request: Request) -> Response:
         """Answer 200 for taken, whether or not the payment is ours; 403, 400, 413, 415, or 503 when there is no room.
@@ -38,15 +40,15 @@ class Webhooks:
         503 rather than 200: whoever has resends gets another try (documented for 5xx), and nobody else loses by it.
         """
         peer = request.client.host if request.client else None
-        address = self._sources.client(peer, request.headers.getlist("x-forwarded-for"))
+        address = self._sources.client_address(peer, request.headers.getlist("x-forwarded-for"))
         if not self._sources.may_send_webhooks(address):
             # PortOne's addresses have changed before.
-            self.refused.count(reason=self._sources.why_refused(peer, request.headers.getlist("x-forwarded-for")))
+            self.refused.count(reason=self._sources.refusal_reason(peer, request.headers.getlist("x-forwarded-for")))
             raise HTTPException(403, "Webhooks are not taken from this address; see AGAIN_WEBHOOK_ADDRESSES.")
         fields = await read_object(request, form=True)
         if is_of_another_shop(fields):
             self.not_ours.count()
-        elif not self._hints.take(read_hint(fields)):
+        elif not self._queue.take(read_event(fields)):
             raise HTTPException(503, "Too many webhooks are waiting; send it again later.", BUSY)
         return JSONResponse({"taken": True})
 
@@ -57,9 +59,9 @@ def is_of_another_shop(fields: Mapping[str, Any]) -> bool:
     return isinstance(merchant_uid, str) and bool(merchant_uid) and _ID.fullmatch(merchant_uid) is None
 
 
-def read_hint(fields: Mapping[str, Any]) -> Hint:
+def read_event(fields: Mapping[str, Any]) -> WebhookEvent:
     """Read what PortOne sends (documented), and overlook what it may add. Raises HTTPException 400."""
-    return Hint(
+    return WebhookEvent(
         imp_uid=_field(fields, "imp_uid", _IMP_UID),
         merchant_uid=_field(fields, "merchant_uid", _ID),
         status=_field(fields, "status", _STATUS),

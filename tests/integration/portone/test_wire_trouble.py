@@ -172,7 +172,7 @@ async def continues(wire: Wire, asked: Request) -> None:
 
 
 async def hints(wire: Wire, asked: Request) -> None:
-    await wire.send(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")
+    await wire.send(b"HTTP/1.1 103 Early WebhookQueue\r\nLink: </x>\r\n\r\n")
     await wire.send(http(200, paid(asked)))
 
 

@@ -37,7 +37,7 @@ def test_a_customer_registers_on_the_hosts_page_and_the_first_period_is_paid_onc
         assert "Subscribe" in customer.http.get("/").text
         checkout = customer.begin()
         page = customer.http.get(checkout).text
-        for shown in ("아침 편지", "9,900 won, 900 won of it VAT", "made now", host.desk().script_url):
+        for shown in ("아침 편지", "9,900 won, 900 won of it VAT", "made now", host.again().script_url):
             assert shown in page
         param = customer.agree(checkout, pg).json()
         assert (param["amount"], param["notice_url"]) == (9900, f"{host.url}/webhooks/portone")
@@ -165,7 +165,7 @@ def test_requests_that_each_have_an_event_loop_share_one_connection_and_leave_no
         threads = set()
         for _ in range(12):
             assert customer.complete(checkout, None).json()["progress"] == "waiting"
-            threads.add(sum(thread.name == "checkout desk" for thread in threading.enumerate()))
+            threads.add(sum(thread.name == "checkout loop" for thread in threading.enumerate()))
     assert threads == {1}
     assert len(host.shop.sandbox.admin.requests(endpoint="POST /users/getToken")) == 1
 
@@ -184,8 +184,8 @@ def test_nothing_secret_or_personal_is_in_a_hosts_logs(host: Host, caplog: pytes
 
 
 def test_a_customer_who_asks_without_end_has_portone_asked_only_so_often(host: Host, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(rate_limit, "AT_ONCE", 3)
-    monkeypatch.setattr(rate_limit, "PAUSE_SECONDS", 1e9)
+    monkeypatch.setattr(rate_limit, "BURST", 3)
+    monkeypatch.setattr(rate_limit, "SECONDS_PER_LOOKUP", 1e9)
     with host.customer() as customer:
         checkout = customer.begin()
         told = customer.pay(customer.agree(checkout, "kakaopay").json(), decision="close")

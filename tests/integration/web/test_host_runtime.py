@@ -16,7 +16,7 @@ import pytest
 from worker.config.settings import InvalidSettings
 from worker.devstack.addresses import NotAvailable, Postgres
 from worker.domain.errors import Refused
-from worker.web.host import HostDesk
+from worker.web.host import HostCheckout
 
 LIVE = {
     "AGAIN_PORTONE_KEY": "k" * 16,
@@ -38,13 +38,13 @@ def empty_database(postgres: Postgres) -> Iterator[str]:
 def test_a_database_without_tables_is_a_sentence(empty_database: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("AGAIN_DATABASE_URL", empty_database)
     with pytest.raises(NotAvailable, match="run `again migrate`"):
-        HostDesk.from_env(actor="shop")
+        HostCheckout.from_env(actor="shop")
 
 
 def test_a_folder_without_a_database_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("AGAIN_DATA_DIR", str(tmp_path))
     with pytest.raises(NotAvailable, match="There is no Again database"):
-        HostDesk.from_env(actor="shop")
+        HostCheckout.from_env(actor="shop")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -52,32 +52,32 @@ def test_real_money_needs_the_merchants_code(database_url: str, monkeypatch: pyt
     for name, value in {**LIVE, "AGAIN_DATABASE_URL": database_url}.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(InvalidSettings, match="AGAIN_IMP_CODE"):
-        HostDesk.from_env(actor="shop")
+        HostCheckout.from_env(actor="shop")
     monkeypatch.setenv("AGAIN_IMP_CODE", "imp12345678")
-    desk = HostDesk.from_env(actor="shop")
-    assert (desk.merchant_code, desk.script_url) == ("imp12345678", "https://cdn.iamport.kr/v1/iamport.js")
+    host = HostCheckout.from_env(actor="shop")
+    assert (host.merchant_code, host.script_url) == ("imp12345678", "https://cdn.iamport.kr/v1/iamport.js")
 
     async def strange_webhook() -> None:
         fields = {"imp_uid": "imp_1", "merchant_uid": "order-1", "status": "paid"}
         with pytest.raises(Refused, match="not taken from this address"):
-            await desk.take_webhook(fields, peer="127.0.0.1")  # nobody's proxy, and not PortOne
-        assert await desk.subscriptions_of("nobody") == ()
-        await desk.close()
+            await host.take_webhook(fields, peer="127.0.0.1")  # nobody's proxy, and not PortOne
+        assert await host.subscriptions_of("nobody") == ()
+        await host.close()
 
     asyncio.run(strange_webhook())
 
 
 NEVER_CLOSED = """
 import asyncio
-from worker.web.host import HostDesk
-desk = HostDesk.from_env(actor="shop")
-print(asyncio.run(desk.subscriptions_of("nobody")))
+from worker.web.host import HostCheckout
+host = HostCheckout.from_env(actor="shop")
+print(asyncio.run(host.subscriptions_of("nobody")))
 fields = {"imp_uid": "imp_1", "merchant_uid": "order-1", "status": "paid"}
-print(asyncio.run(desk.take_webhook(fields, peer="127.0.0.1")))
+print(asyncio.run(host.take_webhook(fields, peer="127.0.0.1")))
 """
 
 
-def test_a_host_that_never_closes_its_desk_ends_without_a_word(database_url: str):
+def test_host_that_never_closes_ends_without_output(database_url: str):
     """Synchronous frameworks say nothing to an application when its process ends."""
     environ = {**os.environ, "AGAIN_DATABASE_URL": database_url}
     ended = subprocess.run(

@@ -15,7 +15,7 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 from tests.integration.web.test_checkout_routes import KO, agree, pay, rows
 from tests.support.checkout import Shop
 from worker.domain.errors import Refused
-from worker.web.checkout_service import Desk
+from worker.web.checkout_service import CheckoutService
 from worker.web.http import connections, rate_limit
 
 Send = Callable[[bytes], bytes]
@@ -90,7 +90,7 @@ def test_headers_are_on_every_kind_of_answer(shop: Shop, http: httpx.Client, mon
     ]
     etag = http.get("/static/checkout.css").headers["etag"]
     answers.append((http.get("/static/checkout.css", headers={"If-None-Match": etag}), 304))
-    monkeypatch.setattr(Desk, "view", no_connection)
+    monkeypatch.setattr(CheckoutService, "view", no_connection)
     answers += [(http.get(path), 503), (agree(http, path), 503)]
     shop.wait(days=4)
     monkeypatch.undo()
@@ -109,7 +109,7 @@ async def no_connection(*_: object) -> None:
 def test_with_no_connection_left_the_page_says_try_again(
     shop: Shop, http: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(Desk, "view", no_connection)
+    monkeypatch.setattr(CheckoutService, "view", no_connection)
     answer = http.get(shop.link(shop.pending()))
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
     assert "일시적인 오류입니다" in answer.text
@@ -189,7 +189,7 @@ def test_a_connection_beyond_the_most_is_turned_away_when_none_waits(
     shop: Shop, send: Send, monkeypatch: pytest.MonkeyPatch
 ):
     address = ("127.0.0.1", int(shop.pages.url.rpartition(":")[2]))
-    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 1)
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 1)
     body = b'{"imp_uid": "imp_1", "merchant_uid": "a", "status": "paid"}'
     head = (
         "POST /webhooks/portone HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
@@ -206,8 +206,8 @@ def test_a_connection_beyond_the_most_is_turned_away_when_none_waits(
 def test_a_browser_that_asks_without_end_has_portone_asked_only_so_often(
     shop: Shop, http: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(rate_limit, "AT_ONCE", 3)
-    monkeypatch.setattr(rate_limit, "PAUSE_SECONDS", 1e9)
+    monkeypatch.setattr(rate_limit, "BURST", 3)
+    monkeypatch.setattr(rate_limit, "SECONDS_PER_LOOKUP", 1e9)
     path = shop.link(shop.pending())
     param = agree(http, path).json()["param"]
     asked = [http.post(f"{path}/complete?lang=ko", json={"success": True}) for _ in range(5)]
@@ -257,7 +257,7 @@ def test_a_request_of_two_lengths_is_refused_and_what_follows_is_not_read(send: 
 
 def test_a_full_server_closes_what_waits_longest_for_its_client(shop: Shop, monkeypatch: pytest.MonkeyPatch):
     address = ("127.0.0.1", int(shop.pages.url.rpartition(":")[2]))
-    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 2)
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 2)
     with (
         socket.create_connection(address, timeout=10) as answered,
         socket.create_connection(address, timeout=10) as half,
@@ -293,13 +293,13 @@ def test_a_webhook_of_no_payments_id_is_refused(http: httpx.Client, imp_uid: str
 def test_an_agreement_refused_without_end_fills_no_log(
     shop: Shop, http: httpx.Client, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ):
-    monkeypatch.setattr(rate_limit, "AT_ONCE", 2)
-    monkeypatch.setattr(rate_limit, "PAUSE_SECONDS", 1e9)
+    monkeypatch.setattr(rate_limit, "BURST", 2)
+    monkeypatch.setattr(rate_limit, "SECONDS_PER_LOOKUP", 1e9)
 
     async def refuse(*_args: object, **_more: object) -> None:
         raise Refused("not today")
 
-    monkeypatch.setattr(Desk, "agree", refuse)
+    monkeypatch.setattr(CheckoutService, "agree", refuse)
     path = shop.link(shop.pending())
     capfd.readouterr()
     assert [agree(http, path).status_code for _ in range(6)] == [409] * 6

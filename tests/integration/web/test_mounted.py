@@ -13,7 +13,7 @@ from tests.integration.web.test_checkout_routes import KO, pay
 from tests.integration.web.test_webhook_route import HINT
 from tests.support.checkout import Shop
 from worker import checkout
-from worker.pg.window.request import Buyer, Links
+from worker.pg.window.request import Buyer, CallbackUrls
 from worker.web.app import create_app
 
 
@@ -63,14 +63,14 @@ def test_pages_of_ones_own_call_the_same_functions(shop: Shop):
         wording="terms of 2026-11",
         buyer=Buyer(tel="010-1234-5678"),
         pg_choice="payco",
-        links=Links(m_redirect_url="https://shop.example.com/back"),
+        callback_urls=CallbackUrls(m_redirect_url="https://shop.example.com/back"),
         now=shop.now,
     )
     imp_uid = pay(shop, param)
 
     async def complete() -> checkout.Completion:
         gateway = runtime.gateway()
-        completion = await checkout.complete(runtime.both_sides(gateway), link.code, imp_uid=imp_uid)
+        completion = await checkout.complete(runtime.checkout_context(gateway), link.code, imp_uid=imp_uid)
         await gateway.aclose()
         return completion
 

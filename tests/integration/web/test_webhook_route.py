@@ -20,7 +20,7 @@ from tests.integration.web.test_checkout_routes import agree, pay
 from tests.support.checkout import Shop, running_shop
 from worker.devstack.stack import free_port, start_part, wait_for
 from worker.web.http import bodies
-from worker.web.webhook_queue import Hint, Hints
+from worker.web.webhook_queue import WebhookEvent, WebhookQueue
 
 HINT = {"imp_uid": "imp_1", "merchant_uid": "order-1", "status": "paid"}
 
@@ -207,18 +207,18 @@ async def flood(url: str, path: str, *, requests: int) -> tuple[Counter[int], li
 # --- the queue --------------------------------------------------------------------------------------------------------
 
 
-def hint(number: int) -> Hint:
-    return Hint(f"imp_{number}", "order", "paid")
+def hint(number: int) -> WebhookEvent:
+    return WebhookEvent(f"imp_{number}", "order", "paid")
 
 
 def test_the_queue_takes_equal_hints_as_one_and_turns_away_what_has_no_room():
-    looked_up: list[Hint] = []
+    looked_up: list[WebhookEvent] = []
 
-    async def look_up(each: Hint) -> None:
+    async def look_up(each: WebhookEvent) -> None:
         looked_up.append(each)
 
     async def story() -> None:
-        hints = Hints(look_up, room=2)
+        hints = WebhookQueue(look_up, room=2)
         assert [hints.take(hint(number)) for number in (1, 1, 2, 3, 2)] == [True, True, True, False, True]
         await hints.stop()
         assert (hints.taken, hints.turned_away.total, hints.failed) == (2, 1, 0)
@@ -228,14 +228,14 @@ def test_the_queue_takes_equal_hints_as_one_and_turns_away_what_has_no_room():
 
 
 def test_stopping_does_not_wait_for_look_ups_without_end():
-    begun: list[Hint] = []
+    begun: list[WebhookEvent] = []
 
-    async def look_up(each: Hint) -> None:
+    async def look_up(each: WebhookEvent) -> None:
         begun.append(each)
         await asyncio.Event().wait()
 
     async def story() -> None:
-        hints = Hints(look_up, at_once=2)
+        hints = WebhookQueue(look_up, concurrency=2)
         for number in range(3):
             hints.take(hint(number))
         async with asyncio.timeout(60):
@@ -246,15 +246,15 @@ def test_stopping_does_not_wait_for_look_ups_without_end():
 
 
 def test_a_hint_that_cannot_be_looked_up_ends_nothing_else():
-    looked_up: list[Hint] = []
+    looked_up: list[WebhookEvent] = []
 
-    async def look_up(each: Hint) -> None:
+    async def look_up(each: WebhookEvent) -> None:
         looked_up.append(each)
         if each == hint(1):
             raise OSError
 
-    async def story() -> Hints:
-        hints = Hints(look_up, at_once=1)
+    async def story() -> WebhookQueue:
+        hints = WebhookQueue(look_up, concurrency=1)
         for number in (1, 2):
             hints.take(hint(number))
         await hints.stop()

@@ -10,12 +10,12 @@ import pytest
 
 from tests.scenarios.checkout.story import BUYER, Till
 from tests.scenarios.conftest import World
-from worker.checkout import OwedHasChanged, Progress, View
+from worker.checkout import CheckoutView, OwedAmountChanged, Progress
 from worker.domain.errors import Refused
 from worker.domain.states import SubscriptionStatus
 from worker.sandbox.rules.behaviours import decline
 from worker.subscriptions import arrears, key_change
-from worker.web.host import HostDesk
+from worker.web.host import HostCheckout
 
 LOST_CARD = decline("CC04", "분실 또는 사용불가 카드")
 DAY = timedelta(days=1)
@@ -72,18 +72,18 @@ def test_replaced_key_is_charged_what_the_page_said(
 
 def test_key_replaced_on_a_hosts_page_is_charged_what_the_host_has_shown(world: World, till: Till):
     code = lost_card(world, cadence="month", periods=4, max_open_charges="12")
-    desk, customer = HostDesk(world.runtime), "customer-1"
+    host, customer = HostCheckout(world.runtime), "customer-1"
     terms: dict[str, Any] = {"wording": "shop-1", "pg": "payco", "buyer": BUYER, "return_path": "/return"}
 
-    async def replace() -> View:
-        checkout = await desk.create_checkout(customer, subscription=code)
-        shown = await desk.view(customer, checkout)
-        with pytest.raises(OwedHasChanged, match="39,600"):
-            await desk.agree(customer, checkout, **terms, owed=9900)
-        param = await desk.agree(customer, checkout, **terms, owed=shown.owed)
+    async def replace() -> CheckoutView:
+        checkout = await host.create_checkout(customer, subscription=code)
+        shown = await host.view(customer, checkout)
+        with pytest.raises(OwedAmountChanged, match="39,600"):
+            await host.agree(customer, checkout, **terms, owed=9900)
+        param = await host.agree(customer, checkout, **terms, owed=shown.owed)
         window = world.portone.open_window(param)["window"]["window_id"]
-        await desk.complete(checkout, imp_uid=till.approve(window))
-        await desk.close()
+        await host.complete(checkout, imp_uid=till.approve(window))
+        await host.close()
         return shown
 
     shown = asyncio.run(replace())
@@ -122,7 +122,7 @@ def test_sum_that_has_changed_since_the_page_was_shown_is_refused_and_shown_anew
     shown = till.view(link).owed
     world.wait(days=1)
     world.tick()
-    with pytest.raises(OwedHasChanged, match="19,800"):
+    with pytest.raises(OwedAmountChanged, match="19,800"):
         till.agree(link, "payco", owed=shown)
     assert world.sql("SELECT FROM consents") == []
     assert till.view(link).owed == 2 * shown

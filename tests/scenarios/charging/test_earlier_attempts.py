@@ -100,7 +100,7 @@ def test_window_for_an_overdue_charge_opens_not_when_an_earlier_number_was_paid(
     link = till.link(charge=charge.id, pg="kakaopay")
     correct_all(world)
     with pytest.raises(Refused, match="paid already"):
-        till.look_up_earlier(link)
+        till.look_up_earlier_attempts(link)
     assert world.statuses() == {"paid": 1}
     world.assert_books_agree()
 

@@ -8,15 +8,15 @@ from typing import Any, TypeVar
 
 from tests.scenarios.conftest import World
 from worker import checkout, process
-from worker.checkout import Completion, LookedAfter, View
-from worker.checkout.context import BothSides
+from worker.checkout import CheckoutView, Completion, MaintenanceResult
+from worker.checkout.context import CheckoutContext
 from worker.domain.gateway import Gateway
 from worker.domain.states import CheckoutPurpose
-from worker.pg.window.request import Buyer, Links
+from worker.pg.window.request import Buyer, CallbackUrls
 from worker.subscriptions import sign_up
 
 BUYER = Buyer(name="Hong Gildong", tel="010-1234-5678", email="gildong@example.com")
-LINKS = Links(m_redirect_url="https://shop.example/c/return")
+LINKS = CallbackUrls(m_redirect_url="https://shop.example/c/return")
 
 T = TypeVar("T")
 NOTHING: Mapping[str, Any] = {}
@@ -62,7 +62,7 @@ class Till:
             now=self.world.now,
         ).code
 
-    def view(self, code: str) -> View:
+    def view(self, code: str) -> CheckoutView:
         runtime = self.world.runtime
         return checkout.view(runtime.sessions, runtime.settings, code, now=self.world.now)
 
@@ -77,29 +77,29 @@ class Till:
             wording=wording,
             buyer=BUYER,
             pg_choice=pg,
-            links=LINKS,
+            callback_urls=LINKS,
             owed=owed,
             now=self.world.now,
         )
 
-    def look_up_earlier(self, code: str) -> None:
+    def look_up_earlier_attempts(self, code: str) -> None:
         """Ask about earlier attempts, as a page does before it agrees."""
-        self._asked(lambda sides: checkout.look_up_earlier(sides, code))
+        self._asked(lambda context: checkout.look_up_earlier_attempts(context, code))
 
     def complete(self, code: str, imp_uid: str | None = None) -> Completion:
-        return self._asked(lambda sides: checkout.complete(sides, code, imp_uid=imp_uid))
+        return self._asked(lambda context: checkout.complete(context, code, imp_uid=imp_uid))
 
     def hint(self, body: dict[str, Any]) -> None:
         """Take a webhook in, as PortOne sent it."""
         named = {name: body[name] for name in ("imp_uid", "merchant_uid", "status")}
-        self._asked(lambda sides: checkout.hint(sides, **named, cancellation_id=body.get("cancellation_id")))
+        self._asked(lambda context: checkout.hint(context, **named, cancellation_id=body.get("cancellation_id")))
 
-    def look_after(self) -> LookedAfter:
-        return self._asked(lambda sides: checkout.look_after(sides, stopping=lambda: False))
+    def run_maintenance(self) -> MaintenanceResult:
+        return self._asked(lambda context: checkout.run_maintenance(context, stopping=lambda: False))
 
-    def _asked(self, call: Callable[[BothSides], Awaitable[T]]) -> T:
+    def _asked(self, call: Callable[[CheckoutContext], Awaitable[T]]) -> T:
         async def ask(gateway: Gateway) -> T:
-            return await call(self.world.runtime.both_sides(gateway))
+            return await call(self.world.runtime.checkout_context(gateway))
 
         return process.current().run(ask)
 

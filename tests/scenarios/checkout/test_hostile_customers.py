@@ -147,9 +147,9 @@ def test_a_webhook_that_could_not_be_looked_up_is_looked_up_later(world: World, 
     assert till.status(code) == "opened"
     world.portone.switch(outage="none")
     world.wait(minutes=3)
-    assert till.look_after().webhooks == 1
+    assert till.run_maintenance().webhooks == 1
     assert till.status(code) == "done"
-    assert till.look_after().webhooks == 0
+    assert till.run_maintenance().webhooks == 0
 
 
 def test_an_overdue_charge_that_was_paid_through_another_pg_than_agreed_is_left_to_a_person(world: World, till: Till):

@@ -27,7 +27,7 @@ def test_a_checkout_does_not_expire_because_portone_did_not_answer(world: World,
     till.approve(window)  # the tab is closed; no webhook comes; and no worker runs for a day
     world.wait(hours=25)
     world.portone.switch(outage="error")
-    till.look_after()
+    till.run_maintenance()
     world.portone.switch(outage="none")
     world.live(days=1, step=timedelta(hours=6))
     assert till.status(code) == "done"

@@ -254,7 +254,7 @@ def test_two_links_looked_after_at_the_same_moment_make_no_second_payment_out_of
     windows = [till.open(link) for link in links]
     till.approve(windows[2])
     world.wait(minutes=2)
-    till.look_after()
+    till.run_maintenance()
     assert {till.status(link) for link in links} == {"done"}
     assert world.differences() == []
     world.assert_books_agree()

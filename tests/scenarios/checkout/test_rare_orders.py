@@ -87,11 +87,11 @@ def test_a_webhook_forged_before_the_payment_does_not_swallow_the_true_one(world
     forged = {"imp_uid": payment["imp_uid"], "merchant_uid": payment["merchant_uid"], "status": "paid"}
     till.hint(forged)
     world.wait(hours=15)
-    till.look_after()  # the link's windows are over
+    till.run_maintenance()  # the link's windows are over
     assert till.approve(window) == payment["imp_uid"]
     till.hint(forged)  # it is true now, and was just looked up
     world.wait(minutes=3)
-    till.look_after()
+    till.run_maintenance()
     assert world.subscription(subscription).status is SubscriptionStatus.ACTIVE
 
 
@@ -127,7 +127,7 @@ def test_a_replaced_key_that_is_given_out_anew_while_it_is_being_deleted_is_not_
             return await self._gateway.delete_key(customer_uid, pg=pg, reason=reason, now=now)
 
     async def look(gateway: Gateway) -> None:
-        await checkout.look_after(runtime.both_sides(Slow(gateway)), stopping=lambda: False)
+        await checkout.run_maintenance(runtime.checkout_context(Slow(gateway)), stopping=lambda: False)
 
     with suppress(Refused):  # to the person, which is as good
         process.current().run(look)

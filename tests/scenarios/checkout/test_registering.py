@@ -211,7 +211,7 @@ def test_a_canceled_subscription_needs_no_key_so_the_new_one_is_deleted_at_porto
     window = till.open(code)
     cancellation.cancel(world.runtime.sessions, subscription, reason="changed their mind", now=world.now)
     callback(till, code, till.approve(window))
-    till.look_after()
+    till.run_maintenance()
     assert (till.keys(), till.keys_at_portone()) == (["deleted"], set())
     assert world.subscription(subscription).status is SubscriptionStatus.CANCELED
 
@@ -233,7 +233,7 @@ def test_an_expired_or_used_link_opens_no_window(world: World, till: Till):
     world.wait(days=3)
     with pytest.raises(Refused, match="expired"):
         till.agree(code)
-    till.look_after()
+    till.run_maintenance()
     assert till.view(code).status is CheckoutStatus.EXPIRED
     used = till.link(till.pending(customer="other"), pg="payco")
     callback(till, used, till.approve(till.open(used)))
@@ -248,10 +248,10 @@ def test_a_callback_a_webhook_and_a_look_at_the_same_moment_are_carried_out_once
     body = till.webhook(imp_uid)
 
     async def all_at_once(gateway: Gateway) -> None:
-        sides = world.runtime.both_sides(gateway)
+        context = world.runtime.checkout_context(gateway)
         await asyncio.gather(
-            *(checkout.complete(sides, code, imp_uid=imp_uid) for _ in range(3)),
-            *(checkout.hint(sides, **body) for _ in range(3)),
+            *(checkout.complete(context, code, imp_uid=imp_uid) for _ in range(3)),
+            *(checkout.hint(context, **body) for _ in range(3)),
         )
 
     process.current().run(all_at_once)
@@ -303,7 +303,7 @@ def test_of_two_links_to_the_first_key_the_second_ones_key_is_not_kept(world: Wo
     windows = till.open(first), till.open(second)
     callback(till, first, till.approve(windows[0]))
     callback(till, second, till.approve(windows[1]))
-    till.look_after()
+    till.run_maintenance()
     assert (till.keys(), len(till.keys_at_portone())) == (["active", "deleted"], 1)
     world.tick()
     assert [charge.status for charge in world.charges(subscription)] == ["paid"]

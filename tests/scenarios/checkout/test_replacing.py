@@ -47,15 +47,15 @@ def test_the_old_key_is_given_to_nobody_any_more_and_its_deletion_is_asked_for_u
     replaced(till, subscription)
     assert till.keys() == ["active", "active"]
     world.portone.switch(outage="error")
-    till.look_after()
+    till.run_maintenance()
     assert (till.keys(), len(till.keys_at_portone())) == (["deleted", "active"], 2)
     world.portone.switch(outage="none")
-    till.look_after()
+    till.run_maintenance()
     assert len(till.keys_at_portone()) == 2, "not before its time"
     world.wait(minutes=16)
-    till.look_after()
+    till.run_maintenance()
     assert (till.keys(), len(till.keys_at_portone())) == (["deleted", "active"], 1)
-    assert till.look_after().deleted_keys == 0
+    assert till.run_maintenance().deleted_keys == 0
 
 
 def test_a_key_that_portone_has_no_more_counts_as_deleted(world: World, till: Till):
@@ -66,7 +66,7 @@ def test_a_key_that_portone_has_no_more_counts_as_deleted(world: World, till: Ti
 
     with Api(world.runtime.settings.gateway_url) as api:
         api.delete(f"/subscribe/customers/{old.customer_uid}")
-    till.look_after()
+    till.run_maintenance()
     assert till.keys() == ["deleted", "active"]
 
 
@@ -75,7 +75,7 @@ def test_the_old_key_is_kept_where_another_subscription_is_charged_by_it(world: 
     world.sql("UPDATE subscriptions SET billing_key_id = (SELECT min(id) FROM billing_keys)")
     replaced(till, second)
     world.wait(hours=1)
-    till.look_after()
+    till.run_maintenance()
     assert world.subscription(first).billing_key_id == 1
     assert till.keys() == ["active", "active", "active"]
 
@@ -99,7 +99,7 @@ def test_a_key_registered_in_a_window_long_after_is_taken_all_the_same(world: Wo
     window = world.portone.open_window(parameters)["window"]["window_id"]
     world.live(days=0)
     world.wait(hours=5)
-    till.look_after()
+    till.run_maintenance()
     assert till.status(code) == "expired"
     till.hint(till.webhook(till.approve(window)))
     assert (till.status(code), world.subscription(subscription).billing_key_id) == ("done", 2)
@@ -113,5 +113,5 @@ def test_replaced_twice_in_two_tabs_there_is_one_key_in_the_end(world: World, ti
     assert world.portone.decide(second)["state"] == "approved", "it registers the same key, and takes no money"
     for _ in range(2):
         assert till.complete(code, imp_uid).progress is Progress.DONE
-    till.look_after()
+    till.run_maintenance()
     assert (till.keys(), len(till.keys_at_portone())) == (["deleted", "active"], 1)

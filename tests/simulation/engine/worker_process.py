@@ -13,7 +13,7 @@ from tests.simulation.engine.loops import HandLoop
 from tests.simulation.engine.wire import Wire
 from worker.charging.open_due import open_due_charges
 from worker.charging.pump import BUDGET_SPENT, Pump
-from worker.checkout.context import BothSides
+from worker.checkout.context import CheckoutContext
 from worker.database.clock import DatabaseClock
 from worker.domain.clock import Clock
 from worker.domain.gateway import Gateway
@@ -170,9 +170,9 @@ class WorkerProcess:
         if (await pump.run()).ended == BUDGET_SPENT:
             self.tick("charge")
 
-    def both_sides(self, gateway: Gateway) -> BothSides:
+    def checkout_context(self, gateway: Gateway) -> CheckoutContext:
         world = self.world
-        return BothSides(
+        return CheckoutContext(
             sessions=world.sessions,
             gateway=gateway,
             clock=self.clock,

@@ -106,10 +106,10 @@ def believe_the_browser(patch: pytest.MonkeyPatch) -> None:
     """Take a callback for the proof of what it says."""
     complete = checkout.complete
 
-    async def believing(sides: Any, code: str, *, imp_uid: str | None) -> Any:
+    async def believing(context: Any, code: str, *, imp_uid: str | None) -> Any:
         if imp_uid is not None:
-            sides = replace(sides, gateway=_Believing(sides.gateway, imp_uid))
-        return await complete(sides, code, imp_uid=imp_uid)
+            context = replace(context, gateway=_Believing(context.gateway, imp_uid))
+        return await complete(context, code, imp_uid=imp_uid)
 
     patch.setattr(checkout, "complete", believing)
 

@@ -12,13 +12,13 @@ from tests.simulation.engine.worker_process import WorkerProcess
 from worker import checkout
 from worker.domain.errors import Refused
 from worker.domain.gateway import Gateway
-from worker.pg.window.request import Buyer, Links
+from worker.pg.window.request import Buyer, CallbackUrls
 
 if TYPE_CHECKING:
     from tests.simulation.windows.world import WindowWorld
 
 BUYER = Buyer(name="Hong Gildong", tel="010-1234-5678", email="gildong@example.com")
-LINKS = Links(m_redirect_url="https://shop.example/c/return")
+LINKS = CallbackUrls(m_redirect_url="https://shop.example/c/return")
 
 Answered = Callable[[Any], object]
 
@@ -49,7 +49,7 @@ class PageServer(WorkerProcess):
                 wording="ko-1",
                 buyer=BUYER,
                 pg_choice=pg,
-                links=LINKS,
+                callback_urls=LINKS,
                 owed=owed,
                 now=self.clock(),
             )
@@ -58,7 +58,7 @@ class PageServer(WorkerProcess):
 
     def complete(self, code: str, imp_uid: str | None, answered: Answered = unheard) -> None:
         self.serve(
-            lambda gateway: checkout.complete(self.both_sides(gateway), code, imp_uid=imp_uid),
+            lambda gateway: checkout.complete(self.checkout_context(gateway), code, imp_uid=imp_uid),
             answered,
         )
 
@@ -66,7 +66,7 @@ class PageServer(WorkerProcess):
         """Take in what PortOne's webhook says."""
         self.serve(
             lambda gateway: checkout.hint(
-                self.both_sides(gateway),
+                self.checkout_context(gateway),
                 imp_uid=body["imp_uid"],
                 merchant_uid=body["merchant_uid"],
                 status=body["status"],
@@ -90,4 +90,4 @@ class WindowWorker(WorkerProcess):
 
     async def _reconcile(self) -> None:
         await super()._reconcile()
-        await checkout.look_after(self.both_sides(self._gateway), stopping=lambda: False)
+        await checkout.run_maintenance(self.checkout_context(self._gateway), stopping=lambda: False)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from worker.checkout.links import pgs_of
+from worker.checkout.links import offered_pgs
 from worker.config.settings import Settings
 from worker.domain.states import CheckoutPurpose
 
@@ -32,4 +32,4 @@ SETTINGS = Settings(
     ],
 )
 def test_a_page_offers_the_pgs_that_can_take_the_amount(purpose, amount, vat_amount, offered):
-    assert pgs_of(SETTINGS, purpose, SimpleNamespace(amount=amount, tax_free=0, vat_amount=vat_amount)) == offered
+    assert offered_pgs(SETTINGS, purpose, SimpleNamespace(amount=amount, tax_free=0, vat_amount=vat_amount)) == offered

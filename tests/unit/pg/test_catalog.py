@@ -7,10 +7,10 @@ import pytest
 from worker.config.settings import Settings
 from worker.domain.declines import CODES
 from worker.domain.errors import Refused
-from worker.pg.catalog import PGS, NotSupported, charges_in_window, objection, require_key_by_api, states_vat
-from worker.pg.facts import Answer, CardRoute, IdKind, KeyWindow, WindowUse
+from worker.pg.catalog import PGS, NotSupported, charges_in_window, limit_objection, require_key_by_api, states_vat
+from worker.pg.facts import CardRoute, KeyWindow, MerchantIdKind, ResultDelivery, WindowUse
 from worker.pg.window import registration
-from worker.pg.window.request import Buyer, Order, WindowChannel
+from worker.pg.window.request import Buyer, WindowChannel, WindowOrder
 from worker.pg.window.values import PAY_METHODS
 from worker.sandbox.rules import providers
 
@@ -41,7 +41,7 @@ def test_every_listed_pay_method_is_one_of_portones():
 
 def test_what_the_sandbox_believes_of_ids_and_refunds_is_what_the_table_says():
     for pg, test_id in providers.TEST_IDS.items():
-        assert PGS[pg].ids.kind(test_id) is IdKind.RECURRING_TEST
+        assert PGS[pg].ids.kind(test_id) is MerchantIdKind.RECURRING_TEST
     states = {pg for pg, facts in PGS.items() if facts.refunds.states_tax_free}
     assert states == providers.TAX_FREE_ON_CANCEL & set(PGS)
     assert {pg for pg in PGS if charges_in_window(pg)} == providers.CHARGES_ON_REGISTRATION
@@ -62,7 +62,7 @@ def test_what_the_sandbox_believes_of_ids_and_refunds_is_what_the_table_says():
     ],
 )
 def test_a_pg_says_which_amounts_it_takes(pg, amount, expected):
-    said = objection(pg, amount)
+    said = limit_objection(pg, amount)
     assert (said is None) if expected is None else (said is not None and expected in said)
 
 
@@ -78,7 +78,7 @@ def test_a_pg_says_which_amounts_it_takes(pg, amount, expected):
         (KeyWindow.SHOWS, {"chai", "html5_inicis", "kcp_billing", "naverpay", "payco", "tosspayments"}),
         # the rest of PortOne's list "registration only"
         (KeyWindow.KEY_ONLY, {"kicc", "paypal_v2", "smartro_v2", "tosspay_v2"}),
-        (KeyWindow.UNTOLD, {"welcome"}),
+        (KeyWindow.UNDOCUMENTED, {"welcome"}),
         # keys by API only
         (KeyWindow.NONE, {"daou", "inicis", "kcp", "ksnet", "nice", "nice_v2", "settle"}),
     ],
@@ -95,9 +95,9 @@ def test_kakaopay_charges_an_amount_while_it_registers_a_key():
 def test_payco_only_shows_an_amount_while_it_registers_a_key():
     assert not charges_in_window("payco")
     assert PAYCO.window.keys is KeyWindow.SHOWS
-    assert PAYCO.window.key_hint is not None
-    assert "not charged" in PAYCO.window.key_hint.en
-    assert "결제되지 않습니다" in PAYCO.window.key_hint.ko
+    assert PAYCO.window.key_notice is not None
+    assert "not charged" in PAYCO.window.key_notice.en
+    assert "결제되지 않습니다" in PAYCO.window.key_notice.ko
 
 
 # --- keys from card data --------------------------------------------------------------------------------------------
@@ -157,12 +157,12 @@ def test_a_refusal_of_key_issue_by_api_says_where_keys_are_made_instead(pg):
 @pytest.mark.parametrize(
     ("pg_id", "kind"),
     [
-        ("TC0ONETIME", IdKind.ONE_TIME_TEST),
-        ("TCSUBSCRIP", IdKind.RECURRING_TEST),
-        ("CA12345678", IdKind.LIVE),
-        ("CA", IdKind.UNKNOWN),
-        ("tcsubscrip", IdKind.UNKNOWN),
-        ("XCA1234567", IdKind.UNKNOWN),
+        ("TC0ONETIME", MerchantIdKind.ONE_TIME_TEST),
+        ("TCSUBSCRIP", MerchantIdKind.RECURRING_TEST),
+        ("CA12345678", MerchantIdKind.LIVE),
+        ("CA", MerchantIdKind.UNKNOWN),
+        ("tcsubscrip", MerchantIdKind.UNKNOWN),
+        ("XCA1234567", MerchantIdKind.UNKNOWN),
     ],
 )
 def test_kakaopay_tells_test_ids_from_live_ones(pg_id, kind):
@@ -170,20 +170,20 @@ def test_kakaopay_tells_test_ids_from_live_ones(pg_id, kind):
 
 
 def test_kakaopay_limits_a_card_money_and_tests():
-    assert KAKAOPAY.least == 100
-    assert KAKAOPAY.most == 2_000_000  # money
+    assert KAKAOPAY.min_amount == 100
+    assert KAKAOPAY.max_amount == 2_000_000  # money
     assert KAKAOPAY.card_below == 2_000_000
     assert KAKAOPAY.test_card_below == 1_000_000
 
 
 def test_kakaopay_caps_the_charges_of_a_key_in_a_month():
-    assert KAKAOPAY.monthly_cap
-    assert [pg for pg, facts in PGS.items() if facts.monthly_cap] == ["kakaopay"]
+    assert KAKAOPAY.monthly_quota
+    assert [pg for pg, facts in PGS.items() if facts.monthly_quota] == ["kakaopay"]
 
 
 def test_kakaopay_answers_the_callback_on_a_pc_and_redirects_on_a_phone():
-    assert KAKAOPAY.window.on_pc == {Answer.CALLBACK}
-    assert KAKAOPAY.window.on_phones == {Answer.REDIRECT}
+    assert KAKAOPAY.window.on_pc == {ResultDelivery.CALLBACK}
+    assert KAKAOPAY.window.on_phones == {ResultDelivery.REDIRECT}
 
 
 def test_kakaopay_takes_no_vat_amount_anywhere():
@@ -203,7 +203,7 @@ def test_kakaopay_gives_a_card_back_for_one_year_and_money_for_five():
 
 
 def test_kakaopay_is_processed_in_the_kakao_app_and_customers_are_told_so():
-    hint = KAKAOPAY.window.hint
+    hint = KAKAOPAY.window.notice
     assert hint is not None
     assert "Kakao app" in hint.en
     assert "카카오 앱" in hint.ko
@@ -215,9 +215,9 @@ def test_kakaopay_is_processed_in_the_kakao_app_and_customers_are_told_so():
 @pytest.mark.parametrize(
     ("pg_id", "kind"),
     [
-        ("PARTNERTEST", IdKind.ONE_TIME_TEST),
-        ("AUTOPAY", IdKind.RECURRING_TEST),
-        ("CPID1234", IdKind.UNKNOWN),  # no look of a live id is documented
+        ("PARTNERTEST", MerchantIdKind.ONE_TIME_TEST),
+        ("AUTOPAY", MerchantIdKind.RECURRING_TEST),
+        ("CPID1234", MerchantIdKind.UNKNOWN),  # no look of a live id is documented
     ],
 )
 def test_payco_tells_its_test_ids(pg_id, kind):
@@ -225,23 +225,26 @@ def test_payco_tells_its_test_ids(pg_id, kind):
 
 
 def test_payco_limits_an_account_and_calls_back_from_300_000():
-    assert PAYCO.least == 100
-    assert (PAYCO.account_a_day, PAYCO.account_a_month) == (2_000_000, 5_000_000)
-    assert PAYCO.spoken_check_from == 300_000
+    assert PAYCO.min_amount == 100
+    assert (PAYCO.account_daily_limit, PAYCO.account_monthly_limit) == (2_000_000, 5_000_000)
+    assert PAYCO.call_confirmation_from == 300_000
 
 
 def test_payco_may_answer_either_way_on_a_phone():
-    assert PAYCO.window.on_pc == {Answer.CALLBACK}
-    assert PAYCO.window.on_phones == {Answer.CALLBACK, Answer.REDIRECT}
+    assert PAYCO.window.on_pc == {ResultDelivery.CALLBACK}
+    assert PAYCO.window.on_phones == {ResultDelivery.CALLBACK, ResultDelivery.REDIRECT}
 
 
 def test_payco_answers_the_callback_and_needs_the_buyers_telephone_number_for_a_payment():
     assert PAYCO.window.payment_needs == {"buyer_tel"}
-    assert Answer.CALLBACK in PAYCO.window.on_pc & PAYCO.window.on_phones
+    assert ResultDelivery.CALLBACK in PAYCO.window.on_pc & PAYCO.window.on_phones
 
 
 def test_payco_registers_a_key_with_or_without_the_buyers_telephone_number():
-    channel, order = WindowChannel(pg="payco", pg_id="AUTOPAY"), Order(merchant_uid="order1", name="Tea", amount=5000)
+    channel, order = (
+        WindowChannel(pg="payco", pg_id="AUTOPAY"),
+        WindowOrder(merchant_uid="order1", name="Tea", amount=5000),
+    )
     assert "buyer_tel" not in registration(channel, order, "gildong_0001")
     assert registration(channel, order, "gildong_0001", buyer=Buyer(tel="010-1234-5678"))["buyer_tel"]
 
@@ -257,7 +260,7 @@ def test_payco_takes_no_vat_amount_anywhere():
 
 
 def test_payco_caps_no_number_of_charges_as_far_as_is_known():
-    assert not PAYCO.monthly_cap
+    assert not PAYCO.monthly_quota
 
 
 def test_a_payco_refund_cannot_be_undone_and_states_its_tax_free_part():

@@ -6,7 +6,7 @@ import pytest
 
 from worker.domain.errors import Refused
 from worker.pg.catalog import PGS
-from worker.pg.channels import channel, channels, key_channels, offered, payment_channels
+from worker.pg.channels import channel_for, check_entries, entry_pgs, key_channels, payment_channels
 from worker.pg.facts import WindowUse
 from worker.pg.window.request import WindowChannel
 from worker.pg.window.rules import pg_problems
@@ -19,13 +19,13 @@ WRONG = [("kakao",), ("kakaopay", "kakaopay.CA1"), ("kakaopay.",), ("kakaopay=",
 @pytest.mark.parametrize("entries", WRONG)
 def test_what_names_no_channel_is_refused(entries):
     with pytest.raises(ValueError, match="each PG once"):
-        channels(entries)
+        check_entries(entries)
 
 
 def test_an_entry_names_the_pg_and_how_its_channel_is_found():
-    assert channels(ENTRIES) == ENTRIES
-    assert offered(ENTRIES) == ("kakaopay", "payco", "tosspay_v2")
-    found = [channel(ENTRIES, pg, WindowUse.PAYMENT, sandbox=False) for pg in offered(ENTRIES)]
+    assert check_entries(ENTRIES) == ENTRIES
+    assert entry_pgs(ENTRIES) == ("kakaopay", "payco", "tosspay_v2")
+    found = [channel_for(ENTRIES, pg, WindowUse.PAYMENT, sandbox=False) for pg in entry_pgs(ENTRIES)]
     assert found == [
         WindowChannel(pg="kakaopay", pg_id="CA0123"),
         WindowChannel(pg="payco", channel_key="channel-key-1"),
@@ -45,8 +45,8 @@ TEST_IDS = [
 
 @pytest.mark.parametrize(("pg", "use", "pg_id"), TEST_IDS)
 def test_the_sandbox_takes_the_test_contract_of_the_use(pg, use, pg_id):
-    assert channel(("kakaopay", "payco"), pg, use, sandbox=True) == WindowChannel(pg=pg, pg_id=pg_id)
-    assert channel(("kakaopay", "payco"), pg, use, sandbox=False) == WindowChannel(pg=pg)
+    assert channel_for(("kakaopay", "payco"), pg, use, sandbox=True) == WindowChannel(pg=pg, pg_id=pg_id)
+    assert channel_for(("kakaopay", "payco"), pg, use, sandbox=False) == WindowChannel(pg=pg)
 
 
 @pytest.mark.parametrize(
@@ -77,4 +77,4 @@ def test_each_setting_takes_every_pg_that_has_such_a_window():
 
 def test_another_pg_is_refused():
     with pytest.raises(Refused, match="choose kakaopay or payco"):
-        channel(("kakaopay", "payco"), "naverpay", WindowUse.PAYMENT, sandbox=True)
+        channel_for(("kakaopay", "payco"), "naverpay", WindowUse.PAYMENT, sandbox=True)

@@ -12,14 +12,22 @@ from worker.domain.errors import Refused
 from worker.pg.catalog import NotSupported, charges_in_window, require_key_by_api
 from worker.pg.facts import CardRoute, WindowUse
 from worker.pg.window.parameters import parameters
-from worker.pg.window.request import Buyer, Links, Options, Order, WindowChannel, WindowProblem, WindowRequest
+from worker.pg.window.request import (
+    Buyer,
+    CallbackUrls,
+    Options,
+    WindowChannel,
+    WindowOrder,
+    WindowProblem,
+    WindowRequest,
+)
 from worker.pg.window.rules import problems_in
 
 __all__ = [
     "CardRoute",
+    "InvalidWindow",
     "NotSupported",
-    "Surroundings",
-    "UnsuitableWindow",
+    "WindowExtras",
     "build",
     "charges_in_window",
     "general_payment",
@@ -29,7 +37,7 @@ __all__ = [
 ]
 
 
-class UnsuitableWindow(Refused):
+class InvalidWindow(Refused):
     """A payment window that cannot be opened as asked for; `problems` has every reason."""
 
     def __init__(self, problems: tuple[WindowProblem, ...]) -> None:
@@ -37,7 +45,7 @@ class UnsuitableWindow(Refused):
         self.problems = problems
 
 
-class Surroundings(TypedDict, total=False):
+class WindowExtras(TypedDict, total=False):
     """What any window may be given besides its order. Nothing is required here; a PG may require some of it.
 
     The SDK's confirm_url, display.card_quota and card.detail are not among it: Again decides nothing between a window
@@ -45,12 +53,12 @@ class Surroundings(TypedDict, total=False):
     """
 
     buyer: Buyer
-    links: Links
+    callback_urls: CallbackUrls
     options: Options
 
 
-def general_payment(channel: WindowChannel, order: Order, **around: Unpack[Surroundings]) -> dict[str, Any]:
-    """Give the parameters for one payment without a key. Raises UnsuitableWindow.
+def general_payment(channel: WindowChannel, order: WindowOrder, **around: Unpack[WindowExtras]) -> dict[str, Any]:
+    """Give the parameters for one payment without a key. Raises InvalidWindow.
 
     PAYCO's `vbank` only issues an account: PortOne's status is then `ready`, and `paid` once money has come.
     """
@@ -58,9 +66,9 @@ def general_payment(channel: WindowChannel, order: Order, **around: Unpack[Surro
 
 
 def registration(
-    channel: WindowChannel, order: Order, customer_uid: str, **around: Unpack[Surroundings]
+    channel: WindowChannel, order: WindowOrder, customer_uid: str, **around: Unpack[WindowExtras]
 ) -> dict[str, Any]:
-    """Give the parameters for registering a billing key, in which no money moves. Raises UnsuitableWindow.
+    """Give the parameters for registering a billing key, in which no money moves. Raises InvalidWindow.
 
     The amount is 0, or what PAYCO and others like it are to show. Registering under a customer_uid that has a key
     replaces it (documented), so take a new one.
@@ -70,9 +78,9 @@ def registration(
 
 
 def registration_with_payment(
-    channel: WindowChannel, order: Order, customer_uid: str, **around: Unpack[Surroundings]
+    channel: WindowChannel, order: WindowOrder, customer_uid: str, **around: Unpack[WindowExtras]
 ) -> dict[str, Any]:
-    """Give the parameters for registering a key and really charging the amount at once. Raises UnsuitableWindow.
+    """Give the parameters for registering a key and really charging the amount at once. Raises InvalidWindow.
 
     Only where the window does so, as Kakao Pay's does; `charges_in_window` tells.
     """
@@ -81,7 +89,7 @@ def registration_with_payment(
 
 
 def build(request: WindowRequest) -> dict[str, Any]:
-    """Give the parameters of any request, ready for JSON. Raises UnsuitableWindow."""
+    """Give the parameters of any request, ready for JSON. Raises InvalidWindow."""
     if problems := problems_in(request):
-        raise UnsuitableWindow(problems)
+        raise InvalidWindow(problems)
     return parameters(request)

@@ -7,10 +7,10 @@ from typing import Any, TypeGuard
 
 from worker.pg import catalog
 from worker.pg.facts import KeyWindow, Pg, WindowUse
-from worker.pg.window.request import Order, WindowProblem
+from worker.pg.window.request import WindowOrder, WindowProblem
 
 
-def amount_problems(order: Order, use: WindowUse, facts: Pg) -> Iterator[WindowProblem]:
+def amount_problems(order: WindowOrder, use: WindowUse, facts: Pg) -> Iterator[WindowProblem]:
     """Say everything that is wrong with the money of an order."""
     if order.currency != "KRW":
         yield WindowProblem("currency", f"currency is {order.currency!r:.10} but must be KRW, the only one so far.")
@@ -26,7 +26,7 @@ def _unsuitable(amount: int, use: WindowUse, facts: Pg) -> str | None:
         return _unsuitable_for_key(amount, facts)
     if not facts.takes_won or (use is WindowUse.REGISTRATION_WITH_PAYMENT and not catalog.charges_in_window(facts.pg)):
         return None  # said of the PG as a whole: no other amount would do
-    said = catalog.objection(facts.pg, amount)
+    said = catalog.limit_objection(facts.pg, amount)
     return None if said is None else f"amount is {amount:,}, and {said}."
 
 
@@ -43,7 +43,7 @@ def _unsuitable_for_key(amount: int, facts: Pg) -> str | None:
     return f"amount is {amount:,}, and what {facts.name} does with it is not documented: give 0 to register a key."
 
 
-def _tax_problems(order: Order, facts: Pg) -> Iterator[WindowProblem]:
+def _tax_problems(order: WindowOrder, facts: Pg) -> Iterator[WindowProblem]:
     total = order.amount if _is_whole(order.amount) and order.amount >= 0 else None
     tax_free = order.tax_free if order.tax_free is not None else 0
     if order.vat_amount is not None and not facts.window.vat_amount:

@@ -10,8 +10,10 @@ from worker.pg.window.request import Buyer, Options, WindowChannel, WindowReques
 
 def parameters(request: WindowRequest) -> dict[str, Any]:
     """Give the parameter object, with nothing in it that is None. What is wrong stays wrong here."""
-    order, links = request.order, request.links
-    notice_url = list(links.notice_url) if isinstance(links.notice_url, tuple) else links.notice_url
+    order, callback_urls = request.order, request.callback_urls
+    notice_url = (
+        list(callback_urls.notice_url) if isinstance(callback_urls.notice_url, tuple) else callback_urls.notice_url
+    )
     return _without_nones(
         {
             **_channel(request.channel),
@@ -23,9 +25,9 @@ def parameters(request: WindowRequest) -> dict[str, Any]:
             "vat_amount": order.vat_amount,
             "customer_uid": request.customer_uid,
             **_buyer(request.buyer),
-            "m_redirect_url": links.m_redirect_url,
+            "m_redirect_url": callback_urls.m_redirect_url,
             "notice_url": notice_url,
-            "app_scheme": links.app_scheme,
+            "app_scheme": callback_urls.app_scheme,
             **_options(request.options),
         }
     )

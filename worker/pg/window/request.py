@@ -25,7 +25,7 @@ class WindowChannel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class WindowOrder:
     """What is paid, or shown as if.
 
     `merchant_uid` has to be new for every request (documented). Again's own pages keep to one per order on purpose: see
@@ -53,7 +53,7 @@ class Buyer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Links:
+class CallbackUrls:
     """Where the result goes. A redirect may carry a signature, so it is not shown.
 
     `notice_url` replaces the webhook address of PortOne's console (documented). `app_scheme` leads back into an app
@@ -83,7 +83,7 @@ class Options:
 
 
 NO_BUYER = Buyer()
-NO_LINKS = Links()
+NO_CALLBACK_URLS = CallbackUrls()
 NO_OPTIONS = Options()
 
 
@@ -93,10 +93,10 @@ class WindowRequest:
 
     use: WindowUse
     channel: WindowChannel
-    order: Order
+    order: WindowOrder
     customer_uid: str | None = field(default=None, repr=False)
     buyer: Buyer = NO_BUYER
-    links: Links = NO_LINKS
+    callback_urls: CallbackUrls = NO_CALLBACK_URLS
     options: Options = NO_OPTIONS
 
 

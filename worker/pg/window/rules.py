@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from worker.pg import catalog
-from worker.pg.facts import REGISTRATIONS, IdKind, KeyWindow, Pg, WindowUse
+from worker.pg.facts import REGISTRATIONS, KeyWindow, MerchantIdKind, Pg, WindowUse
 from worker.pg.window.amounts import amount_problems
 from worker.pg.window.parameters import parameters
 from worker.pg.window.request import WindowProblem, WindowRequest
@@ -23,7 +23,7 @@ def problems_in(request: WindowRequest) -> tuple[WindowProblem, ...]:
     found = list(value_problems(given))
     facts = catalog.PGS.get(request.channel.pg)
     if facts is None:
-        unknown = WindowProblem("pg", f"pg is {request.channel.pg!r:.40} but must be {catalog.EXPECTED}.")
+        unknown = WindowProblem("pg", f"pg is {request.channel.pg!r:.40} but must be {catalog.EXPECTED_PG}.")
         return (unknown, *(problem for problem in found if problem.parameter != "pg"))
     found += pg_problems(request.use, facts)
     found += _key_problems(request, facts)
@@ -50,7 +50,7 @@ def pg_problems(use: WindowUse, facts: Pg) -> Iterator[WindowProblem]:
 
 
 def _no_payment(facts: Pg) -> str:
-    if facts.window.keys is KeyWindow.UNTOLD:
+    if facts.window.keys is KeyWindow.UNDOCUMENTED:
         return f"Whether {facts.name} charges an amount while it registers a key is not documented."
     shown = "only shows the amount" if facts.window.keys is KeyWindow.SHOWS else "only registers the key"
     return f"{facts.name} {shown} in this window: nothing would be charged."
@@ -65,7 +65,7 @@ def _key_problems(request: WindowRequest, facts: Pg) -> Iterator[WindowProblem]:
         yield WindowProblem(
             "customer_uid", "customer_uid is missing: without it the window takes a payment and registers no key."
         )
-    if request.channel.pg_id is not None and facts.ids.kind(request.channel.pg_id) is IdKind.ONE_TIME_TEST:
+    if request.channel.pg_id is not None and facts.ids.kind(request.channel.pg_id) is MerchantIdKind.ONE_TIME_TEST:
         recurring = " or ".join(sorted(facts.ids.recurring_tests))
         yield WindowProblem(
             "pg",

@@ -12,7 +12,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class OwnLoop:
+class BackgroundLoop:
     """Runs what any loop of any thread asks for, all in one loop; it starts with the first.
 
     A connection belongs to the loop that made it. A synchronous host has a new loop for each call (asgiref's

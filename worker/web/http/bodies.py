@@ -11,9 +11,9 @@ from urllib.parse import parse_qsl
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
-LARGEST_BODY = 16_384  # bytes; a webhook has 200, a buyer's name, telephone and e-mail 300
+MAX_BODY_BYTES = 16_384  # bytes; a webhook has 200, a buyer's name, telephone and e-mail 300
 BODY_SECONDS = 10.0
-MOST_FIELDS = 50
+MAX_FIELDS = 50
 
 
 async def read_object(request: Request, *, form: bool = False) -> Mapping[str, Any]:
@@ -31,15 +31,15 @@ async def read_object(request: Request, *, form: bool = False) -> Mapping[str, A
 async def read_body(request: Request) -> bytes:
     """Read a body as it comes and stop where it is too much, whatever its Content-Length says."""
     announced = request.headers.get("content-length", "0")
-    if not announced.isascii() or not announced.isdigit() or len(announced) > 15 or int(announced) > LARGEST_BODY:
-        raise HTTPException(413, f"The body is larger than {LARGEST_BODY} bytes.")
+    if not announced.isascii() or not announced.isdigit() or len(announced) > 15 or int(announced) > MAX_BODY_BYTES:
+        raise HTTPException(413, f"The body is larger than {MAX_BODY_BYTES} bytes.")
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
             async for chunk in request.stream():
                 body += chunk
-                if len(body) > LARGEST_BODY:
-                    raise HTTPException(413, f"The body is larger than {LARGEST_BODY} bytes.")
+                if len(body) > MAX_BODY_BYTES:
+                    raise HTTPException(413, f"The body is larger than {MAX_BODY_BYTES} bytes.")
     except TimeoutError:
         raise HTTPException(408, f"The body did not come within {BODY_SECONDS:g} seconds.") from None
     except ClientDisconnect:
@@ -59,7 +59,7 @@ def _json_object(body: bytes) -> Mapping[str, Any]:
 
 def _form(body: bytes) -> Mapping[str, Any]:
     try:
-        return _object(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict"))
+        return _object(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict"))
     except ValueError:
         raise HTTPException(400, "The body is not a form.") from None
 

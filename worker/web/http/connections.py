@@ -8,13 +8,13 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from worker.web.http.sampled_log import Tally
+from worker.web.http.sampled_log import SampledLog
 
-MOST_CONNECTIONS = 800
+MAX_CONNECTIONS = 800
 """At once; a process has 1,024 files as a rule, and the database and PortOne need some. For a further one, the one that
 has waited longest for its client is closed; if none waits, it is told 503."""
 
-LONGEST_HEAD = 64 * 1024  # bytes
+MAX_HEAD_BYTES = 64 * 1024  # bytes
 
 HEAD_SECONDS = 20.0
 """So long may a request take until its head is complete. Bodies have a limit of their own, and idle connections too."""
@@ -30,8 +30,8 @@ BARE_HEADERS = (
 )
 """Of what is answered before the application is asked."""
 
-_made_room = Tally(f"an idle connection was closed for a new one: {MOST_CONNECTIONS} are open")
-_turned_away = Tally(f"a connection was turned away: {MOST_CONNECTIONS} are open")
+_made_room = SampledLog(f"an idle connection was closed for a new one: {MAX_CONNECTIONS} are open")
+_turned_away = SampledLog(f"a connection was turned away: {MAX_CONNECTIONS} are open")
 
 
 class _OneLength(h11.Connection):
@@ -54,12 +54,12 @@ class GuardedProtocol(H11Protocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.conn = _OneLength(h11.SERVER, self.config.h11_max_incomplete_event_size or LONGEST_HEAD)
+        self.conn = _OneLength(h11.SERVER, self.config.h11_max_incomplete_event_size or MAX_HEAD_BYTES)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         self._waits_since = self.loop.time()
         super().connection_made(transport)
-        if len(self.connections) > MOST_CONNECTIONS and not self._make_room():
+        if len(self.connections) > MAX_CONNECTIONS and not self._make_room():
             _turned_away.count()
             self._refuse(503, b"Too many connections; try again later.")
         else:

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 
-AT_ONCE = 30
+BURST = 30
 """So often without a pause: a page asks six times in twenty seconds, and some customers have several tabs."""
 
-PAUSE_SECONDS = 2.0
+SECONDS_PER_LOOKUP = 2.0
 """After that, once in so long."""
 
-MOST_LINKS = 10_000
+MAX_LINKS = 10_000
 """So many are remembered; the one that has not been used for longest is forgotten first, and begins anew."""
 
 
@@ -23,7 +23,7 @@ class _Left:
     at: float  # seconds of the monotonic clock
 
 
-class Turns:
+class RateLimit:
     """A bucket of turns for each link. What is counted has a valid signature, so nobody fills it with made-up ones."""
 
     def __init__(self, *, monotonic: Callable[[], float] = monotonic) -> None:
@@ -33,11 +33,11 @@ class Turns:
     def take(self, code: str) -> bool:
         """Take a turn, or say that there is none just now."""
         now = self._monotonic()
-        left = self._left.setdefault(code, _Left(AT_ONCE, now))
+        left = self._left.setdefault(code, _Left(BURST, now))
         self._left.move_to_end(code)
-        if len(self._left) > MOST_LINKS:
+        if len(self._left) > MAX_LINKS:
             self._left.popitem(last=False)
-        left.turns, left.at = min(AT_ONCE, left.turns + (now - left.at) / PAUSE_SECONDS), now
+        left.turns, left.at = min(BURST, left.turns + (now - left.at) / SECONDS_PER_LOOKUP), now
         if left.turns < 1:
             return False
         left.turns -= 1

@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from worker.pg.window.request import Links
+from worker.pg.window.request import CallbackUrls
 from worker.web.pages.wording import Language
 
 
-class OwnPages:
+class SameOrigin:
     """Tells our own pages from others by the public address, if one is configured."""
 
     def __init__(self, public_url: str | None) -> None:
@@ -28,13 +28,13 @@ class OwnPages:
         if site not in {None, "same-origin"} or (origin is not None and origin.partition("://")[2].lower() not in ours):
             raise HTTPException(403, "This is asked for by another site's page.")
 
-    def links(self, request: Request, language: Language) -> Links:
+    def callback_urls(self, request: Request, language: Language) -> CallbackUrls:
         """Say where the window reports to: what is configured, and for the sandbox without it where we listen.
 
         Never what the Host header says, for anybody may have written that.
         """
         base = self._public_url or own_address(request)
-        return Links(
+        return CallbackUrls(
             m_redirect_url=f"{base}/c/{request.path_params['token']}/return?lang={language}",
             notice_url=f"{base}/webhooks/portone",
         )

@@ -9,7 +9,7 @@ ONE_IN = 1000
 log = structlog.get_logger()
 
 
-class Tally:
+class SampledLog:
     """Counts one kind of event, and logs the first and every thousandth."""
 
     def __init__(self, event: str) -> None:

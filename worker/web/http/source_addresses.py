@@ -17,7 +17,7 @@ LOOPBACK = ("127.0.0.0/8", "::1")
 
 
 @dataclass(frozen=True, slots=True)
-class Sources:
+class SourceAddresses:
     """Whose webhooks are taken, and whose word about others counts."""
 
     webhooks: tuple[Network, ...]
@@ -29,7 +29,7 @@ class Sources:
         webhooks = settings.webhook_addresses if settings.live else (*settings.webhook_addresses, *LOOPBACK)
         return cls(_networks(webhooks), _networks(settings.trusted_proxies))
 
-    def client(self, peer: str | None, forwarded_for: Sequence[str]) -> Address | None:
+    def client_address(self, peer: str | None, forwarded_for: Sequence[str]) -> Address | None:
         """Say where a request comes from; None when that cannot be told.
 
         X-Forwarded-For is read from its end, where the nearest proxy wrote, and only as long as trusted proxies wrote
@@ -42,9 +42,9 @@ class Sources:
             address = _address(text)
         return address
 
-    def why_refused(self, peer: str | None, forwarded_for: Sequence[str]) -> str:
+    def refusal_reason(self, peer: str | None, forwarded_for: Sequence[str]) -> str:
         """Say why the webhooks of a request are not taken, without a word that a stranger has written."""
-        address, nearest = self.client(peer, forwarded_for), _address(peer or "")
+        address, nearest = self.client_address(peer, forwarded_for), _address(peer or "")
         if nearest is None:
             return "the connection has no address, as on a Unix socket: let the pages listen on a port"
         if address is None:

@@ -9,9 +9,9 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from worker.checkout import View
+from worker.checkout import CheckoutView
 from worker.domain.errors import Refused
-from worker.pg.window import UnsuitableWindow
+from worker.pg.window import InvalidWindow
 from worker.pg.window.request import Buyer
 from worker.web.pages import terms
 from worker.web.pages.wording import WORDS, Language, wording_version
@@ -19,23 +19,23 @@ from worker.web.pages.wording import WORDS, Language, wording_version
 _DIVIDERS = re.compile(r"[.\u2010-\u2015]")  # full stops and dashes, between the digits of a telephone number
 
 
-def objection(given: Mapping[str, Any], view: View, language: Language) -> Response | None:
+def consent_problem(given: Mapping[str, Any], view: CheckoutView, language: Language) -> Response | None:
     """Say what is wrong with a form that was sent; None for consent that is one."""
     words, pg = WORDS[language], given.get("pg")
     if given.get("consent") is not True:
-        return refusal(words["agree_first"], 422)
+        return error_response(words["agree_first"], 422)
     if given.get("wording") != wording_version(language) or given.get("owed", view.owed) != view.owed:
-        return refusal(words["reload"], 409)
+        return error_response(words["reload"], 409)
     if pg not in view.pgs:
-        return refusal(words["choose_pg"], 422)
+        return error_response(words["choose_pg"], 422)
     buyer = read_buyer(given.get("buyer"))
     if buyer is None:
-        return refusal(words["buyer_wrong"], 422)
+        return error_response(words["buyer_wrong"], 422)
     missing = [need for need in terms.required_of_buyer(view, str(pg)) if not getattr(buyer, _field(need), None)]
-    return wrong_fields(missing, language) if missing else None
+    return invalid_fields(missing, language) if missing else None
 
 
-def wrong_fields(parameters: Iterable[str], language: Language) -> Response:
+def invalid_fields(parameters: Iterable[str], language: Language) -> Response:
     """Name the fields of the form that a window would not take, and what one of them looks like when it is right."""
     words, names = WORDS[language], sorted({_field(each) for each in parameters})
     message = words["buyer_wrong"]
@@ -48,7 +48,7 @@ def read_buyer(given: Any) -> Buyer | None:
     """Read what the form says about who pays; what is left empty is left out. None for what is no form of ours."""
     if not isinstance(given, Mapping):
         return None
-    values = {name: text_of(given.get(name, "")) for name in ("name", "tel", "email")}
+    values = {name: stripped_text(given.get(name, "")) for name in ("name", "tel", "email")}
     if any(value is None for value in values.values()):
         return None
     tel = _as_windows_take_it(values["tel"] or "")
@@ -60,9 +60,9 @@ def _as_windows_take_it(tel: str) -> str:
     return _DIVIDERS.sub("-", unicodedata.normalize("NFKC", tel))
 
 
-def wrong_of_the_buyer(refused: Refused) -> frozenset[str]:
+def invalid_buyer_parameters(refused: Refused) -> frozenset[str]:
     """Give the parameters that stand against a window, if all of them are what the customer has written."""
-    problems = refused.problems if isinstance(refused, UnsuitableWindow) else ()
+    problems = refused.problems if isinstance(refused, InvalidWindow) else ()
     parameters = frozenset(problem.parameter for problem in problems)
     return parameters if parameters <= terms.BUYER else frozenset()
 
@@ -72,9 +72,9 @@ def _field(parameter: str) -> str:
     return parameter.removeprefix("buyer_")
 
 
-def text_of(value: Any) -> str | None:
+def stripped_text(value: Any) -> str | None:
     return value.strip() if isinstance(value, str) else None
 
 
-def refusal(message: str, status: int) -> Response:
+def error_response(message: str, status: int) -> Response:
     return JSONResponse({"message": message}, status)

@@ -9,13 +9,13 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from worker.checkout import View
-from worker.checkout.view_status import KeyStanding
+from worker.checkout import CheckoutView
+from worker.checkout.view_status import KeyAvailability
 from worker.domain.states import CheckoutPurpose, CheckoutStatus
 from worker.web.pages import formats, terms
 from worker.web.pages.wording import WORDS, Language, wording_version
 
-LONGEST_SAID = 200
+MAX_DECLINE_MESSAGE = 200
 
 _CODE = re.compile(r"^\[[A-Za-z0-9_-]+\]")  # before many PGs' words, as in [0002]한도초과; it tells a customer nothing
 _KOREAN = re.compile(r"[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")
@@ -35,7 +35,7 @@ class Site:
     sandbox: bool
 
 
-def agreement(site: Site, view: View, token: str, language: Language, *, notice: str = "") -> str:
+def agreement(site: Site, view: CheckoutView, token: str, language: Language, *, notice: str = "") -> str:
     """Write the page that is agreed to, with its form, and what went wrong the last time."""
     words = WORDS[language]
     kind = terms.kind_of(view)
@@ -66,7 +66,7 @@ def agreement(site: Site, view: View, token: str, language: Language, *, notice:
     )
 
 
-def done(site: Site, view: View, token: str, language: Language) -> str:
+def done(site: Site, view: CheckoutView, token: str, language: Language) -> str:
     """Say that everything is settled, the first time and every later one."""
     words, kind = WORDS[language], terms.kind_of(view)
     amount = formats.won(view.owed or view.paid or view.amount, language)
@@ -108,18 +108,18 @@ def result(
     )
 
 
-def declined(view: View, language: Language) -> str:
+def declined(view: CheckoutView, language: Language) -> str:
     """Say that a window ended without success, and with which words of the PG, which are Korean as a rule."""
     words = WORDS[language]
     ended = words["declined" if terms.pays_in_window(view) else "declined_register"]
-    said = _CODE.sub("", view.said or "").strip()[:LONGEST_SAID]
+    said = _CODE.sub("", view.said or "").strip()[:MAX_DECLINE_MESSAGE]
     if not said:
         return ended
     introduced = words["said_in_korean" if _KOREAN.search(said) else "said"]
     return f"{ended} {introduced.format(pg=terms.pg_name(view.pg or '', language), said=said)}"
 
 
-def _ending(view: View, kind: str) -> str:
+def _ending(view: CheckoutView, kind: str) -> str:
     """Name the words for an end: money has moved with a first key, moves with another one at once, or cannot later."""
     if kind == "register":
         return "_paid" if view.paid else ""
@@ -128,9 +128,9 @@ def _ending(view: View, kind: str) -> str:
     return _standing(view, kind)
 
 
-def _standing(view: View, kind: str) -> str:
+def _standing(view: CheckoutView, kind: str) -> str:
     """Name the words for whoever pays by hand: a subscription goes on by itself only with a key that can be charged."""
-    if kind != "overdue" or view.key is KeyStanding.WORKS:
+    if kind != "overdue" or view.key is KeyAvailability.WORKS:
         return ""
     return f"_{view.key}"
 

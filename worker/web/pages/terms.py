@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from worker.checkout import View
+from worker.checkout import CheckoutView
 from worker.domain.states import CheckoutPurpose
 from worker.pg.catalog import PGS, charges_in_window
 from worker.pg.facts import WindowUse
@@ -56,18 +56,18 @@ def pg_name(pg: str, language: Language) -> str:
     return facts.name_ko or facts.name if language is Language.KOREAN else facts.name
 
 
-def required_of_buyer(view: View, pg: str) -> frozenset[str]:
+def required_of_buyer(view: CheckoutView, pg: str) -> frozenset[str]:
     """Give what a PG's window has to be told about who pays, by its names there; nobody is asked for more."""
     return frozenset(need for need in PGS[pg].window.needs(_use(view)) if need in BUYER)
 
 
-def _use(view: View) -> WindowUse:
+def _use(view: CheckoutView) -> WindowUse:
     if view.purpose is CheckoutPurpose.PAY:
         return WindowUse.PAYMENT
     return WindowUse.REGISTRATION_WITH_PAYMENT if view.with_payment else WindowUse.REGISTRATION
 
 
-def pays_in_window(view: View, pg: str | None = None) -> bool:
+def pays_in_window(view: CheckoutView, pg: str | None = None) -> bool:
     """Say whether a PG's window, by default the one that was opened last, takes money or registers a key alone."""
     pg = pg or view.pg
     if view.purpose is CheckoutPurpose.PAY:
@@ -75,7 +75,7 @@ def pays_in_window(view: View, pg: str | None = None) -> bool:
     return view.with_payment and pg is not None and charges_in_window(pg)
 
 
-def kind_of(view: View) -> str:
+def kind_of(view: CheckoutView) -> str:
     return {
         CheckoutPurpose.REGISTER: "register",
         CheckoutPurpose.REPLACE: "replace",
@@ -83,12 +83,12 @@ def kind_of(view: View) -> str:
     }[view.purpose]
 
 
-def vat_of(view: View, language: Language) -> str:
+def vat_of(view: CheckoutView, language: Language) -> str:
     words = WORDS[language]
     return words["vat_included"].format(vat=formats.won(view.vat, language)) if view.vat else words["no_vat"]
 
 
-def facts_of(view: View, company: str, language: Language) -> Iterator[Fact]:
+def facts_of(view: CheckoutView, company: str, language: Language) -> Iterator[Fact]:
     words = WORDS[language]
     yield from _when(view, language)
     if len(view.pgs) == 1:
@@ -96,7 +96,7 @@ def facts_of(view: View, company: str, language: Language) -> Iterator[Fact]:
     yield Fact("seller", words["seller"], company or words["the_company"])
 
 
-def _when(view: View, language: Language) -> Iterator[Fact]:
+def _when(view: CheckoutView, language: Language) -> Iterator[Fact]:
     """Give the dates of what is agreed to, by the clocks of the plan's zone."""
     words, zone = WORDS[language], view.time_zone
     if view.purpose is CheckoutPurpose.PAY:
@@ -121,7 +121,7 @@ def _when(view: View, language: Language) -> Iterator[Fact]:
         yield Fact("next-charge", words["next_charge"], formats.moment(view.next_charge_at, zone, language))
 
 
-def done_facts_of(view: View, company: str, language: Language) -> Iterator[Fact]:
+def done_facts_of(view: CheckoutView, company: str, language: Language) -> Iterator[Fact]:
     words = WORDS[language]
     yield Fact("plan", words["plan"], view.name)
     if view.next_charge_at:
@@ -130,7 +130,7 @@ def done_facts_of(view: View, company: str, language: Language) -> Iterator[Fact
     yield Fact("seller", words["seller"], company or words["the_company"])
 
 
-def notes_of(view: View, language: Language) -> Iterator[Note]:
+def notes_of(view: CheckoutView, language: Language) -> Iterator[Note]:
     """Give what a customer should know before the window opens: ours, and what the PGs' profiles hold."""
     words, use = WORDS[language], _use(view)
     if view.purpose is CheckoutPurpose.REPLACE and view.owed:
@@ -140,16 +140,16 @@ def notes_of(view: View, language: Language) -> Iterator[Note]:
         yield Note(words["charged_now"].format(amount=amount) if view.charges_now else words["no_charge_now"], view.pgs)
     for pg in view.pgs:
         window = PGS[pg].window
-        for hint in (window.hint, window.key_hint if use is not WindowUse.PAYMENT else None):
+        for hint in (window.notice, window.key_notice if use is not WindowUse.PAYMENT else None):
             if hint is not None:
                 yield Note(hint.ko if language is Language.KOREAN else hint.en, (pg,))
-        check_from = PGS[pg].spoken_check_from
+        check_from = PGS[pg].call_confirmation_from
         if use is not WindowUse.REGISTRATION and check_from is not None and view.amount >= check_from:
             name, amount = pg_name(pg, language), formats.won(check_from, language)
             yield Note(words["spoken_check"].format(pg=name, amount=amount), (pg,))
 
 
-def consent_of(view: View, language: Language) -> str:
+def consent_of(view: CheckoutView, language: Language) -> str:
     words, kind = WORDS[language], kind_of(view)
     owed = "_owed" if kind == "replace" and view.owed else "_now" if kind == "register" and view.charges_now else ""
     return words[f"consent_{kind}{owed}"].format(
@@ -164,7 +164,7 @@ def cancel_of(contact: str, language: Language) -> str:
     return words["cancel"].format(contact=contact) if contact else words["cancel_no_contact"]
 
 
-def fields_of(view: View, words: Mapping[str, str]) -> list[Field]:
+def fields_of(view: CheckoutView, words: Mapping[str, str]) -> list[Field]:
     """Ask for what a window insists on and for nothing else: what is not asked for cannot leak."""
     every = (
         Field("name", words["name"], "text", "name", "text", 16),
@@ -174,11 +174,11 @@ def fields_of(view: View, words: Mapping[str, str]) -> list[Field]:
     return [replace(field, pgs=pgs) for field in every if (pgs := _asking(view, f"buyer_{field.name}"))]
 
 
-def _asking(view: View, need: str) -> tuple[str, ...]:
+def _asking(view: CheckoutView, need: str) -> tuple[str, ...]:
     return tuple(pg for pg in view.pgs if need in required_of_buyer(view, pg))
 
 
-def button_of(view: View, kind: str, amount: str, language: Language) -> str:
+def button_of(view: CheckoutView, kind: str, amount: str, language: Language) -> str:
     words = WORDS[language]
     if len(view.pgs) != 1:
         return words["button_any"]

@@ -31,7 +31,7 @@ def wording_version(language: Language) -> str:
     return f"{VERSION}-{language}"
 
 
-def choose(wanted: str | None, accept_language: str | None) -> Language:
+def choose_language(wanted: str | None, accept_language: str | None) -> Language:
     """Take what the address asks for, else what the browser likes better; Korean when it likes neither."""
     if wanted in set(Language):
         return Language(wanted)

@@ -305,5 +305,5 @@ def test_a_month_that_is_spent_is_told_by_its_code(pg, text, expected):
 
 
 def test_the_pgs_that_cap_the_charges_of_a_month_are_those_whose_code_for_it_is_known():
-    assert set(MONTH_SPENT) == {pg for pg, facts in PGS.items() if facts.monthly_cap}
+    assert set(MONTH_SPENT) == {pg for pg, facts in PGS.items() if facts.monthly_quota}
     assert all(CODES[pg][code] is SOFT for pg, codes in MONTH_SPENT.items() for code in codes)

@@ -8,22 +8,24 @@ import pytest
 
 from tests.support.payment_windows import DOCUMENTED_PAYMENT, EXAMPLE_BUYER, LINKS, URL, order, problems, request
 from worker.pg.window import build, general_payment
-from worker.pg.window.request import NO_BUYER, Buyer, Links, Options, WindowChannel
+from worker.pg.window.request import NO_BUYER, Buyer, CallbackUrls, Options, WindowChannel
 
 # --- Kakao Pay -------------------------------------------------------------------------------------------------------
 
 
 def test_kakaopay_general_payment_is_the_documented_object():
-    built = general_payment(WindowChannel(pg="kakaopay"), order(pay_method="card"), buyer=EXAMPLE_BUYER, links=LINKS)
+    built = general_payment(
+        WindowChannel(pg="kakaopay"), order(pay_method="card"), buyer=EXAMPLE_BUYER, callback_urls=LINKS
+    )
     assert built == {"pg": "kakaopay", "pay_method": "card", **DOCUMENTED_PAYMENT, "m_redirect_url": URL}
 
 
 def test_kakaopay_pg_is_named_even_where_it_is_the_only_one():
-    assert general_payment(WindowChannel(pg="kakaopay"), order(), links=LINKS)["pg"] == "kakaopay"
+    assert general_payment(WindowChannel(pg="kakaopay"), order(), callback_urls=LINKS)["pg"] == "kakaopay"
 
 
 def test_kakaopay_pay_method_can_be_omitted():
-    assert "pay_method" not in general_payment(WindowChannel(pg="kakaopay"), order(), links=LINKS)
+    assert "pay_method" not in general_payment(WindowChannel(pg="kakaopay"), order(), callback_urls=LINKS)
 
 
 def test_kakaopay_pay_method_is_overwritten_so_any_code_will_do():
@@ -42,7 +44,7 @@ def test_kakaopay_amount_must_be_an_integer_and_not_a_string():
 
 
 def test_kakaopay_m_redirect_url_is_required_since_phones_are_redirected():
-    assert problems(request(links=Links())) == {
+    assert problems(request(callback_urls=CallbackUrls())) == {
         "m_redirect_url": "m_redirect_url is missing: on a phone the result comes nowhere else."
     }
 
@@ -115,7 +117,7 @@ def test_payco_amount_must_be_an_integer_and_not_a_string():
 
 def test_payco_takes_m_redirect_url_and_does_without():
     assert build(request("payco"))["m_redirect_url"] == URL
-    assert "m_redirect_url" not in build(request("payco", links=Links()))
+    assert "m_redirect_url" not in build(request("payco", callback_urls=CallbackUrls()))
 
 
 def test_payco_alone_knows_popup():

@@ -14,8 +14,8 @@ from tests.support.payment_windows import REGISTRATION, URL, WITH_PAYMENT, order
 from worker.domain import merchant_uid
 from worker.pg.catalog import PGS
 from worker.pg.facts import WindowUse
-from worker.pg.window import UnsuitableWindow, build
-from worker.pg.window.request import Links, Options, WindowChannel
+from worker.pg.window import InvalidWindow, build
+from worker.pg.window.request import CallbackUrls, Options, WindowChannel
 
 
 def test_a_third_pg_is_its_entry_alone():
@@ -37,14 +37,14 @@ def test_a_channel_key_replaces_pg():
     "url", ["http://127.0.0.1:8000/done", "http://localhost:8000/done", "http://[::1]:8000/done", URL + "?token=a.b"]
 )
 def test_a_redirect_is_https_or_within_this_machine(url):
-    assert build(request(links=Links(m_redirect_url=url)))["m_redirect_url"] == url
+    assert build(request(callback_urls=CallbackUrls(m_redirect_url=url)))["m_redirect_url"] == url
 
 
 def test_optional_parameters_have_the_documented_names_and_types():
     wanted = request(
         "nice",
         order=order(pay_method="card", tax_free=3000, vat_amount=1000),
-        links=Links(m_redirect_url=URL, notice_url=(URL, URL + "2"), app_scheme="myapp://"),
+        callback_urls=CallbackUrls(m_redirect_url=URL, notice_url=(URL, URL + "2"), app_scheme="myapp://"),
         options=Options(customer_id="gildong", custom_data={"subscription": "7ZK3", "tries": [1, None]}, language="en"),
     )
     added = {
@@ -61,7 +61,7 @@ def test_optional_parameters_have_the_documented_names_and_types():
 
 
 def test_one_notice_url_stays_a_text():
-    assert build(request(links=Links(m_redirect_url=URL, notice_url=URL)))["notice_url"] == URL
+    assert build(request(callback_urls=CallbackUrls(m_redirect_url=URL, notice_url=URL)))["notice_url"] == URL
 
 
 # --- properties -----------------------------------------------------------------------------------------------------
@@ -75,11 +75,11 @@ def test_whatever_the_amount_it_is_an_integer_that_the_pg_takes_or_refused(pg, u
     wanted = request(pg, use, order=order(amount, pay_method="card"))
     try:
         built = build(wanted)
-    except UnsuitableWindow:
+    except InvalidWindow:
         return
     assert type(built["amount"]) is int
     assert built["amount"] >= 0
-    assert use is REGISTRATION or built["amount"] >= PGS[pg].least
+    assert use is REGISTRATION or built["amount"] >= PGS[pg].min_amount
 
 
 @given(
@@ -94,7 +94,7 @@ def test_what_is_built_keeps_to_every_length_and_survives_json(amount, tax_free,
     wanted = request(use=use, order=order(amount, tax_free=tax_free, merchant_uid=uid, name=name))
     try:
         built = build(replace(wanted, customer_uid=customer_uid))
-    except UnsuitableWindow:
+    except InvalidWindow:
         return
     assert json.loads(json.dumps(built)) == built
     assert None not in built.values()

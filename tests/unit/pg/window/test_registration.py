@@ -21,14 +21,16 @@ from tests.support.payment_windows import (
 )
 from worker.domain.gateway import ChargeRequest, StoredKey
 from worker.pg.window import build, registration
-from worker.pg.window.request import NO_BUYER, Links, WindowChannel
+from worker.pg.window.request import NO_BUYER, CallbackUrls, WindowChannel
 from worker.portone.payloads import again_body
 
 # --- Kakao Pay -------------------------------------------------------------------------------------------------------
 
 
 def test_kakaopay_subscription_request_is_the_documented_object():
-    built = registration(WindowChannel(pg="kakaopay"), SUBSCRIPTION, CUSTOMER_UID, buyer=SUBSCRIBER, links=LINKS)
+    built = registration(
+        WindowChannel(pg="kakaopay"), SUBSCRIPTION, CUSTOMER_UID, buyer=SUBSCRIBER, callback_urls=LINKS
+    )
     assert built == {"pg": "kakaopay", **DOCUMENTED_KEY, "m_redirect_url": URL}
 
 
@@ -83,7 +85,7 @@ def test_kakaopay_subscription_amount_must_be_an_integer_and_not_a_string(use):
 
 @pytest.mark.parametrize("use", [REGISTRATION, WITH_PAYMENT])
 def test_kakaopay_subscription_m_redirect_url_is_required_since_phones_are_redirected(use):
-    assert set(problems(request(use=use, links=Links()))) == {"m_redirect_url"}
+    assert set(problems(request(use=use, callback_urls=CallbackUrls()))) == {"m_redirect_url"}
 
 
 def test_kakaopay_subscription_needs_nothing_of_the_buyer():
@@ -144,7 +146,7 @@ def test_payco_subscription_merchant_uid_is_required():
 
 def test_payco_subscription_takes_m_redirect_url_and_does_without():
     assert build(request("payco", REGISTRATION))["m_redirect_url"] == URL
-    assert problems(request("payco", REGISTRATION, links=Links())) == {}
+    assert problems(request("payco", REGISTRATION, callback_urls=CallbackUrls())) == {}
 
 
 def test_payco_key_of_a_recurring_channel_is_made():

@@ -26,14 +26,18 @@ from worker.pg.window.request import WindowChannel
 
 def test_kakaopay_amount_above_zero_is_key_and_initial_payment():
     built = registration_with_payment(
-        WindowChannel(pg="kakaopay"), replace(SUBSCRIPTION, amount=14000), CUSTOMER_UID, links=LINKS
+        WindowChannel(pg="kakaopay"), replace(SUBSCRIPTION, amount=14000), CUSTOMER_UID, callback_urls=LINKS
     )
     assert (built["amount"], built["customer_uid"]) == (14000, CUSTOMER_UID)
 
 
 def test_kakaopay_initial_payment_is_the_documented_object_with_the_actual_amount():
     built = registration_with_payment(
-        WindowChannel(pg="kakaopay"), replace(SUBSCRIPTION, amount=9900), CUSTOMER_UID, buyer=SUBSCRIBER, links=LINKS
+        WindowChannel(pg="kakaopay"),
+        replace(SUBSCRIPTION, amount=9900),
+        CUSTOMER_UID,
+        buyer=SUBSCRIBER,
+        callback_urls=LINKS,
     )
     assert built == {"pg": "kakaopay", **DOCUMENTED_KEY, "amount": 9900, "m_redirect_url": URL}
 

@@ -18,8 +18,8 @@ from tests.support.payment_windows import (
     request,
 )
 from worker.pg.catalog import PGS
-from worker.pg.window import UnsuitableWindow, build
-from worker.pg.window.request import Buyer, Links, Options, WindowChannel
+from worker.pg.window import InvalidWindow, build
+from worker.pg.window.request import Buyer, CallbackUrls, Options, WindowChannel
 from worker.pg.window.rules import problems_in
 
 
@@ -89,26 +89,26 @@ def test_a_pg_that_nobody_knows_is_one_problem():
         ("buyer_tel", {"buyer": Buyer(tel="-")}),
         ("buyer_addr", {"buyer": Buyer(addr="a" * 129)}),
         ("buyer_postcode", {"buyer": Buyer(postcode="1" * 9)}),
-        ("m_redirect_url", {"links": Links(m_redirect_url="http://yourservice.com/payments/complete")}),
-        ("m_redirect_url", {"links": Links(m_redirect_url="javascript:alert(1)")}),
-        ("m_redirect_url", {"links": Links(m_redirect_url="//yourservice.com")}),
-        ("m_redirect_url", {"links": Links(m_redirect_url="https://you@yourservice.com/")}),
-        ("m_redirect_url", {"links": Links(m_redirect_url="https://yourservice.com/#done")}),
-        ("m_redirect_url", {"links": Links(m_redirect_url="https://yourservice.com:x/")}),
-        ("m_redirect_url", {"links": Links(m_redirect_url="http://127.0.0.1.evil.com/")}),
-        ("m_redirect_url", {"links": Links(m_redirect_url="https://[::1/")}),
-        ("notice_url", {"links": Links(m_redirect_url=URL, notice_url="ftp://yourservice.com")}),
-        ("notice_url", {"links": Links(m_redirect_url=URL, notice_url=())}),
-        ("notice_url", {"links": Links(m_redirect_url=URL, notice_url=(URL, "http://yourservice.com"))}),
-        ("app_scheme", {"links": Links(m_redirect_url=URL, app_scheme="my app")}),
+        ("m_redirect_url", {"callback_urls": CallbackUrls(m_redirect_url="http://yourservice.com/payments/complete")}),
+        ("m_redirect_url", {"callback_urls": CallbackUrls(m_redirect_url="javascript:alert(1)")}),
+        ("m_redirect_url", {"callback_urls": CallbackUrls(m_redirect_url="//yourservice.com")}),
+        ("m_redirect_url", {"callback_urls": CallbackUrls(m_redirect_url="https://you@yourservice.com/")}),
+        ("m_redirect_url", {"callback_urls": CallbackUrls(m_redirect_url="https://yourservice.com/#done")}),
+        ("m_redirect_url", {"callback_urls": CallbackUrls(m_redirect_url="https://yourservice.com:x/")}),
+        ("m_redirect_url", {"callback_urls": CallbackUrls(m_redirect_url="http://127.0.0.1.evil.com/")}),
+        ("m_redirect_url", {"callback_urls": CallbackUrls(m_redirect_url="https://[::1/")}),
+        ("notice_url", {"callback_urls": CallbackUrls(m_redirect_url=URL, notice_url="ftp://yourservice.com")}),
+        ("notice_url", {"callback_urls": CallbackUrls(m_redirect_url=URL, notice_url=())}),
+        ("notice_url", {"callback_urls": CallbackUrls(m_redirect_url=URL, notice_url=(URL, "http://yourservice.com"))}),
+        ("app_scheme", {"callback_urls": CallbackUrls(m_redirect_url=URL, app_scheme="my app")}),
         ("customer_id", {"options": Options(customer_id="길동")}),
         ("custom_data", {"options": Options(custom_data={"at": datetime(2026, 1, 1, tzinfo=UTC)})}),
         ("custom_data", {"options": Options(custom_data={"share": float("nan")})}),
         ("custom_data", {"options": Options(custom_data={"tries": (1, 2)})}),
         ("language", {"options": Options(language="kr")}),
         ("kakaopayMobileAsPC", {"options": Options(kakao_mobile_as_pc=json.loads('"yes"'))}),
-        ("m_redirect_url", {"links": Links(m_redirect_url="https:///done")}),
-        ("m_redirect_url", {"links": Links(m_redirect_url="https://yourservice.com/a b")}),
+        ("m_redirect_url", {"callback_urls": CallbackUrls(m_redirect_url="https:///done")}),
+        ("m_redirect_url", {"callback_urls": CallbackUrls(m_redirect_url="https://yourservice.com/a b")}),
     ],
 )
 def test_a_parameter_that_is_not_what_it_must_be_is_named_alone(parameter, changes):
@@ -130,7 +130,7 @@ def test_the_taxed_part_bounds_vat_amount():
 def test_every_reason_is_given_at_once():
     buyer = Buyer(email="secret-nobody", name="Secret-Hong Gildong the Second")
     wanted = request("payco", order=order("99", merchant_uid="주문", name=""), buyer=buyer)
-    with pytest.raises(UnsuitableWindow) as raised:
+    with pytest.raises(InvalidWindow) as raised:
         build(wanted)
     expected = {"amount", "buyer_email", "buyer_name", "buyer_tel", "merchant_uid", "name"}
     assert {problem.parameter for problem in raised.value.problems} == expected

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from worker.web.http.background_loop import OwnLoop
+from worker.web.http.background_loop import BackgroundLoop
 
 
 @pytest.fixture
-def own() -> Iterator[OwnLoop]:
-    loop = OwnLoop("test desk")
+def own() -> Iterator[BackgroundLoop]:
+    loop = BackgroundLoop("test loop")
     yield loop
     asyncio.run(loop.stop())
 
@@ -24,7 +24,7 @@ async def where() -> int:
     return id(asyncio.get_running_loop())
 
 
-def test_loops_that_last_for_one_call_ask_one_that_lasts(own: OwnLoop):
+def test_loops_that_last_for_one_call_ask_one_that_lasts(own: BackgroundLoop):
     asked_in, answered_in = set(), set()
 
     async def ask() -> None:
@@ -40,7 +40,7 @@ def test_loops_that_last_for_one_call_ask_one_that_lasts(own: OwnLoop):
     assert (len(asked_in), len(answered_in)) == (5, 1)
 
 
-def test_what_is_raised_there_is_raised_here(own: OwnLoop):
+def test_what_is_raised_there_is_raised_here(own: BackgroundLoop):
     async def refuse(sentence: str) -> None:
         raise LookupError(sentence)
 
@@ -48,7 +48,7 @@ def test_what_is_raised_there_is_raised_here(own: OwnLoop):
         asyncio.run(own.run(refuse, "no such thing"))
 
 
-def test_cancelled_here_it_is_cancelled_there(own: OwnLoop):
+def test_cancelled_here_it_is_cancelled_there(own: BackgroundLoop):
     begun, ended = threading.Event(), threading.Event()
 
     async def wait() -> None:
@@ -68,23 +68,23 @@ def test_cancelled_here_it_is_cancelled_there(own: OwnLoop):
 
 
 def test_after_its_end_there_is_no_thread_and_a_sentence():
-    own = OwnLoop("test desk")
+    own = BackgroundLoop("test loop")
     asyncio.run(own.run(where))
     asyncio.run(own.stop())
     asyncio.run(own.stop())  # again does no harm
-    assert all(thread.name != "test desk" for thread in threading.enumerate())
-    with pytest.raises(RuntimeError, match="The test desk is closed"):
+    assert all(thread.name != "test loop" for thread in threading.enumerate())
+    with pytest.raises(RuntimeError, match="The test loop is closed"):
         asyncio.run(own.run(where))
 
 
 def test_one_that_was_never_used_ends_without_having_begun():
-    asyncio.run(OwnLoop("test desk").stop())
+    asyncio.run(BackgroundLoop("test loop").stop())
 
 
 FORKED = """
 import asyncio, os
-from worker.web.http.background_loop import OwnLoop
-own = OwnLoop("desk")
+from worker.web.http.background_loop import BackgroundLoop
+own = BackgroundLoop("loop")
 asyncio.run(own.run(asyncio.sleep, 0))
 if os.fork():
     os._exit(os.waitstatus_to_exitcode(os.wait()[1]))

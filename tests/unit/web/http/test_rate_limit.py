@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from worker.web.http import rate_limit
-from worker.web.http.rate_limit import AT_ONCE, PAUSE_SECONDS, Turns
+from worker.web.http.rate_limit import BURST, SECONDS_PER_LOOKUP, RateLimit
 
 
 class Seconds:
@@ -19,33 +19,33 @@ class Seconds:
 
 def test_after_the_first_ones_a_turn_comes_every_two_seconds():
     clock = Seconds()
-    asked = Turns(monotonic=clock)
-    assert [asked.take("a") for _ in range(AT_ONCE + 2)] == [True] * AT_ONCE + [False, False]
-    clock.now += PAUSE_SECONDS
+    asked = RateLimit(monotonic=clock)
+    assert [asked.take("a") for _ in range(BURST + 2)] == [True] * BURST + [False, False]
+    clock.now += SECONDS_PER_LOOKUP
     assert [asked.take("a"), asked.take("a")] == [True, False]
     assert asked.take("b")  # another link has its own
 
 
 def test_a_long_pause_saves_up_no_more_than_there_were_at_first():
     clock = Seconds()
-    asked = Turns(monotonic=clock)
+    asked = RateLimit(monotonic=clock)
     asked.take("a")
     clock.now += 86_400
-    assert sum(asked.take("a") for _ in range(2 * AT_ONCE)) == AT_ONCE
+    assert sum(asked.take("a") for _ in range(2 * BURST)) == BURST
 
 
 def test_being_refused_costs_nothing_so_whoever_waits_gets_a_turn():
     clock = Seconds()
-    asked = Turns(monotonic=clock)
+    asked = RateLimit(monotonic=clock)
     for _ in range(1000):
         asked.take("a")
-    clock.now += PAUSE_SECONDS
+    clock.now += SECONDS_PER_LOOKUP
     assert asked.take("a")
 
 
 def test_of_too_many_links_the_one_that_waited_longest_is_forgotten(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(rate_limit, "MOST_LINKS", 2)
-    asked = Turns(monotonic=Seconds())
+    monkeypatch.setattr(rate_limit, "MAX_LINKS", 2)
+    asked = RateLimit(monotonic=Seconds())
     for code in "abacad":
         asked.take(code)
     assert list(asked._left) == ["a", "d"]

@@ -6,7 +6,7 @@ import pytest
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from worker.web.http.same_origin import OwnPages
+from worker.web.http.same_origin import SameOrigin
 
 
 def sent(**headers: str) -> Request:
@@ -30,7 +30,7 @@ def sent(**headers: str) -> Request:
     ],
 )
 def test_only_pages_of_our_own_may_send(public_url: str | None, headers: dict[str, str], taken: bool):
-    own = OwnPages(public_url)
+    own = SameOrigin(public_url)
     if taken:
         own.require(sent(**headers))
     else:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from worker.config.settings import Settings
-from worker.web.http.source_addresses import Sources
+from worker.web.http.source_addresses import SourceAddresses
 
 PORTONE = "52.78.100.19"
-SANDBOX = Sources.of(Settings.from_env({}))
-LIVE = Sources.of(
+SANDBOX = SourceAddresses.of(Settings.from_env({}))
+LIVE = SourceAddresses.of(
     Settings.from_env(
         {
             "AGAIN_PORTONE_KEY": "key",
@@ -64,7 +64,7 @@ LIVE = Sources.of(
     ],
 )
 def test_who_is_believed_to_be_portone(peer: str | None, forwarded_for: list[str], taken: bool):
-    assert LIVE.may_send_webhooks(LIVE.client(peer, forwarded_for)) is taken
+    assert LIVE.may_send_webhooks(LIVE.client_address(peer, forwarded_for)) is taken
 
 
 @pytest.mark.parametrize(
@@ -80,11 +80,11 @@ def test_who_is_believed_to_be_portone(peer: str | None, forwarded_for: list[str
     ],
 )
 def test_a_refused_source_is_told_why_in_our_own_words(peer, forwarded_for, reason):
-    assert not LIVE.may_send_webhooks(LIVE.client(peer, forwarded_for))
-    assert LIVE.why_refused(peer, forwarded_for) == reason
+    assert not LIVE.may_send_webhooks(LIVE.client_address(peer, forwarded_for))
+    assert LIVE.refusal_reason(peer, forwarded_for) == reason
 
 
 def test_the_sandboxs_webhooks_come_from_this_machine():
-    assert SANDBOX.may_send_webhooks(SANDBOX.client("127.0.0.1", []))
-    assert SANDBOX.may_send_webhooks(SANDBOX.client("::1", []))
-    assert not SANDBOX.may_send_webhooks(SANDBOX.client("192.0.2.1", ["127.0.0.1"]))
+    assert SANDBOX.may_send_webhooks(SANDBOX.client_address("127.0.0.1", []))
+    assert SANDBOX.may_send_webhooks(SANDBOX.client_address("::1", []))
+    assert not SANDBOX.may_send_webhooks(SANDBOX.client_address("192.0.2.1", ["127.0.0.1"]))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from worker.web.pages import formats
-from worker.web.pages.wording import VERSION, WORDS, Language, choose, wording_version
+from worker.web.pages.wording import VERSION, WORDS, Language, choose_language, wording_version
 
 KO, EN = Language.KOREAN, Language.ENGLISH
 
@@ -90,7 +90,7 @@ def test_both_languages_say_the_same_things_about_the_same_values():
     ],
 )
 def test_the_language_of_a_page(wanted: str | None, accepted: str | None, chosen: Language):
-    assert choose(wanted, accepted) is chosen
+    assert choose_language(wanted, accepted) is chosen
 
 
 def test_consent_names_the_version_and_the_language_that_were_read():

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from worker.domain.errors import Refused
-from worker.pg.window import UnsuitableWindow
+from worker.pg.window import InvalidWindow
 from worker.pg.window.request import WindowProblem
-from worker.web.pages.forms import read_buyer, wrong_fields, wrong_of_the_buyer
+from worker.web.pages.forms import invalid_buyer_parameters, invalid_fields, read_buyer
 from worker.web.pages.wording import Language
 
 TELEPHONES = [
@@ -36,10 +36,10 @@ def test_what_is_no_form_of_ours_is_read_as_none(given: object):
 
 def test_only_what_the_customer_wrote_is_laid_at_the_customers_door():
     tel, url = WindowProblem("buyer_tel", "-"), WindowProblem("m_redirect_url", "-")
-    assert wrong_of_the_buyer(UnsuitableWindow((tel,))) == {"buyer_tel"}
-    assert not wrong_of_the_buyer(UnsuitableWindow((tel, url)))
-    assert not wrong_of_the_buyer(UnsuitableWindow(()))
-    assert not wrong_of_the_buyer(Refused("-"))
+    assert invalid_buyer_parameters(InvalidWindow((tel,))) == {"buyer_tel"}
+    assert not invalid_buyer_parameters(InvalidWindow((tel, url)))
+    assert not invalid_buyer_parameters(InvalidWindow(()))
+    assert not invalid_buyer_parameters(Refused("-"))
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,6 @@ def test_only_what_the_customer_wrote_is_laid_at_the_customers_door():
     ],
 )
 def test_what_is_wrong_is_named_with_an_example(parameters: list[str], fields: list[str], message: str):
-    answer = wrong_fields(parameters, Language.ENGLISH)
+    answer = invalid_fields(parameters, Language.ENGLISH)
     assert answer.status_code == 422
     assert json.loads(bytes(answer.body)) == {"message": message, "fields": fields}

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from worker.checkout import View
+from worker.checkout import CheckoutView
 from worker.domain.states import CheckoutPurpose, CheckoutStatus
 from worker.web.pages import render
 from worker.web.pages.wording import Language
@@ -23,7 +23,7 @@ SITE = render.Site(
     contact="help@letter.example",
     sandbox=True,
 )
-TODAY = View(
+TODAY = CheckoutView(
     code="7ZK3M9QX2VB4C",
     purpose=CheckoutPurpose.REGISTER,
     status=CheckoutStatus.CREATED,
@@ -61,14 +61,14 @@ ANOTHER_CARD = replace(TODAY, purpose=CheckoutPurpose.REPLACE, owed=19800, owed_
 OVERDUE = replace(TODAY, purpose=CheckoutPurpose.PAY, next_charge_at=None)
 
 
-def text_of(view: View, language: Language, *pgs: str, site: render.Site = SITE) -> str:
+def stripped_text(view: CheckoutView, language: Language, *pgs: str, site: render.Site = SITE) -> str:
     """What a reader sees of the page, in one line."""
     page = render.agreement(site, replace(view, pgs=pgs or view.pgs), "token", language)
     main = page[page.index("<h1>") :]
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", main)).split())
 
 
-def hints_of(view: View, language: Language, pg: str) -> list[str]:
+def hints_of(view: CheckoutView, language: Language, pg: str) -> list[str]:
     """The notes that are shown while this PG is the chosen one."""
     page = render.agreement(SITE, view, "token", language)
     return [
@@ -112,20 +112,20 @@ TERMS = [
 
 @pytest.mark.parametrize(("view", "korean", "english"), TERMS)
 def test_what_is_agreed_to_is_on_the_page_in_both_languages(view, korean, english):
-    assert korean in text_of(view, KO)
-    assert english in text_of(view, EN)
+    assert korean in stripped_text(view, KO)
+    assert english in stripped_text(view, EN)
 
 
 def test_a_price_free_of_tax_says_so():
     view = replace(TODAY, tax_free=9900, vat=0)
-    assert "부가세 없음(면세)" in text_of(view, KO)
-    assert "free of VAT" in text_of(view, EN)
+    assert "부가세 없음(면세)" in stripped_text(view, KO)
+    assert "free of VAT" in stripped_text(view, EN)
 
 
 def test_without_a_contact_the_page_still_says_how_to_cancel():
     site = replace(SITE, contact="")
-    assert "해지는 구독을 신청한 서비스에서" in text_of(TODAY, KO, site=site)
-    assert "Cancel where you signed up" in text_of(TODAY, EN, site=site)
+    assert "해지는 구독을 신청한 서비스에서" in stripped_text(TODAY, KO, site=site)
+    assert "Cancel where you signed up" in stripped_text(TODAY, EN, site=site)
 
 
 @pytest.mark.parametrize("view", [TODAY, AFTER_A_TRIAL, ANOTHER_CARD, OVERDUE])
@@ -145,9 +145,9 @@ def test_payco_shows_an_amount_that_it_does_not_charge_and_pages_that_register_s
 
 def test_kakaopay_initial_payment_has_its_amount_on_the_button():
     view = replace(TODAY, with_payment=True)
-    assert "동의하고 카카오페이로 9,900원 결제하기" in text_of(view, KO, "kakaopay")
-    assert "Agree and pay ₩9,900 with Kakao Pay" in text_of(view, EN, "kakaopay")
-    assert "Agree and register with PAYCO" in text_of(view, EN, "payco")
+    assert "동의하고 카카오페이로 9,900원 결제하기" in stripped_text(view, KO, "kakaopay")
+    assert "Agree and pay ₩9,900 with Kakao Pay" in stripped_text(view, EN, "kakaopay")
+    assert "Agree and register with PAYCO" in stripped_text(view, EN, "payco")
 
 
 @pytest.mark.parametrize(("view", "asked"), [(TODAY, []), (ANOTHER_CARD, []), (OVERDUE, [("payco", "tel")])])

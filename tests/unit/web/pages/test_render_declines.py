@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from worker.checkout import View
+from worker.checkout import CheckoutView
 from worker.domain.states import CheckoutPurpose
 from worker.web.pages import render
 from worker.web.pages.wording import Language
@@ -37,7 +37,7 @@ def declined(
     with_payment: bool = False,
 ) -> str:
     view: Any = Declined(said, purpose, with_payment=with_payment)
-    return render.declined(cast("View", view), language)
+    return render.declined(cast("CheckoutView", view), language)
 
 
 @pytest.mark.parametrize(
