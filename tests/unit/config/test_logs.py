@@ -58,7 +58,7 @@ def test_libraries_that_name_addresses_are_quiet_even_when_everything_is_logged(
 def test_httpx_logs_the_hosts_requests_and_none_of_ours(caplog: pytest.LogCaptureFixture):
     keep_out_of_logs("https://portone.test")
     keep_out_of_logs("https://portone.test")
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="httpx")
     with httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(200))) as http:
         http.get("https://portone.test/subscribe/customers/gildong_0001_1234")
         http.get("https://weather.test/today")
