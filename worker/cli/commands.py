@@ -20,6 +20,7 @@ from worker.cli import (
     sandbox,
     status,
     stop,
+    subscribe,
     subscription,
     sweep,
     up,
@@ -65,7 +66,7 @@ app.command(rich_help_panel=RUN)(sandbox.sandbox)
 
 app.add_typer(plan.app, name="plan", rich_help_panel=SELL)
 app.add_typer(key.app, name="key", rich_help_panel=SELL)
-app.command(rich_help_panel=SELL)(subscription.subscribe)
+app.command(rich_help_panel=SELL)(subscribe.subscribe)
 app.add_typer(subscription.app, name="subscription", rich_help_panel=SELL)
 app.add_typer(checkout.app, name="checkout", rich_help_panel=SELL)
 app.command("import", rich_help_panel=SELL, epilog=import_.COLUMNS)(import_.import_file)

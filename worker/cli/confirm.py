@@ -1,4 +1,4 @@
-"""Asking before money moves."""
+"""Asking the operator to confirm before money moves."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from worker.cli.exits import ExitCode
 
 
 def require(question: str, *, unasked: str, declined: str) -> None:
-    """Ask a person, and end the command unless the answer is yes.
+    """Ask the operator, and end the command unless the answer is yes.
 
-    A script cannot be asked, so it has to say beforehand that it means it: `unasked` is what would have happened.
+    A script cannot be asked and has to pass --yes: `unasked` is what would have happened.
     """
     if not console.is_conversation():
         console.complain(f"{unasked}, and there is nobody to ask; give --yes.")
@@ -19,3 +19,12 @@ def require(question: str, *, unasked: str, declined: str) -> None:
     if not console.ask(question):
         console.complain(declined)
         raise typer.Exit(ExitCode.REFUSED)
+
+
+def require_consent(what: str, *, instead: str) -> None:
+    """Ask whether the customer has agreed to what would be charged, and end the command unless they have."""
+    require(
+        f"{what}. Has the customer agreed to that?",
+        unasked=what,
+        declined=f"Nothing was changed. {instead}",
+    )

@@ -29,7 +29,9 @@ COLUMNS = (
 def import_file(
     file: Annotated[Path, typer.Argument(metavar="FILE.csv", exists=True, dir_okay=False, readable=True)],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, write nothing.")] = False,
-    arrears: Annotated[bool, typer.Option("--arrears", help="Charge all periods since starts that lie back.")] = False,
+    backdate: Annotated[
+        bool, typer.Option("--backdate", help="Also charge every period since a start date in the past.")
+    ] = False,
     allow_duplicates: AllowDuplicates = False,
     schedules: Annotated[bool, typer.Option(help="Ask PortOne whether it charges any of these keys by itself.")] = True,
     *,
@@ -51,7 +53,7 @@ def import_file(
                 runtime.sessions,
                 file,
                 max_amount=runtime.settings.max_amount,
-                arrears=arrears,
+                backdate=backdate,
                 allow_duplicates=allow_duplicates,
                 dry_run=dry_run,
                 now=now,

@@ -12,7 +12,6 @@ from worker.cli.key_revival import revive
 from worker.cli.options import Json, Limit, read_key
 from worker.domain.states import BillingKeyStatus
 from worker.pg.catalog import PGS
-from worker.pg.facts import CardRoute
 
 app = typer.Typer(help="Billing keys (customer_uid), which are as good as cards.", no_args_is_help=True)
 
@@ -28,7 +27,11 @@ def add(
     *,
     as_json: Json = False,
 ) -> None:
-    """Add a billing key that is registered at PortOne."""
+    """Add a billing key that is registered at PortOne.
+
+    Again takes no card data and issues no keys: customers register theirs in a payment window (`again checkout link`),
+    or on a page of yours that may handle card data and calls PortOne's API.
+    """
     from worker.cli.context import database
     from worker.domain.customer_uid import masked
     from worker.subscriptions.billing_keys import NewKey, add_key
@@ -43,25 +46,6 @@ def add(
         console.print_json({"id": key_id, "customer_uid": masked(customer_uid), "pg": pg, "label": key.label})
     else:
         console.say(f"Billing key {key_id} added ({PGS[pg].name}, {masked(customer_uid)}).")
-
-
-@app.command("issue")
-def issue(
-    customer_uid: Annotated[str, typer.Argument(metavar="CUSTOMER_UID", help="What the key was to be called.")],
-    pg: Annotated[str, typer.Option(help=f"PortOne's code of the PG: {', '.join(PGS)}.")],
-    *,
-    as_json: Json = False,
-) -> None:
-    """Say why no billing key is made out of card data here, and how one is made instead; nothing is sent."""
-    from worker.domain.errors import Refused
-    from worker.pg.window import require_key_by_api
-
-    del customer_uid, as_json  # whatever they are, there will be no key to call so, and nothing to print
-    require_key_by_api(pg)
-    raise Refused(
-        f"Again takes no card data. {PGS[pg].name} makes keys out of it ({CardRoute.ISSUE}): let a page do that which "
-        "may hold card data, then `again key add` the key."
-    )
 
 
 @app.command("list")

@@ -1,14 +1,13 @@
-"""`again subscribe` and `again subscription`: who is on which plan, from beginning to end."""
+"""`again subscription`: list, show and change subscriptions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from worker.cli import console, formats
+from worker.cli import confirm, console, formats
 from worker.cli.options import AllowDuplicates, Json, Limit, Reason, read_key
 from worker.domain.states import SubscriptionStatus
 
@@ -17,62 +16,9 @@ if TYPE_CHECKING:
 
 SHOWN_CHARGES = 12
 
-app = typer.Typer(help="Who is on which plan.", no_args_is_help=True)
+app = typer.Typer(help="Subscriptions: list, show, pause, resume, cancel, replace the key.", no_args_is_help=True)
 
 Code = Annotated[str, typer.Argument(metavar="CODE", help="The subscription's 13 characters.")]
-
-
-def subscribe(
-    customer_reference: Annotated[
-        str, typer.Argument(metavar="CUSTOMER_REFERENCE", help="Your own id of the customer.")
-    ],
-    plan: Annotated[str, typer.Option(metavar="CODE", help="The plan.")],
-    key: Annotated[
-        str,
-        typer.Option(
-            metavar="KEY", help="A billing key's id as #7, or its customer_uid, or - for one on standard input."
-        ),
-    ] = "",
-    start: Annotated[
-        str, typer.Option(metavar="YYYY-MM-DD", help="When it starts; today in the plan's zone by default.")
-    ] = "",
-    arrears: Annotated[
-        bool, typer.Option("--arrears", help="Charge all periods since a start that lies back.")
-    ] = False,
-    allow_duplicates: AllowDuplicates = False,
-    *,
-    as_json: Json = False,
-) -> None:
-    """Begin a subscription; the first charge is made at the plan's hour after the trial, if it has one."""
-    from worker.cli.context import database
-    from worker.subscriptions import sign_up
-    from worker.subscriptions.arrears import owed_by
-
-    start_on = _date(start)
-    with database(as_json=as_json) as runtime:
-        subscribed = sign_up.subscribe(
-            runtime.sessions,
-            customer_reference,
-            plan=plan,
-            key=read_key(key) or None,
-            start_on=start_on,
-            arrears=arrears,
-            allow_duplicates=allow_duplicates,
-            max_amount=runtime.settings.max_amount,
-            now=runtime.clock(),
-        )
-        shown = _shown(runtime, subscribed.code)
-        owed = owed_by(runtime.sessions, subscribed.code, now=runtime.clock())
-    if as_json:
-        console.print_json({**shown, "open_charges": owed.count, "owed": owed.amount})
-    elif subscribed.next_charge_at is None:
-        link = f"again checkout link {subscribed.code}"
-        console.say(f"Subscription {subscribed.code} is pending; it begins with its first billing key: `{link}`.")
-    else:
-        first = formats.local(subscribed.next_charge_at, shown["time_zone"])
-        console.say(f"Subscription {subscribed.code} is {subscribed.status}; its first charge is due on {first}.")
-        if owed.count:
-            console.say(f"{formats.owed(owed.count, owed.amount)} {formats.verb(owed.count)} charged now.")
 
 
 @app.command("list")
@@ -126,7 +72,7 @@ def show(code: Code, *, as_json: Json = False) -> None:
     from worker.subscriptions import plan_queries
 
     with database(as_json=as_json) as runtime:
-        shown = _shown(runtime, code)
+        shown = shown_subscription(runtime, code)
         with runtime.sessions() as session:
             plan = plan_queries.named(session, shown["plan"])
             charges = history.charges(session, status=None, subscription=shown["code"], limit=SHOWN_CHARGES)
@@ -146,7 +92,7 @@ def cancel(code: Code, reason: Reason = "canceled by hand", *, as_json: Json = F
 
     with database(as_json=as_json) as runtime:
         canceled = cancellation.cancel(runtime.sessions, code, reason=reason, now=runtime.clock())
-        shown = _shown(runtime, code)
+        shown = shown_subscription(runtime, code)
     if as_json:
         console.print_json({**shown, "void_charges": canceled.void, "charges_in_flight": canceled.in_flight})
         return
@@ -186,7 +132,9 @@ def change_key(
             what = f"{formats.owed(arrears.count, arrears.amount)} would be charged to this billing key at once"
             if under_way := sum(each.under_way for each in arrears.periods):
                 what += f" ({under_way:,} of them, under way, only if that comes to nothing)"
-            require_consent(what, instead=f"`again checkout link {code} --replace` lets the customer agree themselves.")
+            confirm.require_consent(
+                what, instead=f"`again checkout link {code} --replace` lets the customer agree themselves."
+            )
         changed = key_change.change_key(
             runtime.sessions,
             code,
@@ -197,7 +145,7 @@ def change_key(
             owed=arrears.amount,
             now=runtime.clock(),
         )
-        shown = _shown(runtime, code)
+        shown = shown_subscription(runtime, code)
     if as_json:
         console.print_json({**shown, "charges_woken": changed.woken, "charged_now": changed.amount})
         return
@@ -211,17 +159,6 @@ def change_key(
         console.say(f"Its next charge is due on {formats.local(shown['next_charge_at'], shown['time_zone'])}.")
 
 
-def require_consent(what: str, *, instead: str) -> None:
-    """Ask whether the customer has agreed to what would be charged, and end the command unless they have."""
-    from worker.cli import confirm
-
-    confirm.require(
-        f"{what}. Has the customer agreed to that?",
-        unasked=what,
-        declined=f"Nothing was changed. {instead}",
-    )
-
-
 @app.command("release")
 def release(code: Code, reason: Reason = "released by hand", *, as_json: Json = False) -> None:
     """Let a subscription be charged again that a cap has held; what it is charged today is counted anew."""
@@ -230,7 +167,7 @@ def release(code: Code, reason: Reason = "released by hand", *, as_json: Json = 
 
     with database(as_json=as_json) as runtime:
         owed = holds.release(runtime.sessions, code, reason=reason, now=runtime.clock())
-        shown = _shown(runtime, code)
+        shown = shown_subscription(runtime, code)
     if as_json:
         console.print_json({**shown, "open_charges": owed.count, "owed": owed.amount})
         return
@@ -248,7 +185,7 @@ def pause(code: Code, reason: Reason = "paused by hand", *, as_json: Json = Fals
 
     with database(as_json=as_json) as runtime:
         pausing.pause(runtime.sessions, code, reason=reason, now=runtime.clock())
-        shown = _shown(runtime, code)
+        shown = shown_subscription(runtime, code)
     if as_json:
         console.print_json(shown)
     else:
@@ -265,7 +202,7 @@ def resume(code: Code, reason: Reason = "resumed by hand", *, as_json: Json = Fa
         now = runtime.clock()
         open_before = arrears.owed_by(runtime.sessions, code, now=now).chargeable
         next_charge_at = pausing.resume(runtime.sessions, code, reason=reason, now=now, owed=open_before.amount)
-        shown = _shown(runtime, code)
+        shown = shown_subscription(runtime, code)
     if as_json:
         console.print_json({**shown, "open_charges": open_before.count, "owed": open_before.amount})
         return
@@ -276,17 +213,8 @@ def resume(code: Code, reason: Reason = "resumed by hand", *, as_json: Json = Fa
         console.say(f"{what}, {formats.verb(open_before.count)} charged again, at once or on the next dunning day.")
 
 
-def _date(text: str) -> date | None:
-    from worker.domain.errors import Refused
-    from worker.subscriptions.csv_import.rows import read_date
-
-    try:
-        return read_date(text) if text else None
-    except ValueError:
-        raise Refused(f"--start {text!r:.60} must be a date written as 2026-01-31.") from None
-
-
-def _shown(runtime: Runtime, code: str) -> Mapping[str, Any]:
+def shown_subscription(runtime: Runtime, code: str) -> Mapping[str, Any]:
+    """Return a subscription as commands show it. Raises Refused when there is none with this code."""
     from worker.domain.subscription_code import read_code
     from worker.subscriptions import queries as subscriptions
     from worker.subscriptions.locked import no_such

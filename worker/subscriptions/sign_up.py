@@ -35,7 +35,7 @@ def subscribe(
     plan: str,
     key: str | None,
     start_on: date | None = None,
-    arrears: bool = False,
+    backdate: bool = False,
     allow_duplicates: bool = False,
     max_amount: int,
     now: datetime,
@@ -56,7 +56,7 @@ def subscribe(
         pg = None if billing_key is None else billing_key.pg
         if objection := amount_objection(terms, pg, max_amount=max_amount):
             raise Refused(f"Plan {plan!r} costs {terms.amount:,} {terms.currency}, but {objection}.")
-        beginning = begin(terms, start_on=start_on, now=now, arrears=arrears)
+        beginning = begin(terms, start_on=start_on, now=now, backdate=backdate)
         subscribed = Subscribed(new_code(), beginning.status, beginning.anchor_on, beginning.next_charge_at)
         if billing_key is None:
             subscribed = replace(subscribed, status=SubscriptionStatus.PENDING, next_charge_at=None)

@@ -56,18 +56,18 @@ class SeveralPeriodsDue(WrongDate):
     def __init__(self, column: str, found: date, due: int) -> None:
         count = f"{due:,} or more" if due == MOST_COUNTED else f"{due:,}"
         super().__init__(
-            column, found, f"later: {count} periods are due since {found}; give --arrears to charge them all"
+            column, found, f"later: {count} periods are due since {found}; give --backdate to charge them all"
         )
-        self.args = (f"{count} periods are due since {found}. Give --arrears to charge them all, or a later --start.",)
+        self.args = (f"{count} periods are due since {found}. Give --backdate to charge them all, or a later --start.",)
 
 
 def begin(
-    plan: Plan, *, start_on: date | None, paid_until: date | None = None, now: datetime, arrears: bool = False
+    plan: Plan, *, start_on: date | None, paid_until: date | None = None, now: datetime, backdate: bool = False
 ) -> Beginning:
     """Decide how a subscription begins that starts on a date, by default today in the plan's zone.
 
     Paid elsewhere up to a date, its first period starts there, and no trial is given. Raises WrongDate, also for a
-    start so long ago that several periods would be charged at once, unless `arrears` are wanted.
+    start so long ago that several periods would be charged at once, unless `backdate` is true.
     """
     today = now.astimezone(plan.time_zone).date()
     for column, found in (("start_on", start_on), ("paid_until", paid_until)):
@@ -77,7 +77,7 @@ def begin(
         beginning = _fresh(plan, start_on or today)
     else:
         beginning = _paid_elsewhere(plan, start_on or paid_until, paid_until)
-    if not arrears and (due := _periods_due(plan, beginning, now)) > 1:
+    if not backdate and (due := _periods_due(plan, beginning, now)) > 1:
         column = "start_on" if paid_until is None else "paid_until"
         raise SeveralPeriodsDue(column, paid_until or start_on or today, due)
     return beginning

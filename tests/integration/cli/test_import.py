@@ -165,8 +165,8 @@ def test_a_key_that_is_known_is_used_and_two_plans_may_share_one(
         ({"channel_key": "c" * 56}, "channel_key", "1 to 55"),
         ({"start_on": "31.1.2026"}, "start_on: is '31.1.2026'", "2026-01-31"),
         ({"start_on": "2026-02-30"}, "start_on: is '2026-02-30'", "2026-01-31"),
-        ({"start_on": "2020-01-31"}, "start_on", "periods are due since 2020-01-31; give --arrears"),
-        ({"paid_until": "2020-01-31"}, "paid_until", "periods are due since 2020-01-31; give --arrears"),
+        ({"start_on": "2020-01-31"}, "start_on", "periods are due since 2020-01-31; give --backdate"),
+        ({"paid_until": "2020-01-31"}, "paid_until", "periods are due since 2020-01-31; give --backdate"),
         ({"paid_until": "9999-01-31"}, "paid_until", "from 1970-01-01 to"),
         ({"start_on": "2036-01-31", "paid_until": "2036-01-30"}, "paid_until", "start_on (2036-01-31) or later"),
         ({"start_on": "2025-01-31", "paid_until": "2036-02-15"}, "paid_until", "such as 2036-02-29"),
@@ -248,10 +248,10 @@ def test_a_dry_run_checks_everything_and_writes_nothing(again: Again, gold: str,
     assert "line 4" in again("import", write(line(1), line(2), line(1)), "--dry-run", code=1).said
 
 
-def test_arrears_are_imported_only_when_wanted(again: Again, gold: str, tables: Tables, write: Write):
+def test_past_periods_are_imported_only_with_backdate(again: Again, gold: str, tables: Tables, write: Write):
     path = write(line(1, paid_until=str(today() - timedelta(days=90))))
     again("import", path, code=1)
-    assert again("import", path, "--arrears", "--json").document["due_now"] == 1
+    assert again("import", path, "--backdate", "--json").document["due_now"] == 1
 
 
 @pytest.mark.parametrize(

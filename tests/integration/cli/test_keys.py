@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tests.integration.cli.conftest import Again, Tables
-from tests.support.sandbox import running_sandbox
 
 UID = "customer_uid_of_gildong"
 
@@ -75,27 +72,10 @@ def test_a_pg_that_wants_more_than_is_sent_is_announced(again: Again):
     assert "Smartro wants" in again("key", "add", UID, "--pg", "smartro_v2").err
 
 
-@pytest.mark.parametrize(
-    ("pg", "expected"),
-    [
-        ("payco", "Not supported. PAYCO makes no billing keys from card data"),
-        ("kakaopay", "Not supported. Kakao Pay makes no billing keys from card data"),
-        ("paymentwall", "Not supported. Paymentwall makes no billing keys from card data (POST /subscribe/customers"),
-        ("acme", "Not supported. 'acme' is no PG that Again knows"),
-        ("nice_v2", "Again takes no card data. NICE Payments (new) makes keys out of it"),
-    ],
-)
-def test_a_key_issue_by_api_is_not_supported_and_nothing_is_sent(
-    again_without_database: Again, tmp_path: Path, pg: str, expected: str
-):
-    with running_sandbox(tmp_path / "ledger.sqlite") as sandbox:
-        sandbox.admin.create_key(UID, pg="payco")
-        before = sandbox.admin.requests()
-        ended = again_without_database("key", "issue", UID, "--pg", pg, code=1, again_sandbox_url=sandbox.base_url)
-        assert sandbox.admin.requests() == before
-    assert expected in ended.said
-    assert ended.out == ""
-    assert UID not in ended.said
+def test_key_add_help_says_how_keys_are_made_as_again_issues_none(again_without_database: Again):
+    said = " ".join(again_without_database("key", "add", "--help", columns="200").out.split())
+    assert "Again takes no card data and issues no keys" in said
+    assert "again checkout link" in said
 
 
 def test_keys_are_listed_by_status(again: Again, key: int, tables: Tables):

@@ -80,7 +80,7 @@ def test_one_customer_has_one_running_subscription_to_a_plan(again: Again, table
         ("gildong", {"--start": "20260131"}, "a date written as 2026-01-31"),
         ("gildong", {"--start": "9999-12-31"}, "must be from 1970-01-01 to"),
         ("gildong", {"--start": "0001-01-01"}, "must be from 1970-01-01 to"),
-        ("gildong", {"--start": "2020-01-31"}, "periods are due since 2020-01-31. Give --arrears to charge them all"),
+        ("gildong", {"--start": "2020-01-31"}, "periods are due since 2020-01-31. Give --backdate to charge them all"),
     ],
 )
 def test_what_cannot_be_billed_does_not_begin(
@@ -93,17 +93,17 @@ def test_what_cannot_be_billed_does_not_begin(
     assert tables.count("subscriptions") == 0
 
 
-def test_arrears_are_charged_only_when_wanted(again: Again, gold: str, key: int):
+def test_past_periods_are_charged_only_with_backdate(again: Again, gold: str, key: int):
     start = ("--start", today() - timedelta(days=100))
     again("subscribe", "gildong", "--plan", gold, "--key", key, *start, code=1)
-    begun = again("subscribe", "gildong", "--plan", gold, "--key", key, *start, "--arrears", "--json").document
+    begun = again("subscribe", "gildong", "--plan", gold, "--key", key, *start, "--backdate", "--json").document
     assert datetime.fromisoformat(begun["next_charge_at"]) == at_ten(today() - timedelta(days=100))
     assert (begun["open_charges"], begun["owed"]) == (4, 39600)
 
 
-def test_subscribing_with_arrears_says_how_much_is_charged_now(again: Again, gold: str, key: int):
+def test_backdated_subscription_reports_what_is_charged_now(again: Again, gold: str, key: int):
     start = ("--start", today() - timedelta(days=100))
-    said = again("subscribe", "gildong", "--plan", gold, "--key", key, *start, "--arrears").out
+    said = again("subscribe", "gildong", "--plan", gold, "--key", key, *start, "--backdate").out
     assert "4 charges, 39,600 KRW, are charged now." in said
 
 

@@ -87,7 +87,7 @@ def test_a_subscription_begins_with_its_anchor_status_and_first_charge(terms, st
         ("2026-03-20", "2026-03-19", "paid_until", "start_on (2026-03-20) or later"),
         ("2025-01-31", "2026-04-15", "paid_until", "such as 2026-04-30"),
         ("2026-02-15", None, "start_on", "2 periods are due since 2026-02-15"),  # 15 February and 15 March
-        ("2025-01-15", "2026-02-15", "paid_until", "give --arrears"),
+        ("2025-01-15", "2026-02-15", "paid_until", "give --backdate"),
     ],
 )
 def test_a_date_from_which_nothing_can_begin_is_named(start_on, paid_until, column, expected):
@@ -97,8 +97,8 @@ def test_a_date_from_which_nothing_can_begin_is_named(start_on, paid_until, colu
     assert expected in refused.value.expected
 
 
-def test_arrears_are_owed_when_they_are_wanted():
-    beginning = begin(plan(), start_on=date(2020, 1, 31), now=NOW, arrears=True)
+def test_past_periods_are_owed_with_backdate():
+    beginning = begin(plan(), start_on=date(2020, 1, 31), now=NOW, backdate=True)
     assert beginning.next_charge_at == seoul("2020-01-31 10:00")
 
 

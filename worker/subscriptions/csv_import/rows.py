@@ -77,12 +77,12 @@ class RowReader:
     """Reads the rows of one import, all at the same `now`."""
 
     def __init__(
-        self, columns: Sequence[str], plans: Mapping[str, Known], *, max_amount: int, arrears: bool, now: datetime
+        self, columns: Sequence[str], plans: Mapping[str, Known], *, max_amount: int, backdate: bool, now: datetime
     ) -> None:
         self._columns = columns
         self._plans = plans
         self._max_amount = max_amount
-        self._arrears = arrears
+        self._backdate = backdate
         self._now = now
         self._beginnings: dict[tuple[str, date | None, date | None], Beginning | WrongDate] = {}
 
@@ -136,7 +136,7 @@ class RowReader:
         if alike not in self._beginnings:
             try:
                 self._beginnings[alike] = begin(
-                    plan, start_on=start_on, paid_until=paid_until, now=self._now, arrears=self._arrears
+                    plan, start_on=start_on, paid_until=paid_until, now=self._now, backdate=self._backdate
                 )
             except WrongDate as wrong:
                 self._beginnings[alike] = wrong

@@ -53,7 +53,7 @@ def import_subscriptions(
     path: Path,
     *,
     max_amount: int,
-    arrears: bool = False,
+    backdate: bool = False,
     allow_duplicates: bool = False,
     dry_run: bool = False,
     now: datetime,
@@ -66,7 +66,7 @@ def import_subscriptions(
     what is running: references that differ in case, width or spaces only, and one customer_uid under two of them.
     """
     with sessions.begin() as session:
-        check = _Check(session, path, max_amount=max_amount, arrears=arrears, now=now)
+        check = _Check(session, path, max_amount=max_amount, backdate=backdate, now=now)
         rows = queries.stage(session, check.good_rows(progress))
         check.compare(session, allow_duplicates=allow_duplicates)
         if not rows:
@@ -81,12 +81,12 @@ def import_subscriptions(
 class _Check:
     """Gathers what is wrong with a file: first row by row, then between rows and with the database."""
 
-    def __init__(self, session: Session, path: Path, *, max_amount: int, arrears: bool, now: datetime) -> None:
+    def __init__(self, session: Session, path: Path, *, max_amount: int, backdate: bool, now: datetime) -> None:
         self._path = path
         known = {row.code: Known(row.id, plan_of(row)) for row in plan_queries.known(session)}
         self._plans = {each.id: each.plan for each in known.values()}
         self._with_trial: set[int] = set()
-        self._reader = partial(RowReader, plans=known, max_amount=max_amount, arrears=arrears, now=now)
+        self._reader = partial(RowReader, plans=known, max_amount=max_amount, backdate=backdate, now=now)
         self._problems: list[Problem] = []
         self._total = 0
 

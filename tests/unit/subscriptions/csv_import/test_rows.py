@@ -19,7 +19,7 @@ GOOD = {"customer_reference": "gildong", "plan": "gold", "customer_uid": "custom
 
 @pytest.fixture
 def reader() -> RowReader:
-    return RowReader(COLUMNS, {"gold": GOLD}, max_amount=2_000_000, arrears=False, now=NOW)
+    return RowReader(COLUMNS, {"gold": GOLD}, max_amount=2_000_000, backdate=False, now=NOW)
 
 
 def row(**values: str) -> Row:
