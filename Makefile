@@ -12,7 +12,7 @@ OUTPUT_SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 export UV_SYSTEM_CERTS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-simulation test-system test-dates torture check audit format bench lock clean
+.PHONY: help demo up test test-simulation test-system test-dates torture check docs audit format bench lock clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,12 +49,16 @@ else
 	@$(BIN)/pytest tests/simulation tests/system/fault_rounds.py -k test_fault_rounds --thorough --torture-seconds $(or $(TIME),600)
 endif
 
-check: $(READY) ## format, lint, types, import contracts, and that what is installed fits together
+check: $(READY) docs ## format, lint, types, import contracts, documents, and that what is installed fits together
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/uv pip check --quiet --python $(BIN)/python
+
+# Strict: a link or an anchor that leads nowhere fails. The theme's notice about the next MkDocs is no news here.
+docs: $(READY) ## build the documents into site/, every link and anchor checked
+	@NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --quiet
 
 # Nothing that is pinned may go unjudged: --strict. It asks PyPI, so it is no part of `check`, which needs no network.
 audit: $(READY) ## look every pinned dependency up among the known vulnerabilities (needs the network)
@@ -77,7 +81,7 @@ lock: $(READY) ## resolve the dependencies anew into requirements.lock
 		--output-file deploy/build-requirements.txt
 
 clean: ## remove everything that was made here: environment, data, caches
-	rm -rf $(VENV) .again .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+	rm -rf $(VENV) .again site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
 
 # pip brings uv alone, of the version that the lock names, and uv brings the rest, many times faster. It is told what pip
 # was told about where packages come from when that is not PyPI.

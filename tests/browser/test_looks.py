@@ -1,4 +1,4 @@
-"""The pages as customers see them: nothing is cut off on the smallest phone, and pictures of them for the README."""
+"""The pages as customers see them: nothing is cut off on the smallest phone, and pictures of them for the documents."""
 
 from __future__ import annotations
 

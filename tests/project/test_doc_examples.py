@@ -1,4 +1,4 @@
-"""The README's excerpts of the example hosts are in the example hosts, word for word."""
+"""The excerpts of the example hosts in docs/your-own-pages.md are in the example hosts, word for word."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import pytest
 from worker.web.host import HostCheckout
 
 ROOT = Path(__file__).parents[2]
-SECTION = (ROOT / "README.md").read_text().split("### Pages of your own", 1)[1].split("\n## ", 1)[0]
-EXCERPTS = re.findall(r"```python\n# (\S+)\n(.*?)```", SECTION, re.DOTALL)
+PAGE = (ROOT / "docs" / "your-own-pages.md").read_text()
+EXCERPTS = re.findall(r"```python\n# (\S+)\n(.*?)```", PAGE, re.DOTALL)
 EXAMPLES = sorted((ROOT / "tests" / "examples").glob("*_shop.py"))
 
 
-def test_readme_shows_each_example_host():
+def test_page_shows_each_example():
     assert sorted({name for name, _ in EXCERPTS}) == [str(each.relative_to(ROOT)) for each in EXAMPLES]
-    assert len(EXCERPTS) == SECTION.count("```python")
+    assert len(EXCERPTS) == PAGE.count("```python")
 
 
 @pytest.mark.parametrize(("name", "excerpt"), EXCERPTS)
-def test_excerpts_in_the_readme_are_in_the_example_hosts(name: str, excerpt: str):
+def test_excerpt_is_in_the_example(name: str, excerpt: str):
     source = (ROOT / name).read_text()
     for piece in excerpt.strip("\n").split("\n\n"):
         assert f"\n{piece}\n" in source
@@ -38,7 +38,7 @@ def test_example_host_is_short_and_calls_every_public_method(example: Path):
     assert public - called <= {"close"}
 
 
-def test_methods_of_host_checkout_in_the_readme_exist():
+def test_methods_named_by_the_page_exist():
     named = {"subscriptions_of", "view", "create_checkout", "agree", "complete", "take_webhook"}
-    assert named <= set(re.findall(r"`(\w+)`", SECTION))
+    assert named <= set(re.findall(r"`(\w+)`", PAGE))
     assert all(callable(getattr(HostCheckout, name)) for name in named)

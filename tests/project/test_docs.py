@@ -1,52 +1,174 @@
-"""What the README and .env.example say is what the code says."""
+"""What the documents say is what the code says: diagrams, tables, settings, commands, files and symbols."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
 
+from schedules.beat import beat_table
+from worker.cli.commands import app
 from worker.config.settings import Settings
+from worker.doctor.run import CHECKS
 from worker.domain.states import ATTEMPT_TRANSITIONS, CHARGE_TRANSITIONS
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
+DOCUMENTS = {
+    str(path.relative_to(ROOT)): path.read_text()
+    for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+    if path.name != "CHANGELOG.md"  # it names what there was
+}
+ARCHITECTURE = DOCUMENTS["ARCHITECTURE.md"]
 VARIABLES = {f"AGAIN_{name.upper()}" for name in Settings.model_fields}
+ROOT_FOLDERS = "worker|schedules|tests|deploy"
+MOST_LINES_OF_README = 200
+ROOMS = sorted(
+    str(path.parent.relative_to(ROOT))
+    for path in [*ROOT.glob("schedules/__init__.py"), *ROOT.glob("worker/*/__init__.py")]
+)
+FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+IN_A_SENTENCE, ON_A_LINE = re.compile(r"`(again [a-z][^`]*)`"), re.compile(r"^(again [a-z].*)$", re.MULTILINE)
 
 
-def arrows(title: str) -> set[tuple[str, str]]:
-    diagram = README.split(f"### {title}\n", 1)[1].split("```mermaid", 1)[1].split("```", 1)[0]
-    return {(start, end) for start, end in re.findall(r"(\w+) --> (\w+)", diagram)}
+def section(title: str) -> str:
+    return re.split(r"^## ", ARCHITECTURE.split(f"## {title}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def variables_in(text: str) -> set[str]:
+    return set(re.findall(r"AGAIN_[A-Z_]+[A-Z]", text))
+
+
+# --- architecture -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("title", "transitions"), [("A charge", CHARGE_TRANSITIONS), ("An attempt", ATTEMPT_TRANSITIONS)]
 )
-def test_the_state_diagrams_show_exactly_the_transitions(title: str, transitions: Mapping[str, frozenset[str]]):
-    assert arrows(title) == {(str(start), str(end)) for start, ends in transitions.items() for end in ends}
+def test_state_diagram_shows_exactly_the_transitions(title: str, transitions: Mapping[str, frozenset[str]]):
+    arrows = set(re.findall(r"(\w+) --> (\w+)", section(title)))
+    assert arrows == {(str(start), str(end)) for start, ends in transitions.items() for end in ends}
 
 
-@pytest.mark.parametrize("document", ["README.md", ".env.example"])
+def test_table_of_ticks_is_beats_table():
+    rows = re.findall(r"^\| (\d+) s \| `(again\.\w+)` \|", section("Periodic work"), re.MULTILINE)
+    assert [(timedelta(seconds=int(every)), task) for every, task in rows] == [
+        (entry.every, entry.task) for entry in beat_table()
+    ]
+
+
+def test_crash_table_names_tests_that_exist():
+    sources = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    names = re.findall(r"`(test_\w+?)(?:_\.\.\.)?`", section("What a crash leaves, and what repairs it"))
+    assert len(names) >= 13
+    assert [name for name in names if f"def {name}" not in sources] == []
+
+
+def test_table_of_rooms_has_every_room():
+    assert sorted(re.findall(r"^\| `([\w/]+)/` \|", section("Five floors"), re.MULTILINE)) == ROOMS
+
+
+# --- all documents ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_files_named_by_a_document_exist(document: str):
+    named = re.findall(rf"(?<![\w/.])((?:{ROOT_FOLDERS})/[\w/.-]*\w/?)", DOCUMENTS[document])
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_symbols_named_by_a_document_exist(document: str):
+    named = re.findall(r"`([\w/.]+\.py)::(\w+)`", DOCUMENTS[document])
+    defined = r"^(?:async def|def|class) {0}\b|^{0}(?:: .*)? = "
+    missing = [
+        f"{file}::{symbol}"
+        for file, symbol in named
+        if re.search(defined.format(symbol), (ROOT / file).read_text(), re.MULTILINE) is None
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("document", ["docs/settings.md", ".env.example"])
 def test_every_setting_is_documented_and_no_other(document: str):
-    assert set(re.findall(r"AGAIN_[A-Z_]+[A-Z]", (ROOT / document).read_text())) == VARIABLES
+    assert variables_in((ROOT / document).read_text()) == VARIABLES
 
 
-def test_the_examples_environment_is_the_default_one():
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_settings_named_by_a_document_exist(document: str):
+    assert variables_in(DOCUMENTS[document]) <= VARIABLES
+
+
+def test_default_environment_is_the_example_one():
     lines = [line for line in (ROOT / ".env.example").read_text().splitlines() if line.startswith("AGAIN_")]
     environ = dict(line.split("=", 1) for line in lines)
     assert Settings.from_env(environ) == Settings.from_env({})
 
 
-def test_the_crash_table_names_tests_that_exist():
-    table = README.split("### What a crash leaves", 1)[1].split("## Use it", 1)[0]
-    sources = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
-    names = re.findall(r"`(test_\w+?)(?:_\.\.\.)?`", table)
-    assert len(names) >= 7
-    assert [name for name in names if f"def {name}" not in sources] == []
+def said_commands(document: str) -> Iterator[list[str]]:
+    text = DOCUMENTS[document]
+    examples = "\n".join(FENCED.findall(text))
+    for said in [*IN_A_SENTENCE.findall(FENCED.sub("", text)), *ON_A_LINE.findall(examples)]:
+        yield re.sub(r'"[^"]*"', "TEXT", said).partition("  #")[0].removesuffix("...").split()[1:]
 
 
-def test_files_the_readme_names_exist():
-    named = set(re.findall(r"`((?:worker|schedules)/[\w/.]+)`", README))
-    assert [name for name in named if not (ROOT / name).exists()] == []
+def command_of(words: list[str]) -> tuple[TyperCommand, list[str]] | None:
+    """Return the command that words begin with, and what follows it; None where there is no such command."""
+    group = get_command(app)
+    while isinstance(group, TyperGroup):
+        if not words:
+            return TyperCommand("group"), []
+        found = group.commands.get(words[0].rstrip(",.:"))
+        if found is None:
+            return (TyperCommand("group"), []) if group.name != "again" and words[0].isupper() else None
+        group, words = found, words[1:]
+    assert isinstance(group, TyperCommand)
+    return group, words
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_commands_and_options_named_by_a_document_exist(document: str):
+    wrong = []
+    for words in said_commands(document):
+        found = command_of(words)
+        options = {option for parameter in found[0].params for option in parameter.opts} if found else set()
+        said = {word.rstrip(",.`)") for word in (found[1] if found else []) if word.startswith("--")}
+        if found is None or said - options - {"--help"}:
+            wrong.append(" ".join(words))
+    assert wrong == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_checks_of_doctor_named_by_a_document_exist(document: str):
+    named = [word for words in said_commands(document) if words[:1] == ["doctor"] for word in words[1:]]
+    assert {word for word in named if word.islower() and not word.startswith("-")} <= CHECKS.keys()
+
+
+# --- each of them -----------------------------------------------------------------------------------------------------
+
+
+def test_readme_is_short():
+    assert len(DOCUMENTS["README.md"].splitlines()) <= MOST_LINES_OF_README
+
+
+def test_glossary_has_each_term_once_and_in_order():
+    rows = re.findall(r"^\| \*\*(.+?)\*\* \|", DOCUMENTS["docs/glossary.md"], re.MULTILINE)
+    terms = [term for row in rows for term in row.split(", ")]
+    assert len(terms) == len({term.lower() for term in terms}) > 40
+    assert rows == sorted(rows, key=str.lower)
+
+
+def test_every_decision_is_a_short_numbered_record_in_the_index():
+    records = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
+    index = DOCUMENTS["docs/decisions/index.md"]
+    assert [path.name[:4] for path in records] == [f"{number:04d}" for number in range(1, len(records) + 1)]
+    for number, path in enumerate(records, start=1):
+        text = path.read_text()
+        assert text.startswith(f"# {number}. ")
+        assert re.findall(r"^\*\*(\w+)\.\*\*", text, re.MULTILINE) == ["Context", "Decision", "Consequences"]
+        assert len(text.splitlines()) <= 25
+        assert f"]({path.name})" in index

@@ -1,4 +1,4 @@
-"""`again up` as a newcomer meets it: no settings, an empty folder, the README in hand."""
+"""`again up` as a newcomer meets it: no settings, an empty folder, docs/getting-started.md in hand."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.system.newcomer import (
     until,
 )
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "getting-started.md").read_text()
 
 
 def test_up_listens_on_this_machine_only_and_flower_commands_nothing_unasked(folder: Path):
@@ -52,10 +52,9 @@ def test_a_terminal_that_is_closed_ends_up_in_order(folder: Path):
     assert ours_in(folder) == []
 
 
-def test_up_does_what_the_readme_says_until_ctrl_c(folder: Path):
+def test_up_does_what_getting_started_says_until_ctrl_c(folder: Path):
     (folder / ".venv").symlink_to(sys.prefix)
-    use_it = README.split("## Use it", 1)[1].split("## Go live", 1)[0]
-    commands, shown = re.findall(r"```\n(.*?)```", use_it, re.DOTALL)[1:3]
+    commands, shown = re.findall(r"```\n(.*?)```", PAGE, re.DOTALL)[1:3]
     # Beat opens what is due once a minute. Nobody is to wait for that here.
     with running(folder, *UP, line=RUNNING, AGAIN_TICK_SECONDS="2") as up:
         second = again(folder, *UP)

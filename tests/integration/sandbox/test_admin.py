@@ -18,6 +18,8 @@ from worker.sandbox.http.server import SandboxServer
 from worker.sandbox.rules.behaviours import decline, flaky, pay
 from worker.serving import CannotListen
 
+GETTING_STARTED = (Path(__file__).parents[3] / "docs" / "getting-started.md").read_text()
+
 
 def test_thousands_of_keys_are_made_in_one_call(api: Api, admin: SandboxAdmin):
     assert admin.create_keys({"customer_uid": f"key{number}", "pg": "payco"} for number in range(5000)) == 5000
@@ -25,8 +27,8 @@ def test_thousands_of_keys_are_made_in_one_call(api: Api, admin: SandboxAdmin):
     assert len(admin.keys()) == 5000
 
 
-def test_the_readmes_keys_are_made_and_the_one_that_is_to_be_declined_is(api: Api, admin: SandboxAdmin):
-    for body in re.findall(r"""-d '(\{"keys": .*\})'""", (Path(__file__).parents[3] / "README.md").read_text()):
+def test_documented_keys_are_made_and_the_one_to_be_declined_is(api: Api, admin: SandboxAdmin):
+    for body in re.findall(r"""-d '(\{"keys": .*\})'""", GETTING_STARTED):
         admin.create_keys(json.loads(body)["keys"])
     listed = admin.keys()
     stories = {key["customer_uid"]: key["behaviours"] for key in listed}

@@ -51,7 +51,7 @@ def test_mounted_below_a_path_everything_is_found_there(shop: Shop):
 
 
 def test_pages_of_ones_own_call_the_same_functions(shop: Shop):
-    """What the README names, in the order in which a host calls it."""
+    """What docs/your-own-pages.md names, in the order in which a host calls it."""
     runtime = shop.runtime
     link = checkout.create_link(runtime.sessions, runtime.settings, subscription=shop.pending(), now=shop.now)
     view = checkout.view(runtime.sessions, runtime.settings, link.code, now=shop.now)

@@ -1,4 +1,4 @@
-"""What the README promises of its pages: both PGs' keys are registered, and two periods charged within the hour."""
+"""What docs/getting-started.md promises: both PGs' keys are registered, and two periods charged within the hour."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ import pytest
 from tests.scenarios.checkout.story import Till
 from tests.scenarios.conftest import World
 
-README = (Path(__file__).parents[3] / "README.md").read_text()
-SECTION = README.split("### Pages for customers", 1)[1].split("\n### ", 1)[0]
-PLAN = re.findall(r"^again (plan add today .*\\\n.*)$", SECTION, re.MULTILINE)[0]
+PAGE = (Path(__file__).parents[3] / "docs" / "getting-started.md").read_text()
+PLAN = re.findall(r"^again (plan add today .*\\\n.*)$", PAGE, re.MULTILINE)[0]
 
 
 def time_zone(now: datetime, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
-    """Run the README's line for finding a time zone, at another time."""
+    """Run the page's line for finding a time zone, at another time."""
     line = re.findall(r"'(import time; .*)'\)", PLAN)[0]
     with monkeypatch.context() as patched:
         patched.setattr(time, "gmtime", now.timetuple)
@@ -34,7 +33,7 @@ def test_there_is_a_time_zone_at_every_hour_whose_day_ends_with_it(capsys, monke
         assert now.astimezone(ZoneInfo(time_zone(now, capsys, monkeypatch))).hour == 23, hour
 
 
-def test_a_person_following_the_readme_sees_the_first_and_second_period_of_both_pgs_charged(
+def test_customer_of_each_pg_is_charged_for_both_periods_of_the_page(
     world: World, capsys, monkeypatch: pytest.MonkeyPatch
 ):
     words = shlex.split(re.sub(r'"\$\(.*\)"', "ZONE", PLAN.replace("\\\n", "")))
@@ -44,8 +43,8 @@ def test_a_person_following_the_readme_sees_the_first_and_second_period_of_both_
     world.wait(minutes=40)
     world.plan("today", **terms | {"time_zone": time_zone(world.now, capsys, monkeypatch)})
     for customer, pg in {"haneul": "kakaopay", "narae": "payco"}.items():
-        assert f"again subscribe {customer} --plan today" in SECTION
-        assert f"again checkout link CODE --pg {pg} " in SECTION
+        assert f"again subscribe {customer} --plan today" in PAGE
+        assert f"again checkout link CODE --pg {pg} " in PAGE
         code = till.link(till.pending("today", customer), pg=pg)
         till.complete(code, till.approve(till.open(code)))
     world.wait(minutes=1)

@@ -29,7 +29,7 @@ class WindowOrder:
     """What is paid, or shown as if.
 
     `merchant_uid` has to be new for every request (documented). Again's own pages keep to one per order on purpose: see
-    `worker.checkout`, and 12 of the README's decisions.
+    ARCHITECTURE.md and docs/decisions/0012.
     """
 
     merchant_uid: str
