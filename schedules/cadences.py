@@ -1,6 +1,6 @@
-"""How often a plan bills: every so many days, weeks, months or years from an anchor, or when a cron expression fires.
+"""How often a plan bills: every n days, weeks, months or years from an anchor, or when a cron expression fires.
 
-A cadence that exists is a cadence that works: both kinds refuse at construction what could not be billed.
+Every cadence that exists can be billed: both kinds raise InvalidCadence on construction.
 """
 
 from __future__ import annotations
@@ -23,24 +23,25 @@ class Unit(StrEnum):
     YEAR = "year"
 
 
-# Ten years in each unit; a longer period is a slip of the pen, and no billing key lives that long.
+# Longest period in each unit: ten years. A longer one is a typing error, and no billing key lives that long.
 LONGEST = {Unit.DAY: 3650, Unit.WEEK: 520, Unit.MONTH: 120, Unit.YEAR: 10}
-LONGEST_TEXT = 100  # characters; keeps hostile input away from croniter's regular expressions
+LONGEST_TEXT = 100  # characters; keeps hostile input from croniter's regular expressions
 CRON_FIELDS = ("minute", "hour", "day of month", "month", "day of week")
 
-# croniter's extensions draw a time at random or from a hash: "R", "H(0-29)", "R/5". No month or weekday begins so.
+# First letters of croniter's extensions that draw a time at random or from a hash: "R", "H(0-29)", "R/5".
 _DRAWN = ("H", "R")
-# Weekdays and leap years repeat every 28 years between 1901 and 2099, so these years show every case.
+# Weekdays and leap years repeat every 28 years between 1901 and 2099, so these years cover every case.
 _CALENDAR_CYCLE = range(2000, 2028)
-LONGEST_PAUSE = 10  # years without a fire; as with anchored cadences
-# How far croniter looks: what fires at all does so within 40 years (a Monday on 29 February, across 2100). It must look
-# that far even where a fire is near, for of a day of the month and a weekday it seeks both and takes the nearer.
+LONGEST_PAUSE = 10  # years without a fire, as for anchored cadences
+# How far croniter searches: an expression that fires at all does so within 40 years (a Monday on 29 February, across
+# 2100). It has to search that far even if a fire is near: given a day of the month and a weekday, it finds both and
+# takes the nearer.
 SEARCH_YEARS = 40
 
 
 @dataclass(frozen=True)
 class Anchored:
-    """Every so many units, counted from the subscription's anchor: `Anchored(3, Unit.MONTH)` is every quarter."""
+    """Every n units, counted from the subscription's anchor: `Anchored(3, Unit.MONTH)` is every quarter."""
 
     every: int
     unit: Unit
@@ -59,10 +60,10 @@ class Anchored:
 
 @dataclass(frozen=True)
 class Cron:
-    """Whenever a five-field cron expression fires in the plan's time zone, which is at most once on a local day.
+    """Whenever a five-field cron expression fires in the plan's time zone: at most once on a local day.
 
-    Given both, either the day of the month or the weekday is enough, as cron has it; `L` is the month's last day. The
-    expression is kept in capitals with single spaces, so that the same schedule written alike compares equal.
+    If both the day of the month and the weekday are given, either is enough, as in cron; `L` is the month's last day.
+    The expression is normalized to capitals and single spaces, so that equal schedules compare equal.
     """
 
     expression: str
@@ -81,7 +82,7 @@ Cadence = Anchored | Cron
 
 
 def parse_cadence(text: str) -> Cadence:
-    """Read a cadence as people write it; `str` of the result is its canonical text and reads back as an equal value.
+    """Return the cadence in a text; `str` of the result is its canonical form and parses to an equal value.
 
     `month`, `3 months`, `2 weeks`, `day`, `year`, or `cron` and five fields. Raises InvalidCadence.
     """
@@ -114,9 +115,9 @@ def _unit(word: str, text: str) -> Unit:
         raise InvalidCadence(text, f"{word!r} is not a unit; the units are {units}") from None
 
 
-@lru_cache(maxsize=1024)  # a plan read from the database asks again each time
+@lru_cache(maxsize=1024)  # every plan read from the database needs it
 def _objection(expression: str) -> str | None:
-    """Say why an expression cannot be billed; None when it can."""
+    """Return why an expression cannot be billed, or None if it can."""
     return _objection_to_form(expression) or _objection_to_times(expression)
 
 
@@ -129,8 +130,8 @@ def _objection_to_form(expression: str) -> str | None:
         return f"it needs five fields ({names}) and has {len(fields)}; no seconds, years or @words"
     if any(field.startswith(_DRAWN) for field in fields):
         return "R and H stand for a time drawn at random or from a hash, and a billing date must be certain"
-    if refused := _refused_fields(expression, fields):
-        return f"croniter refuses the {refused}"
+    if rejected := _rejected_fields(expression, fields):
+        return f"croniter does not accept the {rejected}"
     return None
 
 
@@ -145,8 +146,8 @@ def _objection_to_times(expression: str) -> str | None:
     return None
 
 
-def _refused_fields(expression: str, fields: list[str]) -> str:
-    """Name the fields that croniter refuses even among harmless ones; empty when it takes the expression."""
+def _rejected_fields(expression: str, fields: list[str]) -> str:
+    """Return the names of the fields that croniter rejects even among valid ones; empty if the expression is valid."""
     if croniter.is_valid(expression):
         return ""
     culprits = [
@@ -158,13 +159,13 @@ def _refused_fields(expression: str, fields: list[str]) -> str:
 
 
 def _fires_once_a_day(expression: str) -> bool:
-    """Say whether minute and hour are one number each: croniter crosses all of them on every day that matches."""
+    """Return whether minute and hour are one number each: croniter combines all of them on every matching day."""
     minutes, hours = croniter.expand(expression)[0][:2]
     return all(len(field) == 1 and field != ["*"] for field in (minutes, hours))
 
 
 def _keeps_firing(expression: str) -> bool:
-    """Say whether any ten calendar years in a row hold a fire: 29 February does, 30 February and 31 April do not."""
+    """Return whether it fires within any ten calendar years: 29 February does, 30 February and 31 April never do."""
     cron = croniter(expression, ret_type=datetime, max_years_between_matches=SEARCH_YEARS)
     new_years = [datetime.combine(date(year, 1, 1), time.min) for year in _CALENDAR_CYCLE]
     try:

@@ -1,4 +1,4 @@
-"""When a declined charge is tried again, and when its calendar is spent."""
+"""When a declined charge is retried, and when its retries are used up."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from zoneinfo import ZoneInfo
 from schedules.errors import InvalidDunning
 from schedules.local_time import instant_of
 
-LATEST_DAY = 60  # days after the first decline; later than that the next periods are at stake, not this one
+LATEST_DAY = 60  # days after the first decline; later the next periods are overdue too
 NO_RETRY = "none"
 
 
 @dataclass(frozen=True)
 class DunningCalendar:
-    """The days, counted from the first decline of a charge, on which it is attempted again; none at all is allowed."""
+    """The days, counted from the first decline of a charge, on which it is retried; may be empty."""
 
     days: tuple[int, ...]
 
@@ -35,12 +35,12 @@ DEFAULT_DUNNING = DunningCalendar((1, 3, 5, 7))
 
 
 def parse_dunning(text: str) -> DunningCalendar:
-    """Read `1,3,5,7` or `none`; `str` of the result reads back as an equal calendar. Raises InvalidDunning."""
+    """Return the calendar in `1,3,5,7` or `none`; `str` of it parses to an equal one. Raises InvalidDunning."""
     if text.strip().lower() == NO_RETRY:
         return DunningCalendar(())
     words = [word.strip() for word in text.split(",")]
     if not all(re.fullmatch(r"-?[0-9]{1,9}", word) for word in words):
-        raise InvalidDunning(text, "it must be whole numbers of days with commas between")
+        raise InvalidDunning(text, "it must be whole numbers of days, separated by commas")
     return DunningCalendar(tuple(int(word) for word in words))
 
 
@@ -52,7 +52,7 @@ def next_attempt_at(
     time_zone: ZoneInfo,
     charge_hour: int,
 ) -> datetime | None:
-    """Say when a charge declined `declines` times so far is attempted again, in UTC; None when its calendar is spent.
+    """Return when a charge with `declines` declines so far is retried, in UTC; None when its retries are used up.
 
     The retry falls on a local date counted from the first decline, at the plan's hour, and never before that decline.
     With days 1,3,5,7, hour 10, Asia/Seoul, first declined on Friday 2 January 2026 at 10:00:03:
@@ -63,8 +63,8 @@ def next_attempt_at(
         declines 4 -> Friday    9 January 10:00
         declines 5 -> None
 
-    Counting from the first decline keeps the days a customer was told: a retry that comes late moves none of those
-    after it, and a day that has passed by then is not skipped.
+    Counting from the first decline keeps the days that the customer was told: a late retry does not move the later
+    ones, and a day that has passed by then is not skipped.
     """
     if declines < 1:
         raise ValueError(f"A retry follows a decline, so declines must be at least 1, not {declines}.")

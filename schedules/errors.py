@@ -1,4 +1,4 @@
-"""Why a term of a plan cannot be used, in words for the person who wrote it."""
+"""Why a term of a plan cannot be used, in a sentence for its author."""
 
 from __future__ import annotations
 

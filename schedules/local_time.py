@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 
 def instant_of(wall: datetime, zone: ZoneInfo) -> datetime:
-    """Give the instant, in UTC, at which clocks in `zone` show the naive time `wall`.
+    """Return the instant, in UTC, at which clocks in `zone` show the naive time `wall`.
 
     A time shown twice, because clocks went back, is the first of the two. A time never shown, because they went
     forward, is the instant of the jump: 02:30 becomes 03:00, and any time on the day that Samoa left out becomes
@@ -21,7 +21,7 @@ def instant_of(wall: datetime, zone: ZoneInfo) -> datetime:
 
 
 def _jump_between(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
-    """Find the second in which the zone's offset changes between two instants that lie on either side of it."""
+    """Return the second in which the zone's offset changes between two instants that lie on either side of it."""
     old_offset = before.astimezone(zone).utcoffset()
 
     def has_jumped(seconds: int) -> bool:

@@ -15,13 +15,13 @@ from schedules.local_time import instant_of
 from schedules.plans import CatchUp, Plan
 from schedules.wall_times import wall_times
 
-# With catch-up `skip`, a charge this late is still made: a deployment or a night's outage is not a missed period.
+# With catch-up `skip`, a charge up to this late is still made: a deployment or a night's outage misses no period.
 CATCH_UP_GRACE = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class BillingPeriod:
-    """What one charge pays for: from `start` up to, not including, `end`. Both are aware and in UTC."""
+    """The time one charge pays for: from `start` up to, not including, `end`; both in UTC."""
 
     start: datetime
     end: datetime
@@ -29,10 +29,10 @@ class BillingPeriod:
 
 @dataclass(frozen=True)
 class Opening:
-    """Which periods become charges that are due, which become void charges, and when to look again.
+    """Which periods become due charges, which become void ones, and when the next is due.
 
-    `beyond` become void too: they passed while as many charges were unpaid as the plan allows. `next_charge_at` is in
-    the past while more periods wait, so that the next tick takes them.
+    `beyond` become void too: they passed while the plan's maximum of charges was unpaid. `next_charge_at` is in the
+    past while more periods are due, so that the next tick opens them.
     """
 
     open: tuple[BillingPeriod, ...]
@@ -42,31 +42,31 @@ class Opening:
 
 
 def first_start(plan: Plan, anchor_on: date) -> datetime:
-    """Give the first start: on the anchor itself; for a cron, its first fire from that local midnight on."""
+    """Return the first start: on the anchor itself; for a cron, its first fire from that local midnight on."""
     return next(_starts(plan, anchor_on, since_on=anchor_on))
 
 
 def next_start(plan: Plan, anchor_on: date, after: datetime) -> datetime:
-    """Give the first start strictly later than `after`, which may be any instant, also one before the anchor."""
-    # Two days of run-up: a jump of clocks moves a start by a day at most, and which start then makes way shows only
-    # after the one before it.
+    """Return the first start strictly later than `after`, which may be any instant, also one before the anchor."""
+    # Two days earlier: a clock change moves a start by a day at most, and which of two starts on one date is dropped
+    # depends on the one before it.
     since_on = max(anchor_on, _local_date(after, plan) - timedelta(days=2))
     return next(start for start in _starts(plan, anchor_on, since_on=since_on) if start > after)
 
 
 def period_starting(plan: Plan, anchor_on: date, start: datetime) -> BillingPeriod:
-    """Give the period from `start` to the start after it.
+    """Return the period from `start` to the start after it.
 
-    `start` is taken as it is: after a change of plan, the first period runs from the old plan's date to the new
+    `start` is not checked: after a change of plan, the first period runs from the old plan's date to the new
     plan's next.
     """
     return BillingPeriod(start.astimezone(UTC), next_start(plan, anchor_on, after=start))
 
 
 def due_periods(plan: Plan, anchor_on: date, *, next_charge_at: datetime, now: datetime, cap: int) -> Opening:
-    """Say what becomes of the periods that began from `next_charge_at` to `now`, at most `cap` of them at a time.
+    """Return what happens to the periods that began from `next_charge_at` to `now`, at most `cap` of them.
 
-    Each period comes up exactly once over calls that hand on `next_charge_at`, whatever the cap and the clock do.
+    Over calls that pass on `next_charge_at`, each period is returned exactly once, whatever the cap and clock changes.
     """
     if cap < 1:
         raise ValueError(f"At least one period must be allowed at a time, so cap must be 1 or more, not {cap}.")
@@ -80,12 +80,12 @@ def due_periods(plan: Plan, anchor_on: date, *, next_charge_at: datetime, now: d
 
 
 def within(opening: Opening, room: int) -> Opening:
-    """Open the first `room` periods only; those after them are not owed."""
+    """Return the opening with its first `room` periods only; the later ones are not owed."""
     return replace(opening, open=opening.open[:room], beyond=opening.open[room:])
 
 
 def _is_charged(catch_up: CatchUp, period: BillingPeriod, now: datetime) -> bool:
-    """Judge a started period by itself, so that a cap cannot take an older one for the newest."""
+    """Return whether a started period is charged; independent of the others, so that a cap cannot change it."""
     if catch_up is CatchUp.ALL:
         return True
     is_newest = now < period.end
@@ -95,7 +95,7 @@ def _is_charged(catch_up: CatchUp, period: BillingPeriod, now: datetime) -> bool
 
 
 def _starts(plan: Plan, anchor_on: date, *, since_on: date) -> Iterator[datetime]:
-    """Give starts in order, one per local date: where a jump of clocks puts two on one date, the first is kept."""
+    """Return starts in order, one per local date: if a clock change puts two on one date, the first is kept."""
     times = wall_times(plan.cadence, anchor_on=anchor_on, charge_hour=plan.charge_hour, since_on=since_on)
     starts = (instant_of(wall, plan.time_zone) for wall in times)
     return (next(on_one_date) for _, on_one_date in groupby(starts, key=lambda start: _local_date(start, plan)))

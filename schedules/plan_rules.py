@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeGuard
 
-LOWEST_AMOUNT = 100  # KRW; assumed: card PGs refuse a smaller payment
-HIGHEST_AMOUNT = 1_000_000_000  # KRW; a monthly price above this is a slip of the pen
+LOWEST_AMOUNT = 100  # KRW; assumed: card PGs decline a smaller payment
+HIGHEST_AMOUNT = 1_000_000_000  # KRW; a higher price is a typing error
 LONGEST_NAME = 40  # characters; documented: PortOne's order name
 LONGEST_TRIAL = 730  # days
-MOST_OPEN_CHARGES = 1000  # a plan with so many is one without such a limit
+MOST_OPEN_CHARGES = 1000  # charges; practically no limit
 
 EXPECTED = {
     "code": "1 to 40 characters of a-z, 0-9, - and _",
@@ -33,7 +33,7 @@ EXPECTED = {
 
 @dataclass(frozen=True)
 class Problem:
-    """One field of a plan that is not what it must be; `value` is None when it is missing."""
+    """One invalid field of a plan; `value` is None when it is missing."""
 
     field: str
     value: object
@@ -45,7 +45,7 @@ class Problem:
 
 
 def problems_in(values: Mapping[str, object]) -> tuple[Problem, ...]:
-    """List every field among `values` that breaks its rule; fields that are not there are not judged."""
+    """Return every field among `values` that breaks its rule; missing fields are not checked."""
     return tuple(
         Problem(field, values[field], expected)
         for field, expected in EXPECTED.items()
@@ -67,11 +67,11 @@ def _is_right(field: str, values: Mapping[str, object]) -> bool:
         case "vat_amount":
             return value is None or _is_whole(value, *_bounds(field, values))
         case _:
-            return True  # typed values, which cannot exist wrongly
+            return True  # typed values, which are valid by construction
 
 
 def _bounds(field: str, values: Mapping[str, object]) -> tuple[int, int]:
-    """Give the least and the most a number may be; an amount that is wrong itself bounds nothing."""
+    """Return the least and the most a number may be; an invalid amount bounds no other field."""
     amount, tax_free = values.get("amount"), values.get("tax_free")
     most = amount if _is_whole(amount, LOWEST_AMOUNT, HIGHEST_AMOUNT) else HIGHEST_AMOUNT
     taxed = most - tax_free if _is_whole(tax_free, 0, most) else most
@@ -86,7 +86,7 @@ def _bounds(field: str, values: Mapping[str, object]) -> tuple[int, int]:
 
 
 def _is_whole(value: object, least: int, most: int) -> TypeGuard[int]:
-    """Say whether a value is an int in bounds; True and 1.0 are no numbers of won."""
+    """Return whether a value is an int in bounds; True and 1.0 are not."""
     return type(value) is int and least <= value <= most
 
 
@@ -96,10 +96,10 @@ def _is_order_name(name: str) -> bool:
 
 
 def _is_storable(character: str) -> bool:
-    """Say whether a payment gateway can be expected to keep a character; many have a Korean code page (assumed).
+    """Return whether payment gateways can store a character; many have a Korean code page (assumed).
 
-    None outside the Basic Multilingual Plane is, nor a control, a format mark, a lone surrogate or a line separator.
-    A symbol is when that code page has it, which lets ㈜ and ★ in and leaves the emoji out.
+    Not storable are characters outside the Basic Multilingual Plane, controls, format marks, lone surrogates and line
+    separators. A symbol is storable if that code page has it: ㈜ and ★ are, emoji are not.
     """
     kind = unicodedata.category(character)
     if ord(character) > 0xFFFF or kind.startswith("C") or kind in {"Zl", "Zp"}:

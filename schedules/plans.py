@@ -1,6 +1,6 @@
-"""What is sold: how much, how often, in which zone, and what happens to late and declined charges.
+"""Plans: how much, how often, in which time zone, and what happens to late and declined charges.
 
-A Plan that exists is a plan that can be billed. Its rules are in `plan_rules`; this module gathers their objections.
+Every Plan that exists can be billed: its rules are in `plan_rules`, and InvalidPlan lists all that are broken.
 """
 
 from __future__ import annotations
@@ -19,21 +19,19 @@ from schedules.errors import InvalidTerm
 from schedules.plan_rules import EXPECTED, Problem, problems_in
 
 SEOUL = ZoneInfo("Asia/Seoul")
-
-
 DEFAULT_MAX_OPEN_CHARGES = 3
 
 
 class CatchUp(StrEnum):
-    """What becomes of periods that began while nothing was charging. Those not charged become void, never forgotten."""
+    """What happens to periods that began while nothing was charging. Those not charged become void charges."""
 
     ALL = "all"  # each is charged
-    LATEST = "latest"  # only the newest that has begun is charged
-    SKIP = "skip"  # none is charged that was missed
+    LATEST = "latest"  # only the newest that has started is charged
+    SKIP = "skip"  # none that was missed is charged
 
 
 class InvalidPlan(ValueError):
-    """A plan that cannot be billed, with every field that is wrong."""
+    """A plan that cannot be billed, with every invalid field."""
 
     def __init__(self, code: object, problems: tuple[Problem, ...]) -> None:
         super().__init__(code, problems)
@@ -50,10 +48,10 @@ class InvalidPlan(ValueError):
 class Plan:
     """The terms of every subscription on it; amounts are whole won, `tax_free` and `vat_amount` are parts of `amount`.
 
-    `vat_amount` None leaves the VAT to PortOne: an eleventh of the amount (documented for a `tax_free` of 0).
-    `charge_hour` is local; with a cron cadence, which names its own times, it serves for retries only. With
-    `max_open_charges` unpaid, later periods are not owed until one is paid or the key is replaced. Raises InvalidPlan
-    with all problems at once.
+    With `vat_amount` None, PortOne calculates the VAT: an eleventh of the amount (documented for a `tax_free` of 0).
+    `charge_hour` is local; with a cron cadence, which has its own times, it applies to retries only. While
+    `max_open_charges` are unpaid, later periods are not owed until one is paid or the key is replaced. Raises
+    InvalidPlan with all problems at once.
     """
 
     code: str
@@ -79,7 +77,7 @@ class Plan:
 
     @classmethod
     def parse(cls, texts: Mapping[str, str]) -> Self:
-        """Build a plan from texts, as the command line and CSV files have them; absent or empty ones take the defaults.
+        """Return a plan from texts, as on the command line and in CSV files; absent or empty ones take the defaults.
 
         Raises InvalidPlan with all problems at once: unreadable, missing and unknown fields, and broken rules.
         """
@@ -96,7 +94,7 @@ def _missing_in(given: Mapping[str, str]) -> list[Problem]:
 
 
 def _read(given: Mapping[str, str]) -> tuple[dict[str, Any], list[Problem]]:
-    """Turn each text into its value, or into the problem of having none."""
+    """Return the value of each readable text, and a problem for each other one."""
     values: dict[str, Any] = {}
     problems: list[Problem] = []
     for field, text in given.items():
@@ -116,14 +114,14 @@ def _whole(text: str) -> int:
 
 
 def _order_name(text: str) -> str:
-    """Put Korean syllables together that come in pieces, as a Mac writes them, so that each counts as one character."""
+    """Return a name in NFC: macOS decomposes Korean syllables, and each has to count as one character."""
     return unicodedata.normalize("NFC", text)
 
 
 def _time_zone(text: str) -> ZoneInfo:
-    """Look a zone up. Raises OSError for the name of a folder, LookupError or ValueError for what is none at all."""
+    """Return the zone of a name. Raises OSError for a folder's name, LookupError or ValueError for an unknown one."""
     if text == "localtime":
-        raise ValueError(text)  # the machine's own zone: another one on the next machine
+        raise ValueError(text)  # the machine's own zone, which differs between machines
     return ZoneInfo(text)
 
 

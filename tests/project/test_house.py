@@ -15,7 +15,6 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 OLD_WORDS = frozenset(
     {
-        "schedules",
         "tests",
         "tests/browser",
         "tests/integration/cli",
@@ -69,13 +68,8 @@ OLD_WORDS = frozenset(
         "worker/operations",
         "worker/pg",
         "worker/pg/window",
-        "worker/portone",
         "worker/reconciliation",
         "worker/review",
-        "worker/sandbox",
-        "worker/sandbox/http",
-        "worker/sandbox/rules",
-        "worker/sandbox/store",
         "worker/subscriptions",
         "worker/subscriptions/csv_import",
         "worker/web",

@@ -17,4 +17,4 @@ def window(**changes: Any) -> Window:
 
 
 def payment(of: Window, instrument: Instrument = Instrument.CARD) -> dict[str, Any]:
-    return window_payments.begun(of, instrument=instrument, pg_tid="T1")
+    return window_payments.new_payment(of, instrument=instrument, pg_tid="T1")

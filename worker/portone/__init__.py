@@ -1,1 +1,1 @@
-"""The PortOne V1 API: the only folder that knows how to reach it and how to read it."""
+"""The PortOne V1 API: calling it, and reading its answers. No other package knows its endpoints or its JSON."""

@@ -1,4 +1,4 @@
-"""PortOne as a gateway: every answer and every failure becomes a value."""
+"""PortOne as a Gateway: every answer and every failure becomes a value."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class PortOneGateway:
         except NotSent as error:
             return NotCharged(error.reason, Answer(message=str(error)))
         except TimeoutError:
-            return NotCharged(NotChargedReason.NO_TOKEN, Answer(message="PortOne gave no access token in time"))
+            return NotCharged(NotChargedReason.NO_TOKEN, Answer(message="PortOne issued no access token in time"))
         return None
 
     async def charge(self, request: ChargeRequest, *, still_ours: StillOurs = always) -> Outcome:
@@ -65,7 +65,7 @@ class PortOneGateway:
             return Unknown(error.reason, error.answer)
         except TimeoutError:
             return Unknown(UnknownReason.TIMEOUT, Answer(message="no answer within the deadline"))
-        except Exception as error:  # noqa: BLE001 - a request may be out there, whatever went wrong with its answer
+        except Exception as error:  # noqa: BLE001 - the request may have been sent, whatever went wrong with its answer
             return Unknown(UnknownReason.UNREADABLE, _defect(error))
 
     async def look_up(self, merchant_uid: str) -> Found | LookUpFailed:
@@ -73,7 +73,7 @@ class PortOneGateway:
         if isinstance(found, LookUpFailed):
             return found
         if any(record.merchant_uid != merchant_uid for record in found):
-            # Not "nothing found": an answer to somebody else's question proves nothing about ours.
+            # Not "nothing found": an answer about another payment proves nothing about this one.
             return LookUpFailed(Answer(http_status=200, message="PortOne's answer is about another merchant_uid"))
         return Found(tuple(found))
 
@@ -84,7 +84,7 @@ class PortOneGateway:
         return await self._learn(self._listed(pages, pause, most))
 
     async def _learn(self, asking: Coroutine[Any, Any, T]) -> T | LookUpFailed:
-        """Ask, and make a value of everything that goes wrong: nothing was learnt then."""
+        """Return the answer, or LookUpFailed for everything that goes wrong: nothing was learnt then."""
         try:
             return await asking
         except (NoAnswer, Rejected) as error:
@@ -136,23 +136,23 @@ class PortOneGateway:
     async def delete_key(
         self, customer_uid: str, *, pg: str, reason: str, now: datetime
     ) -> NoSuchKey | StillScheduled | LookUpFailed:
-        """Delete, and whatever is said to that, ask whether the key is still there: the refusals' texts are unknown."""
+        """Delete the key, then look whether it is still there, whatever the answer: the error texts are not known."""
         scheduled = await self._schedules_of(customer_uid, now)
         if isinstance(scheduled, LookUpFailed):
             return scheduled
         if scheduled.count:
             return StillScheduled(scheduled.count)
         deletion = self._client.delete_customer(customer_uid, reason=reason, requester=_requester(pg))
-        said = await self._learn(self._within_deadline(deletion))
+        answer = await self._learn(self._within_deadline(deletion))
         left = await self.billing_key(customer_uid)
         if isinstance(left, StoredKey):
-            return said or LookUpFailed(Answer(http_status=200, message="PortOne still shows the billing key"))
+            return answer or LookUpFailed(Answer(http_status=200, message="PortOne still shows the billing key"))
         return left
 
     async def _listed(
         self, pages: AsyncIterator[Page], pause: float, most: int | None
     ) -> Found | TooMany | LookUpFailed:
-        """Read page after page. A list that changes meanwhile has moved payments between pages: read it anew."""
+        """Read page after page. A list that changes meanwhile has moved payments between pages: ListChanged."""
         records: list[PaymentRecord] = []
         total = skipped = 0
         while True:
@@ -167,7 +167,7 @@ class PortOneGateway:
                 return TooMany(total)
             records += page.payments
             skipped += page.skipped
-            _say_lost(page)
+            _log_lost(page)
         if len(records) + skipped != total:
             return ListChanged(Answer(http_status=200, message="the pages do not hold what they count"))
         return Found(tuple(records), skipped)
@@ -199,7 +199,7 @@ class PortOneGateway:
 
 
 def _requester(pg: str) -> str | None:
-    """Say who asks where a PG wants to know: never the customer, but the merchant (documented, as the default)."""
+    """Return the `requester` for PGs that require one: always the merchant (documented, as the default)."""
     return "admin" if pg in PGS_NAMING_REQUESTER else None
 
 
@@ -207,12 +207,14 @@ async def _next_page(pages: AsyncIterator[Page]) -> Page | None:
     return await anext(pages, None)
 
 
-def _say_lost(page: Page) -> None:
+def _log_lost(page: Page) -> None:
     for merchant_uid in page.lost:
         log.error("a payment of ours in PortOne's list cannot be read, and is not compared", merchant_uid=merchant_uid)
 
 
 def _defect(error: Exception) -> Answer:
-    """Note an error that no table knows, without its text: nobody knows what that holds."""
-    log.error("a PortOne answer met a defect of ours; the payment will be looked up", error=type(error).__name__)
+    """Log an unexpected error by its type alone: its text may hold personal data."""
+    log.error(
+        "handling a PortOne answer failed unexpectedly; the payment will be looked up", error=type(error).__name__
+    )
     return Answer(message=type(error).__name__)

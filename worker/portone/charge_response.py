@@ -1,4 +1,4 @@
-"""Reading the answer to `again`: what it says about the money, "paid" believed last."""
+"""Reading the answer to `again` as an Outcome; `Paid` only when every check has passed."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from worker.portone.payloads import Envelope, Unreadable, read_payment
 from worker.portone.redaction import redacted
 
 ANSWERING_STATUSES = frozenset({200, 400, 404})
-"""HTTP 200 (documented), 400 (seen in client code) and 404 (documented for an unknown key). No other is believed, not
-even one with a readable body: a 408, 409 or 429 says nothing sure about the payment."""
+"""HTTP 200 (documented), 400 (seen in client code) and 404 (documented for an unknown key). No other is trusted, not
+even with a readable body: a 408, 409 or 429 proves nothing about the payment."""
 
 
 def read_charge(request: ChargeRequest, envelope: Envelope) -> Outcome:
-    """Read the answer to `again`.
+    """Return the outcome in an answer to `again`.
 
-    Both shapes of a decline are read: code 0 with a failed payment (documented), and another code with the PG's text
+    A decline comes in two shapes: code 0 with a failed payment (documented), and another code with the PG's text
     in `message` (seen in client code), whose response is then null.
     """
-    said = Answer(
+    answer = Answer(
         http_status=envelope.http_status,
         code=str(envelope.code),
         message=None if envelope.message is None else redacted(envelope.message, request.customer_uid),
     )
     if envelope.http_status not in ANSWERING_STATUSES or (envelope.code == 0 and envelope.http_status != 200):
-        return Unknown(UnknownReason.SERVER_ERROR, said)
+        return Unknown(UnknownReason.SERVER_ERROR, answer)
     if envelope.code != 0 and envelope.response:
-        return Unknown(UnknownReason.STATUS_NOT_KNOWN, said)  # a refusal that comes with a payment is neither
+        return Unknown(UnknownReason.STATUS_NOT_KNOWN, answer)  # an error code together with a payment: contradictory
     if envelope.code != 0:
-        return _refused(said, classify(request.pg, None, said.message))
+        return _rejected(answer, classify(request.pg, None, answer.message))
     try:
         record = read_payment(envelope.response)
     except Unreadable as error:
-        return Unknown(UnknownReason.UNREADABLE, replace(said, message=str(error)))
+        return Unknown(UnknownReason.UNREADABLE, replace(answer, message=str(error)))
     return _read_record(request, record, _answer(envelope, record))
 
 
@@ -58,7 +58,7 @@ def _read_record(request: ChargeRequest, record: PaymentRecord, answer: Answer) 
 
 
 def _failed(answer: Answer, verdict: Verdict) -> Outcome:
-    """A failed record is on PortOne's books: words nobody knows are a decline all the same."""
+    """Return the outcome of a failed record: PortOne has recorded it, so even an unknown text is a decline."""
     if verdict is Duplicate:
         return Unknown(UnknownReason.DUPLICATE, answer)
     if verdict is NeedsLookUp:
@@ -66,8 +66,11 @@ def _failed(answer: Answer, verdict: Verdict) -> Outcome:
     return Declined(verdict, answer)
 
 
-def _refused(answer: Answer, verdict: Verdict) -> Outcome:
-    """Without a record, words that nobody knows may also mean "already paid", and "try later" that it is under way."""
+def _rejected(answer: Answer, verdict: Verdict) -> Outcome:
+    """Return the outcome of an error code without a record.
+
+    An unknown text may then also mean "already paid", and "try later" that the payment is in progress.
+    """
     if verdict is DeclineKind.UNMATCHED:
         return Unknown(UnknownReason.REFUSAL_NOT_KNOWN, answer)
     if verdict is DeclineKind.TRANSIENT:

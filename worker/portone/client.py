@@ -1,4 +1,4 @@
-"""The PortOne V1 client: one method per endpoint, answers as values, failures as PortOneError.
+"""The PortOne V1 client: one method per endpoint; answers are values, failures PortOneError.
 
 Endpoints, parameters and statuses are documented in PortOne's V1 API reference.
 """
@@ -19,11 +19,11 @@ from worker.portone.payloads import Envelope, Page, Unreadable, again_body, read
 from worker.portone.schedules import listed
 from worker.portone.transport import STILL_OURS
 
-MAX_PAGE = 1000  # documented; the default is 20
+MAX_PAGE = 1000  # payments a page (documented); the default is 20
 
 
 class PortOneClient:
-    """Every endpoint that Again uses, on one connection."""
+    """Every endpoint that Again uses, over one Connection."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -32,11 +32,11 @@ class PortOneClient:
         await self._connection.aclose()
 
     async def token(self) -> str:
-        """Give the access token; raises NoToken when PortOne gives none."""
+        """Return the access token; raises NoToken when PortOne issues none."""
         return await self._connection.token()
 
     async def server_time(self) -> datetime | None:
-        """Ask PortOne what time it is by its clock, which comes with a token (documented); raises NoToken."""
+        """Return the time of PortOne's clock, which comes with a token (documented); raises NoToken."""
         return await self._connection.server_time()
 
     # --- charging ---------------------------------------------------------------------------------------------------
@@ -58,12 +58,12 @@ class PortOneClient:
         reason: str,
         requester: str | None = None,
     ) -> PaymentRecord:
-        """POST /payments/cancel: give money back. `amount` None is the rest.
+        """POST /payments/cancel: refund `amount`, or the rest if it is None.
 
-        `checksum` is what we believe is still cancellable; PortOne refuses when it is not, so a repeated call cannot
-        give back twice. Some PGs insist on `tax_free` (documented for payco, kcp, kcp_quick, kicc, nice), some on the
+        `checksum` is what we expect to be still refundable; PortOne rejects any other sum, so a repeated call cannot
+        refund twice. Some PGs require `tax_free` (documented for payco, kcp, kcp_quick, kicc, nice), some on the
         `vat_amount` that was stated with the payment (documented for nice, html5_inicis, welcome, nice_v2, tosspay_v2),
-        and Naver Pay on who asks (documented).
+        and Naver Pay the `requester` (documented).
         """
         body: dict[str, Any] = {
             "imp_uid": imp_uid,
@@ -96,22 +96,22 @@ class PortOneClient:
         return payments
 
     def payments_by_status(self, status: str, *, since: datetime, until: datetime) -> AsyncIterator[Page]:
-        """GET /payments/status/{status}: pages of payments in a window of at most 90 days, those of strangers too."""
-        window = {"from": int(since.timestamp()), "to": int(until.timestamp()), "limit": MAX_PAGE, "sorting": "started"}
-        return self._connection.pages(f"/payments/status/{_part(status)}", window, skipping=True)
+        """GET /payments/status/{status}: pages of payments within at most 90 days, those of other systems too."""
+        query = {"from": int(since.timestamp()), "to": int(until.timestamp()), "limit": MAX_PAGE, "sorting": "started"}
+        return self._connection.pages(f"/payments/status/{_part(status)}", query, skipping=True)
 
     # --- billing keys -----------------------------------------------------------------------------------------------
 
     async def customer(self, customer_uid: str) -> Mapping[str, Any] | None:
         """GET /subscribe/customers/{customer_uid}; None when PortOne has no such key.
 
-        That is a 404 (documented), or HTTP 200 with code 1 in words that say so (seen in client tests). Code 1 alone is
-        whatever PortOne's own checks refuse, such as a billing module that is not set up.
+        That is a 404 (documented), or HTTP 200 with code 1 and a text that says so (seen in client tests). Code 1 alone
+        may be any failed check of PortOne, such as a billing module that is not set up.
         """
         try:
             envelope = await self._connection.found("GET", f"/subscribe/customers/{_part(customer_uid)}")
-        except Rejected as refused:
-            if refused.answer.http_status == 200 and says_no_such_key(refused.answer):
+        except Rejected as rejected:
+            if rejected.answer.http_status == 200 and says_no_such_key(rejected.answer):
                 return None
             raise
         if envelope is not None and not isinstance(envelope.response, dict):
@@ -119,13 +119,13 @@ class PortOneClient:
         return None if envelope is None else envelope.response
 
     async def delete_customer(self, customer_uid: str, *, reason: str, requester: str | None = None) -> None:
-        """DELETE /subscribe/customers/{customer_uid}: for good. nice_v2 insists on a reason, Naver Pay on who asks."""
+        """DELETE /subscribe/customers/{customer_uid}: for good. nice_v2 requires a reason, Naver Pay a requester."""
         path = f"/subscribe/customers/{_part(customer_uid)}"
         query = {"reason": reason} | ({} if requester is None else {"extra[requester]": requester})
         await self._connection.accepted("DELETE", path, params=query)
 
     async def schedules(self, *, since: datetime, until: datetime, page: int) -> list[Any]:
-        """GET /subscribe/payments/schedule: all of the account that wait, within three months, the nearest first."""
+        """GET /subscribe/payments/schedule: open ones of the account, within three months, the nearest first."""
         query = {
             "schedule_from": int(since.timestamp()),
             "schedule_to": int(until.timestamp()),
@@ -137,7 +137,7 @@ class PortOneClient:
         return await self._schedules("/subscribe/payments/schedule", query)
 
     async def customer_schedules(self, customer_uid: str, *, since: datetime, until: datetime, page: int) -> list[Any]:
-        """GET /subscribe/customers/{customer_uid}/schedules: those of a key that wait, within three months."""
+        """GET /subscribe/customers/{customer_uid}/schedules: open ones of a key, within three months."""
         query = {
             "from": int(since.timestamp()),
             "to": int(until.timestamp()),
@@ -147,12 +147,12 @@ class PortOneClient:
         return await self._schedules(f"/subscribe/customers/{_part(customer_uid)}/schedules", query)
 
     async def _schedules(self, path: str, query: Mapping[str, Any]) -> list[Any]:
-        """Give one page; none behind the last one, or where PortOne has nothing (both assumed to be a 400 or 404)."""
+        """Return one page; empty beyond the last one, or where there is nothing (both assumed to be a 400 or 404)."""
         try:
             envelope = await self._connection.found("GET", path, params=query, limit=MAX_PAGE_BYTES)
-        except Rejected as refused:
-            behind_the_last = refused.answer.http_status == 400 and query["page"] > 1
-            if behind_the_last or (refused.answer.http_status == 200 and says_no_such_key(refused.answer)):
+        except Rejected as rejected:
+            beyond_the_last = rejected.answer.http_status == 400 and query["page"] > 1
+            if beyond_the_last or (rejected.answer.http_status == 200 and says_no_such_key(rejected.answer)):
                 return []
             raise
         return [] if envelope is None else listed(envelope.response)
@@ -168,15 +168,15 @@ _OURS = re.compile(
 
 
 def says_no_such_key(answer: Answer) -> bool:
-    """Say whether a refusal is about a key that is not there, and not about how the account is set up."""
+    """Return whether an error is about a missing key, and not about how the account is set up."""
     words = answer.message or ""
     return answer.code == "1" and bool(_KEY.search(words) and _NOT_THERE.search(words)) and not _OURS.search(words)
 
 
 def _part(text: str) -> str:
-    """Quote one part of a path, so that no text of ours or a stranger's leads to another endpoint."""
+    """Return one quoted part of a path, so that no id leads to another endpoint."""
     if not text:
-        raise ValueError("an id that is empty would name everything there is")
+        raise ValueError("an empty id would match everything")
     return text.replace(".", "%2E") if text in {".", ".."} else quote(text, safe="")
 
 

@@ -1,4 +1,4 @@
-"""The wire to PortOne: a token on every call, one repeat after a 401, every failure a PortOneError."""
+"""HTTP to PortOne: a token on every call, one repeat after a 401, every failure a PortOneError."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from worker.portone.tokens import Token, TokenSource
 from worker.portone.transport import AiohttpTransport
 
 MAX_BODY_BYTES = 1 << 20
-"""No answer about one payment is anywhere near; a body beyond it is not read to its end."""
+"""Largest body about one payment, far above any real one; a larger one is not read to its end."""
 
 MAX_PAGE_BYTES = 16 << 20
-"""The same for a page of a thousand payments of some kilobytes each."""
+"""Largest body of a page: a thousand payments of some kilobytes each."""
 
 MOST_PAGES = 1000
-"""Of a thousand payments each: no window that is asked for holds more."""
+"""Most pages of one list, of a thousand payments each; no requested period holds more."""
 
-LONGEST_TOKEN_LIFE = 3600.0  # seconds; PortOne's is 1800, or 300 more (documented)
+LONGEST_TOKEN_LIFE = 3600.0  # seconds; PortOne's tokens live 1800, or 300 more (documented)
 
 
 class Connection:
@@ -56,7 +56,7 @@ class Connection:
         await self._http.aclose()
 
     async def token(self) -> str:
-        """Give the access token; raises NoToken when PortOne gives none."""
+        """Return the access token; raises NoToken when PortOne issues none."""
         return await self._tokens.get()
 
     async def call(self, method: str, path: str, *, limit: int = MAX_BODY_BYTES, **content: Any) -> Envelope:
@@ -75,7 +75,7 @@ class Connection:
             raise NoAnswer(reason, Answer(http_status=status, message=str(error))) from None
 
     async def accepted(self, method: str, path: str, **content: Any) -> Envelope:
-        """Call, and raise Rejected unless PortOne's code is 0; a status that contradicts the code is no answer."""
+        """Call; raises Rejected unless PortOne's code is 0, and NoAnswer when the status contradicts the code."""
         envelope = await self.call(method, path, **content)
         success = 200 <= envelope.http_status < 300
         if envelope.http_status >= 500 or (envelope.code == 0 and not success):
@@ -85,19 +85,19 @@ class Connection:
         return envelope
 
     async def found(self, method: str, path: str, **content: Any) -> Envelope | None:
-        """Call, and give None when PortOne has no such thing (404, documented)."""
+        """Call; returns None when PortOne has no such object (404, documented)."""
         try:
             return await self.accepted(method, path, **content)
-        except Rejected as refused:
-            if refused.answer.http_status == 404:
+        except Rejected as rejected:
+            if rejected.answer.http_status == 404:
                 return None
             raise
 
     async def pages(self, path: str, query: Mapping[str, Any], *, skipping: bool = False) -> AsyncIterator[Page]:
-        """Walk through the pages of a list of payments; nothing when PortOne has none.
+        """Yield the pages of a list of payments; none when PortOne has none.
 
-        With `skipping`, a payment that cannot be read is counted instead of making its page unreadable. A list that
-        goes on beyond what it counts, or for too many pages, is no answer: it may never end.
+        With `skipping`, an unreadable payment is counted instead of making its page unreadable. A list that is longer
+        than its total, or has too many pages, raises NoAnswer: it may never end.
         """
         number: int | None = 1
         read = 0
@@ -115,7 +115,7 @@ class Connection:
                 raise NoAnswer(UnknownReason.UNREADABLE, Answer(http_status=200, message="a list that does not end"))
 
     async def server_time(self) -> datetime | None:
-        """Ask PortOne what time it is by its clock; raises NoToken. None when it does not say."""
+        """Return the time of PortOne's clock, or None when it states none; raises NoToken."""
         return instant((await self._granted()).get("now"))
 
     async def _fetch_token(self) -> Token:
@@ -129,11 +129,11 @@ class Connection:
                 "POST", "/users/getToken", None, MAX_BODY_BYTES, json={"imp_key": key, "imp_secret": secret}
             )
         except PortOneError as error:
-            raise NoToken(f"PortOne gave no access token: {error}") from None
+            raise NoToken(f"PortOne issued no access token: {error}") from None
         try:
             envelope = read_envelope(status, body)
         except Unreadable as error:
-            raise NoToken(f"PortOne gave no access token: its answer (HTTP {status}) is {error}") from None
+            raise NoToken(f"PortOne issued no access token: its answer (HTTP {status}) is {error}") from None
         given = envelope.response
         if envelope.code != 0 or not isinstance(given, dict) or not _fits_a_header(given.get("access_token")):
             raise NoToken(f"{NoToken.__doc__} PortOne said (HTTP {status}): {envelope.message}")
@@ -146,14 +146,14 @@ class Connection:
                 return response.status_code, await _bounded(response, limit)
             finally:
                 await response.aclose()
-        except Exception as error:  # noqa: BLE001 - whatever it is, it has to become "not sent" or "unknown"
+        except Exception as error:  # noqa: BLE001 - every error has to become "not sent" or "unknown"
             raise explain(error) from None
 
     def _request(
         self, method: str, path: str, token: str | None, extensions: Mapping[str, Any] | None = None, **content: Any
     ) -> httpx.Request:
-        """Build a request without the client's merging of defaults, which takes as long as the rest of a charge."""
-        headers = _HEADERS if token is None else {**_HEADERS, "Authorization": f"Bearer {token}"}  # documented so
+        """Return a request without httpx's merging of defaults, which takes as long as the rest of a charge."""
+        headers = _HEADERS if token is None else {**_HEADERS, "Authorization": f"Bearer {token}"}  # documented
         return httpx.Request(
             method,
             _url(self._url + path),
@@ -168,12 +168,12 @@ _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-A
 
 @lru_cache(maxsize=64)
 def _url(text: str) -> httpx.URL:
-    """Parse an address; that of `again` comes a thousand times a second."""
+    """Return a parsed URL; cached, since that of `again` is needed a thousand times a second."""
     return httpx.URL(text)
 
 
 async def _bounded(response: httpx.Response, limit: int) -> bytes:
-    """Read a body as it is. One that is coded, against our wish, is not unpacked: nobody knows what it grows to."""
+    """Return a body of at most `limit` bytes. A compressed one is rejected: its real size is not known beforehand."""
     if response.headers.get("Content-Encoding", "identity").strip().lower() not in {"", "identity"}:
         raise httpx.DecodingError("the body is compressed, which was not asked for", request=response.request)
     body = bytearray()

@@ -1,13 +1,13 @@
-"""Why a call to PortOne gave no answer.
+"""Why a call to PortOne has no usable answer.
 
 PortOneError
-  NotSent        nothing left this machine, or PortOne turned it away unread
+  NotSent        nothing left this machine, or PortOne did not process it
     NotReached   no connection
-    NoToken      no access token to be had
+    NoToken      no access token was issued
     Unauthorized 401, and 401 again with a fresh token
-    TooLate      the lease was over before it could be sent
+    TooLate      the lease expired before it could be sent
   NoAnswer       it may have been processed: time-out, lost connection, 5xx, unreadable body
-  Rejected        PortOne answered, and said no
+  Rejected        PortOne answered with an error
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class NotReached(NotSent):
 
 
 class NoToken(NotSent):
-    """PortOne gave no access token; check AGAIN_PORTONE_KEY and AGAIN_PORTONE_SECRET."""
+    """PortOne issued no access token; check AGAIN_PORTONE_KEY and AGAIN_PORTONE_SECRET."""
 
     reason = NotChargedReason.NO_TOKEN
 
@@ -46,7 +46,7 @@ class Unauthorized(NotSent):
 
 
 class TooLate(NotSent):
-    """The attempt was no longer ours when there was a connection to send it on; nothing was sent."""
+    """The lease on the attempt had expired when there was a connection to send it on; nothing was sent."""
 
     reason = NotChargedReason.LEASE_OVER
 
@@ -64,14 +64,14 @@ class Rejected(PortOneError):
     """PortOne answered with a code that is not 0."""
 
     def __init__(self, answer: Answer) -> None:
-        super().__init__(f"PortOne refused (HTTP {answer.http_status}, code {answer.code}): {answer.message}")
+        super().__init__(f"PortOne rejected the call (HTTP {answer.http_status}, code {answer.code}): {answer.message}")
         self.answer = answer
 
 
 NOTHING_SENT: frozenset[type[httpx.RequestError]] = frozenset(
     {httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol}
 )
-"""The only errors after which it is certain that not one byte of the request was sent."""
+"""The only errors that prove that not one byte of the request was sent."""
 
 MAYBE_PROCESSED: dict[type[httpx.RequestError], UnknownReason] = {
     httpx.ReadTimeout: UnknownReason.TIMEOUT,
@@ -93,7 +93,7 @@ MAYBE_PROCESSED: dict[type[httpx.RequestError], UnknownReason] = {
 
 
 def explain(error: Exception) -> NotSent | NoAnswer:
-    """Say what an exception under a request proves; whatever is not listed proves nothing."""
+    """Return what an exception of a request proves; one that is not listed proves nothing."""
     if isinstance(error, TooLate):
         return error
     if type(error) in NOTHING_SENT:

@@ -1,4 +1,4 @@
-"""Reading PortOne's JSON: the envelope, payments, pages. Tolerant of what is new, strict about what decides."""
+"""Reading PortOne's JSON: the envelope, payments, pages. Unknown fields are ignored, deciding ones are validated."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from worker.pg.catalog import PGS_TAKING_VAT_AMOUNT
 from worker.portone.redaction import LONGEST_IDENTIFIER, kept, redacted, storable
 
 MOST_AMOUNT = 10**12
-"""Won, or any currency's smaller unit: no payment is anywhere near."""
+"""Largest amount, in won or any currency's smaller unit; far above any real payment."""
 
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC).timestamp(), datetime(2200, 1, 1, tzinfo=UTC).timestamp()
-"""UNIX seconds between which a time can be. Whether it fits a payment, `worker.domain.payment_time` says."""
+"""UNIX seconds between which a time is plausible. `worker.domain.payment_time` decides whether it fits a payment."""
 
 
 class Unreadable(ValueError):
-    """PortOne's answer does not have the shape that the API promises."""
+    """PortOne's answer does not have the documented shape."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +46,14 @@ class Page:
     payments: tuple[PaymentRecord, ...]
     total: int
     next_page: int | None
-    skipped: int = 0  # so many more were listed that could not be read
-    lost: tuple[str, ...] = ()  # the merchant_uids of those among them that are made like ours
+    skipped: int = 0  # number of listed payments that could not be read
+    lost: tuple[str, ...] = ()  # the merchant_uids among them that have our format
 
 
 def read_envelope(http_status: int, body: bytes) -> Envelope:
-    """Read the envelope, or raise Unreadable."""
+    """Return the envelope; raises Unreadable."""
     try:
-        # UTF-8 alone (RFC 8259); and a name that stands twice could be read as the one or the other.
+        # Only UTF-8 (RFC 8259); and no duplicate names, of which either value could be meant.
         document = json.loads(body.decode("utf-8-sig"), object_pairs_hook=_each_name_once)
     except (ValueError, RecursionError):
         raise Unreadable("not JSON, or nested too deep") from None
@@ -66,19 +66,19 @@ def read_envelope(http_status: int, body: bytes) -> Envelope:
 
 
 def read_payment(document: Any) -> PaymentRecord:
-    """Read one payment, or raise Unreadable when a field that decides is missing or of another type.
+    """Return one payment; raises Unreadable when a deciding field is missing or of another type.
 
-    Of an amount that cannot be, the payment is told all the same, as an `odd` one: money may have moved.
+    A payment with an impossible amount is returned as an `odd` one: money may have moved.
     """
     if not isinstance(document, dict):
         raise Unreadable("a payment is not an object")
-    amount, given_back, odd = _amounts(document)
+    amount, refunded, odd = _amounts(document)
     return PaymentRecord(
         imp_uid=_text(document, "imp_uid"),
         merchant_uid=_text(document, "merchant_uid"),
         status=_text(document, "status"),
         amount=amount,
-        cancel_amount=given_back,
+        cancel_amount=refunded,
         currency=_text(document, "currency"),
         paid_at=instant(document.get("paid_at")),
         fail_reason=_words(document.get("fail_reason"), document.get("customer_uid")),
@@ -90,7 +90,7 @@ def read_payment(document: Any) -> PaymentRecord:
 
 
 def read_stored_key(document: Mapping[str, Any]) -> StoredKey:
-    """Read a billing key, or raise Unreadable. Wallets show no card (documented for PayPal, assumed for others)."""
+    """Return a billing key; raises Unreadable. Wallets show no card (documented for PayPal, assumed for others)."""
     name, number = (_words(document.get(each)) for each in ("card_name", "card_number"))
     return StoredKey(
         customer_uid=_text(document, "customer_uid"),
@@ -101,7 +101,7 @@ def read_stored_key(document: Mapping[str, Any]) -> StoredKey:
 
 
 def read_schedule(document: Any) -> Schedule | None:
-    """Read a scheduled charge, or raise Unreadable; None for one that was tried or taken back."""
+    """Return a scheduled charge, or None for one that was executed or revoked; raises Unreadable."""
     if not isinstance(document, dict):
         raise Unreadable("a schedule is not an object")
     if document.get("schedule_status") in {"executed", "revoked"}:
@@ -119,15 +119,15 @@ def read_schedule(document: Any) -> Schedule | None:
 
 
 def read_page(document: Any, *, skipping: bool = False) -> Page:
-    """Read a page of payments, or raise Unreadable; with `skipping`, only for a page and not for a payment.
+    """Return a page of payments; raises Unreadable, with `skipping` only for the page and not for a payment.
 
-    Whoever shares the account may have payments that no table of ours foresees, such as those with cents.
+    Other systems on the account may have payments that our schema does not fit, such as those with cents.
     """
     if not isinstance(document, dict):
         raise Unreadable("not a page of payments")
     following, total, listed = document.get("next"), document.get("total"), document.get("list")
     if listed is None and type(total) is int and total == 0:
-        listed = []  # of nothing, the list may be left out (documented as optional)
+        listed = []  # an empty list may be left out (documented as optional)
     if not isinstance(listed, list):
         raise Unreadable("not a page of payments")
     payments, unread = _read_payments(listed, skipping=skipping)
@@ -141,7 +141,7 @@ def read_page(document: Any, *, skipping: bool = False) -> Page:
 
 
 def _read_payments(listed: Sequence[Any], *, skipping: bool) -> tuple[list[PaymentRecord], list[Any]]:
-    """Read payments; returns with them what stands as merchant_uid on those that could not be read."""
+    """Return the readable payments, and the merchant_uid fields of the unreadable ones."""
     payments: list[PaymentRecord] = []
     unread: list[Any] = []
     for each in listed:
@@ -155,9 +155,9 @@ def _read_payments(listed: Sequence[Any], *, skipping: bool) -> tuple[list[Payme
 
 
 def again_body(request: ChargeRequest) -> dict[str, Any]:
-    """Write the body of `again`: PortOne's example, the name, and what differs from the defaults.
+    """Return the body of `again`: PortOne's example, the name, and what differs from the defaults.
 
-    vat_amount goes only to the PGs that take one (documented); the others work it out.
+    vat_amount is sent only to PGs that take one (documented); the others calculate it.
     """
     body: dict[str, Any] = {
         "customer_uid": request.customer_uid,
@@ -194,19 +194,19 @@ def _words(value: Any, customer_uid: object = None) -> str | None:
 def _each_name_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     document = dict(pairs)
     if len(document) != len(pairs):
-        raise ValueError("a name stands twice")
+        raise ValueError("a name occurs twice")
     return document
 
 
 def _amounts(document: Mapping[str, Any]) -> tuple[int, int, str | None]:
-    """Return what was paid and what of it was given back, both cut to what can be, and what cannot; None if all can."""
+    """Return the paid and the refunded amount, both clamped to possible values, and what was impossible, or None."""
     amount = _money(document, "amount")
-    given_back = _money({"cancel_amount": document.get("cancel_amount") or 0}, "cancel_amount")
+    refunded = _money({"cancel_amount": document.get("cancel_amount") or 0}, "cancel_amount")
     if not 0 <= amount <= MOST_AMOUNT:
-        return min(max(amount, 0), MOST_AMOUNT), 0, "an amount that cannot be"
-    if not 0 <= given_back <= amount:
-        return amount, min(max(given_back, 0), amount), "more given back than was paid, or less than nothing"
-    return amount, given_back, None
+        return min(max(amount, 0), MOST_AMOUNT), 0, "an impossible amount"
+    if not 0 <= refunded <= amount:
+        return amount, min(max(refunded, 0), amount), "an impossible refund, below zero or above what was paid"
+    return amount, refunded, None
 
 
 def _money(document: Mapping[str, Any], name: str) -> int:
@@ -217,7 +217,7 @@ def _money(document: Mapping[str, Any], name: str) -> int:
 
 
 def instant(value: Any) -> datetime | None:
-    """UNIX seconds; a time that does not apply is 0 (seen in samples) or null, and one that cannot be is none."""
+    """Return a time from UNIX seconds; None for impossible ones, and for "none": 0 (seen in samples) or null."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not EARLIEST <= value < LATEST:
         return None
     return datetime.fromtimestamp(value, UTC)

@@ -1,4 +1,4 @@
-"""What of PortOne's answers may be stored and shown: fields by a list, texts without keys and long numbers."""
+"""Which parts of PortOne's answers may be stored and shown: listed fields, texts without keys and long numbers."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ KEPT_FIELDS = frozenset(
         *("started_at", "paid_at", "failed_at", "cancelled_at", "fail_reason", "cancel_reason"),
     )
 )
-"""What of a payment may be stored. A list of what is kept: a new field is not kept by itself."""
+"""Fields of a payment that may be stored. An allow-list: a new field of PortOne's is not stored."""
 
 IDENTIFIERS = frozenset(("imp_uid", "merchant_uid", "pg_tid", "pg_id"))
-"""What is kept as it is: a PG's transaction id may be all digits, and a cut one finds nothing."""
+"""Fields that are not redacted: a PG's transaction id may be all digits, and is useless when cut."""
 
-LONGEST_TEXT = 500  # characters of anything that is stored
-LONGEST_IDENTIFIER = 100  # PortOne's own limits are 32 to 80 (documented)
+LONGEST_TEXT = 500  # characters of any stored text
+LONGEST_IDENTIFIER = 100  # characters; PortOne's own limits are 32 to 80 (documented)
 
 _LONG_NUMBER = re.compile(r"\d(?:[ -]?\d){9,}")
 _CUSTOMER_UID = re.compile(
     r"(customer_uid\W{0,3})(?!removed\])[\w.@:-]+"
 )  # PortOne quotes it in its refusals (seen in client code)
 _TELLING = 8
-"""A customer_uid shorter than that is left in a text: it names nobody, and taking it out could take out a PG's code."""
+"""Least characters of a customer_uid that is removed from texts; a shorter one could be a PG's code."""
 
 
 def kept(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Take out of a payment what may be stored, and can be: PostgreSQL's JSON knows neither NUL nor infinity."""
+    """Return the fields of a payment that may and can be stored: PostgreSQL's JSON has neither NUL nor infinity."""
     customer_uid = document.get("customer_uid")
     return {
         name: _kept_text(name, value, customer_uid) if isinstance(value, str) else value
@@ -43,7 +43,7 @@ def kept(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def redacted(text: str, customer_uid: object = None) -> str:
-    """Hide in a PG's text the billing key and what could be a card or account number, and cut it to be readable."""
+    """Return a PG's text without the billing key and possible card or account numbers, cut to LONGEST_TEXT."""
     if isinstance(customer_uid, str) and len(customer_uid) >= _TELLING:
         text = text.replace(customer_uid, "[removed]")
     text = _CUSTOMER_UID.sub(r"\1[removed]", storable(text))
@@ -51,7 +51,7 @@ def redacted(text: str, customer_uid: object = None) -> str:
 
 
 def storable(text: str) -> str:
-    """Leave out what PostgreSQL cannot store: NUL, and halves of surrogate pairs, which JSON can spell."""
+    """Return a text without what PostgreSQL cannot store: NUL, and lone surrogates, which JSON can contain."""
     return text.replace("\x00", "").encode("utf-8", "replace").decode()
 
 

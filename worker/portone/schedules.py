@@ -1,4 +1,4 @@
-"""Reading PortOne's own schedules: charges that it makes by itself when their time has come."""
+"""Reading PortOne's own schedules: charges that it makes by itself when they are due."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from worker.portone.errors import NoAnswer
 from worker.portone.payloads import Unreadable, read_schedule
 
 AHEAD = timedelta(days=400)
-"""So far ahead they are looked for: a year's renewal, and some."""
+"""How far ahead schedules are searched: a yearly renewal and a margin."""
 
 BEHIND = timedelta(days=2)
-"""And so far back: one whose time has come may not have been tried yet."""
+"""How far back schedules are searched: a due one may not have been executed yet."""
 
 SLICE = timedelta(days=89)
-"""A question covers three months at most (documented)."""
+"""Longest period of one request: three months (documented)."""
 
 Ask = Callable[[datetime, datetime, int], Awaitable[list[Any]]]
-"""Asks for one page, from 1, of what is scheduled from one instant up to another; empty behind the last one."""
+"""Returns one page, from 1, of the schedules from one instant up to another; empty beyond the last one."""
 
 
 async def walk(ask: Ask, *, now: datetime, page_size: int | None, pause: float, most: int) -> OpenSchedules:
-    """Read every schedule that waits, up to `most`; `pause` is the time in seconds to leave before each request.
+    """Return the open schedules, up to `most`; `pause` is the time in seconds before each request.
 
-    With a `page_size` a shorter page is the last one; without, only an empty one is, for the size is not documented.
+    With a `page_size`, a shorter page is the last one; without, only an empty one is, for the size is not documented.
     """
     schedules: dict[str, Schedule] = {}
     unread = 0
@@ -64,7 +64,7 @@ async def _pages(ask: Ask, *, now: datetime, page_size: int | None, pause: float
 
 
 def listed(response: Any) -> list[Any]:
-    """Give the schedules in an answer: a list (documented), or a page that holds one."""
+    """Return the schedules in an answer: a list (documented), or a page that holds one."""
     found = response.get("list") if isinstance(response, dict) else response
     if found is None:
         return []

@@ -1,7 +1,7 @@
-"""The access token: one per key pair, shared by every worker that has the pair, renewed once however many ask.
+"""The access token: one per key pair, shared by all its workers, renewed once for concurrent callers.
 
-PortOne answers the same token to everyone while it lives, for 30 minutes, and prolongs it by 5 minutes when asked in
-its last minute (documented). So there is nothing to lock between machines.
+PortOne returns the same token to every caller while it is alive, for 30 minutes, and extends it by 5 minutes when asked
+in its last minute (documented). So machines need no lock between them.
 """
 
 from __future__ import annotations
@@ -12,29 +12,29 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 MARGIN_SECONDS = 30.0
-"""Renewed this long before its end: a call that starts with it should also end with it."""
+"""A token is renewed this long before its end, so that a call that starts with it also ends with it."""
 
 FRESH_SECONDS = 5.0
-"""A token just fetched is used at least this long, also if PortOne's answer says that it ended already."""
+"""A new token is used at least this long, even if PortOne's answer says that it has already expired."""
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """`lifetime` is what is left of it by PortOne's own clock (`expired_at - now`), in seconds; ours may differ."""
+    """An access token; `lifetime` is the rest of it in seconds, by PortOne's own clock (`expired_at - now`)."""
 
     value: str = field(repr=False)
     lifetime: float
 
 
 FAILURE_SECONDS = 1.0
-"""A failed renewal answers everyone who waited for it, and nobody asks again at once."""
+"""A failed renewal is the result for all callers during this time; no request is sent."""
 
 INSISTING_SECONDS = 1.0
-"""A refused token that PortOne has just given out again is the answer to everyone who was refused with it."""
+"""For this long, a token that PortOne has rejected and then returned again is used without another request."""
 
 
 class TokenSource:
-    """Hands out the token; never more than one renewal is under way in a process."""
+    """Returns the token; at most one renewal is in progress in a process."""
 
     def __init__(self, fetch: Callable[[], Awaitable[Token]], clock: Callable[[], float] = monotonic) -> None:
         self._fetch = fetch
@@ -47,7 +47,7 @@ class TokenSource:
         self._insisted_until = 0.0
 
     async def get(self) -> str:
-        """Give a token that should still live; fetches one when needed. Raises what the fetch raises."""
+        """Return a token that should still be alive; fetches one when needed. Raises what the fetch raises."""
         if self._value is not None and self._clock() < self._good_until:
             return self._value
         async with self._lock:
@@ -55,14 +55,14 @@ class TokenSource:
                 return self._value
             return await self._renew()
 
-    async def replace(self, refused: str) -> str:
-        """Give another token than the refused one. PortOne may insist on the same one; then that is the answer."""
+    async def replace(self, rejected: str) -> str:
+        """Return another token than the rejected one, unless PortOne insists on the same."""
         async with self._lock:
             insisted = self._clock() < self._insisted_until
-            if self._value is not None and (self._value != refused or insisted):
+            if self._value is not None and (self._value != rejected or insisted):
                 return self._value
             value = await self._renew()
-            if value == refused:
+            if value == rejected:
                 self._insisted_until = self._clock() + INSISTING_SECONDS
             return value
 

@@ -1,7 +1,7 @@
-"""aiohttp under httpx: one thousand calls in flight without httpx's quadratic pool, and errors that tell the truth.
+"""aiohttp under httpx: a thousand calls in flight without httpx's quadratic pool, and errors that are reliable.
 
-The error that matters is the one that says "nothing was sent". Only a failure to connect says so here; a connection
-that breaks later, whatever the library calls it, never does.
+The important error is "nothing was sent". Only a failure to connect maps to it here; a connection that breaks later
+never does, whatever the library calls it.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from worker.domain.gateway import StillOurs, always
 from worker.portone.errors import TooLate
 
 STILL_OURS = "again.still_ours"
-"""The request extension with the question whether it may still leave."""
+"""The request extension that holds the lease check."""
 
 KEEP_ALIVE_SECONDS = 4.0
-"""A connection that idled longer is not used again: the far end may be closing it, and a POST lost in that gap would
+"""A connection that was idle longer is not reused: the far end may be closing it, and a POST lost in that moment would
 have to be looked up."""
 
 CHUNK_BYTES = 4096
-"""Bodies are handed on in such pieces, so that somebody looks at their size in time."""
+"""Size of the pieces in which bodies are passed on, so that their total is checked in time."""
 
 # First match wins, so the narrow ones come first.
 AIOHTTP_ERRORS: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
-    (aiohttp.RedirectClientError, httpx.RemoteProtocolError),  # whatever it says of the address, it was an answer
+    (aiohttp.RedirectClientError, httpx.RemoteProtocolError),  # names an address, but it was an answer
     (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),  # no connection in time, or none free in time
     (aiohttp.SocketTimeoutError, httpx.ReadTimeout),
     (aiohttp.ServerTimeoutError, httpx.ReadTimeout),
@@ -53,12 +53,12 @@ def _as_httpx_errors() -> Iterator[None]:
     except Exception as error:
         for theirs, ours in AIOHTTP_ERRORS:
             if isinstance(error, theirs):
-                raise ours(_told(error)) from error
+                raise ours(_text_of(error)) from error
         raise
 
 
-def _told(error: Exception) -> str:
-    """Say what happened. Only a connector's text is known to hold no path: that could name a customer_uid."""
+def _text_of(error: Exception) -> str:
+    """Return a text for an error. Only a connector's own is known to hold no path, which could name a customer_uid."""
     return str(error) if isinstance(error, aiohttp.ClientConnectorError) else type(error).__name__
 
 
@@ -72,19 +72,19 @@ class _Body(httpx.AsyncByteStream):
                 yield chunk
 
     async def aclose(self) -> None:
-        # A body that was read to its end has given its connection back already; any other is not reused.
+        # A body that was read to its end has released its connection already; any other connection is not reused.
         if not self._response.closed:
             self._response.close()
 
 
 _still_ours: ContextVar[StillOurs] = ContextVar("still_ours", default=always)
-"""Asked by the connector, in the task of the request, once it has a connection and before a byte is written."""
+"""Called by the connector, in the task of the request, once it has a connection and before a byte is written."""
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Never reuses a connection on which something came unasked.
+    """Never reuses a connection on which unsolicited data has arrived.
 
-    It would be read as the answer to the next request, and a refusal does not say which payment it is about.
+    It would be read as the answer to the next request, and an error answer does not name its payment.
     """
 
     async def connect(
@@ -101,7 +101,7 @@ class _Connector(aiohttp.TCPConnector):
             if connection.protocol is None or not connection.protocol.should_close:
                 return connection
             connection.close()
-        raise aiohttp.ClientConnectorError(req.connection_key, ConnectionError("it speaks before it is asked"))
+        raise aiohttp.ClientConnectorError(req.connection_key, ConnectionError("it sends data before a request"))
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):

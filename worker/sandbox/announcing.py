@@ -1,4 +1,4 @@
-"""Putting webhooks into the queue: which news is told, and to which address."""
+"""Queueing webhooks: which changes of a payment are reported, and to which address."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from worker.sandbox.rules.webhooks import WebhookState
 from worker.sandbox.sandbox import Sandbox
 from worker.sandbox.store import payment_rows, webhook_rows
 
-MOST_WAITING = 5000  # what comes beyond is logged as dropped: a dead receiver must not fill the ledger
+MOST_WAITING = 5000  # webhooks; those beyond are logged as dropped, so that a dead receiver cannot fill the ledger
 
 
 def usual(sandbox: Sandbox) -> list[str]:
-    """The address in the merchant's settings, if there is one."""
+    """Return the webhook address of the merchant's settings, if there is one."""
     return [sandbox.switches.webhook_url] if sandbox.switches.webhook_url else []
 
 
 def has_webhooks(sandbox: Sandbox, notice_urls: Sequence[str]) -> bool:
-    """Say whether news of a payment that is made now goes anywhere."""
+    """Return whether webhooks of a payment that is made now go anywhere."""
     return bool(notice_urls or usual(sandbox))
 
 
 def announce_cancel(sandbox: Sandbox, payment: Payment, cancellation_id: str) -> None:
-    """Tell of a cancel: to the address in the merchant's settings, and only of payments that had webhooks when made.
+    """Queue the webhook of a cancel: to the usual address, and only for payments that had webhooks when made.
 
     Both are documented, for cancels by API; that the console does so too is assumed.
     """
@@ -39,9 +39,9 @@ def announce(
     cancellation_id: str | None = None,
     failed: bool = False,
 ) -> None:
-    """Tell the merchant that a payment was approved or, with a cancellation_id, cancelled.
+    """Queue the webhook of an approved payment or, with a cancellation_id, of a cancelled one.
 
-    Of failures only those of schedules are told [documented].
+    Of failures only those of schedules are reported [documented].
 
     notice_url of the payment replaces the usual address [documented] for its approval; a partial cancel is `cancelled`
     too [assumed]. Without any address nothing happens.

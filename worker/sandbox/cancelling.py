@@ -1,4 +1,4 @@
-"""`POST /payments/cancel`: giving money back, in part or all of it."""
+"""`POST /payments/cancel`: refunding a payment, in part or wholly."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def cancel(sandbox: Sandbox, call: Call) -> Answer:
 
 
 def refuse_unasked(provider: str, *, reason: str | None, requester: Any) -> None:
-    """Refuse what Naver Pay wants to be told by whom, and why, it is asked for."""
+    """Reject a call to Naver Pay that states no reason or no requester."""
     if provider not in REQUESTER_WANTED:
         return
     if not reason:
@@ -54,7 +54,7 @@ def refuse_unasked(provider: str, *, reason: str | None, requester: Any) -> None
 
 
 def cancel_in_console(sandbox: Sandbox, imp_uid: str, *, amount: int | None = None, reason: str) -> Payment:
-    """Cancel as a person does in PortOne's console: a webhook tells of it [documented]; raises ValueError."""
+    """Cancel as a merchant does in PortOne's console: a webhook reports it [documented]; raises ValueError."""
     payment = payment_rows.find(sandbox.ledger, imp_uid)
     left = 0 if payment is None else _left(sandbox, payment)
     if payment is None or not left:
@@ -68,19 +68,19 @@ def cancel_in_console(sandbox: Sandbox, imp_uid: str, *, amount: int | None = No
 def _cancelled(sandbox: Sandbox, payment: Payment, amount: int, reason: str, *, taxes: Taxes, told: bool) -> Payment:
     now, cancellation_id = sandbox.now(), sandbox.unique_hex("cancellation")[:32]  # its form is not known
     changed = payments.cancelled(payment, amount=amount, reason=reason, at=now, cancellation_id=cancellation_id)
-    payment_rows.give_back(sandbox.ledger, changed, at=now, amount=amount, taxes=taxes)
+    payment_rows.refund(sandbox.ledger, changed, at=now, amount=amount, taxes=taxes)
     if told:
         announcing.announce_cancel(sandbox, payment, cancellation_id)
     return changed
 
 
 def _left(sandbox: Sandbox, payment: Payment) -> int:
-    """What can be given back, in KRW: never more than what was taken, whatever is recorded."""
+    """Return what can be refunded, in KRW: never more than was charged, whatever is recorded."""
     return min(payments.cancellable(payment), payment_rows.kept(sandbox.ledger, payment["imp_uid"]))
 
 
 def _payment(sandbox: Sandbox, call: Call) -> Payment:
-    """The payment meant: imp_uid wins, and a wrong one fails even beside a right merchant_uid [documented]."""
+    """Return the payment to cancel: imp_uid wins, and a wrong one fails even with a right merchant_uid [documented]."""
     imp_uid, merchant_uid = call.text("imp_uid"), call.text("merchant_uid")
     if imp_uid is None and merchant_uid is None:
         raise ApiError(bad_request(texts.CANCEL_IDS_MISSING))
@@ -97,7 +97,7 @@ def _payment(sandbox: Sandbox, call: Call) -> Payment:
 
 
 def _amount(sandbox: Sandbox, payment: Payment, call: Call) -> int:
-    """How much to give back, after the checks that protect a repeated partial cancel [documented]."""
+    """Return the amount to refund in KRW, after the checks that protect a repeated partial cancel [documented]."""
     left = _left(sandbox, payment)
     if not left:
         raise ApiError(refusal(texts.ALREADY_CANCELLED))
@@ -118,9 +118,9 @@ def _cancel_years(payment: Payment) -> int:
 
 
 def _taxes(sandbox: Sandbox, payment: Payment, call: Call, amount: int) -> Taxes:
-    """What of it is free of tax and VAT: to be said where it was stated with the payment [documented].
+    """Return how much of the refund is tax-free and VAT: required where it was stated with the payment [documented].
 
-    That neither may exceed what was stated, and that a cancel of the rest gives back all of it unless it says
+    That neither may exceed what was stated, and that a cancel of the rest refunds all of it unless it says
     otherwise, is assumed.
     """
     provider, left = payment["pg_provider"], payment_rows.taxes_left(sandbox.ledger, payment["imp_uid"])

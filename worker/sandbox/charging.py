@@ -21,7 +21,7 @@ from worker.sandbox.store.payment_rows import Taxes
 from worker.sandbox.switches import Repeat
 
 SEOUL = ZoneInfo("Asia/Seoul")
-TURN_SECONDS = 0.02  # how often a serialized request looks whether its turn has come
+TURN_SECONDS = 0.02  # between two checks of a serialized request whether the one before it has ended
 
 RESULTS = {
     Verdict.PAID: "charged",
@@ -33,14 +33,14 @@ RESULTS = {
 
 @dataclass(frozen=True, slots=True)
 class Charging:
-    """One charge under way: what was asked, of which key, how it will go, and since when (UNIX seconds)."""
+    """One charge in progress: the request, its key, how it will go, and when it started (UNIX seconds)."""
 
     request: ChargeRequest
     key: BillingKey
     behaviour: Behaviour
     started_at: int
     user_agent: str | None
-    usage: str = "payment"  # what customer_uid is said to be used for [documented]
+    usage: str = "payment"  # customer_uid_usage of the payment [documented]
 
 
 def again(sandbox: Sandbox, call: Call) -> Steps:
@@ -72,12 +72,12 @@ def _key(sandbox: Sandbox, request: ChargeRequest) -> BillingKey:
 
 
 def paid_already(sandbox: Sandbox, key: BillingKey) -> tuple[int, int]:
-    """What a key has paid on this day and in this month in Seoul, in KRW; looked up only where a limit counts it."""
+    """Return what a key has paid today and this month (in Seoul), in KRW; looked up only where a limit counts it."""
     if account_limits(key.channel, key.instrument) is None:
         return 0, 0
     day = sandbox.clock().astimezone(SEOUL).replace(hour=0, minute=0, second=0, microsecond=0)
-    begun = (day, day.replace(day=1))
-    on_day, in_month = (payment_rows.charged_since(sandbox.ledger, key.customer_uid, at.timestamp()) for at in begun)
+    starts = (day, day.replace(day=1))
+    on_day, in_month = (payment_rows.charged_since(sandbox.ledger, key.customer_uid, at.timestamp()) for at in starts)
     return on_day, in_month
 
 
@@ -98,7 +98,7 @@ def next_behaviour(sandbox: Sandbox, key: BillingKey) -> Behaviour:
 
 
 def carried_out(sandbox: Sandbox, charging: Charging) -> Payment:
-    """Move the money or do not, and record it; the ledger has it before anybody is answered."""
+    """Move the money or do not, and record it; the ledger has it before any answer leaves."""
     number, now, behaviour = sandbox.next_number(), sandbox.now(), charging.behaviour
     payment = payments.started(
         charging.request,

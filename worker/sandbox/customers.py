@@ -1,4 +1,4 @@
-"""Billing keys as the API shows them: reading, deleting, and what card data cannot do for wallets."""
+"""The billing key endpoints: reading and deleting keys; registering by card data is rejected."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from worker.sandbox.rules.providers import WALLETS, channel, channel_key
 from worker.sandbox.sandbox import Sandbox
 from worker.sandbox.store import key_rows
 
-MOST_CUSTOMERS = 100  # [assumed], as for payments
+MOST_CUSTOMERS = 100  # keys in one call [assumed], as for payments
 
 
 def read(sandbox: Sandbox, call: Call) -> Answer:
@@ -28,7 +28,7 @@ def read(sandbox: Sandbox, call: Call) -> Answer:
 
 
 def read_many(sandbox: Sandbox, call: Call) -> Answer:
-    """Several keys: 200 when all were found, 207 for some, 404 for none [documented]."""
+    """Return several keys: HTTP 200 when all were found, 207 for some, 404 for none [documented]."""
     wanted = call.query_list("customer_uid")
     if not wanted or len(wanted) > MOST_CUSTOMERS:
         return bad_request(texts.TOO_MANY_IDS if wanted else texts.CUSTOMER_IDS_MISSING)
@@ -48,7 +48,7 @@ def delete(sandbox: Sandbox, call: Call) -> Answer:
 
 
 def payments(sandbox: Sandbox, call: Call) -> Answer:
-    """The payments of a key. Of a deleted or unknown one: 404 [documented for unknown, assumed for deleted]."""
+    """Return the payments of a key; 404 for a deleted or unknown one [documented for unknown, assumed for deleted]."""
     return lookups.of_customer(sandbox, call, _key(sandbox, call).customer_uid)
 
 
@@ -63,7 +63,7 @@ def onetime(sandbox: Sandbox, call: Call) -> Answer:
 
 
 def channels(sandbox: Sandbox, call: Call) -> Answer:
-    """The PGs this merchant has contracted: both wallets, on test channels."""
+    """Return the PGs this merchant has contracted: both wallets, on test channels."""
     del sandbox, call
     settings = [
         {

@@ -1,4 +1,4 @@
-"""What the buyer decides in a payment window: once, whatever is pressed twice, reloaded, or open in another tab."""
+"""The buyer's decision in a payment window: taken once, even when pressed twice, reloaded, or made in another tab."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ INTERRUPTED = "F0005"  # [seen]; that a closed window gives it is assumed
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a window ends: what is recorded, what the page hears, and the money that moves, in KRW."""
+    """How a window ends: the payment record, the callback to the page, and the money that moves, in KRW."""
 
     state: State
     payment: Payment
@@ -32,9 +32,9 @@ class Ending:
 
 
 def decide(sandbox: Sandbox, window_id: str, decision: Decision) -> Iterator[Pause]:
-    """Carry out a decision; one that comes second changes nothing, and the ledger says how the first went.
+    """Carry out a decision; a second one changes nothing, and the ledger shows how the first went.
 
-    The buyer's yes goes on without the browser, and waits for other charges of the merchant_uid to end [assumed].
+    An approval is carried out even if the browser leaves; it waits for other charges of the merchant_uid [assumed].
     """
     window = found(sandbox, window_id)
     while sandbox.is_in_flight(window.request.merchant_uid):
@@ -50,7 +50,7 @@ def decide(sandbox: Sandbox, window_id: str, decision: Decision) -> Iterator[Pau
 
 
 def found(sandbox: Sandbox, window_id: str) -> Window:
-    """The window of an id, or a refusal with 404."""
+    """Return the window of an id; raises ApiError with HTTP 404."""
     window = window_rows.find(sandbox.ledger, window_id)
     if window is None:
         raise ApiError(not_found(texts.NO_WINDOW))
@@ -58,8 +58,8 @@ def found(sandbox: Sandbox, window_id: str) -> Window:
 
 
 def _ending(sandbox: Sandbox, window: Window, decision: Decision, now: int) -> Ending:
-    """Decide how a window ends. Whoever closes it leaves a failed payment [documented]."""
-    payment = opening.begun(sandbox, window, decision.instrument)
+    """Decide how a window ends. One that is closed leaves a failed payment [documented]."""
+    payment = opening.new_payment(sandbox, window, decision.instrument)
     match decision.choice:
         case Choice.CLOSE:
             return _failed(State.CLOSED, payment, INTERRUPTED, texts.WINDOW_CLOSED, now)
@@ -74,7 +74,7 @@ def _ending(sandbox: Sandbox, window: Window, decision: Decision, now: int) -> E
 
 
 def _refuse_approval(sandbox: Sandbox, window: Window, decision: Decision) -> None:
-    """What stands against an approval: another tab was quicker [assumed], or the instrument takes less [documented]."""
+    """Raise WindowRefused if another tab has paid [assumed], or above the instrument's maximum [documented]."""
     opening.refuse_paid(sandbox, window.request)
     channel, amount = window.request.channel, window.request.charges
     maximum = maximum_krw(channel.pg_provider, decision.instrument, sandbox=channel.sandbox)

@@ -1,4 +1,4 @@
-"""Charging what was scheduled, when its time has come: PortOne calls `again` in the merchant's place [documented]."""
+"""Charging schedules that are due: PortOne calls `again` in the merchant's place [documented]."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ USAGE = "payment.scheduled"  # [documented]
 
 
 def run_due(sandbox: Sandbox) -> int:
-    """Try every schedule whose time has come; returns how many. To be called often: it costs one look when none has."""
+    """Execute every due schedule; returns how many. Meant to be called often: one query when none is due."""
     due = schedule_rows.due(sandbox.ledger, sandbox.now())
     for schedule in due:
         execute(sandbox, schedule)
@@ -27,7 +27,7 @@ def run_due(sandbox: Sandbox) -> int:
 
 
 def execute(sandbox: Sandbox, schedule: Schedule) -> Payment | None:
-    """Try one, and write down how it went; what stands against it fails it, and leaves no payment [assumed]."""
+    """Execute one and record the result; one that is rejected beforehand fails without a payment [assumed]."""
     now = sandbox.now()
     executed = replace(schedule, state=State.EXECUTED, executed_at=now)
     key = key_rows.find(sandbox.ledger, schedule.customer_uid)
@@ -58,9 +58,9 @@ def _against(sandbox: Sandbox, schedule: Schedule, key: BillingKey | None) -> st
 
 
 def _charged(sandbox: Sandbox, schedule: Schedule, key: BillingKey) -> Payment:
-    """Move the money as the key's story has it. What would spoil an answer means nothing here: nobody waits for one.
+    """Move the money as the key's story has it; troubles of the answer do not apply, since no client waits for one.
 
-    A try is announced, failed or not [documented].
+    A webhook reports the result, failed or not [documented].
     """
     behaviour = charging.next_behaviour(sandbox, key)
     if behaviour.verdict is Verdict.UNTOUCHED:

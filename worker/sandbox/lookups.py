@@ -1,4 +1,4 @@
-"""Looking payments up: by PortOne's id, by merchant_uid, by status and time, by billing key."""
+"""Looking up payments: by PortOne's id, by merchant_uid, by status and time, by billing key."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from worker.sandbox.rules.paging import Page, paged, read_order, read_page
 from worker.sandbox.sandbox import Sandbox
 from worker.sandbox.store import payment_rows
 
-MOST_IDS = 100  # [documented]
+MOST_IDS = 100  # payments in one call [documented]
 LONGEST_RANGE_SECONDS = 90 * 86_400  # [documented]
 STATUSES = ("ready", "paid", "cancelled", "failed")
 # Which time a search by status compares depends on the payment's final status [documented], for `all` too.
@@ -28,7 +28,7 @@ NEWEST = Page(1, 1, "number DESC")
 
 
 def by_imp_uid(sandbox: Sandbox, call: Call) -> Answer:
-    """One payment. Those of a test channel are 404 without include_sandbox=true, at this endpoint only [documented]."""
+    """Return one payment; 404 for a test channel's without include_sandbox=true, at this endpoint only [documented]."""
     payment = payment_rows.find(sandbox.ledger, call.in_path["imp_uid"], visible_at=sandbox.moment())
     wants_sandbox = (call.query_text("include_sandbox") or "").lower() in ("true", "1")
     if payment is None or (payment["sandbox"] and not wants_sandbox):
@@ -37,9 +37,9 @@ def by_imp_uid(sandbox: Sandbox, call: Call) -> Answer:
 
 
 def by_ids(sandbox: Sandbox, call: Call) -> Answer:
-    """Up to 100 payments: 200 when all were found, 207 for some, 404 for none [documented].
+    """Return up to 100 payments: HTTP 200 when all were found, 207 for some, 404 for none [documented].
 
-    A merchant_uid with several payments gives its newest [assumed].
+    Of a merchant_uid with several payments it is the newest [assumed].
     """
     wanted = [("imp_uid", each) for each in call.query_list("imp_uid")]
     wanted += [("merchant_uid", each) for each in call.query_list("merchant_uid")]
@@ -52,14 +52,14 @@ def by_ids(sandbox: Sandbox, call: Call) -> Answer:
 
 
 def find(sandbox: Sandbox, call: Call) -> Answer:
-    """One payment of a merchant_uid, the newest start first unless sorted otherwise [documented]."""
+    """Return one payment of a merchant_uid, the newest start first unless sorted otherwise [documented]."""
     where, values = _of_merchant_uid(call)
     found = _page(sandbox, where, values, Page(1, 1, read_order(call)))
     return answered(found[0]) if found else not_found()
 
 
 def find_all(sandbox: Sandbox, call: Call) -> Answer:
-    """All payments of a merchant_uid, paged; 404 when there is none [documented]."""
+    """Return all payments of a merchant_uid, paged; 404 when there is none [documented]."""
     where, values = _of_merchant_uid(call)
     page = read_page(call)
     total = _total(sandbox, where, values)
@@ -67,7 +67,7 @@ def find_all(sandbox: Sandbox, call: Call) -> Answer:
 
 
 def by_status(sandbox: Sandbox, call: Call) -> Answer:
-    """Payments of a status within at most 90 days, both ends included; by default the last 90 days [documented]."""
+    """Return payments of a status within at most 90 days, both ends included; by default the last 90 [documented]."""
     status = call.in_path["status"]
     if status not in COMPARED:
         return bad_request(texts.UNKNOWN_STATUS)
@@ -80,7 +80,7 @@ def by_status(sandbox: Sandbox, call: Call) -> Answer:
 
 
 def of_customer(sandbox: Sandbox, call: Call, customer_uid: str) -> Answer:
-    """All payments of a billing key, newest first, 20 a page [documented]."""
+    """Return all payments of a billing key, newest first, 20 a page [documented]."""
     page = Page(read_page(call).number, 20, "started_at DESC, number DESC")
     values = [customer_uid]
     total = _total(sandbox, "customer_uid = ?", values)

@@ -1,4 +1,4 @@
-"""Opening a payment window: the checks beforehand, a `ready` payment, and an id that nobody can guess."""
+"""Opening a payment window: the checks beforehand, a `ready` payment, and an id that cannot be guessed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def opened(sandbox: Sandbox, call: Call) -> Window:
     window_rows.add(sandbox.ledger, window)
     payment_rows.add(
         sandbox.ledger,
-        window_payments.ready(begun(sandbox, window, Instrument.CARD)),
+        window_payments.ready(new_payment(sandbox, window, Instrument.CARD)),
         number=window.number,
         charged=0,
         at=window.opened_at,
@@ -55,13 +55,13 @@ def opened(sandbox: Sandbox, call: Call) -> Window:
 
 
 def refuse_paid(sandbox: Sandbox, request: WindowRequest) -> None:
-    """Refuse a merchant_uid that was paid before [documented]; a cancelled payment counts as paid [assumed]."""
+    """Raise WindowRefused for a merchant_uid that was paid [documented]; cancelled counts as paid [assumed]."""
     if payment_rows.statuses(sandbox.ledger, request.merchant_uid) & {"paid", "cancelled"}:
         raise WindowRefused(ALREADY_PAID, texts.ALREADY_PAID)
 
 
 def _refuse_repeated(sandbox: Sandbox, request: WindowRequest) -> None:
-    """Refuse a merchant_uid that a window had before, if that is set: it is to be new for each request [documented].
+    """Raise WindowRefused, if so switched, for a merchant_uid of an earlier window: each needs a new one [documented].
 
     Which PGs insist on it, and with which code, is not known.
     """
@@ -69,7 +69,7 @@ def _refuse_repeated(sandbox: Sandbox, request: WindowRequest) -> None:
         raise WindowRefused(BAD_PARAMETER, texts.ALREADY_USED)
 
 
-def begun(sandbox: Sandbox, window: Window, instrument: Instrument) -> Payment:
-    """The window's payment with the buyer's instrument, before its outcome."""
+def new_payment(sandbox: Sandbox, window: Window, instrument: Instrument) -> Payment:
+    """Return the window's payment with the buyer's instrument, before it has an outcome."""
     pg_tid = "T" + sandbox.hex_of(f"tid:{window.number}")[:20]  # Kakao Pay's form [seen]; assumed for PAYCO
-    return window_payments.begun(window, instrument=instrument, pg_tid=pg_tid)
+    return window_payments.new_payment(window, instrument=instrument, pg_tid=pg_tid)

@@ -21,14 +21,14 @@ from worker.sandbox.switches import Settings, Switches
 
 
 class Sandbox:
-    """One merchant's account at PortOne. Not for several threads at once; between two steps of a request it rests."""
+    """One merchant's account at PortOne. Not thread-safe; other requests may run between two steps of one."""
 
     def __init__(self, ledger: Ledger, clock: Clock, settings: Settings | None = None) -> None:
         self.ledger = ledger
         self.clock = clock
         self.settings = settings or Settings()
         self.news: Callable[[], None] = lambda: None  # called when there is a webhook to be sent
-        self.epoch = 0  # counts resets: requests of before one charge nothing after it
+        self.epoch = 0  # counts resets: a request from before a reset charges nothing after it
         self._in_flight: Counter[str] = Counter()
         self._last_number = payment_rows.last_number(ledger)
         self._switches: Switches
@@ -36,11 +36,11 @@ class Sandbox:
         self._start()
 
     def now(self) -> int:
-        """The time in whole UNIX seconds, as PortOne writes it."""
+        """Return the time in whole UNIX seconds, as PortOne writes it."""
         return int(self.moment())
 
     def moment(self) -> float:
-        """The time in UNIX seconds, as exact as the clock is."""
+        """Return the time in UNIX seconds, with the clock's precision."""
         return self.clock().timestamp()
 
     # switches
@@ -58,7 +58,7 @@ class Sandbox:
     # tokens
 
     def grant_token(self) -> Token:
-        """The token a caller with the right key and secret gets now."""
+        """Return the token a caller with the right key and secret gets now."""
         token = granted(self._token, now=self.now(), fresh=lambda: self.unique_hex("token"))
         if token != self._token:
             self._keep(token)
@@ -69,19 +69,19 @@ class Sandbox:
         return token is not None and access_token == token.access_token and token.is_alive(self.now())
 
     def end_token(self) -> None:
-        """Let the present token die; the next one asked for is new."""
+        """Let the current token expire; the next request for one gets a new token."""
         if self._token is not None:
             self._keep(Token(self._token.access_token, self.now()))
 
-    # numbers and chance
+    # numbers and random values
 
     def next_number(self) -> int:
-        """The number of the next payment, never given twice."""
+        """Return the number of the next payment, never one that was used before."""
         self._last_number += 1
         return self._last_number
 
     def unique_hex(self, purpose: str) -> str:
-        """40 hex characters that were never given before; the same ones for the same seed and history."""
+        """Return 40 hex characters that were never used before; the same ones for the same seed and history."""
         drawn = int(self.ledger.read_state("drawn") or 0) + 1
         self.ledger.write_state("drawn", str(drawn))
         return self.hex_of(f"{purpose}:{drawn}")
@@ -90,11 +90,11 @@ class Sandbox:
         return sha1(f"{self._seed}:{name}".encode()).hexdigest()  # noqa: S324 (40 hex characters, not a secret)
 
     def latency(self) -> float:
-        """How many seconds the next call takes by itself."""
+        """Return the latency of the next call, in seconds."""
         low, high = self.switches.latency_seconds
         return self._random.uniform(low, high) if high else 0.0
 
-    # merchant_uids whose charge is under way
+    # merchant_uids whose charge is in progress
 
     def is_in_flight(self, merchant_uid: str) -> bool:
         return self._in_flight[merchant_uid] > 0
@@ -111,7 +111,7 @@ class Sandbox:
                 del self._in_flight[merchant_uid]
 
     def reset(self) -> None:
-        """Forget everything: keys, payments, requests, the token, changed switches; requests under way are dropped."""
+        """Delete keys, payments, requests, the token and changed switches; requests in progress are dropped."""
         with self.ledger.transaction():
             for table in TABLES:
                 self.ledger.execute(f"DELETE FROM {table}")  # noqa: S608 (our own tables)

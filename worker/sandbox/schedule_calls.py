@@ -1,4 +1,4 @@
-"""The schedule family of the API: scheduling, taking back, moving, trying again, and looking up."""
+"""The schedule endpoints: scheduling, revoking, moving, retrying, and looking up."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def schedule(sandbox: Sandbox, call: Call) -> Answer:
 
 
 def unschedule(sandbox: Sandbox, call: Call) -> Answer:
-    """Take back what waits: of a key, by merchant_uids, or both; leaving one out means all [documented]."""
+    """Revoke open schedules: of a key, by merchant_uids, or both; leaving one out means all [documented]."""
     customer_uid, merchant_uids = call.text("customer_uid"), _merchant_uids(call)
     if customer_uid is None and not merchant_uids:
         raise ApiError(bad_request(texts.FIELD_MISSING.format(field="customer_uid")))
@@ -56,7 +56,7 @@ def read(sandbox: Sandbox, call: Call) -> Answer:
 
 
 def move(sandbox: Sandbox, call: Call) -> Answer:
-    """Let one that waits wait for another time; 400 for one that was tried or taken back [documented]."""
+    """Move an open schedule to another time; 400 for one that was executed or revoked [documented]."""
     found, schedule_at = _found(sandbox, call), schedules.read_time(call, now=sandbox.now())
     if found.state is not State.SCHEDULED:
         return bad_request(texts.NOT_WAITING)
@@ -64,14 +64,14 @@ def move(sandbox: Sandbox, call: Call) -> Answer:
 
 
 def reschedule(sandbox: Sandbox, call: Call) -> Answer:
-    """Let one that failed or was taken back wait anew; 400 for one that waits or was paid [documented]."""
+    """Schedule one again that failed or was revoked; 400 for one that is open or was paid [documented]."""
     found, schedule_at = _found(sandbox, call), schedules.read_time(call, now=sandbox.now())
     _require_over(found)
     return _put(sandbox, found.moved(schedule_at))
 
 
 def retry(sandbox: Sandbox, call: Call) -> Answer:
-    """Try one that failed or was taken back at once; `status` says how that went [documented]."""
+    """Execute one at once that failed or was revoked; `status` holds the result [documented]."""
     found = _found(sandbox, call)
     _require_over(found)
     if _key(sandbox, found) is None:
@@ -81,7 +81,7 @@ def retry(sandbox: Sandbox, call: Call) -> Answer:
 
 
 def of_customer(sandbox: Sandbox, call: Call) -> Answer:
-    """The schedules of a key, the latest first; of an unknown key, none [assumed]."""
+    """Return the schedules of a key, the latest first; none for an unknown key [assumed]."""
     where, values = _range(call, "from", "to", "schedule-status")
     number, _ = read_numbers(call)
     values = [*values, call.in_path["customer_uid"]]
@@ -89,7 +89,7 @@ def of_customer(sandbox: Sandbox, call: Call) -> Answer:
 
 
 def listed(sandbox: Sandbox, call: Call) -> Answer:
-    """The schedules of the whole account, the latest first unless told otherwise [documented]."""
+    """Return the schedules of the whole account, the latest first unless sorted otherwise [documented]."""
     where, values = _range(call, "schedule_from", "schedule_to", "schedule_status")
     number, limit = read_numbers(call)
     sorting = call.query_text("sorting")

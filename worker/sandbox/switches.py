@@ -1,4 +1,4 @@
-"""What can be set for a whole sandbox: its credentials, and the rules and troubles that may change while it runs."""
+"""Settings of a whole sandbox: its credentials, and the rules and troubles that may change while it runs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 from worker.sandbox.rules.web_addresses import is_web_address
 
-MOST_RESENDS = 5  # [documented]
+MOST_RESENDS = 5  # per webhook [documented]
 
 
 class Repeat(StrEnum):
-    """What `again` does about a merchant_uid it has met before. PortOne's rule is not published."""
+    """How `again` treats a merchant_uid that was used before. PortOne's rule is not published."""
 
     REFUSE = "refuse"  # code 1, as PortOne's own checks
     REFUSE_AS_PG = "refuse_as_pg"  # code -1, as refusals from further down
@@ -24,7 +24,7 @@ class Repeat(StrEnum):
 
 
 class Outage(StrEnum):
-    """A trouble of the whole API. A refused *connect* is only had by stopping the server."""
+    """A failure of the whole API. To refuse the *connection* itself, stop the server."""
 
     NONE = "none"
     REFUSE = "refuse"  # every connection is reset once its request is in
@@ -48,37 +48,37 @@ class RegistrationAmount(StrEnum):
 
 
 class BadSwitch(ValueError):
-    """A switch was given a value it does not have; the message says which and what it takes."""
+    """A switch was set to a value it does not take; the message names the switch and its values."""
 
 
 @dataclass(frozen=True, slots=True)
 class Switches:
-    """Rules and troubles of a run. Seconds where a name says so."""
+    """Rules and troubles of a run; names that end in `_seconds` are in seconds."""
 
     repeated_paid: Repeat = Repeat.REFUSE
     repeated_failed: Repeat = Repeat.ACCEPT
     repeated_in_flight: Repeat = Repeat.SERIALIZE
     outage: Outage = Outage.NONE
-    latency_seconds: tuple[float, float] = (0.0, 0.0)  # every call takes a random time between the two
+    latency_seconds: tuple[float, float] = (0.0, 0.0)  # least and most; every call takes a random time between them
     lookup_delay_seconds: float = 0.0  # a new payment cannot be looked up before that
     unknown_customer_status: int = 404  # 404 [documented] or 200 [seen in client tests]; the body is the same
 
-    webhook_url: str = ""  # the merchant's address for webhooks; empty: none are sent but to a payment's notice_url
+    webhook_url: str = ""  # the merchant's webhook address; empty: only a payment's notice_url is used
     webhook_format: WebhookFormat = WebhookFormat.JSON
-    webhook_source: str = ""  # the address they are sent from; empty: whichever the machine takes
+    webhook_source: str = ""  # the address they are sent from; empty: the operating system's choice
     webhook_delay_seconds: float = 0.0  # before the first send
     webhook_resends: int = 0  # after a network error or 5xx; PortOne sets up to 5 on request [documented]
 
     repeated_window: Repeat = Repeat.ACCEPT  # a window under the merchant_uid of an earlier one, whatever became of it
-    window_approval_seconds: float = 0.0  # between the buyer's yes and the money
+    window_approval_seconds: float = 0.0  # between the buyer's approval and the money
     window_callback_seconds: float = 0.0  # between the money and the callback or redirect
-    window_reports: bool = True  # False: the tab is gone before the page hears of a result
+    window_reports: bool = True  # False: the tab is gone before the page gets the result
     window_life_seconds: float = 900.0  # how long a window takes a decision [assumed]
     registration_amount: RegistrationAmount = RegistrationAmount.ZERO
     payco_redirects: bool = False  # on phones, instead of calling back; the documents say both
 
     def changed(self, changes: Mapping[str, Any]) -> Switches:
-        """Apply changes by name, as an admin or a caller wrote them; raises BadSwitch."""
+        """Return these switches with changes by name, as an admin or a caller wrote them; raises BadSwitch."""
         known = {each.name for each in fields(self)}
         for name in changes:
             if name not in known:
@@ -91,7 +91,7 @@ class Switches:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a sandbox is started with. An empty seed means: made up once and kept in the ledger."""
+    """What a sandbox is started with. With an empty seed, a random one is drawn once and kept in the ledger."""
 
     imp_key: str = "sandbox"
     imp_secret: str = field(default="sandbox", repr=False)

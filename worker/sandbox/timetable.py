@@ -1,4 +1,4 @@
-"""Trying schedules when their time has come, though nobody asks the sandbox for anything just then."""
+"""Executing due schedules even while no request arrives."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import asyncio
 from worker.sandbox import executing
 from worker.sandbox.sandbox import Sandbox
 
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.5  # between two looks at the schedules
 
 
 class Timetable:
-    """Looks at the schedules from time to time, on the server's event loop; every request looks too."""
+    """Executes due schedules periodically on the server's event loop; every request does so too."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox

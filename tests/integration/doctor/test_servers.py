@@ -109,4 +109,4 @@ def test_with_a_key_it_is_portone_that_gives_a_token():
 def test_where_nobody_answers_that_is_what_is_said():
     found = examined("http://127.0.0.1:1", live=False)
     assert found.health is Health.BROKEN
-    assert "gave no access token" in found.finding
+    assert "issued no access token" in found.finding

@@ -135,7 +135,7 @@ class LongHistory:
         """Nothing goes wrong any more, for long enough that everything has to come to its end."""
         world = self._world
         world.plan = nothing
-        key_rows.tell(world.sandbox.ledger, (pay(),), None)
+        key_rows.set_story(world.sandbox.ledger, (pay(),), None)
         self._mishaps.end()
         while self._mishaps.is_held():  # whatever has piled up: each run takes one sweep on
             (world.living() or [self._start_worker()])[-1].tick("sweep")

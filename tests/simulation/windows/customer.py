@@ -82,4 +82,4 @@ class Customer:
             self._world.page.hear({"imp_uid": imp_uid, "merchant_uid": window.merchant_uid, "status": "paid"})
 
     def _give_a_story(self, window: Window) -> None:
-        key_rows.tell(self._world.sandbox.ledger, a_story(self._random), [str(window.customer_uid)])
+        key_rows.set_story(self._world.sandbox.ledger, a_story(self._random), [str(window.customer_uid)])

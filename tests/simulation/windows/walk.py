@@ -115,7 +115,7 @@ class WindowWalk:
         world.plan = nothing
         world.post = lambda _: (1.0,)
         world.sandbox.change_switches({"outage": Outage.NONE})
-        key_rows.tell(world.sandbox.ledger, (pay(),), None)
+        key_rows.set_story(world.sandbox.ledger, (pay(),), None)
         world.live(until=world.time + EPILOGUE)
 
     # --- what PortOne does ------------------------------------------------------------------------------------------

@@ -110,7 +110,7 @@ def test_every_leaf_of_the_tree_is_a_portone_error_and_says_what_to_do():
 def test_errors_tell_what_happened_in_a_sentence():
     assert str(NoAnswer(UnknownReason.TIMEOUT, NO_ANSWER)) == "no readable answer: timeout"
     refused = Rejected(Answer(http_status=200, code="1", message="취소할 결제건이 존재하지 않습니다."))
-    assert str(refused) == "PortOne refused (HTTP 200, code 1): 취소할 결제건이 존재하지 않습니다."
+    assert str(refused) == "PortOne rejected the call (HTTP 200, code 1): 취소할 결제건이 존재하지 않습니다."
 
 
 def test_a_connection_error_names_the_host_for_a_person():

@@ -100,14 +100,14 @@ def test_a_cadence_is_read_as_people_write_it(text, cadence, canonical):
         ("cron 0 9 1 *", "and has 4"),
         ("cron 0 9 1 * * 30", "and has 6"),  # seconds
         ("cron 0 9 1 * * 0 2026", "and has 7"),  # a year
-        ("cron 60 9 1 * *", "croniter refuses the minute '60'"),
-        ("cron 0 24 1 * *", "croniter refuses the hour '24'"),
-        ("cron 0 9 32 * *", "croniter refuses the day of month '32'"),
-        ("cron 0 9 0 * *", "croniter refuses the day of month '0'"),
-        ("cron 0 9 1 13 *", "croniter refuses the month '13'"),
-        ("cron 0 9 * * mon#6", "croniter refuses the day of week 'MON#6'"),
-        ("cron x 9 1 * y", "croniter refuses the minute 'X' and the day of week 'Y'"),
-        ("cron 0 9 1/0 * *", "croniter refuses the day of month '1/0'"),
+        ("cron 60 9 1 * *", "croniter does not accept the minute '60'"),
+        ("cron 0 24 1 * *", "croniter does not accept the hour '24'"),
+        ("cron 0 9 32 * *", "croniter does not accept the day of month '32'"),
+        ("cron 0 9 0 * *", "croniter does not accept the day of month '0'"),
+        ("cron 0 9 1 13 *", "croniter does not accept the month '13'"),
+        ("cron 0 9 * * mon#6", "croniter does not accept the day of week 'MON#6'"),
+        ("cron x 9 1 * y", "croniter does not accept the minute 'X' and the day of week 'Y'"),
+        ("cron 0 9 1/0 * *", "croniter does not accept the day of month '1/0'"),
         ("cron 0 9 R * *", "drawn at random or from a hash"),  # croniter draws anew each time it is asked
         ("cron R(0-29) 9 1 * *", "drawn at random"),
         ("cron 0 H/5 1 * *", "drawn at random"),

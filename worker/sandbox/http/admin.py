@@ -23,13 +23,13 @@ CLOSED = (
 WRONG_TOKEN = f"The admin token in {TOKEN_HEADER} is missing or wrong."
 JSON_ONLY = "Send application/json; that keeps web pages of other sites from changing the sandbox."
 
-MOST_DIGITS = 15  # of a number in a query
+MOST_DIGITS = 15  # digits of a number in a query
 
 Command = Callable[[Request, dict[str, Any]], Any]
 
 
 class Admin:
-    """The admin endpoints of one sandbox, and who may use them."""
+    """The admin endpoints of one sandbox, and their access check."""
 
     def __init__(self, sandbox: Sandbox, *, bound_to_loopback: bool, token: str | None) -> None:
         self._sandbox = sandbox
@@ -46,7 +46,7 @@ class Admin:
             self._route("GET", "/requests", self._requests),
             self._route("GET", "/keys", self._keys),
             self._route("POST", "/keys", self._make_keys),
-            self._route("POST", "/behaviours", self._tell),
+            self._route("POST", "/behaviours", self._set_story),
             self._route("GET", "/switches", self._switches),
             self._route("POST", "/switches", self._change_switches),
             self._route("POST", "/token/end", self._end_token),
@@ -77,7 +77,7 @@ class Admin:
         given = request.headers.get(TOKEN_HEADER, "")
         if self._token is not None and not hmac.compare_digest(given.encode(), self._token.encode()):
             return JSONResponse({"error": WRONG_TOKEN}, 403)
-        # Exactly: `text/plain; x=json` is what any page may send unasked.
+        # Exactly this type: `text/plain; x=json` may be sent by any page without a preflight.
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if request.method == "POST" and kind != "application/json":
             return JSONResponse({"error": JSON_ONLY}, 415)
@@ -86,7 +86,7 @@ class Admin:
     # reading
 
     def _health(self, _: Request, __: dict[str, Any]) -> Any:
-        """Say that this is the sandbox, to anyone: who takes it for PortOne is to learn better."""
+        """Return that this is the sandbox, without a token: a client that takes it for PortOne has to find out."""
         return {"sandbox": "PortOne V1", "now": self._sandbox.now()}
 
     def _ledger(self, _: Request, __: dict[str, Any]) -> Any:
@@ -147,10 +147,10 @@ class Admin:
         key_rows.put(self._sandbox.ledger, keys)
         return {"made": len(keys)}
 
-    def _tell(self, _: Request, values: dict[str, Any]) -> Any:
+    def _set_story(self, _: Request, values: dict[str, Any]) -> Any:
         uids = None if values.get("customer_uids") is None else _list(values, "customer_uids")
         story = stories.read(values.get("behaviours"))
-        return {"told": key_rows.tell(self._sandbox.ledger, story, uids)}
+        return {"told": key_rows.set_story(self._sandbox.ledger, story, uids)}
 
     def _change_switches(self, _: Request, values: dict[str, Any]) -> Any:
         self._sandbox.change_switches(values)
@@ -161,7 +161,7 @@ class Admin:
         return {}
 
     def _correct(self, _: Request, values: dict[str, Any]) -> Any:
-        """Turn a failed payment into a paid one, as PortOne does when it learns better."""
+        """Turn a failed payment into a paid one, as PortOne does when it corrects a record."""
         ledger, now = self._sandbox.ledger, self._sandbox.now()
         payment = payment_rows.find(ledger, str(values.get("imp_uid")))
         if payment is None or payment["status"] != "failed":

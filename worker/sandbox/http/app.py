@@ -39,7 +39,7 @@ def create_app(
 ) -> Starlette:
     """Put a sandbox behind HTTP. The admin API is open to loopback, or to holders of the admin token.
 
-    It answers to addresses, to names that no stranger can have, and to `known_hosts`.
+    It answers to IP addresses, to names that cannot be registered publicly, and to `known_hosts`.
     """
     carrying = courier or Courier()
 
@@ -49,7 +49,7 @@ def create_app(
         except (UnreadableBody, HTTPException):
             return await deliver(bad_request(texts.BODY_UNREADABLE), request, carrying)
         except ClientDisconnect:
-            return Response()  # nobody is there to be answered, and nothing was asked for yet
+            return Response()  # the client has gone, and nothing was processed yet
         return await deliver(await carrying.carry_out(handle(sandbox, call)), request, carrying)
 
     async def asset(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Driving a sandbox's admin API from tests and demos."""
+"""Client of a sandbox's admin API, for tests and demos."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from worker.sandbox.rules.behaviours import Behaviour
 
 
 class SandboxAdminError(RuntimeError):
-    """The sandbox refused an admin call; the message is the sandbox's own sentence."""
+    """The sandbox rejected an admin call; the message is the sandbox's own."""
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerReport:
-    """What really happened. A charge is money that moved, even if it was recorded as failed or given back since."""
+    """What really happened. A charge is money that moved, even if it was recorded as failed or refunded since."""
 
     payments: Mapping[str, Mapping[str, int]]  # by status: payments, amount, charged, refunded
     charges: int
@@ -32,7 +32,7 @@ class LedgerReport:
     charged_twice: Mapping[str, int]  # merchant_uid -> times, where more than once
 
     def count(self, status: str) -> int:
-        """How many payments PortOne has in a status."""
+        """Return how many payments PortOne has in a status."""
         return self.payments.get(status, {}).get("payments", 0)
 
 
@@ -41,8 +41,8 @@ class SandboxAdmin:
 
     def __init__(self, base_url: str, *, admin_token: str | None = None, timeout_seconds: float = 30.0) -> None:
         headers = {} if admin_token is None else {TOKEN_HEADER: admin_token}
-        # trust_env: a proxy configured for the machine has no business between a test and its sandbox. verify: to read
-        # the world's authorities takes longer than the calls, and plain HTTP has no use for them.
+        # trust_env: a proxy configured for the machine must not stand between a test and its sandbox. verify: loading
+        # the certificate authorities takes longer than the calls, and plain HTTP does not use them.
         self._http = httpx.Client(
             base_url=base_url,
             headers=headers,
@@ -63,7 +63,7 @@ class SandboxAdmin:
         self._http.close()
 
     def is_up(self) -> bool:
-        """Whether a sandbox answers at all."""
+        """Return whether a sandbox answers at all."""
         try:
             return "sandbox" in self._get("health")
         except (httpx.TransportError, SandboxAdminError):
@@ -92,11 +92,11 @@ class SandboxAdmin:
         return made
 
     def keys(self) -> list[dict[str, Any]]:
-        """All keys, each with its behaviours and the number of calls that met them."""
+        """Return all keys, each with its behaviours and the number of calls that met them."""
         return list(self._get("keys"))
 
     def behave(self, *behaviours: Behaviour, customer_uids: Sequence[str] | None = None) -> int:
-        """Give keys (all of them, unless named) a new story from its beginning; returns how many."""
+        """Start a new story for keys (all of them, unless named); returns how many."""
         uids = None if customer_uids is None else list(customer_uids)
         body = {"customer_uids": uids, "behaviours": stories.written(behaviours)}
         told: int = self._post("behaviours", body)["told"]
@@ -112,11 +112,11 @@ class SandboxAdmin:
         return dict(self._post("switches", changes))
 
     def end_token(self) -> None:
-        """Let the present access token die."""
+        """Let the current access token expire."""
         self._post("token/end", {})
 
     def correct(self, imp_uid: str) -> None:
-        """Turn a failed payment into a paid one, as PortOne does when it learns better."""
+        """Turn a failed payment into a paid one, as PortOne does when it corrects a record."""
         self._post("payments/correct", {"imp_uid": imp_uid})
 
     # payment windows: what a browser does, without one
@@ -132,12 +132,12 @@ class SandboxAdmin:
     def decide(self, window_id: str, decision: str = "approve", **chosen: str) -> dict[str, Any]:
         """Press a button: approve, decline or close; `instrument` is card or money, `reason` such as limit.
 
-        Returns what the window's page gets: state, and the callback and the redirect address, if the page is told.
+        Returns what the window's page gets: state, and the callback and redirect address, if the page gets them.
         """
         return dict(_read(self._http.post(f"/v1/windows/{window_id}/decision", json={"decision": decision, **chosen})))
 
     def windows(self, **narrowed: str) -> list[dict[str, Any]]:
-        """All windows that were opened, oldest first; narrowed by merchant_uid."""
+        """Return all windows that were opened, oldest first; narrowed by merchant_uid."""
         return list(self._get("windows", narrowed))
 
     # PortOne's console
@@ -145,11 +145,11 @@ class SandboxAdmin:
     def cancel_in_console(
         self, imp_uid: str, *, amount: int | None = None, reason: str | None = None
     ) -> dict[str, Any]:
-        """Cancel a payment, wholly or by an amount in KRW, and tell the merchant by webhook."""
+        """Cancel a payment, wholly or by an amount in KRW, and send the merchant a webhook."""
         return dict(self._post("payments/cancel", {"imp_uid": imp_uid, "amount": amount, "reason": reason}))
 
     def webhooks(self, **narrowed: str | int) -> list[dict[str, Any]]:
-        """The log of webhooks, oldest first; narrowed by merchant_uid, imp_uid, after."""
+        """Return the log of webhooks, oldest first; narrowed by merchant_uid, imp_uid, after."""
         return list(self._get("webhooks", narrowed))
 
     def resend_webhook(self, number: int) -> None:
@@ -166,15 +166,15 @@ class SandboxAdmin:
         return LedgerReport(**self._get("ledger"))
 
     def charges(self) -> dict[str, int]:
-        """How often each merchant_uid was really charged; those never charged are missing."""
+        """Return how often each merchant_uid was really charged; those never charged are missing."""
         return dict(self._get("charges"))
 
     def payments(self, **narrowed: str | int) -> list[dict[str, Any]]:
-        """The raw list, oldest first; narrowed by merchant_uid, customer_uid, after, limit, or charged_only="true"."""
+        """Return payments, oldest first; narrowed by merchant_uid, customer_uid, after, limit, charged_only="true"."""
         return list(self._get("payments", narrowed))
 
     def requests(self, **narrowed: str | int) -> list[dict[str, Any]]:
-        """Every request that arrived, oldest first; narrowed by merchant_uid, endpoint, after, limit."""
+        """Return every request that arrived, oldest first; narrowed by merchant_uid, endpoint, after, limit."""
         return list(self._get("requests", narrowed))
 
     def _get(self, path: str, query: Mapping[str, str | int] | None = None) -> Any:

@@ -1,4 +1,4 @@
-"""What a merchant does in PortOne's console, as admin calls: looking at windows and webhooks, cancelling, resending."""
+"""PortOne's console for merchants, as admin calls: listing windows and webhooks, cancelling, resending."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ USUAL_REASON = "관리자 취소"  # [assumed]
 
 
 def windows(sandbox: Sandbox, *, merchant_uid: str | None) -> list[dict[str, Any]]:
-    """All payment windows that were opened, oldest first."""
+    """Return all payment windows that were opened, oldest first."""
     return [_shown(window) for window in window_rows.everything(sandbox.ledger, merchant_uid=merchant_uid)]
 
 
 def webhooks(sandbox: Sandbox, *, after: int, merchant_uid: str | None, imp_uid: str | None) -> list[dict[str, Any]]:
-    """The log of webhooks, oldest first: those waiting, sent, given up, and dropped because the queue was full."""
+    """Return the log of webhooks, oldest first: waiting, sent, failed, and dropped because the queue was full."""
     found = webhook_rows.log(sandbox.ledger, after=after, merchant_uid=merchant_uid, imp_uid=imp_uid)
     return [{**asdict(webhook), "body": webhook.body} for webhook in found]
 

@@ -97,7 +97,7 @@ async def deliver(answer: Answer, request: Request, courier: Courier) -> Respons
 
 
 async def read_call(request: Request) -> Call:
-    """Take a request apart; raises UnreadableBody."""
+    """Read an HTTP request into a Call; raises UnreadableBody."""
     headers = request.headers
     raw_path: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
     return Call(

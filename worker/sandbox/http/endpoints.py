@@ -49,7 +49,7 @@ class Endpoint:
 
 
 def handle(sandbox: Sandbox, call: Call) -> Steps:
-    """Do what a call asks for: pauses, then exactly one answer.
+    """Process a call: yield pauses, then exactly one answer.
 
     What led to a step is committed before the step is handed out: no answer leaves before its charge is in the ledger.
     """
@@ -103,7 +103,7 @@ def at_once(work: Callable[[Sandbox, Call], Answer]) -> Work:
 
 
 def get_token(sandbox: Sandbox, call: Call) -> Answer:
-    """Hand out the access token for the right key and secret; `now` is PortOne's clock [documented]."""
+    """Return the access token for the right key and secret; `now` is PortOne's clock [documented]."""
     key, secret = call.text("imp_key"), call.text("imp_secret")
     if key is None or secret is None:
         return bad_request(texts.CREDENTIALS_MISSING)
@@ -142,7 +142,7 @@ ENDPOINTS = (
     Endpoint("PUT", "/subscribe/payments/schedule/{merchant_uid}", at_once(schedule_calls.move)),
     Endpoint("POST", "/subscribe/payments/schedule/{merchant_uid}/reschedule", at_once(schedule_calls.reschedule)),
     Endpoint("POST", "/subscribe/payments/schedule/{merchant_uid}/retry", at_once(schedule_calls.retry)),
-    # not the API but what its JavaScript SDK and the payment windows ask for
+    # not the API: requested by its JavaScript SDK and the payment windows
     Endpoint("POST", "/v1/windows", at_once(window_calls.open_window), needs_token=False),
     Endpoint("OPTIONS", "/v1/windows", at_once(window_calls.preflight), needs_token=False),
     Endpoint("GET", "/v1/windows/{window_id}", at_once(window_calls.show_window), needs_token=False),
@@ -160,7 +160,7 @@ _PATTERNS = [(re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", each.template)), e
 
 
 def _found(call: Call) -> tuple[Endpoint, Call] | Answer:
-    """The endpoint a call is for, with the values in its path; a slash at the end is as good as none [seen].
+    """Return the endpoint of a call, with the values in its path; a trailing slash is ignored [seen].
 
     What PortOne has and this sandbox lacks is never "not found": a client would believe that.
     """
@@ -177,7 +177,7 @@ def _found(call: Call) -> tuple[Endpoint, Call] | Answer:
 
 
 def _noted(sandbox: Sandbox, call: Call, found: tuple[Endpoint, Call] | Answer) -> int:
-    """Write a request into the ledger's list as it arrives; returns its number there."""
+    """Record a request in the ledger as it arrives; returns its number there."""
     endpoint = f"{call.method} ?" if isinstance(found, Answer) else found[0].name
     values = {} if isinstance(found, Answer) else found[1].in_path
     ids = [values.get(name) or call.text(name) for name in ("merchant_uid", "customer_uid")]

@@ -1,7 +1,7 @@
-"""By which names the sandbox may be asked, and where it may send: no web page is to misuse either.
+"""Which Host names the sandbox answers to, and where it sends webhooks: protection against hostile web pages.
 
-A page of a stranger can let its own name lead to 127.0.0.1 (DNS rebinding) and read what is asked by that name, and it
-can open a payment window whose webhooks go to an address of its choice.
+An attacker's page can make its own name resolve to 127.0.0.1 (DNS rebinding) and read the answers, and it can open a
+payment window whose webhooks go to an address of its choice.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 RESERVED = (".localhost", ".internal", ".test")
-"""Ends of names that nobody can register (RFC 6761; .internal by ICANN)."""
+"""Suffixes of names that cannot be registered publicly (RFC 6761; .internal by ICANN)."""
 
 MISDIRECTED = (
-    "This sandbox is not asked by that name; use an address, a name without dots, or start it with --known-host NAME."
+    "This sandbox does not answer to that name; use an address or a name without dots, or start it with "
+    "--known-host NAME."
 )
 
 
 class KnownHosts:
-    """Refuses requests whose Host is a name that anybody could have registered."""
+    """Middleware: rejects requests whose Host is a name that can be registered publicly."""
 
     def __init__(self, app: ASGIApp, *, names: Iterable[str] = ()) -> None:
         self._app = app
@@ -38,7 +39,7 @@ class KnownHosts:
 
 
 def is_known(host: str, names: frozenset[str] = frozenset()) -> bool:
-    """Say whether a Host header, with a port or without, is an address or a name that no stranger can have."""
+    """Return whether a Host header, with or without port, is an address or a name that cannot be registered."""
     try:
         name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
     except ValueError:
@@ -47,7 +48,7 @@ def is_known(host: str, names: frozenset[str] = frozenset()) -> bool:
 
 
 def is_on_this_machine(url: str) -> bool:
-    """Say whether an address of the web is one of this machine's own, by its text alone: a name may lead anywhere."""
+    """Return whether a web address is on this machine, by its text alone: a name may resolve to any address."""
     name = (urlsplit(url).hostname or "").rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True

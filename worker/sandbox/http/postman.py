@@ -1,4 +1,4 @@
-"""Sending webhooks beside the API: on the server's event loop, never inside a request."""
+"""Sending webhooks in the background: on the server's event loop, never inside a request."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from worker.sandbox.store import webhook_rows
 
 ELSEWHERE = "not sent: it is not an address of this machine; start the sandbox with --deliver-anywhere"
 
-MOST_AT_ONCE = 32
-LOOK_SECONDS = 0.2  # how often those that are due later are looked at
+MOST_AT_ONCE = 32  # webhooks being sent
+LOOK_SECONDS = 0.2  # between two looks at those that are due later
 
 FIRST_SEND = aiohttp.ClientTimeout(sock_connect=webhooks.CONNECT_SECONDS, sock_read=webhooks.READ_SECONDS)
 LATER_SEND = aiohttp.ClientTimeout(total=webhooks.RESEND_SECONDS)
 
 
 class Postman:
-    """Takes webhooks from the ledger when they are due, and notes there what became of them.
+    """Sends due webhooks from the ledger, and records the result there.
 
-    What was under way when the process died is sent again: a merchant may get a webhook twice.
+    A webhook that was being sent when the process died is sent again: a merchant may get one twice.
     """
 
     def __init__(self, sandbox: Sandbox, *, anywhere: bool = False) -> None:
-        """Send to this machine, and to the address of the merchant's settings; with `anywhere`, as a page says."""
+        """Send to this machine and to the address of the merchant's settings; with `anywhere`, to any notice_url."""
         self._sandbox = sandbox
         self._anywhere = anywhere
         self._under_way: dict[tuple[int, int], asyncio.Task[None]] = {}  # by epoch and number
@@ -38,14 +38,14 @@ class Postman:
         self._round: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin, on the running event loop; the ledger may hold webhooks from before a restart."""
+        """Start on the running event loop; the ledger may hold webhooks from before a restart."""
         self._news = asyncio.Event()
         self._news.set()
         self._sandbox.news = self._news.set
         self._round = asyncio.create_task(self._go_round())
 
     async def stop(self) -> None:
-        """End at once; what was not sent stays in the ledger."""
+        """Stop at once; what was not sent stays in the ledger."""
         tasks = [*self._under_way.values(), *([self._round] if self._round else [])]
         for task in tasks:
             task.cancel()

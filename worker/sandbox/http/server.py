@@ -23,8 +23,8 @@ from worker.sandbox.switches import Settings
 from worker.sandbox.timetable import Timetable
 from worker.serving import BACKLOG, EndedBySignal, listening, web_address
 
-KEEP_ALIVE_SECONDS = 75  # uvicorn's 5 would close idle connections under clients that are about to use them
-STOP_SECONDS = 3  # how long open requests may take to end after a stop
+KEEP_ALIVE_SECONDS = 75  # uvicorn's default of 5 would close idle connections that clients are about to use
+STOP_SECONDS = 3  # grace period of open requests after a stop
 
 
 class SandboxServer:
@@ -57,7 +57,7 @@ class SandboxServer:
             )
             postman = Postman(sandbox, anywhere=deliver_anywhere)
             self._server = _Server(_config(app), courier, postman, Timetable(sandbox))
-            opened.pop_all()  # from here on it is `run` that closes them
+            opened.pop_all()  # from here on `run` closes them
 
     @property
     def base_url(self) -> str:
@@ -72,7 +72,7 @@ class SandboxServer:
             self._ledger.close()
 
     def stop(self) -> None:
-        """Ask a running server to stop; from any thread, and also before it has begun to run."""
+        """Ask a running server to stop; from any thread, and also before `run`."""
         self._server.should_exit = True
 
 
@@ -97,7 +97,7 @@ class _Protocol(H11Protocol):
 
 
 class _Server(EndedBySignal):
-    """uvicorn, but waiting requests end with it, webhooks go out, and schedules are tried when their time has come."""
+    """uvicorn that ends waiting requests when it stops, sends webhooks, and executes due schedules."""
 
     def __init__(self, config: uvicorn.Config, courier: Courier, postman: Postman, timetable: Timetable) -> None:
         super().__init__(config)

@@ -1,4 +1,4 @@
-"""What browsers ask of payment windows: opening one from a merchant's page, the page itself, and a decision in it."""
+"""The payment window endpoints: opening one from a merchant's page, showing it, and deciding in it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def preflight(sandbox: Sandbox, call: Call) -> Answer:
 
 
 def open_window(sandbox: Sandbox, call: Call) -> Answer:
-    """Open a window for the script; what stands against it is told as the callback's fields, not as an HTTP error."""
+    """Open a window for the script; a rejection is returned as the callback's fields, not as an HTTP error."""
     try:
         window = opening.opened(sandbox, call)
     except WindowRefused as refused:
@@ -50,7 +50,7 @@ def open_window(sandbox: Sandbox, call: Call) -> Answer:
 
 
 def show_window(sandbox: Sandbox, call: Call) -> Answer:
-    """The window itself, whether it is open, decided or expired."""
+    """Return the window's page, whether it is open, decided or expired."""
     window = deciding.found(sandbox, call.in_path["window_id"])
     language = window_page.language(call.query_text("lang"), call.accept_language)
     page = window_page.page(
@@ -64,7 +64,7 @@ def show_window(sandbox: Sandbox, call: Call) -> Answer:
 
 
 def decide(sandbox: Sandbox, call: Call) -> Steps:
-    """Approve, decline or close, and tell how the window ended; a second time tells the same."""
+    """Approve, decline or close, and return how the window ended; a second decision returns the same."""
     window_id = call.in_path["window_id"]
     window = deciding.found(sandbox, window_id)
     decision = read_decision(call, window)
@@ -80,7 +80,7 @@ def decide(sandbox: Sandbox, call: Call) -> Steps:
 
 
 def ending(sandbox: Sandbox, window: Window) -> dict[str, Any]:
-    """How a window ended, for its page: the callback to pass on, where to redirect to; neither if the tab is gone."""
+    """Return how a window ended, for its page: callback and redirect address, or neither if the tab is gone."""
     told: dict[str, Any] = {"state": window.state.value}
     if window.state is State.OPEN or window.result is None:
         return told

@@ -1,4 +1,4 @@
-"""The page of a payment window: plain HTML, every word of a stranger escaped, and a strict Content-Security-Policy."""
+"""The page of a payment window: plain HTML, every foreign text escaped, and a strict Content-Security-Policy."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from worker.sandbox.rules.answers import as_json
 from worker.sandbox.rules.window_requests import Use
 from worker.sandbox.rules.windows import State, Window, reasons_of
 
-# What a browser loads from the sandbox beside the page: path -> content type.
+# Files that a browser loads from the sandbox beside the page: path -> content type.
 ASSETS = {
     "iamport.js": "text/javascript; charset=utf-8",
     "window.js": "text/javascript; charset=utf-8",
     "window.css": "text/css; charset=utf-8",
 }
-LANGUAGES = {"ko": "en", "en": "ko"}  # each with the other one
+LANGUAGES = {"ko": "en", "en": "ko"}  # each with the one to switch to
 
 
 def asset(name: str) -> bytes:
@@ -33,14 +33,14 @@ def title(window: Window, language: str) -> str:
 
 
 def language(wanted: str | None, accept_language: str | None) -> str:
-    """Choose Korean or English: what the link says, else the browser's first choice; Korean for anybody else."""
+    """Return Korean or English: the link's language, else the browser's first choice; Korean by default."""
     if wanted in LANGUAGES:
         return str(wanted)
     return "en" if (accept_language or "").strip().lower().startswith("en") else "ko"
 
 
 def headers(window: Window) -> tuple[tuple[str, str], ...]:
-    """Allow the page its own files, and to be framed by the page that opened it and by no other."""
+    """Return headers that allow the page its own files, and only the page that opened it to frame it."""
     framing = window.host_origin or "'none'"
     policy = (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
@@ -55,7 +55,7 @@ def headers(window: Window) -> tuple[tuple[str, str], ...]:
 
 
 def page(window: Window, *, is_expired: bool, language: str, ending: Mapping[str, Any]) -> str:
-    """Write the page; `ending` is what its script tells the page that opened it."""
+    """Return the HTML; `ending` is what its script reports to the page that opened it."""
     request, pg_provider = window.request, window.pg_provider
     instruments = window_texts.INSTRUMENTS.get(pg_provider, window_texts.CARD_ONLY)
     state = "expired" if is_expired else window.state.value

@@ -1,4 +1,4 @@
-"""Whether a readable `again` request may be charged at all: the PG's limits, and a merchant_uid seen before. Pure."""
+"""Which readable `again` requests are rejected: the PG's limits, and a merchant_uid seen before. Pure."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from worker.sandbox.rules.providers import (
 )
 from worker.sandbox.switches import Repeat, Switches
 
-PG_REFUSAL = -1
+PG_REFUSAL = -1  # code of an error answer from further down than PortOne [seen in client code]
 
 
 def against_pg(request: ChargeRequest, key: BillingKey) -> Answer | None:
-    """What the PG has against a request. Its refusals leave no payment and do not use up a behaviour [assumed]."""
+    """Return the PG's rejection of a request, if any; it leaves no payment and uses up no behaviour [assumed]."""
     provider, instrument = key.channel.pg_provider, key.instrument
     maximum = maximum_krw(provider, instrument, sandbox=key.channel.sandbox)
     if (unfit := _unfit(request, provider)) is not None:
@@ -45,7 +45,7 @@ def against_pg(request: ChargeRequest, key: BillingKey) -> Answer | None:
 
 
 def _unfit(request: ChargeRequest, provider: str) -> Answer | None:
-    """What a request lacks, or has too much of, for one PG; that a channel must be the key's own is assumed."""
+    """Return the rejection of fields that do not fit the PG; that a channel must be the key's own is assumed."""
     if provider in NO_KRW and request.currency != "KRW":
         return not_in_sandbox(f"{provider} in {request.currency[:3]}")
     if request.currency != "KRW" or provider in NO_KRW:  # Kakao Pay and PAYCO take nothing else [documented]
@@ -61,7 +61,7 @@ def _unfit(request: ChargeRequest, provider: str) -> Answer | None:
 
 
 def against_sums(request: ChargeRequest, key: BillingKey, paid: tuple[int, int]) -> Answer | None:
-    """What an account has against a charge, having paid so much on this day and in this month already [documented]."""
+    """Return the rejection above an account's limits [documented]; `paid` is its sums of today and this month."""
     limits = account_limits(key.channel, key.instrument)
     for span, limit, before in zip(("일", "월"), limits or (), paid, strict=False):
         if before + request.amount > limit:
@@ -70,7 +70,7 @@ def against_sums(request: ChargeRequest, key: BillingKey, paid: tuple[int, int])
 
 
 def against_repeat(statuses: Collection[str], key: BillingKey, switches: Switches) -> Answer | None:
-    """What PortOne has against a merchant_uid with these earlier payments. Cancelled ones count as paid [assumed]."""
+    """Return the rejection of a merchant_uid with these earlier payments; cancelled ones count as paid [assumed]."""
     if not statuses:
         return None
     if key.channel.pg_provider in NEVER_REUSE:
@@ -81,7 +81,7 @@ def against_repeat(statuses: Collection[str], key: BillingKey, switches: Switche
 
 
 def against_overlap(switches: Switches) -> Answer | None:
-    """What PortOne has against a merchant_uid whose charge is still under way; serializing is not a refusal."""
+    """Return the rejection of a merchant_uid whose charge is still in progress; serializing is not one."""
     return _refused_by(switches.repeated_in_flight, texts.IN_FLIGHT)
 
 

@@ -1,4 +1,4 @@
-"""What the sandbox does about a request, as values: wait for a while, then answer in one of several ways."""
+"""Answers as values: wait for a while, then answer in one of several ways."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 class Delivery(StrEnum):
-    """How an answer travels; whoever carries it out (HTTP, a simulation) decides what that means in bytes."""
+    """How an answer travels; the driver (HTTP, a simulation) decides what that means in bytes."""
 
     WHOLE = "whole"
-    HANG = "hang"  # nothing ever arrives: the client has to give up
+    HANG = "hang"  # nothing ever arrives: the client has to time out
     DROP = "drop"  # the connection is closed in good order before a byte of the answer
     RESET = "reset"  # the connection is reset (RST) before a byte of the answer
     CUT = "cut"  # the head and half of the body arrive, then the connection is closed
@@ -33,7 +33,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The last step of a request. `result` is a word for the ledger's list of requests."""
+    """The last step of a request. `result` is the code in the ledger's list of requests."""
 
     status: int = 200
     body: bytes = b""
@@ -44,7 +44,7 @@ class Answer:
 
     @property
     def said(self) -> str:
-        """The message of a refusal."""
+        """The message of an error answer."""
         message: str = json.loads(self.body)["message"]
         return message
 
@@ -53,7 +53,7 @@ Steps = Iterator[Pause | Answer]
 
 
 class ApiError(Exception):
-    """Ends a request with an answer already decided; `endpoints.handle` turns it into the last step."""
+    """Ends a request with an error answer; `endpoints.handle` turns it into the last step."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.result)
@@ -61,59 +61,59 @@ class ApiError(Exception):
 
 
 def as_json(value: Any) -> str:
-    """Write JSON compactly, Korean as it is."""
+    """Return compact JSON with Korean unescaped."""
     return _ENCODER.encode(value)
 
 
 def answered(document: str, *, status: int = 200, result: str = "answered") -> Answer:
-    """Wrap a JSON document in the envelope of a call that worked (code 0, message null) [documented]."""
+    """Return a JSON document in the envelope of a call that worked (code 0, message null) [documented]."""
     return Answer(status, f'{{"code":0,"message":null,"response":{document}}}'.encode(), result=result)
 
 
 def refusal(message: str, *, code: int = 1, status: int = 200, result: str = "refused") -> Answer:
-    """Say no in the envelope. Code 1 is PortOne's own refusal, -1 comes from further down [seen in client code]."""
+    """Return an error envelope. Code 1 is PortOne's own refusal, -1 comes from further down [seen in client code]."""
     body = as_json({"code": code, "message": message, "response": None})
     return Answer(status, body.encode(), result=result)
 
 
 def bad_request(message: str) -> Answer:
-    """Refuse a request PortOne cannot read. The status 400 was seen for missing fields; code 1 is assumed."""
+    """Return the answer to an unreadable request. The status 400 was seen for missing fields; code 1 is assumed."""
     return refusal(message, status=400)
 
 
 def not_found(message: str = texts.NO_PAYMENT) -> Answer:
-    """Say that nothing is there: 404 [documented], text [seen in client code], code 1 [assumed]."""
+    """Return "not found": 404 [documented], text [seen in client code], code 1 [assumed]."""
     return refusal(message, status=404, result="not_found")
 
 
 def not_in_sandbox(what: str) -> Answer:
-    """Say that PortOne has something which this sandbox lacks: 501, so that nobody takes it for "there is none"."""
+    """Return "not part of this sandbox": 501, so that no client takes it for "not found"."""
     return refusal(texts.NOT_IN_SANDBOX.format(what=what), status=501, result="not_in_sandbox")
 
 
 def unauthorized() -> Answer:
-    """Refuse a missing or dead token: body [seen in client code, weak], header spelt as PortOne does [documented]."""
+    """Return the 401 for a missing or expired token: body [seen in client code, weak], header as spelt [documented]."""
     body = as_json({"code": -1, "message": "Unauthorized", "response": None})
     return Answer(401, body.encode(), headers=(("WWW-Authorize", "iamport"),), result="unauthorized")
 
 
 def server_error() -> Answer:
-    """Answer HTTP 500. PortOne's body for this is not known; an envelope is assumed."""
+    """Return HTTP 500. PortOne's body for this is not known; an envelope is assumed."""
     body = as_json({"code": -1, "message": "Internal Server Error", "response": None})
     return Answer(500, body.encode(), result="error")
 
 
 def unavailable() -> Answer:
-    """Answer 503 with the HTML page of a proxy in front of the API [assumed]: not an envelope, not JSON."""
+    """Return 503 with the HTML page of a proxy in front of the API [assumed]: not an envelope, not JSON."""
     page = b"<html><head><title>503</title></head><body><h1>503 Service Temporarily Unavailable</h1></body></html>"
     return Answer(503, page, "text/html", result="unavailable")
 
 
 def never() -> Answer:
-    """Answer nothing at all and keep the connection open."""
+    """Return no answer at all: the connection stays open."""
     return Answer(delivery=Delivery.HANG, result="hung")
 
 
 def dropped(delivery: Delivery = Delivery.DROP) -> Answer:
-    """End the connection without a byte of an answer."""
+    """Return no answer: the connection ends without a byte."""
     return Answer(delivery=delivery, result="dropped")

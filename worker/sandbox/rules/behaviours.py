@@ -1,4 +1,4 @@
-"""How a billing key behaves when it is charged: what happens to the money, and what becomes of the answer.
+"""How a billing key behaves when it is charged: what happens to the money, and to the answer.
 
 The two are independent on purpose: a charge that went through behind a dropped connection, or a decline behind a
 time-out, is what a client has to cope with. Pure.
@@ -22,7 +22,7 @@ class Verdict(StrEnum):
 
 
 class Reply(StrEnum):
-    """What becomes of the answer."""
+    """What happens to the answer."""
 
     PLAIN = "plain"
     HANG = "hang"  # nothing arrives; for PortOne the request is over, so its merchant_uid is not in flight
@@ -33,8 +33,8 @@ class Reply(StrEnum):
     EMPTY = "empty"  # 200 without a body
     ERROR = "error"  # 500
     UNAVAILABLE = "unavailable"  # 503, HTML
-    UNAUTHORIZED = "unauthorized"  # the token died between its check and its use
-    OTHER_PAYMENT = "other_payment"  # an answer about somebody else's payment
+    UNAUTHORIZED = "unauthorized"  # the token expired between its check and its use
+    OTHER_PAYMENT = "other_payment"  # an answer about another merchant's payment
     WRONG_AMOUNT = "wrong_amount"
 
 
@@ -47,7 +47,7 @@ class Shape(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
-    """One step of a key's story. `times` is for how many calls it lasts; the last step of a list stays."""
+    """One step of a key's story. It lasts for `times` calls; the last step of a list stays."""
 
     verdict: Verdict = Verdict.PAID
     reply: Reply = Reply.PLAIN
@@ -69,7 +69,7 @@ class Behaviour:
 
 
 def current(story: Sequence[Behaviour], calls: int) -> Behaviour:
-    """Pick the step that the next call meets, after `calls` earlier ones. An empty story pays."""
+    """Return the step of the next call, after `calls` earlier ones. An empty story pays."""
     for step in story[:-1]:
         if calls < step.times:
             return step
@@ -78,7 +78,7 @@ def current(story: Sequence[Behaviour], calls: int) -> Behaviour:
 
 
 def drawn(step: Behaviour, customer_uid: str, calls: int) -> Behaviour:
-    """Draw from a step's mix. The same seed, key and count of calls draw the same, whatever happens around."""
+    """Return a draw from a step's mix; it depends on nothing but seed, key and count of calls."""
     if not step.mix:
         return step
     draw = Random(f"{step.seed}:{customer_uid}:{calls}")  # noqa: S311 (reproducible on purpose)
@@ -117,7 +117,7 @@ def misrecorded(code: str = "CC10", text: str = "계좌 잔액 부족", *, times
 
 
 def flaky(seed: int, *, mix: Sequence[tuple[int, Behaviour]] = (), times: int = 1) -> Behaviour:
-    """Draw each call's behaviour from a mix; the default one leaves out hanging, which takes a client's patience."""
+    """Draw each call's behaviour from a mix; the default has no hanging, which lasts until the client's time-out."""
     return Behaviour(seed=seed, mix=tuple(mix) or DEFAULT_MIX, times=times)
 
 

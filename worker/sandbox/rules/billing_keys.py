@@ -1,4 +1,4 @@
-"""A billing key as PortOne holds it: the instrument behind a customer_uid, and how the sandbox lets it behave. Pure."""
+"""A billing key as PortOne stores it: the instrument of a customer_uid, and its behaviours in the sandbox. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from worker.sandbox.rules.behaviours import Behaviour
 from worker.sandbox.rules.providers import PG_PROVIDERS, WALLETS, Channel, Instrument, channel
 
 FIELDS = ("customer_uid", "pg", "instrument", "sandbox", "behaviours")
-CUSTOMER_UID_LIMIT = 80  # [documented]
+CUSTOMER_UID_LIMIT = 80  # characters [documented]
 # CustomerAnnotation's fields about the buyer, with their limits [documented].
 HOLDER_LIMITS = {
     "customer_id": 80,
@@ -36,7 +36,7 @@ NO_CARD: dict[str, Any] = dict.fromkeys(CARD)
 
 
 class BadBillingKey(ValueError):
-    """A billing key cannot be made; the message says what is wrong with it."""
+    """A billing key is invalid; the message names what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def read(values: Any, *, now: int) -> BillingKey:
 
 
 def customer(key: BillingKey) -> dict[str, Any]:
-    """Write a key as CustomerAnnotation; wallets have no card fields [documented for PayPal, assumed here]."""
+    """Return a key as CustomerAnnotation; wallets have no card fields [documented for PayPal, assumed here]."""
     shows_card = key.instrument is Instrument.CARD and key.channel.pg_provider not in WALLETS
     return {
         "customer_uid": key.customer_uid,

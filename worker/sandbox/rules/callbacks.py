@@ -1,4 +1,4 @@
-"""What the page that opened a window hears of it: the callback's fields, or the query of the redirect. Pure."""
+"""The result that a window reports to the page that opened it: callback fields, or the redirect's query. Pure."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from worker.sandbox.rules.window_requests import WindowRefused
 
 Callback = dict[str, Any]
 
-# Taken over from the Payment under their own names [documented].
+# Copied from the payment under their own names [documented].
 SHARED = (
     *("imp_uid", "merchant_uid", "pay_method", "name", "pg_provider", "emb_pg_provider", "pg_tid", "apply_num"),
     *("currency", "custom_data", "status", "paid_at", "receipt_url", "card_name", "card_number", "card_quota"),
     *BUYER_LIMITS,
 )
-# What a failed window was seen to tell of its payment.
+# Fields of the payment in a failed window's callback [seen].
 SHARED_ON_FAILURE = ("imp_uid", "merchant_uid", "pay_method", "pg_provider")
 
 
 def succeeded(payment: Payment) -> Callback:
-    """Tell of a payment that was approved."""
+    """Return the callback of an approved payment."""
     shared = {name: payment[name] for name in SHARED}
     return {
         "success": True,
@@ -36,13 +36,13 @@ def succeeded(payment: Payment) -> Callback:
 
 
 def failed(payment: Payment, error_code: str, message: str) -> Callback:
-    """Tell of a payment that was declined, or whose window was closed: it has an imp_uid all the same [seen]."""
+    """Return the callback of a declined payment or a closed window; it has an imp_uid too [seen]."""
     shared = {name: payment[name] for name in SHARED_ON_FAILURE}
     return {"success": False, **shared, "pg_type": "payment", "error_code": error_code, "error_msg": message}
 
 
 def refused(merchant_uid: Any, refusal: WindowRefused) -> Callback:
-    """Tell that no window was opened: there is no imp_uid then [documented]."""
+    """Return the callback of a window that was not opened; it has no imp_uid [documented]."""
     return {
         "success": False,
         "imp_uid": None,
@@ -53,7 +53,7 @@ def refused(merchant_uid: Any, refusal: WindowRefused) -> Callback:
 
 
 def redirect_address(redirect_url: str, callback: Mapping[str, Any]) -> str:
-    """Where a mobile browser is sent: imp_uid, merchant_uid, imp_success, and on failure code and text [documented]."""
+    """Return the mobile redirect: imp_uid, merchant_uid, imp_success, and on failure code and text [documented]."""
     query = {
         "imp_uid": str(callback["imp_uid"]),
         "merchant_uid": str(callback["merchant_uid"]),

@@ -1,4 +1,4 @@
-"""One request as it arrived, taken apart but not yet judged."""
+"""One request as it arrived, parsed but not yet validated."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Call:
     in_path: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def with_path_values(self, values: Mapping[str, str]) -> Call:
-        """Add what an endpoint's path template found in the path."""
+        """Return this call with the values that an endpoint's template found in its path."""
         return replace(self, in_path=values)
 
     @property
@@ -35,15 +35,15 @@ class Call:
         return rest.strip() if scheme.lower() == "bearer" else self.authorization
 
     def query_text(self, name: str) -> str | None:
-        """Read the last value of a query parameter; an empty one counts as left out."""
+        """Return the last value of a query parameter; an empty one counts as left out."""
         values = self.query.get(name, ())
         return values[-1] or None if values else None
 
     def query_list(self, name: str) -> list[str]:
-        """Read a repeated parameter, spelt `name[]` [documented] or plainly `name` [assumed]."""
+        """Return the values of a repeated parameter, spelt `name[]` [documented] or plainly `name` [assumed]."""
         return [value for key in (f"{name}[]", name) for value in self.query.get(key, ()) if value]
 
     def text(self, name: str) -> str | None:
-        """Read a body field as text; an absent, empty or nested one is None. Numbers become text, as in a form."""
+        """Return a body field as text; an absent, empty or nested one is None. Numbers become text, as in a form."""
         value = self.fields.get(name)
         return str(value) if isinstance(value, (str, int, float)) and value != "" else None

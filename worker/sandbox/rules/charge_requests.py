@@ -1,4 +1,4 @@
-"""Reading the body of `again`: which fields there are, how long they may be, what an amount is. Pure."""
+"""Reading and validating the body of `again`: fields, lengths, amounts. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from worker.sandbox.rules.answers import ApiError, bad_request, not_in_sandbox
 from worker.sandbox.rules.calls import Call
 from worker.sandbox.rules.web_addresses import read_notice_urls
 
-# [documented]
+# Longest texts, in characters [documented].
 REQUIRED_LIMITS = {"customer_uid": 80, "merchant_uid": 40}
 BUYER_LIMITS = {
     "buyer_name": 16,
@@ -27,12 +27,12 @@ NAME_LIMIT = 40
 CHANNEL_KEY_LIMIT = 55
 CHOICES = {"product_type": ("real", "digital"), "cash_receipt_type": ("person", "company", "anonymous")}
 FLAGS = ("interest_free_by_merchant", "use_card_point")
-HIGHEST_NUMBER = 10**12  # a sanity bound of the sandbox, not PortOne's
+HIGHEST_NUMBER = 10**12  # KRW; a sanity bound of the sandbox, not PortOne's
 
 
 @dataclass(frozen=True, slots=True)
 class ChargeRequest:
-    """A readable `again` request. Money is whole KRW; a vat_amount of None was not stated, and is worked out."""
+    """A readable `again` request. Money is whole KRW; a vat_amount of None was not stated, and is calculated."""
 
     customer_uid: str = field(repr=False)
     merchant_uid: str
@@ -50,15 +50,15 @@ class ChargeRequest:
     channel_key: str | None = None
 
     def given(self, name: str) -> object:
-        """What was said in a field that some PGs insist on; None or nothing when it was left out."""
+        """Return a field that some PGs require; None or empty when it was left out."""
         return self.buyer.get(name) if name in BUYER_LIMITS else getattr(self, name)
 
 
 def read(call: Call) -> ChargeRequest:
-    """Read the body or refuse it with HTTP 400 [the status was seen, the wordings are assumed].
+    """Return the request; raises ApiError with HTTP 400 [the status was seen, the wordings are assumed].
 
     `name` may be left out: the Swagger requires it, but charges without one were seen to work. A field that is
-    longer than documented is refused [assumed: PGs differ, some cut].
+    longer than documented is rejected [assumed: PGs differ, some truncate].
     """
     required = {name: _limited(call, name, limit, needed=True) for name, limit in REQUIRED_LIMITS.items()}
     request = ChargeRequest(
@@ -86,7 +86,7 @@ def read(call: Call) -> ChargeRequest:
 
 
 def _check_the_rest(call: Call) -> None:
-    """Refuse what could not mean anything in fields that change nothing here. Their forms are documented."""
+    """Reject invalid values of fields that change nothing here. Their formats are documented."""
     _choice(call, "cash_receipt_type")
     if whole_number(call, "product_count") == 0:
         raise ApiError(bad_request(texts.FIELD_WRONG.format(field="product_count")))
@@ -105,7 +105,7 @@ def _check_the_rest(call: Call) -> None:
 
 
 def extra(call: Call) -> Mapping[str, Any]:
-    """Read `extra`: an object in JSON, `extra[name]` in a form [documented]."""
+    """Return `extra`: an object in JSON, `extra[name]` in a form [documented]."""
     given = call.fields.get("extra")
     if given is not None and given != "" and not isinstance(given, dict):
         raise ApiError(bad_request(texts.FIELD_WRONG.format(field="extra")))
@@ -114,7 +114,7 @@ def extra(call: Call) -> Mapping[str, Any]:
 
 
 def whole_number(call: Call, name: str) -> int | None:
-    """Read a number that may come as JSON or as a form's text; None when left out."""
+    """Return a number that may come as JSON or as a form's text; None when left out."""
     value = call.fields.get(name)
     if value is None or value == "":
         return None
@@ -159,7 +159,7 @@ def _is_json(text: str) -> bool:
 
 
 def _is_day(value: Any) -> bool:
-    """Say whether a value is a date written YYYYMMDD."""
+    """Return whether a value is a date written YYYYMMDD."""
     if not isinstance(value, str) or not (value.isascii() and value.isdigit() and len(value) == len("YYYYMMDD")):
         return False
     try:

@@ -1,4 +1,4 @@
-"""Pages of payments: what a caller may ask for, and the paging object that answers. Pure."""
+"""Paging of payments: the query parameters, and the paging object of the answer. Pure."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from worker.sandbox.rules import texts
 from worker.sandbox.rules.answers import ApiError, bad_request
 from worker.sandbox.rules.calls import Call
 
-USUAL_LIMIT = 20  # [documented]
-HIGHEST_LIMIT = 1000  # [documented]; more is refused [assumed]
+USUAL_LIMIT = 20  # payments a page [documented]
+HIGHEST_LIMIT = 1000  # payments a page [documented]; more is rejected [assumed]
 # [documented]; within one second the number of the payment decides [assumed]
 SORTINGS = {
     "-started": "started_at DESC, number DESC",
@@ -24,7 +24,7 @@ SORTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The nth page, from 1, of so many rows in an SQL order."""
+    """A page: its number from 1, its size in rows, and the SQL order."""
 
     number: int
     limit: int
@@ -36,12 +36,12 @@ class Page:
 
 
 def read_page(call: Call) -> Page:
-    """Read page, limit and sorting, or refuse them with 400."""
+    """Return page, limit and sorting; raises ApiError with 400."""
     return Page(*read_numbers(call), read_order(call))
 
 
 def read_numbers(call: Call) -> tuple[int, int]:
-    """Read page and limit, or refuse them with 400."""
+    """Return page and limit; raises ApiError with 400."""
     number, limit = _positive(call, "page", 1), _positive(call, "limit", USUAL_LIMIT)
     if limit > HIGHEST_LIMIT:
         raise ApiError(bad_request(texts.BAD_PAGE))
@@ -49,7 +49,7 @@ def read_numbers(call: Call) -> tuple[int, int]:
 
 
 def read_order(call: Call) -> str:
-    """Read sorting; the newest start comes first unless told otherwise."""
+    """Return the SQL order; the newest start comes first by default."""
     sorting = call.query_text("sorting") or "-started"
     if sorting not in SORTINGS:
         raise ApiError(bad_request(texts.UNKNOWN_SORTING))
@@ -57,9 +57,9 @@ def read_order(call: Call) -> str:
 
 
 def paged(documents: Sequence[str], *, total: int, page: Page) -> str:
-    """Write the paging object {total, previous, next, list}; 0 stands for no such page [documented].
+    """Return the paging object {total, previous, next, list}; 0 stands for no such page [documented].
 
-    A page behind the data is refused with 400 [documented]; the first page of nothing is an empty one [assumed].
+    A page beyond the data is rejected with 400 [documented]; the first page of nothing is an empty one [assumed].
     """
     if page.number > 1 and page.offset >= total:
         raise ApiError(bad_request(texts.NO_SUCH_PAGE))

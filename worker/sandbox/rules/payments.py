@@ -1,4 +1,4 @@
-"""The shape of a Payment, and how it changes when it is paid, fails, or is cancelled. Pure."""
+"""The payment document, and how it changes when it is paid, fails, or is cancelled. Pure."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def imp_uid(number: int) -> str:
 def started(
     request: ChargeRequest, key: BillingKey, *, number: int, at: int, pg_tid: str, user_agent: str | None
 ) -> Payment:
-    """A payment that was begun and has no outcome yet; it is never shown like this."""
+    """Return a payment that has no outcome yet; it is never shown in this state."""
     return {
         "imp_uid": imp_uid(number),
         "merchant_uid": request.merchant_uid,
@@ -76,17 +76,17 @@ def paid(payment: Payment, *, at: int) -> Payment:
 
 
 def failed(payment: Payment, *, at: int, reason: str) -> Payment:
-    """A declined charge keeps its ids [assumed] and has no approval number [assumed]."""
+    """Return the payment as failed; it keeps its ids and has no approval number [both assumed]."""
     return {**payment, "status": "failed", "failed_at": at, "fail_reason": reason, "apply_num": None}
 
 
 def cancellable(payment: Payment) -> int:
-    """What is left to give back, in KRW."""
+    """Return what is left to refund, in KRW."""
     return int(payment["amount"] - payment["cancel_amount"])
 
 
 def cancelled(payment: Payment, *, amount: int, reason: str, at: int, cancellation_id: str) -> Payment:
-    """Give back a part or the rest. After a partial cancel the payment stays `paid` [assumed]."""
+    """Return the payment with a part or the rest refunded; after a part it stays `paid` [assumed]."""
     entry = {
         "pg_tid": payment["pg_tid"],
         "amount": amount,

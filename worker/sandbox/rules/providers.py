@@ -1,4 +1,4 @@
-"""What differs between PGs in V1: ids, amounts they take, what they answer with. Kakao Pay and PAYCO in full."""
+"""Differences between PGs in V1: ids, limits, required fields. Kakao Pay and PAYCO are complete."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Instrument(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A PG as contracted: the merchant's id there, and whether it is a test one."""
+    """A PG as contracted: the merchant's id there, and whether it is a test channel."""
 
     pg_provider: str
     pg_id: str
@@ -51,7 +51,7 @@ REGISTERS_IN_WINDOW = CHARGES_ON_REGISTRATION | {
 }
 NO_PAYMENT_WINDOW = frozenset({"inicis", "kcp_billing"})  # [documented] for keys, or by API, only
 
-# What `again` insists on besides [documented].
+# Fields that `again` requires of these PGs [documented].
 WANTED = {
     "ksnet": ("buyer_name", "product_type"),
     "paymentwall": ("buyer_email", "browser_ip"),
@@ -62,7 +62,7 @@ HIGHEST_VAT_PERCENT = {"welcome": 10}  # of the amount; declined beyond [documen
 PLAIN_MERCHANT_UID = frozenset({"smartro_v2"})  # letters and digits only [documented]
 NO_KRW = frozenset({"paypal_v2"})  # every currency but KRW [documented]; this sandbox has no other
 
-# When a tax-free payment is cancelled, tax_free has to be said; it is not taken as 0 [documented].
+# When a tax-free payment is cancelled, tax_free has to be stated; it does not default to 0 [documented].
 TAX_FREE_ON_CANCEL = frozenset({"kcp", "kcp_quick", "kicc", "nice", "payco", "welcome"})
 TAX_FREE_ON_PARTIAL_CANCEL = frozenset({"smartro_v2"})  # [documented]
 # A vat_amount that was stated with the payment has to be stated with its cancel [documented].
@@ -77,26 +77,26 @@ CANCEL_YEARS = 1
 KAKAO_MONEY_CANCEL_YEARS = 5
 # Whatever happened to a merchant_uid, it cannot be used again [documented].
 NEVER_REUSE = frozenset({"naverpay"})
-# name is insisted on [documented]; others take a charge without one [seen].
+# name is required [documented]; others take a charge without one [seen].
 NAME_REQUIRED = frozenset({"html5_inicis", "danal_tpay"})
 
 MINIMUM_KRW = {"kakaopay": 100, "naverpay": 10, "payco": 100, "tosspayments": 100}  # [documented]
-QUOTA_FROM_KRW = 50_000  # instalments [documented]
+QUOTA_FROM_KRW = 50_000  # least amount for instalments [documented]
 
 
 def channel(pg_provider: str, *, sandbox: bool) -> Channel:
-    """The merchant's contract with a PG in this sandbox; ids of PGs not named above are made up."""
+    """Return the merchant's contract with a PG in this sandbox; ids of PGs not named above are made up."""
     ids = TEST_IDS if sandbox else LIVE_IDS
     return Channel(pg_provider, ids.get(pg_provider, f"sandbox_{pg_provider}"), sandbox)
 
 
 def channel_key(pg_provider: str) -> str:
-    """The key a channel is named by; its real form is `channel-key-` and a UUID [seen]."""
+    """Return the key a channel is named by; its real form is `channel-key-` and a UUID [seen]."""
     return f"channel-key-sandbox-{pg_provider}"
 
 
 def window_channel(pg_provider: str, pg_id: str) -> Channel | None:
-    """The contract that a window's `pg` means: `kakaopay`, or `kakaopay.TC0ONETIME`; None for ids nobody has."""
+    """Return the contract that a window's `pg` means: `kakaopay`, or `kakaopay.TC0ONETIME`; None for an unknown id."""
     if pg_provider not in PG_PROVIDERS:
         return None
     usual = channel(pg_provider, sandbox=True)
@@ -107,10 +107,10 @@ def window_channel(pg_provider: str, pg_id: str) -> Channel | None:
 
 
 def maximum_krw(pg_provider: str, instrument: Instrument, *, sandbox: bool) -> int | None:
-    """The most one charge may take, in KRW, or None. PAYCO's sums of a day and a month are `account_limits`.
+    """Return the maximum of one charge, in KRW, or None. PAYCO's daily and monthly sums are `account_limits`.
 
     Kakao Pay: money 2,000,000; a card below 2,000,000, on a test channel below 1,000,000 [documented]. PAYCO: an
-    account 2,000,000 a day [documented], so no more at once [assumed]; its test mode knows no limits [documented].
+    account 2,000,000 a day [documented], so no more at once [assumed]; its test mode has no limits [documented].
     """
     if pg_provider == "kakaopay" and instrument is Instrument.CARD:
         return 999_999 if sandbox else 1_999_999
@@ -120,11 +120,11 @@ def maximum_krw(pg_provider: str, instrument: Instrument, *, sandbox: bool) -> i
 
 
 def account_limits(channel: Channel, instrument: Instrument) -> tuple[int, int] | None:
-    """The most a PAYCO account pays in a day and in a month, in KRW [documented]; its test mode knows no limits."""
+    """Return the daily and monthly limit of a PAYCO account, in KRW [documented]; its test mode has none."""
     is_account = channel.pg_provider == "payco" and instrument is Instrument.MONEY
     return (2_000_000, 5_000_000) if is_account and not channel.sandbox else None
 
 
 def pay_method(instrument: Instrument) -> str:
-    """Payment.pay_method. Kakao money is `point` [seen]; that PAYCO answers alike is assumed."""
+    """Return Payment.pay_method. Kakao money is `point` [seen]; that PAYCO answers alike is assumed."""
     return "point" if instrument is Instrument.MONEY else "card"

@@ -1,4 +1,4 @@
-"""What a charge answers, spoilt or not. Pure."""
+"""The answer to a charge, spoilt or not. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OTHER_IDS = {"imp_uid": "imps_999999999999", "merchant_uid": "somebodyelses"}
 
 
 def reply(behaviour: Behaviour, payment: Payment) -> Answer:
-    """The answer to a charge that went as its behaviour says."""
+    """Return the answer to a charge that went as its behaviour says."""
     if behaviour.reply in INSTEAD:
         return INSTEAD[behaviour.reply]()
     honest = _honest(behaviour, _spoilt(behaviour.reply, payment))

@@ -1,4 +1,4 @@
-"""A charge that was scheduled: what may be scheduled, and the ScheduleResult that tells how it stands. Pure."""
+"""Scheduled charges: validating them, and the ScheduleResult that shows their state. Pure."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from worker.sandbox.rules.calls import Call
 from worker.sandbox.rules.charge_requests import BUYER_LIMITS, ChargeRequest
 
 CARD_FIELDS = ("card_number", "expiry", "birth", "pwd_2digit", "cvc")
-MOST_AT_ONCE = 1000  # a sanity bound of the sandbox, not PortOne's
+MOST_AT_ONCE = 1000  # schedules in one call; a sanity bound of the sandbox, not PortOne's
 
 
 class State(StrEnum):
-    """How a schedule stands [documented]."""
+    """The state of a schedule [documented]."""
 
     SCHEDULED = "scheduled"
     EXECUTED = "executed"
@@ -29,7 +29,7 @@ class State(StrEnum):
 class Schedule:
     """One scheduled charge; times are UNIX seconds, 0 where they do not apply. `fields` are its request's own.
 
-    `payment_status` is that of its payment just now: paid, failed, cancelled, or None before it was tried.
+    `payment_status` is the current status of its payment: paid, failed, cancelled, or None before execution.
     """
 
     merchant_uid: str
@@ -45,11 +45,11 @@ class Schedule:
 
     @property
     def request(self) -> ChargeRequest:
-        """What is charged when its time has come: the same as `again` takes [documented]."""
+        """The charge to be made when it is due: the same as `again` takes [documented]."""
         return charge_requests.read(Call("POST", "", fields={**self.fields, "customer_uid": self.customer_uid}))
 
     def moved(self, schedule_at: int) -> Schedule:
-        """Wait for another time: one that waits, failed or was revoked."""
+        """Return this schedule, open again at another time."""
         return replace(
             self,
             schedule_at=schedule_at,
@@ -66,7 +66,7 @@ class Schedule:
 
 
 def read(call: Call, *, now: int) -> list[Schedule]:
-    """Read the body of POST schedule, or refuse it; which status and words that has is assumed.
+    """Return the schedules in a POST body; raises ApiError, whose status and words are assumed.
 
     `currency` and `name` are marked as required, and missing in one of PortOne's own examples [documented, conflict]:
     they may be left out.
@@ -86,7 +86,7 @@ def read(call: Call, *, now: int) -> list[Schedule]:
 
 
 def read_time(call: Call, *, now: int) -> int:
-    """Read schedule_at, which must lie ahead [documented]."""
+    """Return schedule_at, which must be in the future [documented]."""
     schedule_at = charge_requests.whole_number(call, "schedule_at")
     if schedule_at is None:
         raise ApiError(bad_request(texts.FIELD_MISSING.format(field="schedule_at")))
@@ -96,7 +96,7 @@ def read_time(call: Call, *, now: int) -> int:
 
 
 def result(schedule: Schedule, key: BillingKey | None) -> dict[str, Any]:
-    """Write a ScheduleResult [documented]."""
+    """Return a ScheduleResult [documented]."""
     fields = schedule.fields
     return {
         "customer_uid": schedule.customer_uid,

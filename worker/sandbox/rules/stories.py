@@ -11,21 +11,21 @@ from worker.sandbox.rules.behaviours import Behaviour, Reply, Shape, Verdict
 
 E = TypeVar("E", bound=StrEnum)
 
-LONGEST_SECONDS = 86_400
+LONGEST_SECONDS = 86_400  # of any wait of a behaviour
 DEFAULTS = Behaviour()
 
 
 class BadBehaviour(ValueError):
-    """A behaviour cannot be had; the message says what is wrong with it."""
+    """A behaviour is invalid; the message names what is wrong."""
 
 
 def written(story: Sequence[Behaviour]) -> list[dict[str, Any]]:
-    """Write a story as JSON values, leaving out what is as usual."""
+    """Return a story as JSON values, without the defaults."""
     return [_written(step) for step in story]
 
 
 def read(story: Any) -> tuple[Behaviour, ...]:
-    """Read a story: a list of steps, or one step alone; raises BadBehaviour."""
+    """Return a story from a list of steps, or one step alone; raises BadBehaviour."""
     steps = [story] if isinstance(story, dict) else story
     if not isinstance(steps, list):
         raise BadBehaviour("A behaviour is one JSON object, or a list of them.")

@@ -1,4 +1,4 @@
-"""The sentences PortOne answers with, each with where it is known from.
+"""PortOne's messages, each with its source.
 
 [seen] in published client code, tests or a pasted trace; [assumed] written for this sandbox because PortOne's
 own wording is not published. Clients must not decide anything by the assumed ones.
@@ -95,7 +95,7 @@ WINDOW_ONE_TIME_CHANNEL = (
 WINDOW_CLOSED = "사용자가 결제를 취소하셨습니다"  # [seen], without a full stop
 WINDOW_EXPIRED = "결제 유효시간이 지났습니다."  # [assumed]
 
-# the sandbox's own, in English so that nobody takes them for PortOne's
+# the sandbox's own, in English so that they are not mistaken for PortOne's
 NOT_IN_SANDBOX = "{what} is not part of this sandbox."
 NO_WINDOW = "There is no such payment window in this sandbox."
 NO_SUCH_DECISION = (

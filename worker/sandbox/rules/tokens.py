@@ -1,4 +1,4 @@
-"""The access token's life: 30 minutes, one token at a time, pushed on in its last minute. Pure."""
+"""The access token's life: 30 minutes, one token at a time, extended in its last minute. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ EXTENSION_SECONDS = 300  # [documented]
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One token; `expires_at` is in UNIX seconds, and at that very second the token is dead."""
+    """One token; `expires_at` is in UNIX seconds, and from that second on the token is expired."""
 
     access_token: str = field(repr=False)
     expires_at: int
@@ -22,10 +22,10 @@ class Token:
 
 
 def granted(current: Token | None, *, now: int, fresh: Callable[[], str]) -> Token:
-    """Decide which token a caller gets now [documented].
+    """Return the token that a caller gets now [documented].
 
-    The same one while it lives; in its last minute the same one with five more minutes; after its end a new one.
-    So callers that ask at the same time never end each other's token.
+    The same one while it is alive; in its last minute the same one with five more minutes; after its end a new one.
+    So concurrent callers never invalidate each other's token.
     """
     if current is None or not current.is_alive(now):
         return Token(fresh(), now + LIFE_SECONDS)

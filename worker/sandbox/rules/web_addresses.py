@@ -1,4 +1,4 @@
-"""Addresses on the web that a stranger may name: where to redirect to, where to send webhooks. Pure."""
+"""Validating web addresses given by a client: where to redirect to, where to send webhooks. Pure."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-LONGEST_ADDRESS = 2000
+LONGEST_ADDRESS = 2000  # characters
 MOST_NOTICE_URLS = 5  # a sanity bound of the sandbox, not PortOne's
 
 
 def is_web_address(value: Any) -> bool:
-    """Say whether a value is an absolute http or https address: never `javascript:`, `data:` or a path."""
+    """Return whether a value is an absolute http or https address: never `javascript:`, `data:` or a path."""
     if not isinstance(value, str) or not 0 < len(value) <= LONGEST_ADDRESS or not value.isprintable() or " " in value:
         return False
     try:
@@ -23,7 +23,7 @@ def is_web_address(value: Any) -> bool:
 
 
 def origin(value: str | None) -> str | None:
-    """Take the Origin header of a page; None for none, for "null", and for anything that is no origin."""
+    """Return the Origin header of a page; None if it is missing, "null", or not an origin."""
     if value is None or not is_web_address(value):
         return None
     parts = urlsplit(value)
@@ -31,14 +31,14 @@ def origin(value: str | None) -> str | None:
 
 
 def with_query(address: str, values: Mapping[str, str]) -> str:
-    """Add a query to an address that may have one already; its fragment stays at the end."""
+    """Return an address with more query parameters; it may have some already, and keeps its fragment."""
     parts = urlsplit(address)
     query = [*parse_qsl(parts.query, keep_blank_values=True), *values.items()]
     return urlunsplit(parts._replace(query=urlencode(query)))
 
 
 def read_notice_urls(value: Any) -> tuple[str, ...]:
-    """Read one address or a list of them [documented]; what is no web address is passed over [assumed]."""
+    """Return one address or a list of them [documented]; what is not a web address is ignored [assumed]."""
     given = value if isinstance(value, list) else [value]
     return tuple(dict.fromkeys(each for each in given if is_web_address(each)))[:MOST_NOTICE_URLS]
 

@@ -1,4 +1,4 @@
-"""A webhook of PortOne: what stands in it, and when it is sent again. Pure."""
+"""A PortOne webhook: its body, and when it is sent again. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RESEND_AFTER_SECONDS = 60.0  # [documented]
 
 
 class WebhookState(StrEnum):
-    """Where a webhook stands. One that did not fit into the queue is `dropped` and never sent."""
+    """The state of a webhook. One that did not fit into the queue is `dropped` and never sent."""
 
     WAITING = "waiting"
     DELIVERED = "delivered"  # answered with 200 [documented as the end of it]
@@ -48,16 +48,16 @@ class Webhook:
 
 
 def written(webhook: Webhook, form: WebhookFormat) -> tuple[str, bytes]:
-    """Write a webhook: its content type and its bytes."""
+    """Return the content type and bytes of a webhook."""
     if form is WebhookFormat.FORM:
         return "application/x-www-form-urlencoded", urlencode(webhook.body).encode()
     return "application/json", as_json(webhook.body).encode()
 
 
 def after_send(webhook: Webhook, status: int | None, *, resends: int) -> WebhookState:
-    """What becomes of a webhook that was answered with an HTTP status, or not at all (None).
+    """Return the state of a webhook after an answer with an HTTP status, or without an answer (None).
 
-    Network errors and 5xx are sent again as often as was agreed; 200 ends it, any other answer too [documented].
+    After network errors and 5xx it is sent again up to `resends` times; any other answer ends it [documented].
     """
     if status == 200:
         return WebhookState.DELIVERED

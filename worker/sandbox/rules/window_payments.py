@@ -11,7 +11,7 @@ from worker.sandbox.rules.window_requests import Use
 from worker.sandbox.rules.windows import Window
 from worker.sandbox.switches import RegistrationAmount
 
-# What a key remembers of its buyer [assumed: PortOne takes it from the window's buyer fields].
+# What a key stores of its buyer [assumed: PortOne takes it from the window's buyer fields].
 HOLDER = {
     "customer_name": "buyer_name",
     "customer_tel": "buyer_tel",
@@ -26,10 +26,10 @@ def imp_uid(number: int) -> str:
     return f"imp_{number:012d}"
 
 
-def begun(window: Window, *, instrument: Instrument, pg_tid: str) -> Payment:
-    """A window's payment before it has an outcome.
+def new_payment(window: Window, *, instrument: Instrument, pg_tid: str) -> Payment:
+    """Return a window's payment before it has an outcome.
 
-    No customer_uid: PortOne names it once the key is issued [documented].
+    It has no customer_uid: PortOne adds it once the key is issued [documented].
     """
     request = window.request
     asked = ChargeRequest(
@@ -63,12 +63,12 @@ def begun(window: Window, *, instrument: Instrument, pg_tid: str) -> Payment:
 
 
 def ready(payment: Payment) -> Payment:
-    """How look-ups show a window that is open, or was left [documented]."""
+    """Return the payment as look-ups show it while the window is open, or after it was left [documented]."""
     return {**payment, "apply_num": None}
 
 
 def approved(window: Window, payment: Payment, *, at: int, recorded: RegistrationAmount) -> Payment:
-    """What an approval makes of a payment.
+    """Return the payment after an approval.
 
     A registration becomes `paid` with customer_uid_usage `issue` [documented]; that one without a charge is `paid` too,
     with the amount 0 or the one shown, and has no receipt, is assumed.
@@ -84,7 +84,7 @@ def approved(window: Window, payment: Payment, *, at: int, recorded: Registratio
 
 
 def registered(window: Window, *, instrument: Instrument, at: int) -> BillingKey:
-    """The billing key that an approved registration makes; the buyer's choice of instrument is kept [documented]."""
+    """Return the billing key of an approved registration; it keeps the buyer's instrument [documented]."""
     request = window.request
     holder = {name: value for name, field in HOLDER.items() if (value := request.buyer[field])}
     return BillingKey(

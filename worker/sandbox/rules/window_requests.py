@@ -1,4 +1,4 @@
-"""Reading what a page gave to `IMP.request_pay`, and refusing it before a window opens. Pure."""
+"""Reading and validating the parameters of `IMP.request_pay` before a window opens. Pure."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ from worker.sandbox.rules.web_addresses import LONGEST_ADDRESS, is_web_address, 
 ALREADY_PAID = "F1002"  # [seen]
 PG_REQUEST_FAILED = "F0004"  # [seen]; what leads to it is assumed
 BAD_PARAMETER = "F400"  # [seen] for windows that could not open; that bad parameters are among them is assumed
-MERCHANT_CODE_LIMIT = 40
+MERCHANT_CODE_LIMIT = 40  # characters
 METHOD_TYPES = {"CARD": Instrument.CARD, "MONEY": Instrument.MONEY}  # [documented]
-# What decides at PortOne whether, or with which cards, a payment is made; here it could only be ignored.
+# Parameters that change at PortOne whether or how a payment is made, and which this sandbox cannot follow.
 NOT_IN_SANDBOX = ("confirm_url", "card", "display")
 
 
@@ -47,7 +47,7 @@ class Use(StrEnum):
 
 
 class WindowRefused(Exception):
-    """No window opens: the page gets a callback with this code and text, and no imp_uid [documented]."""
+    """No window opens: the page gets a callback with this code and text, without an imp_uid [documented]."""
 
     def __init__(self, error_code: str, message: str) -> None:
         super().__init__(message)
@@ -56,7 +56,7 @@ class WindowRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class WindowRequest:
-    """A window as asked for. `amount` is in KRW, and shown even where it is not charged."""
+    """A requested window. `amount` is in KRW, and shown even where it is not charged."""
 
     merchant_code: str
     merchant_uid: str
@@ -72,7 +72,7 @@ class WindowRequest:
     buyer: Mapping[str, str | None] = field(repr=False)
     custom_data: str | None = field(repr=False)
     vat_amount: int | None = None
-    instrument: Instrument | None = None  # what the merchant lets the buyer choose alone; None: anything
+    instrument: Instrument | None = None  # the only instrument the merchant allows; None: any
 
     @property
     def use(self) -> Use:
@@ -83,7 +83,7 @@ class WindowRequest:
 
     @property
     def charges(self) -> int:
-        """What an approval takes, in KRW."""
+        """What an approval charges, in KRW."""
         return 0 if self.use is Use.REGISTRATION else self.amount
 
     def as_json(self) -> dict[str, Any]:
@@ -91,7 +91,7 @@ class WindowRequest:
 
 
 def from_json(values: dict[str, Any]) -> WindowRequest:
-    """Read what `as_json` wrote."""
+    """Return the request that `as_json` wrote."""
     notice_urls = tuple(values["notice_urls"])
     instrument = None if values.get("instrument") is None else Instrument(values["instrument"])
     channel = Channel(**values["channel"])
@@ -101,7 +101,7 @@ def from_json(values: dict[str, Any]) -> WindowRequest:
 def read(
     code: Any, param: Mapping[str, Any], *, mobile: bool, redirecting: frozenset[str] = REDIRECTS_ON_MOBILE
 ) -> WindowRequest:
-    """Read `request_pay`'s first argument; raises WindowRefused. `redirecting` are the PGs that do so on phones.
+    """Return `request_pay`'s first argument; raises WindowRefused. `redirecting` are the PGs that redirect on phones.
 
     Wrong types and lengths are refused [documented for the amount, assumed for the rest: PGs differ].
     """
@@ -148,7 +148,7 @@ def _check(request: WindowRequest, param: Mapping[str, Any]) -> None:
 
 
 def _check_pg(request: WindowRequest) -> None:
-    """Refuse what is documented as impossible in a PG's window."""
+    """Raise WindowRefused for what a PG's window cannot do [documented]."""
     provider = request.channel.pg_provider
     impossible = provider in NO_PAYMENT_WINDOW if request.use is Use.PAYMENT else provider not in REGISTERS_IN_WINDOW
     if impossible:
@@ -165,7 +165,7 @@ def _check_pg(request: WindowRequest) -> None:
 
 
 def _channel(param: Mapping[str, Any]) -> Channel:
-    """The contract meant by `channelKey`, else by `pg` as "provider" or "provider.MID" [documented]."""
+    """Return the contract meant by `channelKey`, else by `pg` as "provider" or "provider.MID" [documented]."""
     key, pg = param.get("channelKey"), param.get("pg")
     if key:
         named = {channel_key(provider): provider for provider in PG_PROVIDERS}.get(str(key), "")
@@ -179,7 +179,7 @@ def _channel(param: Mapping[str, Any]) -> Channel:
 
 
 def _instrument(param: Mapping[str, Any], channel: Channel) -> Instrument | None:
-    """Read `bypass.kakaopay.payment_method_type`: the buyer is then offered nothing else [documented]."""
+    """Return the instrument of `bypass.kakaopay.payment_method_type`, the only one offered then [documented]."""
     bypass = param.get("bypass")
     of_the_pg = bypass.get("kakaopay") if isinstance(bypass, dict) else None
     wanted = of_the_pg.get("payment_method_type") if isinstance(of_the_pg, dict) else None
@@ -201,7 +201,7 @@ def _amount(param: Mapping[str, Any], name: str) -> int:
 
 
 def _customer_uid(param: Mapping[str, Any]) -> str | None:
-    """An empty customer_uid is refused: taken for none, it would charge instead of registering [assumed]."""
+    """Return customer_uid; an empty one is rejected: without one the window would charge, not register [assumed]."""
     limit = REQUIRED_LIMITS["customer_uid"]
     return None if param.get("customer_uid") is None else _needed(param, "customer_uid", limit)
 

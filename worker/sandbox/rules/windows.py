@@ -1,4 +1,4 @@
-"""A payment window of a PG: what it is for, how it stands, and what the buyer may decide in it. Pure."""
+"""A payment window of a PG: its purpose, its state, and the buyer's decisions. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from worker.sandbox.rules.window_requests import WindowRequest
 
 
 class State(StrEnum):
-    """How a window stands. Only an open one takes a decision; a window that was left stays open until it expires."""
+    """The state of a window. Only an open one takes a decision; a window that was left stays open until it expires."""
 
     OPEN = "open"
     APPROVED = "approved"
@@ -62,7 +62,7 @@ USUAL_REASON = "limit"
 
 
 def reasons_of(pg_provider: str) -> Mapping[str, Reason]:
-    """Give what a PG's window can decline with; other PGs than the two wallets write as KCP does [assumed]."""
+    """Return a PG window's decline reasons; PGs other than the two wallets write as KCP does [assumed]."""
     return REASONS.get(pg_provider, REASONS["payco"])
 
 
@@ -77,12 +77,12 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One call of `request_pay`. Who knows its id may decide in it; `opened_at` is in UNIX seconds."""
+    """One call of `request_pay`. Its id authorizes a decision; `opened_at` is in UNIX seconds."""
 
     window_id: str = field(repr=False)
     imp_uid: str
     request: WindowRequest
-    host_origin: str | None  # of the page that opened it, as its browser says
+    host_origin: str | None  # of the page that opened it, from the browser's Origin header
     user_agent: str | None
     opened_at: int
     state: State = State.OPEN
@@ -103,12 +103,12 @@ class Window:
         return self.request.channel.pg_provider
 
     def is_expired(self, now: int, *, life_seconds: float) -> bool:
-        """Whether it was left for too long. Its payment stays `ready`, as PortOne documents for a window left."""
+        """Return whether it was left for too long; its payment then stays `ready` [documented for a window left]."""
         return self.state is State.OPEN and now - self.opened_at >= life_seconds
 
 
 def read_decision(call: Call, window: Window) -> Decision:
-    """Read which button was pressed, or refuse it with HTTP 400."""
+    """Return the decision in a call; raises ApiError with HTTP 400."""
     reasons, only = reasons_of(window.pg_provider), window.request.instrument
     try:
         decision = Decision(

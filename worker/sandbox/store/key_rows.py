@@ -29,12 +29,12 @@ def put(ledger: Ledger, keys: Iterable[BillingKey]) -> None:
 
 
 def put_one(ledger: Ledger, key: BillingKey) -> None:
-    """Make or replace one key as a part of something larger: in a transaction that is open already."""
+    """Make or replace one key within a transaction that is already open."""
     ledger.execute(PUT, _row(key))
 
 
 def find(ledger: Ledger, customer_uid: str) -> BillingKey | None:
-    """The key of a customer_uid; a deleted one is not found."""
+    """Return the key of a customer_uid; a deleted one is not found."""
     row = ledger.execute(
         "SELECT * FROM billing_keys WHERE customer_uid = ? AND deleted_at IS NULL", (customer_uid,)
     ).fetchone()
@@ -42,13 +42,13 @@ def find(ledger: Ledger, customer_uid: str) -> BillingKey | None:
 
 
 def everything(ledger: Ledger) -> list[BillingKey]:
-    """All keys that are not deleted."""
+    """Return all keys that are not deleted."""
     rows = ledger.execute("SELECT * FROM billing_keys WHERE deleted_at IS NULL ORDER BY customer_uid")
     return [_key(row) for row in rows]
 
 
 def delete(ledger: Ledger, customer_uid: str, *, at: int) -> None:
-    """Forget a key for good, but for its payments."""
+    """Delete a key for good; its payments stay."""
     ledger.execute("UPDATE billing_keys SET deleted_at = ? WHERE customer_uid = ?", (at, customer_uid))
 
 
@@ -59,8 +59,8 @@ def count_call(ledger: Ledger, customer_uid: str) -> tuple[tuple[Behaviour, ...]
     return stories.read(json.loads(story)), calls
 
 
-def tell(ledger: Ledger, story: Sequence[Behaviour], customer_uids: Sequence[str] | None) -> int:
-    """Give keys (None: all of them) a new story from its beginning; returns how many there were."""
+def set_story(ledger: Ledger, story: Sequence[Behaviour], customer_uids: Sequence[str] | None) -> int:
+    """Start a new story for keys (None: all of them); returns how many there were."""
     values = as_json(stories.written(story))
     sql = "UPDATE billing_keys SET story = ?, calls = 0 WHERE deleted_at IS NULL"
     if customer_uids is None:

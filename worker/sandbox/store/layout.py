@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# `charged` and `refunded` are the money that really moved, in KRW: they judge, whatever the document says.
+# `charged` and `refunded` are the money that really moved, in KRW, whatever the document shows.
 CHARGES = """
 CREATE TABLE state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
@@ -79,7 +79,7 @@ CREATE TABLE webhooks (
 CREATE INDEX webhooks_waiting ON webhooks (due_at) WHERE state = 'waiting';
 """
 
-# What of a payment was stated to be free of tax, and to be VAT (NULL: not stated), how much of either went back, and
+# What of a payment was stated to be tax-free, and to be VAT (NULL: not stated), how much of either was refunded, and
 # whether the merchant had webhooks when it was made.
 TAXES = """
 ALTER TABLE payments ADD COLUMN tax_free INTEGER NOT NULL DEFAULT 0;
@@ -106,5 +106,5 @@ CREATE INDEX schedules_waiting ON schedules (schedule_at) WHERE state = 'schedul
 CREATE INDEX schedules_by_customer_uid ON schedules (customer_uid);
 """
 
-LAYOUTS = (CHARGES, WINDOWS, TAXES, SCHEDULES)  # the version of a ledger is how many of them it has
+LAYOUTS = (CHARGES, WINDOWS, TAXES, SCHEDULES)  # the version of a ledger is the number of them it has
 TABLES = ("state", "billing_keys", "payments", "requests", "windows", "webhooks", "schedules")

@@ -1,6 +1,6 @@
 """The sandbox's ledger: one SQLite file that outlives the process, kill -9 included.
 
-A write is in the file's log before the call that made it returns. The file belongs to one sandbox at a time.
+A write is in the file's log before its call returns. The file belongs to one sandbox at a time.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from worker.sandbox.store.layout import LAYOUTS
 
 
 class LedgerUnusable(RuntimeError):
-    """The ledger cannot be opened; the message says why and what to do."""
+    """The ledger cannot be opened; the message names the cause and the remedy."""
 
 
 class Ledger:
-    """An open ledger. `path` is a file, or ":memory:" for one that is gone with the object."""
+    """An open ledger. `path` is a file, or ":memory:" for one that ends with the object."""
 
     def __init__(self, path: Path | str) -> None:
         self._path = str(path)
@@ -38,7 +38,7 @@ class Ledger:
             self._connection.executemany(sql, rows)
 
     def value(self, sql: str, values: Iterable[Any] = ()) -> Any:
-        """Read the first column of the first row, or None."""
+        """Return the first column of the first row, or None."""
         row = self.execute(sql, values).fetchone()
         return None if row is None else row[0]
 
@@ -79,7 +79,7 @@ class Ledger:
 def _prepare(connection: sqlite3.Connection, path: str) -> None:
     try:
         connection.row_factory = sqlite3.Row
-        # Exclusive: two sandboxes on one ledger would both be right about half of the charges.
+        # Exclusive: two sandboxes on one ledger would each know half of the charges.
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         connection.execute("PRAGMA journal_mode = WAL")
         # In WAL mode NORMAL loses nothing when the process dies, only when the machine does.

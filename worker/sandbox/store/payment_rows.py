@@ -1,4 +1,4 @@
-"""Payments in the ledger: each kept as the very JSON that PortOne answers, beside the columns that find it."""
+"""Payments in the ledger: each stored as the JSON that PortOne answers, beside the columns that find it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CHANGE = """
 UPDATE payments SET status = ?, paid_at = ?, failed_at = ?, cancelled_at = ?, updated_at = ?, document = ?
 WHERE imp_uid = ?
 """
-GIVE_BACK = """
+REFUND = """
 UPDATE payments SET refunded = refunded + ?, tax_free_refunded = tax_free_refunded + ?, vat_refunded = vat_refunded + ?
 WHERE imp_uid = ?
 """
@@ -34,14 +34,14 @@ WHERE imp_uid = ?
 
 @dataclass(frozen=True, slots=True)
 class Taxes:
-    """What of a payment, or of what is left of it, was stated to be free of tax and to be VAT; None: not stated."""
+    """The stated tax-free amount and VAT of a payment, or of what is left of it, in KRW; None: not stated."""
 
     tax_free: int = 0
     vat_amount: int | None = None
 
 
 def last_number(ledger: Ledger) -> int:
-    """The number of the newest payment, or 0."""
+    """Return the number of the newest payment, or 0."""
     return ledger.value("SELECT max(number) FROM payments") or 0
 
 
@@ -59,7 +59,7 @@ def add(
 ) -> None:
     """Record a payment, how much money it really moved, and where its webhooks go if not to the usual address.
 
-    `has_webhooks` says whether they go anywhere.
+    `has_webhooks` is whether they go anywhere.
     """
     ledger.execute(
         ADD,
@@ -99,68 +99,68 @@ def change(ledger: Ledger, payment: Payment, *, at: int) -> None:
     ledger.execute(CHANGE, (payment["status"], *times, as_json(payment), payment["imp_uid"]))
 
 
-def give_back(ledger: Ledger, payment: Payment, *, at: int, amount: int, taxes: Taxes = Taxes()) -> None:
-    """Record a payment's new state and how much money went back with it, in KRW."""
+def refund(ledger: Ledger, payment: Payment, *, at: int, amount: int, taxes: Taxes = Taxes()) -> None:
+    """Record a payment's new state and a refund, in KRW."""
     change(ledger, payment, at=at)
-    ledger.execute(GIVE_BACK, (amount, taxes.tax_free, taxes.vat_amount or 0, payment["imp_uid"]))
+    ledger.execute(REFUND, (amount, taxes.tax_free, taxes.vat_amount or 0, payment["imp_uid"]))
 
 
 def find(ledger: Ledger, imp_uid: str, *, visible_at: float | None = None) -> Payment | None:
-    """A payment by PortOne's id; with `visible_at` only if look-ups can see it by then."""
+    """Return a payment by PortOne's id; with `visible_at` only if look-ups can see it by then."""
     row = ledger.execute("SELECT document, visible_at FROM payments WHERE imp_uid = ?", (imp_uid,)).fetchone()
     return json.loads(row["document"]) if row is not None and _is_visible(row, visible_at) else None
 
 
 def of_merchant_uid(ledger: Ledger, merchant_uid: str) -> list[Payment]:
-    """All payments under a merchant_uid, newest first, seen by look-ups or not."""
+    """Return all payments under a merchant_uid, newest first, seen by look-ups or not."""
     sql = "SELECT document FROM payments WHERE merchant_uid = ? ORDER BY number DESC"
     return [json.loads(row["document"]) for row in ledger.execute(sql, (merchant_uid,))]
 
 
 def statuses(ledger: Ledger, merchant_uid: str) -> set[str]:
-    """What PortOne has on record for a merchant_uid."""
+    """Return the statuses that PortOne has on record for a merchant_uid."""
     rows = ledger.execute("SELECT status FROM payments WHERE merchant_uid = ?", (merchant_uid,))
     return {row["status"] for row in rows}
 
 
 def kept(ledger: Ledger, imp_uid: str) -> int:
-    """How much of the money that really moved was not given back, in KRW."""
+    """Return how much of the money that really moved was not refunded, in KRW."""
     money: int = ledger.value("SELECT charged - refunded FROM payments WHERE imp_uid = ?", (imp_uid,)) or 0
     return money
 
 
 def notice_urls(ledger: Ledger, imp_uid: str) -> list[str]:
-    """Where a payment's webhooks go instead of to the merchant's usual address; empty for there."""
+    """Return the addresses of a payment's webhooks; empty for the merchant's usual address."""
     kept: str | None = ledger.value("SELECT notice_urls FROM payments WHERE imp_uid = ?", (imp_uid,))
     return [] if kept is None else list(json.loads(kept))
 
 
 def taxes_left(ledger: Ledger, imp_uid: str) -> Taxes:
-    """What of a payment's stated taxes was not given back."""
+    """Return what of a payment's stated taxes was not refunded."""
     sql = "SELECT tax_free - tax_free_refunded, vat_amount - vat_refunded FROM payments WHERE imp_uid = ?"
     return Taxes(*ledger.execute(sql, (imp_uid,)).fetchone())
 
 
 def has_webhooks(ledger: Ledger, imp_uid: str) -> bool:
-    """Say whether the merchant had webhooks when a payment was made."""
+    """Return whether the merchant had webhooks when a payment was made."""
     return bool(ledger.value("SELECT has_webhooks FROM payments WHERE imp_uid = ?", (imp_uid,)))
 
 
 def charged_since(ledger: Ledger, customer_uid: str, since: float) -> int:
-    """How much a billing key really paid since a UNIX second, in KRW."""
+    """Return how much a billing key really paid since a UNIX second, in KRW."""
     sql = "SELECT sum(charged) FROM payments WHERE customer_uid = ? AND started_at >= ?"
     money: int = ledger.value(sql, (customer_uid, since)) or 0
     return money
 
 
 def count(ledger: Ledger, where: str, values: Sequence[Any]) -> int:
-    """How many payments meet a condition."""
+    """Return how many payments meet a condition."""
     number: int = ledger.value(f"SELECT count(*) FROM payments WHERE {where}", values)  # noqa: S608 (our own conditions)
     return number
 
 
 def page(ledger: Ledger, where: str, values: Sequence[Any], page: Page) -> list[str]:
-    """One page of the documents that meet a condition, as JSON texts."""
+    """Return one page of the documents that meet a condition, as JSON texts."""
     sql = f"SELECT document FROM payments WHERE {where} ORDER BY {page.order} LIMIT ? OFFSET ?"  # noqa: S608 (our own conditions)
     rows = ledger.execute(sql, (*values, page.limit, page.offset))
     return [row["document"] for row in rows]

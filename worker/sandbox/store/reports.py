@@ -1,4 +1,4 @@
-"""What the ledger says really happened: the judge of every test. Reads only."""
+"""What really happened, by the ledger: the reference of every test. Read-only."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ def summary(ledger: Ledger) -> dict[str, Any]:
 
 
 def charges_by_merchant_uid(ledger: Ledger) -> dict[str, int]:
-    """How often each merchant_uid was really charged."""
+    """Return how often each merchant_uid was really charged."""
     return {row["merchant_uid"]: row["number"] for row in ledger.execute(CHARGES)}
 
 
 def charged_twice(ledger: Ledger) -> dict[str, int]:
-    """The merchant_uids that were really charged more than once."""
+    """Return the merchant_uids that were really charged more than once."""
     rows = ledger.execute(f"{CHARGES} HAVING count(*) > 1 ORDER BY merchant_uid")
     return {row["merchant_uid"]: row["number"] for row in rows}
 
@@ -65,7 +65,7 @@ def payments(
     charged_only: bool = False,
     limit: int = -1,
 ) -> list[dict[str, Any]]:
-    """The raw list, oldest first; `after` is the number in the imp_uid before. A negative limit is none."""
+    """Return the payments, oldest first; `after` is the number of the last imp_uid seen. A negative limit is none."""
     narrowed = (merchant_uid, merchant_uid, customer_uid, customer_uid, charged_only)
     return [dict(row) for row in ledger.execute(PAYMENTS, (after, *narrowed, limit))]
 
@@ -78,6 +78,6 @@ def requests(
     endpoint: str | None = None,
     limit: int = -1,
 ) -> list[dict[str, Any]]:
-    """Every request that arrived, oldest first; `result` is null while it is not answered."""
+    """Return every request that arrived, oldest first; `result` is null while it is not answered."""
     narrowed = (merchant_uid, merchant_uid, endpoint, endpoint)
     return [dict(row) for row in ledger.execute(REQUESTS, (after, *narrowed, limit))]

@@ -20,7 +20,7 @@ ON CONFLICT (merchant_uid) DO UPDATE SET
   payment_status = excluded.payment_status, fail_reason = excluded.fail_reason, executed_at = excluded.executed_at,
   revoked_at = excluded.revoked_at
 """
-# A payment that was given back after its execution is `cancelled` [documented].
+# A payment that was refunded after its execution is `cancelled` [documented].
 READ = """
 SELECT s.*, coalesce(p.status, s.payment_status) AS paid_status
 FROM schedules s LEFT JOIN payments p ON p.imp_uid = s.imp_uid
@@ -28,7 +28,7 @@ FROM schedules s LEFT JOIN payments p ON p.imp_uid = s.imp_uid
 
 
 def put(ledger: Ledger, schedule: Schedule) -> None:
-    """Make a schedule, or write down how it stands now."""
+    """Insert or update a schedule."""
     values = (
         schedule.merchant_uid,
         schedule.customer_uid,
@@ -50,19 +50,19 @@ def find(ledger: Ledger, merchant_uid: str) -> Schedule | None:
 
 
 def due(ledger: Ledger, at: int) -> list[Schedule]:
-    """The schedules whose time has come, the oldest first."""
+    """Return the due schedules, the oldest first."""
     sql = f"{READ} WHERE s.state = 'scheduled' AND s.schedule_at <= ? ORDER BY s.schedule_at, s.merchant_uid"
     return [_schedule(row) for row in ledger.execute(sql, (at,))]
 
 
 def page(ledger: Ledger, where: str, values: Sequence[Any], *, order: str, limit: int, offset: int) -> list[Schedule]:
-    """One page of the schedules that meet a condition."""
+    """Return one page of the schedules that meet a condition."""
     sql = f"{READ} WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?"
     return [_schedule(row) for row in ledger.execute(sql, (*values, limit, offset))]
 
 
 def open_ones(ledger: Ledger, customer_uid: str | None, merchant_uids: Sequence[str]) -> list[Schedule]:
-    """The schedules that wait: of a key, by their merchant_uids, or both."""
+    """Return the open schedules: of a key, by their merchant_uids, or both."""
     found = ledger.execute(
         f"{READ} WHERE s.state = 'scheduled' AND (? IS NULL OR s.customer_uid = ?) ORDER BY s.schedule_at",
         (customer_uid, customer_uid),

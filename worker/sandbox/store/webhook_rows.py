@@ -38,32 +38,32 @@ def add(
 
 
 def waiting(ledger: Ledger) -> int:
-    """How many are still to be sent."""
+    """Return the number of webhooks that are still to be sent."""
     number: int = ledger.value("SELECT count(*) FROM webhooks WHERE state = 'waiting'")
     return number
 
 
 def due(ledger: Ledger, now: float, limit: int) -> list[Webhook]:
-    """Those whose time has come, the oldest first."""
+    """Return the due webhooks, the oldest first."""
     return [_webhook(row) for row in ledger.execute(DUE, (now, limit))]
 
 
 def log(
     ledger: Ledger, *, after: int = 0, merchant_uid: str | None = None, imp_uid: str | None = None
 ) -> list[Webhook]:
-    """Every webhook after a number, oldest first."""
+    """Return every webhook after a number, oldest first."""
     return [_webhook(row) for row in ledger.execute(LOG, (after, merchant_uid, merchant_uid, imp_uid, imp_uid))]
 
 
 def sent(ledger: Ledger, webhook: Webhook, send: Mapping[str, Any], state: WebhookState, *, due_at: float) -> None:
-    """Record that a webhook was sent, and what became of it."""
+    """Record that a webhook was sent, and its new state."""
     sends = as_json([*webhook.sends, send])
     sql = "UPDATE webhooks SET state = ?, due_at = ?, sends = ? WHERE number = ?"
     ledger.execute(sql, (state, due_at, sends, webhook.number))
 
 
 def send_again(ledger: Ledger, number: int, *, due_at: float) -> bool:
-    """Put a webhook back into the queue, as by hand in PortOne's console; False when there is none."""
+    """Queue a webhook again, as by hand in PortOne's console; False when there is none."""
     sql = "UPDATE webhooks SET state = 'waiting', due_at = ? WHERE number = ?"
     return ledger.execute(sql, (due_at, number)).rowcount > 0
 

@@ -1,4 +1,4 @@
-"""Payment windows in the ledger: they outlive the process, so that a buyer can go on after a restart."""
+"""Payment windows in the ledger: they outlive the process, so that a buyer can continue after a restart."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def find(ledger: Ledger, window_id: str) -> Window | None:
 
 
 def everything(ledger: Ledger, *, merchant_uid: str | None = None) -> list[Window]:
-    """All windows, the first opened first; of one merchant_uid if named."""
+    """Return all windows, the first opened first; of one merchant_uid if named."""
     return [_window(row) for row in ledger.execute(LIST, (merchant_uid, merchant_uid))]
 
 
 def decide(ledger: Ledger, window: Window, state: State, result: Callback) -> None:
-    """Record how a window ended, once: one that was decided before stays as it is."""
+    """Record how a window ended; one that was decided before stays as it is."""
     sql = "UPDATE windows SET state = ?, result = ? WHERE window_id = ? AND state = ?"
     ledger.execute(sql, (state, as_json(result), window.window_id, State.OPEN))
 
@@ -59,5 +59,5 @@ def _window(row: sqlite3.Row) -> Window:
 
 
 def is_known(ledger: Ledger, merchant_uid: str) -> bool:
-    """Say whether a window was ever opened under a merchant_uid."""
+    """Return whether a window was ever opened under a merchant_uid."""
     return ledger.value("SELECT 1 FROM windows WHERE merchant_uid = ?", (merchant_uid,)) is not None
