@@ -70,9 +70,9 @@ class World:
             swept = tasks.sweep()
         return swept
 
-    def differences(self) -> list[tuple[str, str]]:
+    def discrepancies(self) -> list[tuple[str, str]]:
         """What differs from PortOne, as kind and status, in the order in which it was found."""
-        return [(row.kind, row.status) for row in self.sql("SELECT kind, status FROM differences ORDER BY id")]
+        return [(row.kind, row.status) for row in self.sql("SELECT kind, status FROM discrepancies ORDER BY id")]
 
     def changed(self, **settings: Any) -> None:
         """Restart the worker with other settings."""
@@ -182,7 +182,7 @@ def world(
     )
     runtime = Runtime.create(settings, database_url, actor="scenario", clock=lambda: clock_box[0])
     with runtime.sessions.begin() as session:
-        session.execute(text("UPDATE lineage SET seen_at = :now"), {"now": clock_box[0]})
+        session.execute(text("UPDATE database_identity SET seen_at = :now"), {"now": clock_box[0]})
     process._current = Process(runtime)
     yield World(runtime, sandbox.admin, Book(runtime.sessions), clock_box)
     process.forget()

@@ -119,7 +119,7 @@ class Shop:
     def open_today(self) -> None:
         """Set the clock to what it is, where a process of its own takes part, which reads the real one."""
         self.clock.now = system_clock()
-        self.sql("UPDATE lineage SET seen_at = :now", now=self.now)
+        self.sql("UPDATE database_identity SET seen_at = :now", now=self.now)
 
     # --- what is true -----------------------------------------------------------------------------------------------
 
@@ -172,7 +172,7 @@ def running_shop(database_url: str, folder: Path, **environ: str) -> Iterator[Sh
         )
         runtime = Runtime.create(settings, database_url, actor="shop", clock=clock)
         with runtime.sessions.begin() as session:
-            session.execute(text("UPDATE lineage SET seen_at = :now"), {"now": clock.now})
+            session.execute(text("UPDATE database_identity SET seen_at = :now"), {"now": clock.now})
         shop = Shop(runtime, sandbox, clock, RunningPages(runtime), Book(runtime.sessions))
         shop._thread.submit(_work_as, runtime).result()
         try:

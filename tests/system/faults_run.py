@@ -101,7 +101,7 @@ class FaultRun:
         assert site.open_attempts() == {}
         assert site.said(b"decided otherwise here") == 0, "a look-up was believed that was wrong"
         assert site.value("SELECT count(*) FROM attempts WHERE started_at > clock_timestamp()") == 0
-        assert site.value("SELECT count(*) FROM differences WHERE status = 'open'") == 0
+        assert site.value("SELECT count(*) FROM discrepancies WHERE status = 'open'") == 0
         site.until("every invariant holds", lambda: site.value("SELECT count(*) FROM violations") == 0)
         running = [*site.workers, *site.beats]
         assert [part.name for part in running if part.ended is not None] == [], "ended by itself"

@@ -28,7 +28,7 @@ from worker.checkout.verification import (
     judge_payment,
 )
 from worker.domain.attempt import Policy
-from worker.domain.discrepancy_rules import SENTENCES, DifferenceKind, DifferenceStatus
+from worker.domain.discrepancy_rules import SENTENCES
 from worker.domain.gateway import Found, LookUpFailed, NoSuchKey, PaymentRecord, StoredKey
 from worker.domain.lookup_evidence import conclude
 from worker.domain.outcomes import Paid, Unknown
@@ -133,7 +133,7 @@ def _judge(session: Session, order: Row[Any], shown: OrderEvidence, now: datetim
     if isinstance(verdict, Wrong) and verdict.record is not None:
         # Also where no money moved: the customer was told that a person looks into it.
         said = "a key was to be registered, for nothing" if verdict.moved else verdict.sentence
-        _note(session, DifferenceKind.OTHER_AMOUNT, verdict.record, None, said, now)
+        _note(session, DiscrepancyKind.OTHER_AMOUNT, verdict.record, None, said, now)
     return verdict
 
 
@@ -170,7 +170,7 @@ def _finish(
         if order.charge_id is not None:
             log.error("paid in a window, but PortOne shows no such billing key", checkout=row.id)
         if isinstance(key, Wrong) and proved.record is not None:
-            _note(session, DifferenceKind.OTHER_AMOUNT, proved.record, order.charge_id, key.sentence, now)
+            _note(session, DiscrepancyKind.OTHER_AMOUNT, proved.record, order.charge_id, key.sentence, now)
         return key
     taken = activate_key(session, row, order.billing_key_id, key, now=now)
     if taken.forget_key_id is not None:
@@ -183,7 +183,7 @@ def _finish(
             key_deletion.forget(session, other.billing_key_id, at=other.opened_at + WINDOW_LIFE)
     if taken.is_over and order.charge_id is not None and proved.record is not None:
         said = "its subscription was over before it could begin"
-        _note(session, DifferenceKind.NOT_OWED, proved.record, order.charge_id, said, now)
+        _note(session, DiscrepancyKind.NOT_OWED, proved.record, order.charge_id, said, now)
     imp_uid = None if proved.record is None else proved.record.imp_uid
     if queries.done(session, row.id, reason=taken.said, imp_uid=imp_uid, now=now):
         log.info("checkout done", checkout=row.id, purpose=row.purpose, said=taken.said)
@@ -191,16 +191,16 @@ def _finish(
 
 
 def _note(
-    session: Session, kind: DifferenceKind, record: PaymentRecord, charge_id: int | None, said: str, now: datetime
+    session: Session, kind: DiscrepancyKind, record: PaymentRecord, charge_id: int | None, said: str, now: datetime
 ) -> None:
     """Ask a person about money that moved and was not to."""
     noted = Noted(
         kind=kind,
-        status=DifferenceStatus.OPEN,
+        status=DiscrepancyStatus.OPEN,
         said=f"{SENTENCES[kind]}: {said}",
         merchant_uid=record.merchant_uid,
         imp_uid=record.imp_uid,
         charge_id=charge_id,
-        evidence={"portone": record.raw, "books": {"checkout": said}},
+        evidence={"portone": record.raw, "records": {"checkout": said}},
     )
     discrepancies.note(session, [noted], now=now)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from worker.domain.discrepancy_rules import SENTENCES, DifferenceKind, DifferenceStatus
+from worker.domain.discrepancy_rules import SENTENCES, DiscrepancyKind, DiscrepancyStatus
 from worker.ledger import discrepancies
 from worker.ledger.discrepancies import Noted
 
@@ -31,11 +31,11 @@ _FOUND = text("""
         SELECT FROM window_orders o JOIN checkouts k ON k.id = o.checkout_id
         WHERE k.subscription_id = s.id AND k.status = 'opened' AND k.window_until > :before)
       AND NOT EXISTS (
-        SELECT FROM differences d WHERE d.kind = 'not_begun' AND d.merchant_uid = a.merchant_uid)
+        SELECT FROM discrepancies d WHERE d.kind = 'not_begun' AND d.merchant_uid = a.merchant_uid)
 """)
 
 _BEGUN = text("""
-    UPDATE differences d SET status = 'gone', status_reason = 'its billing key was registered', status_at = :now
+    UPDATE discrepancies d SET status = 'gone', status_reason = 'its billing key was registered', status_at = :now
     FROM charges c
     WHERE c.subscription_id = :id AND d.charge_id = c.id AND d.kind = 'not_begun' AND d.status = 'open'
 """)
@@ -48,17 +48,17 @@ def paid_before_their_key(session: Session, *, limit: int) -> Sequence[int]:
 
 def note(session: Session, charge_ids: Sequence[int], *, now: datetime) -> int:
     """Ask a person about each that no window can begin any more; returns how many are new."""
-    kind = DifferenceKind.NOT_BEGUN
+    kind = DiscrepancyKind.NOT_BEGUN
     noted = [
         Noted(
             kind=kind,
-            status=DifferenceStatus.OPEN,
+            status=DiscrepancyStatus.OPEN,
             said=SENTENCES[kind],
             merchant_uid=row.merchant_uid,
             imp_uid=row.imp_uid or "",
             charge_id=row.charge_id,
             attempt_id=row.attempt_id,
-            evidence={"portone": row.raw, "books": {"subscription": row.code, "status": "pending"}},
+            evidence={"portone": row.raw, "records": {"subscription": row.code, "status": "pending"}},
         )
         for row in session.execute(_FOUND, {"ids": list(charge_ids), "before": now - PATIENCE})
     ]

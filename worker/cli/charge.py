@@ -58,16 +58,16 @@ def show(
         row = _found(session, charge, now)
         attempts = history.attempts(session, row.id)
         audit = history.audit(session, "charge", row.id)
-        differences = [dict(each._mapping) for each in review_queries.of_charge(session, row.id)]  # noqa: SLF001 - public
+        discrepancies = [dict(each._mapping) for each in review_queries.of_charge(session, row.id)]  # noqa: SLF001 - public
     sentence = _prospect(row, attempts, now)
-    hidden = {"first_charge_id", "difference_id"}  # the sentence tells them
+    hidden = {"first_charge_id", "discrepancy_id"}  # the sentence tells them
     shown = {name: value for name, value in row._mapping.items() if name not in hidden}  # noqa: SLF001 - public
     if as_json:
         console.print_json(
-            {**shown, "next": sentence, "differences": differences, "attempts": attempts, "audit": audit}
+            {**shown, "next": sentence, "discrepancies": discrepancies, "attempts": attempts, "audit": audit}
         )
     else:
-        _print({**shown, "differences": differences}, sentence, attempts, audit)
+        _print({**shown, "discrepancies": discrepancies}, sentence, attempts, audit)
 
 
 def print_charges(charges: Sequence[Mapping[str, Any]]) -> None:
@@ -142,7 +142,7 @@ def _prospect(row: Row[Any], attempts: Sequence[Mapping[str, Any]], now: datetim
         stop_reason=row.stop_reason,
         hold_reason=row.hold_reason,
         first_charge_id=row.first_charge_id,
-        difference_id=row.difference_id,
+        discrepancy_id=row.discrepancy_id,
         attempt=last,
         amount=row.amount,
         refunded=row.refunded,
@@ -167,7 +167,7 @@ def _print(
             "refunded": formats.money(shown["refunded"], shown["currency"]) if shown["refunded"] else None,
             "status": f"{shown['status']} since {at(shown['status_at'])}",
             "next": sentence,
-            **{f"difference {each['id']}": _difference(each) for each in shown["differences"]},
+            **{f"discrepancy {each['id']}": _discrepancy(each) for each in shown["discrepancies"]},
         }
     )
     print_attempts(attempts, shown["time_zone"])
@@ -183,8 +183,8 @@ def print_attempts(attempts: Sequence[Mapping[str, Any]], zone: str) -> None:
         _print_attempt(attempt, zone)
 
 
-def _difference(difference: Mapping[str, Any]) -> str:
-    return f"{formats.spaced(difference['kind'])}; see `again review show {difference['id']}`"
+def _discrepancy(discrepancy: Mapping[str, Any]) -> str:
+    return f"{formats.spaced(discrepancy['kind'])}; see `again review show {discrepancy['id']}`"
 
 
 def _print_attempt(attempt: Mapping[str, Any], zone: str) -> None:

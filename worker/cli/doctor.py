@@ -27,7 +27,7 @@ def doctor(
         list[str] | None,
         typer.Argument(
             help="Some of: database migrations lineage broker timeouts portone beat worker tasks stops "
-            "invariants differences arrears trials look-ups sweeps schedules pages. All by default."
+            "invariants discrepancies arrears trials look-ups sweeps schedules pages. All by default."
         ),
     ] = None,
     *,

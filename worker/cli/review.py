@@ -10,7 +10,7 @@ import typer
 from worker.cli import confirm, console
 from worker.cli.options import Json, Limit
 from worker.config.terminal import plain
-from worker.domain.discrepancy_rules import DifferenceKind, DifferenceStatus
+from worker.domain.discrepancy_rules import DiscrepancyKind, DiscrepancyStatus
 from worker.review.case import Decision
 
 if TYPE_CHECKING:
@@ -25,38 +25,38 @@ app = typer.Typer(help="What PortOne and the books tell differently, and who dec
 T = TypeVar("T")
 LONGEST_NOTE = 200  # characters; PortOne shows them in its console
 
-Id = Annotated[str, typer.Argument(metavar="ID", help="The difference's id, as `again review list` shows it.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="The discrepancy's id, as `again review list` shows it.")]
 
 
 @app.command("list")
-def list_differences(
+def list_discrepancies(
     all_too: Annotated[bool, typer.Option("--all", help="Those that are settled, too.")] = False,
-    kind: Annotated[DifferenceKind | None, typer.Option(help="Only those of this kind.")] = None,
+    kind: Annotated[DiscrepancyKind | None, typer.Option(help="Only those of this kind.")] = None,
     limit: Limit = 50,
     *,
     as_json: Json = False,
 ) -> None:
     """List what waits for a decision."""
     from worker.cli.context import database
-    from worker.cli.review_details import print_differences
+    from worker.cli.review_details import print_discrepancies
     from worker.review import queries as reviews
 
     with database(as_json=as_json) as runtime, runtime.sessions() as session:
-        differences = reviews.listed(session, kind=kind, closed_too=all_too, limit=limit)
+        discrepancies = reviews.listed(session, kind=kind, closed_too=all_too, limit=limit)
     if as_json:
-        console.print_json(differences)
+        console.print_json(discrepancies)
     else:
-        print_differences(differences)
+        print_discrepancies(discrepancies)
 
 
 @app.command("show")
-def show(difference: Id, *, as_json: Json = False) -> None:
+def show(discrepancy: Id, *, as_json: Json = False) -> None:
     """Show what the books say, what PortOne says now, and what each decision would do."""
     from worker.cli.context import database
     from worker.cli.review_details import document, print_details, read
 
     with database(as_json=as_json) as runtime:
-        case = _reviewing(runtime, difference, lambda review, id_: review.examine(id_))
+        case = _reviewing(runtime, discrepancy, lambda review, id_: review.examine(id_))
         with runtime.sessions() as session:
             details = read(session, case)
     if as_json:
@@ -67,7 +67,7 @@ def show(difference: Id, *, as_json: Json = False) -> None:
 
 @app.command("resolve")
 def resolve(
-    difference: Id,
+    discrepancy: Id,
     decision: Annotated[
         Decision, typer.Argument(metavar="DECISION", help=f"{', '.join(Decision)}: `show` says what each comes to.")
     ],
@@ -88,25 +88,25 @@ def resolve(
 
     wish = Wish(decision=decision, note=_note(note), imp_uid=imp_uid, tax_free=tax_free, vat_amount=vat_amount)
     with database(as_json=as_json) as runtime:
-        case = _reviewing(runtime, difference, lambda review, id_: review.examine(id_))
+        case = _reviewing(runtime, discrepancy, lambda review, id_: review.examine(id_))
         step = plan(case, wish)
         if step.moves_money and not yes:
             question = f"{step.sentence}{_whose(runtime, case)}\nGo on?"
             confirm.require(question, unasked=f"Money would move ({step.sentence})", declined="Nothing was done.")
-        resolved = _reviewing(runtime, difference, lambda review, id_: review.resolve(id_, wish, agreed=step))
+        resolved = _reviewing(runtime, discrepancy, lambda review, id_: review.resolve(id_, wish, agreed=step))
     _tell(case, resolved, as_json=as_json)
 
 
-def _reviewing(runtime: Runtime, difference: str, action: Callable[[Review, int], Awaitable[T]]) -> T:
-    """Do something about one difference, with PortOne at hand."""
+def _reviewing(runtime: Runtime, discrepancy: str, action: Callable[[Review, int], Awaitable[T]]) -> T:
+    """Do something about one discrepancy, with PortOne at hand."""
     from worker.cli.context import actor
     from worker.domain.errors import Refused
     from worker.domain.ids import read_id
     from worker.review.resolve import Review
 
-    id_ = read_id(difference)
+    id_ = read_id(discrepancy)
     if id_ is None:
-        raise Refused(f"{difference!r:.60} is not the id of a difference. `again review list` shows them.")
+        raise Refused(f"{discrepancy!r:.60} is not the id of a discrepancy. `again review list` shows them.")
 
     async def act() -> T:
         gateway = runtime.gateway()
@@ -142,7 +142,7 @@ def _tell(case: Case, resolved: Resolved, *, as_json: bool) -> None:
         console.print_json(
             {
                 "id": case.id,
-                "status": DifferenceStatus.OPEN if resolved.open else DifferenceStatus.RESOLVED,
+                "status": DiscrepancyStatus.OPEN if resolved.open else DiscrepancyStatus.RESOLVED,
                 "done": resolved.said,
                 "charge_id": resolved.charge_id,
                 "charge_status": resolved.charge_status,
@@ -152,4 +152,4 @@ def _tell(case: Case, resolved: Resolved, *, as_json: bool) -> None:
         console.say(f"Done. {resolved.said}")
         if resolved.charge_id is not None:
             console.say(f"Charge {resolved.charge_id} is {resolved.charge_status}.")
-        console.say(f"Difference {case.id} is {'still open' if resolved.open else 'resolved'}.")
+        console.say(f"Discrepancy {case.id} is {'still open' if resolved.open else 'resolved'}.")

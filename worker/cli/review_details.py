@@ -1,4 +1,4 @@
-"""A difference as people and scripts read it: the books' side, PortOne's side then and now, and what can be decided."""
+"""A discrepancy as it is shown: our records, PortOne's side then and now, and what can be decided."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from worker.cli import console, formats
 from worker.cli.audit import print_audit
 from worker.cli.charge import print_attempts
-from worker.domain.discrepancy_rules import SENTENCES, DifferenceKind, DifferenceStatus, given_back
+from worker.domain.discrepancy_rules import SENTENCES, DiscrepancyKind, DiscrepancyStatus, refunded
 from worker.domain.gateway import LookUpFailed, PaymentRecord
 
 if TYPE_CHECKING:
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 class Details:
     """The books' side."""
 
-    difference: Mapping[str, Any]
+    discrepancy: Mapping[str, Any]
     attempts: Sequence[Mapping[str, Any]]
     audit: Sequence[Mapping[str, Any]]
 
 
 def read(session: Session, case: Case) -> Details:
-    """Read what the books have about a difference."""
+    """Read what the books have about a discrepancy."""
     from worker.ledger import history
     from worker.review import queries as review_queries
 
-    difference = review_queries.known(session, case.id) or {}
-    charge_id = difference.get("charge_id")
+    discrepancy = review_queries.known(session, case.id) or {}
+    charge_id = discrepancy.get("charge_id")
     attempts = [] if charge_id is None else history.attempts(session, charge_id)
-    return Details(difference, attempts, history.audit(session, "difference", case.id))
+    return Details(discrepancy, attempts, history.audit(session, "discrepancy", case.id))
 
 
 def document(case: Case, details: Details) -> dict[str, Any]:
@@ -44,8 +44,8 @@ def document(case: Case, details: Details) -> dict[str, Any]:
 
     failed = isinstance(case.finding, LookUpFailed)
     return {
-        **details.difference,
-        "meaning": SENTENCES[DifferenceKind(case.kind)],
+        **details.discrepancy,
+        "meaning": SENTENCES[DiscrepancyKind(case.kind)],
         "attempts": details.attempts,
         "portone_now": {
             "asked_at": case.asked_at,
@@ -57,8 +57,8 @@ def document(case: Case, details: Details) -> dict[str, Any]:
     }
 
 
-def print_differences(differences: Sequence[Mapping[str, Any]]) -> None:
-    """Print differences, one a line."""
+def print_discrepancies(discrepancies: Sequence[Mapping[str, Any]]) -> None:
+    """Print discrepancies, one a line."""
     console.table(
         "ID",
         "WHAT",
@@ -79,7 +79,7 @@ def print_differences(differences: Sequence[Mapping[str, Any]]) -> None:
                 formats.local_time(row["found_at"], row["time_zone"]),
                 row["status"],
             )
-            for row in differences
+            for row in discrepancies
         ],
         right=("ID", "AMOUNT", "REFUNDED"),
         whole=("ID", "SUBSCRIPTION", "AMOUNT", "REFUNDED", "FOUND", "STATUS"),
@@ -88,25 +88,25 @@ def print_differences(differences: Sequence[Mapping[str, Any]]) -> None:
 
 def print_details(case: Case, details: Details) -> None:
     """Print both sides, and what each decision would do."""
-    zone = details.difference["time_zone"]
-    _print_difference(case, details.difference)
+    zone = details.discrepancy["time_zone"]
+    _print_discrepancy(case, details.discrepancy)
     print_attempts(details.attempts, zone)
-    _print_found(details.difference["evidence"].get("portone"))
+    _print_found(details.discrepancy["evidence"].get("portone"))
     console.head("PortOne now")
     _print_now(case, zone)
-    if case.status is DifferenceStatus.OPEN:
+    if case.status is DiscrepancyStatus.OPEN:
         console.head("What you can decide")
         _print_choices(case)
     console.head("History")
     print_audit(details.audit, zone)
 
 
-def _print_difference(case: Case, row: Mapping[str, Any]) -> None:
+def _print_discrepancy(case: Case, row: Mapping[str, Any]) -> None:
     at = formats.in_zone(row["time_zone"])
     by = f" by {row['decided_by']}" if row["decided_by"] else ""
     console.details(
         {
-            "difference": f"{row['id']}: {formats.spaced(row['kind'])} ({SENTENCES[DifferenceKind(case.kind)]})",
+            "discrepancy": f"{row['id']}: {formats.spaced(row['kind'])} ({SENTENCES[DiscrepancyKind(case.kind)]})",
             "status": f"{row['status']} since {at(row['status_at'])}{by}: {row['status_reason']}",
             "found": f"{at(row['found_at'])}, last seen {at(row['seen_at'])}",
             "subscription": row["subscription"],
@@ -130,7 +130,7 @@ def _charge(row: Mapping[str, Any]) -> str | None:
 
 
 def _print_found(shown: Any) -> None:
-    """Print what PortOne showed when the difference was found, where that was kept."""
+    """Print what PortOne showed when the discrepancy was found, where that was kept."""
     payments = [shown] if isinstance(shown, Mapping) else shown
     if not payments:
         return
@@ -159,7 +159,7 @@ def _print_now(case: Case, zone: str) -> None:
                 record.merchant_uid,
                 record.status,
                 formats.money(record.amount, record.currency),
-                formats.money(given_back(record), record.currency),
+                formats.money(refunded(record), record.currency),
                 formats.local_time(record.paid_at, zone),
                 "counts for the period" if record.imp_uid in counted else record.fail_reason or "",
             )
@@ -184,7 +184,7 @@ def _payment(record: PaymentRecord, case: Case) -> dict[str, Any]:
         "merchant_uid": record.merchant_uid,
         "status": record.status,
         "amount": record.amount,
-        "given_back": given_back(record),
+        "given_back": refunded(record),
         "currency": record.currency,
         "paid_at": record.paid_at,
         "fail_reason": record.fail_reason,

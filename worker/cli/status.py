@@ -171,7 +171,7 @@ def _last_compared(daily: Sweep | None) -> str:
     if daily is None:
         return "never to the end"
     return (
-        f"{formats.local(daily.finished_at, SEOUL)}: {daily.payments:,} payments, {daily.strangers:,} of them not ours;"
+        f"{formats.local(daily.finished_at, SEOUL)}: {daily.payments:,} payments, {daily.not_ours:,} of them not ours;"
         f" {daily.repaired:,} repaired, {daily.found:,} left to a person"
     )
 

@@ -110,7 +110,7 @@ def _sweep(sweep: Sweep | None) -> Mapping[str, Any] | None:
         "position",
         "until",
         "payments",
-        "strangers",
+        "not_ours",
         "repaired",
         "found",
         "failing_since",

@@ -92,12 +92,12 @@ def _begin(runtime: Runtime, start: datetime | None, *, restored: bool) -> int:
 
 
 def _print(row: Sweep, *, as_json: bool) -> None:
-    names = ("id", "reason", "since", "until", "payments", "strangers", "repaired", "found", "finished_at")
+    names = ("id", "reason", "since", "until", "payments", "not_ours", "repaired", "found", "finished_at")
     if as_json:
         console.print_json({name: getattr(row, name) for name in names})
         return
     console.say(
-        f"{formats.counted(row.payments, 'payment')} compared: {row.strangers:,} not ours, {row.repaired:,} repaired, "
+        f"{formats.counted(row.payments, 'payment')} compared: {row.not_ours:,} not ours, {row.repaired:,} repaired, "
         f"{row.found:,} new for a person."
     )
     if row.found:

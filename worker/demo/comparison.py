@@ -24,20 +24,20 @@ _STATUSES = text("SELECT status, count(*) AS charges FROM charges GROUP BY statu
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Where the books differ. `strangers` are charged merchant_uids that are not ours."""
+    """Where the books differ. `not_ours` are charged merchant_uids that are not ours."""
 
     periods: int
     really_paid: int
     charged_twice: tuple[Period, ...]
     paid_only_here: tuple[Period, ...]
     paid_only_there: tuple[Period, ...]
-    strangers: tuple[str, ...]
+    not_ours: tuple[str, ...]
     unaccounted: int
 
     @property
     def agrees(self) -> bool:
-        differences = (self.charged_twice, self.paid_only_here, self.paid_only_there, self.strangers)
-        return not any(differences) and self.unaccounted == 0
+        discrepancies = (self.charged_twice, self.paid_only_here, self.paid_only_there, self.not_ours)
+        return not any(discrepancies) and self.unaccounted == 0
 
 
 def compare(session: Session, really_charged: Mapping[str, int]) -> Comparison:
@@ -46,11 +46,11 @@ def compare(session: Session, really_charged: Mapping[str, int]) -> Comparison:
     A charge that is still open (`due` or `charging`) is unaccounted for: its story has not ended.
     """
     really: Counter[Period] = Counter()
-    strangers = []
+    not_ours = []
     for merchant_uid, times in really_charged.items():
         parts = parse(merchant_uid)
         if parts is None:
-            strangers.append(merchant_uid)
+            not_ours.append(merchant_uid)
         else:
             really[parts.subscription_code, parts.period_start] += times
     here = {(row.code, row.period_start) for row in session.execute(_PAID)}
@@ -61,6 +61,6 @@ def compare(session: Session, really_charged: Mapping[str, int]) -> Comparison:
         charged_twice=tuple(period for period, times in really.items() if times > 1),
         paid_only_here=tuple(here - really.keys()),
         paid_only_there=tuple(really.keys() - here),
-        strangers=tuple(strangers),
+        not_ours=tuple(not_ours),
         unaccounted=statuses.get("due", 0) + statuses.get("charging", 0),
     )

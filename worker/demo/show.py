@@ -168,7 +168,7 @@ def _audit(comparison: Comparison, requests: int, seconds: float) -> RenderableT
         ("periods paid more than once", len(comparison.charged_twice), True),
         ("paid at the sandbox, but not in the database", len(comparison.paid_only_there), True),
         ("paid in the database, but not at the sandbox", len(comparison.paid_only_here), True),
-        ("payments that are not ours", len(comparison.strangers), True),
+        ("payments that are not ours", len(comparison.not_ours), True),
         ("charges whose outcome is still open", comparison.unaccounted, True),
     )
     for question, answer, must_be_none in rows:

@@ -33,14 +33,14 @@ def _told(each: BrokenInvariant) -> str:
     return f"{each.invariant.name}: {count}{ids}. {each.invariant.means}"
 
 
-def differences(patient: Patient) -> Finding:
+def discrepancies(patient: Patient) -> Finding:
     with patient.runtime.sessions() as session:
-        found = status.open_differences(session)
+        found = status.open_discrepancies(session)
     if not found.count or found.oldest_at is None:
-        return ok("differences", "PortOne and the books agree, as far as they were compared")
-    some = "1 difference waits" if found.count == 1 else f"{found.count} differences wait"
+        return ok("discrepancies", "PortOne and the books agree, as far as they were compared")
+    some = "1 discrepancy waits" if found.count == 1 else f"{found.count} discrepancies wait"
     said = f"{some} for a person to decide, the oldest since {_local(found.oldest_at)}"
-    return warning("differences", said, "`again review list`")
+    return warning("discrepancies", said, "`again review list`")
 
 
 def arrears(patient: Patient) -> Finding:
@@ -104,7 +104,7 @@ def sweeps(patient: Patient) -> Finding:
     if daily is None or daily.finished_at is None:
         return ok("sweeps", "no daily sweep has ended yet, and none holds charging")
     counts = (
-        f"{daily.payments:,} payments compared, {daily.strangers:,} of them not ours, "
+        f"{daily.payments:,} payments compared, {daily.not_ours:,} of them not ours, "
         f"{daily.repaired:,} repaired, {daily.found:,} left to a person"
     )
     return ok("sweeps", f"the last daily one ended {_local(daily.finished_at)}: {counts}")

@@ -24,7 +24,7 @@ CHECKS: Mapping[str, Callable[[Patient], Finding]] = {
     "tasks": progress.tasks,
     "stops": progress.stops,
     "invariants": records.hold,
-    "differences": records.differences,
+    "discrepancies": records.discrepancies,
     "arrears": records.arrears,
     "trials": records.long_trials,
     "look-ups": records.look_ups,
@@ -34,7 +34,7 @@ CHECKS: Mapping[str, Callable[[Patient], Finding]] = {
 }
 ON_TABLES = (
     *("migrations", "lineage", "beat", "worker", "tasks", "stops"),
-    *("invariants", "differences", "arrears", "trials", "look-ups", "sweeps"),
+    *("invariants", "discrepancies", "arrears", "trials", "look-ups", "sweeps"),
     "schedules",
 )
 ON_DATABASE = ("database", *ON_TABLES)

@@ -20,7 +20,7 @@ def system_clock() -> datetime:
 def elapsed_seconds() -> float:
     """Return the seconds since an arbitrary instant: nobody sets them, and they go on while the machine is suspended.
 
-    Only differences mean anything, and only within one machine.
+    Only discrepancies mean anything, and only within one machine.
     """
     if _COUNTS_WHILE_SUSPENDED is None:
         return time.monotonic()

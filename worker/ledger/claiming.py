@@ -76,7 +76,7 @@ _DUE = text(f"""
           END
       )
       -- PortOne shows money for it that the books do not have: the sweep, or a person, settles that first.
-      AND NOT EXISTS (SELECT FROM differences d WHERE d.charge_id = c.id AND d.status = 'open')
+      AND NOT EXISTS (SELECT FROM discrepancies d WHERE d.charge_id = c.id AND d.status = 'open')
       AND NOT EXISTS (SELECT FROM holds h WHERE h.subscription_id = c.subscription_id AND h.status = 'held')
       AND COALESCE(last.number, 0) < {MAX_NUMBER}
       -- These contradict a claimable charge. Not ours to repair, and they must not stand in everybody's way.

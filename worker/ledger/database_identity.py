@@ -15,17 +15,17 @@ TOUCH_EVERY = timedelta(seconds=30)
 """How often a worker notes that it works here; less often than it looks, for every claim would wait for that row."""
 
 _STANDING = text("""
-    SELECT identity, identity = database_identity() AS same, seen_at, mode, prefix,
+    SELECT identity, identity = current_identity() AS same, seen_at, mode, prefix,
            EXISTS (SELECT FROM sweeps WHERE finished_at IS NULL AND holds_claims) AS held
-    FROM lineage
+    FROM database_identity
 """)
 
-_LOCKED = text("SELECT seen_at FROM lineage FOR UPDATE")
+_LOCKED = text("SELECT seen_at FROM database_identity FOR UPDATE")
 
 _TOUCH = text("""
-    UPDATE lineage
+    UPDATE database_identity
     SET seen_at = CASE WHEN :set_back THEN :now ELSE GREATEST(seen_at, :now) END,
-        identity = database_identity(), mode = :mode, prefix = :prefix
+        identity = current_identity(), mode = :mode, prefix = :prefix
     WHERE seen_at = :seen_at AND identity = :identity
     RETURNING seen_at
 """)

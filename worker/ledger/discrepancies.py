@@ -1,4 +1,4 @@
-"""What our books say about payments found at PortOne, and the rows of what differs."""
+"""What our records say about payments found at PortOne, and the rows of what differs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from sqlalchemy.orm import Session
 
 from worker.database.bulk import as_rows
 from worker.domain.attempt import OpenAttempt
-from worker.domain.discrepancy_rules import REPAIRABLE, SENTENCES, Books, DifferenceKind, DifferenceStatus
+from worker.domain.discrepancy_rules import REPAIRABLE, SENTENCES, DiscrepancyKind, DiscrepancyStatus, LocalRecord
 from worker.domain.gateway import PaymentRecord
 from worker.domain.merchant_uid import MerchantUid
 from worker.domain.states import AttemptStatus, ChargeStatus
 
-_BOOKS = text("""
+_LOCAL_RECORDS = text("""
     SELECT v.place, s.id AS subscription_id, c.id AS charge_id, c.status AS charge_status, c.amount, c.currency,
            COALESCE(c.refunded, 0) AS refunded, a.id AS attempt_id, a.status AS attempt_status, a.imp_uid,
            a.flagged_at IS NOT NULL AS flagged,
@@ -34,8 +34,8 @@ _BOOKS = text("""
 # What a person has decided stays decided, however often it is found again; but an attempt that they had sent again, and
 # that is unclear once more, is another question.
 _NOTE = text("""
-    INSERT INTO differences AS d (kind, status, status_reason, status_at, merchant_uid, imp_uid, charge_id, attempt_id,
-                                  evidence, found_at, seen_at)
+    INSERT INTO discrepancies AS d (kind, status, status_reason, status_at, merchant_uid, imp_uid,
+                                    charge_id, attempt_id, evidence, found_at, seen_at)
     SELECT v.kind, v.status, v.said, :now, v.merchant_uid, v.imp_uid, v.charge_id, v.attempt_id, v.evidence, :now, :now
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(
         kind text, status text, said text, merchant_uid text, imp_uid text, charge_id bigint, attempt_id bigint,
@@ -54,15 +54,15 @@ _LOCK_ATTEMPTS = text("SELECT id FROM attempts WHERE charge_id = ANY(:ids) ORDER
 _LOCK_CHARGES = text("SELECT id FROM charges WHERE id = ANY(:ids) ORDER BY id FOR UPDATE")
 
 _GONE = text("""
-    UPDATE differences SET status = 'gone', status_reason = :reason, status_at = :now
+    UPDATE discrepancies SET status = 'gone', status_reason = :reason, status_at = :now
     WHERE status = 'open' AND kind = ANY(:kinds) AND merchant_uid = ANY(:merchant_uids)
     RETURNING id
 """)
 
 _IN_QUESTION = text("""
     SELECT EXISTS (
-        SELECT FROM differences
-        WHERE status = 'open' AND kind = 'not_in_books' AND starts_with(merchant_uid, :beginning))
+        SELECT FROM discrepancies
+        WHERE status = 'open' AND kind = 'not_in_records' AND starts_with(merchant_uid, :beginning))
 """)
 
 # Paid here in the window, and not among PortOne's payments. What a person has looked at already is left out, and what
@@ -73,7 +73,7 @@ _UNSEEN = text("""
     WHERE c.paid_at >= :since AND c.paid_at < :until AND c.refunded < c.amount
       AND NOT EXISTS (SELECT FROM unnest(CAST(:seen AS text[])) AS seen (imp_uid) WHERE seen.imp_uid = a.imp_uid)
       AND NOT EXISTS (
-        SELECT FROM differences d
+        SELECT FROM discrepancies d
         WHERE d.kind = 'not_there' AND d.merchant_uid = a.merchant_uid AND d.status = 'resolved')
     ORDER BY random()
 """)
@@ -81,10 +81,10 @@ _UNSEEN = text("""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noted:
-    """A difference to write down. `evidence` holds both sides, as far as they may be stored."""
+    """A discrepancy to write down. `evidence` holds both sides, as far as they may be stored."""
 
-    kind: DifferenceKind
-    status: DifferenceStatus
+    kind: DiscrepancyKind
+    status: DiscrepancyStatus
     said: str
     merchant_uid: str
     imp_uid: str = ""
@@ -93,7 +93,7 @@ class Noted:
     evidence: Mapping[str, Any]
 
 
-def books_of(session: Session, payments: Sequence[tuple[PaymentRecord, MerchantUid]]) -> list[Books]:
+def local_records(session: Session, payments: Sequence[tuple[PaymentRecord, MerchantUid]]) -> list[LocalRecord]:
     """Read what we have about each of these payments of ours, in their order."""
     rows = [
         {
@@ -104,17 +104,17 @@ def books_of(session: Session, payments: Sequence[tuple[PaymentRecord, MerchantU
         }
         for place, (record, parts) in enumerate(payments)
     ]
-    return [_books(row) for row in session.execute(_BOOKS, {"rows": as_rows(rows)})]
+    return [_local_record(row) for row in session.execute(_LOCAL_RECORDS, {"rows": as_rows(rows)})]
 
 
 def note(session: Session, noted: Iterable[Noted], *, now: datetime) -> int:
-    """Write differences down, one row each however often they are found; returns how many are new and open."""
+    """Write discrepancies down, one row each however often they are found; returns how many are new and open."""
     # One statement cannot touch a row twice.
     unique = {(each.kind, each.merchant_uid, each.imp_uid): each for each in noted}
     if not unique:
         return 0
     written = session.execute(_NOTE, {"rows": as_rows(map(_row, unique.values())), "now": now})
-    return sum(row.is_new and row.status == DifferenceStatus.OPEN for row in written)
+    return sum(row.is_new and row.status == DiscrepancyStatus.OPEN for row in written)
 
 
 def lock(session: Session, charge_ids: Sequence[int]) -> None:
@@ -124,14 +124,14 @@ def lock(session: Session, charge_ids: Sequence[int]) -> None:
 
 
 def is_in_question(session: Session, beginning: str) -> bool:
-    """Say whether a payment waits for a person whose merchant_uid begins so and names no period of these books."""
+    """Say whether a payment waits for a person whose merchant_uid begins so and names no period of this database."""
     return bool(session.scalar(_IN_QUESTION, {"beginning": beginning}))
 
 
 def gone(
-    session: Session, merchant_uids: Sequence[str], kinds: Iterable[DifferenceKind], *, reason: str, now: datetime
+    session: Session, merchant_uids: Sequence[str], kinds: Iterable[DiscrepancyKind], *, reason: str, now: datetime
 ) -> int:
-    """Close open differences that are none any more; returns how many."""
+    """Close open discrepancies that are none any more; returns how many."""
     wanted = {"merchant_uids": list(merchant_uids), "kinds": [kind.value for kind in kinds]}
     return len(session.execute(_GONE, {**wanted, "reason": reason, "now": now}).all())
 
@@ -142,40 +142,44 @@ def unseen(session: Session, *, since: datetime, until: datetime, seen: Sequence
 
 
 def of_payment(
-    kind: DifferenceKind, record: PaymentRecord, books: Books, parts: MerchantUid, written: Row[Any] | None = None
+    kind: DiscrepancyKind,
+    record: PaymentRecord,
+    local: LocalRecord,
+    parts: MerchantUid,
+    written: Row[Any] | None = None,
 ) -> Noted:
-    """Make the difference of a payment; `written` holds charge and attempt when the sweep has written them just now."""
-    repaired = kind is DifferenceKind.REFUNDED_THERE or (kind in REPAIRABLE and written is not None)
+    """Return the discrepancy of a payment; `written` holds the charge and attempt that were just backfilled for it."""
+    repaired = kind is DiscrepancyKind.REFUNDED_THERE or (kind in REPAIRABLE and written is not None)
     return Noted(
         kind=kind,
-        status=DifferenceStatus.REPAIRED if repaired else DifferenceStatus.OPEN,
+        status=DiscrepancyStatus.REPAIRED if repaired else DiscrepancyStatus.OPEN,
         said=SENTENCES[kind],
         merchant_uid=record.merchant_uid,
         imp_uid=record.imp_uid,
-        charge_id=books.charge_id if written is None else written.charge_id,
-        attempt_id=books.attempt_id if written is None else written.id,
+        charge_id=local.charge_id if written is None else written.charge_id,
+        attempt_id=local.attempt_id if written is None else written.id,
         evidence={
             "portone": record.raw,
-            "books": {**asdict(books), "subscription": parts.subscription_code, "period_start": parts.period_start},
+            "records": {**asdict(local), "subscription": parts.subscription_code, "period_start": parts.period_start},
         },
     )
 
 
 def flagged(attempt: OpenAttempt, reason: str) -> Noted:
-    """Make the difference of an attempt whose look-ups are spent or told something odd."""
+    """Make the discrepancy of an attempt whose look-ups are spent or told something odd."""
     return Noted(
-        kind=DifferenceKind.UNRESOLVED,
-        status=DifferenceStatus.OPEN,
+        kind=DiscrepancyKind.UNRESOLVED,
+        status=DiscrepancyStatus.OPEN,
         said=reason,
         merchant_uid=attempt.request.merchant_uid,
         charge_id=attempt.charge_id,
         attempt_id=attempt.attempt_id,
-        evidence={"portone": None, "books": {"attempt": AttemptStatus.UNKNOWN.value, "reason": reason}},
+        evidence={"portone": None, "records": {"attempt": AttemptStatus.UNKNOWN.value, "reason": reason}},
     )
 
 
-def _books(row: Row[Any]) -> Books:
-    return Books(
+def _local_record(row: Row[Any]) -> LocalRecord:
+    return LocalRecord(
         subscription_id=row.subscription_id,
         charge_id=row.charge_id,
         charge_status=None if row.charge_status is None else ChargeStatus(row.charge_status),

@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 from schedules.periods import BillingPeriod
 from worker.database.bulk import as_rows
 from worker.database.mapping import PLAN_COLUMNS
-from worker.domain.discrepancy_rules import given_back
 from worker.domain.gateway import PaymentRecord
 from worker.domain.lookup_evidence import answer_of
 from worker.domain.merchant_uid import MerchantUid
@@ -195,7 +194,7 @@ def _row(adoption: Adoption) -> dict[str, Any]:
         "merchant_uid": record.merchant_uid,
         "number": adoption.parts.number,
         "paid_at": record.paid_at,
-        "refunded": given_back(record),
+        "refunded": refunded(record),
         **asdict(answer_of(record)),
         "reason": adoption.reason,
     }

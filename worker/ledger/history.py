@@ -39,7 +39,7 @@ _CHARGE = text(f"""
                 ELSE other.next_attempt_at <= :now AND other.period_start < c.period_start
                   AND other.awaits_consent_since IS NULL
               END) AS first_charge_id,
-           (SELECT min(d.id) FROM differences d WHERE d.charge_id = c.id AND d.status = 'open') AS difference_id
+           (SELECT min(d.id) FROM discrepancies d WHERE d.charge_id = c.id AND d.status = 'open') AS discrepancy_id
     FROM charges c
     JOIN subscriptions s ON s.id = c.subscription_id
     JOIN plans p ON p.id = s.plan_id

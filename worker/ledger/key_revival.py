@@ -45,7 +45,7 @@ _CHARGED_NOW = text("""
     ) w
     WHERE s.billing_key_id = :key AND s.status NOT IN ('canceled', 'ended', 'pending')
       AND c.status IN ('due', 'past_due') AND c.next_attempt_at <= :now AND c.awaits_consent_since IS NULL
-      AND NOT EXISTS (SELECT FROM differences d WHERE d.charge_id = c.id AND d.status = 'open')
+      AND NOT EXISTS (SELECT FROM discrepancies d WHERE d.charge_id = c.id AND d.status = 'open')
     GROUP BY w.waits
 """)
 

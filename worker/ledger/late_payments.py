@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from worker.domain.discrepancy_rules import DifferenceKind, DifferenceStatus
+from worker.domain.discrepancy_rules import DiscrepancyKind, DiscrepancyStatus
 from worker.domain.settlement import Settlement
 from worker.domain.states import AttemptStatus, ChargeStatus
 from worker.ledger.discrepancies import Noted
@@ -64,19 +64,19 @@ def _as_it_is(fate: Fate, row: Row[Any] | None) -> Fate:
     return replace(fate, status_before=row.status, imp_uid_before=row.imp_uid, charge_before=row.charge)
 
 
-def difference(settlement: Settlement, fate: Fate) -> Noted:
-    """Make the difference of a contradiction."""
+def discrepancy(settlement: Settlement, fate: Fate) -> Noted:
+    """Make the discrepancy of a contradiction."""
     if fate.status_before is None:
-        kind, said = DifferenceKind.MISSING_HERE, "these books do not have its attempt; the next sweep adopts it"
+        kind, said = DiscrepancyKind.MISSING_HERE, "these books do not have its attempt; the next sweep adopts it"
     elif fate.charge_written:
-        kind, said = DifferenceKind.DECLINED_HERE, "its attempt was settled as declined; the next sweep corrects it"
+        kind, said = DiscrepancyKind.DECLINED_HERE, "its attempt was settled as declined; the next sweep corrects it"
     elif fate.charge_before == ChargeStatus.VOID:
-        kind, said = DifferenceKind.NOT_OWED, "its charge is void"
+        kind, said = DiscrepancyKind.NOT_OWED, "its charge is void"
     else:
-        kind, said = DifferenceKind.PAID_TWICE, "its charge was paid by another payment"
+        kind, said = DiscrepancyKind.PAID_TWICE, "its charge was paid by another payment"
     return Noted(
         kind=kind,
-        status=DifferenceStatus.OPEN,
+        status=DiscrepancyStatus.OPEN,
         said=f"paid at PortOne, but {said}",
         merchant_uid=settlement.attempt.request.merchant_uid,
         imp_uid=settlement.answer.imp_uid or "",
@@ -84,6 +84,6 @@ def difference(settlement: Settlement, fate: Fate) -> Noted:
         attempt_id=fate.attempt_id,
         evidence={
             "portone": settlement.answer.raw,
-            "books": {"charge": fate.charge_before, "attempt": fate.status_before, "imp_uid": fate.imp_uid_before},
+            "records": {"charge": fate.charge_before, "attempt": fate.status_before, "imp_uid": fate.imp_uid_before},
         },
     )

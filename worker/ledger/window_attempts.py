@@ -26,7 +26,7 @@ _CHARGE = text(f"""
            last.number AS last_number, last.status AS last_status, last.merchant_uid AS last_merchant_uid,
            last.via AS last_via, last.flagged_at AS last_flagged_at, last.window_until AS last_window_until,
            last.billing_key_id AS last_key_id,
-           EXISTS (SELECT FROM differences d WHERE d.charge_id = c.id AND d.status = 'open') AS in_question,
+           EXISTS (SELECT FROM discrepancies d WHERE d.charge_id = c.id AND d.status = 'open') AS in_question,
            s.status <> 'pending' AND {RESTORED_LATELY} AS restored_lately
     FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
     LEFT JOIN LATERAL (

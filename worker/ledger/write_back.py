@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from worker.database.bulk import as_rows
 from worker.database.engine import Sessions
 from worker.domain.declines import codes_only
-from worker.domain.discrepancy_rules import DifferenceKind
+from worker.domain.discrepancy_rules import DiscrepancyKind
 from worker.domain.other_server import BY, reason_of_stop, was_paid_by_another
 from worker.domain.outcomes import NO_ANSWER, DeclineKind
 from worker.domain.settlement import Settlement
@@ -104,7 +104,7 @@ class WriteBack:
     """What became of settlements.
 
     `late` ones met an attempt that was settled already and changed nothing. `contradictions` say that money moved
-    where the books have decided otherwise: they are differences, which the sweep or a person settles.
+    where the books have decided otherwise: they are discrepancies, which the sweep or a person settles.
     """
 
     settled: tuple[Settlement, ...]
@@ -175,18 +175,18 @@ def write_back(session: Session, settlements: Sequence[Settlement], *, now: date
     )
     written = [(settlement, row) for settlement, row in decided if row.charge_written]
     _follow_up(session, result.settled, written, now)
-    _note_differences(session, decided, now)
+    _note_discrepancies(session, decided, now)
     return replace(result, channels=channel_stops.note(session, result.settled, now=now))
 
 
-def _note_differences(session: Session, decided: Sequence[Decided], now: datetime) -> None:
+def _note_discrepancies(session: Session, decided: Sequence[Decided], now: datetime) -> None:
     """Write down what needs a person, and close what needed one and is settled now."""
     flagged = [discrepancies.flagged(s.attempt, s.flag) for s, row in decided if row.settled and s.flag]
-    contradicting = [contradictions.difference(s, fate) for s, fate in decided if contradicts(s, fate)]
+    contradicting = [contradictions.discrepancy(s, fate) for s, fate in decided if contradicts(s, fate)]
     discrepancies.note(session, [*flagged, *contradicting], now=now)
     unflagged = [s for s, row in decided if row.settled and row.was_flagged and not s.flag]
     if merchant_uids := [s.attempt.request.merchant_uid for s in unflagged]:
-        kinds = [DifferenceKind.UNRESOLVED]
+        kinds = [DiscrepancyKind.UNRESOLVED]
         discrepancies.gone(session, merchant_uids, kinds, reason="its outcome became clear", now=now)
 
 

@@ -50,7 +50,7 @@ class Standing:
     stop_reason: str | None
     hold_reason: str | None = None  # a limit has stopped its subscription
     first_charge_id: int | None  # another charge of the subscription that is charged before this one
-    difference_id: int | None  # the first of its differences that wait for a decision; until then it is not claimed
+    discrepancy_id: int | None  # the first of its discrepancies that wait for a decision; until then it is not claimed
     attempt: LastAttempt | None
     amount: int = 0  # in won
     refunded: int = 0  # so much of it PortOne shows as given back
@@ -107,8 +107,8 @@ def _obstacle(standing: Standing, shown: Shown) -> str | None:
     """Say what keeps a charge from being claimed at all, whatever its time."""
     if standing.subscription not in BILLED_SUBSCRIPTIONS:
         return f"Its subscription is {standing.subscription}, so it is not charged."
-    if standing.difference_id is not None:
-        return f"It waits for a person: see `again review show {standing.difference_id}`."
+    if standing.discrepancy_id is not None:
+        return f"It waits for a person: see `again review show {standing.discrepancy_id}`."
     if standing.key is not BillingKeyStatus.ACTIVE:
         return _without_key(standing)
     return _without_consent(standing, shown) or _stopped(standing)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from worker.domain.discrepancy_rules import DifferenceKind
+from worker.domain.discrepancy_rules import DiscrepancyKind
 from worker.operations.invariants import MOST_DEFERRALS
 
 STOPPED = "stopped:"
@@ -19,10 +19,10 @@ _PAID_LATELY = "c.paid_at >= :recent AND c.status = 'paid'"
 _OPEN = "c.status IN ('due', 'charging', 'past_due')"
 
 
-def _explained(*kinds: DifferenceKind) -> str:
+def _explained(*kinds: DiscrepancyKind) -> str:
     """Give the condition that a person is asked about just this, or has decided it. Other kinds explain nothing."""
     named = ", ".join(f"'{kind.value}'" for kind in kinds)
-    return f"""EXISTS (SELECT FROM differences d WHERE d.charge_id = c.id AND d.kind IN ({named})
+    return f"""EXISTS (SELECT FROM discrepancies d WHERE d.charge_id = c.id AND d.kind IN ({named})
                     -- who resolves an unresolved attempt settles it
                     AND (d.status = 'open' OR d.status = 'resolved' AND d.kind <> 'unresolved'))"""
 
@@ -31,25 +31,25 @@ def _explained(*kinds: DifferenceKind) -> str:
 _HELD = "EXISTS (SELECT FROM sweeps w WHERE w.holds_claims AND (w.finished_at IS NULL OR w.finished_at > {since}))"
 
 QUERIES: Mapping[str, str] = {
-    # A second payment is written together with its difference, in one transaction.
+    # A second payment is written together with its discrepancy, in one transaction.
     "period_is_paid_once": f"""
         SELECT DISTINCT c.id FROM attempts later JOIN charges c ON c.id = later.charge_id
         WHERE later.status = 'paid' AND later.number > 1 AND EXISTS (
             SELECT FROM attempts a WHERE a.charge_id = c.id AND a.status = 'paid' AND a.number < later.number)
-          AND NOT {_explained(DifferenceKind.PAID_TWICE)}
+          AND NOT {_explained(DiscrepancyKind.PAID_TWICE)}
     """,
-    # What pays a charge pays its attempt, in one statement; where that was settled otherwise, a difference is noted.
+    # What pays a charge pays its attempt, in one statement; where that was settled otherwise, a discrepancy is noted.
     "paid_charge_has_a_paid_attempt": f"""
         SELECT c.id FROM charges c
         WHERE {_PAID_LATELY} AND NOT EXISTS (
             SELECT FROM attempts a WHERE a.charge_id = c.id AND a.status IN ('paid', 'started', 'unknown'))
-          AND NOT {_explained(DifferenceKind.MISSING_HERE, DifferenceKind.DECLINED_HERE, DifferenceKind.UNRESOLVED)}
+          AND NOT {_explained(DiscrepancyKind.MISSING_HERE, DiscrepancyKind.DECLINED_HERE, DiscrepancyKind.UNRESOLVED)}
     """,
-    # An attempt and its charge become paid in one statement; where the charge is void already, a difference is noted.
+    # An attempt and its charge become paid in one statement; where the charge is void already, a discrepancy is noted.
     "paid_attempt_pays_its_charge": f"""
         SELECT a.id FROM charges c JOIN attempts a ON a.charge_id = c.id AND a.status = 'paid'
         WHERE ({_OPEN} OR c.status = 'uncollectible' AND c.status_at >= :recent
-               OR c.status = 'void' AND c.status_at >= :recent AND NOT {_explained(DifferenceKind.NOT_OWED)})
+               OR c.status = 'void' AND c.status_at >= :recent AND NOT {_explained(DiscrepancyKind.NOT_OWED)})
     """,
     # Periods follow one another; a pause moves the next one on, never back. What was skipped is void and not owed, and
     # what was given back has paid for nothing.
@@ -130,11 +130,11 @@ QUERIES: Mapping[str, str] = {
           AND c.awaits_consent_since IS NULL
           AND s.status IN ('trialing', 'active', 'past_due')
     """,
-    # The flag and the difference are written in one transaction; deciding it settles the attempt.
+    # The flag and the discrepancy are written in one transaction; deciding it settles the attempt.
     "flagged_attempt_is_up_for_review": """
         SELECT a.id FROM attempts a
         WHERE a.status = 'unknown' AND a.flagged_at IS NOT NULL AND NOT EXISTS (
-            SELECT FROM differences d
+            SELECT FROM discrepancies d
             WHERE d.charge_id = a.charge_id AND d.attempt_id = a.id AND d.status = 'open')
     """,
     # What was declined is past due, being tried again, or given up; once the last of it is paid, it is active again.
@@ -156,8 +156,8 @@ QUERIES: Mapping[str, str] = {
         SELECT c.id FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
         WHERE c.status IN ('due', 'past_due') AND s.status IN ('canceled', 'ended')
     """,
-    "difference_is_decided_within_a_week": """
-        SELECT d.id FROM differences d WHERE d.status = 'open' AND d.found_at < :discrepancy
+    "discrepancy_is_decided_within_a_week": """
+        SELECT d.id FROM discrepancies d WHERE d.status = 'open' AND d.found_at < :discrepancy
     """,
     # Ticks come every minute. One that is behind by many periods gets some of them with each tick.
     "due_period_is_opened": f"""
@@ -166,7 +166,7 @@ QUERIES: Mapping[str, str] = {
           AND NOT {_HELD.format(since=":opening")} AND NOT EXISTS (
             SELECT FROM charges c WHERE c.subscription_id = s.id AND c.created_at >= :opening)
     """,
-    # Seen as the claim sees it: subscription and key are good, nothing is stopped or held, no difference of it waits
+    # Seen as the claim sees it: subscription and key are good, nothing is stopped or held, no discrepancy of it waits
     # for a person, and no other charge of the subscription goes first. All of that must have been so for a while: a
     # change of key, a resumption or a decision is news.
     "due_charge_is_claimed": f"""
@@ -177,7 +177,7 @@ QUERIES: Mapping[str, str] = {
           AND s.status IN ('trialing', 'active', 'past_due') AND k.status = 'active' AND k.status_at < :claiming
           AND NOT {_HELD.format(since=":claiming")}
           AND NOT EXISTS (
-            SELECT FROM differences d WHERE d.charge_id = c.id AND (d.status = 'open' OR d.status_at > :claiming))
+            SELECT FROM discrepancies d WHERE d.charge_id = c.id AND (d.status = 'open' OR d.status_at > :claiming))
           AND NOT EXISTS (SELECT FROM stops h WHERE h.scope IN ('all', k.pg))
           AND NOT EXISTS (
             SELECT FROM holds h WHERE h.subscription_id = s.id AND (h.status = 'held' OR h.status_at > :claiming))

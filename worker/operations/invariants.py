@@ -52,7 +52,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         "period_is_paid_once",
         "charge",
-        "Two attempts of one charge are paid and no difference says so: a customer has paid a period twice.",
+        "Two attempts of one charge are paid and no discrepancy says so: a customer has paid a period twice.",
         "compare both payments in PortOne's console, and give one of them back",
     ),
     Invariant(
@@ -64,7 +64,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         "paid_attempt_pays_its_charge",
         "attempt",
-        "Money has moved, but the charge is not paid and no difference says so: the period may be charged again.",
+        "Money has moved, but the charge is not paid and no discrepancy says so: the period may be charged again.",
         "`again stop`, then compare the payment in PortOne's console with `again charge show`; report it as a defect",
     ),
     Invariant(
@@ -120,7 +120,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         "flagged_attempt_is_up_for_review",
         "attempt",
-        "The look-ups gave up and left the outcome to a person, but no open difference asks one.",
+        "The look-ups gave up and left the outcome to a person, but no open discrepancy asks one.",
         "look at the payment in PortOne's console and at `again charge show`; report it as a defect",
     ),
     Invariant(
@@ -142,8 +142,8 @@ INVARIANTS: tuple[Invariant, ...] = (
         _REPORT,
     ),
     Invariant(
-        "difference_is_decided_within_a_week",
-        "difference",
+        "discrepancy_is_decided_within_a_week",
+        "discrepancy",
         "PortOne and the books have told differently for more than a week, and nobody has decided.",
         "`again review list` shows it, `again review resolve` decides it",
     ),

@@ -26,11 +26,11 @@ _WAITING_FOR_KEY = """
     WHERE s.billing_key_id IS NULL AND c.status IN ('due', 'past_due')
 """
 
-# Every charge is in one row at most: one that waits for a key is not due, whatever its time, and one with a difference
+# Every charge is in one row at most: one that waits for a key is not due, whatever its time, and one with a discrepancy
 # waits for nothing but a person.
 _COUNTS = text(f"""
     WITH disputed AS MATERIALIZED (
-        SELECT DISTINCT charge_id AS id FROM differences WHERE status = 'open' AND charge_id IS NOT NULL
+        SELECT DISTINCT charge_id AS id FROM discrepancies WHERE status = 'open' AND charge_id IS NOT NULL
     ),
     waiting AS MATERIALIZED (
         SELECT w.id, w.status_at FROM ({_WAITING_FOR_KEY}) w
@@ -44,10 +44,10 @@ _COUNTS = text(f"""
           AND NOT EXISTS (SELECT FROM disputed d WHERE d.id = c.id)
     ),
     needs_person AS (
-        SELECT found_at AS since FROM differences WHERE status = 'open'
+        SELECT found_at AS since FROM discrepancies WHERE status = 'open'
         UNION ALL SELECT flagged_at FROM attempts a
         WHERE a.status = 'unknown' AND a.flagged_at IS NOT NULL AND NOT EXISTS (
-            SELECT FROM differences d
+            SELECT FROM discrepancies d
             WHERE d.charge_id = a.charge_id AND d.attempt_id = a.id AND d.status = 'open')
         UNION ALL SELECT status_at FROM ready WHERE status = 'past_due' AND next_attempt_at IS NULL
     )
@@ -106,7 +106,9 @@ _FAILURE = text("""
     ORDER BY failing_since LIMIT 1
 """)
 
-_OPEN_DIFFERENCES = text("SELECT count(*) AS found, min(found_at) AS oldest_at FROM differences WHERE status = 'open'")
+_OPEN_DISCREPANCIES = text(
+    "SELECT count(*) AS found, min(found_at) AS oldest_at FROM discrepancies WHERE status = 'open'"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +174,9 @@ def failing_sweep(session: Session) -> Sweep | None:
     return session.scalars(failing.order_by(Sweep.failing_since).limit(1)).one_or_none()
 
 
-def open_differences(session: Session) -> Count:
+def open_discrepancies(session: Session) -> Count:
     """Count what PortOne and the books tell differently and a person has to decide."""
-    row = session.execute(_OPEN_DIFFERENCES).one()
+    row = session.execute(_OPEN_DISCREPANCIES).one()
     return Count(row.found, row.oldest_at)
 
 

@@ -1,4 +1,4 @@
-"""Adopting payments that PortOne has and the books do not, or hold for declined: one per billing period."""
+"""Adopting payments that PortOne has and our records do not, or hold for declined: one per billing period."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from schedules.periods import first_start, next_start, period_starting
 from schedules.plans import Plan
 from worker.database.mapping import plan_of
-from worker.domain.discrepancy_rules import SENTENCES, Books, DifferenceKind, Judgement, given_back
+from worker.domain.discrepancy_rules import SENTENCES, DiscrepancyKind, Judgement
 from worker.domain.gateway import PaymentRecord
 from worker.domain.merchant_uid import MerchantUid
 from worker.domain.payment_time import can_be_paid_at
@@ -23,8 +23,8 @@ from worker.ledger.discrepancies import Noted
 from worker.ledger.found_payments import Adoption
 from worker.ledger.subscription_status import settle_subscriptions
 
-Judged = tuple[PaymentRecord, MerchantUid, Books, Judgement]
-"""A payment of ours, its merchant_uid's parts, what the books say about it, and what follows."""
+Judged = tuple[PaymentRecord, MerchantUid, LocalRecord, Judgement]
+"""A payment of ours, its merchant_uid's parts, what our records say about it, and what follows."""
 
 log = structlog.get_logger()
 
@@ -38,24 +38,24 @@ def adopt(session: Session, wanted: Sequence[Judged], *, now: datetime) -> tuple
     planned: dict[tuple[str, datetime], Adoption] = {}
     noted: list[Noted] = []
     for each in sorted(wanted, key=_paid_first):
-        record, parts, books, _ = each
+        record, parts, local, _ = each
         period = (parts.subscription_code, parts.period_start)
         if period in planned:
-            noted.append(discrepancies.of_payment(DifferenceKind.PAID_TWICE, record, books, parts))
+            noted.append(discrepancies.of_payment(DiscrepancyKind.PAID_TWICE, record, local, parts))
         elif (adoption := _adoption(each, rows.get(parts.subscription_code), anchors, now)) is None:
-            noted.append(discrepancies.of_payment(DifferenceKind.NOT_IN_BOOKS, record, books, parts))
+            noted.append(discrepancies.of_payment(DiscrepancyKind.NOT_IN_RECORDS, record, local, parts))
         elif adoption.as_planned:
             planned[period] = adoption
         else:
-            noted.append(_of_other_amount(session, adoption, books, now))
+            noted.append(_of_other_amount(session, adoption, local, now))
     found_payments.move_anchors(session, planned.values(), now=now)
     written = found_payments.adopt(session, list(planned.values()), now=now)
     adopted = {adoption.record.imp_uid for adoption in planned.values()}
-    for record, parts, books, judgement in wanted:
+    for record, parts, local, judgement in wanted:
         if record.imp_uid in adopted:
             # One that was not written met somebody who is settling it; until the next sweep its charge is left alone.
             row = written.get(record.merchant_uid)
-            noted.append(discrepancies.of_payment(DifferenceKind(judgement), record, books, parts, row))
+            noted.append(discrepancies.of_payment(DiscrepancyKind(judgement), record, local, parts, row))
     found_payments.revive_keys(session, [row.id for row in written.values()], now=now)
     paid = [each.subscription_id for each in planned.values() if each.record.merchant_uid in written]
     settle_subscriptions(session, paid, reason="paid", now=now)
@@ -65,19 +65,19 @@ def adopt(session: Session, wanted: Sequence[Judged], *, now: datetime) -> tuple
 def _paid_first(each: Judged) -> tuple[bool, datetime, int]:
     """Order payments so that the one that was kept, and then the oldest, is the period's."""
     record, parts, _, _ = each
-    return given_back(record) == record.amount, record.paid_at or datetime.max.replace(tzinfo=UTC), parts.number
+    return refunded(record) == record.amount, record.paid_at or datetime.max.replace(tzinfo=UTC), parts.number
 
 
-def _of_other_amount(session: Session, adoption: Adoption, books: Books, now: datetime) -> Noted:
+def _of_other_amount(session: Session, adoption: Adoption, local: LocalRecord, now: datetime) -> Noted:
     """Leave to a person a period that was paid with another amount; its charge is opened, so that nobody charges it."""
     charge_id = found_payments.open_unpaid(session, adoption, now=now)
-    known = replace(books, charge_id=charge_id)
-    return discrepancies.of_payment(DifferenceKind.OTHER_AMOUNT, adoption.record, known, adoption.parts)
+    known = replace(local, charge_id=charge_id)
+    return discrepancies.of_payment(DiscrepancyKind.OTHER_AMOUNT, adoption.record, known, adoption.parts)
 
 
 def _adoption(each: Judged, row: Row[Any] | None, anchors: dict[str, date], now: datetime) -> Adoption | None:
     """Plan an adoption; None when no period of the subscription can be paid by it."""
-    record, parts, books, judgement = each
+    record, parts, local, judgement = each
     if row is None or record.paid_at is None or not can_be_paid_at(record.merchant_uid, record.paid_at, now=now):
         return None
     try:
@@ -88,11 +88,11 @@ def _adoption(each: Judged, row: Row[Any] | None, anchors: dict[str, date], now:
     except (ValueError, LookupError, OSError, ArithmeticError) as error:
         log.error("payment cannot be adopted", merchant_uid=record.merchant_uid, reason=str(error))  # noqa: TRY400
         return None
-    if books.charge_id is None and not (is_ours and _has_begun(period.start, row, now)):
+    if local.charge_id is None and not (is_ours and _has_begun(period.start, row, now)):
         return None  # no period of this subscription begins there, or none has begun yet
     if row.has_not_begun:
         anchors[parts.subscription_code] = anchor_on
-    as_planned = books.charge_id is not None or (record.amount, record.currency) == (row.amount, row.currency)
+    as_planned = local.charge_id is not None or (record.amount, record.currency) == (row.amount, row.currency)
     terms = {
         "order_name": row.name,
         "plan_amount": row.amount,
@@ -100,7 +100,7 @@ def _adoption(each: Judged, row: Row[Any] | None, anchors: dict[str, date], now:
         "tax_free": row.tax_free,
         "vat_amount": row.vat_amount,
     }
-    reason = SENTENCES[DifferenceKind(judgement)]
+    reason = SENTENCES[DiscrepancyKind(judgement)]
     return Adoption(record, parts, row.id, period, terms, reason, as_planned, anchor_on)
 
 
@@ -110,7 +110,7 @@ def _anchor(row: Row[Any], plan: Plan, record: PaymentRecord, period_start: date
     The books may have forgotten that its customer registered, which was on a later day than planned.
     """
     paid_from = period_start.astimezone(plan.time_zone).date()
-    kept = given_back(record) < record.amount
+    kept = refunded(record) < record.amount
     if row.has_not_begun and kept and paid_from >= row.anchor_on and first_start(plan, paid_from) == period_start:
         return paid_from
     return row.anchor_on  # type: ignore[no-any-return]  # a column

@@ -1,4 +1,4 @@
-"""Payments found at PortOne against the books: adopt, correct, note; and what is paid here and not shown there."""
+"""Payments found at PortOne against our records: adopt, correct, note; and what is paid here and not shown there."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
 from worker.database.engine import Sessions
-from worker.domain.discrepancy_rules import SENTENCES, Agrees, DifferenceKind, DifferenceStatus, given_back, judge
+from worker.domain.discrepancy_rules import SENTENCES, Agrees, DiscrepancyKind, DiscrepancyStatus, judge, refunded
 from worker.domain.gateway import Found, Gateway, PaymentRecord
 from worker.domain.merchant_uid import MerchantUid, parse
 from worker.ledger import discrepancies, found_payments, lookup_queue
@@ -24,7 +24,7 @@ from worker.reconciliation.queries import Counts
 MONEY_MOVED = ("paid", "cancelled")
 """PortOne's words for payments in which money moved."""
 
-ADOPTED = frozenset({DifferenceKind.MISSING_HERE, DifferenceKind.DECLINED_HERE})
+ADOPTED = frozenset({DiscrepancyKind.MISSING_HERE, DiscrepancyKind.DECLINED_HERE})
 
 MOST_LOOK_UPS = 100
 """So many payments that PortOne's lists do not show are asked about one by one in a window; the rest, the next day."""
@@ -45,13 +45,13 @@ class NotItsAccount(RuntimeError):
 
 
 def compare_page(sessions: Sessions, payments: Sequence[PaymentRecord], *, prefix: str, now: datetime) -> Counts:
-    """Compare payments in which money moved with the books, and write down what differs, in one transaction.
+    """Compare payments in which money moved with our records, and write down what differs, in one transaction.
 
     A payment that cannot be written keeps no other from it: they are then taken one by one, and it is named.
     """
     once = {record.imp_uid: record for record in payments}  # one that was cancelled between two lists stands in both
     ours = list(_ours(once.values(), prefix))
-    counts = Counts(payments=len(once), strangers=len(once) - len(ours))
+    counts = Counts(payments=len(once), not_ours=len(once) - len(ours))
     try:
         return counts + (_compare(sessions, ours, now) if ours else Counts())
     except UNWRITABLE:
@@ -64,7 +64,7 @@ def _compare(sessions: Sessions, ours: Sequence[Ours], now: datetime) -> Counts:
     with sessions.begin() as session:
         judged = _judge(session, ours)
         # Whoever settles one of these just now is waited for, and what they have made of it is judged.
-        differing = [books.charge_id for _, _, books, judgement in judged if isinstance(judgement, DifferenceKind)]
+        differing = [local.charge_id for _, _, local, judgement in judged if isinstance(judgement, DiscrepancyKind)]
         if charges := [each for each in differing if each is not None]:
             discrepancies.lock(session, charges)
             judged = _judge(session, ours)
@@ -81,8 +81,8 @@ def _compare_alone(sessions: Sessions, ours: Ours, now: datetime) -> Counts:
 
 def _judge(session: Session, ours: Sequence[Ours]) -> list[Judged]:
     return [
-        (record, parts, books, judge(record, books))
-        for (record, parts), books in zip(ours, discrepancies.books_of(session, ours), strict=True)
+        (record, parts, local, judge(record, local))
+        for (record, parts), local in zip(ours, discrepancies.local_records(session, ours), strict=True)
     ]
 
 
@@ -91,12 +91,12 @@ def _give_up(sessions: Sessions, ours: Ours, error: Exception, now: datetime) ->
     record, _ = ours
     log.error("payment cannot be compared", merchant_uid=record.merchant_uid, error=type(error).__name__)
     noted = Noted(
-        kind=DifferenceKind.NOT_IN_BOOKS,
-        status=DifferenceStatus.OPEN,
-        said="paid at PortOne, in a way that the books cannot hold",
+        kind=DiscrepancyKind.NOT_IN_RECORDS,
+        status=DiscrepancyStatus.OPEN,
+        said="paid at PortOne, in a way that our records cannot hold",
         merchant_uid=record.merchant_uid,
         imp_uid=record.imp_uid,
-        evidence={"portone": {"amount": str(record.amount), "currency": record.currency}, "books": None},
+        evidence={"portone": {"amount": str(record.amount), "currency": record.currency}, "records": None},
     )
     with sessions.begin() as session:
         return Counts(found=discrepancies.note(session, [noted], now=now))
@@ -115,7 +115,7 @@ async def compare_window(
 ) -> Counts:
     """Ask PortOne once more about what was paid here in a window and is not among the payments `seen` there.
 
-    Raises NotItsAccount when it shows nothing of what the books have.
+    Raises NotItsAccount when it shows nothing of what our records have.
     """
     unseen = await asyncio.to_thread(_unseen, sessions, seen, since, until)
     asked = []
@@ -127,7 +127,7 @@ async def compare_window(
     shown = any(found.records for _, found in asked) or any(_ours(seen, prefix))
     if len(asked) >= TELLING and not shown:
         raise NotItsAccount(
-            f"PortOne shows none of {len(unseen)} payments that the books have: is this its account? "
+            f"PortOne shows none of {len(unseen)} payments that our records have: is this its account? "
             "Check AGAIN_PORTONE_KEY and AGAIN_DATABASE_URL."
         )
     counts = Counts()
@@ -147,16 +147,16 @@ def _compare_unseen(sessions: Sessions, row: Row[Any], found: Found, prefix: str
     if any(record.imp_uid == row.imp_uid for record in moved):
         return compare_page(sessions, moved, prefix=prefix, now=now)  # its list came late, or it was given back since
     noted = Noted(
-        kind=DifferenceKind.NOT_THERE,
-        status=DifferenceStatus.OPEN,
-        said=SENTENCES[DifferenceKind.NOT_THERE],
+        kind=DiscrepancyKind.NOT_THERE,
+        status=DiscrepancyStatus.OPEN,
+        said=SENTENCES[DiscrepancyKind.NOT_THERE],
         merchant_uid=row.merchant_uid,
         imp_uid=row.imp_uid,
         charge_id=row.charge_id,
         attempt_id=row.attempt_id,
         evidence={
             "portone": [record.raw for record in found.records],
-            "books": {"amount": row.amount, "currency": row.currency, "paid_at": row.paid_at},
+            "records": {"amount": row.amount, "currency": row.currency, "paid_at": row.paid_at},
         },
     )
     with sessions.begin() as session:
@@ -173,30 +173,30 @@ def _ours(payments: Iterable[PaymentRecord], prefix: str) -> Iterator[Ours]:
 def _write(session: Session, judged: Sequence[Judged], now: datetime) -> tuple[int, int]:
     """Write down what differs; returns how much was repaired, and how much is new and waits for a person."""
     agree = [record.merchant_uid for record, _, _, judgement in judged if judgement is Agrees.SETTLED]
-    healed = [DifferenceKind.NOT_THERE, DifferenceKind.DECLINED_HERE, DifferenceKind.MISSING_HERE]
-    discrepancies.gone(session, agree, healed, reason="PortOne and the books agree", now=now)
+    healed = [DiscrepancyKind.NOT_THERE, DiscrepancyKind.DECLINED_HERE, DiscrepancyKind.MISSING_HERE]
+    discrepancies.gone(session, agree, healed, reason="PortOne and our records agree", now=now)
     unsettled = [
-        books.attempt_id for _, _, books, judgement in judged if judgement is Agrees.OPEN and not books.flagged
+        local.attempt_id for _, _, local, judgement in judged if judgement is Agrees.OPEN and not local.flagged
     ]
     lookup_queue.hasten(session, [each for each in unsettled if each is not None], now=now)
-    differing = [each for each in judged if isinstance(each[3], DifferenceKind)]
+    differing = [each for each in judged if isinstance(each[3], DiscrepancyKind)]
     missing = [each for each in differing if each[3] in ADOPTED]
     adopted, noted = adopt(session, missing, now=now)
     refunded = {
-        books.charge_id: given_back(record)
-        for record, _, books, judgement in differing
-        if judgement is DifferenceKind.REFUNDED_THERE and books.charge_id is not None
+        local.charge_id: refunded(record)
+        for record, _, local, judgement in differing
+        if judgement is DiscrepancyKind.REFUNDED_THERE and local.charge_id is not None
     }
     found_payments.note_refunds(session, refunded)
     rest = [each for each in differing if each[3] not in ADOPTED]
     noted += [
-        discrepancies.of_payment(DifferenceKind(judgement), record, books, parts)
-        for record, parts, books, judgement in rest
+        discrepancies.of_payment(DiscrepancyKind(judgement), record, local, parts)
+        for record, parts, local, judgement in rest
     ]
     found = discrepancies.note(session, noted, now=now)
     # A late answer may have named it first, and promised that this sweep adopts it.
-    named = [each.merchant_uid for each in noted if each.kind not in ADOPTED and each.status is DifferenceStatus.OPEN]
+    named = [each.merchant_uid for each in noted if each.kind not in ADOPTED and each.status is DiscrepancyStatus.OPEN]
     discrepancies.gone(session, named, ADOPTED, reason="the sweep has found that it is something else", now=now)
     for each in noted:
-        log.warning("difference", kind=each.kind.value, merchant_uid=each.merchant_uid, charge_id=each.charge_id)
+        log.warning("discrepancy", kind=each.kind.value, merchant_uid=each.merchant_uid, charge_id=each.charge_id)
     return adopted + len(refunded), found

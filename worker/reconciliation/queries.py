@@ -20,7 +20,7 @@ _DAILY_LOCK = text("SELECT pg_advisory_xact_lock(hashtext('again.sweep'))")
 _DAILY_IS_DUE = text("""
     SELECT NOT EXISTS (SELECT FROM sweeps WHERE reason = 'daily' AND finished_at IS NULL)
        AND (NOT EXISTS (SELECT FROM sweeps WHERE reason = 'daily' AND started_at > :after)
-            OR EXISTS (SELECT FROM differences WHERE status = 'open' AND kind IN ('missing_here', 'declined_here'))
+            OR EXISTS (SELECT FROM discrepancies WHERE status = 'open' AND kind IN ('missing_here', 'declined_here'))
                AND NOT EXISTS (SELECT FROM sweeps WHERE started_at > :recently))
 """)
 
@@ -40,7 +40,7 @@ _TAKE = text("""
 _ADVANCE = text("""
     UPDATE sweeps
     SET position = GREATEST(position, :position), lease_until = :lease_until, payments = payments + :payments,
-        strangers = strangers + :strangers, repaired = repaired + :repaired, found = found + :found,
+        not_ours = not_ours + :not_ours, repaired = repaired + :repaired, found = found + :found,
         failing_since = NULL, failure = NULL,
         finished_at = CASE WHEN :position >= until THEN CAST(:now AS timestamptz) END
     WHERE id = :id AND started_at = :started_at AND finished_at IS NULL
@@ -78,14 +78,14 @@ class Counts:
     """What a window held."""
 
     payments: int = 0
-    strangers: int = 0
+    not_ours: int = 0
     repaired: int = 0
     found: int = 0
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(
             payments=self.payments + other.payments,
-            strangers=self.strangers + other.strangers,
+            not_ours=self.not_ours + other.not_ours,
             repaired=self.repaired + other.repaired,
             found=self.found + other.found,
         )

@@ -2,7 +2,7 @@
 
 It finds what the look-ups of single attempts cannot: payments that these books have forgotten or never knew, declines
 that were none, money given back elsewhere, and payments made twice. What PortOne's evidence leaves no choice about is
-written into the books; the rest becomes a difference that waits for a person. Nothing is charged by it, and nothing
+written into the books; the rest becomes a discrepancy that waits for a person. Nothing is charged by it, and nothing
 given back.
 """
 
@@ -66,7 +66,7 @@ class Swept:
     position: str
     finished: bool
     payments: int
-    strangers: int
+    not_ours: int
     repaired: int
     found: int
     ended: str
@@ -76,7 +76,7 @@ class Swept:
         return asdict(self)
 
 
-NOTHING_TO_DO = Swept(None, "", "", finished=False, payments=0, strangers=0, repaired=0, found=0, ended="nothing due")
+NOTHING_TO_DO = Swept(None, "", "", finished=False, payments=0, not_ours=0, repaired=0, found=0, ended="nothing due")
 
 
 async def sweep(
@@ -223,7 +223,7 @@ class _Run:
 
     async def _compare(self, window: Window, found: Found) -> bool | None:
         """Compare a window and move on; True at the end, None when the sweep is no longer ours."""
-        counts = Counts(payments=found.skipped, strangers=found.skipped)
+        counts = Counts(payments=found.skipped, not_ours=found.skipped)
         counts += await asyncio.to_thread(self._compare_pages, found.records)
         counts += await compare_window(
             self._sessions,

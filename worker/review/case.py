@@ -1,4 +1,4 @@
-"""A difference in front of a person: what the books have, what PortOne shows now, and what may be decided about it."""
+"""A discrepancy in front of a person: what the books have, what PortOne shows now, and what may be decided about it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from worker.domain.attempt import OpenAttempt
-from worker.domain.discrepancy_rules import DifferenceKind, DifferenceStatus, given_back
+from worker.domain.discrepancy_rules import DiscrepancyKind, DiscrepancyStatus, refunded
 from worker.domain.gateway import Found, LookUpFailed, PaymentRecord, Refund
 from worker.domain.outcomes import Outcome
 from worker.domain.states import ChargeStatus
@@ -34,7 +34,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChargeFacts:
-    """The charge that a difference is about. `counted` holds the imp_uids that the books count as its payment."""
+    """The charge that a discrepancy is about. `counted` holds the imp_uids that the books count as its payment."""
 
     id: int
     status: ChargeStatus
@@ -56,11 +56,11 @@ class BegunRefund:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """Everything that a decision about one difference rests on. Evidence is as old as `asked_at`."""
+    """Everything that a decision about one discrepancy rests on. Evidence is as old as `asked_at`."""
 
     id: int
-    kind: DifferenceKind
-    status: DifferenceStatus
+    kind: DiscrepancyKind
+    status: DiscrepancyStatus
     status_reason: str
     status_at: datetime
     decided_by: str | None
@@ -85,7 +85,7 @@ class Case:
         begun = self.begun
         if begun is None or self.asked_at >= begun.at + self.quiet_period:
             return None
-        landed = any(each.imp_uid == begun.imp_uid and given_back(each) == each.amount for each in self.records)
+        landed = any(each.imp_uid == begun.imp_uid and refunded(each) == each.amount for each in self.records)
         return None if landed else begun
 
     def showing(self, payment: PaymentRecord) -> Case:

@@ -1,4 +1,4 @@
-"""Which decisions a difference allows now, and what each would do. Pure: values in, one step or a refusal out."""
+"""Which decisions a discrepancy allows now, and what each would do. Pure: values in, one step or a refusal out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from worker.domain.attempt import OpenAttempt
-from worker.domain.discrepancy_rules import DifferenceKind, DifferenceStatus, given_back
+from worker.domain.discrepancy_rules import DiscrepancyKind, DiscrepancyStatus, refunded
 from worker.domain.errors import Refused
 from worker.domain.gateway import LookUpFailed, PaymentRecord
 from worker.domain.lookup_evidence import answer_of, conclude
@@ -17,9 +17,9 @@ from worker.review.case import Case, ChargeFacts, Decision, Step, Wish, money
 from worker.review.refund_policy import refund_step
 
 
-def offered(kind: DifferenceKind) -> tuple[Decision, ...]:
-    """List the decisions that a kind of difference knows; whether one is possible now, `plan` says."""
-    return tuple(Decision) if kind is DifferenceKind.UNRESOLVED else (Decision.ACCEPT, Decision.REFUND)
+def offered(kind: DiscrepancyKind) -> tuple[Decision, ...]:
+    """List the decisions that a kind of discrepancy knows; whether one is possible now, `plan` says."""
+    return tuple(Decision) if kind is DiscrepancyKind.UNRESOLVED else (Decision.ACCEPT, Decision.REFUND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Choice:
 
 
 def choices(case: Case) -> list[Choice]:
-    """Say of every decision that a difference knows what it would come to."""
+    """Say of every decision that a discrepancy knows what it would come to."""
     return [_choice(case, decision) for decision in offered(case.kind)]
 
 
@@ -62,10 +62,11 @@ def plan(case: Case, wish: Wish) -> Step:
 
 
 def _require_open(case: Case) -> None:
-    if case.status is not DifferenceStatus.OPEN:
+    if case.status is not DiscrepancyStatus.OPEN:
         by = f" by {case.decided_by}" if case.decided_by else ""
         raise Refused(
-            f"Difference {case.id} is {case.status} since {case.status_at:%Y-%m-%d %H:%M} UTC{by}: {case.status_reason}"
+            f"Discrepancy {case.id} is {case.status} since {case.status_at:%Y-%m-%d %H:%M} UTC{by}:"
+            f" {case.status_reason}"
         )
 
 
@@ -95,12 +96,12 @@ def _look_up(case: Case, _: Wish) -> Step:
 
 
 def _accept(case: Case, wish: Wish) -> Step:
-    if case.attempt is not None and case.kind is DifferenceKind.UNRESOLVED:
+    if case.attempt is not None and case.kind is DiscrepancyKind.UNRESOLVED:
         return _accept_payment(case, case.attempt, wish.imp_uid)
     if wish.imp_uid is not None:
-        raise Refused("Accepting this difference picks no payment; leave out --imp-uid.")
+        raise Refused("Accepting this discrepancy picks no payment; leave out --imp-uid.")
     charge = case.charge
-    if charge is not None and case.kind is DifferenceKind.OTHER_AMOUNT and charge.status in CLAIMABLE_CHARGES:
+    if charge is not None and case.kind is DiscrepancyKind.OTHER_AMOUNT and charge.status in CLAIMABLE_CHARGES:
         return _accept_amount(case, charge)
     sentence = "The books stay as they are, and so does PortOne; your note settles it."
     if charge is not None and charge.status in CLAIMABLE_CHARGES:
@@ -126,8 +127,8 @@ def _accept_payment(case: Case, attempt: OpenAttempt, imp_uid: str | None) -> St
     if (record.amount, record.currency) != (attempt.request.amount, attempt.request.currency):
         owed = money(attempt.request.amount, attempt.request.currency)
         sentences.append(f"It was {money(record.amount, record.currency)}, not {owed}.")
-    if given_back(record):
-        sentences.append(f"{money(given_back(record), record.currency)} of it was given back; nothing is charged anew.")
+    if refunded(record):
+        sentences.append(f"{money(refunded(record), record.currency)} of it was given back; nothing is charged anew.")
     # A payment without a time, or with one that cannot be, was made when it was asked for.
     at = record.paid_at
     fits = at is not None and can_be_paid_at(attempt.request.merchant_uid, at, now=case.asked_at)
@@ -174,7 +175,7 @@ def _nothing_charged(case: Case) -> OpenAttempt:
 
 def _unresolved(case: Case) -> OpenAttempt:
     if case.attempt is None:
-        raise Refused("Its attempt is settled by now; `accept` closes the difference.")
+        raise Refused("Its attempt is settled by now; `accept` closes the discrepancy.")
     return case.attempt
 
 

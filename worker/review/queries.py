@@ -1,4 +1,4 @@
-"""Differences as a person reads and decides them. Every decision is guarded: of two people at once, one wins."""
+"""Discrepancies as a person reads and decides them. Every decision is guarded: of two people at once, one wins."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from schedules.periods import BillingPeriod
 from worker.database.audit_reason import give_reason
 from worker.database.mapping import KNOWN_ATTEMPT, OF_AN_ATTEMPT, known_attempt
 from worker.domain.attempt import OpenAttempt
-from worker.domain.discrepancy_rules import DifferenceKind
+from worker.domain.discrepancy_rules import DiscrepancyKind
 from worker.domain.gateway import PaymentRecord
 from worker.domain.merchant_uid import MerchantUid, parse
 from worker.ledger.found_payments import Adoption
@@ -30,9 +30,9 @@ _LISTED_COLUMNS = """
     COALESCE(c.refunded, 0) AS refunded, d.found_at, d.seen_at
 """
 
-# A payment of a charge that was opened, or adopted, only after its difference was found belongs to it all the same.
+# A payment of a charge that was opened, or adopted, only after its discrepancy was found belongs to it all the same.
 _LISTED_TABLES = """
-    FROM differences d
+    FROM discrepancies d
     LEFT JOIN LATERAL (
         SELECT * FROM charges WHERE id = COALESCE(d.charge_id, :charge_id)
     ) c ON true
@@ -63,7 +63,7 @@ _KNOWN = text(f"""
     WHERE d.id = :id
 """)  # noqa: S608 - constants only
 
-_MERCHANT_UID = text("SELECT merchant_uid FROM differences WHERE id = :id AND charge_id IS NULL")
+_MERCHANT_UID = text("SELECT merchant_uid FROM discrepancies WHERE id = :id AND charge_id IS NULL")
 
 _CHARGE_OF_PERIOD = text("""
     SELECT c.id FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
@@ -77,17 +77,17 @@ _UNKNOWN_ATTEMPT = text(f"""
     WHERE a.id = :id AND a.status = 'unknown'
 """)  # noqa: S608 - constants only
 
-_OF_CHARGE = text("SELECT id, kind FROM differences WHERE charge_id = :id AND status = 'open' ORDER BY id")
+_OF_CHARGE = text("SELECT id, kind FROM discrepancies WHERE charge_id = :id AND status = 'open' ORDER BY id")
 
 _DECIDE = text("""
-    UPDATE differences SET status = 'resolved', status_reason = :said, status_at = :now, decided_by = :by
+    UPDATE discrepancies SET status = 'resolved', status_reason = :said, status_at = :now, decided_by = :by
     WHERE id = :id AND status = 'open'
     RETURNING id
 """)
 
 # The same refund may be repeated; another one waits until this one can no longer be under way.
 _BEGIN_REFUND = text("""
-    UPDATE differences d
+    UPDATE discrepancies d
     SET evidence = d.evidence
         || jsonb_build_object('refund', jsonb_build_object(
             'imp_uid', CAST(:imp_uid AS text), 'by', CAST(:by AS text), 'at', CAST(:now AS timestamptz)))
@@ -98,7 +98,7 @@ _BEGIN_REFUND = text("""
 """)
 
 _REFUND_REFUSED = text("""
-    UPDATE differences SET evidence = evidence - 'refund'
+    UPDATE discrepancies SET evidence = evidence - 'refund'
     WHERE id = :id AND evidence #>> '{refund,imp_uid}' = :imp_uid
 """)
 
@@ -110,16 +110,16 @@ _CHARGE_STATUS = text("SELECT status FROM charges WHERE id = :id")
 
 
 def listed(
-    session: Session, *, kind: DifferenceKind | None, closed_too: bool, limit: int
+    session: Session, *, kind: DiscrepancyKind | None, closed_too: bool, limit: int
 ) -> Sequence[Mapping[str, Any]]:
-    """List differences, the newest first; those that wait for a person, or all."""
+    """List discrepancies, the newest first; those that wait for a person, or all."""
     wanted = {"kind": kind, "all": closed_too, "limit": limit, "charge_id": None}
     return [_named(row) for row in session.execute(_LISTED, wanted)]
 
 
-def known(session: Session, difference_id: int) -> Mapping[str, Any] | None:
-    """Give one difference with what the books have about its charge."""
-    wanted = {"id": difference_id, "charge_id": _charge_of_period(session, difference_id)}
+def known(session: Session, discrepancy_id: int) -> Mapping[str, Any] | None:
+    """Give one discrepancy with what the books have about its charge."""
+    wanted = {"id": discrepancy_id, "charge_id": _charge_of_period(session, discrepancy_id)}
     row = session.execute(_KNOWN, wanted).one_or_none()
     return None if row is None else _named(row)
 
@@ -131,31 +131,31 @@ def unknown_attempt(session: Session, attempt_id: int) -> OpenAttempt | None:
 
 
 def of_charge(session: Session, charge_id: int) -> Sequence[Row[Any]]:
-    """List the differences of a charge that wait for a person."""
+    """List the discrepancies of a charge that wait for a person."""
     return session.execute(_OF_CHARGE, {"id": charge_id}).all()
 
 
-def decide(session: Session, difference_id: int, *, said: str, by: str, now: datetime) -> bool:
-    """Resolve an open difference; False when somebody else was faster."""
-    wanted = {"id": difference_id, "said": said, "by": by, "now": now}
+def decide(session: Session, discrepancy_id: int, *, said: str, by: str, now: datetime) -> bool:
+    """Resolve an open discrepancy; False when somebody else was faster."""
+    wanted = {"id": discrepancy_id, "said": said, "by": by, "now": now}
     return session.execute(_DECIDE, wanted).first() is not None
 
 
 def begin_refund(
-    session: Session, difference_id: int, *, imp_uid: str, said: str, by: str, now: datetime, over_since: datetime
+    session: Session, discrepancy_id: int, *, imp_uid: str, said: str, by: str, now: datetime, over_since: datetime
 ) -> bool:
     """Write down that a refund is about to be asked for; False when another one may be under way.
 
     One that was begun at `over_since` or before is over. A trigger writes `said` into the audit.
     """
     give_reason(session, said, now=now)
-    wanted = {"id": difference_id, "imp_uid": imp_uid, "by": by, "now": now, "over_since": over_since}
+    wanted = {"id": discrepancy_id, "imp_uid": imp_uid, "by": by, "now": now, "over_since": over_since}
     return session.execute(_BEGIN_REFUND, wanted).first() is not None
 
 
-def refund_refused(session: Session, difference_id: int, *, imp_uid: str) -> None:
+def refund_refused(session: Session, discrepancy_id: int, *, imp_uid: str) -> None:
     """Forget that a refund was begun: PortOne gave nothing back."""
-    session.execute(_REFUND_REFUSED, {"id": difference_id, "imp_uid": imp_uid})
+    session.execute(_REFUND_REFUSED, {"id": discrepancy_id, "imp_uid": imp_uid})
 
 
 def adoption(session: Session, charge_id: int, payment: PaymentRecord, parts: MerchantUid, *, reason: str) -> Adoption:
@@ -170,9 +170,9 @@ def charge_status(session: Session, charge_id: int) -> str:
     return str(session.execute(_CHARGE_STATUS, {"id": charge_id}).scalar_one())
 
 
-def _charge_of_period(session: Session, difference_id: int) -> int | None:
-    """Find the charge of a difference that names none: its merchant_uid tells subscription and period."""
-    merchant_uid = session.execute(_MERCHANT_UID, {"id": difference_id}).scalar()
+def _charge_of_period(session: Session, discrepancy_id: int) -> int | None:
+    """Find the charge of a discrepancy that names none: its merchant_uid tells subscription and period."""
+    merchant_uid = session.execute(_MERCHANT_UID, {"id": discrepancy_id}).scalar()
     parts = None if merchant_uid is None else parse(merchant_uid)
     if parts is None:
         return None

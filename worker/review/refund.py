@@ -8,7 +8,7 @@ from datetime import datetime
 from worker.database.engine import Sessions
 from worker.domain.clock import Clock
 from worker.domain.declines import Duplicate, NeedsLookUp, classify
-from worker.domain.discrepancy_rules import given_back
+from worker.domain.discrepancy_rules import refunded
 from worker.domain.errors import Refused
 from worker.domain.gateway import Found, Gateway, LookUpFailed, PaymentRecord, Refund, RefundRefused
 from worker.domain.outcomes import Answer
@@ -34,7 +34,7 @@ async def give_back(
     await asyncio.to_thread(_begin, sessions, case, refund, payment, by, clock())
     answer = await gateway.refund(refund)
     shown = answer if isinstance(answer, PaymentRecord) else await _shown(gateway, payment)
-    if shown is not None and shown.imp_uid == refund.imp_uid and given_back(shown) == shown.amount:
+    if shown is not None and shown.imp_uid == refund.imp_uid and refunded(shown) == shown.amount:
         return shown
     if isinstance(answer, RefundRefused) and _is_certain(answer, payment):
         if case.refund_under_way is None:
@@ -54,7 +54,7 @@ def _is_certain(refusal: RefundRefused, payment: PaymentRecord) -> bool:
 def _refused(refund: Refund, refusal: RefundRefused) -> Refused:
     said = _words(refusal.answer)
     if refusal.sent:
-        return Refused(f"PortOne has refused to give {refund.imp_uid} back{said}. The difference stays open.")
+        return Refused(f"PortOne has refused to give {refund.imp_uid} back{said}. The discrepancy stays open.")
     return Refused(f"PortOne was not reached{said}: nothing was given back by this. Run the same command again later.")
 
 
@@ -62,10 +62,10 @@ def _unclear(
     refund: Refund, answer: PaymentRecord | RefundRefused | LookUpFailed, shown: PaymentRecord | None
 ) -> Refused:
     said = "" if isinstance(answer, PaymentRecord) else _words(answer.answer)
-    back = "nothing that can be read" if shown is None else money(given_back(shown), shown.currency)
+    back = "nothing that can be read" if shown is None else money(refunded(shown), shown.currency)
     return Refused(
         f"Whether {refund.imp_uid} was given back is not clear{said}; PortOne shows {back} as given back. Run the same "
-        "command again: it gives nothing back twice. The difference stays open until PortOne shows it."
+        "command again: it gives nothing back twice. The discrepancy stays open until PortOne shows it."
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from worker.domain.discrepancy_rules import DifferenceKind, given_back
+from worker.domain.discrepancy_rules import DiscrepancyKind, refunded
 from worker.domain.errors import Refused
 from worker.domain.gateway import LookUpFailed, PaymentRecord, Refund
 from worker.pg.catalog import PGS, states_vat
@@ -22,14 +22,14 @@ _MONEY_MOVED = frozenset({"paid", "cancelled"})
 def refund_step(case: Case, wish: Wish) -> Step:
     """Say what giving back would do now; the checksum is what PortOne shows as not yet given back.
 
-    A payment that is given back already only settles the difference, so the same wish may be repeated. Raises Refused.
+    A payment that is given back already only settles the discrepancy, so the same wish may be repeated. Raises Refused.
     """
     if isinstance(case.finding, LookUpFailed):
         raise Refused("PortOne does not answer, so nobody knows what is left to give back. Try again later.")
     record = _payment(case, wish.imp_uid)
     if record.odd is not None:
         raise Refused(f"PortOne shows {record.odd} of {record.imp_uid}: give it back in PortOne's console, and accept.")
-    left = record.amount - given_back(record)
+    left = record.amount - refunded(record)
     if left <= 0:
         sentence = f"PortOne shows {record.imp_uid} as given back ({money(record.amount, record.currency)})."
         return Step(decision=Decision.REFUND, sentence=sentence, payment=record)
@@ -61,7 +61,7 @@ def _payment(case: Case, imp_uid: str | None) -> PaymentRecord:
     refundable = [record for record in case.records if record.status in _MONEY_MOVED]
     if not refundable:
         raise Refused("PortOne shows no payment that could be given back.")
-    if imp_uid is None and case.kind is DifferenceKind.UNRESOLVED:
+    if imp_uid is None and case.kind is DiscrepancyKind.UNRESOLVED:
         raise Refused(f"Name the payment to give back with --imp-uid: {_listed(refundable)}.")
     wanted = case.imp_uid if imp_uid is None else imp_uid
     record = next((each for each in refundable if each.imp_uid == wanted), None)
@@ -142,10 +142,10 @@ def _told_by_the_pg(facts: Pg, record: PaymentRecord, asked_at: datetime) -> Ite
 
 def _leaves_one(case: Case, record: PaymentRecord) -> bool:
     """Say whether a period that was paid twice stays paid: the other payment may have been given back already."""
-    if case.kind is not DifferenceKind.PAID_TWICE:
+    if case.kind is not DiscrepancyKind.PAID_TWICE:
         return True
     others = (each for each in case.records if each.imp_uid != record.imp_uid)
-    return any(each.status in _MONEY_MOVED and given_back(each) < each.amount for each in others)
+    return any(each.status in _MONEY_MOVED and refunded(each) < each.amount for each in others)
 
 
 def _is_counted(case: Case, record: PaymentRecord) -> bool:

@@ -1,4 +1,4 @@
-"""A person decides about a difference: examine both sides, say what would happen, then do exactly that or nothing."""
+"""A person decides about a discrepancy: examine both sides, say what would happen, then do exactly that or nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from worker.database.engine import Sessions
 from worker.domain.attempt import OpenAttempt, Policy
 from worker.domain.clock import Clock
-from worker.domain.discrepancy_rules import DifferenceKind, DifferenceStatus, given_back
+from worker.domain.discrepancy_rules import DiscrepancyKind, DiscrepancyStatus, refunded
 from worker.domain.errors import Refused
 from worker.domain.gateway import Found, Gateway, LookUpFailed, PaymentRecord
 from worker.domain.lookup_evidence import conclude
@@ -37,7 +37,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """What was done, in a sentence; `open` when the difference still waits for a person."""
+    """What was done, in a sentence; `open` when the discrepancy still waits for a person."""
 
     said: str
     open: bool
@@ -55,18 +55,18 @@ class Review:
     policy: Policy
     by: str
 
-    async def examine(self, difference_id: int) -> Case:
+    async def examine(self, discrepancy_id: int) -> Case:
         """Put both sides together, asking PortOne now. Raises Refused for an id that is none."""
-        row, attempt = await asyncio.to_thread(self._known, difference_id)
+        row, attempt = await asyncio.to_thread(self._known, discrepancy_id)
         asked_at = self.clock()
         finding, *others = await asyncio.gather(
             *(self.gateway.look_up(each) for each in (row["merchant_uid"], *row["other_merchant_uids"]))
         )
         return self._case(row, attempt, finding, others, asked_at)
 
-    async def resolve(self, difference_id: int, wish: Wish, *, agreed: Step) -> Resolved:
-        """Do what was agreed to, if that is what it still comes to. Raises Refused; then the difference stays open."""
-        case = await self.examine(difference_id)
+    async def resolve(self, discrepancy_id: int, wish: Wish, *, agreed: Step) -> Resolved:
+        """Do what was agreed to, if that is what it still comes to. Raises Refused; then the discrepancy stays open."""
+        case = await self.examine(discrepancy_id)
         step = plan(case, wish)
         if step.sentence != agreed.sentence:
             raise Refused(f"It is not as it was a moment ago. Now: {step.sentence} Nothing was done; decide again.")
@@ -77,17 +77,19 @@ class Review:
                 )
             )
         resolved = await asyncio.to_thread(self._write, case, wish, step)
-        log.info("difference reviewed", difference_id=case.id, decision=wish.decision.value, open=resolved.open)
+        log.info("discrepancy reviewed", discrepancy_id=case.id, decision=wish.decision.value, open=resolved.open)
         return resolved
 
     # --- what is known ----------------------------------------------------------------------------------------------
 
-    def _known(self, difference_id: int) -> tuple[Mapping[str, Any], OpenAttempt | None]:
+    def _known(self, discrepancy_id: int) -> tuple[Mapping[str, Any], OpenAttempt | None]:
         """Read our side first: what changes while PortOne is asked, the guards of the decision notice."""
         with self.sessions() as session:
-            row = queries.known(session, difference_id)
+            row = queries.known(session, discrepancy_id)
             if row is None:
-                raise Refused(f"There is no difference {difference_id}. `again review list --all` shows all there are.")
+                raise Refused(
+                    f"There is no discrepancy {discrepancy_id}. `again review list --all` shows all there are."
+                )
             return row, _unknown_attempt(session, row)
 
     def _case(
@@ -100,8 +102,8 @@ class Review:
     ) -> Case:
         return Case(
             id=row["id"],
-            kind=DifferenceKind(row["kind"]),
-            status=DifferenceStatus(row["status"]),
+            kind=DiscrepancyKind(row["kind"]),
+            status=DiscrepancyStatus(row["status"]),
             status_reason=row["status_reason"],
             status_at=row["status_at"],
             decided_by=row["decided_by"],
@@ -197,8 +199,8 @@ def _note_refund(session: Session, case: Case, step: Step) -> None:
         return
     counts = step.decision is Decision.ACCEPT or step.payment.imp_uid in case.charge.counted
     record = next((each for each in case.records if each.imp_uid == step.payment.imp_uid), None)
-    if counts and record is not None and given_back(record):
-        found_payments.note_refunds(session, {case.charge.id: given_back(record)})
+    if counts and record is not None and refunded(record):
+        found_payments.note_refunds(session, {case.charge.id: refunded(record)})
 
 
 def _resolved(session: Session, case: Case, step: Step) -> Resolved:
@@ -217,7 +219,7 @@ def _given_back_all_the_same(case: Case, step: Step) -> Resolved:
     """Say what somebody else's decision meanwhile does not undo. Raises Refused when there is no such thing."""
     if step.refund is None:
         raise overtaken(case)
-    return _unchanged(case, f"{step.sentence} Somebody else has settled the difference meanwhile.", is_open=False)
+    return _unchanged(case, f"{step.sentence} Somebody else has settled the discrepancy meanwhile.", is_open=False)
 
 
 def _unchanged(case: Case, said: str, *, is_open: bool) -> Resolved:

@@ -140,12 +140,12 @@ class Tables:
             )[0].id
         )
 
-    def difference(self, merchant_uid: str, status: str = "open", **columns: Any) -> None:
+    def discrepancy(self, merchant_uid: str, status: str = "open", **columns: Any) -> None:
         """Note something that PortOne and the books tell differently."""
         values = {"found_at": self.now} | columns
         self.sql(
-            "INSERT INTO differences (kind, status, status_at, merchant_uid, evidence, found_at, seen_at) "
-            "VALUES ('not_in_books', :status, :found_at, :merchant_uid, '{}', :found_at, :found_at)",
+            "INSERT INTO discrepancies (kind, status, status_at, merchant_uid, evidence, found_at, seen_at) "
+            "VALUES ('not_in_records', :status, :found_at, :merchant_uid, '{}', :found_at, :found_at)",
             status=status,
             merchant_uid=merchant_uid,
             **values,
@@ -153,11 +153,11 @@ class Tables:
 
     def sweep(self, reason: str, *, holds: bool = False, finished: bool = False, **counts: int) -> None:
         """Have a sweep begun a minute ago, of the last hour; ended just now, or half way."""
-        counts = {"payments": 0, "strangers": 0, "repaired": 0, "found": 0} | counts
+        counts = {"payments": 0, "not_ours": 0, "repaired": 0, "found": 0} | counts
         self.sql(
             "INSERT INTO sweeps (reason, holds_claims, since, until, position, started_at, lease_until, finished_at, "
-            "payments, strangers, repaired, found) VALUES (:reason, :holds, :since, :until, :position, :started_at, "
-            ":until, :finished_at, :payments, :strangers, :repaired, :found)",
+            "payments, not_ours, repaired, found) VALUES (:reason, :holds, :since, :until, :position, :started_at, "
+            ":until, :finished_at, :payments, :not_ours, :repaired, :found)",
             reason=reason,
             holds=holds,
             since=self.now - 60 * MINUTE,

@@ -38,8 +38,8 @@ def test_refund_is_shown_wherever_its_charge_is(again: Again, subscription: str,
     shown = again("charge", "show", charge).said
     assert "3,000 of 9,900 KRW of it was refunded; nothing more happens" in shown
     assert again("charge", "show", charge, "--json").document["refunded"] == 3000
-    tables.difference("m1", "repaired")
-    tables.sql("UPDATE differences SET charge_id = :id", id=charge)
+    tables.discrepancy("m1", "repaired")
+    tables.sql("UPDATE discrepancies SET charge_id = :id", id=charge)
     assert [row["refunded"] for row in again("review", "list", "--all", "--json").document] == [3000]
 
 
@@ -97,7 +97,7 @@ def test_a_charge_that_is_not_there_is_not_shown(refused: Again, charge):
 
 
 DIFFERENCE = """
-    INSERT INTO differences (kind, status, status_at, merchant_uid, charge_id, evidence, found_at, seen_at)
+    INSERT INTO discrepancies (kind, status, status_at, merchant_uid, charge_id, evidence, found_at, seen_at)
     SELECT 'other_amount', '{status}', now(), 'm', id, '{{}}', now(), now() FROM charges
 """
 

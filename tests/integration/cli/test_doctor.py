@@ -24,7 +24,7 @@ ON_TABLES = {
     "tasks",
     "stops",
     "invariants",
-    "differences",
+    "discrepancies",
     "arrears",
     "sweeps",
     "schedules",
@@ -105,19 +105,19 @@ def test_every_invariant_that_does_not_hold_is_told_with_what_it_means_and_what_
     assert tables.everything() == before, "looked at, and not repaired"
 
 
-def test_differences_that_wait_for_a_person_are_told_with_the_oldest(again: Again, tables: Tables):
-    assert again("doctor", "differences", "--json").document[0]["health"] == "ok"
+def test_discrepancies_that_wait_for_a_person_are_told_with_the_oldest(again: Again, tables: Tables):
+    assert again("doctor", "discrepancies", "--json").document[0]["health"] == "ok"
     for uid, status, day in (("a", "open", 2), ("b", "open", 1), ("c", "resolved", 1)):
-        tables.difference(uid, status, found_at=datetime(2026, 1, day, 20, tzinfo=UTC))
-    [found] = again("doctor", "differences", "--json").document
+        tables.discrepancy(uid, status, found_at=datetime(2026, 1, day, 20, tzinfo=UTC))
+    [found] = again("doctor", "discrepancies", "--json").document
     assert found["health"] == "warning"
-    assert found["finding"].startswith("2 differences wait for a person to decide, the oldest since 2026-01-02 05:00")
+    assert found["finding"].startswith("2 discrepancies wait for a person to decide, the oldest since 2026-01-02 05:00")
     assert found["remedy"] == "`again review list`"
 
 
 def test_the_last_sweep_is_told_and_one_that_holds_charging_is_a_warning(again: Again, tables: Tables):
     assert "no daily sweep has ended yet" in again("doctor", "sweeps", "--json").document[0]["finding"]
-    tables.sweep("daily", payments=1200, strangers=3, repaired=2, found=1, finished=True)
+    tables.sweep("daily", payments=1200, not_ours=3, repaired=2, found=1, finished=True)
     [found] = again("doctor", "sweeps", "--json").document
     assert found["health"] == "ok"
     assert "1,200 payments compared, 3 of them not ours, 2 repaired, 1 left to a person" in found["finding"]

@@ -14,7 +14,7 @@ from tests.integration.cli.conftest import Again, Ended, Tables
 from tests.support.sandbox import Api, RunningSandbox, running_sandbox
 from tests.support.terminal import on_a_terminal
 from worker.database.engine import Sessions
-from worker.domain.discrepancy_rules import DifferenceKind, DifferenceStatus
+from worker.domain.discrepancy_rules import DiscrepancyKind, DiscrepancyStatus
 from worker.domain.merchant_uid import derive
 from worker.ledger import discrepancies
 from worker.ledger.discrepancies import Noted
@@ -67,7 +67,7 @@ class Reviews:
         charge = self.tables.charge(self.subscription, "paid")
         self.tables.attempt(charge, "paid", merchant_uid=merchant_uid, imp_uid=ours["imp_uid"])
         shown = {"imp_uid": second["imp_uid"], "status": "paid", "amount": 9900, "currency": "KRW"}
-        id_ = self.note(DifferenceKind.PAID_TWICE, merchant_uid, second["imp_uid"], charge, shown)
+        id_ = self.note(DiscrepancyKind.PAID_TWICE, merchant_uid, second["imp_uid"], charge, shown)
         return Found(id_, charge, merchant_uid, ours["imp_uid"], second["imp_uid"])
 
     def unresolved(self) -> Found:
@@ -86,26 +86,26 @@ class Reviews:
             flag_reason="still duplicate after the last look-up",
             refusal="-1 중복된 주문번호입니다",
         )
-        id_ = self.note(DifferenceKind.UNRESOLVED, merchant_uid, "", charge, None)
+        id_ = self.note(DiscrepancyKind.UNRESOLVED, merchant_uid, "", charge, None)
         return Found(id_, charge, merchant_uid, "", "")
 
-    def note(self, kind: DifferenceKind, merchant_uid: str, imp_uid: str, charge: int | None, shown: Any) -> int:
+    def note(self, kind: DiscrepancyKind, merchant_uid: str, imp_uid: str, charge: int | None, shown: Any) -> int:
         attempt = self.tables.sql("SELECT id FROM attempts WHERE merchant_uid = :m", m=merchant_uid)
         noted = Noted(
             kind=kind,
-            status=DifferenceStatus.OPEN,
+            status=DiscrepancyStatus.OPEN,
             said="found by the sweep",
             merchant_uid=merchant_uid,
             imp_uid=imp_uid,
             charge_id=charge,
             attempt_id=attempt[0].id if attempt else None,
-            evidence={"portone": shown, "books": {}},
+            evidence={"portone": shown, "records": {}},
         )
         with self.sessions.begin() as session:
             discrepancies.note(session, [noted], now=self.tables.now)
-        return int(self.tables.sql("SELECT max(id) AS id FROM differences")[0].id)
+        return int(self.tables.sql("SELECT max(id) AS id FROM discrepancies")[0].id)
 
-    def given_back(self, found: Found) -> dict[str, int]:
+    def refunded(self, found: Found) -> dict[str, int]:
         paid = self.sandbox.admin.payments(merchant_uid=found.merchant_uid)
         return {each["imp_uid"]: each["refunded"] for each in paid}
 
@@ -146,7 +146,7 @@ def test_a_payment_that_the_books_know_nothing_of_is_listed_by_its_merchant_uid(
     with Api(reviews.sandbox.base_url) as api:
         payment = api.paid(derive("again", "0000000000000", datetime(2026, 1, 5, tzinfo=UTC), 1), KEY)
     shown = {"imp_uid": payment["imp_uid"], "amount": 9900, "currency": "KRW", "status": "paid"}
-    id_ = reviews.note(DifferenceKind.NOT_IN_BOOKS, payment["merchant_uid"], payment["imp_uid"], None, shown)
+    id_ = reviews.note(DiscrepancyKind.NOT_IN_RECORDS, payment["merchant_uid"], payment["imp_uid"], None, shown)
     (row,) = reviews.run("list", "--json").document
     assert (row["subscription"], row["customer_reference"], row["amount"]) == ("0000000000000", None, 9900)
     assert "0000000000000" in reviews.run("show", id_).said
@@ -212,16 +212,16 @@ def test_the_books_side_is_shown_though_portone_does_not_answer(reviews: Reviews
     assert "PortOne does not answer" in refused.said
 
 
-@pytest.mark.parametrize("difference", ["999", "#999"])
+@pytest.mark.parametrize("discrepancy", ["999", "#999"])
 @pytest.mark.parametrize("command", [["show"], ["resolve", "accept", "--note", "why"]])
-def test_a_difference_that_is_not_there_is_neither_shown_nor_decided(refused: Again, difference, command):
+def test_a_discrepancy_that_is_not_there_is_neither_shown_nor_decided(refused: Again, discrepancy, command):
     first, *rest = command
-    assert "There is no difference 999" in refused("review", first, difference, *rest).said
+    assert "There is no discrepancy 999" in refused("review", first, discrepancy, *rest).said
 
 
-@pytest.mark.parametrize("difference", ["twelve", "②", "9" * 5000, "again0000000001"])
-def test_what_is_no_id_is_named(refused: Again, difference):
-    assert "is not the id of a difference" in refused("review", "show", difference).said
+@pytest.mark.parametrize("discrepancy", ["twelve", "②", "9" * 5000, "again0000000001"])
+def test_what_is_no_id_is_named(refused: Again, discrepancy):
+    assert "is not the id of a discrepancy" in refused("review", "show", discrepancy).said
 
 
 # --- resolve --------------------------------------------------------------------------------------------------------
@@ -232,11 +232,11 @@ def test_a_duplicate_is_given_back_once_and_the_second_to_ask_is_told_who_did(re
     refund = ("resolve", found.id, "refund", "--note", "paid twice", "--yes")
     document = reviews.run(*refund, "--json").document
     assert (document["status"], document["charge_status"]) == ("resolved", "paid")
-    assert reviews.given_back(found) == {found.ours: 0, found.second: 9900}
+    assert reviews.refunded(found) == {found.ours: 0, found.second: 9900}
     again = reviews.run(*refund, code=1)
-    assert f"Difference {found.id} is resolved since" in again.said
+    assert f"Discrepancy {found.id} is resolved since" in again.said
     assert "by cli " in again.said
-    assert reviews.given_back(found) == {found.ours: 0, found.second: 9900}
+    assert reviews.refunded(found) == {found.ours: 0, found.second: 9900}
     shown = reviews.run("show", found.id).said
     assert "What you can decide" not in shown
     assert f"refund of 9,900 KRW of {found.second} begun: paid twice" in shown
@@ -248,8 +248,8 @@ def test_money_is_not_moved_by_a_script_that_does_not_say_so(reviews: Reviews):
     assert "Money would move (9,900 KRW of" in refused.said
     assert "give --yes" in refused.said
     reviews.run("resolve", proved.id, "charge-again", "--note", "the PG's console shows nothing", code=1)
-    assert set(reviews.given_back(found).values()) == {0}
-    assert reviews.tables.statuses("differences") == ["open", "open"]
+    assert set(reviews.refunded(found).values()) == {0}
+    assert reviews.tables.statuses("discrepancies") == ["open", "open"]
     assert sorted(reviews.tables.statuses("charges")) == ["charging", "paid"]
 
 
@@ -259,7 +259,7 @@ def test_a_person_is_asked_before_money_moves(reviews: Reviews, database_url: st
     environment = {"AGAIN_DATABASE_URL": database_url, "AGAIN_SANDBOX_URL": reviews.sandbox.base_url}
     command = ["review", "resolve", str(found.id), "refund", "--note", "paid twice"]
     assert on_a_terminal(command, answer, **environment) == code
-    assert reviews.given_back(found)[found.second] == (9900 if answer == "y" else 0)
+    assert reviews.refunded(found)[found.second] == (9900 if answer == "y" else 0)
 
 
 def test_proof_that_nothing_was_charged_makes_the_charge_due_again(reviews: Reviews):
@@ -300,14 +300,14 @@ def test_what_cannot_be_decided_is_refused_with_a_sentence_and_changes_nothing(r
         assert said in ended.said.replace("│ ", ""), arguments
         assert "Traceback" not in ended.said
     assert reviews.tables.everything() == before
-    assert reviews.tables.statuses("differences") == ["open"]
+    assert reviews.tables.statuses("discrepancies") == ["open"]
 
 
-def test_a_charge_names_its_open_differences(reviews: Reviews):
+def test_a_charge_names_its_open_discrepancies(reviews: Reviews):
     found = reviews.paid_twice()
     assert f"paid twice; see `again review show {found.id}`" in reviews.again("charge", "show", found.charge).said
     document = reviews.again("charge", "show", found.charge, "--json").document
-    assert json.dumps(document["differences"]) == json.dumps([{"id": found.id, "kind": "paid_twice"}])
+    assert json.dumps(document["discrepancies"]) == json.dumps([{"id": found.id, "kind": "paid_twice"}])
     reviews.run("resolve", found.id, "accept", "--note", "they know")
     assert "again review" not in reviews.again("charge", "show", found.charge).said
 
@@ -316,10 +316,10 @@ def test_a_charge_names_its_open_differences(reviews: Reviews):
 
 
 @pytest.mark.parametrize("amount", [10**20, -(10**20), 10**300, 1.5, "much", None, [1]])
-def test_a_difference_of_any_amount_is_listed_shown_and_resolved(reviews: Reviews, amount):
+def test_a_discrepancy_of_any_amount_is_listed_shown_and_resolved(reviews: Reviews, amount):
     found = reviews.paid_twice()
     reviews.tables.sql(
-        "UPDATE differences SET evidence = jsonb_set(evidence, '{portone,amount}', CAST(:amount AS jsonb)) "
+        "UPDATE discrepancies SET evidence = jsonb_set(evidence, '{portone,amount}', CAST(:amount AS jsonb)) "
         "WHERE id = :id",
         amount=json.dumps(amount),
         id=found.id,
@@ -329,7 +329,7 @@ def test_a_difference_of_any_amount_is_listed_shown_and_resolved(reviews: Review
     assert row["amount"] == (int(amount) if isinstance(amount, int | float) else 9900)
     assert "paid twice" in reviews.run("show", found.id).said
     reviews.run("resolve", found.id, "accept", "--note", "they know")
-    assert reviews.tables.statuses("differences") == ["resolved"]
+    assert reviews.tables.statuses("discrepancies") == ["resolved"]
 
 
 def test_an_unresolved_attempt_is_listed_with_what_was_really_paid(reviews: Reviews):

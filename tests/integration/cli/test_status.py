@@ -34,8 +34,8 @@ def test_everything_is_counted_with_the_age_of_the_oldest(again: Again, subscrip
     tables.charge(subscription, "due", months_ago=13, **spent)
     tables.charge(subscription, "past_due", months_ago=14, **spent)
 
-    tables.difference("m1")
-    tables.difference("m2", "repaired")
+    tables.discrepancy("m1")
+    tables.discrepancy("m2", "repaired")
 
     document = again("status", "--json").document
     assert {name: found["count"] for name, found in document["counts"].items()} == {
@@ -80,19 +80,19 @@ def test_charges_that_wait_for_a_key_are_counted_whether_it_is_dead_or_none(
     assert (counts["due"], counts["past_due"], counts["needs_person"]) == (0, 0, 0)  # each charge is in one row
 
 
-def test_an_attempt_left_to_a_person_is_counted_once_with_its_difference(
+def test_an_attempt_left_to_a_person_is_counted_once_with_its_discrepancy(
     again: Again, subscription: str, tables: Tables
 ):
     flag = {"next_lookup_at": None, "flagged_at": tables.now, "flag_reason": "other_payment"}
     charge = tables.charge(subscription, "charging")
     merchant_uid = tables.attempt(charge, "unknown", **flag)
     assert again("status", "--json").document["counts"]["needs_person"]["count"] == 1
-    tables.difference(merchant_uid)
-    tables.sql("UPDATE differences SET charge_id = :charge, attempt_id = 1", charge=charge)
+    tables.discrepancy(merchant_uid)
+    tables.sql("UPDATE discrepancies SET charge_id = :charge, attempt_id = 1", charge=charge)
     assert again("status", "--json").document["counts"]["needs_person"]["count"] == 1
 
 
-def test_a_charge_with_a_difference_waits_for_a_person_and_is_counted_once(
+def test_a_charge_with_a_discrepancy_waits_for_a_person_and_is_counted_once(
     again: Again, subscription: str, tables: Tables
 ):
     hour = timedelta(hours=1)
@@ -100,16 +100,16 @@ def test_a_charge_with_a_difference_waits_for_a_person_and_is_counted_once(
     for place, (name, at) in enumerate(times.items()):
         status = "due" if name in {"due", "deferred"} else "past_due"
         charge = tables.charge(subscription, status, months_ago=place, next_attempt_at=at)
-        tables.difference(f"m{place}")
+        tables.discrepancy(f"m{place}")
         tables.sql(
-            "UPDATE differences SET charge_id = :charge WHERE merchant_uid = :uid", charge=charge, uid=f"m{place}"
+            "UPDATE discrepancies SET charge_id = :charge WHERE merchant_uid = :uid", charge=charge, uid=f"m{place}"
         )
     counts = {name: found["count"] for name, found in again("status", "--json").document["counts"].items()}
     assert {name: count for name, count in counts.items() if count} == {"needs_person": len(times)}
     tables.sql("UPDATE billing_keys SET status = 'dead'")
     counts = {name: found["count"] for name, found in again("status", "--json").document["counts"].items()}
     assert (counts["waiting_for_key"], counts["needs_person"]) == (0, len(times))
-    tables.sql("UPDATE differences SET status = 'resolved', status_at = now()")
+    tables.sql("UPDATE discrepancies SET status = 'resolved', status_at = now()")
     counts = {name: found["count"] for name, found in again("status", "--json").document["counts"].items()}
     assert (counts["waiting_for_key"], counts["needs_person"]) == (len(times), 0)
 
@@ -133,7 +133,7 @@ def test_a_sweep_that_holds_charging_and_the_last_daily_one_are_told(again: Agai
     document = again("status", "--json").document
     assert (document["held"], document["last_daily_sweep"]) == (None, None)
     assert "never to the end" in again("status").out
-    tables.sweep("daily", payments=1200, strangers=3, repaired=2, found=1, finished=True)
+    tables.sweep("daily", payments=1200, not_ours=3, repaired=2, found=1, finished=True)
     tables.sweep("gap", payments=70, holds=True)
     document = again("status", "--json").document
     assert (document["held"]["reason"], document["held"]["payments"]) == ("gap", 70)
@@ -192,7 +192,7 @@ def test_webhooks_of_the_day_are_counted_and_those_of_unknown_payments_named(aga
 
 
 def test_no_count_reads_the_settled_charges(subscription: str, tables: Tables, engine: Engine):
-    """At a million charges the difference is seconds; the plan shows it at a few thousand."""
+    """At a million charges the discrepancy is seconds; the plan shows it at a few thousand."""
     tables.sql("ALTER TABLE charges DISABLE TRIGGER USER")
     tables.sql("""
         INSERT INTO charges (subscription_id, period_start, period_end, amount, tax_free, currency, order_name, status,

@@ -23,9 +23,9 @@ SHORT = {
     **FAST,
     "again_connect_timeout_seconds": "0.2",
     "again_read_timeout_seconds": "0.3",
-    "again_settle_seconds": "0.2",
+    "again_write_back_seconds": "0.2",
     "again_quiet_period_seconds": "2",
-    "again_ladder_seconds": "1,3",
+    "again_lookup_backoff_seconds": "1,3",
 }
 
 
@@ -163,9 +163,11 @@ def test_a_release_compares_nothing(again: Again):
 
 
 def test_a_database_that_charged_in_another_mode_is_refused(again: Again, tables: Tables):
-    tables.sql("UPDATE lineage SET mode = 'live', prefix = 'again'")
+    tables.sql("UPDATE database_identity SET mode = 'live', prefix = 'again'")
     assert "has charged in live mode" in again("status", code=3).said
-    tables.sql("SET LOCAL session_replication_role = replica; UPDATE lineage SET mode = 'sandbox', prefix = 'shop'")
+    tables.sql(
+        "SET LOCAL session_replication_role = replica; UPDATE database_identity SET mode = 'sandbox', prefix = 'shop'"
+    )
     assert "AGAIN_MERCHANT_UID_PREFIX" in again("charge", "list", code=3).said
     found = again("doctor", "lineage", "--json", code=1).document
     assert found[0]["health"] == "broken"

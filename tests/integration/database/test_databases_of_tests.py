@@ -22,14 +22,14 @@ def databases(postgres: Postgres) -> Iterator[Databases]:
     ("left", "kept"),
     [
         ("INSERT INTO stops VALUES ('all', 'test', 'me', now())", True),
-        ("UPDATE lineage SET prefix = 'mine', seen_at = 'infinity'", True),
+        ("UPDATE database_identity SET prefix = 'mine', seen_at = 'infinity'", True),
         ("UPDATE alembic_version SET version_num = '9999'", True),
         ("ANALYZE", False),
         ("CREATE TABLE mine (id bigint)", False),
         ("DROP TABLE attempts CASCADE", False),
         ("ALTER TABLE charges DISABLE TRIGGER USER", False),
         ("GRANT DELETE ON charges TO PUBLIC", False),
-        ("CREATE OR REPLACE FUNCTION database_identity() RETURNS text LANGUAGE sql AS $$SELECT 'mine'$$", False),
+        ("CREATE OR REPLACE FUNCTION current_identity() RETURNS text LANGUAGE sql AS $$SELECT 'mine'$$", False),
         ("DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() || ' SET work_mem = 999'; END $$", False),
     ],
 )

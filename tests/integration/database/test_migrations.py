@@ -34,7 +34,9 @@ def test_a_database_of_before_is_as_old_as_its_last_heartbeat(engine: Engine):
         connection.execute(text("INSERT INTO heartbeats (name, seen_at) VALUES ('again.charge', '2026-01-01T00:00Z')"))
     migrations.upgrade(engine)
     with engine.connect() as connection:
-        (row,) = connection.execute(text("SELECT seen_at = '2026-01-01T00:00Z' AS as_old, mode, prefix FROM lineage"))
+        (row,) = connection.execute(
+            text("SELECT seen_at = '2026-01-01T00:00Z' AS as_old, mode, prefix FROM database_identity")
+        )
     assert tuple(row) == (True, None, None)
 
 

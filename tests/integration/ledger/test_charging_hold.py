@@ -44,7 +44,7 @@ def held(sessions: Sessions) -> list[tuple[str, datetime, datetime]]:
 @pytest.fixture(autouse=True)
 def _seen_just_now(sessions: Sessions) -> None:
     with sessions.begin() as session:
-        session.execute(text("UPDATE lineage SET seen_at = :now"), {"now": NOW})
+        session.execute(text("UPDATE database_identity SET seen_at = :now"), {"now": NOW})
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def clocked(now: datetime) -> Clock:
 
 def test_a_last_look_that_lies_ahead_holds_for_a_quiet_period_from_now(sessions: Sessions):
     with sessions.begin() as session:
-        session.execute(text("UPDATE lineage SET seen_at = :ahead"), {"ahead": NOW + timedelta(hours=2)})
+        session.execute(text("UPDATE database_identity SET seen_at = :ahead"), {"ahead": NOW + timedelta(hours=2)})
     assert not look(sessions, now=clocked(NOW))
     assert held(sessions) == [("clock", NOW - timedelta(minutes=10), NOW + WATCH.quiet_period)]
     assert not look(sessions, now=clocked(NOW + timedelta(seconds=1)))
@@ -148,7 +148,7 @@ def test_a_last_look_that_lies_ahead_holds_for_a_quiet_period_from_now(sessions:
 
 def test_a_look_that_lies_seconds_ahead_is_no_step(sessions: Sessions):
     with sessions.begin() as session:
-        session.execute(text("UPDATE lineage SET seen_at = :ahead"), {"ahead": NOW + timedelta(seconds=29)})
+        session.execute(text("UPDATE database_identity SET seen_at = :ahead"), {"ahead": NOW + timedelta(seconds=29)})
     assert look(sessions, now=clocked(NOW))
 
 
@@ -221,7 +221,7 @@ def test_a_step_that_another_worker_has_held_for_holds_no_second_time(sessions: 
     for each in (worker, idle):
         each.database.pass_time(3600)
     with sessions.begin() as session:
-        session.execute(text("UPDATE lineage SET seen_at = :now"), {"now": worker.now})
+        session.execute(text("UPDATE database_identity SET seen_at = :now"), {"now": worker.now})
     assert idle.look()
     assert idle.clock.step is None
 
@@ -283,7 +283,7 @@ def test_a_claim_writes_nothing_as_long_as_the_last_look_is_fresh(sessions: Sess
     look(sessions)
     look(sessions, now=NOW + TOUCH_EVERY)
     with sessions() as session:
-        assert session.scalars(text("SELECT seen_at FROM lineage")).one() == NOW
+        assert session.scalars(text("SELECT seen_at FROM database_identity")).one() == NOW
 
 
 @pytest.mark.parametrize(

@@ -48,9 +48,9 @@ def states(sessions: Sessions) -> tuple[str, str]:
     return charge, attempt
 
 
-def differences(sessions: Sessions) -> list[tuple[str, str, str]]:
+def discrepancies(sessions: Sessions) -> list[tuple[str, str, str]]:
     with sessions() as session:
-        found = session.execute(text("SELECT kind, status, imp_uid FROM differences ORDER BY id"))
+        found = session.execute(text("SELECT kind, status, imp_uid FROM discrepancies ORDER BY id"))
         return [(row.kind, row.status, row.imp_uid) for row in found]
 
 
@@ -118,7 +118,7 @@ def test_a_payment_after_a_decline_pays_the_charge_and_is_a_contradiction_for_a_
     assert len(result.contradictions) == 1
     # The attempt stays as it is until a sweep has seen the payment, but nobody may charge the period again.
     assert states(sessions) == ("paid", "declined")
-    assert differences(sessions) == [("declined_here", "open", "imps_1")]
+    assert discrepancies(sessions) == [("declined_here", "open", "imps_1")]
     with sessions() as session:
         assert session.scalars(text("SELECT status FROM subscriptions")).one() == "active"
 
@@ -128,7 +128,7 @@ def test_a_second_payment_of_one_merchant_uid_is_a_contradiction(attempt: OpenAt
     other = Paid(NOW, Answer(http_status=200, code="0", imp_uid="imps_2"))
     assert len(write(sessions, attempt, other).contradictions) == 1
     assert states(sessions) == ("paid", "paid")
-    assert differences(sessions) == [("paid_twice", "open", "imps_2")]
+    assert discrepancies(sessions) == [("paid_twice", "open", "imps_2")]
 
 
 def test_a_payment_of_a_void_charge_waits_for_a_person(attempt: OpenAttempt, sessions: Sessions):
@@ -137,15 +137,15 @@ def test_a_payment_of_a_void_charge_waits_for_a_person(attempt: OpenAttempt, ses
         session.execute(text("UPDATE charges SET status = 'void', next_attempt_at = NULL"))
     assert len(write(sessions, attempt, PAID).contradictions) == 1
     assert states(sessions) == ("void", "paid")
-    assert differences(sessions) == [("not_owed", "open", "imps_1")]
+    assert discrepancies(sessions) == [("not_owed", "open", "imps_1")]
 
 
-def test_an_outcome_left_to_a_person_is_a_difference_until_it_becomes_clear(attempt: OpenAttempt, sessions: Sessions):
+def test_an_outcome_left_to_a_person_is_a_discrepancy_until_it_becomes_clear(attempt: OpenAttempt, sessions: Sessions):
     odd = Unknown(UnknownReason.OTHER_PAYMENT, needs_human=True)
     write(sessions, attempt, odd)
-    assert differences(sessions) == [("unresolved", "open", "")]
+    assert discrepancies(sessions) == [("unresolved", "open", "")]
     write(sessions, attempt, PAID)
-    assert differences(sessions) == [("unresolved", "gone", "")]
+    assert discrepancies(sessions) == [("unresolved", "gone", "")]
 
 
 def test_of_two_who_found_the_same_payment_at_once_the_second_contradicts_nobody(
@@ -160,7 +160,7 @@ def test_of_two_who_found_the_same_payment_at_once_the_second_contradicts_nobody
                 until(lambda: bool(watching.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted"))))
         result = second.result()
     assert (len(result.late), result.contradictions) == (1, ())
-    assert differences(sessions) == []
+    assert discrepancies(sessions) == []
 
 
 def until(reached: Callable[[], bool]) -> None:
@@ -358,7 +358,7 @@ def test_two_that_settle_the_same_payment_at_once_do_not_take_it_for_two(book: B
         first.commit()
     assert (second.result().contradictions, len(second.result().late)) == ((), 1)
     with sessions() as session:
-        assert session.execute(text("SELECT count(*) FROM differences")).scalar_one() == 0
+        assert session.execute(text("SELECT count(*) FROM discrepancies")).scalar_one() == 0
 
 
 def _wait_until_blocked(sessions: Sessions) -> None:

@@ -16,7 +16,7 @@ from tests.integration.ledger.test_claiming import POLICY
 from tests.support.book import Book
 from worker.database.engine import Sessions, create_database_engine, session_factory
 from worker.devstack.addresses import Postgres
-from worker.domain.discrepancy_rules import DifferenceKind
+from worker.domain.discrepancy_rules import DiscrepancyKind
 from worker.domain.outcomes import (
     Answer,
     Declined,
@@ -172,7 +172,7 @@ DAMAGE: dict[str, tuple[str, str]] = {
         f"UPDATE billing_keys SET status = 'active' WHERE id = {HARD}",
         f"{HARD}",
     ),
-    "flagged_attempt_is_up_for_review": ("UPDATE differences SET status = 'resolved'", f"{FLAGGED}"),
+    "flagged_attempt_is_up_for_review": ("UPDATE discrepancies SET status = 'resolved'", f"{FLAGGED}"),
     "past_due_subscription_owes_something": (
         f"UPDATE subscriptions SET status = 'past_due' WHERE id = {PAID}",
         f"{PAID}",
@@ -185,9 +185,9 @@ DAMAGE: dict[str, tuple[str, str]] = {
         f"UPDATE subscriptions SET status = 'ended', next_charge_at = NULL WHERE id = {LATER}",
         f"{LATER}",
     ),
-    "difference_is_decided_within_a_week": (
-        "UPDATE differences SET found_at = found_at - interval '8 days'",
-        "SELECT max(id) FROM differences",
+    "discrepancy_is_decided_within_a_week": (
+        "UPDATE discrepancies SET found_at = found_at - interval '8 days'",
+        "SELECT max(id) FROM discrepancies",
     ),
     "due_period_is_opened": (
         f"""UPDATE subscriptions SET next_charge_at = next_charge_at - interval '40 days',
@@ -263,13 +263,13 @@ def test_damage_breaks_exactly_one_invariant_and_its_id_is_told(name: str, sessi
 
 
 KNOWN = """
-    INSERT INTO differences (kind, status, status_at, merchant_uid, charge_id, evidence, found_at, seen_at)
+    INSERT INTO discrepancies (kind, status, status_at, merchant_uid, charge_id, evidence, found_at, seen_at)
     VALUES ('{kind}', '{status}', :now, 'm', {charge}, '{{}}', :now, :now)
 """
 
 
 EXPLAINED = [
-    # what is damaged, its charge, and the kinds of difference that explain it
+    # what is damaged, its charge, and the kinds of discrepancy that explain it
     (AN_ATTEMPT.format(of=PAID), PAID, {"paid_twice"}),
     (DAMAGE["paid_charge_has_a_paid_attempt"][0], PAID, {"missing_here", "declined_here", "unresolved"}),
     (f"UPDATE charges SET status = 'void', paid_at = NULL WHERE id = {PAID}", PAID, {"not_owed"}),
@@ -280,13 +280,13 @@ ANSWERED_BY_SETTLING = {"unresolved"}
 
 @pytest.mark.parametrize("status", ["open", "resolved", "repaired", "gone"])
 @pytest.mark.parametrize(("damage", "charge", "kinds"), EXPLAINED)
-def test_only_a_difference_about_just_that_explains_what_is_broken(
+def test_only_a_discrepancy_about_just_that_explains_what_is_broken(
     status: str, damage: str, charge: int, kinds: set[str], session: Session
 ):
     session.execute(text(damage), {"now": NOW} if ":now" in damage else {})
     (broken,) = names(look(session))
     explaining = set()
-    for kind in DifferenceKind:
+    for kind in DiscrepancyKind:
         with session.begin_nested() as one:
             session.execute(text(KNOWN.format(kind=kind.value, status=status, charge=charge)), {"now": NOW})
             if broken not in names(look(session)):
@@ -325,7 +325,7 @@ def test_a_due_charge_that_something_stands_in_the_way_of_is_not_late(why: str, 
 def test_a_charge_that_was_decided_about_long_ago_is_late_like_any_other(session: Session):
     damage, _ = DAMAGE["due_charge_is_claimed"]
     decided = KNOWN.format(kind="other_amount", status="resolved", charge=LATER)
-    long_ago = "UPDATE differences SET status_at = status_at - interval '2 hours'"
+    long_ago = "UPDATE discrepancies SET status_at = status_at - interval '2 hours'"
     for statement in [*damage.split(";"), decided, long_ago]:
         session.execute(text(statement), {"now": NOW} if ":now" in statement else {})
     assert names(look(session)) == ["due_charge_is_claimed"]

@@ -136,5 +136,5 @@ def test_send_that_was_never_charged_and_then_refused_ends_in_front_of_an_operat
     world.live(days=9, step=timedelta(hours=12))
     (attempt,) = world.attempts()
     assert (attempt.status.value, attempt.flagged_at is not None) == ("unknown", True)
-    assert world.differences() == [("unresolved", "open")]
+    assert world.discrepancies() == [("unresolved", "open")]
     world.assert_books_agree()

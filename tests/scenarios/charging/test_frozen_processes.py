@@ -70,10 +70,10 @@ def test_a_payment_by_a_thawed_worker_ends_the_dunning_of_its_period(world: Worl
         world.runtime.sessions, [settle(first, outcome, now=world.now, policy=world.runtime.policy)], now=world.now
     )
     assert len(result.contradictions) == 1
-    assert world.differences() == [("declined_here", "open")]
+    assert world.discrepancies() == [("declined_here", "open")]
     world.live(days=1)
     world.sweep()
-    assert world.differences() == [("declined_here", "repaired")]
+    assert world.discrepancies() == [("declined_here", "repaired")]
     world.live(days=9, step=timedelta(days=1))
     assert [attempt.status for attempt in world.attempts()] == [AttemptStatus.PAID]
     assert [charge.status for charge in world.charges(code)] == ["paid"]

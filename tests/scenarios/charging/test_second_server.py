@@ -31,7 +31,7 @@ def copied(world: World, database_url: str) -> Iterator[Callable[[], World]]:
             connection.execute(f"CREATE DATABASE {name} TEMPLATE {make_url(database_url).database}")
         runtime = Runtime.create(world.runtime.settings, url, actor="copy", clock=world.runtime.clock)
         copies.append(replace(world, runtime=runtime))
-        copies[0].sql("UPDATE lineage SET identity = database_identity()")
+        copies[0].sql("UPDATE database_identity SET identity = current_identity()")
         return copies[0]
 
     yield copy

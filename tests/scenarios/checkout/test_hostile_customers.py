@@ -77,7 +77,7 @@ def test_what_was_changed_in_the_page_is_not_taken_for_what_was_asked(
     assert world.subscription(subscription).status == "pending"
     assert [charge.status for charge in world.charges()] == ["charging"]
     world.live(days=2)
-    assert world.differences() == [("unresolved", "open")]
+    assert world.discrepancies() == [("unresolved", "open")]
     assert world.subscription(subscription).status == "pending"
 
 
@@ -86,7 +86,7 @@ def test_money_taken_where_only_a_key_was_asked_for_is_shown_to_a_person(world: 
     imp_uid = till.approve(till.open(code, tampered={"amount": 5000}))
     with pytest.raises(Refused, match="5,000 KRW"):
         till.complete(code, imp_uid)
-    assert (till.keys(), world.differences()) == (["registering"], [("other_amount", "open")])
+    assert (till.keys(), world.discrepancies()) == (["registering"], [("other_amount", "open")])
 
 
 def test_an_overdue_charge_of_which_less_was_paid_is_left_to_a_person(world: World, till: Till):
@@ -98,7 +98,7 @@ def test_an_overdue_charge_of_which_less_was_paid_is_left_to_a_person(world: Wor
     with pytest.raises(Refused, match="over 100 KRW"):
         till.complete(code, imp_uid)
     world.live(days=10, step=timedelta(days=1))
-    assert world.differences() == [("unresolved", "open")]
+    assert world.discrepancies() == [("unresolved", "open")]
     assert [charge.status for charge in world.charges()] == ["charging"]
     assert world.portone.report().charges == 1
     with pytest.raises(Refused):
@@ -160,7 +160,7 @@ def test_an_overdue_charge_that_was_paid_through_another_pg_than_agreed_is_left_
     imp_uid = till.approve(till.open(code, tampered={"pg": "payco.PARTNERTEST"}))
     with pytest.raises(Refused, match="through 'payco', and kakaopay was asked for"):
         till.complete(code, imp_uid)
-    assert world.differences() == [("unresolved", "open")]
+    assert world.discrepancies() == [("unresolved", "open")]
 
 
 @pytest.mark.parametrize("amount", [None, 3000])
@@ -174,7 +174,7 @@ def test_a_cancellation_in_the_console_is_noticed_and_recorded(world: World, til
     till.hint(body)
     (charge,) = world.charges(subscription)
     assert (charge.status, charge.refunded) == ("paid", amount or 9900)
-    assert world.differences() == [("refunded_there", "repaired")]
+    assert world.discrepancies() == [("refunded_there", "repaired")]
 
 
 def test_a_cancelled_first_payment_is_recorded_too(world: World, till: Till):

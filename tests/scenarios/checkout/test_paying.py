@@ -176,7 +176,7 @@ def test_two_tabs_and_two_links_of_one_charge_are_one_order(world: World, till: 
     assert till.complete(second).progress is Progress.DONE, "paid through the other link's PG, which is as good"
     assert till.complete(first, imp_uid).progress is Progress.DONE
     world.tick()
-    assert world.differences() == []
+    assert world.discrepancies() == []
     assert world.portone.report().charges == 1
     world.assert_books_agree()
 
@@ -256,7 +256,7 @@ def test_two_links_looked_after_at_the_same_moment_make_no_second_payment_out_of
     world.wait(minutes=2)
     till.run_maintenance()
     assert {till.status(link) for link in links} == {"done"}
-    assert world.differences() == []
+    assert world.discrepancies() == []
     world.assert_books_agree()
 
 
@@ -268,5 +268,5 @@ def test_a_link_whose_order_was_charged_through_again_afterwards_is_no_reason_to
     assert [attempt.via for attempt in world.attempts()] == ["again", "again"]
     assert till.complete(code).progress is Progress.DONE, "what was to be paid by hand is paid"
     assert [charge.status for charge in world.charges(subscription)] == ["paid"]
-    assert world.differences() == []
+    assert world.discrepancies() == []
     world.assert_books_agree()

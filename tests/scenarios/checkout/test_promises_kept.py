@@ -65,7 +65,7 @@ def test_a_first_payment_for_a_subscription_that_was_canceled_meanwhile_is_shown
     cancellation.cancel(world.runtime.sessions, subscription, reason="changed their mind", now=world.now)
     assert till.complete(code, till.approve(window)).progress is Progress.DONE
     world.sweep()
-    assert [status for _, status in world.differences()] == ["open"]
+    assert [status for _, status in world.discrepancies()] == ["open"]
 
 
 def test_the_card_that_was_registered_last_stays_though_an_earlier_one_is_heard_of_later(world: World, till: Till):
@@ -90,7 +90,7 @@ def test_a_first_payment_whose_key_portone_does_not_have_is_shown_to_a_person(
         api.delete(f"/subscribe/customers/{customer_uid}")
     assert till.complete(code, imp_uid).progress is Progress.WAITING
     world.live(days=2)
-    assert [status for _, status in world.differences()] == ["open"]
+    assert [status for _, status in world.discrepancies()] == ["open"]
 
 
 def test_a_paid_first_period_whose_key_portone_never_tells_about_is_put_before_a_person(
@@ -105,4 +105,4 @@ def test_a_paid_first_period_whose_key_portone_never_tells_about_is_put_before_a
     till.complete(code, till.approve(till.open(code)))
     world.live(days=4)
     assert world.statuses() == {"paid": 1}
-    assert ("not_begun", "open") in world.differences()
+    assert ("not_begun", "open") in world.discrepancies()

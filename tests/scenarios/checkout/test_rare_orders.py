@@ -166,7 +166,7 @@ def test_agreeing_and_completing_do_not_block_each_other(world: World, till: Til
             errors.append(error)
 
     with world.runtime.engine.connect() as connection:
-        connection.execute(text("SELECT FROM lineage FOR UPDATE"))
+        connection.execute(text("SELECT FROM database_identity FOR UPDATE"))
         first = Thread(target=run, args=(lambda: till.complete(code),))
         first.start()
         _until_waiting(world, 1)

@@ -86,7 +86,7 @@ def test_a_wrong_payment_is_left_to_a_person_even_when_reconciliation_sees_it_fi
     till.approve(till.open(code, tampered=tampered))
     world.wait(hours=1)  # no worker ran meanwhile, and no webhook came
     world.live(days=2, step=timedelta(hours=6))
-    assert world.differences() == [("unresolved", "open")]
+    assert world.discrepancies() == [("unresolved", "open")]
     assert [charge.status for charge in world.charges()] == ["charging"]
 
 
@@ -101,7 +101,7 @@ def test_no_window_opens_for_a_charge_of_which_portone_shows_money_that_is_in_qu
         api.paid(derive("again", subscription, charge.period_start, 1), "key-1", amount=9000)
     world.wait(hours=1)
     world.sweep()
-    assert world.differences() == [("other_amount", "open")]
+    assert world.discrepancies() == [("other_amount", "open")]
     with pytest.raises(Refused):
         till.agree(code)
 
@@ -114,7 +114,7 @@ def test_money_taken_in_a_window_of_another_pg_that_this_link_had_opened_before_
     assert world.portone.report().charges == 1
     with pytest.raises(Refused):
         till.complete(code, imp_uid)
-    assert world.differences() == [("other_amount", "open")]
+    assert world.discrepancies() == [("other_amount", "open")]
 
 
 def test_a_key_registered_with_another_pg_for_nothing_is_put_before_a_person_too(world: World, till: Till):
@@ -124,7 +124,7 @@ def test_a_key_registered_with_another_pg_for_nothing_is_put_before_a_person_too
     for _ in range(2):
         with pytest.raises(Refused, match="payco was asked for"):
             till.complete(code, imp_uid)
-    assert world.differences() == [("other_amount", "open")]
+    assert world.discrepancies() == [("other_amount", "open")]
 
 
 def test_paying_through_another_pg_than_a_stopped_one_breaks_no_invariant(world: World, till: Till):

@@ -74,7 +74,7 @@ def again(database_url: str, *arguments: object, code: int = 0) -> str:
 
 
 def test_the_worker_tells_a_whole_story_of_charging(world: World, database_url: str):
-    assert [row.current_user for row in world.sql("SELECT current_user, database_identity()")] == ["again_worker"]
+    assert [row.current_user for row in world.sql("SELECT current_user, current_identity()")] == ["again_worker"]
     paid, declined = world.subscribe(), world.subscribe(decline("LACK_BALANCE", "잔액이 부족합니다"), pay())
     dead = world.subscribe(decline("CC54", "유효기간 경과"), pg="payco")
     lost = world.subscribe(troubled(Reply.DROP, charged=True))
@@ -110,7 +110,7 @@ def test_pages_take_an_overdue_payment_and_notice_a_restored_database(world: Wor
     (charge,) = world.charges(code)
     link = shop.link(charge=charge.id)
     window = till.open(link, "kakaopay")
-    world.sql("UPDATE lineage SET identity = 'another'")
+    world.sql("UPDATE database_identity SET identity = 'another'")
     assert till.complete(link, till.approve(window)).progress == "waiting", "held, by the pages' own look"
     world.sweep()
     world.wait(hours=1)
@@ -169,7 +169,7 @@ FORBIDDEN = [
     "CREATE ROLE mine",
     "SET ROLE again_owner",
     "DELETE FROM day_totals",
-    "DELETE FROM lineage",
+    "DELETE FROM database_identity",
     "INSERT INTO audit (at, actor, entity, entity_id, to_status, reason) VALUES (now(), 'x', 'charge', 1, 'paid', 'x')",
     "COPY audit (at, actor, entity, entity_id, to_status, reason) FROM PROGRAM 'true'",
     # Who may call an audit function in a trigger of their own writes what they like.
@@ -249,10 +249,10 @@ FIXED = [
     "UPDATE subscriptions SET plan_id = plan_id + 1",
     "UPDATE subscriptions SET anchor_on = anchor_on - 1",
     "DELETE FROM subscriptions",
-    "UPDATE lineage SET prefix = 'other'",
-    "UPDATE lineage SET mode = 'live'",
-    "UPDATE lineage SET mode = NULL, prefix = NULL",
-    "DELETE FROM lineage",
+    "UPDATE database_identity SET prefix = 'other'",
+    "UPDATE database_identity SET mode = 'live'",
+    "UPDATE database_identity SET mode = NULL, prefix = NULL",
+    "DELETE FROM database_identity",
     "DELETE FROM day_totals",
     "UPDATE day_totals SET sends = 0",
     "UPDATE day_totals SET amount = amount - 1",
@@ -302,10 +302,10 @@ def test_a_temporary_table_does_not_take_the_audits_place(world: World):
     world.subscribe()
     world.tick()
     with world.runtime.sessions.begin() as session:
-        identity = session.scalar(text("SELECT database_identity()"))
+        identity = session.scalar(text("SELECT current_identity()"))
         session.execute(text("CREATE TEMP TABLE audit (LIKE public.audit INCLUDING ALL) ON COMMIT DROP"))
         session.execute(text("CREATE TEMP TABLE attempts (id bigint) ON COMMIT DROP"))
-        assert session.scalar(text("SELECT database_identity()")) == identity
+        assert session.scalar(text("SELECT current_identity()")) == identity
         quietly = """UPDATE subscriptions SET status = 'canceled', status_reason = 'quietly', status_at = now(),
                      next_charge_at = NULL, ends_at = now()"""
         session.execute(text(quietly))

@@ -93,7 +93,7 @@ def test_a_payment_of_another_amount_stops_its_charge_until_a_person_decides(wor
     world.sweep()
     world.live(days=2)
     assert_nobody_paid_twice(world)
-    assert world.differences() == [("other_amount", "open")]
+    assert world.discrepancies() == [("other_amount", "open")]
 
 
 def test_a_missing_period_paid_with_another_amount_is_opened_and_left_to_a_person(
@@ -107,7 +107,7 @@ def test_a_missing_period_paid_with_another_amount_is_opened_and_left_to_a_perso
     world.sweep()
     world.tick()
     assert [(charge.status, charge.amount) for charge in world.charges()] == [("due", 9900)]
-    assert world.differences() == [("other_amount", "open")]
+    assert world.discrepancies() == [("other_amount", "open")]
 
 
 def test_nobody_pays_next_months_periods_for_a_hundred_won(world: World, sandbox: RunningSandbox):
@@ -120,7 +120,7 @@ def test_nobody_pays_next_months_periods_for_a_hundred_won(world: World, sandbox
     world.sweep()
     world.live(days=35, step=timedelta(days=1))
     assert [each.amount for each in world.charges()] == [9900, 9900]
-    assert ("not_in_books", "open") in world.differences()
+    assert ("not_in_records", "open") in world.discrepancies()
 
 
 @pytest.mark.parametrize("start", ["00010101000000", "99991231000000"])
@@ -131,7 +131,7 @@ def test_a_payment_that_no_calendar_holds_stops_no_sweep(world: World, sandbox: 
         api.paid(f"again{code}{start}001", "key-1", amount=100)
     world.wait(hours=1)
     assert world.sweep()["finished"]
-    assert world.differences() == [("not_in_books", "open")]
+    assert world.discrepancies() == [("not_in_records", "open")]
 
 
 def test_a_payment_that_the_tables_do_not_take_stops_no_other(world: World, sandbox: RunningSandbox):
@@ -147,7 +147,7 @@ def test_a_payment_that_the_tables_do_not_take_stops_no_other(world: World, sand
     assert world.sweep()["finished"]
     world.sql("ALTER TABLE charges DROP CONSTRAINT refuse")
     assert world.statuses() == {"paid": 2}
-    assert sorted(world.differences()) == [("missing_here", "repaired")] * 2 + [("not_in_books", "open")]
+    assert sorted(world.discrepancies()) == [("missing_here", "repaired")] * 2 + [("not_in_records", "open")]
 
 
 def test_a_sweep_beside_a_write_back_sees_what_that_one_writes(world: World, monkeypatch: pytest.MonkeyPatch):
@@ -175,7 +175,7 @@ def test_a_sweep_beside_a_write_back_sees_what_that_one_writes(world: World, mon
     compare_page(world.runtime.sessions, [shown], prefix="again", now=world.now)
     swept.set()
     charge.join()
-    assert world.differences() == [("paid_twice", "open")]
+    assert world.discrepancies() == [("paid_twice", "open")]
 
 
 def test_what_only_a_sweep_can_repair_need_not_wait_for_tomorrow(world: World):
@@ -185,7 +185,7 @@ def test_what_only_a_sweep_can_repair_need_not_wait_for_tomorrow(world: World):
     (payment,) = world.portone.payments()
     world.portone.correct(payment["imp_uid"])
     world.sql(
-        """INSERT INTO differences (kind, status, status_reason, status_at, merchant_uid, imp_uid, charge_id,
+        """INSERT INTO discrepancies (kind, status, status_reason, status_at, merchant_uid, imp_uid, charge_id,
                                     attempt_id, evidence, found_at, seen_at)
            SELECT 'declined_here', 'open', 'a late answer', :now, merchant_uid, :imp_uid, charge_id,
                   id, '{}', :now, :now
@@ -196,13 +196,13 @@ def test_what_only_a_sweep_can_repair_need_not_wait_for_tomorrow(world: World):
     world.wait(minutes=11)
     world.sweep()
     assert world.statuses() == {"paid": 1}
-    assert world.differences() == [("declined_here", "repaired")]
+    assert world.discrepancies() == [("declined_here", "repaired")]
 
 
 def test_a_worker_of_another_mode_asks_nobody_about_these_attempts(world: World):
     world.subscribe(troubled(Reply.DROP, charged=True))
     world.tick()
-    world.sql("SET LOCAL session_replication_role = replica; UPDATE lineage SET mode = 'live'")
+    world.sql("SET LOCAL session_replication_role = replica; UPDATE database_identity SET mode = 'live'")
     for task in (tasks.open_charges, tasks.charge, tasks.reconcile, tasks.checkout_maintenance, tasks.sweep):
         with pytest.raises(WrongDatabase):
             task()
@@ -215,13 +215,13 @@ def test_an_account_that_shows_none_of_our_payments_ends_no_hold(world: World):
     world.tick()
     world.wait(hours=1)
     world.portone.reset()  # as another account would look
-    world.sql("UPDATE lineage SET identity = 'another'")
+    world.sql("UPDATE database_identity SET identity = 'another'")
     for _ in range(6):
         world.tick()
         assert "is this its account?" in world.sweep()["failure"]
         world.wait(minutes=10)
     assert world.sql("SELECT finished_at FROM sweeps WHERE holds_claims")[0].finished_at is None
-    assert world.differences() == []
+    assert world.discrepancies() == []
 
 
 def test_a_key_that_only_a_misread_decline_had_killed_lives_again(world: World):

@@ -43,15 +43,15 @@ def later(world: World, **span: float) -> None:
     world.sweep()
 
 
-def test_books_that_agree_have_no_differences(world: World):
+def test_books_that_agree_have_no_discrepancies(world: World):
     for _ in range(3):
         world.subscribe(pay())
     world.subscribe(decline())
     world.tick()
     later(world, hours=2)
-    assert world.differences() == []
+    assert world.discrepancies() == []
     (sweep,) = world.sql("SELECT * FROM sweeps")
-    assert (sweep.reason, sweep.payments, sweep.strangers, sweep.repaired, sweep.found) == ("daily", 3, 0, 0, 0)
+    assert (sweep.reason, sweep.payments, sweep.not_ours, sweep.repaired, sweep.found) == ("daily", 3, 0, 0, 0)
     assert sweep.finished_at is not None
 
 
@@ -64,7 +64,7 @@ def test_a_decline_that_was_none_is_corrected(world: World):
     later(world, hours=1)
     assert world.statuses() == {"paid": 1}
     assert [attempt.status for attempt in world.attempts()] == ["paid"]
-    assert world.differences() == [("declined_here", "repaired")]
+    assert world.discrepancies() == [("declined_here", "repaired")]
     (row,) = world.sql(
         "SELECT actor, from_status, to_status FROM audit WHERE entity = 'attempt' ORDER BY id DESC LIMIT 1"
     )
@@ -121,12 +121,12 @@ def test_a_period_that_dunning_paid_a_second_time_is_put_before_a_person(world: 
     assert world.statuses() == {"paid": 1}
     world.portone.correct(payment["imp_uid"])
     later(world, days=1)
-    assert world.differences() == [("paid_twice", "open")]
+    assert world.discrepancies() == [("paid_twice", "open")]
     (charge,) = world.charges(code)
-    (difference,) = world.sql("SELECT merchant_uid, imp_uid, charge_id FROM differences")
-    assert tuple(difference) == (merchant_uid(charge, code), payment["imp_uid"], charge.id)
+    (discrepancy,) = world.sql("SELECT merchant_uid, imp_uid, charge_id FROM discrepancies")
+    assert tuple(discrepancy) == (merchant_uid(charge, code), payment["imp_uid"], charge.id)
     later(world, days=1)
-    assert world.differences() == [("paid_twice", "open")], "one row, however often it is found"
+    assert world.discrepancies() == [("paid_twice", "open")], "one row, however often it is found"
 
 
 def test_two_payments_under_one_merchant_uid_are_put_before_a_person(world: World, sandbox: RunningSandbox):
@@ -137,7 +137,7 @@ def test_two_payments_under_one_merchant_uid_are_put_before_a_person(world: Worl
     with Api(sandbox.base_url) as api:
         api.paid(merchant_uid(charge, code), "key-1")
     later(world, hours=1)
-    assert world.differences() == [("paid_twice", "open")]
+    assert world.discrepancies() == [("paid_twice", "open")]
 
 
 def test_money_given_back_in_the_console_is_noted_on_the_charge(world: World, sandbox: RunningSandbox):
@@ -152,7 +152,7 @@ def test_money_given_back_in_the_console_is_noted_on_the_charge(world: World, sa
         api.post("/payments/cancel", imp_uid=payment["imp_uid"], tax_free=0)
     later(world, days=1)
     assert [(charge.status, charge.refunded) for charge in world.charges()] == [("paid", 9900)]
-    assert world.differences() == [("refunded_there", "repaired")]
+    assert world.discrepancies() == [("refunded_there", "repaired")]
     world.live(days=3)
     assert world.portone.report().again_requests == 1, "the period is not charged again"
 
@@ -177,7 +177,7 @@ def test_a_payment_for_a_void_charge_is_put_before_a_person(world: World, sandbo
     with Api(sandbox.base_url) as api:
         api.paid(merchant_uid(charge, code), "key-1")
     later(world, hours=1)
-    assert world.differences() == [("not_owed", "open")]
+    assert world.discrepancies() == [("not_owed", "open")]
     assert world.statuses() == {"void": 1}
 
 
@@ -189,7 +189,7 @@ def test_a_payment_of_another_amount_is_put_before_a_person_and_not_adopted(worl
         sandbox.admin.behave(pay())
         api.paid(merchant_uid(charge, code), "key-1", amount=5000)
     later(world, hours=1)
-    assert world.differences() == [("other_amount", "open")]
+    assert world.discrepancies() == [("other_amount", "open")]
     assert world.statuses() == {"past_due": 1}
 
 
@@ -200,7 +200,7 @@ def test_a_payment_for_a_day_on_which_no_period_begins_is_put_before_a_person(wo
     with Api(sandbox.base_url) as api:
         api.paid(derive("again", code, start, 1), "key-1")
     later(world, hours=1)
-    assert world.differences() == [("not_in_books", "open")]
+    assert world.discrepancies() == [("not_in_records", "open")]
     assert len(world.charges()) == 1
 
 
@@ -211,8 +211,8 @@ def test_payments_that_are_not_ours_are_counted_and_left_alone(world: World, san
         api.paid("shop-order-4711", "key-1")
         api.paid(derive("other", "0000000000001", world.now.replace(microsecond=0), 1), "key-1")
     later(world, hours=1)
-    assert world.differences() == []
-    assert [row.strangers for row in world.sql("SELECT strangers FROM sweeps")] == [2]
+    assert world.discrepancies() == []
+    assert [row.not_ours for row in world.sql("SELECT not_ours FROM sweeps")] == [2]
 
 
 def test_a_payment_that_portone_does_not_show_is_put_before_a_person(world: World):
@@ -220,19 +220,19 @@ def test_a_payment_that_portone_does_not_show_is_put_before_a_person(world: Worl
     world.tick()
     world.portone.reset()
     later(world, minutes=20)
-    assert world.differences() == [], "it may show late"
+    assert world.discrepancies() == [], "it may show late"
     later(world, days=1)
-    assert world.differences() == [("not_there", "open")]
+    assert world.discrepancies() == [("not_there", "open")]
 
 
-def test_a_payment_that_shows_late_is_no_difference(world: World, sandbox: RunningSandbox):
+def test_a_payment_that_shows_late_is_no_discrepancy(world: World, sandbox: RunningSandbox):
     world.subscribe(pay(hidden_seconds=3 * 3600))
     world.tick()
     world.wait(hours=1)
     world.sweep()
-    assert world.differences() == [("not_there", "open")]
+    assert world.discrepancies() == [("not_there", "open")]
     later(world, days=1)
-    assert world.differences() == [("not_there", "gone")], "PortOne shows it after all"
+    assert world.discrepancies() == [("not_there", "gone")], "PortOne shows it after all"
 
 
 def test_a_paid_attempt_whose_answer_was_lost_need_not_wait_for_its_next_rung(world: World):
@@ -243,7 +243,7 @@ def test_a_paid_attempt_whose_answer_was_lost_need_not_wait_for_its_next_rung(wo
     world.sweep()
     tasks.reconcile()
     assert world.statuses() == {"paid": 1}
-    assert world.differences() == []
+    assert world.discrepancies() == []
 
 
 def test_who_pays_one_period_and_owes_another_stays_past_due(world: World):
@@ -303,7 +303,7 @@ def test_a_sweep_waits_while_portone_is_away(world: World):
     world.portone.switch(outage="none")
     world.wait(minutes=1)
     assert world.sweep()["finished"]
-    assert world.differences() == []
+    assert world.discrepancies() == []
 
 
 def test_one_payment_in_cents_of_a_stranger_keeps_no_list_from_being_read(
@@ -322,12 +322,12 @@ def test_one_payment_in_cents_of_a_stranger_keeps_no_list_from_being_read(
         api.paid("shop-1", "key-1")
     world.wait(hours=1)
     swept = world.sweep()
-    assert (swept["finished"], swept["payments"], swept["strangers"]) == (True, 2, 1)
-    assert world.differences() == []
+    assert (swept["finished"], swept["payments"], swept["not_ours"]) == (True, 2, 1)
+    assert world.discrepancies() == []
 
 
 class Shop:
-    """A PortOne with so many payments a day, all of them strangers', that takes longest for the longest lists."""
+    """A PortOne with so many payments a day, all of them not_ours', that takes longest for the longest lists."""
 
     def __init__(self, *, a_day: int, changing_beyond: timedelta = timedelta.max) -> None:
         self.a_day, self.changing_beyond = a_day, changing_beyond

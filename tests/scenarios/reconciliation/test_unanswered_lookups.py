@@ -39,7 +39,7 @@ def test_an_attempt_that_cannot_be_looked_up_to_the_ladders_end_is_put_before_a_
     world.tick()
     world.portone.switch(outage="unavailable")
     world.live(days=10)
-    assert world.differences() == [("unresolved", "open")]
+    assert world.discrepancies() == [("unresolved", "open")]
     (attempt,) = world.attempts()
     assert attempt.flag_reason == "still look_up_failed after the last look-up"
     assert world.portone.report().again_requests == 1
@@ -52,7 +52,7 @@ def test_after_a_long_downtime_one_failed_look_up_is_no_reason_to_ask_a_person(w
     world.wait(days=20)
     world.portone.switch(outage="unavailable")
     world.tick()
-    assert world.differences() == []
+    assert world.discrepancies() == []
     world.portone.switch(outage="none")
     world.live(days=1)
     assert world.statuses()["paid"] >= 1

@@ -85,7 +85,7 @@ def test_a_restored_database_charges_nobody_twice(
 
     assert world.portone.report().again_requests == requests, "nothing was sent again"
     assert world.statuses() == {"paid": 5}
-    assert world.differences() == [("missing_here", "repaired")] * 5
+    assert world.discrepancies() == [("missing_here", "repaired")] * 5
     assert [charge.status for charge in world.charges(second_try)] == ["paid"]
     world.assert_books_agree()
 
@@ -254,7 +254,7 @@ def test_a_subscription_made_after_the_backup_is_named_for_a_person(world: World
     world.tick()
     backup.restore()
     catch_up(world)
-    assert world.differences() == [("not_in_books", "open")]
+    assert world.discrepancies() == [("not_in_records", "open")]
 
 
 def test_what_was_refunded_meanwhile_is_not_charged_again(
@@ -280,7 +280,7 @@ def test_after_a_long_silence_portone_is_asked_before_anything_is_charged(world:
     # As a snapshot of the disk would have it: the same database, older.
     with world.runtime.sessions.begin() as session:
         session.execute(text("SET LOCAL session_replication_role = replica"))  # past "never deleted"
-        for table in ("differences", "attempts", "charges"):
+        for table in ("discrepancies", "attempts", "charges"):
             session.execute(text(f"DELETE FROM {table}"))
     world.sql("UPDATE subscriptions SET next_charge_at = anchor_on + interval '1 hour'")
     world.wait(hours=1)

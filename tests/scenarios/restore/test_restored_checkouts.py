@@ -33,8 +33,8 @@ def test_a_first_payment_that_was_given_back_begins_no_month_for_nothing(
     catch_up(world)
     world.wait(hours=2)
     world.tick()
-    assert ("not_begun", "open") in world.differences()
-    world.portone.cancel_in_console(imp_uid)  # or `again review refund`, which is what the difference asks for
+    assert ("not_begun", "open") in world.discrepancies()
+    world.portone.cancel_in_console(imp_uid)  # or `again review refund`, which is what the discrepancy asks for
     till.hint(till.webhook(imp_uid, "cancelled"))
     world.wait(days=3)
     code = till.link(subscription, pg="payco")

@@ -37,11 +37,11 @@ class Reviewer:
     def resolve(self, decision: Decision, id_: int | None = None, **wish: Any) -> Resolved:
         """Look, agree to what is said, and let it be done."""
         wanted = Wish(decision=decision, note="as the customer asked", **wish)
-        difference_id = self.only() if id_ is None else id_
+        discrepancy_id = self.only() if id_ is None else id_
 
         async def act(gateway: Gateway) -> Resolved:
-            step = plan(await self._review(gateway).examine(difference_id), wanted)
-            return await self._review(gateway).resolve(difference_id, wanted, agreed=step)
+            step = plan(await self._review(gateway).examine(discrepancy_id), wanted)
+            return await self._review(gateway).resolve(discrepancy_id, wanted, agreed=step)
 
         return process.current().run(act)
 
@@ -55,15 +55,15 @@ class Reviewer:
 
     def do(self, step: Step, **wish: Any) -> Resolved:
         wanted = Wish(decision=step.decision, note="agreed", **wish)
-        difference_id = self.only()
+        discrepancy_id = self.only()
 
         async def act(gateway: Gateway) -> Resolved:
-            return await self._review(gateway).resolve(difference_id, wanted, agreed=step)
+            return await self._review(gateway).resolve(discrepancy_id, wanted, agreed=step)
 
         return process.current().run(act)
 
     def only(self) -> int:
-        (row,) = self._world.sql("SELECT id FROM differences WHERE status = 'open'")
+        (row,) = self._world.sql("SELECT id FROM discrepancies WHERE status = 'open'")
         return int(row.id)
 
     def _review(self, gateway: Gateway) -> Review:
@@ -84,7 +84,7 @@ def cancels(world: World) -> int:
 
 
 def decided(world: World) -> tuple[str, str | None]:
-    (row,) = world.sql("SELECT status, decided_by FROM differences ORDER BY id DESC LIMIT 1")
+    (row,) = world.sql("SELECT status, decided_by FROM discrepancies ORDER BY id DESC LIMIT 1")
     return row.status, row.decided_by
 
 
@@ -102,7 +102,7 @@ def flagged(world: World, *story: Behaviour, sandbox: RunningSandbox, paid_again
             api.post("/payments/cancel", imp_uid=payment["imp_uid"], tax_free=0)
     world.wait(minutes=6)
     world.tick()
-    assert world.differences() == [("unresolved", "open")]
+    assert world.discrepancies() == [("unresolved", "open")]
     assert world.statuses() == {"charging": 1}
     return code
 
@@ -114,7 +114,7 @@ def known_at_the_pg(world: World, *then: Behaviour) -> str:
     for _ in range(9):
         world.wait(days=1)
         world.tick()
-    assert world.differences() == [("unresolved", "open")]
+    assert world.discrepancies() == [("unresolved", "open")]
     return code
 
 
@@ -128,7 +128,7 @@ def paid_twice(world: World, sandbox: RunningSandbox, pg: str = "kakaopay") -> t
         second = api.paid(payment["merchant_uid"], payment["customer_uid"])
     world.wait(hours=1)
     world.sweep()
-    assert world.differences() == [("paid_twice", "open")]
+    assert world.discrepancies() == [("paid_twice", "open")]
     return payment["imp_uid"], second["imp_uid"]
 
 
@@ -167,7 +167,7 @@ def test_of_two_payments_of_a_flagged_attempt_one_is_given_back_and_the_other_pa
     assert [charge.refunded for charge in world.charges()] == [0]
     world.sweep()
     assert kept(world) == 9900
-    assert world.differences() == [("unresolved", "resolved")]
+    assert world.discrepancies() == [("unresolved", "resolved")]
 
 
 def test_a_payment_that_was_given_back_is_accepted_and_the_period_never_charged_again(
@@ -231,7 +231,7 @@ def test_a_payment_of_another_amount_is_accepted_and_the_period_never_charged(wo
     assert world.statuses() == {"paid": 1}
     world.live(days=3)
     world.sweep()
-    assert world.differences() == [("other_amount", "resolved")]
+    assert world.discrepancies() == [("other_amount", "resolved")]
     assert kept(world) == 9000
 
 
@@ -254,7 +254,7 @@ def test_an_attempt_that_is_unclear_once_more_is_up_for_review_once_more(world: 
         world.tick()
         world.wait(days=1)
     assert world.statuses() == {"charging": 1}
-    assert world.differences() == [("unresolved", "open")]
+    assert world.discrepancies() == [("unresolved", "open")]
 
 
 def test_a_charge_of_a_canceled_subscription_is_void_whoever_wants_it_charged_again(world: World):
@@ -310,7 +310,7 @@ def test_the_second_payment_under_a_merchant_uid_is_given_back(world: World, san
     assert decided(world) == ("resolved", "cli kim@host")
     world.wait(days=1)
     world.sweep()
-    assert world.differences() == [("paid_twice", "resolved")]
+    assert world.discrepancies() == [("paid_twice", "resolved")]
 
 
 def test_a_period_paid_by_two_attempts_keeps_the_one_that_the_books_have(world: World):
@@ -322,14 +322,14 @@ def test_a_period_paid_by_two_attempts_keeps_the_one_that_the_books_have(world: 
     world.portone.correct(first["imp_uid"])
     world.wait(days=1)
     world.sweep()
-    assert world.differences() == [("paid_twice", "open")]
+    assert world.discrepancies() == [("paid_twice", "open")]
     Reviewer(world).resolve(Decision.REFUND)
     assert [each["refunded"] for each in payments(world)] == [9900, 0]
     assert kept(world) == 9900
     assert [(attempt.number, attempt.status) for attempt in world.attempts()] == [(1, "declined"), (2, "paid")]
     world.wait(days=1)
     world.sweep()
-    assert world.differences() == [("paid_twice", "resolved")]
+    assert world.discrepancies() == [("paid_twice", "resolved")]
 
 
 def test_who_names_the_payment_that_the_books_count_finds_the_refund_on_the_charge(
@@ -341,7 +341,7 @@ def test_who_names_the_payment_that_the_books_count_finds_the_refund_on_the_char
     assert [(charge.status, charge.refunded) for charge in world.charges()] == [("paid", 9900)]
     world.wait(days=1)
     world.sweep()
-    assert world.differences() == [("paid_twice", "resolved")]
+    assert world.discrepancies() == [("paid_twice", "resolved")]
     assert kept(world) == 9900
 
 
@@ -372,7 +372,7 @@ def test_keeping_both_payments_takes_a_note_and_stays_decided(world: World, sand
     Reviewer(world).resolve(Decision.ACCEPT)
     world.wait(days=1)
     world.sweep()
-    assert world.differences() == [("paid_twice", "resolved")]
+    assert world.discrepancies() == [("paid_twice", "resolved")]
     assert (kept(world), cancels(world)) == (19800, 0)
 
 
@@ -383,7 +383,7 @@ def test_a_decision_is_made_once_and_who_made_it_is_told_to_the_next(world: Worl
     with pytest.raises(Refused, match=r"is resolved since 2026-01-05 \d\d:\d\d UTC by cli kim@host: refund: as the"):
         Reviewer(world, "cli lee@host").resolve(Decision.REFUND, id_)
     assert cancels(world) == 1
-    rows = world.sql("SELECT to_status, reason FROM audit WHERE entity = 'difference' ORDER BY id")
+    rows = world.sql("SELECT to_status, reason FROM audit WHERE entity = 'discrepancy' ORDER BY id")
     assert [row.to_status for row in rows] == ["open", "open", "resolved"]
     assert "begun" in rows[1].reason
 
@@ -392,7 +392,7 @@ def test_of_two_who_decide_at_once_the_first_wins(
     world: World, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ):
     paid_twice(world, sandbox)
-    theirs = """UPDATE differences SET status = 'resolved', decided_by = 'cli lee@host'"""
+    theirs = """UPDATE discrepancies SET status = 'resolved', decided_by = 'cli lee@host'"""
     _meanwhile(monkeypatch, world, theirs)
     with pytest.raises(Refused, match="Somebody else was faster"):
         Reviewer(world).resolve(Decision.ACCEPT)
@@ -406,7 +406,7 @@ def test_a_late_answer_beats_a_decision(world: World, monkeypatch: pytest.Monkey
     _meanwhile(monkeypatch, world, settled, now=world.now)
     with pytest.raises(Refused, match="Somebody else was faster"):
         Reviewer(world).resolve(Decision.CHARGE_AGAIN)
-    assert world.differences() == [("unresolved", "open")], "nothing was written, not even the decision"
+    assert world.discrepancies() == [("unresolved", "open")], "nothing was written, not even the decision"
     assert world.statuses() == {"paid": 1}
 
 
@@ -432,7 +432,7 @@ def test_a_refund_that_nobody_can_see_is_run_again_and_gives_back_once(
         with pytest.raises(Refused, match="Run the same command again"):
             person.resolve(Decision.REFUND)
     world.portone.switch(outage="none")
-    assert world.differences() == [("paid_twice", "open")]
+    assert world.discrepancies() == [("paid_twice", "open")]
     resolved = person.resolve(Decision.REFUND)
     assert "as given back" in resolved.said
     assert (kept(world), cancels(world)) == (9900, 1)
@@ -465,7 +465,7 @@ def test_of_two_who_refund_different_payments_at_once_the_first_wins(
     world: World, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ):
     ours, second = paid_twice(world, sandbox)
-    theirs = """UPDATE differences SET evidence = evidence || jsonb_build_object('refund', jsonb_build_object(
+    theirs = """UPDATE discrepancies SET evidence = evidence || jsonb_build_object('refund', jsonb_build_object(
                 'imp_uid', CAST(:ours AS text), 'by', 'cli lee@host', 'at', CAST(:now AS timestamptz)))"""
     _meanwhile(monkeypatch, world, theirs, ours=ours, now=world.now)
     with pytest.raises(Refused, match="Somebody else was faster"):
@@ -482,7 +482,7 @@ def test_a_refund_that_portone_refuses_leaves_everything_as_it_was(
         _refuse(refusing, "취소 가능한 미정산 금액이 부족합니다")
         with pytest.raises(Refused, match="미정산 금액이 부족합니다"):
             person.resolve(Decision.REFUND)
-    assert world.differences() == [("paid_twice", "open")]
+    assert world.discrepancies() == [("paid_twice", "open")]
     person.resolve(Decision.ACCEPT)  # no refund is under way
     assert kept(world) == 19800
 
@@ -583,7 +583,7 @@ def test_two_people_who_refund_at_once_give_back_once(world: World, sandbox: Run
 
 
 def _meanwhile(monkeypatch: pytest.MonkeyPatch, world: World, statement: str, **parameters: Any) -> None:
-    """Let something else be written between the last look at a difference and the decision."""
+    """Let something else be written between the last look at a discrepancy and the decision."""
     look_up, looks = PortOneGateway.look_up, iter(range(100))
 
     async def looked_up(self: PortOneGateway, merchant_uid: str) -> Found | LookUpFailed:

@@ -28,7 +28,7 @@ _PUT_BACK = "; ".join(
 )
 # Ids are given out a second time, as after pg_restore: to other rows than in the world that is lost.
 _PUT_SEQUENCES_BACK = "SELECT setval(name, greatest(last, 1), last > 0) FROM backup.sequences"
-_ANOTHER = "UPDATE lineage SET identity = 'another'"
+_ANOTHER = "UPDATE database_identity SET identity = 'another'"
 
 
 def back_up(engine: Engine) -> None:

@@ -1,4 +1,4 @@
-"""What must hold of the differences, the sweeps and the invariants at the end of a history that was watched."""
+"""What must hold of the discrepancies, the sweeps and the invariants at the end of a history that was watched."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from tests.simulation.engine.world import World
-from worker.domain.discrepancy_rules import DifferenceKind, DifferenceStatus
+from worker.domain.discrepancy_rules import DiscrepancyKind, DiscrepancyStatus
 from worker.domain.merchant_uid import MerchantUid, parse
 from worker.operations.invariant_results import evaluate
 from worker.operations.invariants import INVARIANTS
@@ -19,20 +19,21 @@ Period = tuple[str, datetime]
 _DIFFERENCES = """
     SELECT d.kind, d.status, d.merchant_uid, d.imp_uid, c.status AS charge,
            EXISTS (SELECT FROM attempts a WHERE a.merchant_uid = d.merchant_uid AND a.flagged_at IS NOT NULL) AS flagged
-    FROM differences d LEFT JOIN charges c ON c.id = d.charge_id ORDER BY d.id
+    FROM discrepancies d LEFT JOIN charges c ON c.id = d.charge_id ORDER BY d.id
 """
 _LINKED_WRONGLY = """
-    SELECT d.id FROM differences d JOIN charges c ON c.id = d.charge_id JOIN subscriptions s ON s.id = c.subscription_id
+    SELECT d.id
+    FROM discrepancies d JOIN charges c ON c.id = d.charge_id JOIN subscriptions s ON s.id = c.subscription_id
     WHERE substring(d.merchant_uid FROM '[A-Z0-9]{13}') <> s.code
 """
 _UNFINISHED = "SELECT id, reason, until FROM sweeps WHERE finished_at IS NULL AND holds_claims"
-_LINEAGE = "SELECT identity = database_identity() AS ours FROM lineage"
+_LINEAGE = "SELECT identity = current_identity() AS ours FROM database_identity"
 
 FOR_A_PERSON = (
-    *(DifferenceKind.PAID_TWICE, DifferenceKind.NOT_OWED, DifferenceKind.UNRESOLVED),
-    DifferenceKind.NOT_IN_BOOKS,
+    *(DiscrepancyKind.PAID_TWICE, DiscrepancyKind.NOT_OWED, DiscrepancyKind.UNRESOLVED),
+    DiscrepancyKind.NOT_IN_RECORDS,
 )
-IN_FRONT_OF_A_PERSON = (DifferenceStatus.OPEN, DifferenceStatus.RESOLVED)
+IN_FRONT_OF_A_PERSON = (DiscrepancyStatus.OPEN, DiscrepancyStatus.RESOLVED)
 
 
 def period_of(merchant_uid: str) -> Period:
@@ -63,9 +64,9 @@ def problems(world: World) -> Iterator[str]:
     yield from (f"sweep {row.id} ({row.reason}) holds charging until {row.until}" for row in world.sql(_UNFINISHED))
     if not world.sql(_LINEAGE)[0].ours:
         yield "nobody has noticed that the database is a copy"
-    yield from (f"difference {row.id} is linked to another subscription" for row in world.sql(_LINKED_WRONGLY))
+    yield from (f"discrepancy {row.id} is linked to another subscription" for row in world.sql(_LINKED_WRONGLY))
     # How soon a person decides is not the history's affair.
-    ours = [each for each in INVARIANTS if each.name != "difference_is_decided_within_a_week"]
+    ours = [each for each in INVARIANTS if each.name != "discrepancy_is_decided_within_a_week"]
     thresholds = replace(world.thresholds, sweep_every=world.sweep_policy.every)
     with world.sessions() as session:
         for each in evaluate(session, now=world.database_now(), thresholds=thresholds, invariants=ours):
@@ -73,16 +74,16 @@ def problems(world: World) -> Iterator[str]:
 
 
 def _unexplained(world: World) -> Iterator[str]:
-    """Look for differences that are open though nothing has happened in this history that a person must decide."""
+    """Look for discrepancies that are open though nothing has happened in this history that a person must decide."""
     paid = payments(world)
     codes = {row.code for row in world.sql("SELECT code FROM subscriptions")}
     for row in world.sql(_DIFFERENCES):
         period = period_of(row.merchant_uid)
         explained = {
-            DifferenceKind.UNRESOLVED: row.flagged,
-            DifferenceKind.PAID_TWICE: len(paid[period]) > 1,
-            DifferenceKind.NOT_OWED: row.charge == "void" and row.imp_uid in world.corrected,
-            DifferenceKind.NOT_IN_BOOKS: period[0] not in codes,
+            DiscrepancyKind.UNRESOLVED: row.flagged,
+            DiscrepancyKind.PAID_TWICE: len(paid[period]) > 1,
+            DiscrepancyKind.NOT_OWED: row.charge == "void" and row.imp_uid in world.corrected,
+            DiscrepancyKind.NOT_IN_RECORDS: period[0] not in codes,
         }
-        if row.status == DifferenceStatus.OPEN and not explained.get(DifferenceKind(row.kind), False):
+        if row.status == DiscrepancyStatus.OPEN and not explained.get(DiscrepancyKind(row.kind), False):
             yield f"open without a reason: {row.kind} of {row.merchant_uid}, {row.imp_uid}"

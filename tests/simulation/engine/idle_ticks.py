@@ -12,14 +12,14 @@ EVERY_SECONDS = 60.0
 
 # Another world's mode and prefix are forgotten, past the trigger that keeps them for good.
 _OURS = """
-    UPDATE lineage SET identity = database_identity(), seen_at = :now, mode = NULL, prefix = NULL
+    UPDATE database_identity SET identity = current_identity(), seen_at = :now, mode = NULL, prefix = NULL
     FROM (SELECT set_config('session_replication_role', 'replica', true)) without_triggers
 """
 
 # A silence that was there before, and a copy, are left for a real tick to notice.
 _SEEN = """
-    UPDATE lineage SET seen_at = :now
-    WHERE seen_at BETWEEN :not_before AND :now AND identity = database_identity()
+    UPDATE database_identity SET seen_at = :now
+    WHERE seen_at BETWEEN :not_before AND :now AND identity = current_identity()
 """
 
 

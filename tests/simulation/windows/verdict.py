@@ -17,7 +17,7 @@ from tests.simulation.engine.verdict import ROOM, Violation
 from tests.simulation.windows.keys import wrong_keys
 from tests.simulation.windows.world import WindowWorld
 from worker.database.mapping import plan_of
-from worker.domain.discrepancy_rules import DifferenceKind, DifferenceStatus
+from worker.domain.discrepancy_rules import DiscrepancyKind, DiscrepancyStatus
 from worker.domain.merchant_uid import parse
 from worker.domain.window_evidence import WINDOW_LIFE
 from worker.operations.invariant_results import evaluate
@@ -35,7 +35,7 @@ _MONEY = """
 _CHARGES = """
     SELECT c.id, c.status, c.period_start, c.period_end, c.next_attempt_at, s.code, s.status AS subscription,
            k.status AS key_status, c.awaits_consent_since IS NOT NULL AS awaits_consent,
-           EXISTS (SELECT FROM differences d WHERE d.charge_id = c.id AND d.status = 'open') AS asked
+           EXISTS (SELECT FROM discrepancies d WHERE d.charge_id = c.id AND d.status = 'open') AS asked
     FROM charges c JOIN subscriptions s ON s.id = c.subscription_id LEFT JOIN billing_keys k ON k.id = s.billing_key_id
     ORDER BY c.id
 """
@@ -46,7 +46,7 @@ _SUBSCRIPTIONS = """
 _DIFFERENCES = """
     SELECT d.id, d.kind, d.status, d.merchant_uid, d.imp_uid, a.flag_reason,
            c.status = 'void' OR s.status IN ('canceled', 'ended') AS not_owed, s.status = 'pending' AS waits
-    FROM differences d LEFT JOIN attempts a ON a.merchant_uid = d.merchant_uid
+    FROM discrepancies d LEFT JOIN attempts a ON a.merchant_uid = d.merchant_uid
     LEFT JOIN charges c ON c.id = d.charge_id LEFT JOIN subscriptions s ON s.id = c.subscription_id
     ORDER BY d.id
 """
@@ -64,7 +64,7 @@ class WindowVerdict:
     def __init__(self, world: WindowWorld) -> None:
         self._world = world
         self._charges = world.sql(_CHARGES)
-        self._differences = world.sql(_DIFFERENCES)
+        self._discrepancies = world.sql(_DIFFERENCES)
         self._paid: dict[Period, list[Any]] = {}
         for row in world.sandbox.ledger.execute(_MONEY):
             self._paid.setdefault(period_of(row["merchant_uid"]), []).append(row)
@@ -91,7 +91,7 @@ class WindowVerdict:
             said = f"paid {len(paid)} times: {code} for the period of {start} by {[_told(row) for row in paid]}"
             if sum(not self._is_ancient(row, paid) for row in paid) > 1:
                 yield said
-            elif sum(self._shows(row, DifferenceKind.PAID_TWICE) for row in paid) < len(paid) - 1:
+            elif sum(self._shows(row, DiscrepancyKind.PAID_TWICE) for row in paid) < len(paid) - 1:
                 yield f"{said}, and nobody is told"
         for one, other in combinations(self._charges, 2):
             if one.code == other.code and _overlap(one, other):
@@ -132,13 +132,13 @@ class WindowVerdict:
             if not all(self._shows(row) for row in self._paid[period]):
                 yield f"paid there and not here: {period[0]} for the period of {period[1]}"
 
-    def _shows(self, row: Any, *kinds: DifferenceKind) -> bool:
+    def _shows(self, row: Any, *kinds: DiscrepancyKind) -> bool:
         """Say whether a person is asked about a payment, or about its merchant_uid."""
         return any(
             each.kind in (kinds or FOR_A_PERSON)
             and each.status in IN_FRONT_OF_A_PERSON
             and (each.merchant_uid, each.imp_uid) in {(row["merchant_uid"], row["imp_uid"]), (row["merchant_uid"], "")}
-            for each in self._differences
+            for each in self._discrepancies
         )
 
     def _forgotten(self) -> Iterator[str]:
@@ -172,26 +172,27 @@ class WindowVerdict:
                 yield f"paid for nothing: {row.code} has paid charge {row.id}, and waits for a key"
 
     def _unexplained(self) -> Iterator[str]:
-        """Look for differences that ask a person about nothing that has happened."""
+        """Look for discrepancies that ask a person about nothing that has happened."""
         codes = {row.code for row in self._world.sql("SELECT code FROM subscriptions")}
-        for row in self._differences:
+        for row in self._discrepancies:
             parts = parse(row.merchant_uid)
             paid = self._paid.get(period_of(row.merchant_uid), []) if parts else []
             ours = [each for each in paid if each["merchant_uid"] == row.merchant_uid]
             explained = {
                 # Where PortOne takes no merchant_uid again, it tells nothing of a window that was left either.
-                DifferenceKind.UNRESOLVED: str(row.flag_reason).startswith("still duplicate"),
-                DifferenceKind.PAID_TWICE: len(paid) > 1,
-                DifferenceKind.NOT_BEGUN: row.waits and bool(ours),
-                DifferenceKind.NOT_OWED: row.not_owed and bool(ours),
-                DifferenceKind.NOT_IN_BOOKS: parts is not None and (parts.subscription_code not in codes or bool(ours)),
+                DiscrepancyKind.UNRESOLVED: str(row.flag_reason).startswith("still duplicate"),
+                DiscrepancyKind.PAID_TWICE: len(paid) > 1,
+                DiscrepancyKind.NOT_BEGUN: row.waits and bool(ours),
+                DiscrepancyKind.NOT_OWED: row.not_owed and bool(ours),
+                DiscrepancyKind.NOT_IN_RECORDS: parts is not None
+                and (parts.subscription_code not in codes or bool(ours)),
             }
-            if row.status == DifferenceStatus.OPEN and not explained.get(DifferenceKind(row.kind), False):
+            if row.status == DiscrepancyStatus.OPEN and not explained.get(DiscrepancyKind(row.kind), False):
                 yield f"open without a reason: {row.kind} of {row.merchant_uid}, {row.imp_uid or row.flag_reason}"
 
     def _invariants(self) -> Iterator[str]:
         world = self._world
-        ours = [each for each in INVARIANTS if each.name != "difference_is_decided_within_a_week"]
+        ours = [each for each in INVARIANTS if each.name != "discrepancy_is_decided_within_a_week"]
         thresholds = replace(world.thresholds, sweep_every=world.sweep_policy.every)
         with world.sessions() as session:
             for each in evaluate(session, now=world.now(), thresholds=thresholds, invariants=ours):

@@ -63,7 +63,7 @@ _DUE = """
             JOIN billing_keys k ON k.id = s.billing_key_id
             WHERE k.status = 'active' AND s.status IN ('trialing', 'active', 'past_due')
               AND c.awaits_consent_since IS NULL
-              AND NOT EXISTS (SELECT FROM differences d WHERE d.charge_id = c.id AND d.status = 'open')) AS charge,
+              AND NOT EXISTS (SELECT FROM discrepancies d WHERE d.charge_id = c.id AND d.status = 'open')) AS charge,
            least((SELECT min(next_lookup_at) FROM attempts WHERE status = 'unknown'),
                  (SELECT min(lease_until) FROM attempts WHERE status = 'started'),
                  (SELECT min(CASE WHEN looks < 2 THEN next_look_at ELSE greatest(next_look_at, window_until) END)

@@ -1,4 +1,4 @@
-"""What a payment at PortOne means, given what the books say about its merchant_uid."""
+"""What a payment at PortOne means, given what our records say about its merchant_uid."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from tests.support.attempts import record
-from worker.domain.discrepancy_rules import REPAIRABLE, Agrees, Books, DifferenceKind, Judgement, given_back, judge
+from worker.domain.discrepancy_rules import REPAIRABLE, Agrees, DiscrepancyKind, Judgement, LocalRecord, judge, refunded
 from worker.domain.states import AttemptStatus, ChargeStatus
 
 IMP_UID = "imps_000000000001"  # the payment's, in tests.support.attempts
 
-PAID = Books(
+PAID = LocalRecord(
     subscription_id=1,
     charge_id=2,
     charge_status=ChargeStatus.PAID,
@@ -34,45 +34,45 @@ BY_ANOTHER: dict[str, Any] = {"paid_by": "another"}
 
 
 @pytest.mark.parametrize(
-    ("books", "expected"),
+    ("local", "expected"),
     [
         ({}, Agrees.SETTLED),
         # whoever settles an open attempt looks it up
         ({"attempt_status": AttemptStatus.STARTED, "charge_status": ChargeStatus.CHARGING}, Agrees.OPEN),
         ({"attempt_status": AttemptStatus.UNKNOWN, "charge_status": ChargeStatus.CHARGING}, Agrees.OPEN),
         # forgotten: the attempt, the charge, both
-        ({**NO_ATTEMPT, "charge_status": ChargeStatus.DUE}, DifferenceKind.MISSING_HERE),
-        ({**NO_ATTEMPT, **PAST_DUE}, DifferenceKind.MISSING_HERE),
-        ({**NO_ATTEMPT, "charge_status": ChargeStatus.UNCOLLECTIBLE}, DifferenceKind.MISSING_HERE),
-        (NO_CHARGE, DifferenceKind.MISSING_HERE),
-        ({**PAST_DUE, "attempt_status": AttemptStatus.NOT_CHARGED, "imp_uid": None}, DifferenceKind.MISSING_HERE),
+        ({**NO_ATTEMPT, "charge_status": ChargeStatus.DUE}, DiscrepancyKind.MISSING_HERE),
+        ({**NO_ATTEMPT, **PAST_DUE}, DiscrepancyKind.MISSING_HERE),
+        ({**NO_ATTEMPT, "charge_status": ChargeStatus.UNCOLLECTIBLE}, DiscrepancyKind.MISSING_HERE),
+        (NO_CHARGE, DiscrepancyKind.MISSING_HERE),
+        ({**PAST_DUE, "attempt_status": AttemptStatus.NOT_CHARGED, "imp_uid": None}, DiscrepancyKind.MISSING_HERE),
         # declined here
-        ({**DECLINED, **PAST_DUE}, DifferenceKind.DECLINED_HERE),
-        ({**DECLINED, "charge_status": ChargeStatus.UNCOLLECTIBLE}, DifferenceKind.DECLINED_HERE),
+        ({**DECLINED, **PAST_DUE}, DiscrepancyKind.DECLINED_HERE),
+        ({**DECLINED, "charge_status": ChargeStatus.UNCOLLECTIBLE}, DiscrepancyKind.DECLINED_HERE),
         # a late answer has made the charge paid, and left the declined attempt to the sweep
-        (DECLINED, DifferenceKind.DECLINED_HERE),
+        (DECLINED, DiscrepancyKind.DECLINED_HERE),
         # twice: under one merchant_uid, or under two
-        ({"imp_uid": "imps_000000000002"}, DifferenceKind.PAID_TWICE),
-        ({**DECLINED, **BY_ANOTHER}, DifferenceKind.PAID_TWICE),
-        ({**NO_ATTEMPT, **BY_ANOTHER}, DifferenceKind.PAID_TWICE),
+        ({"imp_uid": "imps_000000000002"}, DiscrepancyKind.PAID_TWICE),
+        ({**DECLINED, **BY_ANOTHER}, DiscrepancyKind.PAID_TWICE),
+        ({**NO_ATTEMPT, **BY_ANOTHER}, DiscrepancyKind.PAID_TWICE),
         # not owed, not known, not as asked
-        ({**NO_ATTEMPT, "charge_status": ChargeStatus.VOID}, DifferenceKind.NOT_OWED),
-        ({"charge_status": ChargeStatus.VOID}, DifferenceKind.NOT_OWED),
-        ({**NO_CHARGE, "subscription_id": None}, DifferenceKind.NOT_IN_BOOKS),
-        ({"amount": 9800}, DifferenceKind.OTHER_AMOUNT),
-        ({**DECLINED, **PAST_DUE, "currency": "USD"}, DifferenceKind.OTHER_AMOUNT),
+        ({**NO_ATTEMPT, "charge_status": ChargeStatus.VOID}, DiscrepancyKind.NOT_OWED),
+        ({"charge_status": ChargeStatus.VOID}, DiscrepancyKind.NOT_OWED),
+        ({**NO_CHARGE, "subscription_id": None}, DiscrepancyKind.NOT_IN_RECORDS),
+        ({"amount": 9800}, DiscrepancyKind.OTHER_AMOUNT),
+        ({**DECLINED, **PAST_DUE, "currency": "USD"}, DiscrepancyKind.OTHER_AMOUNT),
     ],
 )
-def test_a_payment_is_judged_by_what_the_books_say(books: dict[str, Any], expected: Judgement):
-    assert judge(record("paid"), replace(PAID, **books)) == expected
+def test_a_payment_is_judged_by_what_the_books_say(local: dict[str, Any], expected: Judgement):
+    assert judge(record("paid"), replace(PAID, **local)) == expected
 
 
 @pytest.mark.parametrize(
-    ("books", "expected"),
+    ("local", "expected"),
     [
-        ({}, DifferenceKind.REFUNDED_THERE),
+        ({}, DiscrepancyKind.REFUNDED_THERE),
         ({"refunded": 9900}, Agrees.SETTLED),
-        ({"refunded": 4000}, DifferenceKind.REFUNDED_THERE),
+        ({"refunded": 4000}, DiscrepancyKind.REFUNDED_THERE),
         # the duplicate has been given back: nothing is left of it
         ({"imp_uid": "imps_000000000002"}, Agrees.SETTLED),
         ({**DECLINED, **BY_ANOTHER}, Agrees.SETTLED),
@@ -81,18 +81,18 @@ def test_a_payment_is_judged_by_what_the_books_say(books: dict[str, Any], expect
         # a decline stays one: what the PG took and gave back at once was no payment
         ({**DECLINED, **PAST_DUE}, Agrees.SETTLED),
         # but a period that was paid, and given back by a person, must not be charged again
-        ({**NO_ATTEMPT, "charge_status": ChargeStatus.DUE}, DifferenceKind.MISSING_HERE),
-        (NO_CHARGE, DifferenceKind.MISSING_HERE),
+        ({**NO_ATTEMPT, "charge_status": ChargeStatus.DUE}, DiscrepancyKind.MISSING_HERE),
+        (NO_CHARGE, DiscrepancyKind.MISSING_HERE),
     ],
 )
-def test_a_payment_that_was_given_back_is_judged_by_what_the_books_say(books: dict[str, Any], expected: Judgement):
-    assert judge(record("cancelled"), replace(PAID, **books)) == expected
+def test_a_payment_that_was_given_back_is_judged_by_what_the_books_say(local: dict[str, Any], expected: Judgement):
+    assert judge(record("cancelled"), replace(PAID, **local)) == expected
 
 
 def test_a_part_given_back_is_no_reason_to_take_a_duplicate_for_settled():
     partly = record("paid", cancel_amount=4000)
-    assert judge(partly, replace(PAID, imp_uid="imps_000000000002")) is DifferenceKind.PAID_TWICE
-    assert judge(partly, PAID) is DifferenceKind.REFUNDED_THERE
+    assert judge(partly, replace(PAID, imp_uid="imps_000000000002")) is DiscrepancyKind.PAID_TWICE
+    assert judge(partly, PAID) is DiscrepancyKind.REFUNDED_THERE
 
 
 @pytest.mark.parametrize(
@@ -101,16 +101,16 @@ def test_a_part_given_back_is_no_reason_to_take_a_duplicate_for_settled():
     [("paid", 0, 0), ("paid", 4000, 4000), ("cancelled", 9900, 9900), ("cancelled", 0, 9900)],
 )
 def test_how_much_was_given_back(status: str, cancel_amount: int, amount: int):
-    assert given_back(record(status, cancel_amount=cancel_amount)) == amount
+    assert refunded(record(status, cancel_amount=cancel_amount)) == amount
 
 
 def test_only_what_leaves_no_choice_is_repaired():
-    repairable = {DifferenceKind.MISSING_HERE, DifferenceKind.DECLINED_HERE, DifferenceKind.REFUNDED_THERE}
+    repairable = {DiscrepancyKind.MISSING_HERE, DiscrepancyKind.DECLINED_HERE, DiscrepancyKind.REFUNDED_THERE}
     assert repairable == REPAIRABLE
 
 
 @pytest.mark.parametrize("changes", [{"amount": 10**20}, {"cancel_amount": 9901}, {"amount": -1}])
 def test_a_payment_whose_numbers_cannot_be_is_a_persons(changes):
     odd = record(**changes)
-    assert judge(odd, PAID) is DifferenceKind.OTHER_AMOUNT
-    assert judge(odd, replace(PAID, subscription_id=None)) is DifferenceKind.NOT_IN_BOOKS
+    assert judge(odd, PAID) is DiscrepancyKind.OTHER_AMOUNT
+    assert judge(odd, replace(PAID, subscription_id=None)) is DiscrepancyKind.NOT_IN_RECORDS

@@ -38,7 +38,7 @@ DUE = Standing(
     stop_scope=None,
     stop_reason=None,
     first_charge_id=None,
-    difference_id=None,
+    discrepancy_id=None,
     attempt=None,
 )
 PAST_DUE = replace(DUE, status=ChargeStatus.PAST_DUE, declines=1, next_attempt_at=NOW + HOUR, attempt=DECLINED)
@@ -86,10 +86,10 @@ def said(standing: Standing) -> str:
             replace(PAST_DUE, key=BillingKeyStatus.DEAD, next_attempt_at=None),
             "`again subscription key 0000000000001 KEY`",
         ),
-        (replace(DUE, difference_id=12), "It waits for a person: see `again review show 12`."),
-        (replace(DUE, difference_id=12, key=None), "again review show 12"),  # with a key it would wait all the same
-        (replace(DUE, difference_id=12, subscription=SubscriptionStatus.PAUSED), "subscription is paused"),
-        (replace(CHARGING, difference_id=12), "under way"),
+        (replace(DUE, discrepancy_id=12), "It waits for a person: see `again review show 12`."),
+        (replace(DUE, discrepancy_id=12, key=None), "again review show 12"),  # with a key it would wait all the same
+        (replace(DUE, discrepancy_id=12, subscription=SubscriptionStatus.PAUSED), "subscription is paused"),
+        (replace(CHARGING, discrepancy_id=12), "under way"),
         (replace(DUE, stop_scope="payco", stop_reason="점검"), "(payco: 점검); it waits for `again start payco`"),
         (replace(PAST_DUE, attempt=replace(DECLINED, number=MAX_NUMBER)), "a person has to look at it"),
         # whose turn it is

@@ -23,7 +23,7 @@ def test_no_two_have_one_name():
 def test_it_says_what_it_means_and_what_to_do(invariant: Invariant):
     assert re.fullmatch(r"[a-z]+(_[a-z]+)+", invariant.name)
     assert len(invariant.name) <= LONGEST
-    assert invariant.about in {"charge", "attempt", "subscription", "difference", "sweep"}
+    assert invariant.about in {"charge", "attempt", "subscription", "discrepancy", "sweep"}
     assert re.fullmatch(r"[A-Z].+\.", invariant.means)
     assert re.fullmatch(r"[a-z`].+[^.]", invariant.remedy)
 

@@ -120,7 +120,7 @@ def test_a_token_is_used_for_what_portones_clock_leaves_of_it_and_never_fetched_
 
 def test_what_our_clock_says_does_not_matter():
     async def story(source):
-        source.now = -5e9  # a machine in another century; only differences count
+        source.now = -5e9  # a machine in another century; only discrepancies count
         assert await source.tokens.get() == "one"
         source.now += 1000
         assert await source.tokens.get() == "one"

@@ -1,4 +1,4 @@
-"""What a person may decide about a difference, given what PortOne shows now: what each decision comes to."""
+"""What a person may decide about a discrepancy, given what PortOne shows now: what each decision comes to."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.attempts import MERCHANT_UID, QUIET_PERIOD, STARTED_AT, attempt, record
-from worker.domain.discrepancy_rules import DifferenceKind, DifferenceStatus
+from worker.domain.discrepancy_rules import DiscrepancyKind, DiscrepancyStatus
 from worker.domain.errors import Refused
 from worker.domain.gateway import Found, LookUpFailed
 from worker.domain.outcomes import Answer, Declined, NotCharged, Paid
@@ -20,7 +20,7 @@ from worker.review.case import BegunRefund, Case, ChargeFacts, Decision, Step, W
 from worker.review.decisions import choices, offered, plan
 
 QUIET = STARTED_AT + QUIET_PERIOD
-OTHER_KINDS = [kind for kind in DifferenceKind if kind is not DifferenceKind.UNRESOLVED]
+OTHER_KINDS = [kind for kind in DiscrepancyKind if kind is not DiscrepancyKind.UNRESOLVED]
 FIRST, SECOND = "imps_000000000001", "imps_000000000002"
 NO_ANSWER = LookUpFailed(Answer(message="no answer within the deadline"))
 
@@ -32,11 +32,11 @@ def charge(status: ChargeStatus = ChargeStatus.PAID, *, counted: str | None = FI
     return replace(facts, **changes)
 
 
-def case(*records: Any, kind: DifferenceKind = DifferenceKind.PAID_TWICE, **changes: Any) -> Case:
+def case(*records: Any, kind: DiscrepancyKind = DiscrepancyKind.PAID_TWICE, **changes: Any) -> Case:
     usual = Case(
         id=3,
         kind=kind,
-        status=DifferenceStatus.OPEN,
+        status=DiscrepancyStatus.OPEN,
         status_reason="found",
         status_at=STARTED_AT,
         decided_by=None,
@@ -54,7 +54,7 @@ def case(*records: Any, kind: DifferenceKind = DifferenceKind.PAID_TWICE, **chan
 
 def unresolved(*records: Any, **changes: Any) -> Case:
     usual = {"imp_uid": "", "attempt": attempt(), "charge": charge(ChargeStatus.CHARGING, counted=None)}
-    return case(*records, kind=DifferenceKind.UNRESOLVED, **(usual | changes))
+    return case(*records, kind=DiscrepancyKind.UNRESOLVED, **(usual | changes))
 
 
 def step(decision: Decision, subject: Case, **wish: Any) -> Step:
@@ -70,9 +70,9 @@ def refusal(decision: Decision, subject: Case, **wish: Any) -> str:
 # --- which decisions there are --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", DifferenceKind)
+@pytest.mark.parametrize("kind", DiscrepancyKind)
 def test_an_unresolved_attempt_knows_every_decision_and_the_others_two(kind):
-    expected = set(Decision) if kind is DifferenceKind.UNRESOLVED else {Decision.ACCEPT, Decision.REFUND}
+    expected = set(Decision) if kind is DiscrepancyKind.UNRESOLVED else {Decision.ACCEPT, Decision.REFUND}
     assert set(offered(kind)) == expected
 
 
@@ -82,7 +82,7 @@ def test_what_settles_an_attempt_is_refused_where_there_is_none_to_settle(kind, 
     assert "accept or refund" in refusal(decision, case(record(), kind=kind))
 
 
-@pytest.mark.parametrize("status", [each for each in DifferenceStatus if each is not DifferenceStatus.OPEN])
+@pytest.mark.parametrize("status", [each for each in DiscrepancyStatus if each is not DiscrepancyStatus.OPEN])
 @pytest.mark.parametrize("decision", Decision)
 def test_what_is_settled_is_not_decided_again(status, decision):
     said = refusal(decision, unresolved(record(), status=status, decided_by="cli kim@host"))
@@ -227,7 +227,7 @@ def test_accepting_moves_nothing_whatever_portone_shows(kind, finding):
 
 def test_accepting_another_amount_says_which_and_that_it_pays():
     odd = record(amount=100)
-    unpaid = case(odd, kind=DifferenceKind.OTHER_AMOUNT, charge=charge(ChargeStatus.PAST_DUE), imp_uid=odd.imp_uid)
+    unpaid = case(odd, kind=DiscrepancyKind.OTHER_AMOUNT, charge=charge(ChargeStatus.PAST_DUE), imp_uid=odd.imp_uid)
     accepted = step(Decision.ACCEPT, unpaid)
     assert accepted.sentence == f"Charge 17 becomes paid by {odd.imp_uid}: 100 KRW, not 9,900 KRW."
     assert not accepted.moves_money
@@ -282,7 +282,7 @@ def test_only_a_payment_that_portone_shows_here_is_given_back(records, imp_uid, 
     assert said in refusal(Decision.REFUND, case(*records), imp_uid=imp_uid)
 
 
-def test_what_is_given_back_already_moves_nothing_and_settles_the_difference():
+def test_what_is_given_back_already_moves_nothing_and_settles_the_discrepancy():
     back = step(Decision.REFUND, case(record("cancelled", imp_uid=SECOND), record()))
     assert (back.refund, back.moves_money) == (None, False)
     assert "as given back (9,900 KRW)" in back.sentence
@@ -317,7 +317,9 @@ def test_a_duplicate_beside_a_payment_that_was_kept_needs_no_name(kept):
     assert "Nothing is left" not in refunded.sentence
 
 
-@pytest.mark.parametrize("kind", [DifferenceKind.NOT_OWED, DifferenceKind.OTHER_AMOUNT, DifferenceKind.NOT_IN_BOOKS])
+@pytest.mark.parametrize(
+    "kind", [DiscrepancyKind.NOT_OWED, DiscrepancyKind.OTHER_AMOUNT, DiscrepancyKind.NOT_IN_RECORDS]
+)
 def test_a_payment_that_should_not_be_is_given_back_though_it_is_the_only_one(kind):
     refunded = step(Decision.REFUND, case(record(imp_uid=SECOND), kind=kind, charge=charge(ChargeStatus.VOID)))
     assert refunded.refund is not None
@@ -463,13 +465,13 @@ RECORDS = st.lists(
 
 @given(
     records=RECORDS,
-    kind=st.sampled_from(DifferenceKind),
+    kind=st.sampled_from(DiscrepancyKind),
     minutes=st.integers(0, 60),
     imp_uid=st.sampled_from([None, FIRST, SECOND]),
 )
 def test_whatever_portone_shows_no_more_is_given_back_than_is_left(records, kind, minutes, imp_uid):
     subject = case(*records, kind=kind, asked_at=STARTED_AT + timedelta(minutes=minutes))
-    if kind is DifferenceKind.UNRESOLVED:
+    if kind is DiscrepancyKind.UNRESOLVED:
         subject = unresolved(*records, asked_at=subject.asked_at)
     for choice in choices(subject):
         assert choice.sentence
@@ -482,7 +484,7 @@ def test_whatever_portone_shows_no_more_is_given_back_than_is_left(records, kind
         assert refunded.moves_money
         assert 0 < refunded.refund.checksum <= refunded.payment.amount - refunded.payment.cancel_amount
         assert refunded.refund.imp_uid != FIRST or imp_uid == FIRST  # the counted one only by its name
-        if kind is DifferenceKind.PAID_TWICE and imp_uid is None:
+        if kind is DiscrepancyKind.PAID_TWICE and imp_uid is None:
             left = {each.imp_uid for each in records if each.status == "paid" and each.cancel_amount < each.amount}
             left |= {each.imp_uid for each in records if each.status == "cancelled" and each.cancel_amount}
             assert left - {refunded.refund.imp_uid}, "nothing is left for the period"

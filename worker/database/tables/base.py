@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Date, DateTime, Enum, Identity, MetaData, Tex
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from schedules.plans import CatchUp
-from worker.domain.discrepancy_rules import DifferenceKind, DifferenceStatus
+from worker.domain.discrepancy_rules import DiscrepancyKind, DiscrepancyStatus
 from worker.domain.outcomes import DeclineKind
 from worker.domain.states import (
     AttemptStatus,
@@ -61,8 +61,8 @@ class Base(DeclarativeBase):
         ConsentSource: _stored_by_value(ConsentSource),
         HoldStatus: _stored_by_value(HoldStatus),
         DeclineKind: _stored_by_value(DeclineKind),
-        DifferenceKind: _stored_by_value(DifferenceKind),
-        DifferenceStatus: _stored_by_value(DifferenceStatus),
+        DiscrepancyKind: _stored_by_value(DiscrepancyKind),
+        DiscrepancyStatus: _stored_by_value(DiscrepancyStatus),
     }
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from worker.database.tables.base import Base, HasStatus, identity
 from worker.database.tables.billing import Attempt, BillingKey, Charge, Subscription
-from worker.domain.discrepancy_rules import DifferenceKind, DifferenceStatus
+from worker.domain.discrepancy_rules import DiscrepancyKind, DiscrepancyStatus
 from worker.domain.outcomes import DeclineKind
 from worker.domain.states import HoldStatus
 
@@ -106,14 +106,14 @@ class Hold(HasStatus, Base):
     held_by: Mapped[str]
 
 
-class Lineage(Base):
+class DatabaseIdentity(Base):
     """Which database this is, and when it was last worked with: one row, by which a restored backup is noticed."""
 
-    __tablename__ = "lineage"
+    __tablename__ = "database_identity"
     __table_args__ = (CheckConstraint("only_row", name="only_row"),)
 
     only_row: Mapped[bool] = mapped_column(primary_key=True, server_default="true")
-    identity: Mapped[str]  # what `database_identity()` said; another one means that this is a copy
+    identity: Mapped[str]  # what `current_identity()` said; another one means that this is a copy
     seen_at: Mapped[datetime]  # of the latest look for due work
     mode: Mapped[str | None]  # `live` or `sandbox`, from the first charge on
     prefix: Mapped[str | None]  # of every merchant_uid, from the first charge on
@@ -140,25 +140,25 @@ class Sweep(Base):
     lease_until: Mapped[datetime]
     failure: Mapped[str | None]  # why PortOne's list could not be read the last time; None when it could
     payments: Mapped[int] = mapped_column(server_default="0")  # compared, some of them more than once
-    strangers: Mapped[int] = mapped_column(server_default="0")  # of these, not ours
+    not_ours: Mapped[int] = mapped_column(server_default="0")  # of these, not ours
     repaired: Mapped[int] = mapped_column(server_default="0")
-    found: Mapped[int] = mapped_column(server_default="0")  # differences that wait for a person
+    found: Mapped[int] = mapped_column(server_default="0")  # discrepancies that wait for a person
     failing_since: Mapped[datetime | None]  # since when PortOne's list could not be read, while it goes on
 
 
-class Difference(HasStatus, Base):
+class Discrepancy(HasStatus, Base):
     """Something PortOne and our books tell differently; one row however often it is found."""
 
-    __tablename__ = "differences"
+    __tablename__ = "discrepancies"
     __table_args__ = (
         UniqueConstraint("kind", "merchant_uid", "imp_uid"),
-        Index("differences_open_idx", "found_at", postgresql_where=text("status = 'open'")),
-        Index("differences_charge_id_idx", "charge_id"),
+        Index("discrepancies_open_idx", "found_at", postgresql_where=text("status = 'open'")),
+        Index("discrepancies_charge_id_idx", "charge_id"),
     )
 
     id: Mapped[int] = identity()
-    kind: Mapped[DifferenceKind]
-    status: Mapped[DifferenceStatus]
+    kind: Mapped[DiscrepancyKind]
+    status: Mapped[DiscrepancyStatus]
     merchant_uid: Mapped[str] = mapped_column(String(40))
     imp_uid: Mapped[str] = mapped_column(server_default="")  # PortOne's payment that it is about; empty for none
     charge_id: Mapped[int | None] = mapped_column(ForeignKey(Charge.id))
