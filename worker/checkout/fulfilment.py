@@ -28,7 +28,7 @@ from worker.checkout.verification import (
     judge_payment,
 )
 from worker.domain.attempt import Policy
-from worker.domain.discrepancy_rules import SENTENCES
+from worker.domain.discrepancy_rules import SENTENCES, DiscrepancyKind, DiscrepancyStatus
 from worker.domain.gateway import Found, LookUpFailed, NoSuchKey, PaymentRecord, StoredKey
 from worker.domain.lookup_evidence import conclude
 from worker.domain.outcomes import Paid, Unknown
