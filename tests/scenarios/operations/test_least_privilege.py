@@ -291,7 +291,16 @@ def test_what_a_row_says_for_good_is_changed_by_no_role(world: World, administra
 
 def snapshot(administrator: str) -> list[str]:
     with psycopg.connect(administrator) as connection:
-        tables = ("plans", "charges", "attempts", "billing_keys", "subscriptions", "lineage", "day_totals", "sweeps")
+        tables = (
+            "plans",
+            "charges",
+            "attempts",
+            "billing_keys",
+            "subscriptions",
+            "database_identity",
+            "day_totals",
+            "sweeps",
+        )
         return [
             str(connection.execute(f"SELECT json_agg(t ORDER BY to_jsonb(t)::text) FROM {table} t").fetchone())
             for table in (*tables, "audit")

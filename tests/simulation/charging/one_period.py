@@ -41,7 +41,7 @@ class History:
     pg: str = "kakaopay"
     behind: Sequence[float] = (0.0,)  # one worker each, and how far its clock lags
     worker_class: type[WorkerProcess] = WorkerProcess
-    watched: bool = False  # by the look at the lineage, which notices a set clock of the database
+    watched: bool = False  # by the restore guard, which notices a set clock of the database
     alone: bool = False  # nobody takes over while the only worker is frozen
     corrected_after: float | None = None  # seconds until PortOne corrects what it has recorded as failed
 

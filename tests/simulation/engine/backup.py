@@ -6,7 +6,7 @@ from sqlalchemy import Connection, Engine, text
 
 from tests.simulation.engine.database import TABLES
 
-_COPIED = (*TABLES, "lineage")
+_COPIED = (*TABLES, "database_identity")
 _SEQUENCES = """
     SELECT quote_ident(schemaname) || '.' || quote_ident(sequencename) AS name, coalesce(last_value, 0) AS last
     FROM pg_sequences WHERE schemaname = 'public'

@@ -9,8 +9,8 @@ from sqlalchemy import Engine, text
 
 from worker.database.tables.checkout import Checkout
 
-TABLES = tuple(table.name for table in reversed(Checkout.metadata.sorted_tables) if table.name != "lineage")
-"""Every table but `lineage`, which always has its one row."""
+TABLES = tuple(table.name for table in reversed(Checkout.metadata.sorted_tables) if table.name != "database_identity")
+"""Every table but `database_identity`, which always has its one row."""
 
 _EMPTY = "; ".join(f"DELETE FROM {table}" for table in TABLES)
 

@@ -27,7 +27,7 @@ from worker.subscriptions import sign_up
 TABLES = tuple(
     name
     for name in reversed([each.name for each in Checkout.metadata.sorted_tables])
-    if name not in (*EVERY, "lineage")
+    if name not in (*EVERY, "database_identity")
 )
 """What windows have of their own, beside the tables of every history: those that refer to others first."""
 
