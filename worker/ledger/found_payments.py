@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from schedules.periods import BillingPeriod
 from worker.database.bulk import as_rows
 from worker.database.mapping import PLAN_COLUMNS
+from worker.domain.discrepancy_rules import refunded
 from worker.domain.gateway import PaymentRecord
 from worker.domain.lookup_evidence import answer_of
 from worker.domain.merchant_uid import MerchantUid

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from schedules.periods import first_start, next_start, period_starting
 from schedules.plans import Plan
 from worker.database.mapping import plan_of
-from worker.domain.discrepancy_rules import SENTENCES, DiscrepancyKind, Judgement
+from worker.domain.discrepancy_rules import SENTENCES, DiscrepancyKind, Judgement, LocalRecord, refunded
 from worker.domain.gateway import PaymentRecord
 from worker.domain.merchant_uid import MerchantUid
 from worker.domain.payment_time import can_be_paid_at
