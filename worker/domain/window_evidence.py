@@ -10,7 +10,7 @@ WINDOW_LIFE = timedelta(days=1)
 """How long after it was last opened a payment window is taken to be usable. No PG publishes how long it really is.
 
 Kakao Pay's is said to end after 15 minutes (assumed). A payment later than this still meets the other barriers: see
-`worker.checkout`.
+ARCHITECTURE.md.
 """
 
 KEY_KEPT = timedelta(days=7)
