@@ -12,6 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from schedules.beat import beat_table
+from tests.support.house_rules import RETIRED
 from worker.cli.commands import app
 from worker.config.settings import Settings
 from worker.doctor.run import CHECKS
@@ -27,6 +28,7 @@ ARCHITECTURE = DOCUMENTS["ARCHITECTURE.md"]
 VARIABLES = {f"AGAIN_{name.upper()}" for name in Settings.model_fields}
 ROOT_FOLDERS = "worker|schedules|tests|deploy"
 MOST_LINES_OF_README = 200
+AGAIN = get_command(app)
 ROOMS = sorted(
     str(path.parent.relative_to(ROOT))
     for path in [*ROOT.glob("schedules/__init__.py"), *ROOT.glob("worker/*/__init__.py")]
@@ -118,7 +120,7 @@ def said_commands(document: str) -> Iterator[list[str]]:
 
 def command_of(words: list[str]) -> tuple[TyperCommand, list[str]] | None:
     """Return the command that words begin with, and what follows it; None where there is no such command."""
-    group = get_command(app)
+    group = AGAIN
     while isinstance(group, TyperGroup):
         if not words:
             return TyperCommand("group"), []
@@ -148,6 +150,12 @@ def test_checks_of_doctor_named_by_a_document_exist(document: str):
     assert {word for word in named if word.islower() and not word.startswith("-")} <= CHECKS.keys()
 
 
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_document_has_no_retired_word(document: str):
+    words = re.sub(r"^### Words$.*?^## ", "", DOCUMENTS[document], flags=re.MULTILINE | re.DOTALL)
+    assert [found[0] for found in RETIRED.finditer(words)] == []
+
+
 # --- each of them -----------------------------------------------------------------------------------------------------
 
 
@@ -172,3 +180,15 @@ def test_every_decision_is_a_short_numbered_record_in_the_index():
         assert re.findall(r"^\*\*(\w+)\.\*\*", text, re.MULTILINE) == ["Context", "Decision", "Consequences"]
         assert len(text.splitlines()) <= 25
         assert f"]({path.name})" in index
+
+
+def test_example_of_a_review_has_the_commands_own_titles_and_sentences():
+    example = next(
+        each for each in FENCED.findall(DOCUMENTS["docs/operations.md"]) if "paid_twice" in each.replace(" ", "_")
+    )
+    sources = [ROOT / "worker" / "cli" / "review_details.py", *(ROOT / "worker" / "review").glob("*.py")]
+    source = "\n".join(path.read_text() for path in sources)
+    titles = re.split(r"  +", next(line for line in example.splitlines() if line.startswith("IMP_UID")))
+    (accepted,) = re.findall(r"^accept +(.*)$", example, re.MULTILINE)
+    subject = example.splitlines()[1].split()[0]
+    assert [said for said in [*titles, accepted, subject] if f'"{said}"' not in source] == []
