@@ -163,6 +163,13 @@ def test_readme_is_short():
     assert len(DOCUMENTS["README.md"].splitlines()) <= MOST_LINES_OF_README
 
 
+def test_readme_shows_the_rows_that_the_demo_prints():
+    rows = re.findall(r"^│ (.+?) +│", DOCUMENTS["README.md"], re.MULTILINE)
+    source = (ROOT / "worker" / "demo" / "show.py").read_text()
+    assert len(rows) >= 8
+    assert [row for row in rows if f'"{row}"' not in source] == []
+
+
 def test_glossary_has_each_term_once_and_in_order():
     rows = re.findall(r"^\| \*\*(.+?)\*\* \|", DOCUMENTS["docs/glossary.md"], re.MULTILINE)
     terms = [term for row in rows for term in row.split(", ")]
@@ -180,6 +187,14 @@ def test_every_decision_is_a_short_numbered_record_in_the_index():
         assert re.findall(r"^\*\*(\w+)\.\*\*", text, re.MULTILINE) == ["Context", "Decision", "Consequences"]
         assert len(text.splitlines()) <= 25
         assert f"]({path.name})" in index
+
+
+def test_rows_of_status_in_the_handbook_are_those_of_the_command():
+    table = DOCUMENTS["docs/operations.md"].split("| row | what to do |", 1)[1].split("\n\n", 1)[0]
+    rows = [row for row in re.findall(r"^\| ([^|]+?) \|", table, re.MULTILINE) if '"' not in row]
+    source = (ROOT / "worker" / "cli" / "status.py").read_text()
+    assert len(rows) >= 6
+    assert [row for row in rows if f'"{row}"' not in source] == []
 
 
 def test_example_of_a_review_has_the_commands_own_titles_and_sentences():
