@@ -137,7 +137,7 @@ def agree(request: HttpRequest, code: str) -> HttpResponse:
 def complete(request: HttpRequest, code: str) -> HttpResponse:
     """The window has called back."""
     completion = async_to_sync(again().complete)(code, imp_uid=request.POST.get("imp_uid") or None)
-    return JsonResponse({"progress": completion.progress, "said": completion.said})
+    return JsonResponse({"progress": completion.progress, "message": completion.message})
 
 
 @require_safe

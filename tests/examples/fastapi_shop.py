@@ -124,7 +124,7 @@ async def agree(
 async def complete(again: Again, code: str, imp_uid: Annotated[str, Form()] = "") -> dict[str, str]:
     """The window has called back."""
     completion = await again.complete(code, imp_uid=imp_uid or None)
-    return {"progress": completion.progress, "said": completion.said}
+    return {"progress": completion.progress, "message": completion.message}
 
 
 @app.get("/checkout/{code}/return")

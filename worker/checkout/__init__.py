@@ -14,7 +14,7 @@ from worker.checkout.links import CheckoutLink, create_link
 from worker.checkout.maintenance import MaintenanceResult, run_maintenance
 from worker.checkout.pre_window_check import look_up_earlier_attempts
 from worker.checkout.view import CheckoutView, view
-from worker.checkout.webhooks import hint
+from worker.checkout.webhooks import WebhookEvent, receive_webhook
 
 __all__ = [
     "CheckoutLink",
@@ -25,11 +25,12 @@ __all__ = [
     "OverdueCharge",
     "OwedAmountChanged",
     "Progress",
+    "WebhookEvent",
     "agree",
     "complete",
     "create_link",
-    "hint",
     "look_up_earlier_attempts",
+    "receive_webhook",
     "run_maintenance",
     "subscriptions_of",
     "view",

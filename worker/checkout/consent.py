@@ -1,15 +1,14 @@
-"""What a customer agrees to with a checkout: counted to the won, and written down before a window opens."""
+"""The consent that a customer gives with a checkout: counted to the won, and recorded before a window opens."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from schedules.periods import first_start, period_starting
-from worker.checkout.links import CHARGE, SUBSCRIPTION
+from worker.checkout import subject_queries
+from worker.checkout.queries import CheckoutRow
 from worker.database.mapping import plan_of
 from worker.domain.errors import Refused
 from worker.domain.states import CheckoutPurpose, ConsentSource
@@ -31,9 +30,9 @@ class OwedAmountChanged(Refused):
         )
 
 
-def consent(
+def record_consent(
     session: Session,
-    row: Row[Any],
+    checkout: CheckoutRow,
     key_id: int | None,
     *,
     source: ConsentSource,
@@ -41,24 +40,16 @@ def consent(
     owed: int | None,
     now: datetime,
 ) -> None:
-    """Write down what a customer agrees to with a locked checkout.
+    """Record what a customer agrees to with a locked checkout.
 
-    `owed` is what they were shown as owed; None for "as it is now". Raises OwedAmountChanged, and nothing is agreed to.
+    `owed` is what they were shown as owed; None for "as it is now". Raises OwedAmountChanged, and nothing is recorded.
     """
-    purpose = CheckoutPurpose(row.purpose)
-    match purpose:
-        case CheckoutPurpose.REPLACE:
-            agreed = _owed_now(session, row, now)
-        case CheckoutPurpose.REGISTER:
-            agreed = _first_period(session, row, now)
-        case CheckoutPurpose.PAY:
-            charge = session.execute(CHARGE, {"id": row.charge_id}).one()
-            agreed = Arrears((OwedPeriod(charge.period_start, charge.amount),), None)
-    if purpose is CheckoutPurpose.REPLACE and owed not in {None, agreed.amount}:
+    agreed = _agreed(session, checkout, now)
+    if checkout.purpose is CheckoutPurpose.REPLACE and owed not in {None, agreed.amount}:
         raise OwedAmountChanged(int(owed or 0), agreed.amount)
     values = {
-        "subscription_id": row.subscription_id,
-        "checkout_id": row.id,
+        "subscription_id": checkout.subscription_id,
+        "checkout_id": checkout.id,
         "billing_key_id": key_id,
         "source": source,
         "wording": wording,
@@ -67,18 +58,30 @@ def consent(
     consents.add(session, values, ((each.period_start, each.amount) for each in agreed.periods), now=now)
 
 
-def _owed_now(session: Session, row: Row[Any], now: datetime) -> Arrears:
-    """Open what has begun, so that no tick can open it later as if it were news, and list what is owed."""
-    if (due := subscription_queries.due_now(session, row.subscription_id, now=now)) is not None:
+def _agreed(session: Session, checkout: CheckoutRow, now: datetime) -> Arrears:
+    match checkout.purpose:
+        case CheckoutPurpose.REPLACE:
+            return _owed_now(session, checkout, now)
+        case CheckoutPurpose.REGISTER:
+            return _first_period(session, checkout, now)
+        case CheckoutPurpose.PAY:
+            assert checkout.charge_id is not None, "a checkout that pays has its charge"
+            charge = subject_queries.charge_by_id(session, checkout.charge_id)
+            return Arrears((OwedPeriod(charge.period_start, charge.amount),), None)
+
+
+def _owed_now(session: Session, checkout: CheckoutRow, now: datetime) -> Arrears:
+    """Open the periods that have begun, so that no tick can open them after the consent, and return what is owed."""
+    if (due := subscription_queries.due_now(session, checkout.subscription_id, now=now)) is not None:
         open_due_now(session, due, now=now)
-    return arrears_of(session, session.execute(SUBSCRIPTION, {"code": row.subscription_code}).one(), now=now)
+    return arrears_of(session, subject_queries.subscription_by_code(session, checkout.subscription_code), now=now)
 
 
-def _first_period(session: Session, row: Row[Any], now: datetime) -> Arrears:
-    """List the first period, if it is charged today, and say when the next one is."""
-    about = session.execute(SUBSCRIPTION, {"code": row.subscription_code}).one()
+def _first_period(session: Session, checkout: CheckoutRow, now: datetime) -> Arrears:
+    """Return the first period, if it is charged today, and when the next one is charged."""
+    about = subject_queries.subscription_by_code(session, checkout.subscription_code)
     plan = plan_of(plan_row(session, about.plan_code))
-    anchor_on = anchor_now(session, row.subscription_id, plan, about.anchor_on, now=now)
+    anchor_on = anchor_now(session, checkout.subscription_id, plan, about.anchor_on, now=now)
     period = period_starting(plan, anchor_on, first_start(plan, anchor_on))
     if not starts_now(plan, anchor_on, now=now):
         return Arrears((), period.start)

@@ -1,4 +1,4 @@
-"""Our books and PortOne, as a checkout meets both: where to write, whom to ask, and by which rules."""
+"""Dependencies of the checkout use cases, passed as one value."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from worker.ledger.database_identity import Watch
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckoutContext:
-    """What completing checkouts takes. `prefix` begins the merchant_uids of these books."""
+    """Sessions, gateway, clock and retry policy. `prefix` is that of this deployment's merchant_uids."""
 
     sessions: Sessions
     gateway: Gateway
@@ -27,7 +27,7 @@ class CheckoutContext:
     watch: Watch | None = None  # None: the database is known to be whole, as in a test
 
     def charging_is_allowed(self, session: Session) -> bool:
-        """Say whether the books are known to hold everything that was paid. The caller commits.
+        """Return whether no charging hold stands: our records may be taken to have every payment. The caller commits.
 
         A clock that was set is for workers to notice: the pages' database role must not end what holds charging.
         """

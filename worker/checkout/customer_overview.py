@@ -1,42 +1,14 @@
-"""What a customer has, for a page that shows it to them: their running subscriptions, and what they can pay by hand."""
+"""A customer's own subscriptions, and the charges they can pay by hand: for a page of the customer's account."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import text
-
+from worker.checkout import customer_queries
 from worker.database.engine import Sessions
 from worker.domain.customer_reference import is_customer_reference, normalized
 from worker.domain.states import SubscriptionStatus
-from worker.ledger.charges import PAID_UNTIL, PAYABLE_BY_HAND
-
-# By plan, of which there are few: that is how the index of running subscriptions begins.
-_RUNNING = text(f"""
-    SELECT s.id, s.code, s.status, s.next_charge_at, p.code AS plan, p.name, {PAID_UNTIL} AS paid_until
-    FROM plans p JOIN subscriptions s ON s.plan_id = p.id
-    WHERE s.customer_reference = :customer AND s.status NOT IN ('canceled', 'ended')
-    ORDER BY s.id
-""")  # noqa: S608 - constants only
-
-_PAID_AHEAD = text(f"""
-    SELECT * FROM (
-        SELECT s.id, s.code, s.status, s.next_charge_at, p.code AS plan, p.name, {PAID_UNTIL} AS paid_until
-        FROM subscriptions s JOIN plans p ON p.id = s.plan_id
-        WHERE s.customer_reference = :customer AND s.status IN ('canceled', 'ended')
-        OFFSET 0) over
-    WHERE paid_until > :now
-    ORDER BY id
-""")  # noqa: S608 - constants only
-
-_OVERDUE = text(f"""
-    SELECT c.id, c.subscription_id, c.order_name AS name, c.amount, c.currency, c.period_start, c.period_end
-    FROM charges c
-    WHERE c.subscription_id = ANY(:ids) AND ({PAYABLE_BY_HAND} OR c.status = 'charging' AND (
-        SELECT a.via FROM attempts a WHERE a.charge_id = c.id ORDER BY a.number DESC LIMIT 1) = 'window')
-    ORDER BY c.period_start, c.id
-""")  # noqa: S608 - constants only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +28,7 @@ class OverdueCharge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomerSubscription:
-    """A subscription that is not over, or is canceled and paid for still.
+    """A subscription that is not over, or is canceled and still paid for.
 
     While it is `pending` it waits for its first key, and nothing falls due. `paid_until` is the end of the last period
     that was paid and not refunded, whatever its status is: until then the customer has what they paid for.
@@ -74,7 +46,7 @@ class CustomerSubscription:
 def subscriptions_of(
     sessions: Sessions, customer_reference: str, *, now: datetime | None = None
 ) -> tuple[CustomerSubscription, ...]:
-    """List a customer's running subscriptions, the oldest first; none for a reference that nobody has.
+    """Return a customer's running subscriptions, the oldest first; none for an unknown reference.
 
     With `now`, those follow that are canceled and paid beyond that instant.
     """
@@ -82,22 +54,30 @@ def subscriptions_of(
     if not is_customer_reference(customer):
         return ()
     with sessions() as session:
-        rows = session.execute(_RUNNING, {"customer": customer}).all()
-        charges = session.execute(_OVERDUE, {"ids": [row.id for row in rows]}).all() if rows else []
-        over = [] if now is None else session.execute(_PAID_AHEAD, {"customer": customer, "now": now}).all()
-    overdue: dict[int, list[OverdueCharge]] = {row.id: [] for row in (*rows, *over)}
+        running = customer_queries.running(session, customer)
+        charges = customer_queries.overdue(session, [each.id for each in running]) if running else []
+        over = [] if now is None else customer_queries.canceled_but_paid(session, customer, now=now)
+    overdue: dict[int, list[OverdueCharge]] = {each.id: [] for each in (*running, *over)}
     for charge in charges:
-        values = dict(charge._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
-        overdue[values.pop("subscription_id")].append(OverdueCharge(**values))
+        overdue[charge.subscription_id].append(
+            OverdueCharge(
+                id=charge.id,
+                name=charge.name,
+                amount=charge.amount,
+                currency=charge.currency,
+                period_start=charge.period_start,
+                period_end=charge.period_end,
+            )
+        )
     return tuple(
         CustomerSubscription(
-            code=row.code,
-            plan=row.plan,
-            name=row.name,
-            status=SubscriptionStatus(row.status),
-            next_charge_at=row.next_charge_at,
-            overdue=tuple(overdue[row.id]),
-            paid_until=row.paid_until,
+            code=each.code,
+            plan=each.plan,
+            name=each.name,
+            status=each.status,
+            next_charge_at=each.next_charge_at,
+            overdue=tuple(overdue[each.id]),
+            paid_until=each.paid_until,
         )
-        for row in (*rows, *over)
+        for each in (*running, *over)
     )

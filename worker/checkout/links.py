@@ -1,4 +1,4 @@
-"""Making a checkout: one link, for one customer and one purpose."""
+"""Creating a checkout: one link, for one customer and one purpose."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from worker.checkout import queries
+from worker.checkout import queries, subject_queries
+from worker.checkout.queries import CheckoutRow
 from worker.config.settings import Settings
 from worker.database.engine import Sessions
 from worker.database.mapping import plan_of
@@ -17,25 +17,12 @@ from worker.domain.errors import Refused
 from worker.domain.states import ChargeStatus, CheckoutPurpose, SubscriptionStatus, Via
 from worker.domain.subscription_code import is_code, new_code, read_code
 from worker.ledger import window_attempts
-from worker.ledger.charges import PAID_UNTIL
 from worker.pg import catalog
 from worker.pg.channels import entry_pgs
 from worker.subscriptions.plans import plan_row
 from worker.subscriptions.start_terms import Terms, amount_objection, anchor_of, pg_objection, starts_now
 
-CHARGE = text("""
-    SELECT c.id, c.status, c.amount, c.tax_free, c.vat_amount, c.currency, c.order_name, c.period_start, c.period_end,
-           s.code AS subscription_code
-    FROM charges c JOIN subscriptions s ON s.id = c.subscription_id WHERE c.id = :id
-""")
-
-SUBSCRIPTION = text(f"""
-    SELECT s.id, s.code, s.status, s.anchor_on, s.next_charge_at, p.code AS plan_code, {PAID_UNTIL} AS paid_until
-    FROM subscriptions s JOIN plans p ON p.id = s.plan_id WHERE s.code = :code
-""")  # noqa: S608 - constants only
-
-
-INSTEAD = {
+_INSTEAD = {
     CheckoutPurpose.REGISTER: "it waits for its first billing key, so there is none to replace; leave `--replace` out.",
     CheckoutPurpose.REPLACE: (
         "it has had its first billing key; `--replace` makes a link that registers another one, and `--charge ID` one "
@@ -66,7 +53,7 @@ def create_link(
     with_payment: bool = False,
     now: datetime,
 ) -> CheckoutLink:
-    """Make a checkout and give what its link is signed over. Raises Refused for what no page could carry out.
+    """Create a checkout and return its link, to be signed. Raises Refused for what no page could carry out.
 
     Without a purpose it is what the subscription needs: its first key, or another one. `with_payment` lets a window
     that can (Kakao Pay's) charge the first period while it registers; after any other it is charged at once.
@@ -85,29 +72,25 @@ def create_link(
     return link
 
 
-def find_checkout(session: Session, code: str) -> Row[Any]:
-    """Find a checkout. Raises Refused."""
-    row = queries.found(session, code) if is_code(code) else None
-    if row is None:
+def find_checkout(session: Session, code: str) -> CheckoutRow:
+    """Return a checkout. Raises Refused for an unknown code."""
+    found = queries.find(session, code) if is_code(code) else None
+    if found is None:
         raise Refused("This link leads to nothing; ask for a new one.")
-    return row
+    return found
 
 
-def terms_of(session: Session, row: Row[Any]) -> Terms:
-    """Give what a checkout is about: the charge's own terms when one is paid, else the plan's."""
-    if CheckoutPurpose(row.purpose) is CheckoutPurpose.PAY:
-        return session.execute(CHARGE, {"id": row.charge_id}).one()
-    about = session.execute(SUBSCRIPTION, {"code": row.subscription_code}).one()
+def terms_of(session: Session, checkout: CheckoutRow) -> Terms:
+    """Return the amounts that a checkout is about: the charge's own terms when it pays one, else the plan's."""
+    if checkout.purpose is CheckoutPurpose.PAY:
+        assert checkout.charge_id is not None, "a checkout that pays has its charge"
+        return subject_queries.charge_by_id(session, checkout.charge_id)
+    about = subject_queries.subscription_by_code(session, checkout.subscription_code)
     return plan_of(plan_row(session, about.plan_code))
 
 
-def is_payable_by_hand(charge: Row[Any]) -> bool:
-    """Say whether a charge can be paid by hand: it is owed, or was given up, and nothing else is about to charge it."""
-    return bool(charge.is_payable)
-
-
 def offered_pgs(settings: Settings, purpose: CheckoutPurpose, terms: Terms) -> tuple[str, ...]:
-    """List the PGs that a customer may choose from: those that can take it, now and with every later charge."""
+    """Return the PGs that a customer may choose from: those that can take it, now and with every later charge."""
     in_window = purpose is CheckoutPurpose.PAY
     return tuple(pg for pg in _channels(settings, purpose) if pg_objection(terms, pg, in_window=in_window) is None)
 
@@ -122,17 +105,17 @@ def _to_pay(session: Session, charge_id: int, purpose: CheckoutPurpose | None) -
     charge = window_attempts.locked_charge(session, charge_id)
     if charge is None:
         raise Refused(f"There is no charge {charge_id}. `again charge list` shows those there are.")
-    row = session.execute(CHARGE, {"id": charge_id}).one()
+    terms = subject_queries.charge_by_id(session, charge_id)
     by_hand = charge.status == ChargeStatus.CHARGING and charge.last_via == Via.WINDOW
-    if not (is_payable_by_hand(charge) or by_hand):
+    if not (charge.is_payable or by_hand):
         raise Refused(
             f"Charge {charge_id} is {charge.status}; only one that is past due, or was given up, is paid by hand."
         )
     if charge.in_question:
         raise Refused(f"PortOne shows money for charge {charge_id} that is in question; see `again review list` first.")
-    subscription = session.execute(SUBSCRIPTION, {"code": row.subscription_code}).one()
+    subscription = subject_queries.subscription_by_code(session, terms.subscription_code)
     values = {"purpose": CheckoutPurpose.PAY, "subscription_id": subscription.id, "charge_id": charge_id}
-    return values, row
+    return values, terms
 
 
 def _to_register(
@@ -144,22 +127,22 @@ def _to_register(
     now: datetime,
 ) -> tuple[dict[str, Any], Terms]:
     code = read_code(written)
-    row = session.execute(SUBSCRIPTION, {"code": code}).one_or_none()
-    if row is None:
+    found = subject_queries.find_subscription(session, code)
+    if found is None:
         raise Refused(f"There is no subscription {written!r:.60}. `again subscription list` shows those there are.")
-    needed = CheckoutPurpose.REGISTER if row.status == SubscriptionStatus.PENDING else CheckoutPurpose.REPLACE
-    if row.status in {SubscriptionStatus.CANCELED, SubscriptionStatus.ENDED}:
-        raise Refused(f"Subscription {code} is {row.status}, which is for good; it needs no billing key.")
+    needed = CheckoutPurpose.REGISTER if found.status is SubscriptionStatus.PENDING else CheckoutPurpose.REPLACE
+    if found.status in {SubscriptionStatus.CANCELED, SubscriptionStatus.ENDED}:
+        raise Refused(f"Subscription {code} is {found.status}, which is for good; it needs no billing key.")
     if purpose not in {None, needed}:
-        raise Refused(f"Subscription {code} is {row.status}: {INSTEAD[needed]}")
+        raise Refused(f"Subscription {code} is {found.status}: {_INSTEAD[needed]}")
     if with_payment and needed is not CheckoutPurpose.REGISTER:
         raise Refused("Only the first key is registered with a payment. `--charge` makes a link that pays what is due.")
-    plan = plan_of(plan_row(session, row.plan_code))
+    plan = plan_of(plan_row(session, found.plan_code))
     if objection := amount_objection(plan, None, max_amount=settings.max_amount):
         raise Refused(f"Plan {plan.code!r} costs {plan.amount:,} {plan.currency}, but {objection}.")
-    if with_payment and not starts_now(plan, anchor_of(plan, row.anchor_on, now=now), now=now):
+    if with_payment and not starts_now(plan, anchor_of(plan, found.anchor_on, now=now), now=now):
         raise Refused(f"Nothing of subscription {code} is due today, so its key is registered without a payment.")
-    return {"purpose": needed, "subscription_id": row.id, "charge_id": None}, plan
+    return {"purpose": needed, "subscription_id": found.id, "charge_id": None}, plan
 
 
 def _require_channel(

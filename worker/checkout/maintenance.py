@@ -1,4 +1,4 @@
-"""Nobody's closed tab is forgotten: opened checkouts, unheeded webhooks and unneeded keys are all seen to."""
+"""Periodic checkout maintenance: complete or expire open checkouts, look up webhooks, delete unneeded billing keys."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from typing import Any
 import structlog
 from sqlalchemy import Row
 
-from worker.checkout import paid_without_key
-from worker.checkout import queries as checkouts
-from worker.checkout import webhook_queries as webhooks
-from worker.checkout import webhooks as hints
+from worker.checkout import paid_without_key_queries, queries, webhook_queries, webhooks
 from worker.checkout.completion import complete
 from worker.checkout.context import CheckoutContext
 from worker.checkout.fulfilment import Progress
-from worker.checkout.webhooks import StoredWebhook
+from worker.checkout.queries import OpenCheckout
+from worker.checkout.webhook_queries import WebhookRow
 from worker.database.clock import read
 from worker.database.engine import Sessions
 from worker.domain.errors import Refused
@@ -26,16 +24,20 @@ from worker.domain.gateway import LookUpFailed, StillScheduled
 from worker.subscriptions import key_deletion
 
 CHUNK = 50
-PRUNED = 1000  # of webhooks that nobody needs any more, with each run
-DELETION_PAUSE = timedelta(minutes=15)
-"""So long after a deletion that PortOne did not carry out it is asked for again; without end."""
+"""Checkouts, webhooks and keys that one run takes, of each."""
+
+PRUNE_LIMIT = 1000
+"""Webhooks past their retention that one run deletes."""
+
+DELETION_RETRY_AFTER = timedelta(minutes=15)
+"""How long after a deletion that PortOne did not carry out it is asked for again; without end."""
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class MaintenanceResult:
-    """What one run saw to."""
+    """What one run did. `done` are those of the `checkouts` that were completed."""
 
     checkouts: int
     done: int
@@ -47,38 +49,38 @@ class MaintenanceResult:
 
 
 async def run_maintenance(context: CheckoutContext, *, stopping: Callable[[], bool]) -> MaintenanceResult:
-    """See to a chunk of each, all at once; what is left over comes with the next run.
+    """Process a chunk of each kind, all its members at once; what is left over comes with the next run.
 
-    Nothing is begun, and no key deleted, while the books may have forgotten what was paid.
+    While charging is held, no subscription starts and no key is deleted.
     """
     if stopping():
         return MaintenanceResult(0, 0, 0, 0)
-    taken = await asyncio.to_thread(_take, context)
-    done = await _each(_look(context, row) for row in taken)
-    heard = await asyncio.to_thread(_webhooks, context)
-    looked_up = await _each(hints.look_up(context, each) for each in heard)
-    unneeded = await asyncio.to_thread(_unneeded, context)
-    deleted = await _each(_forget(context, row) for row in unneeded)
-    cared = MaintenanceResult(len(taken), done, looked_up, deleted)
-    if taken or heard or unneeded:
-        log.info("checkouts looked after", **cared.summary())
-    return cared
+    open_checkouts = await asyncio.to_thread(_take_checkouts, context)
+    done = await _count_successes(_complete_or_expire(context, each) for each in open_checkouts)
+    due_webhooks = await asyncio.to_thread(_take_webhooks, context)
+    looked_up = await _count_successes(webhooks.process(context, each) for each in due_webhooks)
+    unneeded = await asyncio.to_thread(_take_unneeded_keys, context)
+    deleted = await _count_successes(_delete_key(context, row) for row in unneeded)
+    result = MaintenanceResult(len(open_checkouts), done, looked_up, deleted)
+    if open_checkouts or due_webhooks or unneeded:
+        log.info("checkouts maintained", **result.summary())
+    return result
 
 
-async def _each(looks: Iterable[Awaitable[bool]]) -> int:
-    """Count the successes. One that fails for a defect of ours keeps no other from being seen to."""
-    results = await asyncio.gather(*looks, return_exceptions=True)
+async def _count_successes(jobs: Iterable[Awaitable[bool]]) -> int:
+    """Run jobs together and count the successes. A defect in one is logged, and keeps no other from running."""
+    results = await asyncio.gather(*jobs, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):
-            log.error("a checkout could not be looked after", error=type(result).__name__, exc_info=result)
+            log.error("a checkout could not be maintained", error=type(result).__name__, exc_info=result)
     return sum(result is True for result in results)
 
 
-async def _look(context: CheckoutContext, row: Row[Any]) -> bool:
-    """Complete one; when its windows are over and PortOne shows nothing, it has expired."""
+async def _complete_or_expire(context: CheckoutContext, checkout: OpenCheckout) -> bool:
+    """Complete a checkout, or expire it when its windows are over and PortOne shows nothing."""
     asked_at = context.clock()
     try:
-        completion = await complete(context, row.code, imp_uid=None)
+        completion = await complete(context, checkout.code, imp_uid=None)
     except Refused as refused:
         reason = str(refused)
     else:
@@ -86,15 +88,15 @@ async def _look(context: CheckoutContext, row: Row[Any]) -> bool:
             return True
         if not completion.answered:
             return False
-        reason = completion.said or "its window was left"
-    if asked_at >= row.window_until:
-        log.info("checkout expired", checkout=row.id, reason=reason)
-        await asyncio.to_thread(_expire, context.sessions, row, reason, asked_at)
+        reason = completion.message or "its window was left"
+    if asked_at >= checkout.window_until:
+        log.info("checkout expired", checkout=checkout.id, reason=reason)
+        await asyncio.to_thread(_expire, context.sessions, checkout, reason, asked_at)
     return False
 
 
-async def _forget(context: CheckoutContext, row: Row[Any]) -> bool:
-    """Delete at PortOne a key that nobody needs."""
+async def _delete_key(context: CheckoutContext, row: Row[Any]) -> bool:
+    """Delete an unneeded key at PortOne."""
     answer = await context.gateway.delete_key(
         row.customer_uid, pg=row.pg, reason="not needed any more", now=context.clock()
     )
@@ -108,33 +110,34 @@ async def _forget(context: CheckoutContext, row: Row[Any]) -> bool:
     return True
 
 
-def _take(context: CheckoutContext) -> list[Row[Any]]:
+def _take_checkouts(context: CheckoutContext) -> list[OpenCheckout]:
     with context.sessions.begin() as session:
         now = read(session, context.clock)
-        checkouts.expire_unused(session, now=now, limit=CHUNK)
-        if waiting := paid_without_key.paid_before_their_key(session, limit=CHUNK):
-            checkouts.revive(session, waiting, now=now)
-            paid_without_key.note(session, waiting, now=now)
-        return list(checkouts.take(session, now=now, limit=CHUNK))
+        queries.expire_unused(session, now=now, limit=CHUNK)
+        if charge_ids := paid_without_key_queries.charges_without_key(session, limit=CHUNK):
+            queries.reopen_paid(session, charge_ids, now=now)
+            paid_without_key_queries.record_discrepancies(session, charge_ids, now=now)
+        return queries.take_open(session, now=now, limit=CHUNK)
 
 
-def _expire(sessions: Sessions, row: Row[Any], reason: str, asked_at: datetime) -> None:
+def _expire(sessions: Sessions, checkout: OpenCheckout, reason: str, asked_at: datetime) -> None:
     with sessions.begin() as session:
-        checkouts.expire_left(session, row, reason=reason, now=asked_at)
+        queries.expire_abandoned(session, checkout, reason=reason, now=asked_at)
 
 
-def _webhooks(context: CheckoutContext) -> list[StoredWebhook]:
+def _take_webhooks(context: CheckoutContext) -> list[WebhookRow]:
     with context.sessions.begin() as session:
         now = read(session, context.clock)
-        webhooks.prune(session, now=now, limit=PRUNED)
-        return [StoredWebhook(row.id, row.imp_uid, row.status) for row in webhooks.take(session, now=now, limit=CHUNK)]
+        webhook_queries.prune(session, now=now, limit=PRUNE_LIMIT)
+        return webhook_queries.take(session, now=now, limit=CHUNK)
 
 
-def _unneeded(context: CheckoutContext) -> list[Row[Any]]:
+def _take_unneeded_keys(context: CheckoutContext) -> list[Row[Any]]:
     with context.sessions.begin() as session:
         if not context.charging_is_allowed(session):
             return []
-        return list(key_deletion.take(session, now=read(session, context.clock), pause=DELETION_PAUSE, limit=CHUNK))
+        now = read(session, context.clock)
+        return list(key_deletion.take(session, now=now, pause=DELETION_RETRY_AFTER, limit=CHUNK))
 
 
 def _forgotten(sessions: Sessions, key_id: int) -> None:

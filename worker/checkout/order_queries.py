@@ -1,13 +1,16 @@
-"""What a checkout's windows were opened for: one row per order, kept however many tabs and PGs a customer opens."""
+"""SQL of window orders: one row per order of a checkout, however many tabs and PGs a customer opens."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
+
+from worker.domain.states import BillingKeyStatus
 
 # One period's order may stand in two checkouts, and any window of it may pay: `opened_pgs` are those of all of them.
 _COLUMNS = """
@@ -37,12 +40,28 @@ _CODES = text("""
 """)
 
 
-def of_checkout(session: Session, checkout_id: int) -> Sequence[Row[Any]]:
-    """Give a checkout's orders, the one whose window was opened last first."""
-    return session.execute(_OF_CHECKOUT, {"checkout_id": checkout_id}).all()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRow:
+    """What windows of one order were opened for: a charge to pay, a billing key to register, or both."""
+
+    id: int
+    merchant_uid: str
+    pg: str  # of its newest window
+    opened_pgs: frozenset[str]  # of all its windows, in every checkout
+    charge_id: int | None
+    billing_key_id: int | None
+    amount: int  # what it charges, or with a key alone shows
+    opened_at: datetime
+    customer_uid: str | None = field(repr=False)
+    key_status: BillingKeyStatus | None
 
 
-def opened(
+def orders_of(session: Session, checkout_id: int) -> list[OrderRow]:
+    """Return a checkout's orders, the one whose window was opened last first."""
+    return [_order(row) for row in session.execute(_OF_CHECKOUT, {"checkout_id": checkout_id})]
+
+
+def record_opened(
     session: Session,
     checkout_id: int,
     *,
@@ -53,7 +72,7 @@ def opened(
     amount: int,
     now: datetime,
 ) -> None:
-    """Write down, before a window can open, what it is opened for; or that one more opens for the same."""
+    """Record, before a window can open, what it is opened for; or that one more opens for the same."""
     values = {
         "checkout_id": checkout_id,
         "merchant_uid": merchant_uid,
@@ -66,6 +85,12 @@ def opened(
     session.execute(_OPENED, values)
 
 
-def codes_of(session: Session, merchant_uid: str) -> Sequence[str]:
-    """Name the checkouts of which a window has this merchant_uid."""
+def checkout_codes_of(session: Session, merchant_uid: str) -> Sequence[str]:
+    """Return the codes of the checkouts that have opened a window with this merchant_uid."""
     return session.scalars(_CODES, {"merchant_uid": merchant_uid}).all()
+
+
+def _order(row: Row[Any]) -> OrderRow:
+    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
+    status = None if row.key_status is None else BillingKeyStatus(row.key_status)
+    return OrderRow(**{**values, "opened_pgs": frozenset(row.opened_pgs), "key_status": status})

@@ -1,4 +1,4 @@
-"""Before a window pays a declined charge under its next number, the earlier numbers are looked up."""
+"""Look-up of a charge's earlier attempts, before a window pays it under its next number."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ UNCLEAR = "PortOne does not answer just now, so it is not known whether this is 
 async def look_up_earlier_attempts(
     context: CheckoutContext, code: str, *, may_ask: Callable[[str], bool] = lambda _: True
 ) -> None:
-    """Look up the declined attempts of the charge that a link pays, and write down what was paid after all.
+    """Look up the declined attempts of the charge that a link pays, and record what was paid after all.
 
     To be called before `agree`. Raises Refused when one of them was paid, or PortOne does not answer, and RateLimited
-    when `may_ask` says so of this checkout.
+    when `may_ask` returns False for this checkout.
     """
     declined = await asyncio.to_thread(_declined, context, code)
     if declined and not may_ask(code):
@@ -37,5 +37,5 @@ async def look_up_earlier_attempts(
 
 def _declined(context: CheckoutContext, code: str) -> list[str]:
     with context.sessions() as session:
-        row = find_checkout(session, code)
-        return [] if row.charge_id is None else window_attempts.declined_of(session, row.charge_id)
+        charge_id = find_checkout(session, code).charge_id
+        return [] if charge_id is None else window_attempts.declined_of(session, charge_id)

@@ -1,4 +1,4 @@
-"""What a checkout is about and how it stands, as values that a page puts into words."""
+"""What a checkout is about and how far it has come, as values that a page puts into words."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from sqlalchemy import Row
 
 from schedules.periods import first_start, next_start
 from schedules.plans import Plan
-from worker.checkout.links import CHARGE, SUBSCRIPTION, find_checkout, offered_pgs
+from worker.checkout import subject_queries
+from worker.checkout.links import find_checkout, offered_pgs
+from worker.checkout.subject_queries import ChargeRow, SubscriptionRow
 from worker.checkout.view_status import KeyAvailability, Superseded, key_availability, paid_in_windows, superseded
 from worker.config.settings import Settings
 from worker.database.engine import Sessions
@@ -30,8 +32,9 @@ class CheckoutView:
     `charges_now`: agreeing leads to a charge at once, by the window or right after it. `first_charge_at` is when the
     first one will be made otherwise; None where there is none ahead. `owed` is what a replaced key will be charged with
     at once, for `owed_periods` periods: everything that is open, to the won, whatever it waits for. `pgs` are to choose
-    from, `pg` was chosen last. `said` is the PG's last refusal. `paid` is what was paid in windows of this checkout, 0
-    before it is done. `paid_until` is the end of the subscription's last period that was paid, also once it is over.
+    from, `pg` was chosen last. `decline_message` is what the PG said about the last decline. `paid` is what was paid in
+    windows of this checkout, 0 before it is done. `paid_until` is the end of the subscription's last period that was
+    paid, also once it is over. `superseded` is why the link is of no use any more, though it was not used.
     """
 
     code: str
@@ -58,7 +61,7 @@ class CheckoutView:
     owed: int
     pg: str | None
     pgs: tuple[str, ...]
-    said: str | None
+    decline_message: str | None
     paid: int = 0
     owed_periods: int = 0
     paid_until: datetime | None = None
@@ -67,30 +70,31 @@ class CheckoutView:
 
 
 def view(sessions: Sessions, settings: Settings, code: str, *, now: datetime) -> CheckoutView:
-    """Show a checkout as it stands. Raises Refused for a code that is none."""
+    """Return a checkout as a page shows it now. Raises Refused for an unknown code."""
     with sessions() as session:
-        row = find_checkout(session, code)
-        about = session.execute(SUBSCRIPTION, {"code": row.subscription_code}).one()
+        checkout = find_checkout(session, code)
+        about = subject_queries.subscription_by_code(session, checkout.subscription_code)
         plan = plan_of(plan_row(session, about.plan_code))
-        charge = None if row.paid_charge_id is None else session.execute(CHARGE, {"id": row.paid_charge_id}).one()
-        kept = charges.first_charge(session, row.subscription_id)
-        key = key_availability(session, row)
-        paid = paid_in_windows(session, row)
-        purpose = CheckoutPurpose(row.purpose)
+        charge_id = checkout.paid_charge_id
+        charge = None if charge_id is None else subject_queries.charge_by_id(session, charge_id)
+        kept = charges.first_charge(session, checkout.subscription_id)
+        key = key_availability(session, checkout)
+        paid = paid_in_windows(session, checkout)
+        purpose = checkout.purpose
         arrears = arrears_of(session, about, now=now) if purpose is CheckoutPurpose.REPLACE else NOTHING
-    if row.status == CheckoutStatus.DONE:
+    if checkout.status is CheckoutStatus.DONE:
         arrears = arrears.chargeable
     terms = charge if purpose is CheckoutPurpose.PAY and charge is not None else plan
     times = _times(purpose, about, plan, charge, kept, arrears, now)
     return CheckoutView(
-        code=row.code,
+        code=checkout.code,
         purpose=purpose,
-        status=CheckoutStatus(row.status),
-        expired=row.status == CheckoutStatus.EXPIRED or now >= row.expires_at,
-        expires_at=row.expires_at,
-        subscription=row.subscription_code,
+        status=checkout.status,
+        expired=checkout.status is CheckoutStatus.EXPIRED or now >= checkout.expires_at,
+        expires_at=checkout.expires_at,
+        subscription=checkout.subscription_code,
         plan=plan.code,
-        name=terms.order_name if terms is charge and charge is not None else plan.name,
+        name=terms.order_name if isinstance(terms, ChargeRow) else plan.name,
         amount=terms.amount,
         tax_free=terms.tax_free,
         vat=vat_of(terms.amount, terms.tax_free, terms.vat_amount),
@@ -98,15 +102,15 @@ def view(sessions: Sessions, settings: Settings, code: str, *, now: datetime) ->
         cadence=str(plan.cadence),
         time_zone=str(plan.time_zone),
         trial_days=plan.trial_days,
-        with_payment=row.with_payment,
+        with_payment=checkout.with_payment,
         owed=arrears.amount,
         owed_periods=arrears.count,
         paid_until=about.paid_until,
-        pg=row.chosen_pg or row.pg,
-        pgs=(row.pg,) if row.pg else offered_pgs(settings, purpose, terms),
-        said=row.said,
+        pg=checkout.chosen_pg or checkout.pg,
+        pgs=(checkout.pg,) if checkout.pg else offered_pgs(settings, purpose, terms),
+        decline_message=checkout.decline_message,
         paid=paid,
-        superseded=superseded(row, charge),
+        superseded=superseded(checkout, charge),
         key=key,
         **times,
     )
@@ -114,14 +118,14 @@ def view(sessions: Sessions, settings: Settings, code: str, *, now: datetime) ->
 
 def _times(
     purpose: CheckoutPurpose,
-    about: Row[Any],
+    about: SubscriptionRow,
     plan: Plan,
-    charge: Row[Any] | None,
+    charge: ChargeRow | None,
     kept: Row[Any] | None,
     arrears: Arrears,
     now: datetime,
 ) -> dict[str, Any]:
-    """Say when what is charged, and for which period."""
+    """Return when what is charged, and for which period."""
     times: dict[str, Any] = {"charges_now": False, "first_charge_at": None, "next_charge_at": about.next_charge_at}
     times |= {"period_start": None, "period_end": None}
     if purpose is CheckoutPurpose.PAY and charge is not None:
@@ -130,18 +134,17 @@ def _times(
         return times | {"charges_now": arrears.amount > 0, "next_charge_at": arrears.next_charge_at}
     if about.status in BILLED_SUBSCRIPTIONS:
         return times
-    if (
-        kept is not None and kept.status == ChargeStatus.PAID and not kept.given_back
-    ):  # in a window, whose key has not come
+    # Paid in a window, whose key has not come yet.
+    if kept is not None and kept.status == ChargeStatus.PAID and not kept.given_back:
         following = next_start(plan, about.anchor_on, after=kept.period_end)
         return times | {"first_charge_at": kept.period_end, "next_charge_at": following}
     anchor_on = about.anchor_on if charge is not None else anchor_of(plan, about.anchor_on, now=now)
     start = first_start(plan, anchor_on)
-    at_once = starts_now(plan, anchor_on, now=now)
+    charges_now = starts_now(plan, anchor_on, now=now)
     end = next_start(plan, anchor_on, after=start)
     return times | {
-        "charges_now": at_once,
-        "first_charge_at": None if at_once else start,
+        "charges_now": charges_now,
+        "first_charge_at": None if charges_now else start,
         "next_charge_at": end,
         "period_start": start,
         "period_end": end,

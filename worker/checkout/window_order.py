@@ -1,4 +1,4 @@
-"""What a window is opened for, committed before it can be: the attempt it may make, the key it may register."""
+"""Preparing a payment window: the attempt it may make and the key it may register are committed before it can open."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
-from worker.checkout import order_queries as orders
-from worker.checkout.links import is_payable_by_hand
+from worker.checkout import order_queries
+from worker.checkout.queries import CheckoutRow
 from worker.config.settings import Settings
 from worker.database.mapping import plan_of
 from worker.domain.errors import Refused
@@ -30,7 +30,6 @@ from worker.subscriptions.plans import plan_row
 from worker.subscriptions.start_terms import amount_objection
 
 IN_QUESTION = "This charge needs a person to look at it; please contact the shop."
-
 PAID_ELSEWHERE = "A payment for this subscription needs a person to look at it first; please contact the shop."
 
 
@@ -45,53 +44,57 @@ class PreparedWindow:
     charge_id: int | None
 
 
-def prepare_window(session: Session, settings: Settings, row: Row[Any], pg: str, now: datetime) -> PreparedWindow:
-    """Commit what the window may do, and give its order. Raises Refused for what is not owed or not needed."""
-    window_attempts.lock_attempts(session, row.subscription_id)
-    match CheckoutPurpose(row.purpose):
+def prepare_window(
+    session: Session, settings: Settings, checkout: CheckoutRow, pg: str, now: datetime
+) -> PreparedWindow:
+    """Commit what the window may do, and return its order. Raises Refused for what is not owed or not needed."""
+    window_attempts.lock_attempts(session, checkout.subscription_id)
+    match checkout.purpose:
         case CheckoutPurpose.PAY:
-            return _payment(session, settings, row, pg, None, now)
+            assert checkout.charge_id is not None, "a checkout that pays has its charge"
+            charge = window_attempts.locked_charge(session, checkout.charge_id)
+            assert charge is not None, "charges are never deleted"
+            return _payment(session, settings, charge, pg, None, now)
         case CheckoutPurpose.REGISTER:
-            return _registration(session, settings, row, pg, now)
+            return _registration(session, settings, checkout, pg, now)
         case CheckoutPurpose.REPLACE:
-            _running(session, row.subscription_code)
-            return _key_alone(session, settings, row, pg, now)
+            subscription = _lock_running(session, checkout.subscription_code)
+            return _key_alone(session, settings, checkout, pg, subscription.plan_code, now)
 
 
-def _registration(session: Session, settings: Settings, row: Row[Any], pg: str, now: datetime) -> PreparedWindow:
+def _registration(
+    session: Session, settings: Settings, checkout: CheckoutRow, pg: str, now: datetime
+) -> PreparedWindow:
     """Register the first key, and let the window pay the first period if it can and is to."""
-    subscription = _running(session, row.subscription_code)
+    subscription = _lock_running(session, checkout.subscription_code)
     if subscription.status != SubscriptionStatus.PENDING:
         raise Refused("This subscription has its billing key already; ask for a link that replaces it.")
     if discrepancies.is_in_question(session, settings.merchant_uid_prefix + subscription.code):
         raise Refused(PAID_ELSEWHERE)
     charge = None
-    if row.with_payment and catalog.charges_in_window(pg):
+    if checkout.with_payment and catalog.charges_in_window(pg):
         plan = plan_of(plan_row(session, subscription.plan_code))
         charge_id = first_charge(session, subscription.id, plan, subscription.anchor_on, now=now)
         charge = None if charge_id is None else window_attempts.locked_charge(session, charge_id)
     if charge is None or charge.status == ChargeStatus.PAID:
-        return _key_alone(session, settings, row, pg, now)
-    key = _key_of(session, settings, row, pg, WindowUse.REGISTRATION_WITH_PAYMENT, charge.last_key_id, now)
+        return _key_alone(session, settings, checkout, pg, subscription.plan_code, now)
+    use = WindowUse.REGISTRATION_WITH_PAYMENT
+    key = _key_to_register(session, settings, checkout, pg, use, charge.last_key_id, now)
     activation_queries.move_anchor(session, subscription.id, charge.period_start.astimezone(plan.time_zone).date())
-    return _payment(session, settings, row, pg, (charge, key), now)
+    return _payment(session, settings, charge, pg, key, now)
 
 
 def _payment(
-    session: Session,
-    settings: Settings,
-    row: Row[Any],
-    pg: str,
-    registering: tuple[Row[Any], Row[Any]] | None,
-    now: datetime,
+    session: Session, settings: Settings, charge: Row[Any], pg: str, key: Row[Any] | None, now: datetime
 ) -> PreparedWindow:
-    """Commit the attempt that the window may make: from here on nothing else pays the period beside it."""
-    charge = registering[0] if registering else window_attempts.locked_charge(session, row.charge_id)
-    assert charge is not None, "charges are never deleted"
-    key_id = registering[1].id if registering else charge.last_key_id or charge.billing_key_id
-    _require_payable(charge, by_hand=registering is None)
-    number, merchant_uid = _number(settings, charge)
-    begun = key_id is not None and window_attempts.begin(
+    """Commit the attempt that the window may make: from here on nothing else pays the period beside it.
+
+    `key` is what the window registers while it pays; None for a payment by hand.
+    """
+    key_id = charge.last_key_id or charge.billing_key_id if key is None else key.id
+    _require_payable(charge, by_hand=key is None)
+    number, merchant_uid = _next_order(settings, charge)
+    started = key_id is not None and window_attempts.begin(
         session,
         charge,
         number=number,
@@ -101,7 +104,7 @@ def _payment(
         life=WINDOW_LIFE,
         now=now,
     )
-    if not begun:
+    if not started:
         raise Refused(IN_QUESTION)
     order = WindowOrder(
         merchant_uid=merchant_uid,
@@ -111,13 +114,11 @@ def _payment(
         tax_free=charge.tax_free or None,
         vat_amount=charge.vat_amount if catalog.PGS[pg].window.vat_amount else None,
         # Without it PAYCO would offer a virtual account, which is paid days later (documented).
-        pay_method=None if registering else "card",
+        pay_method="card" if key is None else None,
     )
-    if registering is None:
+    if key is None:
         return PreparedWindow(WindowUse.PAYMENT, order, None, None, charge.id)
-    return PreparedWindow(
-        WindowUse.REGISTRATION_WITH_PAYMENT, order, registering[1].customer_uid, registering[1].id, charge.id
-    )
+    return PreparedWindow(WindowUse.REGISTRATION_WITH_PAYMENT, order, key.customer_uid, key.id, charge.id)
 
 
 def _require_payable(charge: Row[Any], *, by_hand: bool) -> None:
@@ -130,12 +131,12 @@ def _require_payable(charge: Row[Any], *, by_hand: bool) -> None:
     if charge.status == ChargeStatus.CHARGING:
         if charge.last_via != Via.WINDOW:
             raise Refused("This is being charged just now; please look again in a few minutes.")
-    elif not (is_payable_by_hand(charge) if by_hand else charge.status == ChargeStatus.DUE):
+    elif not (charge.is_payable if by_hand else charge.status == ChargeStatus.DUE):
         raise Refused(f"This is not owed any more ({charge.status}).")
 
 
-def _number(settings: Settings, charge: Row[Any]) -> tuple[int, str]:
-    """Give the order's number: the one a window or a send was proved to have left unpaid, before any new one."""
+def _next_order(settings: Settings, charge: Row[Any]) -> tuple[int, str]:
+    """Return number and merchant_uid: those that a window or a send was proved to have left unpaid, before new ones."""
     if charge.last_merchant_uid is not None and charge.last_status != AttemptStatus.DECLINED:
         return charge.last_number, charge.last_merchant_uid
     number = (charge.last_number or 0) + 1
@@ -145,20 +146,22 @@ def _number(settings: Settings, charge: Row[Any]) -> tuple[int, str]:
     return number, derive(prefix, charge.subscription_code, charge.period_start, number)
 
 
-def _key_alone(session: Session, settings: Settings, row: Row[Any], pg: str, now: datetime) -> PreparedWindow:
+def _key_alone(
+    session: Session, settings: Settings, checkout: CheckoutRow, pg: str, plan_code: str, now: datetime
+) -> PreparedWindow:
     """Register a key and charge nothing, under an order that no period's payment can be taken for.
 
     PortOne wants another merchant_uid for every request (documented). No money moves by this one, so nothing needs an
     earlier window's to stand in its way; the key is the same one in all of them.
     """
-    key = _key_of(session, settings, row, pg, WindowUse.REGISTRATION, _begun(session, row, pg), now)
-    prefix, code = settings.merchant_uid_prefix, row.subscription_code
-    plan = plan_of(plan_row(session, subscription_queries.locked(session, code).plan_code))  # type: ignore[union-attr]  # locked before
+    known_id = _key_being_registered(session, checkout, pg)
+    key = _key_to_register(session, settings, checkout, pg, WindowUse.REGISTRATION, known_id, now)
+    plan = plan_of(plan_row(session, plan_code))
     if objection := amount_objection(plan, pg, max_amount=settings.max_amount):
         raise Refused(f"{plan.amount:,} {plan.currency} cannot be charged this way: {objection}.")
     shows = catalog.PGS[pg].window.keys is KeyWindow.SHOWS
     order = WindowOrder(
-        merchant_uid=key_only_uid(prefix, code, secrets.randbits(64)),
+        merchant_uid=key_only_uid(settings.merchant_uid_prefix, checkout.subscription_code, secrets.randbits(64)),
         name=plan.name,
         amount=plan.amount if shows else 0,
         currency=plan.currency,
@@ -166,23 +169,22 @@ def _key_alone(session: Session, settings: Settings, row: Row[Any], pg: str, now
     return PreparedWindow(WindowUse.REGISTRATION, order, key.customer_uid, key.id, None)
 
 
-def _begun(session: Session, row: Row[Any], pg: str) -> int | None:
-    """Give the key that a window of this link and PG registers already: another window registers the same."""
-    alone = (each for each in orders.of_checkout(session, row.id) if each.charge_id is None and each.pg == pg)
-    begun = next(alone, None)
-    return None if begun is None else int(begun.billing_key_id)
+def _key_being_registered(session: Session, checkout: CheckoutRow, pg: str) -> int | None:
+    """Return the key that another window of this link and PG registers already: the new window registers the same."""
+    orders = order_queries.orders_of(session, checkout.id)
+    return next((each.billing_key_id for each in orders if each.charge_id is None and each.pg == pg), None)
 
 
-def _key_of(
+def _key_to_register(
     session: Session,
     settings: Settings,
-    row: Row[Any],
+    checkout: CheckoutRow,
     pg: str,
     use: WindowUse,
     known_id: int | None,
     now: datetime,
 ) -> Row[Any]:
-    """Give the key that the window registers: the one that it was to register before, or a new one of this PG."""
+    """Return the key that the window registers: the known one while it can be, else a new one of this PG."""
     forget_at = now + WINDOW_LIFE + KEY_KEPT
     if known_id is not None:
         known = activation_queries.key(session, known_id)
@@ -192,21 +194,22 @@ def _key_of(
         if use is WindowUse.REGISTRATION_WITH_PAYMENT and known.pg != pg:
             raise Refused(f"A payment through {known.pg} was begun for this; finish it there, or try again tomorrow.")
     contract = channel_for(channel_entries(settings, use), pg, use, sandbox=not settings.live)
-    # Whoever knows it can charge the key, so it is drawn; and it says whose it is, for whoever looks at PortOne's list.
-    customer_uid = f"{settings.merchant_uid_prefix}{row.subscription_code}{secrets.token_hex(16)}"
+    # A key can be charged by anyone who knows it, so it is random; its beginning tells whose it is in PortOne's list.
+    customer_uid = f"{settings.merchant_uid_prefix}{checkout.subscription_code}{secrets.token_hex(16)}"
     added = activation_queries.add_key(
         session, customer_uid=customer_uid, pg=pg, channel_key=contract.channel_key, forget_at=forget_at, now=now
     )
     return activation_queries.key(session, added)
 
 
-def _running(session: Session, code: str) -> Row[Any]:
+def _lock_running(session: Session, code: str) -> Row[Any]:
     charges.lock_open_charges(session, code)
-    row = subscription_queries.locked(session, code)
-    if row is None or row.status in {SubscriptionStatus.CANCELED, SubscriptionStatus.ENDED}:
+    subscription = subscription_queries.locked(session, code)
+    if subscription is None or subscription.status in {SubscriptionStatus.CANCELED, SubscriptionStatus.ENDED}:
         raise Refused("This subscription is over; it needs no billing key.")
-    return row
+    return subscription
 
 
 def channel_entries(settings: Settings, use: WindowUse) -> tuple[str, ...]:
+    """Return the setting's entries of the channels for a use."""
     return settings.payment_channels if use is WindowUse.PAYMENT else settings.key_channels

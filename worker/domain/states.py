@@ -73,6 +73,19 @@ class CheckoutStatus(StrEnum):
     EXPIRED = "expired"  # nothing came of it; should PortOne show otherwise later, it is carried out after all
 
 
+class WebhookOutcome(StrEnum):
+    """What the look-up of a webhook came to."""
+
+    UNKNOWN_PAYMENT = "unknown_payment"  # PortOne shows no such payment
+    NOT_OURS = "not_ours"  # a payment, under no merchant_uid of ours
+    COMPARED = "compared"  # a period's payment that belongs to no checkout: compared with our records
+    REFUSED = "refused"  # its checkout could not be completed; `outcome_detail` says why
+    DONE = "done"  # its checkout is done
+    WAITING = "waiting"
+    DECLINED = "declined"
+    EXPIRED = "expired"
+
+
 CHARGE_TRANSITIONS: Mapping[ChargeStatus, frozenset[ChargeStatus]] = {
     ChargeStatus.DUE: frozenset({ChargeStatus.CHARGING, ChargeStatus.PAID, ChargeStatus.VOID}),
     ChargeStatus.CHARGING: frozenset(

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from worker.database.tables.operations import Sweep
 from worker.domain.settlement import MONTH_SPENT
+from worker.domain.states import WebhookOutcome
 
 # In two parts, each of which begins at the few: one condition over both would read every subscription.
 _WAITING_FOR_KEY = """
@@ -88,13 +89,13 @@ _PAID_SINCE = text("""
 """)
 
 _HEARD = text("""
-    SELECT count(*) AS heard, count(*) FILTER (WHERE outcome = ANY(:unknown)) AS unknown,
+    SELECT count(*) AS heard, count(*) FILTER (WHERE outcome_code = ANY(:unknown)) AS unknown,
            (SELECT count(*) FROM webhooks WHERE next_look_at IS NOT NULL) AS waiting
     FROM webhooks WHERE received_at >= :since
 """)
 
-UNKNOWN_PAYMENTS = ("PortOne shows no such payment", "not a payment of ours")
-"""What the look-up of a webhook comes to that is about no payment of ours (`worker.checkout.webhooks`)."""
+UNKNOWN_PAYMENTS = (WebhookOutcome.UNKNOWN_PAYMENT, WebhookOutcome.NOT_OURS)
+"""Outcomes of webhooks that are about no payment of ours."""
 
 _FAILING = text("""
     SELECT count(*) AS found, min(failing_since) AS oldest_at

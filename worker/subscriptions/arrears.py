@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
@@ -51,7 +51,16 @@ class Arrears:
 NOTHING = Arrears((), None)
 
 
-def arrears_of(session: Session, subscription: Row[Any], *, now: datetime) -> Arrears:
+class BilledSubscription(Protocol):
+    """What arrears are worked out from."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def next_charge_at(self) -> datetime | None: ...
+
+
+def arrears_of(session: Session, subscription: Row[Any] | BilledSubscription, *, now: datetime) -> Arrears:
     """Return what a subscription owes now, periods included that have begun and that no tick has opened yet."""
     periods = [OwedPeriod(**row._mapping) for row in owed_charges(session, subscription.id)]  # noqa: SLF001 - public
     due = queries.due_now(session, subscription.id, now=now)

@@ -70,7 +70,7 @@ class CheckoutRoutes:
             case "done":
                 page = render.done(self._site, view, token, language)
             case "open":
-                notice = "" if view.said is None else render.declined(view, language)
+                notice = "" if view.decline_message is None else render.declined(view, language)
                 page = render.agreement(self._site, view, token, language, notice=notice)
             case "pending":
                 page = render.result(self._site, language, state, token=token, check=True)

@@ -17,7 +17,6 @@ from worker.pg.window.request import Buyer, CallbackUrls
 from worker.runtime import Runtime
 from worker.web.http.background_loop import BackgroundLoop
 from worker.web.http.rate_limit import RateLimit
-from worker.web.webhook_queue import WebhookEvent
 
 SYNC_EVERY_SECONDS = 60
 
@@ -77,7 +76,7 @@ class CheckoutService:
         await self._on_time()
         return await self._loop.run(self._complete, code, imp_uid)
 
-    async def receive_webhook(self, event: WebhookEvent) -> None:
+    async def receive_webhook(self, event: checkout.WebhookEvent) -> None:
         """Store a webhook and look its payment up."""
         await self._on_time()
         await self._loop.run(self._receive, event)
@@ -111,14 +110,8 @@ class CheckoutService:
     async def _look_up_earlier_attempts(self, code: str) -> None:
         await checkout.look_up_earlier_attempts(self._context(), code, may_ask=self._turns.take)
 
-    async def _receive(self, event: WebhookEvent) -> None:
-        await checkout.hint(
-            self._context(),
-            imp_uid=event.imp_uid,
-            merchant_uid=event.merchant_uid,
-            status=event.status,
-            cancellation_id=event.cancellation_id,
-        )
+    async def _receive(self, event: checkout.WebhookEvent) -> None:
+        await checkout.receive_webhook(self._context(), event)
 
     def _context(self) -> CheckoutContext:
         return self.runtime.checkout_context(self._asked())

@@ -22,7 +22,7 @@ from worker.web.checkout_service import CheckoutService
 from worker.web.host_runtime import open_host_runtime
 from worker.web.http.sampled_log import SampledLog
 from worker.web.http.source_addresses import SourceAddresses
-from worker.web.webhook_queue import WebhookEvent, WebhookQueue
+from worker.web.webhook_queue import WebhookQueue
 from worker.web.webhook_route import is_of_another_shop, read_event
 
 
@@ -192,5 +192,5 @@ class HostCheckout:
             raise Refused(error.detail) from None
         return await self._service.in_loop(self._take, event)
 
-    async def _take(self, event: WebhookEvent) -> bool:
+    async def _take(self, event: checkout.WebhookEvent) -> bool:
         return self._queue.take(event)

@@ -10,10 +10,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import Context
-from dataclasses import dataclass
 
 import structlog
 
+from worker.checkout import WebhookEvent
 from worker.web.http.sampled_log import SampledLog
 
 MAX_WAITING = 1000
@@ -21,16 +21,6 @@ CONCURRENCY = 4
 """Look-ups in flight at a time: a fraction of the database's connections, and of what PortOne bears."""
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class WebhookEvent:
-    """What a webhook says (documented). Equal events that wait are processed once."""
-
-    imp_uid: str
-    merchant_uid: str
-    status: str
-    cancellation_id: str | None = None
 
 
 class WebhookQueue:

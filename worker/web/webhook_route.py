@@ -10,11 +10,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from worker.checkout import WebhookEvent
 from worker.checkout.webhooks import MAX_ID_LENGTH
 from worker.web.http.bodies import read_object
 from worker.web.http.sampled_log import SampledLog
 from worker.web.http.source_addresses import SourceAddresses
-from worker.web.webhook_queue import WebhookEvent, WebhookQueue
+from worker.web.webhook_queue import WebhookQueue
 
 _ID = re.compile(
     rf"[!-~]{{1,{MAX_ID_LENGTH}}}"

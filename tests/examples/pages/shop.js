@@ -16,10 +16,10 @@ async function post(step, fields) {
 
 async function complete(told) {
   for (let asked = 0; asked < 10; asked += 1) {
-    const { progress, said } = await post("/complete", { imp_uid: told.imp_uid || "" });
+    const { progress, message } = await post("/complete", { imp_uid: told.imp_uid || "" });
     if (progress === "done") return window.location.reload();
     if (progress !== "waiting" || told.success === false) {
-      return say(said || told.error_msg || "Nothing was paid.", { ready: true });
+      return say(message || told.error_msg || "Nothing was paid.", { ready: true });
     }
     await new Promise((resume) => { setTimeout(resume, 2000); });
   }

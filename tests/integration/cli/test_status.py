@@ -175,13 +175,14 @@ def test_it_says_when_beat_and_each_task_were_last_seen(again: Again, sessions: 
 
 def test_webhooks_of_the_day_are_counted_and_those_of_unknown_payments_named(again: Again, tables: Tables):
     seen_to = ["done", *overview.UNKNOWN_PAYMENTS]
-    rows = [*((outcome, None) for outcome in seen_to), ("late", tables.now), (None, tables.now)]
-    for place, (outcome, next_look_at) in enumerate(rows):
+    today, earlier = tables.now, tables.now - timedelta(days=2)
+    rows = [*((outcome, None, today) for outcome in seen_to), ("waiting", today, earlier), (None, today, today)]
+    for place, (outcome, next_look_at, received_at) in enumerate(rows):
         tables.sql(
-            "INSERT INTO webhooks (imp_uid, merchant_uid, status, received_at, next_look_at, outcome) "
+            "INSERT INTO webhooks (imp_uid, merchant_uid, status, received_at, next_look_at, outcome_code) "
             "VALUES (:uid, 'm', 'paid', :at, :next_look_at, :outcome)",
             uid=f"imps_{place}",
-            at=tables.now - timedelta(days=2) if outcome == "late" else tables.now,
+            at=received_at,
             next_look_at=next_look_at,
             outcome=outcome,
         )

@@ -94,3 +94,26 @@ def test_the_database_takes_no_reference_in_another_unicode_form(engine: Engine)
         change = text(f"UPDATE {table} SET {column} = :name {past}")
         with pytest.raises(IntegrityError, match=f"{table}_{column}_check"), engine.begin() as connection:
             connection.execute(change, {"name": normalize("NFD", "홍길동")})
+
+
+def test_outcomes_of_webhooks_become_codes(engine: Engine):
+    migrations.downgrade(engine, "0016")
+    said = ["PortOne shows no such payment", "not a payment of ours", "refused: it was paid already", "done", None]
+    columns = "imp_uid, merchant_uid, status, received_at, outcome"
+    store = f"INSERT INTO webhooks ({columns}) VALUES (:at, 'm', 'paid', now(), :it)"
+    with engine.begin() as connection:
+        for place, outcome in enumerate(said):
+            connection.execute(text(store), {"at": f"imp_{place}", "it": outcome})
+    migrations.upgrade(engine)
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT outcome_code, outcome_detail FROM webhooks ORDER BY id")).all()
+    assert [tuple(row) for row in rows] == [
+        ("unknown_payment", None),
+        ("not_ours", None),
+        ("refused", "it was paid already"),
+        ("done", None),
+        (None, None),
+    ]
+    migrations.downgrade(engine, "0016")
+    with engine.connect() as connection:
+        assert list(connection.scalars(text("SELECT outcome FROM webhooks ORDER BY id"))) == said

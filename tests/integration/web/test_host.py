@@ -152,9 +152,9 @@ def test_webhooks_are_taken_as_json_and_form_and_looked_up(host: Host):
     with host.stranger() as portone:
         for sent, status in WEBHOOKS:
             assert portone.post("/webhooks/portone", **sent).status_code // 100 == status, sent
-    outcome = "SELECT outcome FROM webhooks WHERE outcome IS NOT NULL"
+    outcome = "SELECT outcome_code FROM webhooks WHERE outcome_code IS NOT NULL"
     host.shop.until(lambda: host.shop.sql(outcome) != [], "it was not looked up")
-    assert host.shop.sql(outcome) == [("PortOne shows no such payment",)]
+    assert host.shop.sql(outcome) == [("unknown_payment",)]
 
 
 def test_requests_that_each_have_an_event_loop_share_one_connection_and_leave_nothing(host: Host):

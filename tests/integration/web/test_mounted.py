@@ -42,7 +42,7 @@ def test_mounted_below_a_path_everything_is_found_there(shop: Shop):
             assert (await http.post("/billing/webhooks/portone", json=HINT)).status_code == 200
             await asyncio.to_thread(
                 shop.until,
-                lambda: shop.sql("SELECT 1 FROM webhooks WHERE imp_uid = 'imp_1' AND outcome IS NOT NULL") != [],
+                lambda: shop.sql("SELECT 1 FROM webhooks WHERE imp_uid = 'imp_1' AND outcome_code IS NOT NULL") != [],
                 "-",
             )
         await pages.close()

@@ -18,10 +18,12 @@ import pytest
 
 from tests.integration.web.test_checkout_routes import agree, pay
 from tests.support.checkout import Shop, running_shop
+from worker.checkout import WebhookEvent
 from worker.devstack.stack import free_port, start_part, wait_for
 from worker.web.http import bodies
-from worker.web.webhook_queue import WebhookEvent, WebhookQueue
+from worker.web.webhook_queue import WebhookQueue
 
+PROCESSED = "SELECT 1 FROM webhooks WHERE outcome_code IS NOT NULL"
 HINT = {"imp_uid": "imp_1", "merchant_uid": "order-1", "status": "paid"}
 
 
@@ -38,10 +40,12 @@ def test_json_and_forms_are_taken_stored_once_and_counted(shop: Shop, http: http
     for _ in range(3):
         answer = http.post("/webhooks/portone", data=HINT) if form else http.post("/webhooks/portone", json=HINT)
         assert (answer.status_code, answer.json()) == (200, {"taken": True})
-        shop.until(lambda: shop.sql("SELECT 1 FROM webhooks WHERE outcome IS NOT NULL") != [], "it was not looked up")
+        shop.until(
+            lambda: shop.sql("SELECT 1 FROM webhooks WHERE outcome_code IS NOT NULL") != [], "it was not looked up"
+        )
     shop.until(lambda: shop.sql("SELECT times FROM webhooks") == [(3,)], "they were not counted as one")
-    assert shop.sql("SELECT imp_uid, merchant_uid, status, outcome FROM webhooks") == [
-        ("imp_1", "order-1", "paid", "PortOne shows no such payment")
+    assert shop.sql("SELECT imp_uid, merchant_uid, status, outcome_code FROM webhooks") == [
+        ("imp_1", "order-1", "paid", "unknown_payment")
     ]
 
 
@@ -83,7 +87,7 @@ def test_a_webhook_that_lies_changes_nothing(shop: Shop, http: httpx.Client):
     param = agree(http, path).json()["param"]
     lie = {"imp_uid": "imp_lie", "merchant_uid": param["merchant_uid"], "status": "paid"}
     assert http.post("/webhooks/portone", json=lie).status_code == 200
-    shop.until(lambda: shop.sql("SELECT 1 FROM webhooks WHERE outcome IS NOT NULL") != [], "it was not looked up")
+    shop.until(lambda: shop.sql(PROCESSED) != [], "it was not looked up")
     assert shop.sql("SELECT status FROM subscriptions") == [("pending",)]
 
 

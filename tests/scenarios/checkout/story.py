@@ -20,6 +20,7 @@ LINKS = CallbackUrls(m_redirect_url="https://shop.example/c/return")
 
 T = TypeVar("T")
 NOTHING: Mapping[str, Any] = {}
+SENT = ("imp_uid", "merchant_uid", "status", "cancellation_id")
 
 
 @dataclass
@@ -89,10 +90,10 @@ class Till:
     def complete(self, code: str, imp_uid: str | None = None) -> Completion:
         return self._asked(lambda context: checkout.complete(context, code, imp_uid=imp_uid))
 
-    def hint(self, body: dict[str, Any]) -> None:
+    def receive_webhook(self, body: dict[str, Any]) -> None:
         """Take a webhook in, as PortOne sent it."""
-        named = {name: body[name] for name in ("imp_uid", "merchant_uid", "status")}
-        self._asked(lambda context: checkout.hint(context, **named, cancellation_id=body.get("cancellation_id")))
+        event = checkout.WebhookEvent(**{name: str(body[name]) for name in SENT if name in body})
+        self._asked(lambda context: checkout.receive_webhook(context, event))
 
     def run_maintenance(self) -> MaintenanceResult:
         return self._asked(lambda context: checkout.run_maintenance(context, stopping=lambda: False))

@@ -61,7 +61,7 @@ class Crowd:
         payments = self.world.portone.payments()
         if payments:
             payment = self.random.choice(payments)
-            self.till.hint(self.till.webhook(payment["imp_uid"], payment["status"]))
+            self.till.receive_webhook(self.till.webhook(payment["imp_uid"], payment["status"]))
 
     def complete(self) -> None:
         with suppress(Refused):

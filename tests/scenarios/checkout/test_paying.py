@@ -45,7 +45,7 @@ def test_an_overdue_charge_is_paid_by_hand_and_dunning_stops(world: World, till:
     if told == "callback":
         assert till.complete(code, imp_uid).progress is Progress.DONE
     if told == "webhook":
-        till.hint(till.webhook(imp_uid))
+        till.receive_webhook(till.webhook(imp_uid))
     world.wait(minutes=2)
     world.tick()
     (charge,) = world.charges(subscription)
@@ -112,7 +112,7 @@ def test_a_window_paid_hours_later_is_the_only_payment(world: World, till: Till,
     assert world.portone.report().charges == 0
     imp_uid = till.approve(window)
     if told == "webhook":
-        till.hint(till.webhook(imp_uid))
+        till.receive_webhook(till.webhook(imp_uid))
     world.live(days=3, step=timedelta(hours=6))
     assert [charge.status for charge in world.charges(subscription)] == ["paid"]
     assert (world.portone.report().charges, till.status(code)) == (1, "done")

@@ -29,7 +29,7 @@ def callback(till: Till, code: str, imp_uid: str) -> None:
 
 
 def webhook(till: Till, code: str, imp_uid: str) -> None:
-    till.hint(till.webhook(imp_uid))
+    till.receive_webhook(till.webhook(imp_uid))
 
 
 def closed_tab(till: Till, code: str, imp_uid: str) -> None:
@@ -157,7 +157,7 @@ def test_two_links_of_one_first_payment_are_one_order_too(world: World, till: Ti
     windows = [till.open(link) for link in links]
     imp_uid = till.approve(windows[0])
     assert world.portone.decide(windows[1])["state"] == "declined"
-    till.hint(till.webhook(imp_uid))
+    till.receive_webhook(till.webhook(imp_uid))
     assert [till.status(link) for link in links] == ["done", "done"]
     world.tick()
     assert (world.portone.report().charges, till.keys()) == (1, ["active"])
@@ -169,8 +169,8 @@ def test_a_decline_in_the_window_ends_nothing_and_the_customer_may_try_again(wor
     code = till.link(subscription, pg="kakaopay", with_payment=True)
     assert world.portone.decide(till.open(code), "decline", reason="balance")["state"] == "declined"
     completion = till.complete(code)
-    assert (completion.progress, completion.said) == (Progress.DECLINED, "[LACK_BALANCE]잔액부족")
-    assert till.view(code).said == "[LACK_BALANCE]잔액부족"
+    assert (completion.progress, completion.message) == (Progress.DECLINED, "[LACK_BALANCE]잔액부족")
+    assert till.view(code).decline_message == "[LACK_BALANCE]잔액부족"
     assert world.subscription(subscription).status is SubscriptionStatus.PENDING
     callback(till, code, till.approve(till.open(code)))
     assert [charge.status for charge in world.charges(subscription)] == ["paid"]
@@ -245,13 +245,13 @@ def test_a_callback_a_webhook_and_a_look_at_the_same_moment_are_carried_out_once
     subscription = till.pending()
     code = till.link(subscription, pg="kakaopay", with_payment=True)
     imp_uid = till.approve(till.open(code))
-    body = till.webhook(imp_uid)
+    event = checkout.WebhookEvent(**till.webhook(imp_uid))
 
     async def all_at_once(gateway: Gateway) -> None:
         context = world.runtime.checkout_context(gateway)
         await asyncio.gather(
             *(checkout.complete(context, code, imp_uid=imp_uid) for _ in range(3)),
-            *(checkout.hint(context, **body) for _ in range(3)),
+            *(checkout.receive_webhook(context, event) for _ in range(3)),
         )
 
     process.current().run(all_at_once)
@@ -317,12 +317,12 @@ def test_a_payment_that_look_ups_show_late_is_found_later(world: World, till: Ti
     code = till.link(subscription, pg="kakaopay", with_payment=True)
     imp_uid = till.approve(till.open(code))
     if first == "webhook":
-        till.hint(till.webhook(imp_uid))
+        till.receive_webhook(till.webhook(imp_uid))
     assert till.complete(code, imp_uid).progress is Progress.WAITING
     world.wait(minutes=2, seconds=1)
     world.tick()
     assert (till.status(code), till.keys()) == ("done", ["active"])
-    assert {row.outcome for row in world.sql("SELECT outcome FROM webhooks")} <= {"done"}
+    assert {row.outcome_code for row in world.sql("SELECT outcome_code FROM webhooks")} <= {"done"}
     world.assert_books_agree()
 
 
@@ -340,7 +340,7 @@ def test_a_first_payment_hours_after_its_lease_begins_the_subscription_all_the_s
     assert [attempt.status for attempt in world.attempts()] == ["unknown"]
     imp_uid = till.approve(window)
     if told == "webhook":
-        till.hint(till.webhook(imp_uid))
+        till.receive_webhook(till.webhook(imp_uid))
     world.live(days=2, step=timedelta(hours=2))
     assert [charge.status for charge in world.charges(subscription)] == ["paid"]
     assert (world.subscription(subscription).status, till.status(code)) == (SubscriptionStatus.ACTIVE, "done")
@@ -362,7 +362,7 @@ def test_every_window_that_registers_a_key_alone_has_a_merchant_uid_of_its_own(w
     assert till.complete(code).progress is Progress.DONE
     assert (till.keys(), len(till.keys_at_portone())) == (["active"], 1)
     till.approve(third)
-    till.hint(till.webhook(imp_uid))
+    till.receive_webhook(till.webhook(imp_uid))
     assert till.complete(code).progress is Progress.DONE
     world.tick()
     assert world.statuses() == {"paid": 1}

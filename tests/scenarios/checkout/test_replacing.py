@@ -101,7 +101,7 @@ def test_a_key_registered_in_a_window_long_after_is_taken_all_the_same(world: Wo
     world.wait(hours=5)
     till.run_maintenance()
     assert till.status(code) == "expired"
-    till.hint(till.webhook(till.approve(window)))
+    till.receive_webhook(till.webhook(till.approve(window)))
     assert (till.status(code), world.subscription(subscription).billing_key_id) == ("done", 2)
 
 

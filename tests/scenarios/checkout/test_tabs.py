@@ -38,7 +38,7 @@ def test_a_first_payment_in_the_first_tab_begins_the_subscription_though_another
     code = till.link(subscription, with_payment=True)
     kakao = till.open(code, "kakaopay")
     till.open(code, "payco")  # then Back
-    till.hint(till.webhook(till.approve(kakao)))
+    till.receive_webhook(till.webhook(till.approve(kakao)))
     world.live(days=3, step=timedelta(hours=6))
     assert [charge.status for charge in world.charges(subscription)] == ["paid"]
     assert world.subscription(subscription).status is SubscriptionStatus.ACTIVE
@@ -54,7 +54,7 @@ def test_a_key_registered_in_the_first_tab_is_taken_though_another_pg_was_opened
     kakao = till.open(code, "kakaopay")
     till.open(code, "payco")  # then Back
     imp_uid = till.approve(kakao)
-    till.hint(till.webhook(imp_uid))
+    till.receive_webhook(till.webhook(imp_uid))
     world.live(days=2, step=timedelta(hours=6))
     key_id = world.subscription(subscription).billing_key_id
     assert [row.pg for row in world.sql("SELECT pg, status FROM billing_keys WHERE id = :id", id=key_id or 0)] == [
@@ -143,5 +143,5 @@ def test_each_window_that_is_declined_says_its_own_reason_whatever_pg_it_was_of(
     code = till.link(world.subscribe())
     for pg, reason in (("payco", "expired"), ("kakaopay", "balance"), ("payco", "lost"), ("kakaopay", "limit")):
         told = world.portone.decide(till.open(code, pg), "decline", reason=reason)
-        assert told["callback"]["error_msg"] in till.complete(code, told["callback"]["imp_uid"]).said
-        assert told["callback"]["error_msg"] in (till.view(code).said or "")
+        assert told["callback"]["error_msg"] in till.complete(code, told["callback"]["imp_uid"]).message
+        assert told["callback"]["error_msg"] in (till.view(code).decline_message or "")

@@ -95,7 +95,7 @@ def test_worker_and_pages_tell_a_whole_story_of_checkouts(world: World, pages: W
     till, shop = Till(pages), Till(world)
     subscription = shop.pending()
     first = shop.link(subscription, pg="kakaopay", with_payment=True)
-    till.hint(till.webhook(till.approve(till.open(first))))
+    till.receive_webhook(till.webhook(till.approve(till.open(first))))
     another = shop.link(subscription, pg="payco", purpose=CheckoutPurpose.REPLACE)
     till.complete(another, till.approve(till.open(another)))
     world.live(days=1)

@@ -9,10 +9,10 @@ from worker.operations import status
 
 def test_a_webhook_of_an_unknown_payment_is_answered_and_counted(world: World):
     till = Till(world)
-    till.hint({"imp_uid": "imps_999999999999", "merchant_uid": "m", "status": "paid"})
+    till.receive_webhook({"imp_uid": "imps_999999999999", "merchant_uid": "m", "status": "paid"})
     stranger = {"pg": "kakaopay.TC0ONETIME", "merchant_uid": "another-shops-1", "name": "Tea", "amount": 5000}
     window = world.portone.open_window(stranger | {"m_redirect_url": "https://shop.example/back"})["window"]
-    till.hint(till.webhook(till.approve(str(window["window_id"]))))
+    till.receive_webhook(till.webhook(till.approve(str(window["window_id"]))))
     with world.runtime.sessions() as session:
         heard = status.heard_since(session, world.now)
     assert (heard.count, heard.unknown) == (2, 2)

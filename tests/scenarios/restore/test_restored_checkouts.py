@@ -35,7 +35,7 @@ def test_a_first_payment_that_was_given_back_begins_no_month_for_nothing(
     world.tick()
     assert ("not_begun", "open") in world.discrepancies()
     world.portone.cancel_in_console(imp_uid)  # or `again review refund`, which is what the discrepancy asks for
-    till.hint(till.webhook(imp_uid, "cancelled"))
+    till.receive_webhook(till.webhook(imp_uid, "cancelled"))
     world.wait(days=3)
     code = till.link(subscription, pg="payco")
     till.complete(code, till.approve(till.open(code)))

@@ -7,17 +7,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import Row, text
+from sqlalchemy import text
 
 from tests.simulation.windows.pages import PageServer
 from tests.simulation.windows.world import WindowWorld
 from worker import checkout
 from worker.checkout import key_activation
 from worker.checkout import queries as rows
+from worker.checkout.queries import CheckoutRow
 from worker.database.engine import Sessions
 from worker.domain.gateway import Found, Gateway, LookUpFailed
 from worker.domain.merchant_uid import derive
@@ -116,16 +116,15 @@ def believe_the_browser(patch: pytest.MonkeyPatch) -> None:
 
 def complete_again_and_again(patch: pytest.MonkeyPatch) -> None:
     """Carry a checkout out each time that somebody asks, whether it is done already or another has followed."""
-    found, locked, done = rows.found, rows.locked, str(rows._DONE)
+    find, lock, done = rows.find, rows.lock, str(rows._DONE)
 
-    def undone(row: Row[Any] | None) -> Any:
-        if row is None:
-            return None
-        status = CheckoutStatus.OPENED if row.status == CheckoutStatus.DONE else row.status
-        return SimpleNamespace(**{**row._mapping, "status": status})
+    def undone(checkout: CheckoutRow | None) -> CheckoutRow | None:
+        if checkout is None or checkout.status is not CheckoutStatus.DONE:
+            return checkout
+        return replace(checkout, status=CheckoutStatus.OPENED)
 
-    patch.setattr(rows, "found", lambda *given: undone(found(*given)))
-    patch.setattr(rows, "locked", lambda *given: undone(locked(*given)))
+    patch.setattr(rows, "find", lambda *given: undone(find(*given)))
+    patch.setattr(rows, "lock", lambda *given: undone(lock(*given)))
     assert _ENDED in done
     patch.setattr(rows, "_DONE", text(done.replace(_ENDED, "WHERE id = :id")))
     patch.setattr(key_activation, "_is_older", lambda *_: False)

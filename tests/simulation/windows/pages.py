@@ -65,13 +65,7 @@ class PageServer(WorkerProcess):
     def hear(self, body: Mapping[str, str]) -> None:
         """Take in what PortOne's webhook says."""
         self.serve(
-            lambda gateway: checkout.hint(
-                self.checkout_context(gateway),
-                imp_uid=body["imp_uid"],
-                merchant_uid=body["merchant_uid"],
-                status=body["status"],
-                cancellation_id=body.get("cancellation_id"),
-            )
+            lambda gateway: checkout.receive_webhook(self.checkout_context(gateway), checkout.WebhookEvent(**body))
         )
 
     async def _answer(self, request: Callable[[Gateway], Awaitable[Any]], answered: Answered) -> None:

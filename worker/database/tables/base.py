@@ -21,6 +21,7 @@ from worker.domain.states import (
     HoldStatus,
     SubscriptionStatus,
     Via,
+    WebhookOutcome,
 )
 
 
@@ -60,6 +61,7 @@ class Base(DeclarativeBase):
         CheckoutStatus: _stored_by_value(CheckoutStatus),
         ConsentSource: _stored_by_value(ConsentSource),
         HoldStatus: _stored_by_value(HoldStatus),
+        WebhookOutcome: _stored_by_value(WebhookOutcome),
         DeclineKind: _stored_by_value(DeclineKind),
         DiscrepancyKind: _stored_by_value(DiscrepancyKind),
         DiscrepancyStatus: _stored_by_value(DiscrepancyStatus),

@@ -1,4 +1,4 @@
-"""What customers do themselves, in payment windows: checkouts, and the webhooks that hint at news of them."""
+"""Tables of what customers do themselves in payment windows: checkouts, consents, window orders; and webhooks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from worker.database.tables.base import Base, HasStatus, identity
 from worker.database.tables.billing import BillingKey, Charge, Subscription
 from worker.database.tables.operations import Audit
-from worker.domain.states import CheckoutPurpose, CheckoutStatus, ConsentSource
+from worker.domain.states import CheckoutPurpose, CheckoutStatus, ConsentSource, WebhookOutcome
 
 __all__ = ["Audit", "Checkout", "Consent", "Webhook", "WindowOrder"]
 
@@ -113,9 +113,9 @@ class WindowOrder(Base):
 
 
 class Webhook(Base):
-    """A hint that there is news of a payment, stored once however often it comes. Nothing in it is believed.
+    """A webhook event about a payment, stored once however often it comes. Nothing in it is believed.
 
-    Deleted some months after it was looked up.
+    Deleted some months after it was processed.
     """
 
     __tablename__ = "webhooks"
@@ -136,4 +136,5 @@ class Webhook(Base):
     looked_at: Mapped[datetime | None]
     next_look_at: Mapped[datetime | None]  # empty once it was looked up
     confirmed: Mapped[bool] = mapped_column(server_default="false")  # PortOne shows what it says
-    outcome: Mapped[str | None]  # what the look-up came to
+    outcome_code: Mapped[WebhookOutcome | None]  # what the look-up came to
+    outcome_detail: Mapped[str | None]  # why its checkout was refused

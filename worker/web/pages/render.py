@@ -112,7 +112,7 @@ def declined(view: CheckoutView, language: Language) -> str:
     """Say that a window ended without success, and with which words of the PG, which are Korean as a rule."""
     words = WORDS[language]
     ended = words["declined" if terms.pays_in_window(view) else "declined_register"]
-    said = _CODE.sub("", view.said or "").strip()[:MAX_DECLINE_MESSAGE]
+    said = _CODE.sub("", view.decline_message or "").strip()[:MAX_DECLINE_MESSAGE]
     if not said:
         return ended
     introduced = words["said_in_korean" if _KOREAN.search(said) else "said"]

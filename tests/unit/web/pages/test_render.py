@@ -48,7 +48,7 @@ TODAY = CheckoutView(
     owed=0,
     pg=None,
     pgs=("kakaopay", "payco"),
-    said=None,
+    decline_message=None,
 )
 AFTER_A_TRIAL = replace(
     TODAY,

@@ -26,7 +26,7 @@ class Declined:
     pg = "kakaopay"
 
     def __init__(self, said: str | None, purpose: CheckoutPurpose, *, with_payment: bool) -> None:
-        self.said, self.purpose, self.with_payment = said, purpose, with_payment
+        self.decline_message, self.purpose, self.with_payment = said, purpose, with_payment
 
 
 def declined(

@@ -1,4 +1,4 @@
-"""First periods that were paid while their subscription has no billing key, so that nothing of it has begun."""
+"""SQL of first periods that are paid although their subscription has no billing key, and so has not started."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from worker.domain.discrepancy_rules import SENTENCES, DiscrepancyKind, Discrepa
 from worker.ledger import discrepancies
 from worker.ledger.discrepancies import Noted
 
-PATIENCE = timedelta(hours=1)
-"""So long a payment may be known before its key is; a window that is open has all the time it needs."""
+KEY_GRACE_PERIOD = timedelta(hours=1)
+"""How long a payment may be known before its key is; an open window has all the time it needs."""
 
-# Begun at what is rare: subscriptions that wait for a key.
-_PAID_BEFORE_ITS_KEY = text("""
+# It starts from what is rare: subscriptions that wait for a key.
+_WITHOUT_KEY = text("""
     SELECT c.id
     FROM subscriptions s JOIN charges c ON c.subscription_id = s.id
     WHERE s.status = 'pending' AND c.status = 'paid' AND c.refunded < c.amount
@@ -34,20 +34,20 @@ _FOUND = text("""
         SELECT FROM discrepancies d WHERE d.kind = 'not_begun' AND d.merchant_uid = a.merchant_uid)
 """)
 
-_BEGUN = text("""
+_CLOSE = text("""
     UPDATE discrepancies d SET status = 'gone', status_reason = 'its billing key was registered', status_at = :now
     FROM charges c
     WHERE c.subscription_id = :id AND d.charge_id = c.id AND d.kind = 'not_begun' AND d.status = 'open'
 """)
 
 
-def paid_before_their_key(session: Session, *, limit: int) -> Sequence[int]:
-    """Give the charges of it, by their ids."""
-    return session.scalars(_PAID_BEFORE_ITS_KEY, {"limit": limit}).all()
+def charges_without_key(session: Session, *, limit: int) -> Sequence[int]:
+    """Return the ids of paid first charges whose subscription waits for its key."""
+    return session.scalars(_WITHOUT_KEY, {"limit": limit}).all()
 
 
-def note(session: Session, charge_ids: Sequence[int], *, now: datetime) -> int:
-    """Ask a person about each that no window can begin any more; returns how many are new."""
+def record_discrepancies(session: Session, charge_ids: Sequence[int], *, now: datetime) -> int:
+    """Ask an operator about each charge whose subscription no window can start any more; returns how many are new."""
     kind = DiscrepancyKind.NOT_BEGUN
     noted = [
         Noted(
@@ -60,11 +60,11 @@ def note(session: Session, charge_ids: Sequence[int], *, now: datetime) -> int:
             attempt_id=row.attempt_id,
             evidence={"portone": row.raw, "records": {"subscription": row.code, "status": "pending"}},
         )
-        for row in session.execute(_FOUND, {"ids": list(charge_ids), "before": now - PATIENCE})
+        for row in session.execute(_FOUND, {"ids": list(charge_ids), "before": now - KEY_GRACE_PERIOD})
     ]
     return discrepancies.note(session, noted, now=now)
 
 
-def begun(session: Session, subscription_id: int, *, now: datetime) -> None:
-    """Close what a person was asked: the subscription has its key now."""
-    session.execute(_BEGUN, {"id": subscription_id, "now": now})
+def close_discrepancies(session: Session, subscription_id: int, *, now: datetime) -> None:
+    """Close what an operator was asked about a subscription: it has its key now."""
+    session.execute(_CLOSE, {"id": subscription_id, "now": now})
