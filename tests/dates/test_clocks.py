@@ -27,7 +27,7 @@ def is_moved(now: datetime) -> bool:
     return BEGINS_AT - timedelta(seconds=5) <= now <= BEGINS_AT + HOURS
 
 
-def test_pythons_clocks_are_moved_and_its_waiting_is_not():
+def test_python_clocks_are_moved_and_sleeps_are_not():
     assert is_moved(datetime.now(UTC))
     assert is_moved(datetime.fromtimestamp(time.time(), UTC))
     before = time.monotonic()
@@ -35,19 +35,19 @@ def test_pythons_clocks_are_moved_and_its_waiting_is_not():
     assert time.monotonic() > before
 
 
-def test_the_clock_of_a_process_that_is_started_is_moved():
+def test_clock_of_a_started_process_is_moved():
     said = subprocess.run([sys.executable, "-c", "import time; print(time.time())"], capture_output=True, check=True)
     assert is_moved(datetime.fromtimestamp(float(said.stdout), UTC))
 
 
-def test_postgresqls_clock_is_moved(postgres: Postgres):
+def test_postgresql_clock_is_moved(postgres: Postgres):
     with psycopg.connect(postgres.url) as connection:
         row = connection.execute("SELECT clock_timestamp()").fetchone()
     assert row is not None
     assert is_moved(row[0])
 
 
-def test_valkeys_clock_is_moved(valkey: str):
+def test_valkey_clock_is_moved(valkey: str):
     with redis.Redis.from_url(valkey) as broker:
         seconds, _ = broker.time()
     assert is_moved(datetime.fromtimestamp(seconds, UTC))

@@ -17,19 +17,19 @@ def pins() -> dict[str, str]:
     return {match["name"]: match["version"] for line in LINES if (match := PIN.fullmatch(line))}
 
 
-def test_every_line_is_one_pin_of_one_version_and_names_no_other_source():
+def test_every_line_of_the_lockfile_pins_one_version_from_the_registry():
     assert [line for line in LINES if PIN.fullmatch(line) is None] == []
     assert len(pins()) == len(LINES)
 
 
-def test_everything_that_the_project_asks_for_is_pinned():
+def test_every_dependency_of_the_project_is_pinned():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     asked = [*project["dependencies"], *(each for extra in project["optional-dependencies"].values() for each in extra)]
     names = {re.split(r"[\[<>=]", requirement)[0].strip().lower().replace("_", "-") for requirement in asked}
     assert names - {project["name"]} <= pins().keys()
 
 
-def test_what_is_installed_here_is_what_is_pinned():
+def test_installed_versions_are_the_pinned_ones():
     installed = {}
     for name in pins():
         try:

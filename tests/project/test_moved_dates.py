@@ -18,7 +18,7 @@ TODAYS = [
 
 
 @pytest.mark.parametrize("today", TODAYS, ids=str)
-def test_moments_are_over_midnights_on_a_leap_day_in_a_jump_and_a_year_ahead(today):
+def test_moments_cover_midnights_a_leap_day_a_clock_change_and_next_year(today):
     february, leap_day, new_year, jump, ahead = moments(today)
     soon = timedelta(minutes=2)
     assert (february.begins_at.day, (february.begins_at + soon).day) == (28, 1)
@@ -28,10 +28,10 @@ def test_moments_are_over_midnights_on_a_leap_day_in_a_jump_and_a_year_ahead(tod
     assert ahead.begins_at - today == timedelta(days=365)
 
 
-def test_moments_name_tests_that_exist():
+def test_moments_name_existing_tests():
     named = {GUARD, *(tests for each in moments(TODAYS[0]) for tests in each.tests)}
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 
-def test_dates_are_run_before_anything_lands():
+def test_moved_dates_are_part_of_ci():
     assert "make check test test-dates" in (ROOT / ".ci" / "run").read_text()

@@ -28,5 +28,5 @@ HOLDERS = [
 
 
 @pytest.mark.parametrize("holder", HOLDERS, ids=lambda holder: type(holder).__name__)
-def test_no_password_shows_in_a_repr(holder: object):
+def test_no_password_is_in_a_repr(holder: object):
     assert "sesame" not in f"{holder!r} {holder}"

@@ -19,7 +19,7 @@ from worker.devstack.addresses import Postgres
 
 _told_by_workers: list[int] = []
 
-TORTURE = ("test_long_histories_for_as_long_as_there_is_time", "test_a_seed_tells_the_same_history_again")
+TORTURE = ("test_long_histories_keep_every_promise_until_the_time_is_up", "test_history_is_reproducible_from_its_seed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

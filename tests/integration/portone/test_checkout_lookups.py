@@ -59,7 +59,7 @@ def asked(sandbox: RunningSandbox) -> Iterator[Asked]:
     asking.close()
 
 
-def test_a_payment_is_found_by_portones_own_id_with_its_key_out_of_sight(sandbox: RunningSandbox, asked: Asked):
+def test_payment_is_found_by_imp_uid_without_its_key_in_the_repr(sandbox: RunningSandbox, asked: Asked):
     sandbox.admin.create_key("customer-uid-1")
     with Api(sandbox.base_url) as api:
         imp_uid = api.paid("order1", "customer-uid-1")["imp_uid"]
@@ -73,7 +73,7 @@ def test_a_payment_is_found_by_portones_own_id_with_its_key_out_of_sight(sandbox
 
 
 @pytest.mark.parametrize("status", [404, 200])
-def test_a_billing_key_is_there_or_not_however_portone_says_so(sandbox: RunningSandbox, asked: Asked, status: int):
+def test_billing_key_is_found_or_not_in_either_shape_of_answer(sandbox: RunningSandbox, asked: Asked, status: int):
     sandbox.admin.switch(unknown_customer_status=status)
     sandbox.admin.create_key("customer-uid-1", pg="payco")
     key = asked(asked.gateway.billing_key("customer-uid-1"))
@@ -82,7 +82,7 @@ def test_a_billing_key_is_there_or_not_however_portone_says_so(sandbox: RunningS
     assert asked(asked.gateway.billing_key("customer-uid-2")) == NoSuchKey()
 
 
-def test_a_cards_label_shows_its_name_and_last_digits(sandbox: RunningSandbox, asked: Asked):
+def test_card_label_shows_its_name_and_last_digits(sandbox: RunningSandbox, asked: Asked):
     sandbox.admin.create_key("customer-uid-1", pg="nice", instrument="card")
     key = asked(asked.gateway.billing_key("customer-uid-1"))
     assert isinstance(key, StoredKey)
@@ -90,9 +90,7 @@ def test_a_cards_label_shows_its_name_and_last_digits(sandbox: RunningSandbox, a
 
 
 @pytest.mark.parametrize("status", [404, 200])
-def test_a_key_is_deleted_once_and_one_that_is_gone_counts_as_deleted(
-    sandbox: RunningSandbox, asked: Asked, status: int
-):
+def test_key_is_deleted_once_and_a_missing_one_counts_as_deleted(sandbox: RunningSandbox, asked: Asked, status: int):
     sandbox.admin.switch(unknown_customer_status=status)
     sandbox.admin.create_key("customer-uid-1")
     for _ in range(2):
@@ -102,7 +100,7 @@ def test_a_key_is_deleted_once_and_one_that_is_gone_counts_as_deleted(
     assert sandbox.admin.keys() == []
 
 
-def test_a_key_of_naver_pay_is_deleted_with_who_asks_for_it(sandbox: RunningSandbox, asked: Asked):
+def test_naver_pay_key_is_deleted_with_a_requester(sandbox: RunningSandbox, asked: Asked):
     sandbox.admin.create_key("customer-uid-1", pg="naverpay")
     assert asked(asked.gateway.delete_key("customer-uid-1", pg="naverpay", reason="replaced", now=NOW)) == NoSuchKey()
     assert sandbox.admin.keys() == []
@@ -131,7 +129,7 @@ REFUSED_OTHERWISE = [
 
 
 @pytest.mark.parametrize("words", REFUSED_OTHERWISE)
-def test_a_billing_key_is_not_gone_because_portone_refuses_for_another_reason(words: str):
+def test_billing_key_is_not_missing_after_an_error_of_another_reason(words: str):
     body = json.dumps({"code": 1, "message": words, "response": None}).encode()
     portone = Answered()
     try:
@@ -152,7 +150,7 @@ def test_a_billing_key_is_not_gone_because_portone_refuses_for_another_reason(wo
         "There is no such billing key.",
     ],
 )
-def test_a_billing_key_is_gone_when_portone_says_so(words: str):
+def test_billing_key_is_missing_when_portone_says_so(words: str):
     body = json.dumps({"code": 1, "message": words, "response": None}).encode()
     portone = Answered()
     try:
@@ -163,7 +161,7 @@ def test_a_billing_key_is_gone_when_portone_says_so(words: str):
         portone.close()
 
 
-def test_an_outage_is_an_answer_too(sandbox: RunningSandbox, asked: Asked):
+def test_look_up_during_an_outage_is_a_failed_look_up(sandbox: RunningSandbox, asked: Asked):
     sandbox.admin.create_key("customer-uid-1")
     asked(asked.gateway.billing_key("customer-uid-1"))
     sandbox.admin.switch(outage="error")
@@ -177,7 +175,7 @@ def test_an_outage_is_an_answer_too(sandbox: RunningSandbox, asked: Asked):
     assert len(sandbox.admin.keys()) == 1
 
 
-def test_a_key_by_which_portone_is_going_to_charge_is_not_deleted(sandbox: RunningSandbox, asked: Asked):
+def test_key_with_an_open_schedule_is_not_deleted(sandbox: RunningSandbox, asked: Asked):
     sandbox.admin.create_key("customer-uid-1")
     for days in (1, 100, 390):
         schedule = {"merchant_uid": f"m{days}", "amount": 9900, "currency": "KRW", "name": "Plan"}
@@ -192,7 +190,7 @@ def test_a_key_by_which_portone_is_going_to_charge_is_not_deleted(sandbox: Runni
     assert asked(asked.gateway.delete_key("customer-uid-1", pg="kakaopay", reason="replaced", now=NOW)) == NoSuchKey()
 
 
-def test_open_schedules_are_read_page_by_page_and_no_more_than_asked_for(
+def test_open_schedules_are_read_page_by_page_up_to_a_maximum(
     sandbox: RunningSandbox, asked: Asked, monkeypatch: pytest.MonkeyPatch
 ):
     for module in ("client", "adapter"):
@@ -225,7 +223,7 @@ ODD_SCHEDULES: list[tuple[Any, tuple[int, int]]] = [
 
 
 @pytest.mark.parametrize(("response", "expected"), ODD_SCHEDULES)
-def test_a_list_of_schedules_never_breaks_on_an_odd_one(response: Any, expected: tuple[int, int]):
+def test_unreadable_schedule_is_counted_and_hides_no_other(response: Any, expected: tuple[int, int]):
     body = json.dumps({"code": 0, "message": None, "response": response}).encode()
     portone = Answered()
     try:
@@ -241,7 +239,7 @@ def test_a_list_of_schedules_never_breaks_on_an_odd_one(response: Any, expected:
 @pytest.mark.parametrize(
     "body", [b"{}", b'{"code":0,"message":null,"response":"text"}', b'{"code":1,"message":"x","response":null}']
 )
-def test_a_list_of_schedules_that_cannot_be_read_is_not_taken_for_none(body: bytes):
+def test_unreadable_list_of_schedules_is_a_failed_look_up(body: bytes):
     portone = Answered()
     try:
         found = portone.run(portone.gateway.open_schedules(now=NOW, pause=0, most=3), 200, body)

@@ -90,7 +90,7 @@ def pay_many(sandbox: RunningSandbox, count: int) -> None:
 
 @pytest.mark.parametrize("pg", ["kakaopay", "payco"])
 @pytest.mark.parametrize("instrument", ["card", "money"])
-def test_the_again_call_of_portones_pages_charges_a_key_of_either_wallet(sandbox, pg, instrument):
+def test_documented_again_call_charges_a_key_of_either_wallet(sandbox, pg, instrument):
     """POST /subscribe/payments/again with {customer_uid, merchant_uid, amount: 3000}, as both pages show it."""
     sandbox.admin.create_key("your-customer-unique-id", pg=pg, instrument=instrument)
     asked = request(customer_uid="your-customer-unique-id", merchant_uid="orderid8237352", amount=3000, pg=pg)
@@ -112,7 +112,7 @@ def test_the_again_call_of_portones_pages_charges_a_key_of_either_wallet(sandbox
         ({"kakaopay": "0029", "payco": "04CC33"}, "가맹점한도초과", DeclineKind.CONFIG),
     ],
 )
-def test_both_shapes_of_a_decline_are_read_of_either_wallet(sandbox, pg, shape, codes, text, kind):
+def test_decline_in_either_shape_is_read_for_either_wallet(sandbox, pg, shape, codes, text, kind):
     sandbox.admin.create_key("key", decline(codes[pg], text, shape=shape), pg=pg)
     outcome = charge(sandbox, request(customer_uid="key", pg=pg))
     assert isinstance(outcome, Declined)
@@ -121,7 +121,7 @@ def test_both_shapes_of_a_decline_are_read_of_either_wallet(sandbox, pg, shape, 
 
 
 @pytest.mark.parametrize("pg", ["kakaopay", "payco"])
-def test_maintenance_is_a_decline_when_it_is_recorded_and_looked_up_when_it_is_not(sandbox, pg):
+def test_maintenance_is_a_decline_if_recorded_and_looked_up_otherwise(sandbox, pg):
     words = ({"kakaopay": "-9798", "payco": "CC75"}[pg], "service unavailable.")
     sandbox.admin.create_key("key", decline(*words), decline(*words, shape=Shape.MESSAGE), pg=pg)
     recorded = charge(sandbox, request(customer_uid="key", pg=pg, merchant_uid="maintenance1"))
@@ -148,7 +148,7 @@ def test_maintenance_is_a_decline_when_it_is_recorded_and_looked_up_when_it_is_n
     ],
     ids=lambda value: getattr(value, "reply", None),
 )
-def test_a_charge_behind_a_spoilt_answer_is_unknown_and_then_found_paid(sandbox, behaviour, reason):
+def test_charge_with_a_spoilt_answer_is_unknown_and_then_found_paid(sandbox, behaviour, reason):
     sandbox.admin.create_key("key", behaviour)
     asked = request(customer_uid="key", merchant_uid="m1")
     outcome = charge(sandbox, asked, read_timeout=0.5 if behaviour.reply is Reply.HANG else 10)
@@ -160,7 +160,7 @@ def test_a_charge_behind_a_spoilt_answer_is_unknown_and_then_found_paid(sandbox,
     assert sandbox.admin.charges() == {"m1": 1}
 
 
-def test_a_merchant_uid_that_was_paid_is_a_duplicate_and_no_decline(sandbox):
+def test_paid_merchant_uid_is_a_duplicate_and_not_a_decline(sandbox):
     paid(sandbox, "m1")
     outcome = charge(sandbox, request(customer_uid="key-m1", merchant_uid="m1"))
     assert isinstance(outcome, Unknown)
@@ -168,13 +168,13 @@ def test_a_merchant_uid_that_was_paid_is_a_duplicate_and_no_decline(sandbox):
     assert sandbox.admin.charges() == {"m1": 1}
 
 
-def test_a_key_that_portone_does_not_know_is_dead(sandbox):
+def test_unknown_key_is_a_hard_decline(sandbox):
     outcome = charge(sandbox, request(customer_uid="nobodys"))
     assert isinstance(outcome, Declined)
     assert outcome.kind is DeclineKind.HARD
 
 
-def test_a_token_that_ends_amid_the_work_is_renewed(sandbox):
+def test_token_that_expires_between_charges_is_renewed(sandbox):
     async def work(gateway: PortOneGateway) -> list[Outcome]:
         sandbox.admin.create_key("key")
         outcomes = [await gateway.charge(request(customer_uid="key", merchant_uid="m1"))]
@@ -185,7 +185,7 @@ def test_a_token_that_ends_amid_the_work_is_renewed(sandbox):
     assert sandbox.admin.charges() == {"m1": 1, "m2": 1}
 
 
-def test_a_401_while_a_request_is_under_way_is_answered_by_one_repeat(sandbox):
+def test_401_for_a_request_is_followed_by_one_repeat(sandbox):
     died = Behaviour(verdict=troubled(Reply.RESET, charged=False).verdict, reply=Reply.UNAUTHORIZED)
     sandbox.admin.create_key("key", died, pay())
     assert isinstance(charge(sandbox, request(customer_uid="key", merchant_uid="m1")), Paid)
@@ -193,7 +193,7 @@ def test_a_401_while_a_request_is_under_way_is_answered_by_one_repeat(sandbox):
 
 
 @pytest.mark.parametrize("outage", [Outage.REFUSE, Outage.HANG, Outage.ERROR, Outage.UNAVAILABLE])
-def test_an_outage_of_everything_charges_nothing_for_want_of_a_token(sandbox, outage):
+def test_charge_during_a_full_outage_is_not_charged_without_a_token(sandbox, outage):
     async def story() -> tuple[NotCharged | None, Outcome]:
         async with gateway_to(sandbox.base_url, credentials=SANDBOX, read_timeout=0.3, primed=False) as gateway:
             return await gateway.ready(), await gateway.charge(request())
@@ -204,7 +204,7 @@ def test_an_outage_of_everything_charges_nothing_for_want_of_a_token(sandbox, ou
     assert isinstance(outcome, NotCharged)
 
 
-def test_wrong_credentials_are_told_before_anything_is_claimed(sandbox):
+def test_wrong_credentials_are_reported_by_ready(sandbox):
     async def story() -> NotCharged | None:
         async with gateway_to(sandbox.base_url, credentials=("wrong", "pair"), primed=False) as gateway:
             return await gateway.ready()
@@ -218,7 +218,7 @@ def test_wrong_credentials_are_told_before_anything_is_claimed(sandbox):
 # --- looking up -----------------------------------------------------------------------------------------------------
 
 
-def test_a_payment_is_found_by_each_of_its_names(sandbox):
+def test_payment_is_found_by_each_of_its_ids(sandbox):
     imp_uid = paid(sandbox, "m1")
     paid(sandbox, "m2")
 
@@ -230,7 +230,7 @@ def test_a_payment_is_found_by_each_of_its_names(sandbox):
     with_client(sandbox, work)
 
 
-def test_what_there_is_not_is_none_and_no_error(sandbox):
+def test_missing_payment_returns_none(sandbox):
     paid(sandbox, "m1")
 
     async def work(client: PortOneClient) -> None:
@@ -241,7 +241,7 @@ def test_what_there_is_not_is_none_and_no_error(sandbox):
     with_client(sandbox, work)
 
 
-def test_every_attempt_under_one_merchant_uid_is_found_the_newest_first(sandbox, clock):
+def test_all_attempts_of_a_merchant_uid_are_found_newest_first(sandbox, clock):
     sandbox.admin.create_key("key", decline(), decline(), pay())
     for _ in range(3):
         charge(sandbox, request(customer_uid="key", merchant_uid="m1"))
@@ -250,7 +250,7 @@ def test_every_attempt_under_one_merchant_uid_is_found_the_newest_first(sandbox,
     assert [each.status for each in records] == ["paid", "failed", "failed"]
 
 
-def test_payments_of_a_window_are_walked_page_by_page(sandbox, clock):
+def test_payments_of_a_time_slice_are_listed(sandbox, clock):
     since = clock()
     sandbox.admin.create_key("key")
     pay_many(sandbox, 45)
@@ -267,7 +267,7 @@ def test_payments_of_a_window_are_walked_page_by_page(sandbox, clock):
     assert elsewhere == []
 
 
-def test_the_next_page_is_asked_for_until_none_is_named(sandbox, clock, monkeypatch):
+def test_payments_of_a_time_slice_are_read_page_by_page(sandbox, clock, monkeypatch):
     monkeypatch.setattr("worker.portone.client.MAX_PAGE", 20)
     since = clock()
     sandbox.admin.create_key("key")
@@ -284,7 +284,7 @@ def test_the_next_page_is_asked_for_until_none_is_named(sandbox, clock, monkeypa
 # --- giving back ----------------------------------------------------------------------------------------------------
 
 
-def test_money_is_given_back_in_part_and_then_the_rest_and_never_twice(sandbox):
+def test_payment_is_refunded_in_part_then_wholly_and_never_twice(sandbox):
     imp_uid = paid(sandbox, "m1")
 
     async def work(client: PortOneClient) -> None:
@@ -299,7 +299,7 @@ def test_money_is_given_back_in_part_and_then_the_rest_and_never_twice(sandbox):
     assert sandbox.admin.report().kept_krw == 0
 
 
-def test_payco_gives_back_only_when_told_what_was_free_of_tax(sandbox):
+def test_payco_refund_requires_the_tax_free_amount(sandbox):
     imp_uid = paid(sandbox, "m1", pg="payco", tax_free=900)
 
     async def work(client: PortOneClient) -> None:
@@ -316,7 +316,7 @@ def test_payco_gives_back_only_when_told_what_was_free_of_tax(sandbox):
     ("pg", "vat_amount"),
     [("nice", 500), ("nice", 0), ("html5_inicis", 500), ("tosspay_v2", 500), ("naverpay", None), ("payco", None)],
 )
-def test_a_refund_tells_a_pg_what_it_wants_to_know(sandbox, pg: str, vat_amount: int | None):
+def test_refund_sends_the_fields_that_its_pg_requires(sandbox, pg: str, vat_amount: int | None):
     taxes = {"tax_free": 5500} | ({} if vat_amount is None else {"vat_amount": vat_amount})
     imp_uid = paid(sandbox, "m1", pg=pg, amount=11_000, **taxes)
     refund = Refund(imp_uid=imp_uid, checksum=11_000, tax_free=5500, vat_amount=vat_amount, pg=pg, reason="paid twice")
@@ -330,7 +330,7 @@ def test_a_refund_tells_a_pg_what_it_wants_to_know(sandbox, pg: str, vat_amount:
 
 
 @pytest.mark.parametrize("status", [404, 200])
-def test_a_key_is_read_and_deleted_and_then_unknown(sandbox, status):
+def test_key_is_read_and_deleted_and_then_unknown(sandbox, status):
     sandbox.admin.create_key("gildong/0001", pg="payco")
     sandbox.admin.switch(unknown_customer_status=status)
 
@@ -359,7 +359,7 @@ def test_a_key_is_read_and_deleted_and_then_unknown(sandbox, status):
         http(404, b"<html></html>"),
     ],
 )
-def test_no_other_answer_says_that_there_is_no_such_key(answer):
+def test_other_error_answers_do_not_count_as_no_such_key(answer):
     async def story() -> None:
         async def answers(wire: Wire, _request: Request) -> None:
             await wire.send(answer)
@@ -372,7 +372,7 @@ def test_no_other_answer_says_that_there_is_no_such_key(answer):
 
 
 @pytest.mark.parametrize("method", ["customer", "payment", "find_all"])
-def test_an_empty_id_names_nothing_and_is_not_asked_about(method):
+def test_empty_id_raises_and_sends_nothing(method):
     async def story() -> list[Request]:
         async with wire_server(pays) as server, gateway_to(server.url) as gateway:
             with pytest.raises(ValueError, match="empty"):
@@ -402,7 +402,7 @@ def test_an_empty_id_names_nothing_and_is_not_asked_about(method):
         "~",
     ],
 )
-def test_a_customer_uid_of_any_characters_arrives_as_it_is_and_as_one_part_of_the_path(customer_uid):
+def test_customer_uid_of_any_characters_arrives_as_one_part_of_the_path(customer_uid):
     async def story() -> Request:
         async def answers(wire: Wire, _request: Request) -> None:
             await wire.send(http(200, envelope({})))
@@ -444,31 +444,31 @@ def page(count: int, following: object) -> bytes:
     return http(200, envelope({"total": 99, "previous": 0, "next": following, "list": listed(count)}))
 
 
-def test_pages_that_point_at_themselves_or_back_come_to_an_end():
+def test_page_that_points_at_itself_or_back_is_the_last():
     assert walk({"1": page(2, 1)}) == ([2], ["1"])
     assert walk({"1": page(2, 2), "2": page(1, 1)}) == ([2, 1], ["1", "2"])
 
 
 @pytest.mark.parametrize(("total", "count", "pages"), [(3, 2, 2), (99, 0, 1), (0, 1, 1)])
-def test_pages_that_go_on_beyond_what_they_count_are_no_list(total, count, pages):
+def test_list_with_more_payments_than_its_total_is_no_answer(total, count, pages):
     def endless(number: int) -> bytes:
         return http(200, envelope({"total": total, "previous": 0, "next": number + 1, "list": listed(count)}))
 
     assert isinstance(walk({str(number): endless(number) for number in range(1, pages + 1)}), NoAnswer)
 
 
-def test_a_full_page_of_large_payments_is_read_to_its_end():
+def test_full_page_of_large_payments_is_read():
     body = envelope({"total": MAX_PAGE, "previous": 0, "next": 0, "list": listed(MAX_PAGE, custom_data="x" * 2000)})
     assert len(body) > MAX_BODY_BYTES
     assert walk({"1": http(200, body)}) == ([MAX_PAGE], ["1"])
 
 
 @pytest.mark.parametrize("trouble", [http(500, b""), http(200, b"<html>"), http(200, envelope([])), http(429, b"{}")])
-def test_a_walk_that_breaks_off_is_an_error_and_not_a_shorter_list(trouble):
+def test_list_that_breaks_off_is_an_error_and_not_a_shorter_list(trouble):
     assert isinstance(walk({"1": page(2, 2), "2": trouble}), NoAnswer)
 
 
-def test_a_list_that_cannot_be_read_is_an_error_and_not_an_empty_one():
+def test_unreadable_list_is_an_error_and_not_an_empty_list():
     async def story(response: object) -> None:
         async def answers(wire: Wire, _request: Request) -> None:
             await wire.send(http(200, envelope(response)))
@@ -481,7 +481,7 @@ def test_a_list_that_cannot_be_read_is_an_error_and_not_an_empty_one():
             asyncio.run(story(response))
 
 
-def test_what_of_a_charge_differs_from_the_defaults_is_sent():
+def test_charge_is_sent_with_the_terms_that_differ_from_the_defaults():
     async def story() -> Request:
         async with wire_server(pays) as server, gateway_to(server.url) as gateway:
             outcome = await gateway.charge(request(tax_free=9900, channel_key="channel-key-1", name="월 구독"))

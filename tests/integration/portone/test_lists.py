@@ -57,14 +57,14 @@ def test_all_pages_are_read_oldest_start_first():
     assert "sorting=started" in requests[0].path
 
 
-def test_a_pause_lies_before_every_request():
+def test_every_request_for_a_page_waits_for_the_pause():
     started = monotonic()
     found, _ = read(paged, pause=0.05)
     assert isinstance(found, Found)
     assert monotonic() - started >= 0.15  # two pages, and the look beyond the last
 
 
-def test_an_empty_window_is_a_list_too():
+def test_time_slice_without_payments_is_an_empty_list():
     assert read(lambda _: http(200, page(total=0)))[0] == Found(())
 
 
@@ -77,7 +77,7 @@ def test_an_empty_window_is_a_list_too():
         b"<html>",
     ],
 )
-def test_a_list_that_cannot_be_read_whole_is_no_list(second: bytes):
+def test_list_with_an_unreadable_page_is_a_failed_look_up(second: bytes):
     def answer(request: Request) -> bytes:
         return http(200, page(1, 2, total=3, following=2) if "page=1" in request.path else second)
 
@@ -91,20 +91,20 @@ def test_a_list_that_cannot_be_read_whole_is_no_list(second: bytes):
         page(total=3),  # one less, and not counted again
     ],
 )
-def test_a_list_that_changes_while_it_is_read_is_known_as_such(second: bytes):
+def test_list_that_changes_while_it_is_read_is_reported_as_changed(second: bytes):
     def answer(request: Request) -> bytes:
         return http(200, page(1, 2, total=3, following=2) if "page=1" in request.path else second)
 
     assert isinstance(read(answer)[0], ListChanged)
 
 
-def test_of_too_many_payments_one_page_is_read():
+def test_list_with_too_many_payments_ends_after_one_page():
     found, requests = read(paged, most=2)
     assert (found, len(requests)) == (TooMany(3), 1)
     assert isinstance(read(paged, most=3)[0], Found)
 
 
-def test_a_payment_that_cannot_be_read_is_counted_and_hides_no_other(monkeypatch: pytest.MonkeyPatch):
+def test_unreadable_payment_in_a_list_is_counted_and_hides_no_other(monkeypatch: pytest.MonkeyPatch):
     heard = CapturingLogger()
     monkeypatch.setattr("worker.portone.adapter.log", heard)
     listed = [
@@ -119,7 +119,7 @@ def test_a_payment_that_cannot_be_read_is_counted_and_hides_no_other(monkeypatch
     assert heard.calls[0].kwargs["merchant_uid"] == listed[2]["merchant_uid"]
 
 
-def test_a_server_that_is_down_is_a_list_not_read():
+def test_list_from_a_server_that_is_down_is_a_failed_look_up():
     assert isinstance(read(lambda _: http(503, b"<html>"))[0], LookUpFailed)
 
 
@@ -138,19 +138,19 @@ def refund(answer: bytes | None) -> tuple[PaymentRecord | RefundRefused | LookUp
     return asyncio.run(ask())
 
 
-def test_a_refund_says_what_it_believes_is_left_to_give_back():
+def test_refund_sends_the_expected_remainder_as_its_checksum():
     given, requests = refund(http(200, envelope(payment("cancelled"))))
     assert isinstance(given, PaymentRecord)
     assert given.cancel_amount == 9900
     assert requests == [{"imp_uid": "imps_000000000001", "checksum": 9900, "tax_free": 0, "reason": "paid twice"}]
 
 
-def test_a_refused_refund_is_told_in_portones_words():
+def test_rejected_refund_carries_portones_message():
     given, _ = refund(http(200, envelope(code=1, message="취소할 결제건이 존재하지 않습니다.")))
     assert isinstance(given, RefundRefused)
     assert given.answer.message == "취소할 결제건이 존재하지 않습니다."
 
 
 @pytest.mark.parametrize("answer", [None, http(500, b""), http(200, b"{"), http(200, envelope({"imp_uid": 7}))])
-def test_a_refund_without_a_readable_answer_may_have_happened(answer: bytes | None):
+def test_refund_without_a_readable_answer_is_a_failed_look_up(answer: bytes | None):
     assert isinstance(refund(answer)[0], LookUpFailed)

@@ -86,7 +86,7 @@ HAPPENINGS = [
 
 
 @pytest.mark.parametrize("happening", HAPPENINGS, ids=lambda happening: happening.name)
-def test_nothing_secret_shows_when(happening, caplog, capfd):
+def test_secret_is_in_no_output_when(happening, caplog, capfd):
     async def answer_token(wire: Wire, _request: Request) -> None:
         await wire.send(happening.token)
 
@@ -126,7 +126,7 @@ async def read_schedules(portone: PortOneClient) -> None:
     ("answer", "read_timeout"),
     [(says(http(200, envelope(code=7, message=QUOTING))), 9), (hangs_up, 9), (hangs, 0.3), (says(http(500, b"")), 9)],
 )
-def test_an_error_about_a_billing_key_does_not_name_it(ask_about_the_key, answer, read_timeout):
+def test_error_about_a_billing_key_does_not_name_it(ask_about_the_key, answer, read_timeout):
     async def story() -> str:
         async with wire_server(answer) as server, gateway_to(server.url, read_timeout=read_timeout) as opened:
             with pytest.raises(errors.PortOneError) as raised:
@@ -137,7 +137,7 @@ def test_an_error_about_a_billing_key_does_not_name_it(ask_about_the_key, answer
     assert shown_secrets(asyncio.run(story())) == []
 
 
-def test_no_connection_to_ask_about_a_billing_key_does_not_name_it_either():
+def test_connection_error_about_a_billing_key_does_not_name_it():
     async def story() -> str:
         async with wire_server(pays) as server, gateway_to(server.url, connections=1, connect_timeout=0.5) as opened:
             held = asyncio.Event()
@@ -172,7 +172,7 @@ def configured_logs(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("configured_logs")
-def test_the_address_of_a_billing_key_is_not_logged(capfd):
+def test_url_of_a_billing_key_is_not_logged(capfd):
     async def story() -> None:
         no_such_key = says(http(404, envelope(code=1, message=QUOTING)))
         async with wire_server(no_such_key) as server, gateway_to(server.url) as opened:
@@ -228,11 +228,11 @@ def instances() -> list[object]:
 
 
 @pytest.mark.parametrize("instance", instances(), ids=lambda instance: type(instance).__name__)
-def test_no_repr_of_anything_we_make_of_an_answer_shows_a_secret(instance):
+def test_no_repr_of_a_value_read_from_an_answer_shows_a_secret(instance):
     assert shown_secrets(f"{instance!r} {instance} {[instance]}") == []
 
 
-def test_every_dataclass_that_carries_answers_is_shown_above():
+def test_every_dataclass_that_carries_answers_is_covered_above():
     shown = {type(instance) for instance in instances()}
     made = {
         kind

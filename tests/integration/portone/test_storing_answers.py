@@ -37,7 +37,7 @@ def portone() -> Iterator[Answered]:
         ({}, -1, "\x00\ud800[8326]한도초과"),
     ],
 )
-def test_an_answer_is_stored_as_it_was_kept(engine: Engine, portone: Answered, changes: Any, code: int, message: Any):
+def test_answer_is_stored_as_it_was_kept(engine: Engine, portone: Answered, changes: Any, code: int, message: Any):
     response = payment() | changes if code == 0 else None
     body = json.dumps({"code": code, "message": message, "response": response}).encode()
     answer = portone.charge(request(), 200, body).answer

@@ -53,7 +53,7 @@ def charge(server: WireServer, *, primed: bool = True):
     return story()
 
 
-def test_the_key_pair_is_sent_as_documented_and_the_token_with_every_charge():
+def test_key_pair_is_sent_as_documented_and_the_token_with_every_charge():
     async def story() -> WireServer:
         async with wire_server(pays) as server:
             assert isinstance(await charge(server), Paid)
@@ -71,7 +71,7 @@ def test_the_key_pair_is_sent_as_documented_and_the_token_with_every_charge():
     assert "cookie" not in again.headers
 
 
-def test_a_token_that_ended_is_renewed_and_the_charge_repeated_once():
+def test_expired_token_is_renewed_and_the_charge_repeated_once():
     async def story() -> tuple[Outcome, WireServer, Tokens]:
         tokens = Tokens()
         async with (
@@ -88,7 +88,7 @@ def test_a_token_that_ended_is_renewed_and_the_charge_repeated_once():
     assert authorizations == ["Bearer token-1", "Bearer token-2"], "the first was turned away unprocessed"
 
 
-def test_a_charge_refused_twice_for_its_token_was_not_charged_and_not_sent_a_third_time():
+def test_second_401_ends_a_charge_as_not_charged():
     async def refuses(wire: Wire, _request: Request) -> None:
         await wire.send(UNAUTHORIZED)
 
@@ -103,7 +103,7 @@ def test_a_charge_refused_twice_for_its_token_was_not_charged_and_not_sent_a_thi
     assert server.charges[MERCHANT_UID] == 2
 
 
-def test_trouble_with_the_repeat_after_a_401_is_unknown_as_ever():
+def test_trouble_with_the_repeat_after_a_401_is_unknown():
     answers = [UNAUTHORIZED]
 
     async def refuses_then_hangs_up(wire: Wire, _request: Request) -> None:
@@ -158,7 +158,7 @@ def _says(data: bytes):
         _says(http(200, token_reply()[:-1])),
     ],
 )
-def test_without_a_token_nothing_is_charged_and_nothing_is_sent(answer_token):
+def test_charge_without_a_token_is_not_sent(answer_token):
     async def story() -> tuple[NotCharged | None, Outcome, WireServer]:
         async with (
             wire_server(pays, answer_token=answer_token) as server,
@@ -186,7 +186,7 @@ def test_without_a_token_nothing_is_charged_and_nothing_is_sent(answer_token):
         {"access_token": TOKEN, "now": float("nan"), "expired_at": 1800},
     ],
 )
-def test_a_token_with_odd_times_is_used_and_not_asked_for_with_every_charge(given):
+def test_token_with_odd_times_is_used_for_more_than_one_charge(given):
     body = json.dumps({"code": 0, "message": None, "response": given}).encode()
 
     async def story() -> tuple[list[Outcome], WireServer]:
@@ -203,7 +203,7 @@ def test_a_token_with_odd_times_is_used_and_not_asked_for_with_every_charge(give
     ("now", "expected"),
     [(1_700_000_000, datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)), (0, None), ("soon", None), (10**400, None)],
 )
-def test_portone_says_what_time_it_is_by_its_clock(now, expected):
+def test_portones_time_is_read_from_its_token(now, expected):
     body = json.dumps(
         {"code": 0, "message": None, "response": {"access_token": TOKEN, "now": now, "expired_at": now}}
     ).encode()
@@ -215,7 +215,7 @@ def test_portone_says_what_time_it_is_by_its_clock(now, expected):
     assert asyncio.run(story()) == expected
 
 
-def test_a_thousand_charges_at_once_share_a_token_and_keep_to_the_limit_of_connections():
+def test_thousand_concurrent_charges_share_a_token_and_the_connection_limit():
     limit, together = 50, 1000
 
     async def story() -> tuple[list[Outcome], WireServer, int]:
@@ -249,7 +249,7 @@ def test_a_thousand_charges_at_once_share_a_token_and_keep_to_the_limit_of_conne
     assert len(server.charges) == together
 
 
-def test_a_thousand_charges_refused_at_once_renew_the_token_once():
+def test_thousand_concurrent_401s_renew_the_token_once():
     async def story() -> tuple[list[Outcome], WireServer, Tokens]:
         tokens = Tokens()
         async with (
@@ -266,7 +266,7 @@ def test_a_thousand_charges_refused_at_once_renew_the_token_once():
     assert set(server.charges.values()) <= {1, 2}
 
 
-def test_a_token_that_portone_insists_on_does_not_set_off_a_storm():
+def test_token_that_portone_insists_on_causes_no_storm_of_requests():
     async def refuses(wire: Wire, _request: Request) -> None:
         await wire.send(UNAUTHORIZED)
 
@@ -284,7 +284,7 @@ def test_a_token_that_portone_insists_on_does_not_set_off_a_storm():
     assert set(server.charges.values()) == {2}
 
 
-def test_a_charge_given_up_leaves_its_connection_to_nobody():
+def test_connection_of_a_cancelled_charge_is_not_reused():
     async def story() -> tuple[Outcome, int]:
         asked_for, hung = asyncio.Event(), asyncio.Event()
 

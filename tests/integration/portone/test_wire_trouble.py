@@ -159,7 +159,7 @@ async def answers_over_its_own_end(wire: Wire, asked: Request) -> None:
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
-def test_trouble_after_the_request_left_is_unknown_and_nothing_is_sent_again(trouble, reason):
+def test_trouble_after_the_request_left_is_unknown_and_not_repeated(trouble, reason):
     times = {"read_timeout": READ_TIMEOUT, "deadline": DEADLINE} if reason is TIMEOUT else {}
     outcome, requests, connections = asyncio.run(charged_once(trouble, **times))
     assert isinstance(outcome, Unknown), outcome
@@ -205,13 +205,13 @@ async def answers_and_hangs_up(wire: Wire, asked: Request) -> None:
         answers_and_hangs_up,
     ],
 )
-def test_an_unusual_but_good_answer_is_read(manner):
+def test_unusual_but_valid_answer_is_read(manner):
     outcome, requests, connections = asyncio.run(charged_once(manner))
     assert isinstance(outcome, Paid), outcome
     assert (requests, connections) == (1, 1)
 
 
-def test_an_answer_longer_than_it_said_is_not_believed():
+def test_answer_longer_than_announced_is_unknown():
     outcome, requests, connections = asyncio.run(charged_once(sends_more_than_it_promised))
     assert isinstance(outcome, Unknown)
     assert outcome.reason in {LOST, UNREADABLE}, "by whether the rest comes along or after"
@@ -222,7 +222,7 @@ def test_an_answer_longer_than_it_said_is_not_believed():
     ("coding", "layers"),
     [("gzip", 1), ("gzip, gzip", 2), ("GZIP", 1), ("x-gzip", 1), ("identity, gzip", 1), ("br", 1), ("what", 0)],
 )
-def test_a_body_that_is_compressed_against_our_wish_is_not_unpacked(coding, layers):
+def test_compressed_body_that_was_not_requested_is_not_unpacked(coding, layers):
     async def coded(wire: Wire, request: Request) -> None:
         body = paid(request)
         for _ in range(layers):
@@ -236,7 +236,7 @@ def test_a_body_that_is_compressed_against_our_wish_is_not_unpacked(coding, laye
 
 
 @pytest.mark.parametrize("ask", ["look_up", "payment", "ready", "payments"])
-def test_a_compressed_answer_to_any_question_is_none(ask):
+def test_compressed_answer_to_any_call_is_no_answer(ask):
     async def story() -> Any:
         async def coded(wire: Wire, _request: Request) -> None:
             await wire.send(http(200, gzip.compress(envelope({"total": 0, "list": []})), "Content-Encoding: gzip"))
@@ -258,7 +258,7 @@ def test_a_compressed_answer_to_any_question_is_none(ask):
 
 
 @pytest.mark.parametrize("coding", ["identity", "Identity", " "])
-def test_a_body_that_is_as_it_was_asked_for_is_read(coding):
+def test_body_with_identity_encoding_is_read(coding):
     async def plain(wire: Wire, request: Request) -> None:
         await wire.send(http(200, paid(request), f"Content-Encoding: {coding}"))
 
@@ -283,7 +283,7 @@ async def _never_reads(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize(("accept", "reasons"), [(_close, {LOST}), (_reset, {LOST}), (_never_reads, {TIMEOUT})])
-def test_a_connection_that_was_made_may_have_carried_the_request(accept, reasons):
+def test_error_on_an_open_connection_is_unknown(accept, reasons):
     """The server may say that it read nothing; we cannot know, so it is not taken for "nothing was sent"."""
     times: dict[str, Any] = {"read_timeout": READ_TIMEOUT, "deadline": DEADLINE} if accept is _never_reads else {}
 
@@ -305,7 +305,7 @@ def test_a_connection_that_was_made_may_have_carried_the_request(accept, reasons
 # --- connections that are kept --------------------------------------------------------------------------------------
 
 
-def test_a_connection_is_kept_for_the_next_charge():
+def test_connection_is_kept_for_the_next_charge():
     async def story() -> tuple[list[Outcome], int]:
         async with wire_server(pays) as server, gateway_to(server.url) as gateway:
             before = server.connections
@@ -317,7 +317,7 @@ def test_a_connection_is_kept_for_the_next_charge():
     assert connections == 1
 
 
-def test_a_kept_connection_that_the_server_closed_is_not_used_again():
+def test_kept_connection_closed_by_the_server_is_not_reused():
     async def story() -> tuple[Outcome, int]:
         closed = asyncio.Event()
 
@@ -340,7 +340,7 @@ def test_a_kept_connection_that_the_server_closed_is_not_used_again():
 
 
 @pytest.mark.parametrize("how", [_close, _reset])
-def test_a_request_lost_on_a_kept_connection_is_looked_up_and_not_repeated(how):
+def test_request_lost_on_a_kept_connection_is_unknown_and_not_repeated(how):
     async def hangs_up_on_the_second(wire: Wire, asked: Request) -> None:
         if asked.json["merchant_uid"] == MERCHANT_UID:
             await how(wire)
@@ -360,7 +360,7 @@ def test_a_request_lost_on_a_kept_connection_is_looked_up_and_not_repeated(how):
 
 
 @pytest.mark.parametrize("unasked", [http(200, DECLINED), http(408, b""), http(200, b"")[:12]])
-def test_what_comes_unasked_on_a_kept_connection_is_nobodys_answer(unasked):
+def test_unsolicited_data_on_a_kept_connection_is_no_answer(unasked):
     """A second answer to the first request, or a proxy's 408, would else be read as the answer to the second."""
 
     async def story() -> tuple[Outcome, int]:
@@ -388,7 +388,7 @@ def test_what_comes_unasked_on_a_kept_connection_is_nobodys_answer(unasked):
     assert requests == 1
 
 
-def test_a_server_that_always_speaks_first_is_not_asked_for_ever():
+def test_server_that_always_sends_first_is_given_up():
     async def speaks_first(wire: Wire) -> None:
         await wire.send(http(408, b""))
         await wire.reader.read()
@@ -404,7 +404,7 @@ def test_a_server_that_always_speaks_first_is_not_asked_for_ever():
     assert connections <= 4
 
 
-def test_an_answer_that_comes_too_late_is_nobodys_either():
+def test_late_answer_on_a_connection_is_no_answer_to_the_next_request():
     async def story() -> tuple[Outcome, Outcome]:
         release = asyncio.Event()
 
@@ -425,7 +425,7 @@ def test_an_answer_that_comes_too_late_is_nobodys_either():
     assert isinstance(second, Paid)
 
 
-def test_an_idle_connection_is_given_up_before_servers_usually_do():
+def test_idle_connection_is_closed_before_servers_usually_close_it():
     assert KEEP_ALIVE_SECONDS < 5
 
 
@@ -452,17 +452,17 @@ def look_up_through(trouble: Callable[[Wire, Request], Awaitable[None]], **times
         (sends_ten_megabytes, {}),
     ],
 )
-def test_a_look_up_in_trouble_is_a_failed_look_up_and_not_nothing_found(trouble, times):
+def test_trouble_during_a_look_up_is_a_failed_look_up_and_not_nothing_found(trouble, times):
     assert isinstance(look_up_through(trouble, **times), LookUpFailed)
 
 
-def test_a_charge_ends_with_its_deadline_even_if_the_server_never_falls_silent_for_long():
+def test_charge_ends_at_its_deadline_even_if_bytes_keep_arriving():
     outcome, requests, _ = asyncio.run(charged_once(hangs, deadline=DEADLINE))
     assert outcome == Unknown(TIMEOUT, Answer(message="no answer within the deadline"))
     assert requests == 1
 
 
-def test_a_token_that_does_not_come_within_the_deadline_is_none():
+def test_token_that_does_not_come_within_the_deadline_is_no_token():
     async def story() -> NotCharged | None:
         async with (
             wire_server(pays, answer_token=hangs) as server,
@@ -475,7 +475,7 @@ def test_a_token_that_does_not_come_within_the_deadline_is_none():
     )
 
 
-def test_a_defect_of_ours_in_reading_an_answer_loses_no_answer(monkeypatch, capsys):
+def test_unexpected_error_in_reading_an_answer_is_unknown(monkeypatch, capsys):
     """The request was out: whatever breaks afterwards, the payment is looked up, and the pump goes on."""
 
     def breaks(*_args: object) -> Outcome:
@@ -490,7 +490,7 @@ def test_a_defect_of_ours_in_reading_an_answer_loses_no_answer(monkeypatch, caps
     assert "secret" not in printed
 
 
-def test_a_defect_of_ours_in_a_look_up_is_a_failed_look_up():
+def test_unexpected_error_in_a_look_up_is_a_failed_look_up():
     async def story() -> Found | LookUpFailed:
         async with wire_server(pays) as server, gateway_to(server.url) as gateway:
             return await gateway.look_up("")  # a merchant_uid that no attempt has
@@ -526,11 +526,11 @@ def assert_not_reached(outcome: Outcome) -> None:
     )
 
 
-def test_a_refused_connection_charged_nothing():
+def test_refused_connection_is_not_charged():
     assert_not_reached(charge_at(f"http://127.0.0.1:{closed_port()}"))
 
 
-def test_a_name_that_is_not_found_charged_nothing(monkeypatch):
+def test_unknown_host_name_is_not_charged(monkeypatch):
     def fails(*_args, **_options):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -539,7 +539,7 @@ def test_a_name_that_is_not_found_charged_nothing(monkeypatch):
 
 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1", "127.0.0.1:1", "https://"])
-def test_an_address_that_is_none_charged_nothing(url):
+def test_invalid_address_is_not_charged(url):
     assert_not_reached(charge_at(url))
 
 
@@ -549,7 +549,7 @@ async def _says_plain_http(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("accept", [_close, _reset, _says_plain_http, _never_reads])
-def test_a_failed_tls_handshake_charged_nothing(accept):
+def test_failed_tls_handshake_is_not_charged(accept):
     async def story() -> tuple[Outcome, int]:
         async with wire_server(pays, accept=accept) as server:
             address = f"https://127.0.0.1:{server.port}"
@@ -560,7 +560,7 @@ def test_a_failed_tls_handshake_charged_nothing(accept):
     assert requests == 0
 
 
-def test_when_no_connection_can_be_trusted_nothing_is_sent(monkeypatch):
+def test_charge_without_any_trustworthy_connection_is_not_sent(monkeypatch):
     class Spoilt:
         protocol = type("Protocol", (), {"should_close": True})
 
@@ -574,7 +574,7 @@ def test_when_no_connection_can_be_trusted_nothing_is_sent(monkeypatch):
     assert_not_reached(charge_at("http://127.0.0.1:1"))
 
 
-def test_a_look_up_without_a_connection_learns_nothing():
+def test_look_up_without_a_connection_is_a_failed_look_up():
     async def story() -> Found | LookUpFailed:
         async with gateway_to(f"http://127.0.0.1:{closed_port()}", primed=False) as gateway:
             return await gateway.look_up(MERCHANT_UID)
@@ -582,7 +582,7 @@ def test_a_look_up_without_a_connection_learns_nothing():
     assert isinstance(asyncio.run(story()), LookUpFailed)
 
 
-def test_no_free_connection_in_time_charged_nothing():
+def test_charge_without_a_free_connection_in_time_is_not_charged():
     async def story() -> tuple[Outcome, Outcome, int, int]:
         release, held = asyncio.Event(), asyncio.Event()
 

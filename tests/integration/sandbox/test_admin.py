@@ -38,7 +38,7 @@ def test_documented_keys_are_made_and_the_one_to_be_declined_is(api: Api, admin:
     }
 
 
-def test_keys_show_their_story_and_how_far_it_got(api: Api, admin: SandboxAdmin):
+def test_keys_show_their_story_and_number_of_calls(api: Api, admin: SandboxAdmin):
     admin.create_key("key", decline("CC10", "잔액부족", times=2), flaky(3, mix=[(1, pay())]))
     api.again("m1")
     [key] = admin.keys()
@@ -62,7 +62,7 @@ def test_keys_show_their_story_and_how_far_it_got(api: Api, admin: SandboxAdmin)
         ({"customer_uid": "key", "behaviour": []}, "has no behaviour; it has customer_uid, pg"),
     ],
 )
-def test_a_key_there_cannot_be_is_refused_and_none_is_made(admin: SandboxAdmin, key: dict[str, Any], complaint: str):
+def test_invalid_key_is_rejected_and_no_key_is_made(admin: SandboxAdmin, key: dict[str, Any], complaint: str):
     with pytest.raises(SandboxAdminError, match=complaint):
         admin.create_keys([{"customer_uid": "fine"}, key])
     assert admin.keys() == []
@@ -75,7 +75,7 @@ def test_switches_are_read_and_changed(admin: SandboxAdmin):
         admin.switch(colour="red")
 
 
-def test_the_report_adds_everything_up(api: Api, admin: SandboxAdmin):
+def test_ledger_report_adds_up_all_payments(api: Api, admin: SandboxAdmin):
     admin.create_keys([{"customer_uid": "key"}, {"customer_uid": "poor"}])
     admin.behave(decline(), customer_uids=["poor"])
     for number in range(3):
@@ -94,7 +94,7 @@ def test_the_report_adds_everything_up(api: Api, admin: SandboxAdmin):
     assert admin.charges() == {"m0": 1, "m1": 1, "m2": 1}
 
 
-def test_the_raw_list_can_be_narrowed_and_continued(api: Api, admin: SandboxAdmin):
+def test_payments_of_the_ledger_can_be_filtered_and_continued(api: Api, admin: SandboxAdmin):
     admin.create_keys([{"customer_uid": "key"}, {"customer_uid": "poor"}])
     admin.behave(decline(), customer_uids=["poor"])
     api.paid("m1")
@@ -128,7 +128,7 @@ def test_every_request_is_in_the_ledger(api: Api, admin: SandboxAdmin):
     assert len(admin.requests(endpoint="POST /subscribe/payments/again")) == 1
 
 
-def test_a_reset_forgets_everything(api: Api, admin: SandboxAdmin):
+def test_reset_deletes_everything(api: Api, admin: SandboxAdmin):
     admin.create_key("key")
     admin.switch(repeated_paid="accept")
     api.paid("m1")
@@ -139,7 +139,7 @@ def test_a_reset_forgets_everything(api: Api, admin: SandboxAdmin):
     assert api.get("/users/pg").status_code == 401
 
 
-def test_the_admin_api_needs_its_token_once_one_is_set(tmp_path: Path):
+def test_admin_api_with_a_token_requires_it(tmp_path: Path):
     with running_sandbox(tmp_path / "ledger.db", admin_token="hush") as running:
         assert running.admin.report().charges == 0
         for headers in ({}, {TOKEN_HEADER: "wrong"}, {TOKEN_HEADER: "hüsh"}):
@@ -148,7 +148,7 @@ def test_the_admin_api_needs_its_token_once_one_is_set(tmp_path: Path):
             assert TOKEN_HEADER in answer.json()["error"]
 
 
-def test_beyond_loopback_the_admin_api_is_closed_without_a_token(tmp_path: Path):
+def test_admin_api_beyond_loopback_is_closed_without_a_token(tmp_path: Path):
     server = SandboxServer(tmp_path / "ledger.db", host="0.0.0.0")
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -167,7 +167,7 @@ def test_beyond_loopback_the_admin_api_is_closed_without_a_token(tmp_path: Path)
 
 @pytest.mark.parametrize("kind", ["text/plain", "text/plain; x=json", "multipart/form-data; boundary=json", ""])
 @pytest.mark.parametrize("path", ["reset", "switches", "keys", "behaviours", "payments/cancel", "webhooks/resend"])
-def test_a_page_of_another_site_cannot_change_the_sandbox(sandbox: RunningSandbox, path: str, kind: str):
+def test_page_of_another_site_cannot_change_the_sandbox(sandbox: RunningSandbox, path: str, kind: str):
     # what a browser sends across sites without asking first: no JSON content type
     answer = httpx.post(f"{sandbox.base_url}/_sandbox/{path}", content=b"{}", headers={"Content-Type": kind})
     assert answer.status_code == 415
@@ -175,13 +175,13 @@ def test_a_page_of_another_site_cannot_change_the_sandbox(sandbox: RunningSandbo
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:9101", "127.0.0.1.nip.io", "localhost.evil.example"])
 @pytest.mark.parametrize("path", ["/_sandbox/keys", "/_sandbox/health", "/v1/iamport.js", "/payments/imp_1"])
-def test_a_name_that_a_stranger_may_have_registered_is_answered_nothing(sandbox: RunningSandbox, host: str, path: str):
+def test_host_name_that_can_be_registered_is_rejected(sandbox: RunningSandbox, host: str, path: str):
     answer = httpx.get(f"{sandbox.base_url}{path}", headers={"Host": host})
     assert (answer.status_code, list(answer.json())) == (421, ["error"])
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:9101", "[::1]:9101", "10.1.2.3", "checkout:9101", "a.test"])
-def test_a_name_that_no_stranger_can_have_is_answered(sandbox: RunningSandbox, host: str):
+def test_host_name_that_cannot_be_registered_is_answered(sandbox: RunningSandbox, host: str):
     assert httpx.get(f"{sandbox.base_url}/_sandbox/health", headers={"Host": host}).status_code == 200
 
 
@@ -193,18 +193,18 @@ def test_only_a_failed_payment_can_be_corrected(api: Api, admin: SandboxAdmin):
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"keys": 1}', b'{"keys": [1]}'])
-def test_a_body_that_makes_no_sense_is_refused(sandbox: RunningSandbox, body: bytes):
+def test_invalid_admin_body_is_rejected(sandbox: RunningSandbox, body: bytes):
     headers = {"Content-Type": "application/json"}
     assert httpx.post(f"{sandbox.base_url}/_sandbox/keys", content=body, headers=headers).status_code == 400
 
 
-def test_an_address_in_use_is_named(sandbox: RunningSandbox, tmp_path: Path):
+def test_port_in_use_is_reported_with_its_address(sandbox: RunningSandbox, tmp_path: Path):
     port = httpx.URL(sandbox.base_url).port or 0
     with pytest.raises(CannotListen, match=f"127.0.0.1:{port}: Address already in use; name another port"):
         SandboxServer(tmp_path / "other.db", port=port)
 
 
-def test_is_up_tells_whether_anything_answers(sandbox: RunningSandbox, admin: SandboxAdmin):
+def test_is_up_is_true_only_while_the_sandbox_answers(sandbox: RunningSandbox, admin: SandboxAdmin):
     assert admin.is_up()
     sandbox.stop()
     assert not admin.is_up()

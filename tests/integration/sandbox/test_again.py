@@ -14,7 +14,7 @@ from worker.sandbox.http.client import SandboxAdmin
 from worker.sandbox.rules.behaviours import Shape, decline, flaky, misrecorded, pay
 
 
-def test_a_kakao_money_charge_is_paid_and_in_the_ledger(api: Api, admin: SandboxAdmin):
+def test_kakao_money_charge_is_paid_and_in_the_ledger(api: Api, admin: SandboxAdmin):
     admin.create_key("key")
     payment = check(api.again("m1", buyer_name="Buyer", custom_data='{"period": 1}'), PAYMENT)
     assert (payment["status"], payment["amount"], payment["merchant_uid"]) == ("paid", 9900, "m1")
@@ -36,7 +36,7 @@ def test_a_kakao_money_charge_is_paid_and_in_the_ledger(api: Api, admin: Sandbox
         ({"pg": "kakaopay", "sandbox": False}, ("point", "CA0SANDBOX", False)),  # a live channel
     ],
 )
-def test_other_channels_and_instruments(
+def test_charge_shows_its_channel_and_instrument(
     api: Api, admin: SandboxAdmin, key: dict[str, Any], expected: tuple[str, str, bool]
 ):
     admin.create_keys([{"customer_uid": "key", **key}])
@@ -44,7 +44,7 @@ def test_other_channels_and_instruments(
     assert (payment["pay_method"], payment["pg_id"], payment["sandbox"]) == expected
 
 
-def test_a_request_may_be_a_form(api: Api, admin: SandboxAdmin):
+def test_charge_request_may_be_a_form(api: Api, admin: SandboxAdmin):
     admin.create_key("key")
     fields = {"customer_uid": "key", "merchant_uid": "m1", "amount": "9900", "name": "월 구독"}
     headers = {"Authorization": f"Bearer {api.token}"}
@@ -52,7 +52,7 @@ def test_a_request_may_be_a_form(api: Api, admin: SandboxAdmin):
     assert check(answer, PAYMENT)["name"] == "월 구독"
 
 
-def test_a_request_may_be_a_multipart_form(api: Api, admin: SandboxAdmin):
+def test_charge_request_may_be_a_multipart_form(api: Api, admin: SandboxAdmin):
     admin.create_key("key")
     fields = {"customer_uid": "key", "merchant_uid": "m1", "amount": "9900"}
     parts = {name: (None, value) for name, value in fields.items()}
@@ -72,25 +72,25 @@ def test_a_request_may_be_a_multipart_form(api: Api, admin: SandboxAdmin):
         (b"no boundary", "multipart/form-data"),
     ],
 )
-def test_a_body_that_cannot_be_read_is_a_400_in_the_envelope(api: Api, body: bytes, content_type: str):
+def test_unreadable_body_is_a_400_in_the_envelope(api: Api, body: bytes, content_type: str):
     headers = {"Authorization": api.token, "Content-Type": content_type}
     answer = api.http.post("/subscribe/payments/again", content=body, headers=headers)
     check_refusal(answer, code=1, status=400)
 
 
 @pytest.mark.parametrize("missing", ["customer_uid", "merchant_uid", "amount"])
-def test_a_missing_field_is_a_400(api: Api, admin: SandboxAdmin, missing: str):
+def test_missing_field_is_a_400(api: Api, admin: SandboxAdmin, missing: str):
     admin.create_key("key")
     check_refusal(api.again("m1", **{missing: None}), code=1, status=400, message=missing)
     assert admin.report().charges == 0
 
 
-def test_an_unknown_customer_uid_is_code_1_with_http_200(api: Api, admin: SandboxAdmin):
+def test_unknown_customer_uid_is_code_1_with_http_200(api: Api, admin: SandboxAdmin):
     check_refusal(api.again("m1", "nobody"), code=1, message="등록되지 않은 구매자입니다.")
     assert admin.report().again_results == {"refused": 1}
 
 
-def test_an_amount_below_the_minimum_is_refused_and_leaves_nothing(api: Api, admin: SandboxAdmin):
+def test_amount_below_the_minimum_is_declined_without_a_record(api: Api, admin: SandboxAdmin):
     admin.create_key("key", decline(), pay())
     check_refusal(api.again("m1", amount=99), code=-1)
     assert admin.payments() == []
@@ -113,9 +113,7 @@ def test_an_amount_below_the_minimum_is_refused_and_leaves_nothing(api: Api, adm
         ("nice", {"promotion_id": "summer"}),
     ],
 )
-def test_what_is_documented_as_impossible_is_not_charged(
-    api: Api, admin: SandboxAdmin, pg: str, fields: dict[str, Any]
-):
+def test_charge_documented_as_impossible_is_rejected(api: Api, admin: SandboxAdmin, pg: str, fields: dict[str, Any]):
     admin.create_key("key", pg=pg)
     answer = api.again("m1", **fields)
     assert answer.json()["code"] != 0
@@ -123,7 +121,7 @@ def test_what_is_documented_as_impossible_is_not_charged(
     assert admin.payments() == []
 
 
-def test_a_payco_account_pays_no_more_than_its_limits_in_a_day_and_a_month():
+def test_payco_account_is_declined_above_its_daily_and_monthly_limit():
     clock = HandClock(datetime(2026, 3, 1, 3, 0, tzinfo=UTC))
     with running_sandbox(clock=clock) as sandbox, Api(sandbox.base_url) as api:
         sandbox.admin.create_key("key", pg="payco", instrument="money", sandbox=False)
@@ -139,7 +137,7 @@ def test_a_payco_account_pays_no_more_than_its_limits_in_a_day_and_a_month():
         assert sandbox.admin.report().charged_krw == 5_000_000
 
 
-def test_without_a_token_nothing_is_charged(sandbox: RunningSandbox, admin: SandboxAdmin):
+def test_charge_without_a_token_is_a_401(sandbox: RunningSandbox, admin: SandboxAdmin):
     admin.create_key("key")
     body = {"customer_uid": "key", "merchant_uid": "m1", "amount": 9900}
     answer = httpx.post(f"{sandbox.base_url}/subscribe/payments/again", json=body)
@@ -147,7 +145,7 @@ def test_without_a_token_nothing_is_charged(sandbox: RunningSandbox, admin: Sand
     assert admin.report().again_results == {"unauthorized": 1}
 
 
-def test_a_decline_by_status_is_code_0_with_a_failed_record(api: Api, admin: SandboxAdmin):
+def test_decline_by_status_is_code_0_with_a_failed_record(api: Api, admin: SandboxAdmin):
     admin.create_key("key", decline("CC61", "한도초과"))
     payment = check(api.again("m1"), PAYMENT)
     assert (payment["status"], payment["fail_reason"]) == ("failed", "[CC61]한도초과")
@@ -158,22 +156,20 @@ def test_a_decline_by_status_is_code_0_with_a_failed_record(api: Api, admin: San
 
 
 @pytest.mark.parametrize("recorded", [True, False])
-def test_a_decline_by_message_is_code_minus_1_with_or_without_a_record(
-    api: Api, admin: SandboxAdmin, *, recorded: bool
-):
+def test_decline_by_message_is_code_minus_1_with_or_without_a_record(api: Api, admin: SandboxAdmin, *, recorded: bool):
     admin.create_key("key", decline("2116", "개인 월 한도금액 초과", shape=Shape.MESSAGE, recorded=recorded))
     check_refusal(api.again("m1"), code=-1, message="결제승인에 실패하였습니다. [2116]개인 월 한도금액 초과")
     assert admin.report().count("failed") == int(recorded)
     assert api.get("/payments/findAll/m1").status_code == (200 if recorded else 404)
 
 
-def test_a_key_declines_twice_and_then_pays(api: Api, admin: SandboxAdmin):
+def test_key_declines_twice_and_then_pays(api: Api, admin: SandboxAdmin):
     admin.create_key("key", decline(times=2), pay())
     statuses = [api.again(f"m{number}").json()["response"]["status"] for number in range(4)]
     assert statuses == ["failed", "failed", "paid", "paid"]
 
 
-def test_money_taken_behind_a_failed_record_is_a_charge_and_can_be_corrected(api: Api, admin: SandboxAdmin):
+def test_misrecorded_charge_counts_as_charged_and_can_be_corrected(api: Api, admin: SandboxAdmin):
     admin.create_key("key", misrecorded())
     failed = check(api.again("m1"), PAYMENT)
     assert failed["status"] == "failed"
@@ -183,7 +179,7 @@ def test_money_taken_behind_a_failed_record_is_a_charge_and_can_be_corrected(api
     assert admin.report().charged_krw == 9900, "correcting a record moves no money"
 
 
-def test_a_flaky_run_can_be_repeated(api: Api, admin: SandboxAdmin):
+def test_flaky_run_with_the_same_seed_is_repeatable(api: Api, admin: SandboxAdmin):
     def run() -> list[str]:
         admin.reset()
         api.log_in()
@@ -203,13 +199,13 @@ def test_behaviours_can_be_changed_while_running(api: Api, admin: SandboxAdmin):
     assert api.again("m2", "b").json()["response"]["status"] == "failed"
 
 
-def test_issuing_again_under_a_customer_uid_replaces_the_key(api: Api, admin: SandboxAdmin):
+def test_key_reissued_under_a_customer_uid_replaces_the_old_one(api: Api, admin: SandboxAdmin):
     admin.create_key("key", decline())
     admin.create_key("key", pg="payco")
     assert check(api.again("m1"), PAYMENT)["pg_provider"] == "payco"
 
 
-def test_a_key_issued_again_begins_its_story_anew(api: Api, admin: SandboxAdmin):
+def test_reissued_key_starts_its_story_over(api: Api, admin: SandboxAdmin):
     statuses = []
     for merchant_uid in ("m1", "m2"):
         admin.create_key("key", decline(times=1), pay())
@@ -236,6 +232,6 @@ def test_a_key_issued_again_begins_its_story_anew(api: Api, admin: SandboxAdmin)
         ("DELETE", "/payments/cancel", 405),
     ],
 )
-def test_what_is_not_part_of_the_sandbox_says_so_in_the_envelope(api: Api, method: str, path: str, status: int):
+def test_missing_endpoint_is_a_501_in_the_envelope(api: Api, method: str, path: str, status: int):
     answer = api.http.request(method, path, headers={"Authorization": api.token})
     check_refusal(answer, code=1, status=status)

@@ -14,7 +14,7 @@ from worker.sandbox.rules.behaviours import decline
 CANCEL = "/payments/cancel"
 
 
-def test_a_whole_cancel(api: Api, admin: SandboxAdmin):
+def test_full_cancel_refunds_everything(api: Api, admin: SandboxAdmin):
     admin.create_key("key")
     paid = api.paid("m1")
     cancelled = check(api.post(CANCEL, imp_uid=paid["imp_uid"], reason="asked for"), PAYMENT)
@@ -53,7 +53,7 @@ def test_imp_uid_wins_over_merchant_uid(api: Api, admin: SandboxAdmin):
     check_refusal(answer, code=1, message="취소할 결제건이 존재하지 않습니다.")
 
 
-def test_of_several_payments_the_paid_one_is_cancelled(api: Api, admin: SandboxAdmin):
+def test_cancel_by_merchant_uid_picks_the_paid_payment(api: Api, admin: SandboxAdmin):
     admin.create_keys([{"customer_uid": "key"}, {"customer_uid": "poor"}])
     admin.behave(decline(), customer_uids=["poor"])
     admin.switch(repeated_paid="accept")
@@ -62,7 +62,7 @@ def test_of_several_payments_the_paid_one_is_cancelled(api: Api, admin: SandboxA
     assert check(api.post(CANCEL, merchant_uid="m1"), PAYMENT)["imp_uid"] == paid["imp_uid"]
 
 
-def test_a_cancelled_payment_does_not_hide_a_paid_one(api: Api, admin: SandboxAdmin):
+def test_cancelled_payment_does_not_hide_a_paid_one(api: Api, admin: SandboxAdmin):
     admin.create_key("key")
     admin.switch(repeated_paid="accept")
     api.paid("m1")
@@ -111,7 +111,7 @@ NICE = {"amount": 11_000, "tax_free": 5500, "vat_amount": 500}
         ("welcome", BUYER | {"tax_free": 900}, {}, True),
     ],
 )
-def test_a_cancel_says_what_the_pg_wants_to_know(
+def test_cancel_needs_the_fields_that_its_pg_requires(
     api: Api, admin: SandboxAdmin, pg: str, paid: dict[str, Any], fields: dict[str, Any], refused: bool
 ):
     admin.create_key("key", pg=pg)
@@ -121,7 +121,7 @@ def test_a_cancel_says_what_the_pg_wants_to_know(
     assert bool(admin.report().refunded_krw) is not refused
 
 
-def test_partial_cancels_give_back_no_more_tax_than_there_was(api: Api, admin: SandboxAdmin):
+def test_partial_cancels_refund_no_more_tax_than_was_stated(api: Api, admin: SandboxAdmin):
     admin.create_key("key", pg="nice")
     api.paid("m1", **NICE)
     check(api.post(CANCEL, merchant_uid="m1", amount=6000, tax_free=3000, vat_amount=273), PAYMENT)
@@ -142,7 +142,7 @@ def test_partial_cancels_give_back_no_more_tax_than_there_was(api: Api, admin: S
         ({"pg": "payco"}, 367, True),
     ],
 )
-def test_a_cancel_comes_too_late_after_so_long(key: dict[str, Any], days: int, *, refused: bool):
+def test_cancel_after_the_pgs_period_is_rejected(key: dict[str, Any], days: int, *, refused: bool):
     clock = HandClock()
     with running_sandbox(clock=clock) as sandbox, Api(sandbox.base_url) as api:
         sandbox.admin.create_keys([{"customer_uid": "key", **key}])
@@ -153,7 +153,7 @@ def test_a_cancel_comes_too_late_after_so_long(key: dict[str, Any], days: int, *
 
 
 @pytest.mark.parametrize("fields", [{}, {"merchant_uid": "m1", "amount": "half"}, {"merchant_uid": "m1", "amount": -1}])
-def test_a_cancel_that_cannot_be_read_is_a_400(api: Api, admin: SandboxAdmin, fields: dict[str, Any]):
+def test_unreadable_cancel_is_a_400(api: Api, admin: SandboxAdmin, fields: dict[str, Any]):
     admin.create_key("key")
     api.paid("m1")
     check_refusal(api.post(CANCEL, **fields), code=1, status=400)

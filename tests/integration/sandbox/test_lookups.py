@@ -72,7 +72,7 @@ def test_find_can_be_narrowed_to_a_status(api: Api, three_tries: list[str]):
     check_refusal(api.get("/payments/find/m1/broken"), code=1, status=400, message="지원되지 않는 상태값입니다.")
 
 
-def test_find_all_gives_every_try_in_pages(api: Api, three_tries: list[str]):
+def test_find_all_returns_every_attempt_in_pages(api: Api, three_tries: list[str]):
     page = check(api.get("/payments/findAll/m1"), PAGED)
     assert [each["imp_uid"] for each in page["list"]] == three_tries[::-1]
     assert (page["total"], page["previous"], page["next"]) == (3, 0, 0)
@@ -89,7 +89,7 @@ def test_find_all_of_an_unknown_merchant_uid_is_a_404(api: Api, three_tries: lis
     check_refusal(api.get("/payments/findAll/m1", page=2), code=1, status=400)
 
 
-def test_a_merchant_uid_may_need_escaping_in_a_path(api: Api, admin: SandboxAdmin):
+def test_merchant_uid_is_unescaped_from_the_path(api: Api, admin: SandboxAdmin):
     admin.create_key("key")
     api.paid("a/b 가%")
     answer = api.get("/payments/find/a%2Fb%20%EA%B0%80%25")
@@ -118,7 +118,7 @@ def totals(api: Api, status: str, **query: int | str) -> int:
     return total
 
 
-def test_a_search_by_status_covers_the_last_ninety_days(year: tuple[Api, HandClock]):
+def test_search_by_status_covers_the_last_ninety_days(year: tuple[Api, HandClock]):
     api, _ = year
     # days 9 to 99 are within 90 days of day 99, both ends included; what was paid on day 5 was cancelled on day 99
     assert totals(api, "paid") == 91
@@ -127,7 +127,7 @@ def test_a_search_by_status_covers_the_last_ninety_days(year: tuple[Api, HandClo
     assert totals(api, "ready") == 0
 
 
-def test_the_time_compared_depends_on_the_status(year: tuple[Api, HandClock]):
+def test_search_by_status_compares_the_time_of_that_status(year: tuple[Api, HandClock]):
     api, calendar = year
     now = calendar.seconds()
     # p5 was paid on day 5 and cancelled on day 99: its cancel counts
@@ -139,7 +139,7 @@ def test_the_time_compared_depends_on_the_status(year: tuple[Api, HandClock]):
     assert totals(api, "all", **{"from": now - DAY + 1, "to": now}) == 3
 
 
-def test_a_search_of_all_compares_when_a_payment_was_paid_and_not_when_it_began(api: Api, admin: SandboxAdmin):
+def test_search_of_all_compares_the_time_paid_and_not_the_start(api: Api, admin: SandboxAdmin):
     admin.create_key("key", Behaviour(wait_seconds=1.2))
     paid = api.paid("m1")
     assert paid["paid_at"] > paid["started_at"]
@@ -147,7 +147,7 @@ def test_a_search_of_all_compares_when_a_payment_was_paid_and_not_when_it_began(
         assert totals(api, status, **{"from": paid["paid_at"]}) == 1, status
 
 
-def test_both_ends_of_the_time_asked_for_are_included(year: tuple[Api, HandClock]):
+def test_search_by_status_includes_both_ends_of_its_range(year: tuple[Api, HandClock]):
     api, calendar = year
     now = calendar.seconds()
     assert totals(api, "paid", **{"from": now, "to": now}) == 1
@@ -155,7 +155,7 @@ def test_both_ends_of_the_time_asked_for_are_included(year: tuple[Api, HandClock
     assert totals(api, "paid", **{"from": now - DAY, "to": now}) == 2
 
 
-def test_pages_and_sorting_of_a_search_by_status(year: tuple[Api, HandClock]):
+def test_search_by_status_is_paged_and_sorted(year: tuple[Api, HandClock]):
     api, _ = year
     first = check(api.get("/payments/status/paid"), PAGED)
     assert (len(first["list"]), first["previous"], first["next"]) == (20, 0, 2)
@@ -179,20 +179,20 @@ def test_pages_and_sorting_of_a_search_by_status(year: tuple[Api, HandClock]):
         {"sorting": "up"},
     ],
 )
-def test_a_search_there_cannot_be_is_a_400(year: tuple[Api, HandClock], query: dict[str, Any]):
+def test_search_with_invalid_parameters_is_a_400(year: tuple[Api, HandClock], query: dict[str, Any]):
     check_refusal(year[0].get("/payments/status/paid", **query), code=1, status=400)
 
 
-def test_an_unknown_status_is_a_400(year: tuple[Api, HandClock]):
+def test_unknown_status_is_a_400(year: tuple[Api, HandClock]):
     check_refusal(year[0].get("/payments/status/lost"), code=1, status=400, message="지원되지 않는 상태값입니다.")
 
 
-def test_the_first_page_of_nothing_is_empty(api: Api):
+def test_first_page_of_no_payments_is_empty(api: Api):
     page = check(api.get("/payments/status/all"), PAGED)
     assert page == {"total": 0, "previous": 0, "next": 0, "list": []}
 
 
-def test_the_payments_of_a_key_come_in_pages(year: tuple[Api, HandClock]):
+def test_payments_of_a_key_are_paged(year: tuple[Api, HandClock]):
     api, _ = year
     page = check(api.get("/subscribe/customers/key/payments"), PAGED)
     assert (page["total"], len(page["list"]), page["next"]) == (100, 20, 2)
@@ -202,13 +202,13 @@ def test_the_payments_of_a_key_come_in_pages(year: tuple[Api, HandClock]):
     check_refusal(api.get("/subscribe/customers/key/payments", page=6), code=1, status=400)
 
 
-def test_a_key_without_payments_has_an_empty_page(api: Api, admin: SandboxAdmin):
+def test_key_without_payments_has_an_empty_page(api: Api, admin: SandboxAdmin):
     admin.create_key("key")
     assert check(api.get("/subscribe/customers/key/payments"), PAGED)["total"] == 0
     check_refusal(api.get("/subscribe/customers/nobody/payments"), code=1, status=404)
 
 
-def test_a_payment_can_stay_unseen_for_a_while():
+def test_payment_can_be_hidden_from_look_ups_for_a_while():
     clock = HandClock()
     with running_sandbox(clock=clock) as running, Api(running.base_url) as api:
         running.admin.create_key("key", pay(hidden_seconds=30))
@@ -225,7 +225,7 @@ def test_a_payment_can_stay_unseen_for_a_while():
         assert totals(api, "all") == 1
 
 
-def test_all_payments_can_stay_unseen_by_a_switch(api: Api, admin: SandboxAdmin):
+def test_switch_hides_all_new_payments_from_look_ups(api: Api, admin: SandboxAdmin):
     admin.switch(lookup_delay_seconds=3600)
     admin.create_key("key")
     api.paid("m1")
@@ -233,7 +233,7 @@ def test_all_payments_can_stay_unseen_by_a_switch(api: Api, admin: SandboxAdmin)
     check_refusal(api.again("m1"), code=1, message="이미 결제가 이루어진 거래건입니다.")
 
 
-def test_a_customer_is_shown_without_card_fields_for_wallets(api: Api, admin: SandboxAdmin):
+def test_wallet_key_is_shown_without_card_fields(api: Api, admin: SandboxAdmin):
     admin.create_key("key", customer_name="Buyer", customer_email="buyer@example.invalid")
     admin.create_key("card", pg="nice_v2")
     customer = check(api.get("/subscribe/customers/key"), CUSTOMER)
@@ -242,7 +242,7 @@ def test_a_customer_is_shown_without_card_fields_for_wallets(api: Api, admin: Sa
     assert check(api.get("/subscribe/customers/card"), CUSTOMER)["card_number"] is not None
 
 
-def test_several_customers_at_once(api: Api, admin: SandboxAdmin):
+def test_several_keys_are_read_in_one_call(api: Api, admin: SandboxAdmin):
     admin.create_keys([{"customer_uid": "a"}, {"customer_uid": "b"}])
     shape = {"type": "array", "items": CUSTOMER}
     both = check(api.get("/subscribe/customers", **{"customer_uid[]": ["b", "a"]}), shape)
@@ -252,7 +252,7 @@ def test_several_customers_at_once(api: Api, admin: SandboxAdmin):
     check_refusal(api.get("/subscribe/customers"), code=1, status=400)
 
 
-def test_a_deleted_key_is_gone_and_cannot_be_charged(api: Api, admin: SandboxAdmin):
+def test_deleted_key_is_not_found_and_cannot_be_charged(api: Api, admin: SandboxAdmin):
     admin.create_key("key")
     api.paid("m1")
     check(api.delete("/subscribe/customers/key"), CUSTOMER)
@@ -262,7 +262,7 @@ def test_a_deleted_key_is_gone_and_cannot_be_charged(api: Api, admin: SandboxAdm
     assert check(api.get("/payments/find/m1"), PAYMENT)["status"] == "paid", "its payments stay"
 
 
-def test_an_unknown_customer_can_be_a_200_as_seen_in_client_tests(api: Api, admin: SandboxAdmin):
+def test_unknown_customer_uid_can_be_a_200_by_switch(api: Api, admin: SandboxAdmin):
     admin.switch(unknown_customer_status=200)
     check_refusal(api.get("/subscribe/customers/nobody"), code=1, status=200, message="customer_uid(nobody)")
 
@@ -279,7 +279,9 @@ def test_an_unknown_customer_can_be_a_200_as_seen_in_client_tests(api: Api, admi
         ("/subscribe/payments/onetime", {}, 501),
     ],
 )
-def test_card_data_is_refused(api: Api, admin: SandboxAdmin, path: str, fields: dict[str, Any], status: int):
+def test_registration_by_card_data_is_rejected(
+    api: Api, admin: SandboxAdmin, path: str, fields: dict[str, Any], status: int
+):
     admin.create_key("kakao")
     check_refusal(api.post(path, **fields), code=1, status=status)
 
@@ -291,7 +293,7 @@ def test_both_wallets_are_contracted(api: Api):
     assert all(each["sandbox"] for each in channels)
 
 
-def test_naver_pay_wants_to_know_who_deletes_a_key(api: Api, admin: SandboxAdmin):
+def test_naver_pay_key_deletion_requires_a_requester(api: Api, admin: SandboxAdmin):
     admin.create_key("key", pg="naverpay")
     check_refusal(api.delete("/subscribe/customers/key"), code=1, status=400)
     check_refusal(api.delete("/subscribe/customers/key?extra[requester]=admin"), code=1, status=400)

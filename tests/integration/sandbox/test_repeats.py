@@ -24,14 +24,14 @@ def twice_at_once(api: Api, admin: SandboxAdmin) -> list[httpx.Response]:
         return [first.result(), second.result()]
 
 
-def test_a_paid_merchant_uid_is_refused_with_code_1(api: Api, admin: SandboxAdmin):
+def test_paid_merchant_uid_is_rejected_with_code_1(api: Api, admin: SandboxAdmin):
     admin.create_key("key")
     api.paid("m1")
     check_refusal(api.again("m1"), code=1, message="이미 결제가 이루어진 거래건입니다.")
     assert admin.charges() == {"m1": 1}
 
 
-def test_a_paid_merchant_uid_can_be_refused_with_code_minus_1(api: Api, admin: SandboxAdmin):
+def test_paid_merchant_uid_can_be_rejected_with_code_minus_1(api: Api, admin: SandboxAdmin):
     admin.create_key("key")
     admin.switch(repeated_paid="refuse_as_pg")
     api.paid("m1")
@@ -39,7 +39,7 @@ def test_a_paid_merchant_uid_can_be_refused_with_code_minus_1(api: Api, admin: S
     assert admin.charges() == {"m1": 1}
 
 
-def test_an_accepted_repeat_is_a_second_real_charge(api: Api, admin: SandboxAdmin):
+def test_accepted_repeat_is_a_second_real_charge(api: Api, admin: SandboxAdmin):
     admin.create_key("key")
     admin.switch(repeated_paid="accept")
     assert api.paid("m1")["imp_uid"] != api.paid("m1")["imp_uid"]
@@ -48,7 +48,7 @@ def test_an_accepted_repeat_is_a_second_real_charge(api: Api, admin: SandboxAdmi
     assert [row["charged"] for row in admin.payments(merchant_uid="m1")] == [9900, 9900]
 
 
-def test_a_cancelled_charge_still_counts_among_the_charges(api: Api, admin: SandboxAdmin):
+def test_cancelled_charge_still_counts_as_a_charge(api: Api, admin: SandboxAdmin):
     admin.create_key("key")
     admin.switch(repeated_paid="accept")
     api.paid("m1")
@@ -57,7 +57,7 @@ def test_a_cancelled_charge_still_counts_among_the_charges(api: Api, admin: Sand
     assert admin.report().charged_twice == {"m1": 2}
 
 
-def test_a_failed_merchant_uid_may_be_charged_again(api: Api, admin: SandboxAdmin):
+def test_failed_merchant_uid_may_be_charged_again(api: Api, admin: SandboxAdmin):
     admin.create_key("key", decline(), pay())
     assert check(api.again("m1"), PAYMENT)["status"] == "failed"
     assert check(api.again("m1"), PAYMENT)["status"] == "paid"
@@ -65,7 +65,7 @@ def test_a_failed_merchant_uid_may_be_charged_again(api: Api, admin: SandboxAdmi
 
 
 @pytest.mark.parametrize(("rule", "code"), [("refuse", 1), ("refuse_as_pg", -1)])
-def test_a_failed_merchant_uid_can_be_refused(api: Api, admin: SandboxAdmin, rule: str, code: int):
+def test_failed_merchant_uid_can_be_rejected(api: Api, admin: SandboxAdmin, rule: str, code: int):
     admin.create_key("key", decline(), pay())
     admin.switch(repeated_failed=rule)
     api.again("m1")
@@ -79,7 +79,7 @@ def test_naverpay_never_takes_a_merchant_uid_twice(api: Api, admin: SandboxAdmin
     check_refusal(api.again("m1"), code=1)
 
 
-def test_two_at_once_are_serialized_and_the_second_meets_the_paid_rule(api: Api, admin: SandboxAdmin):
+def test_second_concurrent_request_waits_and_meets_the_paid_rule(api: Api, admin: SandboxAdmin):
     admin.create_key("key", slow(OVERLAP_SECONDS))
     first, second = twice_at_once(api, admin)
     check(first, PAYMENT)
@@ -87,7 +87,7 @@ def test_two_at_once_are_serialized_and_the_second_meets_the_paid_rule(api: Api,
     assert admin.charges() == {"m1": 1}
 
 
-def test_two_at_once_are_serialized_and_the_second_meets_the_failed_rule(api: Api, admin: SandboxAdmin):
+def test_second_concurrent_request_waits_and_meets_the_failed_rule(api: Api, admin: SandboxAdmin):
     admin.create_key("key", Behaviour(verdict=Verdict.DECLINED, wait_seconds=OVERLAP_SECONDS), pay())
     first, second = twice_at_once(api, admin)
     assert check(first, PAYMENT)["status"] == "failed"
@@ -95,7 +95,7 @@ def test_two_at_once_are_serialized_and_the_second_meets_the_failed_rule(api: Ap
 
 
 @pytest.mark.parametrize(("rule", "code"), [("refuse", 1), ("refuse_as_pg", -1)])
-def test_the_second_of_two_at_once_can_be_refused(api: Api, admin: SandboxAdmin, rule: str, code: int):
+def test_second_concurrent_request_can_be_rejected(api: Api, admin: SandboxAdmin, rule: str, code: int):
     admin.create_key("key", slow(OVERLAP_SECONDS))
     admin.switch(repeated_in_flight=rule)
     first, second = twice_at_once(api, admin)
@@ -103,7 +103,7 @@ def test_the_second_of_two_at_once_can_be_refused(api: Api, admin: SandboxAdmin,
     check_refusal(second, code=code, message="진행중")
 
 
-def test_two_at_once_can_both_be_charged(api: Api, admin: SandboxAdmin):
+def test_concurrent_requests_can_both_be_charged(api: Api, admin: SandboxAdmin):
     admin.create_key("key", slow(OVERLAP_SECONDS))
     admin.switch(repeated_in_flight="accept")
     for answer in twice_at_once(api, admin):

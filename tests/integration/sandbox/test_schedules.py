@@ -56,7 +56,7 @@ def scheduler() -> Iterator[Scheduler]:
         yield Scheduler(sandbox, clock, api)
 
 
-def test_a_schedule_pays_when_its_time_comes_and_not_before(scheduler: Scheduler):
+def test_schedule_pays_when_it_is_due_and_not_before(scheduler: Scheduler):
     answer = scheduler.schedule("m1", tax_free=900, custom_data="{}")
     (made,) = answer.json()["response"]
     assert (made["schedule_status"], made["payment_status"], made["imp_uid"]) == ("scheduled", None, None)
@@ -74,7 +74,7 @@ def test_a_schedule_pays_when_its_time_comes_and_not_before(scheduler: Scheduler
     assert scheduler.sandbox.admin.charges() == {"m1": 1}, "once"
 
 
-def test_a_schedule_that_is_declined_leaves_a_failed_payment_and_is_tried_again_on_demand(scheduler: Scheduler):
+def test_declined_schedule_leaves_a_failed_payment_and_can_be_retried(scheduler: Scheduler):
     scheduler.sandbox.admin.behave(decline("CC61", "한도초과"), pay())
     scheduler.schedule("m1")
     check_refusal(scheduler.api.post("/subscribe/payments/schedule/m1/retry"), code=1, status=400)
@@ -88,7 +88,7 @@ def test_a_schedule_that_is_declined_leaves_a_failed_payment_and_is_tried_again_
     assert scheduler.sandbox.admin.charges() == {"m1": 1}
 
 
-def test_a_failed_schedule_may_be_scheduled_anew(scheduler: Scheduler):
+def test_failed_schedule_may_be_scheduled_again(scheduler: Scheduler):
     scheduler.sandbox.admin.behave(decline(), pay())
     scheduler.schedule("m1")
     scheduler.wait(DAY)
@@ -101,7 +101,7 @@ def test_a_failed_schedule_may_be_scheduled_anew(scheduler: Scheduler):
     check_refusal(answer, code=1, status=400)
 
 
-def test_a_schedule_that_waits_is_moved(scheduler: Scheduler):
+def test_open_schedule_can_be_moved(scheduler: Scheduler):
     scheduler.schedule("m1", after=HOUR)
     later = scheduler.clock.seconds() + DAY
 
@@ -129,7 +129,7 @@ def test_a_schedule_that_waits_is_moved(scheduler: Scheduler):
         ({"merchant_uid": "m2"}, {"m1", "m3"}),
     ],
 )
-def test_what_is_taken_back_is_not_charged(scheduler: Scheduler, taken_back: dict[str, Any], left: set[str]):
+def test_revoked_schedule_is_not_charged(scheduler: Scheduler, taken_back: dict[str, Any], left: set[str]):
     scheduler.sandbox.admin.create_key("other")
     scheduler.schedule("m1", "m2")
     scheduler.schedule("m3", customer_uid="other")
@@ -142,7 +142,7 @@ def test_what_is_taken_back_is_not_charged(scheduler: Scheduler, taken_back: dic
 
 
 @pytest.mark.parametrize("fields", [{"customer_uid": "nobody"}, {"merchant_uid": ["m2"]}, {"customer_uid": "key"}])
-def test_where_nothing_waits_nothing_is_taken_back(scheduler: Scheduler, fields: dict[str, Any]):
+def test_unschedule_without_open_schedules_is_code_1(scheduler: Scheduler, fields: dict[str, Any]):
     scheduler.schedule("m1")
     scheduler.wait(DAY)
     answer = scheduler.api.post("/subscribe/payments/unschedule", **fields)
@@ -184,7 +184,7 @@ def test_all_schedules_of_an_account_are_listed_page_by_page(scheduler: Schedule
     "query",
     [{}, {"from": 1}, {"from": 10, "to": 5}, {"from": 0, "to": 100 * DAY}, {"from": "x", "to": 1}],
 )
-def test_a_list_without_a_range_of_three_months_at_most_is_refused(scheduler: Scheduler, query: dict[str, Any]):
+def test_list_of_schedules_beyond_three_months_is_rejected(scheduler: Scheduler, query: dict[str, Any]):
     check_refusal(scheduler.api.get("/subscribe/customers/key/schedules", **query), code=1, status=400)
     renamed = {f"schedule_{name}": value for name, value in query.items()}
     check_refusal(scheduler.api.get("/subscribe/payments/schedule", **renamed), code=1, status=400)
@@ -204,13 +204,13 @@ def test_a_list_without_a_range_of_three_months_at_most_is_refused(scheduler: Sc
         ({"schedule_at": "soon"}, 400),
     ],
 )
-def test_what_could_not_be_charged_is_not_scheduled(scheduler: Scheduler, fields: dict[str, Any], status: int):
+def test_unchargeable_request_is_not_scheduled(scheduler: Scheduler, fields: dict[str, Any], status: int):
     answer = scheduler.schedule("m1", **fields)
     assert (answer.status_code, answer.json()["code"] != 0) == (status, True)
     check_refusal(scheduler.api.get("/subscribe/payments/schedule/m1"), code=1, status=404)
 
 
-def test_one_merchant_uid_is_scheduled_once_and_not_after_it_was_paid(scheduler: Scheduler):
+def test_merchant_uid_is_scheduled_once_and_not_after_it_was_paid(scheduler: Scheduler):
     scheduler.api.paid("paid")
     scheduler.schedule("m1")
     for merchant_uids in (["m1"], ["m2", "m1"], ["paid"], ["m3", "m3"]):
@@ -218,7 +218,7 @@ def test_one_merchant_uid_is_scheduled_once_and_not_after_it_was_paid(scheduler:
     assert scheduler.of_customer() == ["m1"]
 
 
-def test_a_schedule_of_a_key_that_is_gone_fails(scheduler: Scheduler):
+def test_schedule_of_a_deleted_key_fails(scheduler: Scheduler):
     scheduler.schedule("m1")
     scheduler.api.delete("/subscribe/customers/key")
     scheduler.wait(DAY)
@@ -227,7 +227,7 @@ def test_a_schedule_of_a_key_that_is_gone_fails(scheduler: Scheduler):
     check_refusal(scheduler.api.post("/subscribe/payments/schedule/m1/retry"), code=1, status=404)
 
 
-def test_a_schedule_whose_merchant_uid_was_paid_meanwhile_pays_nothing_more(scheduler: Scheduler):
+def test_schedule_whose_merchant_uid_was_paid_meanwhile_pays_nothing(scheduler: Scheduler):
     scheduler.schedule("m1")
     scheduler.api.paid("m1")
     scheduler.wait(DAY)
@@ -235,7 +235,7 @@ def test_a_schedule_whose_merchant_uid_was_paid_meanwhile_pays_nothing_more(sche
     assert scheduler.sandbox.admin.charges() == {"m1": 1}
 
 
-def test_a_payment_that_is_given_back_makes_its_schedule_cancelled(scheduler: Scheduler):
+def test_refunded_payment_makes_its_schedule_cancelled(scheduler: Scheduler):
     scheduler.schedule("m1")
     scheduler.wait(DAY)
     assert scheduler.shown("m1")["payment_status"] == "paid"
@@ -243,7 +243,7 @@ def test_a_payment_that_is_given_back_makes_its_schedule_cancelled(scheduler: Sc
     assert scheduler.shown("m1")["payment_status"] == "cancelled"
 
 
-def test_a_misrecorded_schedule_moved_money_all_the_same(scheduler: Scheduler):
+def test_misrecorded_schedule_moved_money(scheduler: Scheduler):
     scheduler.sandbox.admin.behave(misrecorded())
     scheduler.schedule("m1")
     scheduler.wait(DAY)
@@ -251,7 +251,7 @@ def test_a_misrecorded_schedule_moved_money_all_the_same(scheduler: Scheduler):
     assert scheduler.sandbox.admin.charges() == {"m1": 1}
 
 
-def test_a_try_is_announced_whether_it_was_paid_or_failed(scheduler: Scheduler):
+def test_executed_schedule_sends_a_webhook_whether_paid_or_failed(scheduler: Scheduler):
     scheduler.sandbox.admin.create_key("poor", decline())
     with listening() as receiver:
         scheduler.sandbox.admin.switch(webhook_url=receiver.url)
@@ -263,7 +263,7 @@ def test_a_try_is_announced_whether_it_was_paid_or_failed(scheduler: Scheduler):
     assert told == {"m1": "paid", "m2": "failed"}
 
 
-def test_a_schedule_is_tried_though_nobody_asks_for_anything(scheduler: Scheduler):
+def test_due_schedule_is_executed_without_any_request(scheduler: Scheduler):
     with listening() as receiver:
         scheduler.sandbox.admin.switch(webhook_url=receiver.url)
         scheduler.schedule("m1")

@@ -33,7 +33,7 @@ def admin(process: SandboxProcess) -> Iterator[SandboxAdmin]:
         yield admin
 
 
-def test_every_answered_charge_outlives_kill_9(process: SandboxProcess, admin: SandboxAdmin):
+def test_answered_charge_outlives_kill_9(process: SandboxProcess, admin: SandboxAdmin):
     admin.create_key("key")
     answered: set[str] = set()
 
@@ -68,7 +68,7 @@ def test_keys_stories_switches_and_tokens_outlive_kill_9(process: SandboxProcess
         assert api.again("m3").json()["code"] == -1
 
 
-def test_a_charge_that_had_not_happened_is_not_made_up_after_kill_9(process: SandboxProcess, admin: SandboxAdmin):
+def test_charge_that_had_not_happened_is_not_made_after_kill_9(process: SandboxProcess, admin: SandboxAdmin):
     admin.create_key("key", slow(3600))
     with Api(process.base_url) as api, ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(api.again, "m1")
@@ -82,7 +82,9 @@ def test_a_charge_that_had_not_happened_is_not_made_up_after_kill_9(process: San
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_cleanly_and_silently(process: SandboxProcess, admin: SandboxAdmin, how: signal.Signals):
+def test_signal_ends_the_sandbox_cleanly_and_silently(
+    process: SandboxProcess, admin: SandboxAdmin, how: signal.Signals
+):
     admin.create_key("key")
     with Api(process.base_url) as api:
         api.paid("m1")
@@ -91,7 +93,7 @@ def test_a_signal_ends_it_cleanly_and_silently(process: SandboxProcess, admin: S
     assert admin.charges() == {"m1": 1}
 
 
-def test_it_prints_nothing_whatever_clients_do(process: SandboxProcess, admin: SandboxAdmin):
+def test_sandbox_prints_nothing_for_any_request(process: SandboxProcess, admin: SandboxAdmin):
     troubles = [troubled(reply, charged=True) for reply in (Reply.DROP, Reply.RESET, Reply.CUT, Reply.ERROR)]
     admin.create_key("key", *troubles, slow(3600), troubled(Reply.HANG, charged=False))
     with Api(process.base_url, timeout_seconds=0.3) as api:
@@ -106,7 +108,7 @@ def test_it_prints_nothing_whatever_clients_do(process: SandboxProcess, admin: S
         assert process.end(signal.SIGTERM) == (0, b"")
 
 
-def test_a_ledger_belongs_to_one_sandbox_at_a_time(tmp_path: Path):
+def test_ledger_in_use_by_another_sandbox_is_rejected(tmp_path: Path):
     ledger = Ledger(tmp_path / "ledger.db")
     with pytest.raises(LedgerUnusable, match="in use by another sandbox"):
         Ledger(tmp_path / "ledger.db")
@@ -114,7 +116,7 @@ def test_a_ledger_belongs_to_one_sandbox_at_a_time(tmp_path: Path):
     Ledger(tmp_path / "ledger.db").close()
 
 
-def test_a_ledger_of_an_older_version_is_brought_up_to_date(tmp_path: Path):
+def test_ledger_of_an_older_version_is_upgraded(tmp_path: Path):
     with sqlite3.connect(tmp_path / "old.db") as old:
         old.executescript(f"{layout.CHARGES} PRAGMA user_version = 1;")
         old.execute("INSERT INTO state VALUES ('seed', 'kept')")
@@ -128,7 +130,7 @@ def test_a_ledger_of_an_older_version_is_brought_up_to_date(tmp_path: Path):
         ledger.close()
 
 
-def test_a_window_outlives_kill_9(process: SandboxProcess, admin: SandboxAdmin):
+def test_window_outlives_kill_9(process: SandboxProcess, admin: SandboxAdmin):
     param = {"pg": "payco", "merchant_uid": "m1", "amount": 9900, "customer_uid": "key", "buyer_tel": "010"}
     window_id = admin.open_window(param)["window"]["window_id"]
     process.end(signal.SIGKILL)
@@ -141,7 +143,7 @@ def test_a_window_outlives_kill_9(process: SandboxProcess, admin: SandboxAdmin):
     assert key["customer_uid"] == "key"
 
 
-def test_a_ledger_of_another_version_is_not_touched(tmp_path: Path):
+def test_ledger_of_a_newer_version_is_not_touched(tmp_path: Path):
     with sqlite3.connect(tmp_path / "old.db") as old:
         old.execute("PRAGMA user_version = 99")
     old.close()
@@ -149,7 +151,7 @@ def test_a_ledger_of_another_version_is_not_touched(tmp_path: Path):
         Ledger(tmp_path / "old.db")
 
 
-def test_a_file_that_is_no_ledger_is_not_touched(tmp_path: Path):
+def test_file_that_is_not_a_ledger_is_not_touched(tmp_path: Path):
     path = tmp_path / "letter.txt"
     path.write_text("Dear ledger," * 100)
     with pytest.raises(LedgerUnusable, match="not a ledger"):
@@ -157,6 +159,6 @@ def test_a_file_that_is_no_ledger_is_not_touched(tmp_path: Path):
     assert path.read_text() == "Dear ledger," * 100
 
 
-def test_a_folder_is_no_ledger(tmp_path: Path):
+def test_folder_as_a_ledger_is_rejected(tmp_path: Path):
     with pytest.raises(LedgerUnusable, match=str(tmp_path)):
         Ledger(tmp_path)

@@ -31,13 +31,13 @@ def get_token(base_url: str) -> tuple[str, int, int]:
     return token["access_token"], token["now"], token["expired_at"]
 
 
-def test_a_token_lives_thirty_minutes_by_portones_clock(standing: RunningSandbox, clock: HandClock):
+def test_token_lives_thirty_minutes_by_portones_clock(standing: RunningSandbox, clock: HandClock):
     _, now, expired_at = get_token(standing.base_url)
     assert now == clock.seconds()
     assert expired_at == now + 1800
 
 
-def test_asking_again_gives_the_same_token_with_the_same_end(standing: RunningSandbox, clock: HandClock):
+def test_repeated_request_gets_the_same_token_with_the_same_end(standing: RunningSandbox, clock: HandClock):
     first, start, end = get_token(standing.base_url)
     clock.move(minutes=28)
     again, now, still = get_token(standing.base_url)
@@ -45,14 +45,14 @@ def test_asking_again_gives_the_same_token_with_the_same_end(standing: RunningSa
     assert now == start + 28 * 60
 
 
-def test_asking_in_the_last_minute_keeps_the_token_and_adds_five_minutes(standing: RunningSandbox, clock: HandClock):
+def test_request_in_the_last_minute_extends_the_token_by_five_minutes(standing: RunningSandbox, clock: HandClock):
     first, _, end = get_token(standing.base_url)
     clock.move(minutes=29)
     again, _, later = get_token(standing.base_url)
     assert (again, later) == (first, end + 300)
 
 
-def test_an_ended_token_is_refused_and_the_next_one_is_new(standing: RunningSandbox, clock: HandClock):
+def test_ended_token_is_rejected_and_the_next_one_is_new(standing: RunningSandbox, clock: HandClock):
     with Api(standing.base_url) as api:
         old = api.token
         clock.move(seconds=1799)
@@ -64,7 +64,7 @@ def test_an_ended_token_is_refused_and_the_next_one_is_new(standing: RunningSand
         assert api.get("/users/pg").status_code == 200
 
 
-def test_a_token_outlives_a_restart(standing: RunningSandbox):
+def test_token_outlives_a_restart(standing: RunningSandbox):
     before = get_token(standing.base_url)
     standing.stop()
     standing.start()
@@ -76,13 +76,13 @@ def test_credentials_may_come_as_a_form(sandbox: RunningSandbox):
 
 
 @pytest.mark.parametrize("left_out", ["imp_key", "imp_secret"])
-def test_a_missing_credential_is_a_400(sandbox: RunningSandbox, left_out: str):
+def test_missing_credential_is_a_400(sandbox: RunningSandbox, left_out: str):
     rest = {name: value for name, value in CREDENTIALS.items() if name != left_out}
     answer = httpx.post(f"{sandbox.base_url}/users/getToken", json=rest)
     check_refusal(answer, code=1, status=400, message="imp_key, imp_secret 파라메터가 누락되었습니다.")
 
 
-def test_a_wrong_secret_is_a_401(sandbox: RunningSandbox):
+def test_wrong_secret_is_a_401(sandbox: RunningSandbox):
     answer = httpx.post(f"{sandbox.base_url}/users/getToken", json={**CREDENTIALS, "imp_secret": "wrong"})
     check_refusal(answer, code=-1, status=401)
 
@@ -101,21 +101,21 @@ def test_a_wrong_secret_is_a_401(sandbox: RunningSandbox):
         ({"Authorization": ""}, 401),
     ],
 )
-def test_how_a_token_may_be_sent(sandbox: RunningSandbox, headers: dict[str, str], status: int):
+def test_token_header_may_be_bare_bearer_or_the_old_one(sandbox: RunningSandbox, headers: dict[str, str], status: int):
     token, _, _ = get_token(sandbox.base_url)
     sent = {name: value.format(token=token) for name, value in headers.items()}
     answer = httpx.get(f"{sandbox.base_url}/users/pg", headers=sent)
     assert answer.status_code == status
 
 
-def test_a_401_carries_the_envelope_and_portones_header(sandbox: RunningSandbox):
+def test_401_carries_the_envelope_and_portones_header(sandbox: RunningSandbox):
     answer = httpx.get(f"{sandbox.base_url}/payments/imps_000000000001")
     assert answer.status_code == 401
     assert answer.headers["WWW-Authorize"] == "iamport"
     assert answer.json() == {"code": -1, "message": "Unauthorized", "response": None}
 
 
-def test_an_admin_can_let_the_token_die(api: Api, admin: SandboxAdmin):
+def test_admin_can_end_the_token(api: Api, admin: SandboxAdmin):
     old = api.token
     admin.end_token()
     assert api.get("/users/pg").status_code == 401

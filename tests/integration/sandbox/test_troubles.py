@@ -45,7 +45,7 @@ both = pytest.mark.parametrize("charged", [True, False])
 
 
 @both
-def test_a_dropped_connection_closes_without_a_byte(api: Api, admin: SandboxAdmin, *, charged: bool):
+def test_dropped_connection_closes_without_a_byte(api: Api, admin: SandboxAdmin, *, charged: bool):
     admin.create_key("key", troubled(Reply.DROP, charged=charged))
     with raw_again(api, "m1") as connection:
         assert everything(connection) == b""
@@ -53,14 +53,14 @@ def test_a_dropped_connection_closes_without_a_byte(api: Api, admin: SandboxAdmi
 
 
 @both
-def test_a_reset_connection_is_reset_without_a_byte(api: Api, admin: SandboxAdmin, *, charged: bool):
+def test_reset_connection_is_reset_without_a_byte(api: Api, admin: SandboxAdmin, *, charged: bool):
     admin.create_key("key", troubled(Reply.RESET, charged=charged))
     with raw_again(api, "m1") as connection, pytest.raises(ConnectionResetError):
         connection.recv(1)
     assert admin.charges() == ({"m1": 1} if charged else {})
 
 
-def test_a_cut_answer_promises_more_than_arrives(api: Api, admin: SandboxAdmin):
+def test_cut_answer_announces_more_than_arrives(api: Api, admin: SandboxAdmin):
     admin.create_key("key", troubled(Reply.CUT, charged=True))
     with raw_again(api, "m1") as connection:
         head, _, body = everything(connection).partition(b"\r\n\r\n")
@@ -71,7 +71,7 @@ def test_a_cut_answer_promises_more_than_arrives(api: Api, admin: SandboxAdmin):
 
 
 @both
-def test_a_hanging_charge_says_nothing_until_the_client_leaves(
+def test_hanging_charge_sends_nothing_until_the_client_leaves(
     api: Api, sandbox: RunningSandbox, admin: SandboxAdmin, *, charged: bool
 ):
     admin.create_key("key", troubled(Reply.HANG, charged=charged), pay())
@@ -82,7 +82,7 @@ def test_a_hanging_charge_says_nothing_until_the_client_leaves(
     assert answer.json()["code"] == int(charged), "only a charged one stands in the way"
 
 
-def test_a_client_that_hangs_up_early_is_charged_all_the_same(api: Api, admin: SandboxAdmin):
+def test_client_that_hangs_up_early_is_still_charged(api: Api, admin: SandboxAdmin):
     admin.create_key("key", slow(SHORT_SECONDS))
     with raw_again(api, "m1"):
         wait_until(lambda: admin.requests(merchant_uid="m1"), "the request never arrived")
@@ -90,7 +90,7 @@ def test_a_client_that_hangs_up_early_is_charged_all_the_same(api: Api, admin: S
     wait_until(lambda: admin.charges() == {"m1": 1}, "the charge ended with its client")
 
 
-def test_a_slow_charge_answers_late(api: Api, admin: SandboxAdmin):
+def test_slow_charge_answers_late(api: Api, admin: SandboxAdmin):
     admin.create_key("key", slow(0.2, answer_seconds=0.1))
     began = time.monotonic()
     check(api.again("m1"), PAYMENT)
@@ -98,20 +98,20 @@ def test_a_slow_charge_answers_late(api: Api, admin: SandboxAdmin):
 
 
 @both
-def test_a_500_is_in_the_envelope_whatever_was_charged(api: Api, admin: SandboxAdmin, *, charged: bool):
+def test_500_comes_in_the_envelope_whether_charged_or_not(api: Api, admin: SandboxAdmin, *, charged: bool):
     admin.create_key("key", troubled(Reply.ERROR, charged=charged))
     check_refusal(api.again("m1"), code=-1, status=500)
     assert admin.charges() == ({"m1": 1} if charged else {})
 
 
-def test_a_503_is_an_html_page(api: Api, admin: SandboxAdmin):
+def test_503_is_an_html_page(api: Api, admin: SandboxAdmin):
     admin.create_key("key", troubled(Reply.UNAVAILABLE, charged=False))
     answer = api.again("m1")
     assert (answer.status_code, answer.headers["content-type"]) == (503, "text/html; charset=utf-8")
     assert answer.text.startswith("<html>")
 
 
-def test_a_truncated_answer_is_complete_http_around_half_a_document(api: Api, admin: SandboxAdmin):
+def test_truncated_answer_is_complete_http_around_half_a_document(api: Api, admin: SandboxAdmin):
     admin.create_key("key", troubled(Reply.TRUNCATED, charged=True))
     answer = api.again("m1")
     assert answer.status_code == 200
@@ -120,13 +120,13 @@ def test_a_truncated_answer_is_complete_http_around_half_a_document(api: Api, ad
         answer.json()
 
 
-def test_an_empty_answer_is_a_200_without_a_body(api: Api, admin: SandboxAdmin):
+def test_empty_answer_is_a_200_without_a_body(api: Api, admin: SandboxAdmin):
     admin.create_key("key", troubled(Reply.EMPTY, charged=True))
     answer = api.again("m1")
     assert (answer.status_code, answer.content) == (200, b"")
 
 
-def test_an_answer_may_be_about_another_payment(api: Api, admin: SandboxAdmin):
+def test_answer_may_be_about_another_payment(api: Api, admin: SandboxAdmin):
     admin.create_key("key", troubled(Reply.OTHER_PAYMENT, charged=True))
     payment = check(api.again("m1"), PAYMENT)
     assert payment["merchant_uid"] != "m1"
@@ -134,13 +134,13 @@ def test_an_answer_may_be_about_another_payment(api: Api, admin: SandboxAdmin):
     assert check(api.get("/payments/find/m1"), PAYMENT)["merchant_uid"] == "m1", "look-ups tell the truth"
 
 
-def test_an_answer_may_name_a_wrong_amount(api: Api, admin: SandboxAdmin):
+def test_answer_may_name_a_wrong_amount(api: Api, admin: SandboxAdmin):
     admin.create_key("key", troubled(Reply.WRONG_AMOUNT, charged=True))
     assert check(api.again("m1"), PAYMENT)["amount"] != 9900
     assert admin.report().charged_krw == 9900
 
 
-def test_a_token_may_die_between_check_and_use(api: Api, admin: SandboxAdmin):
+def test_token_may_expire_between_check_and_use(api: Api, admin: SandboxAdmin):
     admin.create_key("key", troubled(Reply.UNAUTHORIZED, charged=False), pay())
     old = api.token
     check_refusal(api.again("m1"), code=-1, status=401, message="Unauthorized")
@@ -151,21 +151,21 @@ def test_a_token_may_die_between_check_and_use(api: Api, admin: SandboxAdmin):
     assert admin.charges() == {"m1": 1}
 
 
-def test_a_decline_may_hide_behind_a_dropped_connection(api: Api, admin: SandboxAdmin):
+def test_decline_may_hide_behind_a_dropped_connection(api: Api, admin: SandboxAdmin):
     admin.create_key("key", Behaviour(verdict=Verdict.DECLINED, reply=Reply.DROP, code="CC61", text="한도초과"))
     with raw_again(api, "m1") as connection:
         assert everything(connection) == b""
     assert check(api.get("/payments/find/m1"), PAYMENT)["fail_reason"] == "[CC61]한도초과"
 
 
-def test_a_trouble_passes_after_its_times(api: Api, admin: SandboxAdmin):
+def test_trouble_ends_after_its_number_of_calls(api: Api, admin: SandboxAdmin):
     admin.create_key("key", troubled(Reply.ERROR, charged=False, times=2), decline(times=1), pay())
     answers = [api.again("m1") for _ in range(4)]
     assert [answer.status_code for answer in answers] == [500, 500, 200, 200]
     assert [answer.json()["response"]["status"] for answer in answers[2:]] == ["failed", "paid"]
 
 
-def test_an_outage_resets_every_connection_but_the_admins(api: Api, admin: SandboxAdmin):
+def test_outage_resets_every_connection_except_the_admins(api: Api, admin: SandboxAdmin):
     admin.create_key("key")
     admin.switch(outage="refuse")
     with raw_again(api, "m1") as connection, pytest.raises(ConnectionResetError):
@@ -177,7 +177,7 @@ def test_an_outage_resets_every_connection_but_the_admins(api: Api, admin: Sandb
     assert admin.report().again_results == {"dropped": 1, "charged": 1}
 
 
-def test_an_outage_lets_everything_hang(sandbox: RunningSandbox, admin: SandboxAdmin):
+def test_outage_lets_every_request_hang(sandbox: RunningSandbox, admin: SandboxAdmin):
     with Api(sandbox.base_url, timeout_seconds=SHORT_SECONDS) as impatient:
         admin.switch(outage="hang")
         with pytest.raises(httpx.ReadTimeout):
@@ -187,7 +187,7 @@ def test_an_outage_lets_everything_hang(sandbox: RunningSandbox, admin: SandboxA
 
 
 @pytest.mark.parametrize(("outage", "status"), [("error", 500), ("unavailable", 503)])
-def test_an_outage_answers_everything_with_an_error(api: Api, admin: SandboxAdmin, outage: str, status: int):
+def test_outage_answers_every_request_with_an_error(api: Api, admin: SandboxAdmin, outage: str, status: int):
     admin.create_key("key")
     admin.switch(outage=outage)
     answers = [api.again("m1"), api.get("/payments/find/m1"), api.http.post("/users/getToken", json={})]
@@ -195,7 +195,7 @@ def test_an_outage_answers_everything_with_an_error(api: Api, admin: SandboxAdmi
     assert admin.report().charges == 0
 
 
-def test_a_stopped_sandbox_refuses_connects_and_a_started_one_remembers(
+def test_stopped_sandbox_refuses_connections_and_keeps_its_ledger(
     api: Api, sandbox: RunningSandbox, admin: SandboxAdmin
 ):
     admin.create_key("key")
@@ -207,9 +207,7 @@ def test_a_stopped_sandbox_refuses_connects_and_a_started_one_remembers(
     assert admin.charges() == {"m1": 1}
 
 
-def test_a_sandbox_stops_at_once_under_hanging_and_slow_requests(
-    api: Api, sandbox: RunningSandbox, admin: SandboxAdmin
-):
+def test_sandbox_with_hanging_and_slow_requests_stops_at_once(api: Api, sandbox: RunningSandbox, admin: SandboxAdmin):
     admin.create_key("key", troubled(Reply.HANG, charged=False), slow(3600))
     with raw_again(api, "m1") as hanging, raw_again(api, "m2") as slowly:
         wait_until(lambda: admin.report().again_requests == 2, "the requests never arrived")
@@ -219,7 +217,7 @@ def test_a_sandbox_stops_at_once_under_hanging_and_slow_requests(
     assert admin.charges() == {}
 
 
-def test_every_call_takes_the_latency_that_is_set(api: Api, admin: SandboxAdmin):
+def test_every_call_takes_the_configured_latency(api: Api, admin: SandboxAdmin):
     admin.create_key("key")
     admin.switch(latency_seconds=[0.1, 0.1])
     for call in (lambda: api.again("m1"), lambda: api.get("/payments/find/m1"), api.log_in):

@@ -33,7 +33,7 @@ def ended(admin: SandboxAdmin, number: int) -> list[dict[str, Any]]:
     return admin.webhooks()
 
 
-def test_an_approved_window_is_told(admin: SandboxAdmin, receiver: Receiver):
+def test_approved_window_sends_a_webhook(admin: SandboxAdmin, receiver: Receiver):
     window_id = admin.open_window(WINDOW)["window"]["window_id"]
     callback = admin.decide(window_id)["callback"]
     admin.decide(window_id)
@@ -44,7 +44,7 @@ def test_an_approved_window_is_told(admin: SandboxAdmin, receiver: Receiver):
     assert (logged["state"], logged["sends"][0]["status"], len(logged["sends"])) == ("delivered", 200, 1)
 
 
-def test_a_paid_again_is_told_and_a_failed_one_is_not(api: Api, admin: SandboxAdmin, receiver: Receiver):
+def test_paid_charge_sends_a_webhook_and_a_failed_one_does_not(api: Api, admin: SandboxAdmin, receiver: Receiver):
     admin.create_key("key", decline(), decline(), decline())
     api.again("m1")
     admin.decide(admin.open_window({**WINDOW, "merchant_uid": "m2"})["window"]["window_id"], "decline")
@@ -55,7 +55,7 @@ def test_a_paid_again_is_told_and_a_failed_one_is_not(api: Api, admin: SandboxAd
     assert [each["merchant_uid"] for each in ended(admin, 1)] == ["m3"]
 
 
-def test_webhooks_are_forms_if_the_console_says_so(api: Api, admin: SandboxAdmin, receiver: Receiver):
+def test_webhook_is_a_form_if_so_configured(api: Api, admin: SandboxAdmin, receiver: Receiver):
     admin.create_key("key")
     admin.switch(webhook_format="form")
     paid = api.paid("m1")
@@ -81,7 +81,7 @@ def test_notice_url_replaces_the_usual_address(api: Api, admin: SandboxAdmin, re
 @pytest.mark.parametrize(
     "elsewhere", ["http://10.1.2.3/", "http://a.example:1/", "http://127.0.0.1.nip.io/", "http://[::]/"]
 )
-def test_a_page_cannot_have_webhooks_sent_to_another_machine(admin: SandboxAdmin, receiver: Receiver, elsewhere: str):
+def test_notice_url_on_another_machine_gets_no_webhook(admin: SandboxAdmin, receiver: Receiver, elsewhere: str):
     opened = admin.open_window({**WINDOW, "notice_url": [elsewhere, receiver.url]})
     admin.decide(opened["window"]["window_id"])
     receiver.wait_for(1)
@@ -91,7 +91,7 @@ def test_a_page_cannot_have_webhooks_sent_to_another_machine(admin: SandboxAdmin
 
 
 @pytest.mark.parametrize("by_api", [True, False])
-def test_a_cancel_is_told_to_the_usual_address_whatever_the_notice_url_was(
+def test_cancel_webhook_goes_to_the_usual_address_despite_a_notice_url(
     api: Api, admin: SandboxAdmin, receiver: Receiver, by_api: bool
 ):
     admin.create_key("key")
@@ -108,7 +108,7 @@ def test_a_cancel_is_told_to_the_usual_address_whatever_the_notice_url_was(
         assert len(other.got) == 1
 
 
-def test_a_cancel_of_a_payment_that_had_no_webhook_is_told_to_nobody(api: Api, admin: SandboxAdmin, receiver: Receiver):
+def test_cancel_of_a_payment_without_webhooks_sends_none(api: Api, admin: SandboxAdmin, receiver: Receiver):
     admin.switch(webhook_url="")
     admin.create_key("key")
     paid = api.paid("m1")
@@ -117,7 +117,9 @@ def test_a_cancel_of_a_payment_that_had_no_webhook_is_told_to_nobody(api: Api, a
     assert admin.webhooks() == []
 
 
-def test_a_cancel_in_the_console_is_told_with_its_cancellation(api: Api, admin: SandboxAdmin, receiver: Receiver):
+def test_cancel_in_the_console_sends_a_webhook_with_its_cancellation_id(
+    api: Api, admin: SandboxAdmin, receiver: Receiver
+):
     admin.create_key("key")
     paid = api.paid("m1")
     part = admin.cancel_in_console(paid["imp_uid"], amount=900, reason="asked for")
@@ -134,7 +136,7 @@ def test_a_cancel_in_the_console_is_told_with_its_cancellation(api: Api, admin: 
 
 
 @pytest.mark.parametrize(("wanted", "told"), [({}, 0), ({"enable_webhook": False}, 0), ({"enable_webhook": True}, 1)])
-def test_a_cancel_by_api_is_told_only_if_wanted(
+def test_cancel_by_api_sends_a_webhook_only_if_requested(
     api: Api, admin: SandboxAdmin, receiver: Receiver, wanted: dict[str, bool], told: int
 ):
     admin.create_key("key")
@@ -145,7 +147,7 @@ def test_a_cancel_by_api_is_told_only_if_wanted(
     assert statuses.count("cancelled") == told
 
 
-def test_a_failed_webhook_is_sent_once_by_default(api: Api, admin: SandboxAdmin, receiver: Receiver):
+def test_failed_webhook_is_sent_once_by_default(api: Api, admin: SandboxAdmin, receiver: Receiver):
     admin.create_key("key")
     receiver.answers = [500]
     api.paid("m1")
@@ -158,7 +160,7 @@ def test_a_failed_webhook_is_sent_once_by_default(api: Api, admin: SandboxAdmin,
         admin.resend_webhook(99)
 
 
-def test_resends_come_a_minute_apart_until_200(tmp_path: Path):
+def test_webhook_is_resent_every_minute_until_200(tmp_path: Path):
     clock = HandClock()
     with running_sandbox(tmp_path / "l.db", clock=clock, webhook_resends=5) as running, listening() as receiver:
         running.admin.switch(webhook_url=receiver.url)
@@ -179,7 +181,7 @@ def test_resends_come_a_minute_apart_until_200(tmp_path: Path):
         assert [round(each["at"] - logged["sends"][0]["at"]) for each in logged["sends"]] == [0, 60, 120]
 
 
-def test_an_address_where_nobody_listens_is_logged(api: Api, admin: SandboxAdmin):
+def test_webhook_to_a_closed_port_is_logged_as_failed(api: Api, admin: SandboxAdmin):
     admin.create_key("key")
     admin.switch(webhook_url="http://127.0.0.1:9/")
     api.paid("m1")
@@ -187,7 +189,7 @@ def test_an_address_where_nobody_listens_is_logged(api: Api, admin: SandboxAdmin
     assert (logged["state"], logged["sends"][0]["error"]) == ("failed", "ClientConnectorError")
 
 
-def test_webhooks_come_from_the_address_they_are_told_to(api: Api, admin: SandboxAdmin, receiver: Receiver):
+def test_webhook_is_sent_from_the_configured_source_address(api: Api, admin: SandboxAdmin, receiver: Receiver):
     admin.create_key("key")
     admin.switch(webhook_source="127.0.0.77")
     api.paid("m1")
@@ -197,7 +199,7 @@ def test_webhooks_come_from_the_address_they_are_told_to(api: Api, admin: Sandbo
     assert ended(admin, 2)[1]["state"] == "failed"
 
 
-def test_a_receiver_that_hangs_holds_nobody_up(api: Api, admin: SandboxAdmin, receiver: Receiver):
+def test_hanging_receiver_delays_no_other_webhook(api: Api, admin: SandboxAdmin, receiver: Receiver):
     admin.create_key("key")
     receiver.gate.clear()
     for number in range(60):
@@ -209,7 +211,7 @@ def test_a_receiver_that_hangs_holds_nobody_up(api: Api, admin: SandboxAdmin, re
     assert len(receiver.got) >= 60
 
 
-def test_the_webhook_may_come_long_after_the_callback(tmp_path: Path):
+def test_webhook_may_come_long_after_the_callback(tmp_path: Path):
     clock = HandClock()
     with running_sandbox(tmp_path / "l.db", clock=clock) as running, listening() as receiver:
         running.admin.switch(webhook_url=receiver.url, webhook_delay_seconds=5)
@@ -220,7 +222,7 @@ def test_the_webhook_may_come_long_after_the_callback(tmp_path: Path):
         receiver.wait_for(1)
 
 
-def test_the_webhook_may_come_before_the_callback(admin: SandboxAdmin, receiver: Receiver):
+def test_webhook_may_come_before_the_callback(admin: SandboxAdmin, receiver: Receiver):
     admin.switch(window_callback_seconds=1)
     window_id = admin.open_window(WINDOW)["window"]["window_id"]
     with ThreadPoolExecutor(1) as threads:
@@ -230,7 +232,7 @@ def test_the_webhook_may_come_before_the_callback(admin: SandboxAdmin, receiver:
         assert told.result()["callback"]["success"]
 
 
-def test_what_was_not_sent_is_sent_after_a_restart(tmp_path: Path):
+def test_waiting_webhook_is_sent_after_a_restart(tmp_path: Path):
     clock = HandClock()
     with running_sandbox(tmp_path / "l.db", clock=clock) as running, listening() as receiver:
         running.admin.switch(webhook_url=receiver.url, webhook_delay_seconds=60)
@@ -247,14 +249,14 @@ def test_what_was_not_sent_is_sent_after_a_restart(tmp_path: Path):
         receiver.wait_for(1)
 
 
-def test_without_an_address_nothing_is_sent_or_logged(api: Api, admin: SandboxAdmin):
+def test_payment_without_a_webhook_address_sends_and_logs_nothing(api: Api, admin: SandboxAdmin):
     admin.create_key("key")
     api.paid("m1")
     admin.decide(admin.open_window({**WINDOW, "merchant_uid": "m2"})["window"]["window_id"])
     assert admin.webhooks() == []
 
 
-def test_a_reset_forgets_windows_and_webhooks(api: Api, admin: SandboxAdmin, receiver: Receiver):
+def test_reset_deletes_windows_and_webhooks(api: Api, admin: SandboxAdmin, receiver: Receiver):
     admin.create_key("key")
     api.paid("m1")
     receiver.wait_for(1)

@@ -54,7 +54,7 @@ def looked_up(api: Api, imp_uid: str) -> dict[str, Any]:
     return payment
 
 
-def test_the_script_and_its_files_are_served_to_any_page(sandbox: RunningSandbox):
+def test_script_and_its_files_are_served_to_any_page(sandbox: RunningSandbox):
     for path, kind in (("iamport.js", "text/javascript"), ("window.js", "text/javascript"), ("window.css", "text/css")):
         answer = httpx.get(f"{sandbox.base_url}/v1/{path}")
         assert answer.status_code == 200
@@ -64,7 +64,7 @@ def test_the_script_and_its_files_are_served_to_any_page(sandbox: RunningSandbox
     assert httpx.get(f"{sandbox.base_url}/v1/window.html").status_code == 501
 
 
-def test_a_browser_may_open_windows_from_any_page(sandbox: RunningSandbox):
+def test_browser_may_open_windows_from_any_page(sandbox: RunningSandbox):
     url = f"{sandbox.base_url}/v1/windows"
     asked = {"Origin": SHOP, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
     preflight = httpx.options(url, headers=asked)
@@ -82,7 +82,7 @@ def test_a_browser_may_open_windows_from_any_page(sandbox: RunningSandbox):
 
 
 @pytest.mark.parametrize("mobile", [False, True])
-def test_a_general_payment_is_made_by_approving(api: Api, admin: SandboxAdmin, *, mobile: bool):
+def test_approved_window_pays(api: Api, admin: SandboxAdmin, *, mobile: bool):
     window_id = opened(admin, {**GENERAL, "pg": "payco"}, mobile=mobile)
     [window] = admin.windows(merchant_uid="m1")
     before = looked_up(api, window["imp_uid"])
@@ -111,7 +111,7 @@ def test_a_general_payment_is_made_by_approving(api: Api, admin: SandboxAdmin, *
         ({**PAYCO_KEY, "amount": 0}, "money", 0, "point"),
     ],
 )
-def test_a_key_made_in_a_window_charges_through_again(
+def test_key_registered_in_a_window_can_be_charged(
     api: Api, admin: SandboxAdmin, param: dict[str, Any], instrument: str, charged: int, pay_method: str
 ):
     callback = approved(admin, param, instrument=instrument)
@@ -128,7 +128,7 @@ def test_a_key_made_in_a_window_charges_through_again(
     assert used["code"] == 1, "the registration's merchant_uid is used up"
 
 
-def test_registering_again_replaces_the_mapping(api: Api, admin: SandboxAdmin):
+def test_second_registration_replaces_the_key(api: Api, admin: SandboxAdmin):
     approved(admin, PAYCO_KEY)
     approved(admin, {**KAKAO_KEY, "merchant_uid": "m2", "amount": 0}, instrument="money")
     [key] = admin.keys()
@@ -136,7 +136,7 @@ def test_registering_again_replaces_the_mapping(api: Api, admin: SandboxAdmin):
     assert api.paid("m3")["pg_provider"] == "kakaopay"
 
 
-def test_a_key_deleted_before_is_there_again_after_registering(api: Api, admin: SandboxAdmin):
+def test_deleted_key_exists_again_after_registering(api: Api, admin: SandboxAdmin):
     approved(admin, PAYCO_KEY)
     api.delete("/subscribe/customers/key")
     assert api.again("m2").json()["code"] == 1
@@ -144,7 +144,7 @@ def test_a_key_deleted_before_is_there_again_after_registering(api: Api, admin: 
     api.paid("m2")
 
 
-def test_the_amount_of_a_registration_may_be_recorded_as_shown(api: Api, admin: SandboxAdmin):
+def test_registration_may_record_the_amount_shown(api: Api, admin: SandboxAdmin):
     admin.switch(registration_amount="shown")
     callback = approved(admin, PAYCO_KEY)
     assert (callback["paid_amount"], looked_up(api, callback["imp_uid"])["amount"]) == (9900, 9900)
@@ -153,7 +153,7 @@ def test_the_amount_of_a_registration_may_be_recorded_as_shown(api: Api, admin: 
     assert refused["code"] == 1, "what was never taken cannot be given back"
 
 
-def test_a_decline_leaves_a_failed_payment_and_no_key(api: Api, admin: SandboxAdmin):
+def test_declined_window_leaves_a_failed_payment_and_no_key(api: Api, admin: SandboxAdmin):
     told = admin.decide(opened(admin, KAKAO_KEY), "decline", reason="balance")
     callback = told["callback"]
     assert (callback["success"], callback["error_code"]) == (False, "LACK_BALANCE")
@@ -163,7 +163,7 @@ def test_a_decline_leaves_a_failed_payment_and_no_key(api: Api, admin: SandboxAd
     assert (admin.charges(), admin.keys()) == ({}, [])
 
 
-def test_closing_tells_so_and_leaves_a_failed_payment(api: Api, admin: SandboxAdmin):
+def test_closed_window_reports_it_and_leaves_a_failed_payment(api: Api, admin: SandboxAdmin):
     told = admin.decide(opened(admin, GENERAL), "close")
     assert told["state"] == "closed"
     assert told["callback"]["error_msg"] == "사용자가 결제를 취소하셨습니다"
@@ -191,7 +191,7 @@ def test_payco_calls_back_on_a_phone(admin: SandboxAdmin):
     assert admin.decide(answer["window"]["window_id"])["redirect"] is None
 
 
-def test_payco_may_redirect_on_a_phone_as_the_documents_say_elsewhere(admin: SandboxAdmin):
+def test_payco_may_redirect_on_a_phone_by_switch(admin: SandboxAdmin):
     admin.switch(payco_redirects=True)
     param = PAYCO_KEY | {"m_redirect_url": "https://shop.example/back"}
     assert not admin.open_window(param)["window"]["redirects"], "on a PC it calls back"
@@ -200,7 +200,7 @@ def test_payco_may_redirect_on_a_phone_as_the_documents_say_elsewhere(admin: San
     assert admin.decide(answer["window"]["window_id"])["redirect"].startswith("https://shop.example/back?imp_uid=")
 
 
-def test_a_phone_without_an_address_to_come_back_to_loses_its_result_but_not_the_money(admin: SandboxAdmin):
+def test_phone_without_a_redirect_address_loses_the_result_but_pays(admin: SandboxAdmin):
     opened = admin.open_window({**GENERAL, "merchant_uid": "lost"}, mobile=True)["window"]
     told = admin.decide(opened["window_id"])
     assert told == {"state": "approved", "reports": False}
@@ -208,7 +208,7 @@ def test_a_phone_without_an_address_to_come_back_to_loses_its_result_but_not_the
 
 
 @pytest.mark.parametrize("pg", sorted(REGISTERS_IN_WINDOW - NO_KRW))
-def test_every_pg_with_a_key_window_has_at_least_a_plain_one(pg: str, admin: SandboxAdmin, sandbox: RunningSandbox):
+def test_registration_succeeds_at_every_pg_with_key_windows(pg: str, admin: SandboxAdmin, sandbox: RunningSandbox):
     param = {**KAKAO_KEY, "pg": pg, "m_redirect_url": "https://shop.example/back", "amount": 0}
     opened = admin.open_window(param, mobile=True)["window"]
     assert pg in httpx.get(f"{sandbox.base_url}{opened['path']}").text
@@ -217,7 +217,7 @@ def test_every_pg_with_a_key_window_has_at_least_a_plain_one(pg: str, admin: San
     assert [each["pg_provider"] for each in listed] == [pg]
 
 
-def test_a_paid_merchant_uid_is_refused_before_a_window_opens(api: Api, admin: SandboxAdmin):
+def test_window_with_a_paid_merchant_uid_does_not_open(api: Api, admin: SandboxAdmin):
     refused = {
         "success": False,
         "imp_uid": None,
@@ -232,7 +232,7 @@ def test_a_paid_merchant_uid_is_refused_before_a_window_opens(api: Api, admin: S
     assert admin.open_window({**GENERAL, "merchant_uid": "m2"})["refused"]["error_code"] == "F1002"
 
 
-def test_an_amount_in_text_is_refused_before_a_window_opens(admin: SandboxAdmin):
+def test_window_with_a_textual_amount_does_not_open(admin: SandboxAdmin):
     refused = admin.open_window({**GENERAL, "amount": "9900"})["refused"]
     assert (refused["success"], refused["imp_uid"], refused["merchant_uid"]) == (False, None, "m1")
     assert admin.windows() == []
@@ -259,7 +259,7 @@ def test_two_tabs_pay_once(api: Api, admin: SandboxAdmin):
     assert sorted(statuses) == ["failed", "failed", "failed", "paid"]
 
 
-def test_a_window_and_again_at_the_same_time_pay_once(api: Api, admin: SandboxAdmin):
+def test_concurrent_window_and_charge_pay_once(api: Api, admin: SandboxAdmin):
     admin.create_key("key")
     window_id = opened(admin, GENERAL)
     admin.switch(window_approval_seconds=0.3)
@@ -272,7 +272,7 @@ def test_a_window_and_again_at_the_same_time_pay_once(api: Api, admin: SandboxAd
     assert admin.charges() == {"m1": 1}
 
 
-def test_an_approval_waits_for_a_charge_under_way(api: Api, admin: SandboxAdmin):
+def test_approval_waits_for_a_charge_in_progress(api: Api, admin: SandboxAdmin):
     admin.create_key("key", slow(0.3))
     window_id = opened(admin, GENERAL)
     with ThreadPoolExecutor(2) as threads:
@@ -284,7 +284,7 @@ def test_an_approval_waits_for_a_charge_under_way(api: Api, admin: SandboxAdmin)
     assert admin.charges() == {"m1": 1}
 
 
-def test_what_was_decided_first_stays(admin: SandboxAdmin):
+def test_first_decision_stays(admin: SandboxAdmin):
     window_id = opened(admin, GENERAL)
     first = admin.decide(window_id, "approve")
     assert admin.decide(window_id, "decline") == first
@@ -295,7 +295,7 @@ def test_what_was_decided_first_stays(admin: SandboxAdmin):
     assert admin.charges() == {"m1": 1}
 
 
-def test_a_reloaded_window_shows_how_it_ended(sandbox: RunningSandbox, admin: SandboxAdmin):
+def test_reloaded_window_shows_how_it_ended(sandbox: RunningSandbox, admin: SandboxAdmin):
     window_id = opened(admin, GENERAL, origin=SHOP)
     url = f"{sandbox.base_url}/v1/windows/{window_id}"
     assert 'data-testid="approve"' in httpx.get(url).text
@@ -306,7 +306,7 @@ def test_a_reloaded_window_shows_how_it_ended(sandbox: RunningSandbox, admin: Sa
     assert 'data-testid="approve"' not in shown
 
 
-def test_a_payment_may_be_made_without_its_page_hearing_of_it(sandbox: RunningSandbox, admin: SandboxAdmin):
+def test_payment_may_be_made_without_a_callback(sandbox: RunningSandbox, admin: SandboxAdmin):
     admin.switch(window_reports=False)
     window_id = opened(admin, KAKAO_KEY, mobile=True)
     assert admin.decide(window_id) == {"state": "approved", "reports": False}
@@ -314,7 +314,7 @@ def test_a_payment_may_be_made_without_its_page_hearing_of_it(sandbox: RunningSa
     assert "go-on" not in httpx.get(f"{sandbox.base_url}/v1/windows/{window_id}").text
 
 
-def test_an_approval_goes_on_without_its_browser(sandbox: RunningSandbox, admin: SandboxAdmin):
+def test_approval_is_carried_out_without_its_browser(sandbox: RunningSandbox, admin: SandboxAdmin):
     admin.switch(window_approval_seconds=0.4)
     window_id = opened(admin, GENERAL)
     address, impatient = f"{sandbox.base_url}/v1/windows/{window_id}/decision", httpx.Timeout(60, read=0.1)
@@ -323,7 +323,7 @@ def test_an_approval_goes_on_without_its_browser(sandbox: RunningSandbox, admin:
     wait_until(lambda: admin.charges() == {"m1": 1}, "the approval did not go on")
 
 
-def test_a_window_left_for_too_long_takes_no_decision(tmp_path: Path):
+def test_expired_window_takes_no_decision(tmp_path: Path):
     clock = HandClock(datetime(2026, 3, 1, tzinfo=UTC))
     with running_sandbox(tmp_path / "ledger.db", clock=clock) as running, Api(running.base_url) as api:
         window_id = opened(running.admin, GENERAL)
@@ -336,7 +336,7 @@ def test_a_window_left_for_too_long_takes_no_decision(tmp_path: Path):
         assert [each["status"] for each in found] == ["ready"], "a window that was left"
 
 
-def test_a_charge_over_the_limit_is_declined_by_the_instrument(api: Api, admin: SandboxAdmin):
+def test_charge_above_the_instruments_limit_is_declined(api: Api, admin: SandboxAdmin):
     param = {**GENERAL, "amount": 1_500_000}
     told = admin.decide(opened(admin, param), "approve", instrument="card")  # below 1,000,000 on a test channel
     assert (told["state"], told["callback"]["error_code"]) == ("declined", "F0004")
@@ -344,11 +344,11 @@ def test_a_charge_over_the_limit_is_declined_by_the_instrument(api: Api, admin: 
     assert approved(admin, param, instrument="money")["paid_amount"] == 1_500_000
 
 
-def test_a_registration_only_shows_amounts_beyond_the_limits(admin: SandboxAdmin):
+def test_registration_may_show_amounts_beyond_the_limits(admin: SandboxAdmin):
     approved(admin, {**PAYCO_KEY, "amount": 5_000_000})
 
 
-def test_a_window_that_does_not_exist_is_not_found(sandbox: RunningSandbox, admin: SandboxAdmin):
+def test_unknown_window_is_not_found(sandbox: RunningSandbox, admin: SandboxAdmin):
     assert httpx.get(f"{sandbox.base_url}/v1/windows/{'0' * 64}").status_code == 404
     with pytest.raises(SandboxAdminError, match="404"):
         admin.decide("0" * 64)
@@ -356,7 +356,7 @@ def test_a_window_that_does_not_exist_is_not_found(sandbox: RunningSandbox, admi
         admin.decide(opened(admin, GENERAL), "perhaps")
 
 
-def test_ids_of_windows_cannot_be_guessed(admin: SandboxAdmin):
+def test_window_ids_cannot_be_guessed(admin: SandboxAdmin):
     ids = {opened(admin, {**GENERAL, "merchant_uid": f"m{number}"}) for number in range(20)}
     assert len(ids) == 20
     assert all(len(each) == 64 and int(each, 16) for each in ids)
@@ -371,7 +371,7 @@ NASTY = [
 
 
 @pytest.mark.parametrize("nasty", NASTY)
-def test_nothing_nasty_is_reflected_unescaped(sandbox: RunningSandbox, admin: SandboxAdmin, nasty: str):
+def test_hostile_texts_are_escaped_in_every_page(sandbox: RunningSandbox, admin: SandboxAdmin, nasty: str):
     names = {"name": nasty, "merchant_uid": nasty, "custom_data": nasty, "buyer_name": nasty[:16]}
     window_id = opened(admin, {**PAYCO_KEY, **names}, code=nasty)
     url = f"{sandbox.base_url}/v1/windows/{window_id}"
@@ -391,13 +391,13 @@ def test_nothing_nasty_is_reflected_unescaped(sandbox: RunningSandbox, admin: Sa
     "body",
     [{}, {"param": None}, {"param": []}, {"code": 7, "param": {}}, {"code": "imp", "param": {"merchant_uid": {}}}],
 )
-def test_a_request_that_makes_no_sense_opens_nothing(sandbox: RunningSandbox, admin: SandboxAdmin, body: Any):
+def test_invalid_request_opens_no_window(sandbox: RunningSandbox, admin: SandboxAdmin, body: Any):
     answer = httpx.post(f"{sandbox.base_url}/v1/windows", json=body).json()
     jsonschema.validate(answer["refused"], {"required": ["success", "imp_uid", "error_code", "error_msg"]})
     assert admin.windows() == []
 
 
-def test_an_outage_takes_the_windows_with_it(sandbox: RunningSandbox, admin: SandboxAdmin):
+def test_outage_affects_windows_too(sandbox: RunningSandbox, admin: SandboxAdmin):
     window_id = opened(admin, GENERAL)
     admin.switch(outage="error")
     assert httpx.get(f"{sandbox.base_url}/v1/windows/{window_id}").status_code == 500

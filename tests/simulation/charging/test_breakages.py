@@ -76,7 +76,7 @@ def looked_up_late() -> History:
     ],
     ids=lambda value: value.__name__,
 )
-def test_a_broken_product_pays_twice_where_the_product_does_not(
+def test_broken_product_charges_twice_where_the_product_does_not(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, history: Callable[[], History], broken: Break
 ):
     tell(engine, history())
@@ -85,7 +85,7 @@ def test_a_broken_product_pays_twice_where_the_product_does_not(
         tell(engine, history())
 
 
-def test_an_attempt_committed_after_its_call_is_found_by_the_crash_between(engine: Engine):
+def test_attempt_committed_after_its_call_is_caught_by_a_crash_between(engine: Engine):
     tell_all_of(engine, crashes_of(WorkerProcess))
     with pytest.raises(Violation, match="paid 2 times"):
         tell_all_of(engine, crashes_of(breakages.HastyWorker))

@@ -19,15 +19,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("seed", SEEDS if asked is None else [asked])
 
 
-def test_a_long_history_with_many_faults_ends_well(engine: Engine, seed: int):
+def test_long_history_with_many_faults_keeps_every_promise(engine: Engine, seed: int):
     assert len(tell_long(engine, seed)) > 20
 
 
-def test_a_seed_tells_the_same_history_again(engine: Engine):
+def test_history_is_reproducible_from_its_seed(engine: Engine):
     assert tell_long(engine, SEEDS[1]) == tell_long(engine, SEEDS[1])
 
 
-def test_long_histories_for_as_long_as_there_is_time(engine: Engine, torture_seconds: float, first_seed: int):
+def test_long_histories_keep_every_promise_until_the_time_is_up(
+    engine: Engine, torture_seconds: float, first_seed: int
+):
     ends = time.monotonic() + torture_seconds
     for seed in count(first_seed):
         tell_long(engine, seed)

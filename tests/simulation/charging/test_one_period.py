@@ -20,15 +20,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
-def test_a_crash_at_any_point_charges_nobody_twice_and_forgets_nobody(engine: Engine, story: Story, thorough: bool):
+def test_crash_at_any_point_charges_no_customer_twice_and_misses_none(engine: Engine, story: Story, thorough: bool):
     assert tell_all(engine, story, (CRASH,), thorough=thorough) > 5
 
 
-def test_nor_does_any_other_fault(engine: Engine, struck_story: Story, thorough: bool):
+def test_any_other_fault_charges_no_customer_twice_and_misses_none(engine: Engine, struck_story: Story, thorough: bool):
     assert tell_all(engine, struck_story, OTHERS, thorough=thorough) > 10
 
 
-def test_a_second_crash_during_recovery_changes_nothing(engine: Engine):
+def test_second_crash_during_recovery_changes_nothing(engine: Engine):
     assert sum(tell_twice_struck(engine, BY_NAME["pays"], CRASH)) > 100
 
 
@@ -37,6 +37,6 @@ def test_payment_hidden_beyond_the_quiet_period_is_not_charged_again(engine: Eng
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
-def test_nor_do_two_workers_whose_clocks_differ(engine: Engine, story: Story, thorough: bool):
+def test_two_workers_with_different_clocks_charge_no_customer_twice(engine: Engine, story: Story, thorough: bool):
     faults = EVERYTHING if thorough else ()
     assert tell_all(engine, story, faults, thorough=thorough, workers=(60.0, -60.0)) > 0

@@ -11,17 +11,17 @@ from tests.simulation.engine.set_clocks import LONG, TrustsItsOwnClock, tell_eac
 from tests.simulation.engine.verdict import Violation
 
 
-def test_a_clock_set_at_any_point_makes_nobody_pay_twice(engine: Engine, thorough: bool):
+def test_clock_set_at_any_point_charges_no_customer_twice(engine: Engine, thorough: bool):
     assert tell_every_setting(engine, thorough=thorough) > 40
 
 
-def test_workers_that_trust_their_own_clocks_pay_twice(engine: Engine, monkeypatch: pytest.MonkeyPatch):
+def test_workers_that_trust_their_own_clocks_charge_twice(engine: Engine, monkeypatch: pytest.MonkeyPatch):
     set_clocks.notice_no_step(monkeypatch)
     with pytest.raises(Violation, match="paid 2 times"):
         tell_each(engine, Fault(Kind.SET_CLOCK, -LONG), worker_class=TrustsItsOwnClock)
 
 
-def test_workers_that_notice_no_set_clock_of_the_database_pay_twice(engine: Engine, monkeypatch: pytest.MonkeyPatch):
+def test_workers_that_miss_a_set_database_clock_charge_twice(engine: Engine, monkeypatch: pytest.MonkeyPatch):
     set_clocks.notice_no_step(monkeypatch)
     with pytest.raises(Violation, match="paid 2 times"):
         tell_each(engine, Fault(Kind.SET_DATABASE_CLOCK, LONG))

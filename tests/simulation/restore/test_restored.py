@@ -34,11 +34,11 @@ LOST: dict[str, Callable[[], Restored]] = {
 
 
 @pytest.mark.parametrize("lost", LOST.values(), ids=LOST)
-def test_what_a_worker_of_the_lost_world_writes_back_changes_nothing_else(engine: Engine, lost: Callable[[], Restored]):
+def test_write_back_of_a_stale_worker_changes_nothing_else(engine: Engine, lost: Callable[[], Restored]):
     tell_restored(engine, replace(lost(), rules=RULES[0]))
 
 
-def test_a_crash_of_the_sweep_that_holds_charging_changes_nothing(engine: Engine, thorough: bool):
+def test_crash_of_the_statement_reconciliation_after_a_restore_is_harmless(engine: Engine, thorough: bool):
     assert tell_every_crash(engine, thorough=thorough) > 60
 
 
@@ -53,7 +53,7 @@ def test_a_crash_of_the_sweep_that_holds_charging_changes_nothing(engine: Engine
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_a_broken_product_pays_twice_after_a_restore(
+def test_broken_product_charges_twice_after_a_restore(
     engine: Engine,
     monkeypatch: pytest.MonkeyPatch,
     broken: Callable[[pytest.MonkeyPatch], None],
@@ -64,6 +64,6 @@ def test_a_broken_product_pays_twice_after_a_restore(
         tell_restored(engine, replace(history(), rules=RULES[0]))
 
 
-def test_so_does_one_that_looks_at_no_lineage(engine: Engine):
+def test_product_without_the_restore_guard_charges_twice_after_a_restore(engine: Engine):
     with pytest.raises(Violation, match="paid 2 times"):
         tell_restored(engine, Restored(rules=RULES[0], worker_class=BlindWorker))

@@ -131,7 +131,7 @@ def kind_of(outcome: Outcome) -> Any:
         (401, envelope(payment()), NotChargedReason.UNAUTHORIZED),  # whatever else it says, and a second time too
     ],
 )
-def test_an_answer_is_read_as_what_it_is(portone, status, body, expected):
+def test_known_answer_becomes_its_outcome(portone, status, body, expected):
     outcome = portone.charge(OURS, status, body)
     assert kind_of(outcome) is expected
     assert len(portone.calls) == (2 if status == 401 else 1)
@@ -149,13 +149,13 @@ def test_an_answer_is_read_as_what_it_is(portone, status, body, expected):
         envelope(payment("cancelled")),
     ],
 )
-def test_money_that_moved_otherwise_than_asked_is_flagged_at_once(portone, body):
+def test_answer_that_differs_from_the_request_needs_a_human(portone, body):
     outcome = portone.charge(OURS, 200, body)
     assert isinstance(outcome, Unknown)
     assert outcome.needs_human
 
 
-def test_an_outcome_carries_what_a_person_will_ask_for(portone):
+def test_outcome_carries_code_message_and_payment_ids(portone):
     outcome = portone.charge(OURS, 200, envelope(payment("failed", pg_tid="20221130123456789012")))
     answer = outcome.answer
     assert (answer.http_status, answer.code, answer.message) == (200, "0", "[8326]한도초과")
@@ -163,7 +163,7 @@ def test_an_outcome_carries_what_a_person_will_ask_for(portone):
     assert answer.raw["status"] == "failed"
 
 
-def test_a_refusal_that_quotes_the_billing_key_is_kept_without_it(portone):
+def test_message_that_quotes_the_billing_key_is_kept_without_it(portone):
     said = f"요청하신 customer_uid({CUSTOMER_UID})로 등록된 정보를 찾을 수 없습니다. {CUSTOMER_UID}"
     outcome = portone.charge(OURS, 200, envelope(code=1, message=said))
     assert CUSTOMER_UID not in str(outcome.answer.message)
@@ -267,7 +267,7 @@ def says_paid(status: int, body: bytes) -> bool:
 @example(200, written({"code": -1, "message": "\x00" * 3 + "\ud800한도초과", "response": None}))
 @example(401, b"")
 @settings(max_examples=1500, deadline=None, derandomize=True)
-def test_any_answer_at_all_becomes_an_outcome_that_can_be_stored(portone, status, body):
+def test_arbitrary_answer_becomes_an_outcome_that_can_be_stored(portone, status, body):
     outcome = portone.charge(OURS, status, body)
     assert isinstance(outcome, Paid | Declined | NotCharged | Unknown)
     assert_storable(outcome.answer)
@@ -289,7 +289,7 @@ def test_any_answer_at_all_becomes_an_outcome_that_can_be_stored(portone, status
 
 @given(http_statuses, st.lists(payments, max_size=3), values, st.integers(0, 2))
 @settings(max_examples=600, deadline=None, derandomize=True)
-def test_any_answer_to_a_look_up_is_evidence_or_nothing(portone, status, listed, odd, how):
+def test_arbitrary_answer_to_a_look_up_is_evidence_or_a_failed_look_up(portone, status, listed, odd, how):
     document = {"total": len(listed), "previous": 0, "next": 0, "list": listed}
     response = [document, odd, {**document, "list": odd}][how]
     body = written({"code": 0, "message": None, "response": response})
@@ -308,7 +308,7 @@ def test_any_answer_to_a_look_up_is_evidence_or_nothing(portone, status, listed,
 
 @given(http_statuses, st.lists(payments, max_size=3), values, st.integers(0, 3))
 @settings(max_examples=200, deadline=None, derandomize=True)
-def test_any_answer_to_a_list_is_a_whole_list_or_nothing(portone, status, listed, odd, how):
+def test_arbitrary_answer_to_a_list_is_a_whole_list_or_a_failed_look_up(portone, status, listed, odd, how):
     document = {"total": len(listed), "previous": 0, "next": 0, "list": listed}
     response = [document, odd, {**document, "list": odd}, {**document, "total": odd}][how]
     body = written({"code": 0, "message": None, "response": response})
@@ -325,7 +325,7 @@ def test_any_answer_to_a_list_is_a_whole_list_or_nothing(portone, status, listed
 
 @given(http_statuses, bodies)
 @settings(max_examples=200, deadline=None, derandomize=True)
-def test_any_answer_to_a_refund_is_a_payment_a_refusal_or_nothing(portone, status, body):
+def test_arbitrary_answer_to_a_refund_is_a_payment_a_refusal_or_no_answer(portone, status, body):
     refund = Refund(imp_uid="imps_000000000001", checksum=9900, tax_free=0, reason="paid twice")
     given_back = portone.run(portone.gateway.refund(refund), status, body)
     assert isinstance(given_back, PaymentRecord | RefundRefused | LookUpFailed)
@@ -342,7 +342,7 @@ def test_any_answer_to_a_refund_is_a_payment_a_refusal_or_nothing(portone, statu
         (200, envelope({"total": 2, "list": [payment("failed"), payment()]}), 2),
     ],
 )
-def test_what_portone_has_is_found(portone, status, body, found):
+def test_look_up_finds_the_payments_of_a_merchant_uid(portone, status, body, found):
     finding = portone.run(portone.gateway.look_up(MERCHANT_UID), status, body)
     assert isinstance(finding, Found)
     assert len(finding.records) == found
@@ -370,6 +370,6 @@ def test_what_portone_has_is_found(portone, status, body, found):
         (200, b"[" * 100_000),
     ],
 )
-def test_what_is_no_sure_answer_is_never_taken_for_nothing_found(portone, status, body):
+def test_unsure_answer_to_a_look_up_never_counts_as_nothing_found(portone, status, body):
     finding = portone.run(portone.gateway.look_up(MERCHANT_UID), status, body)
     assert isinstance(finding, LookUpFailed)

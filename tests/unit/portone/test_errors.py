@@ -37,18 +37,18 @@ HTTPX_ERRORS = sorted({kind for kind in family(httpx.RequestError) if kind.__mod
 
 
 @pytest.mark.parametrize("kind", HTTPX_ERRORS)
-def test_every_error_of_httpx_is_in_exactly_one_table(kind):
+def test_every_httpx_error_is_in_exactly_one_table(kind):
     assert (kind in NOTHING_SENT) != (kind in MAYBE_PROCESSED), (
         f"{kind} is new or in both: decide whether it proves that not one byte was sent"
     )
 
 
-def test_the_errors_that_prove_that_nothing_was_sent_are_these_and_no_others():
+def test_errors_that_prove_that_nothing_was_sent_are_exactly_these():
     assert {httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol} == NOTHING_SENT
 
 
 @pytest.mark.parametrize("kind", HTTPX_ERRORS)
-def test_an_error_of_httpx_is_explained_by_its_table(kind):
+def test_httpx_error_is_explained_by_its_table(kind):
     explained = explain(kind("what the library says"))
     if kind in NOTHING_SENT:
         assert isinstance(explained, NotReached)
@@ -59,7 +59,7 @@ def test_an_error_of_httpx_is_explained_by_its_table(kind):
 
 
 @pytest.mark.parametrize("parent", sorted(NOTHING_SENT, key=str))
-def test_a_subclass_nobody_has_seen_proves_nothing(parent):
+def test_unknown_subclass_of_a_listed_error_counts_as_unknown(parent):
     class New(parent):  # type: ignore[misc, valid-type]  # a class made of a parameter
         pass
 
@@ -81,7 +81,7 @@ def test_a_subclass_nobody_has_seen_proves_nothing(parent):
         (ssl.SSLError(), UnknownReason.UNREADABLE),
     ],
 )
-def test_an_error_in_no_table_proves_nothing(error, reason):
+def test_unlisted_error_counts_as_unknown(error, reason):
     explained = explain(error)
     assert isinstance(explained, NoAnswer)
     assert explained.reason is reason
@@ -95,29 +95,29 @@ def test_an_error_in_no_table_proves_nothing(error, reason):
         (Unauthorized, NotChargedReason.UNAUTHORIZED),
     ],
 )
-def test_what_was_not_sent_says_why(kind, reason):
+def test_not_sent_error_carries_its_reason(kind, reason):
     assert issubclass(kind, NotSent)
     assert kind("text").reason is reason
 
 
-def test_every_leaf_of_the_tree_is_a_portone_error_and_says_what_to_do():
+def test_error_tree_is_complete_and_names_remedies():
     leaves = [kind for kind in family(PortOneError) if not kind.__subclasses__()]
     assert set(leaves) == {NotReached, NoToken, Unauthorized, TooLate, NoAnswer, Rejected}
     for kind in (NotReached, NoToken, Unauthorized):
         assert "check" in str(kind.__doc__)
 
 
-def test_errors_tell_what_happened_in_a_sentence():
+def test_error_texts_are_sentences():
     assert str(NoAnswer(UnknownReason.TIMEOUT, NO_ANSWER)) == "no readable answer: timeout"
     refused = Rejected(Answer(http_status=200, code="1", message="취소할 결제건이 존재하지 않습니다."))
     assert str(refused) == "PortOne rejected the call (HTTP 200, code 1): 취소할 결제건이 존재하지 않습니다."
 
 
-def test_a_connection_error_names_the_host_for_a_person():
+def test_connection_error_names_the_host():
     key = ConnectionKey("api.iamport.kr", 443, True, True, None, None, None)
     text = str(aiohttp.ClientConnectorError(key, OSError(111, "Connection refused")))
     assert "api.iamport.kr:443" in str(explain(httpx.ConnectError(text)))
 
 
-def test_asyncios_own_time_out_is_the_builtin_one():
+def test_asyncio_timeout_error_is_the_builtin_one():
     assert asyncio.TimeoutError is TimeoutError, "gateway.charge catches the deadline by this name"

@@ -33,7 +33,7 @@ def without(field: str) -> dict[str, object]:
         (b'\xef\xbb\xbf{"code": 0, "message": null, "response": null}', 0, None, None),  # a byte order mark
     ],
 )
-def test_an_envelope_is_read(body, code, message, response):
+def test_envelope_is_read(body, code, message, response):
     envelope = read_envelope(200, body)
     assert (envelope.code, envelope.message, envelope.response) == (code, message, response)
 
@@ -70,12 +70,12 @@ def test_an_envelope_is_read(body, code, message, response):
     ],
     ids=lambda body: repr(body[:24]),
 )
-def test_what_is_no_envelope_is_unreadable_and_nothing_worse(body):
+def test_body_without_an_envelope_is_unreadable(body):
     with pytest.raises(Unreadable):
         read_envelope(200, body)
 
 
-def test_a_payment_is_read():
+def test_payment_is_read():
     record = read_payment(payment())
     assert (record.imp_uid, record.merchant_uid, record.status) == ("imps_000000000001", MERCHANT_UID, "paid")
     assert (record.amount, record.cancel_amount, record.currency) == (9900, 0, "KRW")
@@ -84,7 +84,7 @@ def test_a_payment_is_read():
 
 
 @pytest.mark.parametrize("field", ["imp_uid", "merchant_uid", "status", "amount", "currency"])
-def test_a_payment_without_a_field_that_decides_is_unreadable(field):
+def test_payment_without_a_deciding_field_is_unreadable(field):
     with pytest.raises(Unreadable, match=field):
         read_payment(without(field))
     with pytest.raises(Unreadable, match=field):
@@ -114,13 +114,13 @@ def test_a_payment_without_a_field_that_decides_is_unreadable(field):
         {"cancel_amount": 0.5},
     ],
 )
-def test_a_payment_whose_deciding_fields_are_of_another_type_is_unreadable(changes):
+def test_payment_with_a_deciding_field_of_another_type_is_unreadable(changes):
     with pytest.raises(Unreadable):
         read_payment(payment(**changes))
 
 
 @pytest.mark.parametrize("document", [None, [], "paid", 0, [payment()]])
-def test_what_is_no_object_is_no_payment(document):
+def test_payment_that_is_not_a_json_object_is_unreadable(document):
     with pytest.raises(Unreadable, match="not an object"):
         read_payment(document)
 
@@ -152,11 +152,11 @@ def test_what_is_no_object_is_no_payment(document):
         ({"pg_tid": "T\x00\ud8001"}, "pg_tid", "T?1"),
     ],
 )
-def test_a_payment_is_read_past_what_does_not_decide(changes, field, value):
+def test_payment_with_an_odd_minor_field_is_read(changes, field, value):
     assert getattr(read_payment(payment(**changes)), field) == value
 
 
-def test_a_page_is_read_to_its_last_payment_or_not_at_all():
+def test_page_with_one_unreadable_payment_is_unreadable():
     document = {"total": 3, "previous": 0, "next": 2, "list": [payment(), payment("failed")]}
     page = read_page(document)
     assert ([each.status for each in page.payments], page.total, page.next_page) == (["paid", "failed"], 3, 2)
@@ -164,7 +164,7 @@ def test_a_page_is_read_to_its_last_payment_or_not_at_all():
         read_page({**document, "list": [payment(), without("status")]})
 
 
-def test_a_page_of_an_account_that_is_shared_is_read_past_what_is_unreadable():
+def test_page_of_a_shared_account_skips_unreadable_payments():
     dollars = payment(merchant_uid="shop-1", amount=10.5, currency="USD")
     nobodys = without("merchant_uid")
     ours = payment(amount=10.5)
@@ -186,7 +186,7 @@ def test_a_page_of_an_account_that_is_shared_is_read_past_what_is_unreadable():
         ({"total": 0, "list": None}, 0, None),
     ],
 )
-def test_a_page_that_does_not_say_what_follows_is_the_last(document, total, next_page):
+def test_page_without_a_next_page_is_the_last(document, total, next_page):
     page = read_page(document)
     assert (page.payments, page.total, page.next_page) == ((), total, next_page)
 
@@ -206,12 +206,12 @@ def test_a_page_that_does_not_say_what_follows_is_the_last(document, total, next
         {"list": [[]]},
     ],
 )
-def test_what_is_no_page_is_unreadable(document):
+def test_document_without_a_list_of_payments_is_unreadable(document):
     with pytest.raises(Unreadable):
         read_page(document)
 
 
-def test_a_plain_charge_is_portones_example_with_a_name():
+def test_plain_charge_is_sent_as_portones_example_with_a_name():
     assert again_body(request()) == {
         "customer_uid": CUSTOMER_UID,
         "merchant_uid": MERCHANT_UID,
@@ -232,7 +232,7 @@ def test_a_plain_charge_is_portones_example_with_a_name():
         ({"channel_key": "channel-key-1"}, {"channel_key": "channel-key-1"}),
     ],
 )
-def test_what_differs_from_the_defaults_is_sent_too(changes, more):
+def test_charge_terms_that_differ_from_the_defaults_are_sent(changes, more):
     assert again_body(request(**changes)) == again_body(request()) | more
 
 
@@ -245,14 +245,14 @@ anything = st.recursive(
 
 @given(st.binary(max_size=200) | st.text().map(lambda text: text.encode("utf-8", "replace")))
 @settings(max_examples=150, deadline=None, derandomize=True)
-def test_any_bytes_are_an_envelope_or_unreadable(body):
+def test_arbitrary_bytes_are_an_envelope_or_unreadable(body):
     with suppress(Unreadable):
         assert isinstance(read_envelope(200, body).code, int)
 
 
 @given(st.dictionaries(st.sampled_from(sorted(payment())), anything))
 @settings(max_examples=200, deadline=None, derandomize=True)
-def test_any_payment_is_read_or_unreadable(changes):
+def test_arbitrary_payment_is_read_or_unreadable(changes):
     try:
         record = read_payment(payment() | changes)
     except Unreadable:
@@ -273,17 +273,17 @@ def test_any_payment_is_read_or_unreadable(changes):
         ({"cancel_amount": -1}, 9900, 0),
     ],
 )
-def test_an_amount_that_cannot_be_is_cut_and_odd(changes, amount, given_back):
+def test_impossible_amount_is_clamped_and_marked_odd(changes, amount, given_back):
     record = read_payment(payment() | changes)
     assert (record.amount, record.cancel_amount) == (amount, given_back)
     assert record.odd is not None
 
 
 @pytest.mark.parametrize("changes", [{}, {"amount": 0}, {"amount": 10**12}, {"cancel_amount": 9900}])
-def test_an_amount_that_can_be_is_not_odd(changes):
+def test_possible_amount_is_not_marked_odd(changes):
     assert read_payment(payment() | changes).odd is None
 
 
 @pytest.mark.parametrize("paid_at", [-1, 0, 1, 946684799, 7258118400, 253402300799, 10**20, 1e300, True, "1"])
-def test_a_time_that_cannot_be_is_none(paid_at):
+def test_impossible_time_is_none(paid_at):
     assert read_payment(payment(paid_at=paid_at)).paid_at is None

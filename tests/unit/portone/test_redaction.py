@@ -15,7 +15,7 @@ from worker.portone.redaction import KEPT_FIELDS, LONGEST_TEXT, kept, redacted
 PERSONAL = ["Hong Gildong", "gildong@example.com", "010-1234-5678", "95404900****1569", "30001234", CUSTOMER_UID]
 
 
-def test_nothing_personal_is_kept_of_a_payment():
+def test_payment_is_kept_without_personal_data():
     record = read_payment(payment("failed", fail_reason=f"한도초과 010-1234-5678 {CUSTOMER_UID}"))
     shown = json.dumps(record.raw, ensure_ascii=False) + repr(record) + str(record.fail_reason)
     assert [part for part in PERSONAL if part in shown] == []
@@ -42,11 +42,11 @@ def test_nothing_personal_is_kept_of_a_payment():
         ("x" * 10_000, "x" * LONGEST_TEXT),
     ],
 )
-def test_a_text_is_shown_without_numbers_keys_and_what_no_column_holds(text, shown):
+def test_stored_text_has_no_long_numbers_keys_or_unstorable_characters(text, shown):
     assert redacted(text) == shown
 
 
-def test_a_known_customer_uid_is_taken_out_wherever_it_stands_but_never_a_short_one_that_could_be_a_code():
+def test_known_customer_uid_is_removed_from_text_unless_too_short():
     assert redacted(f"key {CUSTOMER_UID} refused", CUSTOMER_UID) == "key [removed] refused"
     assert redacted(f"customer_uid({CUSTOMER_UID}) refused", CUSTOMER_UID) == "customer_uid([removed]) refused"
     assert redacted("[8326] refused", "8326") == "[8326] refused"
@@ -62,7 +62,7 @@ anything = st.recursive(
 
 @given(st.dictionaries(st.sampled_from(sorted(KEPT_FIELDS)) | st.text(max_size=8), anything, max_size=8))
 @settings(max_examples=150, deadline=None, derandomize=True)
-def test_what_is_kept_can_be_stored_whatever_came(document):
+def test_kept_fields_of_any_document_can_be_stored(document):
     raw = kept(document)
     written = json.dumps(raw, allow_nan=False, ensure_ascii=False)
     assert "\\u0000" not in written

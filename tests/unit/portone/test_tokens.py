@@ -43,7 +43,7 @@ def told(story: Callable[[Source], object], *gives: Token | Exception) -> Source
     return source
 
 
-def test_a_thousand_who_ask_at_once_share_one_fetch():
+def test_thousand_concurrent_callers_share_one_fetch():
     async def story(source):
         values = await asyncio.gather(*(source.tokens.get() for _ in range(1000)))
         assert set(values) == {"one"}
@@ -52,7 +52,7 @@ def test_a_thousand_who_ask_at_once_share_one_fetch():
     assert (source.fetches, source.most_under_way) == (1, 1)
 
 
-def test_a_token_is_used_until_shortly_before_its_end():
+def test_token_is_used_until_shortly_before_its_end():
     async def story(source):
         assert await source.tokens.get() == "one"
         source.now += 1800 - MARGIN_SECONDS - 0.1
@@ -63,7 +63,7 @@ def test_a_token_is_used_until_shortly_before_its_end():
     assert told(story, Token("one", 1800), Token("two", 1800)).fetches == 2
 
 
-def test_a_thousand_refused_with_the_same_token_renew_it_once():
+def test_thousand_callers_rejected_with_one_token_renew_it_once():
     async def story(source):
         await source.tokens.get()
         values = await asyncio.gather(*(source.tokens.replace("one") for _ in range(1000)))
@@ -73,7 +73,7 @@ def test_a_thousand_refused_with_the_same_token_renew_it_once():
     assert told(story, Token("one", 1800), Token("two", 1800)).fetches == 2
 
 
-def test_a_token_that_portone_insists_on_is_the_answer_and_nobody_asks_again_at_once():
+def test_token_that_portone_insists_on_is_used_without_another_request():
     async def story(source):
         await source.tokens.get()
         values = await asyncio.gather(*(source.tokens.replace("one") for _ in range(1000)))
@@ -85,7 +85,7 @@ def test_a_token_that_portone_insists_on_is_the_answer_and_nobody_asks_again_at_
     assert told(story, Token("one", 1800), Token("one", 1700), Token("two", 1800)).fetches == 3
 
 
-def test_a_refused_token_is_not_given_to_those_who_come_after_it_was_replaced():
+def test_rejected_token_is_not_returned_after_its_replacement():
     async def story(source):
         await source.tokens.get()
         await source.tokens.replace("one")
@@ -105,7 +105,7 @@ def test_a_refused_token_is_not_given_to_those_who_come_after_it_was_replaced():
         (-40.0, FRESH_SECONDS),  # ended already, by PortOne's own clock: it may still work, and a 401 tells
     ],
 )
-def test_a_token_is_used_for_what_portones_clock_leaves_of_it_and_never_fetched_without_pause(lifetime, used_for):
+def test_token_lifetime_follows_portones_clock_and_has_a_minimum(lifetime, used_for):
     async def story(source):
         for _ in range(3):
             assert await source.tokens.get() == "one"
@@ -118,7 +118,7 @@ def test_a_token_is_used_for_what_portones_clock_leaves_of_it_and_never_fetched_
     assert told(story, Token("one", lifetime), Token("two", 1800)).fetches == 2
 
 
-def test_what_our_clock_says_does_not_matter():
+def test_token_lifetime_is_independent_of_the_local_clock():
     async def story(source):
         source.now = -5e9  # a machine in another century; only discrepancies count
         assert await source.tokens.get() == "one"
@@ -128,7 +128,7 @@ def test_what_our_clock_says_does_not_matter():
     assert told(story, Token("one", 1800)).fetches == 1
 
 
-def test_a_failed_fetch_answers_everybody_who_waited_and_is_not_repeated_at_once():
+def test_failed_fetch_fails_all_waiting_callers_and_is_not_repeated_at_once():
     async def story(source):
         asked = [source.tokens.get() for _ in range(500)] + [source.tokens.replace("old") for _ in range(500)]
         answers = await asyncio.gather(*asked, return_exceptions=True)
@@ -140,7 +140,7 @@ def test_a_failed_fetch_answers_everybody_who_waited_and_is_not_repeated_at_once
     assert told(story, NoToken("away"), Token("one", 1800)).fetches == 2
 
 
-def test_a_failed_replacement_leaves_no_token_that_is_known_to_be_refused_in_the_way():
+def test_failed_replacement_discards_the_rejected_token():
     async def story(source):
         assert await source.tokens.get() == "one"
         with pytest.raises(NoToken):
@@ -151,7 +151,7 @@ def test_a_failed_replacement_leaves_no_token_that_is_known_to_be_refused_in_the
     assert told(story, Token("one", 1800), NoToken("away"), Token("two", 1800)).fetches == 3
 
 
-def test_one_who_gives_up_waiting_takes_nobody_along():
+def test_cancelled_caller_does_not_cancel_the_shared_fetch():
     async def story(source):
         first = asyncio.create_task(source.tokens.get())
         others = [asyncio.create_task(source.tokens.get()) for _ in range(10)]
@@ -164,5 +164,5 @@ def test_one_who_gives_up_waiting_takes_nobody_along():
     assert (source.fetches, source.most_under_way) == (2, 1)
 
 
-def test_a_token_never_shows():
+def test_token_value_is_not_in_its_repr():
     assert "one" not in f"{Token('one', 1800)!r} {Token('one', 1800)}"

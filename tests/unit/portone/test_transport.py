@@ -42,7 +42,7 @@ BEFORE_A_CONNECTION = (
 
 
 @pytest.mark.parametrize("kind", AIOHTTP_CLIENT_ERRORS)
-def test_only_what_aiohttp_raises_before_a_connection_is_made_says_that_nothing_was_sent(kind):
+def test_only_aiohttp_errors_before_a_connection_prove_that_nothing_was_sent(kind):
     """A package that makes a ConnectTimeout of a server's disconnect would charge twice: the request was out."""
     before = issubclass(kind, BEFORE_A_CONNECTION) and not issubclass(kind, aiohttp.RedirectClientError)
     assert (becomes(kind) in NOTHING_SENT) is before
@@ -67,22 +67,22 @@ def test_only_what_aiohttp_raises_before_a_connection_is_made_says_that_nothing_
         (ssl.SSLError, httpx.ReadError),
     ],
 )
-def test_a_connection_that_breaks_later_never_says_so(kind, expected):
+def test_aiohttp_error_on_an_open_connection_counts_as_unknown(kind, expected):
     assert becomes(kind) is expected
     assert expected in MAYBE_PROCESSED
 
 
-def test_no_narrow_error_is_hidden_behind_a_wide_one():
+def test_no_row_of_the_error_table_is_shadowed_by_an_earlier_one():
     for place, (kind, _) in enumerate(AIOHTTP_ERRORS):
         earlier = [other for other, _ in AIOHTTP_ERRORS[:place]]
         assert not any(issubclass(kind, other) for other in earlier), f"{kind} can never be met"
 
 
-def test_every_error_of_aiohttps_client_is_met_by_the_table():
+def test_every_aiohttp_client_error_has_a_row():
     assert len(AIOHTTP_CLIENT_ERRORS) > 20
     assert all(becomes(kind) for kind in AIOHTTP_CLIENT_ERRORS)
 
 
-def test_an_error_that_is_in_no_row_passes_as_it_is():
+def test_error_without_a_row_passes_unchanged():
     with pytest.raises(KeyError), as_httpx_errors():
         raise KeyError("what is this")

@@ -12,7 +12,7 @@ from worker.sandbox.store import webhook_rows
 from worker.sandbox.store.ledger import Ledger
 
 
-def test_a_full_queue_drops_what_comes_beyond_it_and_says_so(monkeypatch: pytest.MonkeyPatch):
+def test_webhooks_beyond_a_full_queue_are_logged_as_dropped(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(announcing, "MOST_WAITING", 3)
     ledger = Ledger(":memory:")
     sandbox = Sandbox(ledger, lambda: datetime(2026, 3, 1, tzinfo=UTC))

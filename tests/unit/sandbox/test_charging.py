@@ -66,14 +66,14 @@ def response(answer: Answer) -> Any:
     return json.loads(answer.body)["response"]
 
 
-def test_a_charge_without_trouble_takes_no_time(world: World):
+def test_charge_without_trouble_takes_no_time(world: World):
     world.key()
     [answer] = list(world.again("m1"))
     assert isinstance(answer, Answer)
     assert response(answer)["status"] == "paid"
 
 
-def test_the_money_moves_between_the_two_pauses_of_a_slow_charge(world: World):
+def test_money_moves_between_the_two_pauses_of_a_slow_charge(world: World):
     world.key(slow(60, answer_seconds=30))
     steps = world.again("m1")
     assert next(steps) == Pause(60)
@@ -82,7 +82,7 @@ def test_the_money_moves_between_the_two_pauses_of_a_slow_charge(world: World):
     assert world.charges("m1") == 1
 
 
-def test_a_charge_lands_after_its_client_stopped_listening_and_looked_it_up(world: World):
+def test_slow_charge_lands_after_its_client_looked_it_up(world: World):
     world.key(slow(600))
     steps = world.again("m1")
     next(steps)
@@ -92,14 +92,14 @@ def test_a_charge_lands_after_its_client_stopped_listening_and_looked_it_up(worl
     assert world.charges("m1") == 1
 
 
-def test_latency_is_split_around_the_money():
+def test_latency_is_split_before_and_after_the_charge():
     world = World(latency_seconds=[2, 2])
     world.key()
     assert [step for step in world.again("m1") if isinstance(step, Pause)] == [Pause(1.0), Pause(1.0)]
     world.ledger.close()
 
 
-def test_a_serialized_request_waits_for_the_first_and_then_meets_the_paid_rule(world: World):
+def test_serialized_request_waits_and_then_meets_the_paid_rule(world: World):
     world.key(slow(60))
     first, second = world.again("m1"), world.again("m1")
     assert next(first) == Pause(60)
@@ -111,7 +111,7 @@ def test_a_serialized_request_waits_for_the_first_and_then_meets_the_paid_rule(w
     assert world.charges("m1") == 1
 
 
-def test_a_serialized_request_goes_ahead_when_the_first_was_declined(world: World):
+def test_serialized_request_is_charged_when_the_first_was_declined(world: World):
     world.key(Behaviour(verdict=decline().verdict, wait_seconds=60), Behaviour())
     first, second = world.again("m1"), world.again("m1")
     assert next(first) == Pause(60)
@@ -120,7 +120,7 @@ def test_a_serialized_request_goes_ahead_when_the_first_was_declined(world: Worl
     assert response(world.to_the_end(second))["status"] == "paid"
 
 
-def test_three_serialized_requests_take_turns(world: World):
+def test_three_serialized_requests_charge_once(world: World):
     world.key(slow(60))
     requests = [world.again("m1") for _ in range(3)]
     for each in requests:
@@ -142,7 +142,7 @@ def test_two_accepted_requests_in_flight_charge_twice():
     world.ledger.close()
 
 
-def test_a_request_given_up_by_its_driver_leaves_nothing_in_flight(world: World):
+def test_abandoned_request_leaves_nothing_in_flight(world: World):
     world.key(slow(60))
     abandoned = world.again("m1")
     next(abandoned)
@@ -151,7 +151,7 @@ def test_a_request_given_up_by_its_driver_leaves_nothing_in_flight(world: World)
     assert not world.sandbox.is_in_flight("m1")
 
 
-def test_a_reset_drops_requests_under_way_and_they_charge_nothing(world: World):
+def test_reset_drops_requests_in_progress_and_they_charge_nothing(world: World):
     world.key(slow(60))
     steps = world.again("m1")
     next(steps)
@@ -171,7 +171,7 @@ def test_a_reset_drops_requests_under_way_and_they_charge_nothing(world: World):
         (Reply.CUT, Delivery.CUT),
     ],
 )
-def test_trouble_is_data_for_whoever_carries_it_out(world: World, reply: Reply, delivery: Delivery):
+def test_troubled_answer_carries_its_delivery(world: World, reply: Reply, delivery: Delivery):
     world.key(troubled(reply, charged=True))
     [answer] = list(world.again("m1"))
     assert isinstance(answer, Answer)
@@ -179,7 +179,7 @@ def test_trouble_is_data_for_whoever_carries_it_out(world: World, reply: Reply, 
     assert world.charges("m1") == 1
 
 
-def test_the_same_seed_and_history_give_the_same_ledger():
+def test_same_seed_and_history_give_the_same_ledger():
     def history() -> list[dict[str, Any]]:
         world = World(latency_seconds=[0, 1])
         world.key()
@@ -192,7 +192,7 @@ def test_the_same_seed_and_history_give_the_same_ledger():
     assert history() == history()
 
 
-def test_every_kind_of_key_can_be_charged(world: World):
+def test_key_of_every_pg_can_be_charged(world: World):
     for pg in ("kakaopay", "payco", "naverpay", "nice_v2"):
         key_rows.put(world.ledger, [billing_keys.read({"customer_uid": pg, "pg": pg}, now=0)])
         assert response(world.to_the_end(world.again(f"m{pg}", pg)))["pg_provider"] == pg

@@ -40,7 +40,7 @@ def test_switches_written_as_json_can_be_set_again():
         ({"unknown_customer_status": 500}, "200 or 404"),
     ],
 )
-def test_a_switch_that_does_not_exist_is_refused_with_a_sentence(changes: dict[str, Any], complaint: str):
+def test_unknown_switch_or_value_is_rejected_with_a_reason(changes: dict[str, Any], complaint: str):
     with pytest.raises(BadSwitch, match=complaint):
         Switches().changed(changes)
 
@@ -59,10 +59,10 @@ def test_a_switch_that_does_not_exist_is_refused_with_a_sentence(changes: dict[s
         ({"registration_amount": "both"}, "zero, shown"),
     ],
 )
-def test_a_switch_of_windows_or_webhooks_takes_only_what_it_says(changes: dict[str, object], complaint: str):
+def test_wrong_value_of_a_window_or_webhook_switch_is_rejected(changes: dict[str, object], complaint: str):
     with pytest.raises(BadSwitch, match=complaint):
         Switches().changed(changes)
 
 
-def test_the_secret_is_not_in_the_settings_repr():
+def test_secret_is_not_in_the_settings_repr():
     assert "hush" not in repr(Settings(imp_secret="hush"))

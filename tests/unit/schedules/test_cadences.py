@@ -68,7 +68,7 @@ anchored = st.sampled_from(Unit).flatmap(
         ("cron 0 */24 1 * *", Cron("0 */24 1 * *"), "cron 0 */24 1 * *"),  # a step that leaves one hour
     ],
 )
-def test_a_cadence_is_read_as_people_write_it(text, cadence, canonical):
+def test_cadence_is_read_in_all_spellings(text, cadence, canonical):
     assert parse_cadence(text) == cadence
     assert str(cadence) == canonical
 
@@ -122,7 +122,7 @@ def test_a_cadence_is_read_as_people_write_it(text, cadence, canonical):
         ("cron 0 9 * 2 2#5,3#5,4#5", "not once in 10 years"),  # pauses of twelve
     ],
 )
-def test_a_cadence_that_cannot_be_billed_is_refused_with_reason_and_example(text, reason):
+def test_cadence_that_cannot_be_billed_is_rejected_with_reason_and_example(text, reason):
     with pytest.raises(InvalidCadence) as refused:
         parse_cadence(text)
     assert reason in refused.value.reason
@@ -131,7 +131,7 @@ def test_a_cadence_that_cannot_be_billed_is_refused_with_reason_and_example(text
     assert "\n" not in str(refused.value)
 
 
-def test_a_cadence_cannot_be_made_wrongly_in_code_either():
+def test_invalid_cadence_cannot_be_constructed_in_code():
     with pytest.raises(InvalidCadence, match="from 1 to 10"):
         Anchored(0, Unit.YEAR)
     with pytest.raises(InvalidCadence, match="more than once"):
@@ -147,13 +147,13 @@ def test_invalid_cadence_survives_pickling():
 
 @given(anchored)
 @settings(max_examples=100, deadline=None, derandomize=True)
-def test_every_anchored_cadence_reads_back_from_its_text(cadence):
+def test_anchored_cadence_reads_back_from_its_text(cadence):
     assert parse_cadence(str(cadence)) == cadence
 
 
 @given(st.text(alphabet="0123456789*/,-#?LWRHJANMONcrondayweekmonthyears @", max_size=30))
 @settings(max_examples=500, deadline=None, derandomize=True)
-def test_any_text_is_either_a_cadence_or_refused_in_a_sentence(text):
+def test_arbitrary_text_is_a_cadence_or_rejected_with_a_reason(text):
     try:
         cadence = parse_cadence(text)
     except InvalidCadence as refused:
@@ -164,7 +164,7 @@ def test_any_text_is_either_a_cadence_or_refused_in_a_sentence(text):
 
 @given(st.lists(st.sampled_from(CRON_WORDS), min_size=3, max_size=7))
 @settings(max_examples=150, deadline=None, derandomize=True)
-def test_any_cron_is_either_a_cadence_or_refused_in_a_sentence(fields):
+def test_arbitrary_cron_is_a_cadence_or_rejected_with_a_reason(fields):
     text = " ".join(["cron", *fields])
     try:
         cadence = parse_cadence(text)

@@ -36,7 +36,7 @@ def local(
         (" None ", (), "none"),
     ],
 )
-def test_a_calendar_is_read_as_people_write_it(text, days, canonical):
+def test_dunning_calendar_is_read_in_all_spellings(text, days, canonical):
     calendar = parse_dunning(text)
     assert calendar.days == days
     assert str(calendar) == canonical
@@ -57,7 +57,7 @@ def test_a_calendar_is_read_as_people_write_it(text, days, canonical):
         ("1,61", "later than 60"),
     ],
 )
-def test_a_calendar_that_cannot_be_kept_is_refused_with_reason_and_example(text, reason):
+def test_impossible_dunning_calendar_is_rejected_with_reason_and_example(text, reason):
     with pytest.raises(InvalidDunning) as refused:
         parse_dunning(text)
     assert reason in refused.value.reason
@@ -67,7 +67,7 @@ def test_a_calendar_that_cannot_be_kept_is_refused_with_reason_and_example(text,
 
 @given(calendars)
 @settings(max_examples=100, deadline=None, derandomize=True)
-def test_every_calendar_reads_back_from_its_text(calendar):
+def test_dunning_calendar_reads_back_from_its_text(calendar):
     assert parse_dunning(str(calendar)) == calendar
 
 
@@ -82,7 +82,7 @@ def test_every_calendar_reads_back_from_its_text(calendar):
         (99, None),
     ],
 )
-def test_the_default_calendar_retries_four_times(declines, retry_at):
+def test_default_dunning_calendar_retries_four_times(declines, retry_at):
     declined_at = local(2026, 1, 2, 10, 0, 3)
     assert retry(DEFAULT_DUNNING, declined_at, declines) == retry_at
 
@@ -99,20 +99,20 @@ def test_the_default_calendar_retries_four_times(declines, retry_at):
         (NEW_YORK, local(2026, 3, 7, 10, zone=NEW_YORK), datetime(2026, 3, 8, 14, tzinfo=UTC)),
     ],
 )
-def test_days_are_counted_on_local_dates(zone, declined_at, retry_at):
+def test_retry_days_are_counted_on_local_dates(zone, declined_at, retry_at):
     assert retry(DunningCalendar((1,)), declined_at, 1, zone=zone) == retry_at
 
 
-def test_no_calendar_means_no_retry():
+def test_empty_dunning_calendar_means_no_retry():
     assert retry(DunningCalendar(()), local(2026, 1, 2, 10), 1) is None
 
 
-def test_a_retry_without_a_decline_is_a_bug():
+def test_retry_without_a_decline_raises():
     with pytest.raises(ValueError, match="declines must be at least 1, not 0"):
         retry(DEFAULT_DUNNING, local(2026, 1, 2, 10), 0)
 
 
-def test_a_retry_never_precedes_its_decline():
+def test_retry_never_precedes_its_decline():
     # Juneau lived through 18 October 1867 twice, so the next date's morning had come before its second evening.
     juneau = ZoneInfo("America/Juneau")
     declined_at = datetime(1867, 10, 18, 20, tzinfo=juneau, fold=1).astimezone(UTC)
@@ -126,7 +126,7 @@ def test_a_retry_never_precedes_its_decline():
     hour=st.integers(0, 23),
 )
 @settings(max_examples=150, deadline=None, derandomize=True)
-def test_retries_go_forward_and_end_with_the_calendar(calendar, declined_at, zone, hour):
+def test_retries_increase_and_end_with_the_calendar(calendar, declined_at, zone, hour):
     retries = [retry(calendar, declined_at, n, zone=zone, hour=hour) for n in range(1, len(calendar.days) + 1)]
     instants = [at for at in retries if at is not None]
     assert len(instants) == len(calendar.days)

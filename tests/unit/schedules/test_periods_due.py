@@ -28,12 +28,12 @@ def due(
 
 
 @pytest.mark.parametrize("catch_up", list(CatchUp))
-def test_nothing_is_opened_before_its_time(catch_up):
+def test_period_is_not_opened_before_next_charge_at(catch_up):
     assert due(catch_up, now=JAN - SECOND) == ([], [], JAN)
 
 
 @pytest.mark.parametrize("catch_up", list(CatchUp))
-def test_a_period_is_opened_when_it_begins_and_only_then(catch_up):
+def test_period_is_opened_when_it_starts_and_not_before(catch_up):
     assert due(catch_up, now=JAN) == ([JAN], [], FEB)
     assert due(catch_up, since=FEB, now=FEB - SECOND) == ([], [], FEB)
 
@@ -46,7 +46,7 @@ def test_a_period_is_opened_when_it_begins_and_only_then(catch_up):
         (CatchUp.SKIP, [], [JAN, FEB, MAR]),
     ],
 )
-def test_after_an_outage_of_months_the_policy_decides(catch_up, opened, void):
+def test_periods_missed_in_a_long_outage_follow_the_catch_up_policy(catch_up, opened, void):
     assert due(catch_up, now=MAR + timedelta(days=9)) == (opened, void, APR)
 
 
@@ -59,12 +59,12 @@ def test_after_an_outage_of_months_the_policy_decides(catch_up, opened, void):
         (CATCH_UP_GRACE + SECOND, False),
     ],
 )
-def test_skip_has_a_days_grace(late, is_opened):
+def test_catch_up_skip_has_a_days_grace(late, is_opened):
     opened, void, _ = due(CatchUp.SKIP, since=MAR, now=MAR + late)
     assert (opened, void) == (([MAR], []) if is_opened else ([], [MAR]))
 
 
-def test_skip_voids_a_period_within_its_grace_when_a_later_one_has_begun():
+def test_catch_up_skip_voids_a_period_when_a_later_one_has_started():
     daily = Plan(code="day", name="하루", amount=100, cadence=parse_cadence("day"), catch_up=CatchUp.SKIP)
     now = datetime(2026, 2, 2, 1, tzinfo=UTC)  # the start of 2 February, and a day after that of 1 February
     opening = due_periods(daily, ANCHOR_ON, next_charge_at=now - timedelta(days=1), now=now, cap=9)
@@ -81,7 +81,7 @@ def test_skip_voids_a_period_within_its_grace_when_a_later_one_has_begun():
         (CatchUp.SKIP, [([], [JAN], FEB), ([], [FEB], MAR), ([], [MAR], APR), ([], [], APR)]),
     ],
 )
-def test_a_cap_of_one_comes_to_the_same_in_more_calls(catch_up, calls):
+def test_cap_of_one_opens_the_same_periods_in_more_calls(catch_up, calls):
     since = JAN
     for expected in calls:
         found = due(catch_up, since=since, now=MAR + timedelta(days=9), cap=1)
@@ -89,13 +89,13 @@ def test_a_cap_of_one_comes_to_the_same_in_more_calls(catch_up, calls):
         since = found[-1]
 
 
-def test_with_a_cap_next_charge_at_stays_in_the_past_so_that_the_next_tick_goes_on():
+def test_capped_opening_leaves_next_charge_at_in_the_past():
     now = MAR + timedelta(days=9)
     *_, next_charge_at = due(CatchUp.ALL, now=now, cap=2)
     assert next_charge_at == MAR <= now
 
 
-def test_every_period_says_where_it_ends():
+def test_opened_period_carries_its_end():
     plan = monthly(CatchUp.ALL)
     opening = due_periods(plan, ANCHOR_ON, next_charge_at=JAN, now=FEB, cap=9)
     assert opening == Opening(
@@ -105,6 +105,6 @@ def test_every_period_says_where_it_ends():
     )
 
 
-def test_a_cap_of_nothing_would_never_end_and_is_refused():
+def test_cap_of_zero_is_rejected():
     with pytest.raises(ValueError, match="cap must be 1 or more, not 0"):
         due(CatchUp.ALL, now=JAN, cap=0)

@@ -112,7 +112,7 @@ def follow(plan: Plan, anchor_on: date, count: int) -> list[datetime]:
 
 @given(plan=plans, anchor_on=anchors)
 @thorough
-def test_starts_go_strictly_forward_and_fall_on_different_local_dates(plan, anchor_on):
+def test_starts_increase_strictly_and_fall_on_different_local_dates(plan, anchor_on):
     starts = follow(plan, anchor_on, 8)
     assert all(start.tzinfo is UTC for start in starts)
     assert local_date(starts[0], plan.time_zone) >= anchor_on
@@ -131,7 +131,7 @@ def test_periods_touch_and_never_overlap(plan, anchor_on):
 
 @given(plan=plans, anchor_on=anchors, permille=st.integers(0, 999), place=st.integers(0, 4))
 @thorough
-def test_from_anywhere_in_a_period_the_next_start_is_its_end(plan, anchor_on, permille, place):
+def test_next_start_from_anywhere_in_a_period_is_its_end(plan, anchor_on, permille, place):
     starts = follow(plan, anchor_on, 6)
     start, end = starts[place], starts[place + 1]
     inside = (end - start) * permille // 1000
@@ -142,7 +142,7 @@ def test_from_anywhere_in_a_period_the_next_start_is_its_end(plan, anchor_on, pe
 
 @given(cadence=anchored, zone=whole_zones, anchor_on=anchors, hour=st.integers(0, 23), steps=st.integers(1, 400))
 @thorough
-def test_an_anchored_start_is_the_anchors_day_or_the_months_last(cadence, zone, anchor_on, hour, steps):
+def test_anchored_start_is_the_anchors_day_or_the_months_last(cadence, zone, anchor_on, hour, steps):
     expected_on = _date_by_hand(cadence, anchor_on, steps)
     terms = plan(cadence, zone, hour=hour)
     midnight_before = datetime.combine(expected_on, time.min, UTC) - timedelta(days=1)
@@ -167,7 +167,7 @@ def _date_by_hand(cadence: Anchored, anchor_on: date, steps: int) -> date:
 
 @given(anchor_on=anchors, zone=whole_zones, every=st.integers(1, 12))
 @thorough
-def test_the_anchors_day_comes_back_after_every_short_month(anchor_on, zone, every):
+def test_anchors_day_returns_after_every_short_month(anchor_on, zone, every):
     terms = plan(Anchored(every, Unit.MONTH), zone)
     for start in follow(terms, anchor_on, 14):
         on = local_date(start, zone)
@@ -176,7 +176,7 @@ def test_the_anchors_day_comes_back_after_every_short_month(anchor_on, zone, eve
 
 @given(cadence=crons(), zone=whole_zones, anchor_on=anchors)
 @thorough
-def test_cron_starts_are_croniters_own_but_once_per_local_date(cadence, zone, anchor_on):
+def test_cron_starts_are_croniters_once_per_local_date(cadence, zone, anchor_on):
     """Ask croniter with the zone, which fires twice in a repeated hour, and keep the first fire of each date."""
     just_before = datetime.combine(anchor_on, time.min, zone) - timedelta(seconds=1)
     cron = croniter(cadence.expression, just_before.astimezone(UTC).astimezone(zone), datetime)
@@ -197,9 +197,7 @@ def test_cron_starts_are_croniters_own_but_once_per_local_date(cadence, zone, an
     calls=st.lists(st.tuples(st.integers(-5, 20), st.integers(0, 86_400), st.integers(1, 4)), min_size=1, max_size=8),
 )
 @settings(thorough, max_examples=150)
-def test_every_due_period_comes_up_exactly_once_whatever_the_caps_and_clock_jumps(
-    cadence, zone, anchor_on, catch_up, calls
-):
+def test_due_period_comes_up_exactly_once_for_any_caps_and_clock_changes(cadence, zone, anchor_on, catch_up, calls):
     terms = plan(cadence, zone, catch_up=catch_up)
     next_charge_at = first = first_start(terms, anchor_on)
     now = first

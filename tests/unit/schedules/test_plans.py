@@ -22,7 +22,7 @@ def gold(**changes: Any) -> Plan:
     return Plan(**(terms | changes))
 
 
-def test_a_plan_read_from_four_texts_takes_the_defaults():
+def test_plan_from_four_texts_takes_the_defaults():
     assert Plan.parse(GOLD) == gold(
         tax_free=0,
         vat_amount=None,
@@ -35,7 +35,7 @@ def test_a_plan_read_from_four_texts_takes_the_defaults():
     )
 
 
-def test_a_plan_can_be_read_from_texts_alone():
+def test_plan_is_read_from_texts_alone():
     plan = Plan.parse(
         {
             "code": " team_2026 ",
@@ -67,19 +67,19 @@ def test_a_plan_can_be_read_from_texts_alone():
     )
 
 
-def test_an_empty_text_counts_as_absent_as_in_a_csv_file():
+def test_empty_text_counts_as_absent():
     assert Plan.parse(GOLD | {"tax_free": "", "vat_amount": " ", "dunning": ""}) == Plan.parse(GOLD)
     assert Plan.parse(GOLD | {"vat_amount": "None"}).vat_amount is None
 
 
-def test_a_name_typed_on_a_mac_is_put_together():
+def test_decomposed_korean_name_is_composed():
     name = "가" * 40
     apart = unicodedata.normalize("NFD", name)
     assert len(apart) == 80
     assert Plan.parse(GOLD | {"name": apart}).name == name
 
 
-def test_a_plan_does_not_change():
+def test_plan_is_immutable():
     plan = gold()
     for field in ("amount", "cadence"):
         with pytest.raises(FrozenInstanceError):
@@ -102,7 +102,7 @@ def test_a_plan_does_not_change():
         {"charge_hour": 23},
     ],
 )
-def test_the_limits_themselves_are_allowed(right):
+def test_plan_terms_at_their_limits_are_allowed(right):
     assert gold(**right)
 
 
@@ -146,7 +146,7 @@ def test_the_limits_themselves_are_allowed(right):
         {"trial_days": -1},
     ],
 )
-def test_a_wrong_term_is_refused_by_name(wrong):
+def test_invalid_term_is_rejected_by_name(wrong):
     with pytest.raises(InvalidPlan) as refused:
         gold(**wrong)
     ((field, value),) = wrong.items()
@@ -155,12 +155,12 @@ def test_a_wrong_term_is_refused_by_name(wrong):
     assert problem.expected in str(refused.value)
 
 
-def test_vat_is_bounded_by_what_is_taxed():
+def test_vat_is_bounded_by_the_taxed_part():
     with pytest.raises(InvalidPlan, match="vat_amount is 901 but must be none, or a whole number of won from 0"):
         gold(tax_free=9000, vat_amount=901)
 
 
-def test_an_amount_that_is_wrong_itself_blames_no_other_field():
+def test_invalid_amount_blames_no_other_field():
     with pytest.raises(InvalidPlan) as refused:
         gold(amount=-5, tax_free=10, vat_amount=1)
     assert [problem.field for problem in refused.value.problems] == ["amount"]
@@ -192,7 +192,7 @@ def test_an_amount_that_is_wrong_itself_blames_no_other_field():
         ("colour", "red", "left out; a plan has code, name, amount"),
     ],
 )
-def test_a_text_that_cannot_be_read_is_refused_with_what_was_expected(field, text, expected):
+def test_unreadable_text_is_rejected_with_what_was_expected(field, text, expected):
     with pytest.raises(InvalidPlan) as refused:
         Plan.parse(GOLD | {field: text})
     (problem,) = refused.value.problems
@@ -202,7 +202,7 @@ def test_a_text_that_cannot_be_read_is_refused_with_what_was_expected(field, tex
     assert len(str(refused.value)) < 500
 
 
-def test_all_problems_are_told_at_once():
+def test_all_problems_of_a_plan_are_listed_at_once():
     with pytest.raises(InvalidPlan) as refused:
         Plan.parse({"code": "Gold!", "amount": "50", "cadence": "monthly", "charge_hour": "25", "tax_free": "1.5"})
     assert {problem.field for problem in refused.value.problems} == {
@@ -214,7 +214,7 @@ def test_all_problems_are_told_at_once():
     assert sentence.endswith(". Correct this and try again.")
 
 
-def test_one_problem_is_said_in_the_singular():
+def test_single_problem_of_a_plan_is_named_in_the_singular():
     with pytest.raises(InvalidPlan, match=r"^Plan '' has a problem: code is missing but must be 1 to 40 characters of"):
         Plan.parse({field: text for field, text in GOLD.items() if field != "code"})
 

@@ -48,7 +48,7 @@ PLAIN = Seen(page(window()))
 
 
 @given(st.one_of(st.just(NASTY), st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=40)))
-def test_nothing_that_a_page_gave_becomes_markup(text: str):
+def test_texts_from_the_opening_page_never_become_markup(text: str):
     given_text = text[:40]
     changed = replace(
         window().request, name=given_text, merchant_uid=given_text or "m", merchant_code=given_text or "i"
@@ -58,7 +58,7 @@ def test_nothing_that_a_page_gave_becomes_markup(text: str):
     assert json.loads(seen.body["data-ending"] or "")["callback"]["custom_data"] == given_text
 
 
-def test_a_page_runs_no_script_of_its_own_text_and_loads_nothing_from_elsewhere():
+def test_window_page_has_no_inline_script_and_loads_nothing_foreign():
     html = page(window())
     assert "<style" not in html
     assert "style=" not in html
@@ -77,12 +77,12 @@ def test_a_page_runs_no_script_of_its_own_text_and_loads_nothing_from_elsewhere(
         ("payco", {"customer_uid": "u"}, ["9,900원은 결제되지 않습니다"]),
     ],
 )
-def test_a_window_says_what_an_approval_does(pg: str, changes: dict[str, Any], words: list[str]):
+def test_window_page_names_the_effect_of_an_approval(pg: str, changes: dict[str, Any], words: list[str]):
     text = Seen(page(window(pg=pg, **changes))).text
     assert all(word in text for word in words), text
 
 
-def test_a_window_speaks_english_too():
+def test_window_page_exists_in_english():
     text = Seen(page(window(pg="payco", customer_uid="u"), language="en")).text
     assert "The KRW 9,900 shown is not charged." in text
     assert all(reason.english in text for reason in REASONS["payco"].values())
@@ -100,23 +100,23 @@ def test_a_window_speaks_english_too():
         ("<script>", "en", "en"),
     ],
 )
-def test_the_language_is_the_readers(wanted: str | None, accepted: str | None, language: str):
+def test_window_language_follows_link_then_browser(wanted: str | None, accepted: str | None, language: str):
     assert window_page.language(wanted, accepted) == language
 
 
 @pytest.mark.parametrize("state", [State.APPROVED, State.DECLINED, State.CLOSED])
-def test_a_decided_window_has_no_buttons_but_the_way_back(state: State):
+def test_decided_window_has_no_button_but_the_way_back(state: State):
     html = page(replace(window(), state=state), reports=True, callback={}, redirect=None)
     assert 'data-testid="go-on"' in html
     assert "<form" not in html
     assert 'data-testid="go-on"' not in page(replace(window(), state=state), reports=False)
 
 
-def test_an_expired_window_has_no_buttons():
+def test_expired_window_has_no_buttons():
     assert "<form" not in page(window(), is_expired=True)
 
 
-def test_only_the_page_that_opened_a_window_may_frame_it():
+def test_window_may_be_framed_only_by_the_page_that_opened_it():
     policy = dict(window_page.headers(window()))["Content-Security-Policy"]
     assert policy.endswith("frame-ancestors https://shop.example")
     assert "unsafe" not in policy
@@ -124,7 +124,7 @@ def test_only_the_page_that_opened_a_window_may_frame_it():
     assert alone.endswith("frame-ancestors 'none'")
 
 
-def test_a_window_for_cards_alone_offers_and_takes_nothing_else():
+def test_window_for_cards_only_offers_and_accepts_nothing_else():
     cards = window(bypass={"kakaopay": {"payment_method_type": "CARD"}})
     assert "카카오머니" not in Seen(page(cards)).text
     assert read_decision(Call("POST", "/", fields={"decision": "approve"}), cards).instrument is Instrument.CARD

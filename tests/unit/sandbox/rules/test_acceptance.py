@@ -66,7 +66,7 @@ def key(pg: str = "kakaopay", instrument: Instrument = Instrument.MONEY, *, sand
         (key(), {"channel_key": "channel-key-sandbox-kakaopay"}, None),
     ],
 )
-def test_what_the_pg_has_against_a_request(
+def test_charge_request_beyond_the_pgs_rules_is_rejected(
     charged: BillingKey, fields: dict[str, Any], refused: tuple[int, int] | None
 ):
     assert code_and_status(acceptance.against_pg(request(**fields), charged)) == refused
@@ -84,7 +84,7 @@ def test_what_the_pg_has_against_a_request(
         (key(sandbox=False), (9_000_000, 9_000_000), None),
     ],
 )
-def test_what_an_account_has_against_a_request(
+def test_charge_beyond_an_accounts_limits_is_declined(
     charged: BillingKey, paid: tuple[int, int], refused: tuple[int, int] | None
 ):
     assert code_and_status(acceptance.against_sums(request(amount=500_000), charged, paid)) == refused
@@ -110,7 +110,7 @@ USUAL = Switches()
         ({"paid"}, "naverpay", replace(USUAL, repeated_paid=Repeat.ACCEPT), (1, 200)),
     ],
 )
-def test_what_portone_has_against_a_repeated_merchant_uid(
+def test_repeated_merchant_uid_is_rejected_by_status_and_switch(
     statuses: set[str], pg: str, switches: Switches, refused: tuple[int, int] | None
 ):
     assert code_and_status(acceptance.against_repeat(statuses, key(pg), switches)) == refused
@@ -125,5 +125,5 @@ def test_what_portone_has_against_a_repeated_merchant_uid(
         (Repeat.SERIALIZE, None),  # waits instead
     ],
 )
-def test_what_portone_has_against_an_overlap(repeat: Repeat, refused: tuple[int, int] | None):
+def test_overlapping_merchant_uid_is_rejected_by_switch(repeat: Repeat, refused: tuple[int, int] | None):
     assert code_and_status(acceptance.against_overlap(replace(USUAL, repeated_in_flight=repeat))) == refused

@@ -32,7 +32,7 @@ TROUBLED_ONCE = troubled(Reply.DROP, charged=True)
         ([pay(), decline(times=1)], "pddd"),  # the last one stays after its times
     ],
 )
-def test_a_story_goes_on_step_by_step(story: list[Behaviour], met: str):
+def test_story_advances_step_by_step(story: list[Behaviour], met: str):
     letters = {Verdict.PAID: "p", Verdict.DECLINED: "d"}
     steps = [current(story, calls) for calls in range(len(met))]
     assert "".join("t" if step.reply is Reply.DROP else letters[step.verdict] for step in steps) == met
@@ -52,12 +52,12 @@ def test_flaky_draws_everything_in_its_mix_and_never_hangs():
     assert all(step.reply is not Reply.HANG for step in steps)
 
 
-def test_a_mix_respects_its_weights():
+def test_mix_is_drawn_by_its_weights():
     step = flaky(1, mix=[(9, pay()), (1, decline())])
     declined = sum(drawn(step, "key", calls).verdict is Verdict.DECLINED for calls in range(1000))
     assert 50 < declined < 150
 
 
-def test_a_declines_reason_has_the_code_in_brackets():
+def test_decline_reason_has_its_code_in_brackets():
     assert decline("CC61", "한도초과").reason == "[CC61]한도초과"
     assert decline("", "한도초과").reason == "한도초과"

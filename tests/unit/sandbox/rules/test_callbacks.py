@@ -10,7 +10,7 @@ from worker.sandbox.rules.window_requests import WindowRefused
 from worker.sandbox.switches import RegistrationAmount
 
 
-def test_a_redirect_tells_success_and_failure():
+def test_redirect_reports_success_and_failure():
     of = window()
     paid = window_payments.approved(of, payment(of), at=1010, recorded=RegistrationAmount.ZERO)
     address = callbacks.redirect_address("https://shop.example/done?a=1", callbacks.succeeded(paid))
@@ -25,7 +25,7 @@ def test_a_redirect_tells_success_and_failure():
     assert (query["imp_success"], query["error_code"], query["error_msg"]) == (["false"], ["CC61"], ["한도초과"])
 
 
-def test_a_refusal_has_no_imp_uid():
+def test_callback_of_a_rejected_window_has_no_imp_uid():
     refused = callbacks.refused("m1", WindowRefused("F1002", "이미 결제가 이루어진 거래건입니다."))
     assert refused == {
         "success": False,

@@ -55,7 +55,7 @@ from worker.sandbox.rules.answers import ApiError
         {"extra[naverUseCfm]": "tomorrow"},  # as a form has it
     ],
 )
-def test_an_unreadable_request_is_a_400(fields: dict[str, Any]):
+def test_unreadable_charge_request_is_a_400(fields: dict[str, Any]):
     with pytest.raises(ApiError) as refused:
         request(**fields)
     assert code_and_status(refused.value.answer) == (1, 400)
@@ -79,11 +79,11 @@ def test_an_unreadable_request_is_a_400(fields: dict[str, Any]):
         ({"channel_key": "c" * 55}, {"channel_key": "c" * 55}),
     ],
 )
-def test_a_readable_request(fields: dict[str, Any], expected: dict[str, Any]):
+def test_readable_charge_request_is_read(fields: dict[str, Any], expected: dict[str, Any]):
     read = request(**fields)
     assert {name: getattr(read, name) for name in expected} == expected
 
 
-def test_nothing_personal_is_in_a_repr():
+def test_repr_of_a_charge_request_has_no_personal_data():
     shown = repr(request(buyer_name="Hong", custom_data="private", customer_uid="secretkey")) + repr(call(name="Plan"))
     assert not [each for each in ("Hong", "private", "secretkey") if each in shown]

@@ -26,7 +26,9 @@ def page_call(**query: str) -> Call:
         (1000, {"limit": "1000"}, (1000, 0, 0)),
     ],
 )
-def test_the_paging_object(total: int, query: dict[str, str], expected: tuple[int, int, int]):
+def test_paging_object_names_the_previous_and_the_next_page(
+    total: int, query: dict[str, str], expected: tuple[int, int, int]
+):
     answer = json.loads(paged([], total=total, page=read_page(page_call(**query))))
     assert (answer["total"], answer["previous"], answer["next"]) == expected
 
@@ -44,7 +46,7 @@ def test_the_paging_object(total: int, query: dict[str, str], expected: tuple[in
         {"page": "3"},  # behind the data: 40 rows are two pages
     ],
 )
-def test_a_page_there_is_not_is_refused_with_400(query: dict[str, str]):
+def test_missing_page_is_a_400(query: dict[str, str]):
     with pytest.raises(ApiError) as refused:
         paged([], total=40, page=read_page(page_call(**query)))
     assert refused.value.answer.status == 400

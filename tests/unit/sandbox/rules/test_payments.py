@@ -25,7 +25,7 @@ def started(pg: str = "kakaopay", instrument: Instrument = Instrument.MONEY, **f
     return payments.started(request, key, number=42, at=NOW, pg_tid="T0", user_agent="tests")
 
 
-def test_a_kakao_money_payment_looks_like_one():
+def test_kakao_money_payment_has_no_card():
     payment = payments.paid(started(), at=NOW + 1)
     assert payment["pay_method"] == "point"
     assert {name: payment[name] for name in payment if name.startswith("card_")} == {
@@ -50,7 +50,9 @@ def test_a_kakao_money_payment_looks_like_one():
         ("nice_v2", Instrument.CARD, "card", "sandbox_nice_v2", True),
     ],
 )
-def test_other_instruments(pg: str, instrument: Instrument, pay_method: str, pg_id: str, *, has_card: bool):
+def test_instrument_decides_pay_method_and_card_fields(
+    pg: str, instrument: Instrument, pay_method: str, pg_id: str, *, has_card: bool
+):
     payment = started(pg, instrument)
     assert (payment["pay_method"], payment["pg_provider"], payment["pg_id"]) == (pay_method, pg, pg_id)
     assert (payment["card_number"] is not None) is has_card
@@ -71,7 +73,7 @@ def test_only_an_approved_card_charge_has_an_approval_number():
 
 
 @given(st.lists(st.integers(min_value=1, max_value=5000), min_size=1, max_size=10))
-def test_partial_cancels_add_up_and_the_last_one_cancels(parts: list[int]):
+def test_partial_cancels_add_up_and_the_last_one_sets_cancelled(parts: list[int]):
     payment = payments.paid(started(amount=max(100, sum(parts))), at=NOW)
     for part in parts:
         assert payment["status"] == "paid"

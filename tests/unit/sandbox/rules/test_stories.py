@@ -45,11 +45,11 @@ behaviours = plain | st.builds(
 
 
 @given(st.lists(behaviours, max_size=4))
-def test_a_story_written_as_json_reads_back_the_same(story: list[Behaviour]):
+def test_story_written_as_json_reads_back_equal(story: list[Behaviour]):
     assert list(stories.read(json.loads(json.dumps(stories.written(story))))) == story
 
 
-def test_every_ready_made_behaviour_reads_back_the_same():
+def test_every_ready_made_behaviour_reads_back_equal():
     ready_made = [pay(), decline(), slow(2, answer_seconds=1), misrecorded(), flaky(3)]
     ready_made += [troubled(reply, charged=False) for reply in Reply if reply is not Reply.PLAIN]
     assert list(stories.read(stories.written(ready_made))) == ready_made
@@ -76,6 +76,6 @@ def test_every_ready_made_behaviour_reads_back_the_same():
         ({"reply": "unauthorized"}, "not processed"),  # charged, and yet 401
     ],
 )
-def test_a_behaviour_that_makes_no_sense_is_refused_with_a_sentence(step: object, complaint: str):
+def test_invalid_behaviour_is_rejected_with_a_reason(step: object, complaint: str):
     with pytest.raises(stories.BadBehaviour, match=complaint):
         stories.read(step)

@@ -28,16 +28,16 @@ def fresh() -> str:
         (-5, Token("new", NOW + 1800)),  # long dead
     ],
 )
-def test_which_token_is_granted(left: int, expected: Token):
+def test_granted_token_is_kept_extended_or_new_by_its_age(left: int, expected: Token):
     assert granted(Token("old", NOW + left), now=NOW, fresh=fresh) == expected
 
 
-def test_the_first_caller_gets_a_new_token():
+def test_first_caller_gets_a_new_token():
     assert granted(None, now=NOW, fresh=fresh) == Token("new", NOW + 1800)
 
 
 @given(st.lists(st.integers(min_value=0, max_value=2000), max_size=30))
-def test_nobody_ever_ends_anothers_token(waits: list[int]):
+def test_no_caller_ever_ends_the_token_of_another(waits: list[int]):
     numbers = count()
     now, token = NOW, granted(None, now=NOW, fresh=lambda: str(next(numbers)))
     for wait in waits:
@@ -49,5 +49,5 @@ def test_nobody_ever_ends_anothers_token(waits: list[int]):
         token = following
 
 
-def test_a_tokens_text_is_not_in_its_repr():
+def test_access_token_is_not_in_its_repr():
     assert "old" not in repr(Token("old", NOW))

@@ -31,7 +31,7 @@ from worker.sandbox.rules.web_addresses import is_web_address, origin, read_noti
         (None, False),
     ],
 )
-def test_only_absolute_http_addresses_are_web_addresses(value: Any, taken: bool):
+def test_web_address_is_an_absolute_http_address(value: Any, taken: bool):
     assert is_web_address(value) is taken
 
 
@@ -49,18 +49,18 @@ def test_only_absolute_http_addresses_are_web_addresses(value: Any, taken: bool)
         (None, False),
     ],
 )
-def test_an_origin_is_known_only_if_it_can_stand_in_a_policy(header: str | None, known: bool):
+def test_origin_is_taken_only_if_it_fits_into_a_policy(header: str | None, known: bool):
     assert origin(header) == (header if known else None)
 
 
 @given(st.text(max_size=40))
-def test_nothing_in_an_origin_can_add_to_a_policy(text: str):
+def test_origin_cannot_add_directives_to_a_policy(text: str):
     found = origin(f"https://a{text}")
     assert found is None or not set(found) & set("; ,'\"*\n\r")
 
 
 @given(st.dictionaries(st.text(min_size=1, max_size=8), st.text(max_size=20), max_size=4))
-def test_what_is_added_to_a_query_is_read_back(values: dict[str, str]):
+def test_parameters_added_to_a_query_are_read_back(values: dict[str, str]):
     parts = urlsplit(with_query("https://shop.example/done?order=7#top", values))
     assert parse_qsl(parts.query, keep_blank_values=True) == [("order", "7"), *values.items()]
     assert (parts.netloc, parts.path, parts.fragment) == ("shop.example", "/done", "top")

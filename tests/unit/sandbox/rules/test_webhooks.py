@@ -15,7 +15,7 @@ PAID = Webhook(1, "imp_000000000001", "m 1&", "paid", None, "https://a.example/"
 SEND = {"at": 0.0, "status": 500, "error": None}
 
 
-def test_a_webhook_is_json_or_a_form():
+def test_webhook_body_is_json_or_a_form():
     assert written(PAID, WebhookFormat.JSON) == (
         "application/json",
         b'{"imp_uid":"imp_000000000001","merchant_uid":"m 1&","status":"paid"}',
@@ -25,7 +25,7 @@ def test_a_webhook_is_json_or_a_form():
     assert parse_qs(body.decode()) == {name: [value] for name, value in PAID.body.items()}
 
 
-def test_only_a_cancel_names_its_cancellation():
+def test_only_a_cancel_webhook_has_a_cancellation_id():
     assert "cancellation_id" not in PAID.body
     assert replace(PAID, status="cancelled", cancellation_id="c1").body["cancellation_id"] == "c1"
 
@@ -44,5 +44,7 @@ def test_only_a_cancel_names_its_cancellation():
         (200, 3, 5, WebhookState.DELIVERED),
     ],
 )
-def test_only_network_errors_and_5xx_are_sent_again(status: int | None, sends: int, resends: int, state: WebhookState):
+def test_webhook_is_resent_only_after_network_errors_and_5xx(
+    status: int | None, sends: int, resends: int, state: WebhookState
+):
     assert after_send(replace(PAID, sends=[SEND] * sends), status, resends=resends) is state

@@ -20,7 +20,7 @@ from worker.sandbox.switches import RegistrationAmount
         ({"customer_uid": "u", "pg": "payco"}, "issue", 0),
     ],
 )
-def test_an_approved_registration_is_for_issuing(changes: dict[str, Any], usage: str | None, amount: int):
+def test_approved_registration_has_the_usage_issue(changes: dict[str, Any], usage: str | None, amount: int):
     of = window(**changes)
     paid = window_payments.approved(of, payment(of), at=1010, recorded=RegistrationAmount.ZERO)
     assert (paid["status"], paid["customer_uid_usage"], paid["amount"]) == ("paid", usage, amount)
@@ -30,7 +30,7 @@ def test_an_approved_registration_is_for_issuing(changes: dict[str, Any], usage:
     assert shown["amount"] == of.request.amount
 
 
-def test_an_open_window_shows_no_customer_uid_and_no_approval():
+def test_ready_payment_has_no_customer_uid_and_no_approval_number():
     of = window(customer_uid="u")
     ready = window_payments.ready(payment(of))
     assert (ready["status"], ready["customer_uid"], ready["apply_num"]) == ("ready", None, None)

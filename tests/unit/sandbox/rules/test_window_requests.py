@@ -29,7 +29,7 @@ KEY = {"customer_uid": "gildong_0001"}
         ({**PAYCO, **KEY, "amount": 0}, Use.REGISTRATION, 0),
     ],
 )
-def test_customer_uid_and_amount_decide_what_a_window_is_for(param: dict[str, Any], use: Use, charges: int):
+def test_use_of_a_window_follows_customer_uid_and_amount(param: dict[str, Any], use: Use, charges: int):
     request = read(CODE, param, mobile=False)
     assert (request.use, request.charges) == (use, charges)
 
@@ -48,7 +48,7 @@ def test_customer_uid_and_amount_decide_what_a_window_is_for(param: dict[str, An
         ({"pg": None}, Channel("kakaopay", "TCSUBSCRIP", sandbox=True)),  # the default PG
     ],
 )
-def test_the_pg_is_named_by_code_by_code_and_id_or_by_channel_key(named: dict[str, Any], channel: Channel):
+def test_pg_of_a_window_is_named_by_code_by_id_or_by_channel_key(named: dict[str, Any], channel: Channel):
     assert read(CODE, {**PAYCO, **named}, mobile=False).channel == channel
 
 
@@ -83,14 +83,14 @@ def test_the_pg_is_named_by_code_by_code_and_id_or_by_channel_key(named: dict[st
         ({"pg": "kakaopay.TC0ONETIME", **KEY}, "F0004", "TC0ONETIME"),  # a one-time id makes no keys
     ],
 )
-def test_no_window_opens_for_a_bad_parameter(changes: dict[str, Any], error_code: str, words: str):
+def test_window_with_a_bad_parameter_does_not_open(changes: dict[str, Any], error_code: str, words: str):
     with pytest.raises(WindowRefused, match=words) as refused:
         read(CODE, {**PAYMENT, **changes}, mobile=False)
     assert refused.value.error_code == error_code
 
 
 @pytest.mark.parametrize("code", [None, "", 1, "i" * 41])
-def test_no_window_opens_before_init(code: Any):
+def test_window_before_init_does_not_open(code: Any):
     with pytest.raises(WindowRefused, match=r"IMP\.init"):
         read(code, PAYMENT, mobile=False)
 
@@ -103,13 +103,13 @@ def test_kakao_pay_redirects_on_a_phone_with_or_without_an_address(redirect_url:
 
 
 @pytest.mark.parametrize("redirect_url", ["/done", "javascript:alert(1)", "data:text/html,x"])
-def test_a_redirect_to_what_is_no_address_is_refused(redirect_url: str):
+def test_redirect_to_an_invalid_address_is_rejected(redirect_url: str):
     with pytest.raises(WindowRefused, match="m_redirect_url"):
         read(CODE, {**PAYMENT, "m_redirect_url": redirect_url}, mobile=True)
 
 
 @pytest.mark.parametrize("pg", ["nice", "daou", "ksnet", "kcp", "inicis", "settle"])
-def test_a_window_registers_no_key_where_the_pg_has_none_for_that(pg: str):
+def test_registration_at_a_pg_without_key_windows_is_rejected(pg: str):
     with pytest.raises(WindowRefused, match=pg):
         read(CODE, {**PAYMENT, **KEY, "pg": pg}, mobile=False)
 
@@ -129,7 +129,7 @@ def test_a_window_registers_no_key_where_the_pg_has_none_for_that(pg: str):
         ({"display": {"card_quota": [3]}}, "not part of this sandbox"),
     ],
 )
-def test_a_window_that_could_not_be_as_asked_for_does_not_open(param: dict[str, Any], said: str):
+def test_window_with_an_unsupported_parameter_does_not_open(param: dict[str, Any], said: str):
     with pytest.raises(WindowRefused, match=said):
         read(CODE, {**PAYMENT, **param}, mobile=False)
 
@@ -139,7 +139,7 @@ def test_payco_registers_without_a_telephone_number():
 
 
 @pytest.mark.parametrize(("wanted", "kept"), [("CARD", Instrument.CARD), ("MONEY", Instrument.MONEY), (None, None)])
-def test_kakao_pay_offers_what_the_merchant_lets_it(wanted: str | None, kept: Instrument | None):
+def test_kakao_pay_offers_only_the_instruments_the_merchant_allows(wanted: str | None, kept: Instrument | None):
     param = {**PAYMENT, "bypass": {"kakaopay": {"payment_method_type": wanted}}}
     request = read(CODE, param, mobile=False)
     assert request.instrument is kept
@@ -150,13 +150,13 @@ def test_payco_calls_back_on_a_phone_too():
     assert not read(CODE, {**PAYCO, "m_redirect_url": "https://shop.example/"}, mobile=True).redirects
 
 
-def test_a_request_is_read_back_from_the_ledger_as_it_was():
+def test_window_request_is_read_back_from_json_unchanged():
     param = {**PAYCO, **KEY, "notice_url": ["https://a.example/", "https://b.example/"], "custom_data": {"a": ["가"]}}
     request = read(CODE, param, mobile=True)
     assert request.custom_data == '{"a":["가"]}'
     assert window_requests.from_json(json.loads(json.dumps(request.as_json()))) == request
 
 
-def test_who_the_buyer_is_stays_out_of_the_repr():
+def test_buyer_is_not_in_the_window_requests_repr():
     shown = repr(read(CODE, {**PAYCO, **KEY, "buyer_name": "Gildong", "custom_data": "hush"}, mobile=False))
     assert not any(secret in shown for secret in ("gildong_0001", "Gildong", "010-0000", "hush"))

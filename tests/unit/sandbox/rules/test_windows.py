@@ -20,13 +20,13 @@ def test_only_an_open_window_expires():
     assert not replace(window(), state=State.APPROVED).is_expired(9999, life_seconds=900)
 
 
-def test_a_decision_is_read_from_a_form_or_from_json():
+def test_decision_is_read_from_a_form_or_from_json():
     fields = {"decision": "decline", "instrument": "money", "reason": "balance"}
     decision = read_decision(Call("POST", "/", fields=fields), window(pg="payco"))
     assert (decision.choice, decision.instrument, decision.reason.code) == (Choice.DECLINE, Instrument.MONEY, "CC10")
 
 
 @pytest.mark.parametrize("fields", [{}, {"decision": "maybe"}, {"decision": "approve", "instrument": "gold"}])
-def test_a_decision_that_a_window_does_not_offer_is_refused(fields: dict[str, Any]):
+def test_decision_that_a_window_does_not_offer_is_rejected(fields: dict[str, Any]):
     with pytest.raises(ApiError):
         read_decision(Call("POST", "/", fields=fields), window())
