@@ -25,7 +25,7 @@ from worker.devstack.addresses import Addresses, running_servers
 from worker.devstack.stack import Part, free_port, start_part
 
 WINDOW = 1000
-CHILDREN = 2  # of one Celery worker, each with its share of the window
+CHILDREN = 2  # of one Celery worker, each with its share of the concurrency limit
 CHARGES = 15_000
 OBVIOUS_CHARGES = 200
 MEMORY_LIMIT_MIB = 300
@@ -36,7 +36,7 @@ console = Console()
 
 
 class Usage:
-    """CPU seconds and peak memory of a process and its children, from the operating system's accounts."""
+    """Return CPU seconds and peak memory of a process and its children, by the operating system."""
 
     def __init__(self, pid: int) -> None:
         self._root = psutil.Process(pid)
@@ -61,7 +61,7 @@ class Usage:
 
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="again-bench-") as folder:
-        Path(folder).chmod(0o711)  # under root PostgreSQL runs as a user of its own
+        Path(folder).chmod(0o711)  # as root, PostgreSQL runs as a user of its own
         settings = Settings.from_env(
             {"AGAIN_DATA_DIR": folder, "AGAIN_MAX_IN_FLIGHT": str(WINDOW // CHILDREN), "AGAIN_LOG_LEVEL": "WARNING"}
         )
@@ -139,7 +139,7 @@ def _obvious(
 
 
 def _fill(engine: Engine, count: int) -> None:
-    """One due charge each for so many subscriptions, written straight into the tables."""
+    """Insert `count` subscriptions with one due charge each straight into the tables."""
     now = datetime.now(UTC)
     with engine.begin() as connection:
         connection.execute(
@@ -171,7 +171,9 @@ def _fill(engine: Engine, count: int) -> None:
 
 def _empty(engine: Engine) -> None:
     with engine.begin() as connection:
-        connection.execute(text("SET LOCAL session_replication_role = replica"))  # past what is kept for good
+        connection.execute(
+            text("SET LOCAL session_replication_role = replica")
+        )  # bypasses the triggers that forbid deletes
         connection.execute(text("TRUNCATE plans, billing_keys, subscriptions, charges, attempts, audit CASCADE"))
 
 
@@ -188,7 +190,7 @@ def _until_paid(engine: Engine, count: int, usage: Usage) -> None:
 
 
 def _rate(engine: Engine) -> float:
-    """Charges settled per second, from the first claim to the last row written back."""
+    """Return charges settled per second, from the first claim to the last write-back."""
     with engine.connect() as connection:
         count, seconds = connection.execute(
             text("SELECT count(*), extract(epoch FROM max(settled_at) - min(started_at)) FROM attempts")

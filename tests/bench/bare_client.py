@@ -1,4 +1,4 @@
-"""What a bare aiohttp client reaches against the same server with the same window: the limit to be measured against."""
+"""A bare aiohttp client against the same server with the same concurrency: the upper bound of the comparison."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import aiohttp
 
 
 async def measure(url: str, window: int, requests: int) -> dict[str, float]:
-    """Send so many requests with so many in flight; gives the rate per second and the CPU milliseconds per request."""
+    """Send requests with a fixed number in flight; returns the rate per second and CPU milliseconds per request."""
     left = iter(range(requests))
     connector = aiohttp.TCPConnector(limit=window)
     async with aiohttp.ClientSession(connector=connector) as session:

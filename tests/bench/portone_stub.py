@@ -1,4 +1,4 @@
-"""A server that answers `again` after a fixed time and does nothing else, so that the client is what is measured."""
+"""A server that answers `again` after a fixed time and does nothing else, so that only the client is measured."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TOKEN_SECONDS = 1800
 
 
 class Connection(Protocol):
-    """HTTP/1.1 with keep-alive, as little of it as the clients here need."""
+    """HTTP/1.1 with keep-alive: the minimum that the clients here need."""
 
     def __init__(self, later: Callable[..., object]) -> None:
         self._later = later
@@ -59,7 +59,7 @@ def _payment(merchant_uid: str, amount: int) -> dict[str, object]:
         "amount": amount,
         "cancel_amount": 0,
         "currency": "KRW",
-        "paid_at": int(time()),  # a payment of long ago would be put before a person
+        "paid_at": int(time()),  # an old payment would become a discrepancy
         "pg_tid": "T0123456789abcdef0123",
         "pg_provider": "kakaopay",
         "pay_method": "point",

@@ -1,4 +1,4 @@
-"""Run the fast layers on a few other dates: every clock of theirs moved, Python's, PostgreSQL's and Valkey's."""
+"""Run the fast layers on other dates, with every clock moved: Python's, PostgreSQL's and Valkey's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.dates.moments import GUARD, Moment, moments
 
 
 def main() -> int:
-    """Run them all, or those whose name has one of the given words; returns the exit code."""
+    """Run all moments, or those whose name has one of the given words; returns the exit code."""
     wanted = sys.argv[1:]
     runs = [each for each in moments(datetime.now(UTC)) if not wanted or any(word in each.name for word in wanted)]
     failed: list[str] = []
@@ -27,10 +27,11 @@ def main() -> int:
             return 2
         for number, moment in enumerate(runs, start=1):
             print(f"\n[{number}/{len(runs)}] {moment.name}: {moment.begins_at:%A, %d %B %Y, %H:%M:%S %Z}", flush=True)
-            begun = monotonic()
+            started = monotonic()
             passed = _run(moment, library)
             print(
-                f"[{number}/{len(runs)}] {'passed' if passed else 'FAILED'} in {monotonic() - begun:.0f} s", flush=True
+                f"[{number}/{len(runs)}] {'passed' if passed else 'FAILED'} in {monotonic() - started:.0f} s",
+                flush=True,
             )
             if not passed:
                 failed.append(moment.name)
@@ -48,7 +49,7 @@ def _run(moment: Moment, library: Path) -> bool:
         "MOVED_CLOCK_BEGINS_AT": str(moment.begins_at.timestamp()),
         "TZ": moment.zone,
     }
-    # The worker processes are as many as hide each other's waiting on two cores.
+    # Enough worker processes to hide each other's waiting on two cores.
     command = (sys.executable, "-m", "pytest", "-q", "-n", "3", "--dist", "worksteal", "-p", "no:cacheprovider")
     return subprocess.run([*command, GUARD, *moment.tests], env=environment, check=False).returncode == 0
 

@@ -1,4 +1,4 @@
-"""The library that moves the clock of a process: made here from `moved_clock.c`, with what this machine has."""
+"""The library that moves the clock of a process: compiled from `moved_clock.c` on this machine."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ ZIG = "ziglang==0.17.0"
 
 
 class NoLibrary(RuntimeError):
-    """The clock cannot be moved here; the message says why and what to do."""
+    """The clock cannot be moved here; the message names the cause and the remedy."""
 
 
 def moved_clock_library(folder: Path) -> Path:
-    """Compile the library into a folder. Raises NoLibrary."""
+    """Compile the library into a folder and return its path. Raises NoLibrary."""
     if sys.platform != "linux":
         raise NoLibrary("The clock of a process is moved by LD_PRELOAD, which is Linux's: run `make test-dates` there.")
     made = folder / "moved_clock.so"
@@ -39,7 +39,7 @@ def moved_clock_library(folder: Path) -> Path:
 
 
 def _compiler() -> list[str]:
-    """This machine's, else the wheel's."""
+    """Return the command of this machine's compiler, else of the wheel's."""
     found = next(filter(None, (shutil.which(name) for name in ("cc", "gcc", "clang"))), None)
     if found is not None:
         return [found]

@@ -1,4 +1,4 @@
-"""On which dates the tests run, and what runs on each."""
+"""The dates on which tests run, and which tests run on each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 SEOUL, NEW_YORK = "Asia/Seoul", "America/New_York"
 
 GUARD = "tests/dates/test_clocks.py"
-"""Is every clock moved? Else a run proves nothing."""
+"""The tests that every clock is moved; without them a run proves nothing."""
 
 COMMANDS = "tests/integration/cli"
 TABLES = tuple(
@@ -25,7 +25,7 @@ STORIES = (
 
 @dataclass(frozen=True)
 class Moment:
-    """When a run begins by every clock of its processes, in which zone their machine is, and what runs."""
+    """One run: its start by every clock of its processes, its time zone, and its tests."""
 
     name: str
     begins_at: datetime
@@ -34,7 +34,7 @@ class Moment:
 
 
 def moments(today: datetime) -> tuple[Moment, ...]:
-    """Give the runs. Every folder that asks what time it is runs on two dates at least; together five minutes."""
+    """Return the runs. Every folder that reads a clock runs on at least two dates; together five minutes."""
 
     def at(zone: str, *moment: int) -> datetime:
         return datetime(*moment, tzinfo=ZoneInfo(zone))  # type: ignore[arg-type, misc] # year, month, day, hour, ...

@@ -1,4 +1,4 @@
-"""In a run on another date every clock is moved: else it would prove nothing."""
+"""In a run on another date every clock is moved; otherwise the run would prove nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import redis
 from worker.devstack.addresses import Postgres
 
 HOURS = timedelta(hours=2)
-"""Longer than any run, shorter than the way to any of its dates."""
+"""Longer than any run, shorter than the distance to any of its dates."""
 
 if "MOVED_CLOCK_BEGINS_AT" not in os.environ:
     pytest.skip("the clock is moved by `make test-dates`", allow_module_level=True)

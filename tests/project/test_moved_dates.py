@@ -1,4 +1,4 @@
-"""The other dates on which the fast layers run are the ones that calendars fail on, and each run is a real one."""
+"""The other dates on which the fast layers run are those on which calendars fail, and each run has tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What holds a password shows none of it: a repr ends up in a log or a traceback sooner or later."""
+"""Objects that hold a password do not show it: any repr may end up in a log or a traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The database of all histories, what a run may be told, and how many histories it was."""
+"""The database of all histories, the options of a run, and the count of its histories."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the endless story to `make torture`, and the one that needs a quiet PostgreSQL.
 
-    The order of rows in a statement is its own affair, and a long history told twice can part ways over it.
+    The order of rows in a statement is not fixed, so a long history run twice can diverge.
     """
     if not config.getoption("--torture-seconds", default=0.0):
         items[:] = [item for item in items if item.name not in TORTURE]
@@ -44,7 +44,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Under xdist, each process tells its histories to the one that writes the summary."""
+    """Under xdist, each process reports its histories to the one that writes the summary."""
     if (output := getattr(session.config, "workeroutput", None)) is not None:
         output["histories"] = database.told
 
@@ -73,7 +73,7 @@ def engine(postgres: Postgres) -> Iterator[Engine]:
 
 
 def _plan_once(connection: psycopg.Connection[Any], _: object) -> None:
-    """Keep the plans of statements: to parse and plan them anew is half of PostgreSQL's work on tables this small."""
+    """Keep the plans of statements: parsing and planning is half of PostgreSQL's work on tables this small."""
     connection.prepare_threshold = 1  # not 0: what is several statements at once is then left alone
 
 
@@ -85,7 +85,7 @@ def _quiet(_logs_as_before: None) -> None:
 
 @pytest.fixture(scope="session")
 def thorough(request: pytest.FixtureRequest) -> bool:
-    """Whether there is time for everything."""
+    """Whether everything is to be run."""
     return bool(request.config.getoption("--thorough", default=False))
 
 
@@ -96,5 +96,5 @@ def torture_seconds(request: pytest.FixtureRequest) -> float:
 
 @pytest.fixture(scope="session")
 def first_seed() -> int:
-    """Where torture begins: another place each time. A failure names its seed."""
+    """The first seed of `make torture`: another one each time. A failure names its seed."""
     return secrets.randbelow(1_000_000_000)

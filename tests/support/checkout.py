@@ -52,7 +52,7 @@ class RunningPages:
 
 @dataclass
 class Shop:
-    """Someone who sells subscriptions, with the words that tests need."""
+    """A merchant's shop, with the actions that tests need."""
 
     runtime: Runtime
     sandbox: RunningSandbox
@@ -70,7 +70,7 @@ class Shop:
         return httpx.Client(base_url=self.pages.url, trust_env=False, verify=False, timeout=PATIENCE_SECONDS, **options)
 
     def pending(self, plan: str = "letter", customer: str = "customer-1", **terms: str) -> str:
-        """A customer who has chosen a plan and has no key yet; gives the subscription's code."""
+        """Subscribe a customer who has no key yet; returns the subscription's code."""
         if not self.sql("SELECT 1 FROM plans WHERE code = :plan", plan=plan):
             self.book.plan(plan, now=self.now, **{"name": "아침 편지", **terms})
         subscribed = sign_up.subscribe(
@@ -89,7 +89,7 @@ class Shop:
         pg: str | None = None,
         with_payment: bool = False,
     ) -> str:
-        """Make a link and give its path."""
+        """Make a link and return its path."""
         made = checkout.create_link(
             self.runtime.sessions,
             self.runtime.settings,
@@ -109,7 +109,7 @@ class Shop:
     # --- what happens -----------------------------------------------------------------------------------------------
 
     def tick(self) -> None:
-        """Let beat tick once: open, charge, reconcile, and see to checkouts."""
+        """Run one tick of each task: open, charge, reconcile, maintain checkouts."""
         for task in (tasks.open_charges, tasks.charge, tasks.reconcile, tasks.checkout_maintenance):
             self._thread.submit(task).result()
 
@@ -117,7 +117,7 @@ class Shop:
         self.clock.now += timedelta(**span)
 
     def open_today(self) -> None:
-        """Set the clock to what it is, where a process of its own takes part, which reads the real one."""
+        """Set the clock to the real time, for tests with another process, which reads that."""
         self.clock.now = system_clock()
         self.sql("UPDATE database_identity SET seen_at = :now", now=self.now)
 
@@ -133,7 +133,7 @@ class Shop:
         return value
 
     def paid_on_the_ledger(self) -> list[tuple[str, datetime]]:
-        """Every real payment for a period, by the sandbox's own ledger; fails on one that is paid twice."""
+        """Return the real payments by period, from the sandbox's own ledger; fails on a period paid twice."""
         charged = self.sandbox.admin.charges()
         periods = [parts for uid in charged if (parts := parse(uid)) is not None]
         paid = sorted((each.subscription_code, each.period_start) for each in periods)

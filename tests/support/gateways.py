@@ -1,4 +1,4 @@
-"""A gateway to whatever a test puts behind it: a function, or an address."""
+"""A gateway to a test's own PortOne: a function, or an address."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ async def gateway_to(
     credentials: tuple[str, str] = (KEY, SECRET),
     primed: bool = True,
 ) -> AsyncIterator[PortOneGateway]:
-    """Open a gateway over real HTTP; primed, it has its token already, so that trouble meets the charge.
+    """Open a gateway over real HTTP; primed, it has a token already, so that trouble affects the charge.
 
     The times are long for a slow machine's sake; only a test about a time-out shortens them.
     """

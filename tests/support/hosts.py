@@ -1,4 +1,4 @@
-"""The example hosts on real servers, beside a shop's worker and sandbox, on the real clock as anyone runs them."""
+"""The example hosts on real servers, beside a shop's worker and sandbox, on the real clock."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from worker.web.http.server import Server
 
 
 class Form(HTMLParser):
-    """The first form of a page that has a field, with what it would send."""
+    """Return the first form of a page with a field, and the values it would send."""
 
     def __init__(self, page: str, having: str) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Form(HTMLParser):
 
 @dataclass
 class Customer:
-    """Somebody at a browser: reads pages, sends their forms, and does what shop.js does."""
+    """A customer's browser: reads pages, sends their forms, and does what shop.js does."""
 
     http: httpx.Client
     shop: Shop
@@ -75,7 +75,7 @@ class Customer:
 
 @dataclass
 class Host:
-    """A host application that runs, and how somebody is logged in there."""
+    """A running host application, and the cookies of its logged-in customer."""
 
     url: str
     shop: Shop
@@ -91,7 +91,7 @@ class Host:
         return httpx.Client(base_url=self.url, trust_env=False, verify=False, timeout=PATIENCE_SECONDS, **options)
 
     def tick(self) -> None:
-        """Let the worker work, at what is now the time."""
+        """Run the worker's tasks once, at the current time."""
         self.shop.clock.now = system_clock()
         self.shop.tick()
 
@@ -139,7 +139,7 @@ def running_fastapi(shop: Shop, configure: Callable[[str], None]) -> Iterator[Ho
 
 
 class Threads(ThreadingMixIn, WSGIServer):
-    """As most synchronous servers: a thread per request."""
+    """A thread per request, as most synchronous servers have."""
 
     daemon_threads = False
 
@@ -177,7 +177,7 @@ def django_login(reference: str) -> dict[str, str]:
 
 
 def said(answer: httpx.Response) -> str:
-    """What a person reads of an answer that refuses: a sentence, in plain text."""
+    """Return the text of a rejecting answer: a sentence, without markup."""
     assert answer.headers["content-type"].startswith("text/plain")
     assert re.fullmatch(r"[A-Z][^<>{}\n]+[.]", answer.text), answer.text
     return answer.text

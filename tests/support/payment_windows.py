@@ -1,4 +1,4 @@
-"""What the tests of payment windows share: PortOne's examples as values, and windows that can be opened."""
+"""For the tests of payment windows: PortOne's examples as values, and valid windows."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DOCUMENTED_PAYMENT = {
     "buyer_addr": "Samseong-dong, Gangnam-gu, Seoul",
     "buyer_postcode": "123-456",
 }
-"""What both of PortOne's pages give for a general payment; DOCUMENTED_KEY is the same for a subscription."""
+"""The example of both PortOne pages for a general payment; DOCUMENTED_KEY is the same for a subscription."""
 
 DOCUMENTED_KEY = {
     "merchant_uid": "issue_billingkey_monthly_0001",
@@ -54,7 +54,7 @@ def order(amount=14000, **changes) -> WindowOrder:
 
 
 def request(pg="kakaopay", use=PAYMENT, amount=None, **changes) -> WindowRequest:
-    """A window that can be opened, but for what is changed."""
+    """Return a valid window request with some changes."""
     usual = 0 if use is REGISTRATION else 14000
     return replace(
         WindowRequest(
@@ -70,7 +70,7 @@ def request(pg="kakaopay", use=PAYMENT, amount=None, **changes) -> WindowRequest
 
 
 def problems(wanted: WindowRequest) -> dict[str, str]:
-    """Give the sentence by parameter; two about one parameter would be one too many."""
+    """Return the sentence for each parameter; no parameter may have two."""
     found = problems_in(wanted)
     assert len({problem.parameter for problem in found}) == len(found), found
     return {problem.parameter: problem.sentence for problem in found}

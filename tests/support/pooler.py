@@ -1,4 +1,4 @@
-"""A pooler as PgBouncer is one in transaction pooling: each transaction of a client meets another server connection.
+"""A pooler like PgBouncer in transaction pooling: each transaction of a client meets another server connection.
 
 Like it, it refuses what it does not know in a startup packet, and keeps nothing of what a client sets for its session
 but what PostgreSQL reports of the few parameters that it follows.
@@ -23,7 +23,7 @@ FOLLOWED = KNOWN - {"user", "database"}
 
 
 class UnknownParameter(Exception):
-    """The startup packet has what the pooler does not know."""
+    """The startup packet has a parameter that the pooler does not know."""
 
 
 class Pooler:

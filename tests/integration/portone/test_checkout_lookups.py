@@ -1,4 +1,4 @@
-"""What a checkout asks PortOne, against the sandbox: every answer and every failure is a value."""
+"""The look-ups of a checkout, against the sandbox: every answer and every failure is a value."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_naver_pay_key_is_deleted_with_a_requester(sandbox: RunningSandbox, aske
 
 
 def ask(portone: Answered, about: str, body: bytes) -> object:
-    """Read or delete a key at a PortOne that answers everything with HTTP 200 and this body."""
+    """Read or delete a key at a PortOne that answers every call with HTTP 200 and this body."""
     gateway = portone.gateway
     if about == "billing_key":
         return portone.run(gateway.billing_key("customer-uid-1"), 200, body)
@@ -231,7 +231,7 @@ def test_unreadable_schedule_is_counted_and_hides_no_other(response: Any, expect
     finally:
         portone.close()
     assert isinstance(found, OpenSchedules)
-    # Asked for once for each quarter of a year that is ahead.
+    # One request for each quarter of the year ahead.
     assert len(found.schedules) == expected[0]
     assert (found.unread > 0) is (expected[1] > 0)
 

@@ -1,4 +1,4 @@
-"""Every endpoint of the client against the sandbox, over real HTTP; and what it puts on the wire."""
+"""Every endpoint of the client against the sandbox, over real HTTP; and its bytes on the wire."""
 
 from __future__ import annotations
 
@@ -422,7 +422,7 @@ def listed(count: int, **fields: object) -> list[dict[str, object]]:
 
 
 def walk(answers: dict[str, bytes]) -> tuple[list[int], list[str]] | PortOneError:
-    """Walk a list of payments through pages given by number; returns the sizes of the pages, and what was asked."""
+    """Walk a list of payments through pages given by number; returns the sizes of the pages, and of the requests."""
 
     async def answer(wire: Wire, asked: Request) -> None:
         await wire.send(answers[asked.path.rpartition("page=")[2]])

@@ -1,4 +1,4 @@
-"""Whole windows of payments, and giving one back: values, never exceptions, and never half a list."""
+"""Lists of payments by time, and refunds: values, never exceptions, and never half a list."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_time_slice_without_payments_is_an_empty_list():
     "second",
     [
         page(3, total=4),  # something moved between the pages
-        page(total=3),  # fewer than it counts
+        page(total=3),  # fewer than its total
         envelope(code=-1, message="no"),
         b"<html>",
     ],
@@ -88,7 +88,7 @@ def test_list_with_an_unreadable_page_is_a_failed_look_up(second: bytes):
     "second",
     [
         page(3, total=4),  # one more, somewhere
-        page(total=3),  # one less, and not counted again
+        page(total=3),  # one less, and the total unchanged
     ],
 )
 def test_list_that_changes_while_it_is_read_is_reported_as_changed(second: bytes):

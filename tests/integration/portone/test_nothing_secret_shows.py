@@ -33,7 +33,7 @@ def shown_secrets(text: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Happening:
-    """Something that happens to a charge, and the outcome's class that shows that it did happen."""
+    """An event during a charge, and the outcome's class that shows that it happened."""
 
     name: str
     answer: Callable[[Wire, Request], Awaitable[None]]
@@ -186,7 +186,7 @@ def test_url_of_a_billing_key_is_not_logged(capfd):
 
 
 def instances() -> list[object]:
-    """One of everything that our modules make of an answer full of secrets."""
+    """One of every value that our modules read from an answer full of secrets."""
     personal = payment("failed", fail_reason=f"[8326] {CUSTOMER_UID} 010-1234-5678")
     page = read_page({"total": 1, "list": [personal]})
     record = read_payment(personal)

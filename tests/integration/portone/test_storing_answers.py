@@ -1,4 +1,4 @@
-"""What is kept of the oddest answers goes into PostgreSQL's text and jsonb and comes back."""
+"""What is kept of the oddest answers can be stored in PostgreSQL's text and jsonb, and is read back equal."""
 
 from __future__ import annotations
 

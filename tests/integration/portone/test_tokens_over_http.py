@@ -28,7 +28,7 @@ UNAUTHORIZED = http(401, envelope(code=-1, message="Unauthorized"), "WWW-Authori
 
 
 class Tokens:
-    """A PortOne whose tokens end when the test says so."""
+    """A PortOne whose tokens expire when the test decides."""
 
     def __init__(self) -> None:
         self.given = 0
@@ -227,7 +227,7 @@ def test_thousand_concurrent_charges_share_a_token_and_the_connection_limit():
             most = max(most, in_flight)
             if in_flight == limit:
                 full.set()
-            await full.wait()  # the first answer goes out when as many are in flight as ever can be
+            await full.wait()  # the first answer is sent when as many are in flight as the limit allows
             in_flight -= 1
             await pays(wire, asked)
 

@@ -1,4 +1,4 @@
-"""A charge over a real socket, when the wire does its worst: the outcome is right, and the request left once."""
+"""A charge over a real socket with network trouble: the outcome is right, and the request was sent once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from worker.domain.outcomes import Answer, NotCharged, NotChargedReason, Outcome
 from worker.portone.transport import KEEP_ALIVE_SECONDS
 
 READ_TIMEOUT, DEADLINE = 0.4, 0.8
-"""Seconds, for trouble that hangs or trickles."""
+"""Read time-out in seconds, for trouble that hangs or trickles."""
 
 LOST, TIMEOUT = UnknownReason.CONNECTION_LOST, UnknownReason.TIMEOUT
 UNREADABLE, SERVER_ERROR = UnknownReason.UNREADABLE, UnknownReason.SERVER_ERROR
@@ -31,7 +31,7 @@ DECLINED = envelope(code=-1, message="[8326]한도초과")
 
 
 async def charged_once(trouble: Callable[[Wire, Request], Awaitable[None]], **times: Any) -> tuple[Outcome, int, int]:
-    """Charge once through trouble; returns the outcome, and how many requests and connections the server saw."""
+    """Charge once with this trouble; returns the outcome, and how many requests and connections the server saw."""
     async with wire_server(trouble) as server:
         async with gateway_to(server.url, **times) as gateway:
             before = server.connections
@@ -41,7 +41,7 @@ async def charged_once(trouble: Callable[[Wire, Request], Awaitable[None]], **ti
 
 
 def says(*parts: bytes | float, close: bool = True):
-    """Send these bytes, resting where a number stands, and hang up."""
+    """Send these bytes, pausing for each number of seconds, and hang up."""
 
     async def trouble(wire: Wire, _request: Request) -> None:
         for part in parts:
@@ -79,7 +79,7 @@ async def hangs_amid_the_body(wire: Wire, asked: Request) -> None:
 
 
 async def trickles(wire: Wire, asked: Request) -> None:
-    """Never silent for as long as the read time-out, and never done."""
+    """Send a byte more often than the read time-out, and never finish."""
     for byte in http(200, paid(asked)):
         await wire.send(bytes([byte]))
         await asyncio.sleep(READ_TIMEOUT / 10)
@@ -284,7 +284,7 @@ async def _never_reads(wire: Wire) -> None:
 
 @pytest.mark.parametrize(("accept", "reasons"), [(_close, {LOST}), (_reset, {LOST}), (_never_reads, {TIMEOUT})])
 def test_error_on_an_open_connection_is_unknown(accept, reasons):
-    """The server may say that it read nothing; we cannot know, so it is not taken for "nothing was sent"."""
+    """The server may claim that it read nothing; unverifiable, so it does not count as "nothing was sent"."""
     times: dict[str, Any] = {"read_timeout": READ_TIMEOUT, "deadline": DEADLINE} if accept is _never_reads else {}
 
     async def story() -> tuple[Outcome, int]:
@@ -399,7 +399,7 @@ def test_server_that_always_sends_first_is_given_up():
             return await gateway.charge(request()), server.connections - before
 
     outcome, connections = asyncio.run(story())
-    # Its words come before the request is out, which is then held back, or just after: then they are the answer.
+    # Its bytes come before the request is sent, which is then held back, or just after: then they are the answer.
     assert isinstance(outcome, NotCharged | Unknown)
     assert connections <= 4
 
@@ -476,7 +476,7 @@ def test_token_that_does_not_come_within_the_deadline_is_no_token():
 
 
 def test_unexpected_error_in_reading_an_answer_is_unknown(monkeypatch, capsys):
-    """The request was out: whatever breaks afterwards, the payment is looked up, and the pump goes on."""
+    """The request was sent: whatever fails afterwards, the payment is looked up, and the pump continues."""
 
     def breaks(*_args: object) -> Outcome:
         raise ZeroDivisionError("secret")
@@ -493,7 +493,7 @@ def test_unexpected_error_in_reading_an_answer_is_unknown(monkeypatch, capsys):
 def test_unexpected_error_in_a_look_up_is_a_failed_look_up():
     async def story() -> Found | LookUpFailed:
         async with wire_server(pays) as server, gateway_to(server.url) as gateway:
-            return await gateway.look_up("")  # a merchant_uid that no attempt has
+            return await gateway.look_up("")  # a merchant_uid without an attempt
 
     assert asyncio.run(story()) == LookUpFailed(Answer(message="ValueError"))
 
@@ -504,7 +504,7 @@ def test_unexpected_error_in_a_look_up_is_a_failed_look_up():
 def charge_at(url: str, *, connect_timeout: float = 2.0) -> Outcome:
     async def story() -> Outcome:
         async with gateway_to(url, connect_timeout=connect_timeout, primed=False) as gateway:
-            # A token from before, as a worker has when the network goes away under it.
+            # A token from before, as a worker has when its network fails.
             gateway._client._connection._tokens._value = "token"
             gateway._client._connection._tokens._good_until = float("inf")
             return await gateway.charge(request())

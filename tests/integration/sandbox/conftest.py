@@ -1,4 +1,4 @@
-"""One running sandbox for all tests of this folder, emptied before each; tests that restart bring their own."""
+"""One running sandbox for all tests of this folder, emptied before each; tests that restart it start their own."""
 
 from __future__ import annotations
 

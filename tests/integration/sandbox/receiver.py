@@ -1,4 +1,4 @@
-"""A merchant's webhook address for tests: keeps what it got, and answers as it is told."""
+"""A merchant's webhook address for tests: records what arrives, and answers as configured."""
 
 from __future__ import annotations
 

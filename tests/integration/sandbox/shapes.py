@@ -1,4 +1,4 @@
-"""The shapes of PortOne's answers as JSON Schemas of our own, written from the documented field lists."""
+"""PortOne's answers as JSON Schemas of our own, written from the documented field lists."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def check(answer: Any, shape: dict[str, Any], *, status: int = 200) -> Any:
 
 
 def check_refusal(answer: Any, *, code: int, status: int = 200, message: str = "") -> None:
-    """Check an HTTP response against the envelope of a refusal; `message` is a part of its text."""
+    """Check an HTTP response against the envelope of an error; `message` is a part of its text."""
     assert answer.headers["content-type"].startswith("application/json")
     body = answer.json()
     assert (answer.status_code, body["code"], body["response"]) == (status, code, None), answer.text

@@ -1,4 +1,4 @@
-"""The admin API: who may use it, making thousands of keys, and what the ledger tells."""
+"""The admin API: access, making thousands of keys, and reading the ledger."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_admin_api_beyond_loopback_is_closed_without_a_token(tmp_path: Path):
         answer = httpx.get(f"http://127.0.0.1:{server.port}/_sandbox/ledger")
         assert answer.status_code == 403
         assert "admin token" in answer.json()["error"]
-        # That it is the sandbox, it tells everyone: nobody shall take it for PortOne.
+        # /health needs no token: no client may mistake the sandbox for PortOne.
         assert httpx.get(f"http://127.0.0.1:{server.port}/_sandbox/health").json()["sandbox"] == "PortOne V1"
         credentials = {"imp_key": "sandbox", "imp_secret": "sandbox"}
         assert httpx.post(f"http://127.0.0.1:{server.port}/users/getToken", json=credentials).status_code == 200

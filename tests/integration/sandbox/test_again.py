@@ -1,4 +1,4 @@
-"""Charging a billing key over HTTP: what is answered, and what the ledger says."""
+"""Charging a billing key over HTTP: the answers, and the ledger."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_payco_account_is_declined_above_its_daily_and_monthly_limit():
         sandbox.admin.create_key("key", pg="payco", instrument="money", sandbox=False)
         api.paid("m1", amount=2_000_000)
         check_refusal(api.again("m2", amount=100), code=-1)
-        clock.move(hours=12)  # in Seoul the next day has begun
+        clock.move(hours=12)  # in Seoul it is the next day
         api.log_in()
         api.paid("m3", amount=2_000_000)
         clock.move(days=1)

@@ -1,4 +1,4 @@
-"""Giving money back over HTTP."""
+"""Cancelling payments over HTTP."""
 
 from __future__ import annotations
 
@@ -85,15 +85,15 @@ NICE = {"amount": 11_000, "tax_free": 5500, "vat_amount": 500}
 @pytest.mark.parametrize(
     ("pg", "paid", "fields", "refused"),
     [
-        ("payco", {}, {}, False),  # nothing of it was free of tax
+        ("payco", {}, {}, False),  # nothing of it was tax-free
         ("nice", {}, {}, False),
-        ("payco", {"tax_free": 9900}, {}, True),  # tax_free has to be said where it is
+        ("payco", {"tax_free": 9900}, {}, True),  # tax_free has to be stated where it is
         ("payco", {"tax_free": 9900}, {"tax_free": 9900}, False),
         ("kicc", {"tax_free": 1}, {}, True),
         ("kakaopay", {"tax_free": 9900}, {}, False),
         ("kakaopay", {}, {"tax_free": 9901}, True),  # more than is cancelled
-        ("kakaopay", {"tax_free": 900}, {"tax_free": 901}, True),  # more than was free of tax
-        ("nice", NICE, {"tax_free": 5500}, True),  # what was stated with the payment is stated again
+        ("kakaopay", {"tax_free": 900}, {"tax_free": 901}, True),  # more than was tax-free
+        ("nice", NICE, {"tax_free": 5500}, True),  # what was stated with the payment has to be stated again
         ("nice", NICE, {"tax_free": 5500, "vat_amount": 500}, False),
         ("html5_inicis", NICE, {}, True),
         ("html5_inicis", NICE, {"vat_amount": 500}, False),
@@ -102,11 +102,11 @@ NICE = {"amount": 11_000, "tax_free": 5500, "vat_amount": 500}
         ("tosspay_v2", NICE, {"amount": 1100}, True),
         ("tosspay_v2", NICE, {"amount": 1100, "vat_amount": 100}, False),
         ("nice", NICE, {"tax_free": 5500, "vat_amount": 501}, True),  # more than there was
-        ("naverpay", {}, {}, True),  # Naver Pay wants to know who asks
-        ("naverpay", {}, {"extra": {"requester": "admin"}}, True),  # and why
+        ("naverpay", {}, {}, True),  # Naver Pay requires a requester
+        ("naverpay", {}, {"extra": {"requester": "admin"}}, True),  # and a reason
         ("naverpay", {}, {"extra": {"requester": "nobody"}, "reason": "asked for"}, True),
         ("naverpay", {}, {"extra": {"requester": "customer"}, "reason": "asked for"}, False),
-        ("smartro_v2", BUYER | {"tax_free": 900}, {"amount": 900}, True),  # of a part it wants to know
+        ("smartro_v2", BUYER | {"tax_free": 900}, {"amount": 900}, True),  # required for a part
         ("smartro_v2", BUYER | {"tax_free": 900}, {}, False),
         ("welcome", BUYER | {"tax_free": 900}, {}, True),
     ],

@@ -1,4 +1,4 @@
-"""Finding payments again: by id, by merchant_uid, by status and time, by billing key."""
+"""Looking up payments: by id, by merchant_uid, by status and time, by billing key."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def test_search_by_status_is_paged_and_sorted(year: tuple[Api, HandClock]):
 @pytest.mark.parametrize(
     "query",
     [
-        {"page": 6},  # behind the data
+        {"page": 6},  # beyond the data
         {"page": 0},
         {"limit": 1001},
         {"from": 1, "to": 2 + 90 * DAY},  # more than 90 days

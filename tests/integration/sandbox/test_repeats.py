@@ -1,4 +1,4 @@
-"""A merchant_uid that comes again: after it was paid, after it failed, and while it is being charged."""
+"""A repeated merchant_uid: after it was paid, after it failed, and while it is being charged."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OVERLAP_SECONDS = 0.4
 
 
 def twice_at_once(api: Api, admin: SandboxAdmin) -> list[httpx.Response]:
-    """Send the same charge twice, the second while the first is surely under way; answers in that order."""
+    """Send the same charge twice, the second while the first is in progress; returns the answers in that order."""
     with ThreadPoolExecutor(2) as threads:
         first: Future[httpx.Response] = threads.submit(api.again, "m1")
         wait_until(lambda: admin.requests(merchant_uid="m1"), "the first request never arrived")

@@ -1,4 +1,4 @@
-"""PortOne's own schedules over HTTP: made, taken back, moved, tried when their time has come, and looked up."""
+"""PortOne's own schedules over HTTP: made, revoked, moved, executed when due, and looked up."""
 
 from __future__ import annotations
 

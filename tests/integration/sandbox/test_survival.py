@@ -1,4 +1,4 @@
-"""What outlives a restart, a SIGTERM, and a kill -9; and what a ledger file refuses."""
+"""What outlives a restart, a SIGTERM, and a kill -9; and which ledger files are rejected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Logging in: who gets a token, how it is sent, how long it lives."""
+"""Access tokens: who gets one, how it is sent, how long it lives."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_wrong_secret_is_a_401(sandbox: RunningSandbox):
     [
         ({"Authorization": "{token}"}, 200),  # bare, as in PortOne's own samples
         ({"Authorization": "Bearer {token}"}, 200),  # the documented form
-        ({"Authorization": "bearer {token}"}, 200),  # schemes do not care about case
+        ({"Authorization": "bearer {token}"}, 200),  # schemes are case-insensitive
         ({"X-ImpTokenHeader": "{token}"}, 200),  # the old header
         ({"Authorization": "Bearer {token}", "X-ImpTokenHeader": "dead"}, 200),  # Authorization wins ...
         ({"Authorization": "dead", "X-ImpTokenHeader": "{token}"}, 401),  # ... also when it is the wrong one

@@ -1,4 +1,4 @@
-"""Failure injection as a client sees it on the wire, and what was charged all the same."""
+"""Failure injection as a client sees it on the wire, and what was charged."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.support.sandbox import Api, RunningSandbox, wait_until
 from worker.sandbox.http.client import SandboxAdmin
 from worker.sandbox.rules.behaviours import Behaviour, Reply, Verdict, decline, pay, slow, troubled
 
-SHORT_SECONDS = 0.3  # how long a client waits that is to give up
+SHORT_SECONDS = 0.3  # seconds; the time-out of a client that is meant to give up
 
 
 @contextmanager
 def raw_again(api: Api, merchant_uid: str) -> Iterator[socket.socket]:
-    """Send a charge over a bare socket and hand the socket over."""
+    """Send a charge over a bare socket and return the socket."""
     body = json.dumps({"customer_uid": "key", "merchant_uid": merchant_uid, "amount": 9900}).encode()
     head = (
         f"POST /subscribe/payments/again HTTP/1.1\r\nHost: sandbox\r\nAuthorization: {api.token}\r\n"

@@ -1,4 +1,4 @@
-"""Webhooks to a local server: when they come, what stands in them, and that they never hold anybody up."""
+"""Webhooks to a local server: when they come, their body, and that they never delay a request."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ WINDOW = {"pg": "kakaopay", "merchant_uid": "m1", "amount": 9900, "customer_uid"
 
 @pytest.fixture
 def receiver(sandbox: RunningSandbox) -> Iterator[Receiver]:
-    """A receiver that the sandbox tells everything, as long as no test says otherwise."""
+    """A receiver as the sandbox's usual webhook address."""
     with listening() as started:
         sandbox.admin.switch(webhook_url=started.url)
         yield started
 
 
 def ended(admin: SandboxAdmin, number: int) -> list[dict[str, Any]]:
-    """Wait until so many webhooks have ended one way or another."""
+    """Wait until `count` webhooks have ended, delivered or not."""
     wait_until(lambda: sum(each["state"] != "waiting" for each in admin.webhooks()) >= number, "webhooks still wait")
     return admin.webhooks()
 

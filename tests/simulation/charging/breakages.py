@@ -1,4 +1,4 @@
-"""The product, broken on purpose: each way is one that a hurried change could bring."""
+"""The product, broken on purpose, in ways that a careless change could bring."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class HastyWorker(WorkerProcess):
 
 
 def look_at_no_earlier_number(patch: pytest.MonkeyPatch) -> None:
-    """Believe for ever that what was declined was not paid. The look at it saves what other defects would spoil."""
+    """Never look up a declined attempt again: that look-up would cover up the other breakages."""
 
     async def unseen(*_: Any) -> None:
         return None
@@ -80,7 +80,7 @@ def trust_the_newest_record(patch: pytest.MonkeyPatch) -> None:
 
 
 def retry_while_unknown(patch: pytest.MonkeyPatch) -> None:
-    """Take "unknown" for a passing trouble, after which the next attempt has a merchant_uid of its own."""
+    """Treat "unknown" as a transient decline, after which the next attempt has a merchant_uid of its own."""
     look_at_no_earlier_number(patch)
 
     def hasty(attempt: OpenAttempt, outcome: Outcome, **named: Any) -> Settlement:
@@ -93,7 +93,7 @@ def retry_while_unknown(patch: pytest.MonkeyPatch) -> None:
 
 
 def write_back_without_guards(patch: pytest.MonkeyPatch) -> None:
-    """Believe every answer, whatever has become of its attempt meanwhile."""
+    """Write back every answer, whatever has happened to its attempt meanwhile."""
     look_at_no_earlier_number(patch)
     sql = str(write_back._WRITE_BACK)
     assert _GUARDS in sql
@@ -105,7 +105,7 @@ def write_back_without_guards(patch: pytest.MonkeyPatch) -> None:
 
 
 def call_a_lost_connection_not_sent(patch: pytest.MonkeyPatch) -> None:
-    """Take a connection that broke for one that was never made."""
+    """Treat a broken connection as one that was never made."""
     lost: dict[type[Exception], type[httpx.TransportError]] = dict.fromkeys(
         (aiohttp.ServerDisconnectedError, aiohttp.ClientConnectionError), httpx.ConnectError
     )
@@ -114,7 +114,7 @@ def call_a_lost_connection_not_sent(patch: pytest.MonkeyPatch) -> None:
 
 
 def take_vague_words_for_a_decline(patch: pytest.MonkeyPatch) -> None:
-    """Take absence and a refusal in unknown words for a decline, whatever became of the send before."""
+    """Treat absence and an unknown rejection as a decline, whatever happened to the send before."""
     conclude = lookup_evidence.conclude
 
     def hasty(attempt: OpenAttempt, finding: Any, **named: Any) -> Outcome:
@@ -124,7 +124,7 @@ def take_vague_words_for_a_decline(patch: pytest.MonkeyPatch) -> None:
 
 
 def judge_by_when_the_answer_was_read(patch: pytest.MonkeyPatch) -> None:
-    """Take what a look-up did not find for missing now, however long ago it was asked."""
+    """Treat a look-up's "not found" as current, however old it is."""
     conclude = lookup_evidence.conclude
     clocks: list[Any] = []
     look_up_and_settle = attempts._look_up_and_settle

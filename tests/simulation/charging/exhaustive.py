@@ -1,4 +1,4 @@
-"""Every history of one period: each fault at each point, under each rule that takes part."""
+"""Every history of one period: each fault at each point, under each rule that matters."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def means_something(fault: Fault, point: Point, story: Story) -> bool:
 def tell_all(
     engine: Engine, story: Story, faults: Sequence[Fault], *, thorough: bool, workers: Sequence[float] = (0.0,)
 ) -> int:
-    """Tell a story with each fault at each point; returns how many histories that were."""
+    """Run a story with each fault at each point; returns the number of histories."""
     plain = History(story.behaviours, RULES[0], behind=workers, corrected_after=story.corrected_after)
     calm = checked(engine, plain, story.name)
     number = 1
@@ -59,7 +59,7 @@ def tell_all(
 
 
 def _of_its_own(points: Sequence[Point], story: Story) -> Sequence[Point]:
-    """Leave out the points at which a story is the same as another that is told in full."""
+    """Leave out the points at which a story equals another one that is run in full."""
     whats = [point.what for point in points]
     first = 0 if story is STORIES[0] else whats.index(f"again: {NOT_SENT}") - 2
     last = len(points) if story.told_by is None else whats.index(f"findAll: {NOT_SENT}")
@@ -78,7 +78,7 @@ def tell_twice_struck(engine: Engine, story: Story, fault: Fault) -> Iterator[in
 
 
 def tell_guarded(engine: Engine, story: Story, *, thorough: bool) -> Iterator[int]:
-    """Tell a story, and each crash of it, under the rules that never pay a merchant_uid twice."""
+    """Run a story, and each crash of it, under the rules that never pay a merchant_uid twice."""
     for rules in GUARDED:
         plain = History(story.behaviours, rules)
         name = f"{story.name}, {'-'.join(rules.values())}"
@@ -89,10 +89,10 @@ def tell_guarded(engine: Engine, story: Story, *, thorough: bool) -> Iterator[in
 
 
 def _under_the_rules(engine: Engine, history: History, name: str, point: Point, *, every_rule: bool) -> int:
-    """Rules about a merchant_uid sent twice can change nothing where none was."""
+    """Rules about a repeated merchant_uid have no effect where none was repeated."""
     if not checked(engine, history, name).repeated:
         return 1
-    # Where not all are told, each point has its turn with one of them.
+    # If not all are run, each point gets one of them.
     others = RULES[1:] if every_rule else RULES[1 + point.number % 3 :][:1]
     for rules in others:
         checked(engine, replace(history, rules=rules), f"{name}, {'-'.join(rules.values())}")

@@ -21,7 +21,7 @@ from worker.sandbox.rules.behaviours import Behaviour, Reply, Shape, decline, fl
 from worker.sandbox.store import key_rows
 from worker.sandbox.switches import Repeat
 
-EPILOGUE = timedelta(days=10).total_seconds()  # longer than the ladder of look-ups and the dunning calendar
+EPILOGUE = timedelta(days=10).total_seconds()  # longer than the look-up backoff and the dunning calendar
 PGS = ("kakaopay", "payco", "nice_v2", "naverpay")
 PLANS = (
     {"cadence": "day"},
@@ -100,7 +100,7 @@ class LongHistory:
     def _weeks(self) -> None:
         draw, world = self._random, self._world
         while world.time < self._ends:
-            # Beat sends a sweep twice a minute; each run takes one sweep on.
+            # Beat sends a statement reconciliation twice a minute; each run does one slice.
             sweeps = ("sweep",) * 3 if self._mishaps.is_held() else ()
             for kind in (*sweeps, *draw.sample(TICKS, k=len(TICKS))):
                 for _ in range(draw.choice((0, 1, 1, 1, 1, 1, 1, 1, 1, 2))):  # lost, or delivered twice
@@ -115,7 +115,7 @@ class LongHistory:
         draw, world = self._random, self._world
         if draw.random() < 0.005:
             world.idle_ticks.come = False
-            return world.time + draw.uniform(1, 6) * DAY  # nobody ticks, as when beat is down
+            return world.time + draw.uniform(1, 6) * DAY  # no ticks, as when beat is down
         if self._mishaps.is_held():
             return world.time + draw.uniform(10, HOUR / 2)
         due = min((at for at in due_in(world).values() if at > world.time), default=world.time + DAY)
@@ -132,19 +132,19 @@ class LongHistory:
         return self._world.start_worker(behind=self._random.uniform(-60, 60))
 
     def _epilogue(self) -> None:
-        """Nothing goes wrong any more, for long enough that everything has to come to its end."""
+        """Run without trouble for long enough that everything has to be settled."""
         world = self._world
         world.plan = nothing
         key_rows.set_story(world.sandbox.ledger, (pay(),), None)
         self._mishaps.end()
-        while self._mishaps.is_held():  # whatever has piled up: each run takes one sweep on
+        while self._mishaps.is_held():  # whatever has piled up: each run does one slice
             (world.living() or [self._start_worker()])[-1].tick("sweep")
             world.run(until=world.time + 30)
         ends = world.time + EPILOGUE
         while world.time < ends:
             worker = next((each for each in world.living() if not each.frozen), None) or self._start_worker()
             self._mishaps.end()
-            worker.tick(*TICKS, *TICKS)  # whatever was held is not, the second time
+            worker.tick(*TICKS, *TICKS)  # what was hidden the first time is visible the second time
             world.run_until_idle(until=world.time + HOUR)
             due = min((at for at in due_in(world).values() if at > world.time), default=ends)
             world.run(until=min(max(due, world.time) + 121, world.time + DAY))
@@ -164,7 +164,7 @@ class LongHistory:
         return Fault(kind, self._how_long(point) if kind in (Kind.FREEZE, Kind.SUSPEND) else 0.0)
 
     def _how_long(self, point: Point) -> float:
-        """Draw how long a worker stands still. In a pump run a request may be about to leave: see the bound above."""
+        """Return how long to freeze a worker. In a pump run a request may be about to leave: see the bound above."""
         if point.what.startswith(("findAll", "status")):
             return self._random.uniform(60, 4 * HOUR)
         run = next((worker.name, worker.done) for worker in self._world.workers if worker.name == point.worker)
@@ -175,6 +175,6 @@ class LongHistory:
 
 
 def tell_long(engine: Engine, seed: int) -> list[str]:
-    """Tell the long history of a seed; returns the faults that struck, in order."""
+    """Run the long history of a seed; returns the faults that struck, in order."""
     with emptied(engine):
         return LongHistory(engine, seed).tell()

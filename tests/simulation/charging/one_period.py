@@ -1,4 +1,4 @@
-"""One billing period from its first tick to its end, as short as it can be told."""
+"""One billing period from its first tick to its end, in as few steps as possible."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _DUE = """
 
 @dataclass(frozen=True)
 class History:
-    """What one history is made of; the same one gives the same turns."""
+    """The parameters of one history; equal ones give the same order of events."""
 
     story: Sequence[Behaviour]
     rules: dict[str, Any] = field(default_factory=dict)
@@ -42,20 +42,20 @@ class History:
     behind: Sequence[float] = (0.0,)  # one worker each, and how far its clock lags
     worker_class: type[WorkerProcess] = WorkerProcess
     watched: bool = False  # by the restore guard, which notices a set clock of the database
-    alone: bool = False  # nobody takes over while the only worker is frozen
+    alone: bool = False  # no other worker takes over while the only one is frozen
     corrected_after: float | None = None  # seconds until PortOne corrects what it has recorded as failed
 
 
 @dataclass(frozen=True)
 class Told:
-    """What came of a history."""
+    """The result of a history."""
 
     points: Sequence[Point]
     repeated: bool  # a merchant_uid was sent more than once, so the rules about that took part
 
 
 def tell(engine: Engine, history: History) -> Told:
-    """Let a history happen, and judge it; raises Violation."""
+    """Run a history and check it; raises Violation."""
     with emptied(engine):
         world = World(engine, history.plan, rules=history.rules, watched=history.watched)
         try:
@@ -73,7 +73,7 @@ def tell(engine: Engine, history: History) -> Told:
 
 
 def live(world: World, *, alone: bool) -> None:
-    """Tick for what is due, until nothing will ever be."""
+    """Tick while anything is due, or will be."""
     patience, before, due = 1.0, None, {"open": 0.0}
     while world.time < AT_MOST:
         if not world.living() or (all(worker.frozen for worker in world.living()) and not alone):
@@ -90,13 +90,13 @@ def live(world: World, *, alone: bool) -> None:
             coming.append(world.time + RESTART_SECONDS)
         if min(coming) > AT_MOST:  # the next period
             return
-        # What was due and is due still, is so by a clock that is ahead: patience.
+        # What was due and still is, is so by a clock that is ahead: wait.
         patience = 2 * patience if due == before else 1.0
         world.run(until=max(min(coming), world.time) + patience)
 
 
 def due_in(world: World) -> dict[str, float]:
-    """When each tick finds something to do, in seconds of this world."""
+    """Return when each tick finds something to do, in seconds of this world."""
     row = world.sql(_DUE)[0]._mapping
     return {kind: world.since_start(at) for kind, at in row.items() if at is not None}
 

@@ -1,4 +1,4 @@
-"""A simulation that finds nothing must be able to: the same histories go well, and badly once the product is broken."""
+"""The simulation finds defects: the same histories pass, and fail once the product is broken."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def corrected() -> History:
 
 
 def refused_vaguely() -> History:
-    """The first send is charged and shown after two days; the second is refused in words that nobody knows."""
+    """The first send is charged and shown after two days; the second is rejected with an unknown text."""
     story = (Behaviour(reply=Reply.ERROR, hidden_seconds=86_400.0), pay())
     return History(story, {"repeated_paid": Repeat.REFUSE_VAGUELY}, nothing)
 

@@ -1,4 +1,4 @@
-"""Weeks and months of everything at once, from a seed that tells the same history again."""
+"""Weeks and months with all faults at once, reproducible from a seed."""
 
 from __future__ import annotations
 

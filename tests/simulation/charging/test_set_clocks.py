@@ -1,4 +1,4 @@
-"""Nobody pays twice, and nobody waits for the length of it, when a clock is set."""
+"""When a clock is set, no customer is charged twice, and none waits for the length of the change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Last night's backup: every table of a database, and how far its sequences had come."""
+"""A backup: every table of a database, and the state of its sequences."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PUT_BACK = "; ".join(
     f"DELETE FROM {table}; INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM backup.{table}"
     for table in _COPIED
 )
-# Ids are given out a second time, as after pg_restore: to other rows than in the world that is lost.
+# Ids are used a second time, as after pg_restore: for other rows than in the lost database.
 _PUT_SEQUENCES_BACK = "SELECT setval(name, greatest(last, 1), last > 0) FROM backup.sequences"
 _ANOTHER = "UPDATE database_identity SET identity = 'another'"
 
@@ -40,7 +40,7 @@ def back_up(engine: Engine) -> None:
 
 
 def put_back(engine: Engine) -> None:
-    """Let the backup take the database's place, as another database than the one it was taken from."""
+    """Restore the backup, as another database than the one it was taken from."""
     with engine.begin() as connection:
         _without_triggers(connection)
         connection.exec_driver_sql(_PUT_BACK)

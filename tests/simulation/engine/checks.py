@@ -1,4 +1,4 @@
-"""What must hold of the discrepancies, the sweeps and the invariants at the end of a history that was watched."""
+"""What must hold for discrepancies, statement reconciliation and invariants at the end of a history."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def period_of(merchant_uid: str) -> Period:
 
 
 def payments(world: World) -> Mapping[Period, Sequence[Any]]:
-    """Give the payments in which money really moved, by the sandbox's ledger, for each billing period."""
+    """Return the payments in which money really moved, by the sandbox's ledger, for each billing period."""
     paid: dict[Period, list[Any]] = defaultdict(list)
     for row in world.sandbox.ledger.execute("SELECT merchant_uid, imp_uid, started_at FROM payments WHERE charged > 0"):
         paid[period_of(row["merchant_uid"])].append(row)
@@ -51,13 +51,13 @@ def payments(world: World) -> Mapping[Period, Sequence[Any]]:
 
 
 def shown(world: World) -> set[tuple[str, str]]:
-    """List what a person is asked about, or has decided: merchant_uids, and imp_uids where one payment is meant."""
+    """Return what an operator is asked about, or has decided: merchant_uids, or imp_uids where one payment is meant."""
     rows = [row for row in world.sql(_DIFFERENCES) if row.status in IN_FRONT_OF_A_PERSON and row.kind in FOR_A_PERSON]
     return {(row.merchant_uid, row.imp_uid) for row in rows}
 
 
 def problems(world: World) -> Iterator[str]:
-    """Say what does not hold."""
+    """Return what does not hold."""
     if world.watch is None:
         return
     yield from _unexplained(world)
@@ -65,7 +65,7 @@ def problems(world: World) -> Iterator[str]:
     if not world.sql(_LINEAGE)[0].ours:
         yield "nobody has noticed that the database is a copy"
     yield from (f"discrepancy {row.id} is linked to another subscription" for row in world.sql(_LINKED_WRONGLY))
-    # How soon a person decides is not the history's affair.
+    # How soon an operator decides is not part of the history.
     ours = [each for each in INVARIANTS if each.name != "discrepancy_is_decided_within_a_week"]
     thresholds = replace(world.thresholds, sweep_every=world.sweep_policy.every)
     with world.sessions() as session:
@@ -74,7 +74,7 @@ def problems(world: World) -> Iterator[str]:
 
 
 def _unexplained(world: World) -> Iterator[str]:
-    """Look for discrepancies that are open though nothing has happened in this history that a person must decide."""
+    """Return the open discrepancies for which nothing in this history needs an operator's decision."""
     paid = payments(world)
     codes = {row.code for row in world.sql("SELECT code FROM subscriptions")}
     for row in world.sql(_DIFFERENCES):

@@ -15,12 +15,12 @@ TABLES = tuple(table.name for table in reversed(Checkout.metadata.sorted_tables)
 _EMPTY = "; ".join(f"DELETE FROM {table}" for table in TABLES)
 
 told = 0
-"""How many histories were told in this run of pytest."""
+"""Number of histories in this run of pytest."""
 
 
 @contextmanager
 def emptied(engine: Engine) -> Iterator[None]:
-    """Give a history the empty database. Deleting a few rows takes a tenth of what truncating the tables does."""
+    """Return the emptied database. Deleting a few rows takes a tenth of the time of truncating the tables."""
     global told  # noqa: PLW0603 - pytest's summary asks for it
     told += 1
     with engine.begin() as connection:

@@ -1,4 +1,4 @@
-"""What can be made to go wrong, and where: every point at which a process can be stopped has a number and a name."""
+"""Faults, and where they strike: every point at which a process can be stopped has a number and a name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Crash(BaseException):
-    """The process ends here. It passes every `except Exception`, and rolls back the transaction it tears through."""
+    """The process ends here: passes every `except Exception`, and rolls back the open transaction."""
 
 
 class Kind(StrEnum):
@@ -45,7 +45,7 @@ class Point:
 
     @property
     def of_a_charge(self) -> bool:
-        """A request that may move money has not been answered yet."""
+        """Whether a request that may move money is unanswered here."""
         return self.what.startswith("again")
 
     def __str__(self) -> str:
@@ -60,21 +60,21 @@ ANSWER_UNDER_WAY = "answer under way"
 ANSWERED = "answered"
 
 Plan = Callable[[Point], Fault | None]
-"""Says what goes wrong at a point."""
+"""Returns the fault at a point."""
 
 
 def nothing(point: Point) -> Fault | None:
-    """Let everything go right."""
+    """Return no fault anywhere."""
     return None
 
 
 def at(faults: Mapping[int, Fault]) -> Plan:
-    """Give the faults of points by their numbers."""
+    """Return the faults of points by their numbers."""
     return lambda point: faults.get(point.number)
 
 
 def first_time(what: str, fault: Fault) -> Plan:
-    """Give one fault, where something is reached for the first time."""
+    """Return one fault, where a named point is reached for the first time."""
     return nth_time(1, what, fault)
 
 
@@ -91,7 +91,7 @@ def nth_time(number: int, what: str, fault: Fault) -> Plan:
 
 
 def applies(kind: Kind, point: Point) -> bool:
-    """Say whether a kind of fault means anything at a point, and something else than at its neighbour."""
+    """Return whether a kind of fault has an effect at a point, and another one than at its neighbour."""
     if kind is Kind.LOSE_DATABASE:
         return point.what.endswith((BEFORE_COMMIT, AFTER_COMMIT))
     if kind in (Kind.REFUSE, Kind.LOSE_REQUEST):

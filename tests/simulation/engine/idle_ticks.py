@@ -1,4 +1,4 @@
-"""Beat's ticks that find nothing to do: told one by one they would be most of a history, so they only leave a trace."""
+"""Beat's ticks that find nothing to do: one by one they would be most of a history, so only their trace is made."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SEEN = """
 
 
 class IdleTicks:
-    """While they come and somebody is there to take them, the database is not silent; `come` says whether they do."""
+    """While ticks come and a worker takes them, the database is not silent; `come` is whether they do."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -32,12 +32,12 @@ class IdleTicks:
         self.come = world.watch is not None
 
     def begin(self) -> None:
-        """Let the database be this world's own."""
+        """Mark the database as this world's own."""
         if self.come:
             self._world.change(_OURS, now=self._world.database_now())
 
     def go_to(self, when: float) -> None:
-        """Leave the trace of the ticks until then."""
+        """Leave the trace of the ticks until an instant."""
         if self.come and when <= self._last + EVERY_SECONDS:
             return
         if self.come and any(worker.alive and not worker.frozen for worker in self._world.workers):

@@ -1,4 +1,4 @@
-"""An event loop that somebody else turns, one callback at a time, on a clock that somebody else moves."""
+"""An event loop that is turned from outside, one callback at a time, on a clock that is moved from outside."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.simulation.engine.faults import Crash
 _Loop: Any = asyncio.AbstractEventLoop
 
 
-class HandLoop(_Loop):  # type: ignore[misc] # as itself it would demand forty methods that nobody here asks for
+class HandLoop(_Loop):  # type: ignore[misc] # as itself it would require forty methods that are not used here
     """One process's event loop, in asyncio's own order: what is ready, then the timers that are due, then again.
 
     Threads do not exist: what is handed to an executor runs in a turn of its own, from its beginning to its end.
@@ -60,7 +60,7 @@ class HandLoop(_Loop):  # type: ignore[misc] # as itself it would demand forty m
                 asyncio._set_running_loop(None)
 
     def bury(self) -> None:
-        """End every task of a process that is over, once nobody looks at what it does any more."""
+        """End every task of a process that has ended, once its effects are no longer observed."""
         self._buried = True
         while pending := [task for task in self._tasks if not task.done()]:
             for task in pending:

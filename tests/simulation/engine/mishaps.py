@@ -1,4 +1,4 @@
-"""What goes wrong in a long history outside of the workers: at PortOne, with beat, and by a backup put back."""
+"""Trouble outside of the workers in a long history: at PortOne, with beat, and by a restored backup."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HELD = "SELECT id FROM sweeps WHERE finished_at IS NULL AND holds_claims"
 
 
 class Mishaps:
-    """Drawn from the same seed as the rest of its history."""
+    """The mishaps of a history, drawn from the same seed."""
 
     def __init__(self, world: World, draw: Random, *, ends: float) -> None:
         self._world, self._draw = world, draw
@@ -25,7 +25,7 @@ class Mishaps:
         self._restore_at: float | None = None
 
     def happen(self) -> None:
-        """Let something happen, or nothing, about when the next ticks come."""
+        """Make something happen, or nothing, at about the time of the next ticks."""
         draw, world = self._draw, self._world
         world.idle_ticks.come = draw.random() > 0.05
         if draw.random() < 0.02 and not self.is_held():
@@ -41,7 +41,7 @@ class Mishaps:
             world.after(self._with_requests_under_way(), partial(back_up, world.engine))
 
     def correct(self, chance: float) -> None:
-        """Let PortOne notice payments that it has recorded as failed."""
+        """Make PortOne correct payments that it has recorded as failed."""
         for imp_uid in wrongly_failed(self._world):
             if self._draw.random() < chance:
                 correct(self._world, imp_uid)
@@ -50,7 +50,7 @@ class Mishaps:
         return bool(self._world.sql(_HELD))
 
     def end(self) -> None:
-        """Let nothing be wrong any more."""
+        """End all trouble."""
         self._world.idle_ticks.come = True
         self._world.sandbox.change_switches({"outage": Outage.NONE})
         self.correct(1.0)

@@ -1,4 +1,4 @@
-"""What happens to a world from outside: PortOne learns better, and an operator puts a backup back."""
+"""Events from outside: PortOne corrects a record, and an operator restores a backup."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from worker.sandbox.store import payment_rows
 
 
 def correct(world: World, imp_uid: str) -> None:
-    """Let PortOne notice that the money of a failed payment has moved."""
+    """Make PortOne correct a failed payment whose money has moved."""
     ledger, at = world.sandbox.ledger, world.sandbox.now()
     payment = payment_rows.find(ledger, imp_uid)
     assert payment is not None
@@ -21,25 +21,25 @@ def correct(world: World, imp_uid: str) -> None:
 
 
 def wrongly_failed(world: World) -> Sequence[str]:
-    """List the payments that took the money and are recorded as failed."""
+    """Return the payments that took the money and are recorded as failed."""
     sql = "SELECT imp_uid FROM payments WHERE charged > 0 AND status = 'failed' ORDER BY number"
     return [row["imp_uid"] for row in world.sandbox.ledger.execute(sql)]
 
 
 def correct_all(world: World) -> None:
-    """Let PortOne notice every such payment."""
+    """Make PortOne correct every such payment."""
     for imp_uid in wrongly_failed(world):
         correct(world, imp_uid)
 
 
 LOOKS_EVERY_SECONDS = 60.0
-"""So often a person looks whether charging has stopped after a restore, and whether it may go on."""
+"""Seconds between an operator's looks whether charging is held after a restore, and may resume."""
 
 
 def let_a_person_start(world: World) -> None:
-    """Let somebody look now and then: once a worker has noticed the restore and all is compared, charging is started.
+    """Make an operator look from time to time, and resume once a worker has noticed the restore and all is reconciled.
 
-    What people did since the backup is nobody's in these histories.
+    What operators did since the backup is lost in these histories.
     """
 
     def look() -> None:
@@ -54,7 +54,7 @@ def let_a_person_start(world: World) -> None:
 
 
 def restore(world: World) -> None:
-    """Put the backup in the database's place, whatever the workers are about."""
+    """Restore the backup, whatever the workers are doing."""
     put_back(world.engine)
     let_a_person_start(world)
     world.struck.append(f"{world.now():%m-%d %H:%M:%S} restored")

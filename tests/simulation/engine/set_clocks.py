@@ -25,7 +25,7 @@ from worker.sandbox.rules.behaviours import pay, slow
 
 UNDER_WAY_SECONDS = 900.0
 LONG, SHORT = 6000.0, 240.0
-"""Beyond a quiet period, yet not to before the period has begun, when nothing would be due; and beyond a lease only."""
+"""Beyond a quiet period, yet not to before the period starts, when nothing would be due; and beyond a lease only."""
 
 SLOW = (slow(UNDER_WAY_SECONDS), pay())
 TWO_WORKERS = (0.0, 0.0)
@@ -36,7 +36,7 @@ SETTINGS = (
 
 
 def set_at(number: int, fault: Fault, *, until: int | None = None) -> Plan:
-    """Set a clock at a point, and right again at a later one."""
+    """Set a clock at a point, and correct it at a later one."""
     right = replace(fault, seconds=-fault.seconds)
 
     def plan(point: Point) -> Fault | None:
@@ -56,7 +56,7 @@ def points(engine: Engine, **changes: Any) -> Sequence[Point]:
 def tell_every_setting(engine: Engine, *, thorough: bool, **changes: Any) -> int:
     """Set a clock at every point, for good or until the point after the next; returns how many histories.
 
-    Where not all are told, each point has its turn with one setting ahead or back, and one duration.
+    If not all are run, each point gets one setting ahead or back, and one duration.
     """
     number = 0
     for point in points(engine, **changes):
@@ -72,7 +72,7 @@ def tell_every_setting(engine: Engine, *, thorough: bool, **changes: Any) -> int
 
 
 class LearnsOnce:
-    """The machine's clock, corrected by what was learnt when the task began: what a worker once went by."""
+    """The machine's clock, corrected by the offset at the start of the task: as workers once did."""
 
     def __init__(self, worker: WorkerProcess) -> None:
         self._worker, self._ahead = worker, timedelta(0)
@@ -85,7 +85,7 @@ class LearnsOnce:
 
 
 class TrustsItsOwnClock(WorkerProcess):
-    """Asks the database once a task, and goes by its machine's clock for the rest of it."""
+    """Asks the database once a task, and uses its machine's clock for the rest of it."""
 
     def make_clock(self) -> Clock:
         return LearnsOnce(self)
@@ -96,7 +96,7 @@ class TrustsItsOwnClock(WorkerProcess):
 
 
 def notice_no_step(patch: pytest.MonkeyPatch) -> None:
-    """Believe the database's clock whatever it says."""
+    """Trust the database's clock without a check."""
     patch.setattr(charging_hold, "_has_stepped", lambda *_, **__: False)
 
 

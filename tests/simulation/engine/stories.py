@@ -1,4 +1,4 @@
-"""How PortOne may behave towards one period, and the rules it may have for a merchant_uid it has seen before."""
+"""PortOne's possible behaviours for one period, and its possible rules for a repeated merchant_uid."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HIDDEN_SECONDS = 1200.0
 class Story:
     """`behaviours` are met call by call, the last one for ever.
 
-    `told_by` names another story that goes on as this one does from its first look-up on.
+    `told_by` names another story that continues as this one does from its first look-up on.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Story:
 
     @property
     def lateness(self) -> float:
-        """The seconds by which a payment may land, or show, after its request arrived."""
+        """Seconds between the arrival of a request and its payment, or its visibility."""
         return max(each.wait_seconds + each.hidden_seconds for each in self.behaviours)
 
 
@@ -77,7 +77,7 @@ HIDDEN_FOR_HOURS = Story(
     "charged, answered 500, hidden beyond the quiet period",
     (Behaviour(reply=Reply.ERROR, hidden_seconds=3 * 3600.0), pay()),
 )
-"""Only PortOne's own rule about a merchant_uid keeps the second send of this one from charging."""
+"""Stories in which only PortOne's own rule about a merchant_uid keeps the second send from charging."""
 
 RULES = tuple(
     {"repeated_paid": paid, "repeated_failed": failed, "repeated_in_flight": in_flight}
@@ -94,4 +94,4 @@ GUARDED = tuple(
     {"repeated_paid": paid, "repeated_failed": Repeat.REFUSE_VAGUELY, "repeated_in_flight": Repeat.REFUSE_VAGUELY}
     for paid in (Repeat.REFUSE, Repeat.REFUSE_AS_PG, Repeat.REFUSE_VAGUELY)
 )
-"""Rules under which a merchant_uid that was paid is never paid again, in whatever words that is said."""
+"""Rules under which a paid merchant_uid is never paid again, whatever the error text."""

@@ -1,4 +1,4 @@
-"""What must hold after every history, judged by the sandbox's own ledger and by the calendar."""
+"""What must hold after every history, checked against the sandbox's own ledger and the calendar."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def judge(world: World) -> None:
 
 
 def _paid_twice(world: World) -> Iterator[str]:
-    """One payment pays a period. Another was recorded as failed when this one was sent, and is in front of a person."""
+    """One payment pays a period. Another was recorded as failed when this one was sent, and is an open discrepancy."""
     several = {period: paid for period, paid in payments(world).items() if len(paid) > 1}
     asked_about = shown(world) if several else set()
     for (code, start), paid in several.items():
@@ -59,7 +59,7 @@ def _paid_twice(world: World) -> Iterator[str]:
 
 
 def _was_failed_when_another_was_sent(world: World, row: Any, paid: Sequence[Any]) -> bool:
-    """Say whether PortOne still called a payment failed when the next one of its period left, or in the same moment."""
+    """Return whether PortOne still showed a payment as failed up to the moment when the next one of its period left."""
     if (corrected := world.corrected.get(row["imp_uid"])) is None:
         return False
     too_late = (world.instant(corrected) + ROOM).timestamp()
@@ -88,7 +88,7 @@ def _due(code: str, plan: Plan, anchor_on: Any, now: datetime) -> Iterator[Perio
 def _stuck(charges: Sequence[Any]) -> Iterator[str]:
     for row in charges:
         terminal = row.status in ("paid", "uncollectible", "void")
-        # A dead key is there for everybody to see: its charges wait for another one.
+        # A dead key is visible to the operator: its charges wait for another one.
         waits_for_a_key = row.status in ("due", "past_due") and row.key_status == "dead"
         if not (terminal or (row.status == "charging" and row.flagged) or waits_for_a_key):
             yield f"stuck: charge {row.id} of {row.code} is {row.status}, next attempt {row.next_attempt_at}"

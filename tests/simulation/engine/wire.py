@@ -1,4 +1,4 @@
-"""The network between a worker and the sandbox, in steps: a request leaves, arrives, is answered, and comes home."""
+"""The network between a worker and the sandbox, in steps: a request leaves, arrives, is answered, and returns."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 TRAVEL_SECONDS = 0.05
 PATIENT_TURN_SECONDS = 5.0
-"""A serialized request looks for its turn this often here; fifty times a second would be most of a history."""
+"""Seconds between the checks of a serialized request; fifty a second would be most of a history."""
 
 _KEY = ConnectionKey("portone.invalid", 443, True, True, None, None, None)
 
@@ -63,7 +63,7 @@ class Wire(httpx.AsyncBaseTransport):
         return answer
 
     def _serve(self, steps: Steps, name: str, home: asyncio.Future[Answer]) -> None:
-        """Take the sandbox's next step. It does not care whether its client still lives."""
+        """Take the sandbox's next step. It does not depend on its client being alive."""
         step = next(steps)
         world, worker = self._worker.world, self._worker
         if isinstance(step, Pause):

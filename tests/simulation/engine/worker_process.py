@@ -32,13 +32,13 @@ TICKS = ("open", "charge", "reconcile", "sweep")
 
 
 def _tell_nobody(_: timedelta) -> None:
-    """A wrong clock of a machine is told of in its log."""
+    """A machine's wrong clock is logged."""
 
 
 class WorkerProcess:
     """Does one tick after the other, as a Celery child does.
 
-    `behind` is how far what it hears of the database's time lags, in seconds; `wall_ahead`, its machine's clock.
+    `behind` is the lag of the database's time at this worker, in seconds; `wall_ahead`, its machine's clock.
     """
 
     pump: type[Pump] = Pump
@@ -82,7 +82,7 @@ class WorkerProcess:
         return not self.alive or not (self.busy or self._ticks.qsize() or self.frozen or self.loop.has_work())
 
     def next_time(self) -> float | None:
-        """When something happens in this process by itself."""
+        """Return when the next timer of this process is due."""
         if not self.alive:
             return None
         timer = self.loop.next_timer()
@@ -108,7 +108,7 @@ class WorkerProcess:
         return self.world.instant(self.world.time + self.wall_ahead)
 
     def ask(self) -> datetime:
-        """What the database says that it is."""
+        """The time by the database."""
         return self.world.database_now() - timedelta(seconds=self.behind)
 
     def sync(self) -> None:
@@ -118,7 +118,7 @@ class WorkerProcess:
                 self.clock.read(session)
 
     async def point(self, what: str) -> Fault | None:
-        """Be stopped here if that is planned; any other fault is the caller's to carry out."""
+        """Stop here if that is planned; returns any other fault for the caller to carry out."""
         fault = self.world.reach(self, what)
         if fault is not None:
             self.world.set_clocks(self, fault)
@@ -127,7 +127,7 @@ class WorkerProcess:
         if fault.kind is Kind.CRASH:
             self.die()
             await self.loop.create_future()
-        # Goes on before anything that came meanwhile, a time-out included: the worst moment to have been away.
+        # Continues before anything that came meanwhile, a time-out included: the worst case.
         self.stand_still(fault)
         await asyncio.sleep(0)
         return None

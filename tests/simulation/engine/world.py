@@ -1,4 +1,4 @@
-"""Everything there is in one history: the time, the database, the sandbox, the workers, and what is still to happen."""
+"""The state of one history: time, database, sandbox, workers, and the events to come."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SETTINGS = Settings.from_env({"AGAIN_MAX_SUBSCRIPTION_CHARGES_PER_DAY": "1000"})
 
 
 class World:
-    """One history. Everything happens in turns, and the same choices give the same turns."""
+    """One history. Events happen one at a time, and the same choices give the same order."""
 
     def __init__(
         self, engine: Engine, plan: Plan, *, rules: dict[str, Any] | None = None, watched: bool = False
@@ -85,20 +85,20 @@ class World:
         return self.instant(self.time + self.database_ahead)
 
     def since_start(self, at: datetime) -> float:
-        """Give an instant of the database in seconds of this world."""
+        """Return an instant of the database in seconds of this world."""
         return (at - self.instant(0)).total_seconds() - self.database_ahead
 
     def after(self, seconds: float, happening: Callable[[], object]) -> None:
         heapq.heappush(self._coming, (self.time + seconds, next(self._order), happening))
 
     def run(self, *, until: float) -> None:
-        """Let everything happen that happens by then."""
+        """Run all events until an instant."""
         while self._turn() or self._advance(until):
             pass
         self._go_to(until)
 
     def run_until_idle(self, *, until: float) -> None:
-        """Let everything happen until every worker waits for its next tick, is frozen, or is dead."""
+        """Run all events until every worker waits for its next tick, is frozen, or is dead."""
         while self._turn() or (not self._at_rest() and self._advance(until)):
             pass
 
@@ -202,7 +202,7 @@ class World:
             self.database_ahead += fault.seconds
 
     def sql(self, statement: str, **parameters: Any) -> Sequence[Any]:
-        """Look from outside of the history. No transaction: the driver forgets every plan at a rollback."""
+        """Read from outside of the history. No transaction: the driver forgets every plan at a rollback."""
         with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             return connection.execute(text(statement), parameters).all()
 

@@ -1,4 +1,4 @@
-"""The product's care about restored databases, broken on purpose."""
+"""The product's restore guard, broken on purpose."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _THIS_SWEEP = " AND started_at = :started_at"
 
 
 class BlindWorker(WorkerProcess):
-    """Charges whatever database it finds."""
+    """Charges on any database."""
 
     watches = False
 
 
 def adopt_known_attempts_only(patch: pytest.MonkeyPatch) -> None:
-    """Adopt a payment when its attempt is there; open nothing that is missing."""
+    """Backfill a payment only if its attempt exists; insert no missing rows."""
     look_at_no_earlier_number(patch)
     planned = backfill._adoption
 
@@ -36,7 +36,7 @@ def adopt_known_attempts_only(patch: pytest.MonkeyPatch) -> None:
 
 
 def end_the_hold_at_once(patch: pytest.MonkeyPatch) -> None:
-    """Compare what PortOne has by now, and let charging go on, whatever is under way still."""
+    """Compare what PortOne has by now and resume charging, even with requests in progress."""
     look_at_no_earlier_number(patch)
     hold = charging_hold._hold
 
@@ -48,7 +48,7 @@ def end_the_hold_at_once(patch: pytest.MonkeyPatch) -> None:
 
 
 def forget_which_send_was_answered(patch: pytest.MonkeyPatch) -> None:
-    """Take an answer for that to the latest send of its merchant_uid."""
+    """Treat an answer as that to the latest send of its merchant_uid."""
     look_at_no_earlier_number(patch)
     sql = str(write_back._WRITE_BACK)
     assert _THIS_SEND in sql
@@ -56,7 +56,7 @@ def forget_which_send_was_answered(patch: pytest.MonkeyPatch) -> None:
 
 
 def trust_attempt_ids(patch: pytest.MonkeyPatch) -> None:
-    """Write an answer to the attempt and the charge that have its ids."""
+    """Write an answer to whatever attempt and charge have its ids now."""
     look_at_no_earlier_number(patch)
     sql = str(write_back._WRITE_BACK)
     row = write_back._row
@@ -78,7 +78,7 @@ def trust_attempt_ids(patch: pytest.MonkeyPatch) -> None:
 
 
 def trust_sweep_ids(patch: pytest.MonkeyPatch) -> None:
-    """Move the sweep on that has the id."""
+    """Advance whatever reconciliation has the id now."""
     look_at_no_earlier_number(patch)
     sql = str(reconciliation_queries._ADVANCE)
     assert _THIS_SWEEP in sql

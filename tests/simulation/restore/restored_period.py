@@ -1,4 +1,4 @@
-"""A database restored from a backup that has forgotten payments, declines, and a request that is under way."""
+"""A database restored from a backup that lacks payments, declines, and a request in progress."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ AT_MOST = 3 * DAY
 SOON_SECONDS = 20.0
 RESTART_SECONDS = 5.0
 UNDER_WAY_SECONDS = 600.0
-TURNS = 9  # of points, until a rule is told again where not all are
+TURNS = 9  # points, until a rule is used again where not all are run
 
 _SWEPT = """
     INSERT INTO sweeps (reason, holds_claims, since, until, position, started_at, finished_at, lease_until)
@@ -38,7 +38,7 @@ Scene = Callable[[World], None]
 
 
 def forgotten_day(world: World) -> None:
-    """A day's work that the backup does not have: paid, declined and then paid, under way, and never sent."""
+    """A day's work that the backup does not have: paid, declined and then paid, in progress, and never sent."""
     world.book.plan("monthly", now=world.now(), dunning="1")
     tomorrow = world.instant(DAY).date()
     world.subscribe(pay())
@@ -56,18 +56,18 @@ def forgotten_day(world: World) -> None:
 
 @dataclass(frozen=True)
 class Restored:
-    """One history of a restore; the same one gives the same turns."""
+    """The parameters of one history of a restore; equal ones give the same order of events."""
 
     scene: Scene = forgotten_day
     rules: dict[str, Any] = field(default_factory=dict)
     plan: Plan = nothing
     worker_class: type[WorkerProcess] = WorkerProcess
-    daily: bool = False  # with the regular sweeps too, a second net under the one that holds charging
+    daily: bool = False  # with the regular reconciliation too, beside the one that holds charging
 
 
 @dataclass(frozen=True)
 class Told:
-    """What came of it: the points of the lost world and of its successor, and which were before charging went on."""
+    """The result: the points before and after the restore, and which came before charging resumed."""
 
     points: Sequence[Point]
     first: int
@@ -75,14 +75,14 @@ class Told:
 
 
 def tell_restored(engine: Engine, history: Restored) -> Told:
-    """Let a history happen, and judge it; raises Violation."""
+    """Run a history and check it; raises Violation."""
     with emptied(engine):
         world = World(engine, history.plan, rules=history.rules, watched=True)
         if not history.daily:
             world.sweep_policy = replace(world.sweep_policy, every=timedelta(days=30))
         world.worker_class = history.worker_class
         try:
-            world.change(_SWEPT, now=world.now())  # the regular sweep has just been
+            world.change(_SWEPT, now=world.now())  # the regular reconciliation has just run
             history.scene(world)
             first, last = len(world.points), _live(world)
             judge(world)
@@ -99,7 +99,7 @@ def tell_every_crash(engine: Engine, *, thorough: bool) -> int:
         calm = _checked(engine, Restored(rules=rules), f"restored, {'-'.join(rules.values())}")
         number += 1
         for point in calm.points[calm.first : calm.last]:
-            # Under the first, a merchant_uid is no barrier. Where not all are told, each has its turn with the others.
+            # Under the first, a merchant_uid is no barrier. If not all are run, each point gets one of the others.
             if thorough or rules is RULES[0] or point.number % TURNS == RULES.index(rules):
                 struck = Restored(rules=rules, plan=at({point.number: CRASH}))
                 _checked(engine, struck, f"restored, crash at {point}, {'-'.join(rules.values())}")
@@ -115,7 +115,7 @@ def _checked(engine: Engine, history: Restored, name: str) -> Told:
 
 
 def _live(world: World) -> int:
-    """Tick for what is due until nothing is; returns how many points there were when the hold was over."""
+    """Tick until nothing is due; returns the number of points at the end of the hold."""
     over = 0
     while world.time < AT_MOST:
         if not any(worker.alive and not worker.frozen for worker in world.workers):
@@ -138,7 +138,7 @@ def _live(world: World) -> int:
 
 
 def _sent_nothing_twice(world: World) -> None:
-    """What is on PortOne's books is adopted, not asked for again, even where that would be refused."""
+    """Payments that PortOne has are backfilled, not charged again, even where that would be rejected."""
     sql = """SELECT r.merchant_uid FROM requests r JOIN payments p USING (merchant_uid)
              WHERE r.endpoint LIKE '%/again' AND p.status = 'paid' AND r.received_at > p.paid_at + 1"""
     for row in world.sandbox.ledger.execute(sql):

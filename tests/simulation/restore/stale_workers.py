@@ -1,6 +1,6 @@
-"""What workers of a lost world still hold in their hands when a backup takes the database's place.
+"""Stale workers: what they still write back after the database was restored from a backup.
 
-Ids are given out again after a restore. A worker that was frozen with an answer, and thaws when the hold is over, must
+Ids are used again after a restore. A worker that was frozen with an answer, and continues when the hold is over, must
 not write it to rows that only look like its own.
 """
 
@@ -18,22 +18,22 @@ FOR_A_MOMENT = Fault(Kind.FREEZE, 10.0)
 LANDS_LATER = (slow(600.0), pay())
 
 
-def frozen_with(answer: Behaviour, *, then: tuple[Behaviour, ...] = (), stranger: bool = False) -> Restored:
+def frozen_with(answer: Behaviour, *, then: tuple[Behaviour, ...] = (), other_customer: bool = False) -> Restored:
     """One is answered, and its worker freezes; a backup of before takes over.
 
-    The same subscription is charged again, or a `stranger` that gets its ids.
+    The same subscription is charged again, or, with `other_customer`, one that gets its ids.
     """
 
     def scene(world: World) -> None:
         world.book.plan("monthly", now=world.now(), dunning="1")
-        if not stranger:
+        if not other_customer:
             world.subscribe(answer, *then)
         back_up(world.engine)
-        if stranger:
+        if other_customer:
             world.subscribe(answer)
         _charge(world)
         restore(world)
-        if stranger:
+        if other_customer:
             world.subscribe(*then)
 
     return Restored(scene, plan=first_time(f"again: {ANSWERED}", UNTIL_THE_NEXT_IS_UNDER_WAY))
@@ -45,7 +45,7 @@ def _charge(world: World) -> None:
 
 
 def frozen_with_a_page() -> Restored:
-    """A sweep has read its last page when the backup takes over; the one that then holds charging gets its id."""
+    """A reconciliation has read its last page at the restore; the one that then holds charging gets its id."""
 
     def scene(world: World) -> None:
         world.subscribe(pay())
@@ -64,7 +64,7 @@ def frozen_with_a_page() -> Restored:
 
 
 def hidden(behaviour: Behaviour) -> Restored:
-    """A payment of the lost world that look-ups show much later, while sweeps go on every half a minute."""
+    """A lost payment that look-ups show much later, while reconciliation runs every half a minute."""
 
     def scene(world: World) -> None:
         world.subscribe(behaviour)
@@ -80,7 +80,7 @@ def hidden(behaviour: Behaviour) -> Restored:
 
 
 def backed_up_under_way() -> Restored:
-    """The backup holds a request under way; in the lost world it was declined, and the next attempt paid."""
+    """The backup has a request in progress; it was then declined, and the next attempt paid, both lost."""
 
     def scene(world: World) -> None:
         world.book.plan("monthly", now=world.now(), dunning="1")

@@ -1,4 +1,4 @@
-"""A database restored from a backup: every crash on the way to the end of the hold, and answers of the lost world."""
+"""A database restored from a backup: every crash on the way to the end of the hold, and answers to lost attempts."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ from worker.sandbox.rules.behaviours import Behaviour, decline, pay
 
 LOST: dict[str, Callable[[], Restored]] = {
     "a decline": lambda: frozen_with(decline(), then=LANDS_LATER),
-    "a decline of a stranger": lambda: frozen_with(decline(), then=LANDS_LATER, stranger=True),
-    "a payment of a stranger": lambda: replace(frozen_with(pay(), then=(decline(), pay()), stranger=True), daily=True),
+    "a decline of another customer": lambda: frozen_with(decline(), then=LANDS_LATER, other_customer=True),
+    "a payment of another customer": lambda: replace(
+        frozen_with(pay(), then=(decline(), pay()), other_customer=True), daily=True
+    ),
     "a page": frozen_with_a_page,
     "the end of what was under way": backed_up_under_way,
     "a payment that shows late": lambda: hidden(pay(hidden_seconds=1200.0)),
@@ -48,7 +50,7 @@ def test_crash_of_the_statement_reconciliation_after_a_restore_is_harmless(engin
         (restore_breakages.adopt_known_attempts_only, Restored),
         (restore_breakages.end_the_hold_at_once, Restored),
         (restore_breakages.forget_which_send_was_answered, LOST["a decline"]),
-        (restore_breakages.trust_attempt_ids, LOST["a decline of a stranger"]),
+        (restore_breakages.trust_attempt_ids, LOST["a decline of another customer"]),
         (restore_breakages.trust_sweep_ids, LOST["a page"]),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

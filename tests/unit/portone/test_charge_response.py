@@ -1,4 +1,4 @@
-"""Whatever answers a charge, it becomes an outcome, and "paid" only if it says so of our payment."""
+"""Every answer to a charge becomes an outcome, and `Paid` only if it is about our payment and says so."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def portone() -> Iterator[Answered]:
 
 
 def kind_of(outcome: Outcome) -> Any:
-    """The one word that says most about an outcome."""
+    """The most specific code of an outcome."""
     match outcome:
         case Declined():
             return outcome.kind
@@ -70,7 +70,7 @@ def kind_of(outcome: Outcome) -> Any:
             envelope([], code=-1, message="[8326]한도초과"),
             DeclineKind.SOFT,
         ),  # an empty response is as good as null
-        # words nobody knows: a decline when there is a record of it, looked up when there is none
+        # an unknown text: a decline if recorded, looked up otherwise
         (200, envelope(payment("failed", fail_reason="거절")), DeclineKind.UNMATCHED),
         (200, envelope(payment("failed", fail_reason=None)), DeclineKind.UNMATCHED),
         (200, envelope(code=-1, message="거절"), UnknownReason.REFUSAL_NOT_KNOWN),
@@ -87,14 +87,14 @@ def kind_of(outcome: Outcome) -> Any:
         (200, envelope(payment("failed", fail_reason="통신 장애")), UnknownReason.GATEWAY_UNSURE),
         # no result, or an odd one
         (200, envelope(payment("ready")), UnknownReason.IN_PROGRESS),
-        (200, envelope(payment("ready", paid_at=1_767_315_663)), UnknownReason.IN_PROGRESS),  # its word counts
+        (200, envelope(payment("ready", paid_at=1_767_315_663)), UnknownReason.IN_PROGRESS),  # its text counts
         (200, envelope(payment("authorized", paid_at=1_767_315_663)), UnknownReason.STATUS_NOT_KNOWN),
         (200, envelope(payment("PAID")), UnknownReason.STATUS_NOT_KNOWN),
         (200, envelope(payment("cancelled")), UnknownReason.CANCELED),
         (200, envelope(payment("in_a_status_of_next_year")), UnknownReason.STATUS_NOT_KNOWN),
         (200, envelope(payment(paid_at=0)), UnknownReason.STATUS_NOT_KNOWN),  # paid, but never
         (200, envelope(payment(), code=-1, message="[8326]한도초과"), UnknownReason.STATUS_NOT_KNOWN),  # both at once
-        # somebody else's
+        # another merchant's
         (200, envelope(payment(merchant_uid="another")), UnknownReason.OTHER_PAYMENT),
         (200, envelope(payment(merchant_uid=MERCHANT_UID.upper())), UnknownReason.OTHER_PAYMENT),
         (200, envelope(payment(amount=9901)), UnknownReason.OTHER_PAYMENT),
@@ -114,7 +114,7 @@ def kind_of(outcome: Outcome) -> Any:
         (200, b'{"code":0,"response":' + b'{"a":' * 100_000, UnknownReason.UNREADABLE),
         (200, b'{"code":' + b"9" * 5000 + b"}", UnknownReason.UNREADABLE),
         (200, b'{"code":0,"response":{"amount":' + b"9" * 5000 + b"}}", UnknownReason.UNREADABLE),
-        # statuses that are no answer, even around a good body
+        # statuses that are no answer, even with a valid body
         (500, envelope(payment()), UnknownReason.SERVER_ERROR),
         (503, b"<html></html>", UnknownReason.SERVER_ERROR),
         (502, envelope(code=-1, message="[8326]한도초과"), UnknownReason.SERVER_ERROR),
@@ -174,7 +174,7 @@ def test_message_that_quotes_the_billing_key_is_kept_without_it(portone):
 
 
 def mostly(usual: st.SearchStrategy[Any], odd: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Draw the usual five times out of six: answers that are odd all over are refused at the first oddity."""
+    """Draw the usual value five times out of six: an answer that is odd everywhere is rejected at its first oddity."""
     return st.sampled_from([usual] * 5 + [odd]).flatmap(lambda strategy: strategy)
 
 
@@ -241,7 +241,7 @@ bodies = mostly(
 
 
 def says_paid(status: int, body: bytes) -> bool:
-    """Judge anew, and as strictly as can be, whether an answer is of our payment and says that it is paid."""
+    """Return whether an answer is about our payment and says that it is paid; a second, strict implementation."""
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
@@ -357,9 +357,9 @@ def test_look_up_finds_the_payments_of_a_merchant_uid(portone, status, body, fou
         (302, envelope({"list": []})),
         (200, envelope(code=1, message="존재하지 않는 결제정보입니다.")),
         (200, envelope(None)),
-        (200, envelope({"total": 1, "list": []})),  # counts one and shows none
+        (200, envelope({"total": 1, "list": []})),  # total 1, but an empty list
         (200, envelope({"total": 2, "list": [payment("failed")]})),  # the other could be the paid one
-        (200, envelope({"list": [payment(merchant_uid="another")]})),  # an answer to another question
+        (200, envelope({"list": [payment(merchant_uid="another")]})),  # an answer about another payment
         (200, envelope({"list": [payment(), payment(merchant_uid="another")]})),
         (200, envelope({"list": [payment(), {}]})),  # what cannot be read could be the paid one
         (400, envelope(code=1, message="bad")),

@@ -77,7 +77,7 @@ def test_unknown_subclass_of_a_listed_error_counts_as_unknown(parent):
         (httpx.InvalidURL("x"), UnknownReason.UNREADABLE),
         (httpx.StreamError("x"), UnknownReason.UNREADABLE),
         (aiohttp.ClientConnectionError(), UnknownReason.UNREADABLE),  # one the transport let through
-        (ConnectionRefusedError(), UnknownReason.UNREADABLE),  # nobody says at which moment
+        (ConnectionRefusedError(), UnknownReason.UNREADABLE),  # at an unknown moment
         (ssl.SSLError(), UnknownReason.UNREADABLE),
     ],
 )

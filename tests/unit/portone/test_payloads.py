@@ -28,7 +28,7 @@ def without(field: str) -> dict[str, object]:
             0,
             None,
             None,
-        ),  # a message that is no text says nothing
+        ),  # a message that is not text is ignored
         (b'{"code": 0, "message": null, "response": null, "new_field": [1, 2]}', 0, None, None),
         (b'\xef\xbb\xbf{"code": 0, "message": null, "response": null}', 0, None, None),  # a byte order mark
     ],
@@ -182,7 +182,7 @@ def test_page_of_a_shared_account_skips_unreadable_payments():
         ({"list": [], "next": -1, "total": None}, 0, None),
         ({"list": [], "next": "2", "total": "many"}, 0, None),
         ({"list": [], "next": True}, 0, None),
-        ({"total": 0, "previous": 0, "next": 0}, 0, None),  # of nothing, the list may be left out
+        ({"total": 0, "previous": 0, "next": 0}, 0, None),  # an empty list may be left out
         ({"total": 0, "list": None}, 0, None),
     ],
 )
@@ -226,7 +226,7 @@ def test_plain_charge_is_sent_as_portones_example_with_a_name():
         ({"tax_free": 9900}, {"tax_free": 9900}),
         ({"vat_amount": 0, "pg": "nice"}, {"vat_amount": 0}),  # none at all is not "as usual"
         ({"vat_amount": 900, "pg": "html5_inicis"}, {"vat_amount": 900}),
-        ({"vat_amount": 900, "pg": "kakaopay"}, {}),  # takes none, and works it out
+        ({"vat_amount": 900, "pg": "kakaopay"}, {}),  # takes none; PortOne calculates it
         ({"vat_amount": 900, "pg": "payco"}, {}),
         ({"currency": "USD"}, {"currency": "USD"}),
         ({"channel_key": "channel-key-1"}, {"channel_key": "channel-key-1"}),

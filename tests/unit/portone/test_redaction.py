@@ -32,7 +32,7 @@ def test_payment_is_kept_without_personal_data():
         ("카드 4111 1111 1111 1111 거절", "카드 [number removed] 거절"),
         ("계좌 110-123-456789", "계좌 [number removed]"),
         ("010-1234-5678로 문의", "[number removed]로 문의"),
-        ("[8326]한도초과 ☎1588-1234", "[8326]한도초과 ☎1588-1234"),  # an issuer's number and a code are nobody's
+        ("[8326]한도초과 ☎1588-1234", "[8326]한도초과 ☎1588-1234"),  # an issuer's number and a code are not personal
         ("요청하신 customer_uid(gildong_0001)로 등록된 정보", "요청하신 customer_uid([removed])로 등록된 정보"),
         ('customer_uid="gildong_0001" unknown', 'customer_uid="[removed]" unknown'),
         ("customer_uid: gildong@example.com", "customer_uid: [removed]"),

@@ -1,4 +1,4 @@
-"""One token for everybody: renewed once however many ask, by PortOne's clock and not by ours."""
+"""One token for all callers: renewed once for concurrent ones, by PortOne's clock and not by ours."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from worker.portone.tokens import FAILURE_SECONDS, FRESH_SECONDS, INSISTING_SECO
 
 
 class Source:
-    """Stands in for PortOne: gives what it is told, counts, and lets everybody else run in between."""
+    """A stand-in for PortOne: returns the configured tokens, counts calls, and lets other tasks run in between."""
 
     def __init__(self, *gives: Token | Exception) -> None:
         self.gives = list(gives)
@@ -102,7 +102,7 @@ def test_rejected_token_is_not_returned_after_its_replacement():
         (35.0, FRESH_SECONDS),
         (MARGIN_SECONDS, FRESH_SECONDS),
         (0.0, FRESH_SECONDS),  # unknown
-        (-40.0, FRESH_SECONDS),  # ended already, by PortOne's own clock: it may still work, and a 401 tells
+        (-40.0, FRESH_SECONDS),  # expired already, by PortOne's own clock: it may still work, and a 401 shows if not
     ],
 )
 def test_token_lifetime_follows_portones_clock_and_has_a_minimum(lifetime, used_for):

@@ -29,7 +29,7 @@ AIOHTTP_CLIENT_ERRORS = sorted(
 
 
 def becomes(kind: type[Exception]) -> type[httpx.TransportError]:
-    """What the transport makes of an aiohttp error: the first row that matches."""
+    """Return the httpx error for an aiohttp error: that of the first row that matches."""
     return next(ours for theirs, ours in AIOHTTP_ERRORS if issubclass(kind, theirs))
 
 
@@ -43,7 +43,7 @@ BEFORE_A_CONNECTION = (
 
 @pytest.mark.parametrize("kind", AIOHTTP_CLIENT_ERRORS)
 def test_only_aiohttp_errors_before_a_connection_prove_that_nothing_was_sent(kind):
-    """A package that makes a ConnectTimeout of a server's disconnect would charge twice: the request was out."""
+    """A package that makes a ConnectTimeout of a server's disconnect would charge twice: the request was sent."""
     before = issubclass(kind, BEFORE_A_CONNECTION) and not issubclass(kind, aiohttp.RedirectClientError)
     assert (becomes(kind) in NOTHING_SENT) is before
 
@@ -63,7 +63,7 @@ def test_only_aiohttp_errors_before_a_connection_prove_that_nothing_was_sent(kin
         (aiohttp.NonHttpUrlRedirectClientError, httpx.RemoteProtocolError),
         (ConnectionResetError, httpx.ReadError),
         (BrokenPipeError, httpx.ReadError),
-        (TimeoutError, httpx.ReadError),  # an OSError; which time-out it was, nobody says
+        (TimeoutError, httpx.ReadError),  # an OSError; which time-out it was is unknown
         (ssl.SSLError, httpx.ReadError),
     ],
 )

@@ -1,4 +1,4 @@
-"""The rules without a socket: a simulation's view, with a clock moved by hand and a ledger in memory."""
+"""Charging without a socket, step by step: with a clock moved by hand and a ledger in memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How cadences are read and written, and which are refused with what reason."""
+"""How cadences are read and written, and which are rejected for what reason."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_cadence_is_read_in_all_spellings(text, cadence, canonical):
         ("521 weeks", "from 1 to 520"),
         ("121 months", "from 1 to 120"),
         ("11 years", "from 1 to 10"),
-        ("9999999999 days", "not a whole number"),  # too many digits to look at
+        ("9999999999 days", "not a whole number"),  # too many digits
         ("month" * 30, "longer than 100 characters"),
         ("0 9 1 * *", "needs the word cron before it"),
         ("cron", "needs five fields (minute, hour, day of month, month, day of week) and has 0"),
@@ -108,7 +108,7 @@ def test_cadence_is_read_in_all_spellings(text, cadence, canonical):
         ("cron 0 9 * * mon#6", "croniter does not accept the day of week 'MON#6'"),
         ("cron x 9 1 * y", "croniter does not accept the minute 'X' and the day of week 'Y'"),
         ("cron 0 9 1/0 * *", "croniter does not accept the day of month '1/0'"),
-        ("cron 0 9 R * *", "drawn at random or from a hash"),  # croniter draws anew each time it is asked
+        ("cron 0 9 R * *", "drawn at random or from a hash"),  # croniter draws a new time at each call
         ("cron R(0-29) 9 1 * *", "drawn at random"),
         ("cron 0 H/5 1 * *", "drawn at random"),
         ("cron * 9 1 * *", "more than once on a local day"),

@@ -1,4 +1,4 @@
-"""On which days a declined charge is tried again."""
+"""On which days a declined charge is retried, and when a month's quota is free again."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def test_dunning_calendar_is_read_in_all_spellings(text, days, canonical):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "whole numbers"),  # no retry is said in a word, not by silence
+        ("", "whole numbers"),  # no retry is written as a word, not as an empty text
         ("1,,3", "whole numbers"),
         ("1;3", "whole numbers"),
         ("1.5", "whole numbers"),
         ("²", "whole numbers"),
-        ("0,1", "at least 1"),  # the same day would ask a bank twice
+        ("0,1", "at least 1"),  # the same day twice would ask the bank twice
         ("-1", "at least 1"),
         ("3,1", "later than the one before"),
         ("1,1", "later than the one before"),

@@ -1,4 +1,4 @@
-"""What a wall-clock time means on the days when clocks jump."""
+"""The instant of a wall-clock time on the days when clocks change."""
 
 from __future__ import annotations
 

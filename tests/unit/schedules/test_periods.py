@@ -26,7 +26,7 @@ def plan(cadence: str, *, zone: str = "Asia/Seoul", hour: int = 10) -> Plan:
 
 
 def starts(plan: Plan, anchor_on: date, count: int) -> list[str]:
-    """Follow a subscription from its first start and give what local clocks show at each."""
+    """Return the local times of a subscription's starts, from the first one on."""
     start = first_start(plan, anchor_on)
     shown = []
     for _ in range(count):
@@ -96,7 +96,7 @@ def test_cron_periods_start_when_the_expression_fires(cron, anchor_on, expected)
         ("cron 15 2 * * *", "Australia/Lord_Howe", 0, "2026-10-04", ["2026-10-04 02:30", "2026-10-05 02:15"]),
         # midnight itself is left out
         ("day", "Africa/Cairo", 0, "2026-04-23", ["2026-04-23 00:00", "2026-04-24 01:00", "2026-04-25 00:00"]),
-        # 30 December 2011 never came: a month's charge is made at the next midnight, a day's is not made twice
+        # 30 December 2011 did not exist: a month's charge is made at the next midnight, a day's is not made twice
         ("month", "Pacific/Apia", 10, "2011-11-30", ["2011-11-30 10:00", "2011-12-31 00:00", "2012-01-30 10:00"]),
         ("day", "Pacific/Apia", 10, "2011-12-29", ["2011-12-29 10:00", "2011-12-31 00:00", "2012-01-01 10:00"]),
         ("day", "Pacific/Apia", 0, "2011-12-29", ["2011-12-29 00:00", "2011-12-31 00:00", "2012-01-01 00:00"]),

@@ -1,4 +1,4 @@
-"""What becomes of periods that fell due: on time, late, and after a long outage."""
+"""What happens to due periods: on time, late, and after a long outage."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_catch_up_skip_voids_a_period_when_a_later_one_has_started():
     ("catch_up", "calls"),
     [
         (CatchUp.ALL, [([JAN], [], FEB), ([FEB], [], MAR), ([MAR], [], APR), ([], [], APR)]),
-        # the first call must not take January for the newest only because it sees no further
+        # the first call must not treat January as the newest only because of its cap
         (CatchUp.LATEST, [([], [JAN], FEB), ([], [FEB], MAR), ([MAR], [], APR), ([], [], APR)]),
         (CatchUp.SKIP, [([], [JAN], FEB), ([], [FEB], MAR), ([], [MAR], APR), ([], [], APR)]),
     ],

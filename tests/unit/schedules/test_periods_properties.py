@@ -1,4 +1,4 @@
-"""Properties every period has, whatever the cadence, the zone and the anchor."""
+"""Properties of every period, for any cadence, zone and anchor."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _range_or_step(low: int, high: int) -> SearchStrategy[str]:
 
 @st.composite
 def crons(draw: DrawFn) -> Cron:
-    """Draw a cron that fires at most once a day; those that are refused for pausing too long are left out."""
+    """Draw a cron that fires at most once a day; those that are rejected for too long a pause are left out."""
     minute, hour = draw(st.integers(0, 59)), draw(st.integers(0, 23))
     days = [_one_or_more(st.integers(1, 31)), _range_or_step(1, 31), st.sampled_from(["L", "L,15", "15W", "1W", "?"])]
     months = [
@@ -156,7 +156,7 @@ def test_anchored_start_is_the_anchors_day_or_the_months_last(cadence, zone, anc
 
 
 def _date_by_hand(cadence: Anchored, anchor_on: date, steps: int) -> date:
-    """Count the months instead of adding them."""
+    """Return the date by counting months instead of adding them."""
     count = cadence.every * steps
     if cadence.unit in (Unit.DAY, Unit.WEEK):
         return anchor_on + timedelta(days=count * (7 if cadence.unit is Unit.WEEK else 1))
@@ -177,7 +177,7 @@ def test_anchors_day_returns_after_every_short_month(anchor_on, zone, every):
 @given(cadence=crons(), zone=whole_zones, anchor_on=anchors)
 @thorough
 def test_cron_starts_are_croniters_once_per_local_date(cadence, zone, anchor_on):
-    """Ask croniter with the zone, which fires twice in a repeated hour, and keep the first fire of each date."""
+    """Return croniter's fires with the zone, which repeat in a repeated hour; only the first of each date."""
     just_before = datetime.combine(anchor_on, time.min, zone) - timedelta(seconds=1)
     cron = croniter(cadence.expression, just_before.astimezone(UTC).astimezone(zone), datetime)
     fires: dict[date, datetime] = {}

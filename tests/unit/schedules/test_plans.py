@@ -1,4 +1,4 @@
-"""What a plan may be, and how everything wrong with one is said at once."""
+"""Valid plans, and how all problems of an invalid one are listed at once."""
 
 from __future__ import annotations
 

@@ -45,8 +45,8 @@ def key(pg: str = "kakaopay", instrument: Instrument = Instrument.MONEY, *, sand
         (key("naverpay"), {"amount": 10}, None),
         (key("tosspayments"), {"amount": 99}, (-1, 200)),
         (key("paypal_v2"), {}, (1, 400)),  # every currency but KRW
-        (key("paypal_v2"), {"currency": "USD"}, (1, 501)),  # which this sandbox has not
-        (key("smartro_v2"), {}, (1, 400)),  # the buyer's data are wanted
+        (key("paypal_v2"), {"currency": "USD"}, (1, 501)),  # which this sandbox lacks
+        (key("smartro_v2"), {}, (1, 400)),  # the buyer's data are required
         (key("ksnet"), {}, (1, 400)),
         (key("welcome"), {}, (1, 400)),
         (key("paymentwall"), {}, (1, 400)),

@@ -25,7 +25,7 @@ TROUBLED_ONCE = troubled(Reply.DROP, charged=True)
 @pytest.mark.parametrize(
     ("story", "met"),
     [
-        ([], "ppp"),  # nothing said: it pays
+        ([], "ppp"),  # no story: it pays
         ([decline()], "ddd"),  # one step stays, whatever its times
         ([DECLINED_TWICE, pay()], "ddpp"),  # decline twice, then pay
         ([DECLINED_TWICE, TROUBLED_ONCE, pay()], "ddtpp"),  # three steps

@@ -65,7 +65,7 @@ def test_unreadable_charge_request_is_a_400(fields: dict[str, Any]):
     ("fields", "expected"),
     [
         ({"amount": "9900"}, {"amount": 9900}),  # a form's text
-        ({"amount": 9900.0}, {"amount": 9900}),  # a whole number all the same
+        ({"amount": 9900.0}, {"amount": 9900}),  # still a whole number
         ({"merchant_uid": 123}, {"merchant_uid": "123"}),
         ({"name": None}, {"name": None}),  # seen to work without
         ({"customer_uid": "u" * 80, "merchant_uid": "m" * 40, "name": "가" * 40}, {"name": "가" * 40}),  # at the limits

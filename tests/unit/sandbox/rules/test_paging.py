@@ -43,7 +43,7 @@ def test_paging_object_names_the_previous_and_the_next_page(
         {"limit": "0"},
         {"limit": "1001"},
         {"sorting": "amount"},
-        {"page": "3"},  # behind the data: 40 rows are two pages
+        {"page": "3"},  # beyond the data: 40 rows are two pages
     ],
 )
 def test_missing_page_is_a_400(query: dict[str, str]):

@@ -60,7 +60,7 @@ def test_every_ready_made_behaviour_reads_back_equal():
     [
         ("pay", "a list of them"),  # neither an object nor a list
         (["pay"], "JSON object"),
-        ({"kind": "pay"}, "no kind"),  # a field there is not
+        ({"kind": "pay"}, "no kind"),  # an unknown field
         ({"verdict": "maybe"}, "paid, declined"),
         ({"reply": "shout"}, "plain, hang"),
         ({"times": 0}, "from 1"),

@@ -1,4 +1,4 @@
-"""The token rule at its boundaries, and what must hold whoever asks when."""
+"""The token rule at its boundaries, and for any sequence of callers."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def fresh() -> str:
         (61, Token("old", NOW + 61)),  # one second before the last minute
         (60, Token("old", NOW + 360)),  # the last minute: five more
         (1, Token("old", NOW + 301)),  # its last second
-        (0, Token("new", NOW + 1800)),  # at its end it is dead
-        (-5, Token("new", NOW + 1800)),  # long dead
+        (0, Token("new", NOW + 1800)),  # expired at its end
+        (-5, Token("new", NOW + 1800)),  # long expired
     ],
 )
 def test_granted_token_is_kept_extended_or_new_by_its_age(left: int, expected: Token):

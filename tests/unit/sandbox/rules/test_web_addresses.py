@@ -1,4 +1,4 @@
-"""Addresses that strangers name: which are taken, and how a query is added."""
+"""Web addresses given by clients: which are accepted, and how a query is added."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `IMP.request_pay` is given, and what no window is opened for."""
+"""The parameters of `IMP.request_pay`, and those for which no window opens."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_pg_of_a_window_is_named_by_code_by_id_or_by_channel_key(named: dict[str
         ({"tax_free": 9901}, "F400", "tax_free"),
         ({"name": "n" * 41}, "F400", "name"),
         ({"buyer_name": ["x"]}, "F400", "buyer_name"),
-        ({"customer_uid": ""}, "F400", "customer_uid"),  # taken for none, it would charge
+        ({"customer_uid": ""}, "F400", "customer_uid"),  # treated as absent, it would charge
         ({"customer_uid": "u" * 81}, "F400", "80"),
         ({"currency": "USD"}, "F400", "통화"),
         ({"pg": "bitcoin"}, "F0004", "bitcoin"),
