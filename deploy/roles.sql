@@ -98,6 +98,7 @@ BEGIN
             -- what comes and goes
             ('webhooks', 'SELECT, INSERT, UPDATE, DELETE', 'SELECT, INSERT, UPDATE'),
             ('stops', 'SELECT, INSERT, DELETE', 'SELECT'),
+            ('last_stopped', 'SELECT, INSERT, UPDATE', ''),
             ('channels', 'SELECT, INSERT, UPDATE', ''),
             ('refusals', 'SELECT, INSERT, UPDATE, DELETE', ''),
             ('day_totals', 'SELECT, INSERT, UPDATE', ''),

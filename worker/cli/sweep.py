@@ -77,6 +77,7 @@ def _require_past(start: datetime | None, now: datetime) -> None:
 
 def _begin(runtime: Runtime, start: datetime | None, *, restored: bool) -> int:
     from worker.charging.kill_switch import wait_while_held
+    from worker.domain.states import SweepReason
     from worker.ledger import charging_hold
 
     now = runtime.clock()
@@ -84,7 +85,7 @@ def _begin(runtime: Runtime, start: datetime | None, *, restored: bool) -> int:
         if not restored:
             since = now - runtime.sweep_policy.span if start is None else start
             return charging_hold.begin_sweep(
-                session, reason="by hand", holds_claims=False, since=since, until=now, now=now
+                session, reason=SweepReason.BY_HAND, holds_claims=False, since=since, until=now, now=now
             )
         sweep_id = charging_hold.declare_restored(session, runtime.watch, now=now, since=start)
     wait_while_held(runtime.sessions)
@@ -92,7 +93,19 @@ def _begin(runtime: Runtime, start: datetime | None, *, restored: bool) -> int:
 
 
 def _print(row: Sweep, *, as_json: bool) -> None:
-    names = ("id", "reason", "since", "until", "payments", "not_ours", "repaired", "found", "finished_at")
+    names = (
+        "id",
+        "reason",
+        "ended_early",
+        "released_by",
+        "since",
+        "until",
+        "payments",
+        "not_ours",
+        "repaired",
+        "found",
+        "finished_at",
+    )
     if as_json:
         console.print_json({name: getattr(row, name) for name in names})
         return

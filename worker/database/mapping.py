@@ -38,7 +38,7 @@ KNOWN_ATTEMPT = f"""
     a.via, a.window_until, a.resume_at,
     (SELECT max(h.until) FROM sweeps h
      WHERE h.holds_claims AND (h.finished_at IS NULL OR h.finished_at >= h.until) AND h.id >= COALESCE((
-        SELECT max(id) FROM sweeps WHERE holds_claims AND starts_with(reason, 'clock')), 0)) AS held_until,
+        SELECT max(id) FROM sweeps WHERE holds_claims AND reason = 'clock'), 0)) AS held_until,
     ARRAY(SELECT DISTINCT unnest(o.opened_pgs) FROM window_orders o WHERE o.merchant_uid = a.merchant_uid)
         AS opened_pgs,
     (SELECT bool_and(o.billing_key_id IS NOT NULL) FROM window_orders o WHERE o.merchant_uid = a.merchant_uid)

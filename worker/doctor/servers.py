@@ -84,8 +84,7 @@ def lineage(patient: Patient) -> Finding:
         with patient.runtime.sessions() as session:
             database_identity.verify(session, watch)
     except database_identity.WrongDatabase as error:
-        said, _, remedy = str(error).partition(": ")
-        return broken("lineage", said, remedy)
+        return broken("lineage", error.finding, error.remedy)
     return ok("lineage", f"the database is one for {watch.mode} charges under the prefix {watch.prefix!r}")
 
 

@@ -45,6 +45,23 @@ class HoldStatus(StrEnum):
     RELEASED = "released"
 
 
+class SweepReason(StrEnum):
+    """Why a sweep began."""
+
+    DAILY = "daily"
+    BY_HAND = "by_hand"  # `again sweep`
+    GAP = "gap"  # no worker has looked at the database for a while
+    RESTORED = "restored"  # the database is a copy, or an operator said that it is a restored backup
+    CLOCK = "clock"  # the database's clock was set
+
+
+class SweepEnd(StrEnum):
+    """Why a sweep ended before it had compared everything."""
+
+    RELEASED = "released"  # `again sweep --release`
+    CLOCK_SET = "clock_set"  # its times lost their meaning when a clock was set, and another sweep began
+
+
 class Via(StrEnum):
     """How an attempt was last sent out into the world."""
 

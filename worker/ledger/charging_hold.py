@@ -18,17 +18,12 @@ from worker.database.audit_reason import give_reason
 from worker.database.clock import DatabaseClock, Step, read
 from worker.database.tables.operations import Sweep
 from worker.domain.clock import Clock
+from worker.domain.states import SweepReason
 from worker.ledger import clock_steps
 from worker.ledger.database_identity import Standing, Watch, check_owner, standing, touch
 
 MARGIN = timedelta(minutes=10)
 """So far back a sweep begins before what it is about: clocks differ, and payments show late."""
-
-RESTORED = "restored"
-"""The reason of a sweep that holds charging in a restored copy."""
-
-STEP = "clock"
-"""The reason of a sweep that holds charging because the database's clock has stepped."""
 
 # A clock that was ahead, or a worker that looked before anybody knew of the restore, must not hide what lies before.
 _LAST_WORK = text("""
@@ -43,10 +38,10 @@ _BEGIN = text("""
     RETURNING id
 """)
 
-# A sweep that has finished has come to its end: the reason says that this one was not compared so far.
+# What has finished is at its end: `ended_early` says that this one has not compared everything before.
 _RELEASE = text("""
     UPDATE sweeps
-    SET position = GREATEST(position, until), finished_at = :now, reason = reason || ', released by ' || :by
+    SET position = GREATEST(position, until), finished_at = :now, ended_early = 'released', released_by = :by
     WHERE holds_claims AND finished_at IS NULL
     RETURNING id
 """)
@@ -84,12 +79,12 @@ def goes_on(session: Session, watch: Watch, *, now: datetime | Clock) -> bool:
     read_at = now if isinstance(now, datetime) else read(session, now)
     if not known.same:
         # What was sent before the copy took over may land until the quiet period is over.
-        _hold(session, known, watch, now=read_at, until=read_at + watch.quiet_period, reason=RESTORED)
+        _hold(session, known, watch, now=read_at, until=read_at + watch.quiet_period, reason=SweepReason.RESTORED)
         return False
     if not isinstance(now, datetime) and _has_stepped(session, known, watch, clock=now, now=read_at):
         return False
     if read_at - known.seen_at > watch.gap:
-        _hold(session, known, watch, now=read_at, until=read_at + watch.gap_wait, reason="gap")
+        _hold(session, known, watch, now=read_at, until=read_at + watch.gap_wait, reason=SweepReason.GAP)
         return False
     if read_at - known.seen_at > watch.touch_every or known.mode is None:
         touch(session, known, watch, read_at)
@@ -126,7 +121,7 @@ def _hold_for_step(session: Session, known: Standing, watch: Watch, *, now: date
     if not touch(session, known, watch, now, set_back=True):
         return  # somebody else has noticed at the same moment
     overtaken = clock_steps.set_right(session, now=now, lease=watch.longest_lease)
-    reason = RESTORED if overtaken.restored else STEP
+    reason = SweepReason.RESTORED if overtaken.restored else SweepReason.CLOCK
     _begin(session, known, now=now, until=now + watch.quiet_period, reason=reason, since=overtaken.since)
 
 
@@ -146,12 +141,12 @@ def declare_restored(session: Session, watch: Watch, *, now: datetime, since: da
     known = standing(session, for_update=True)
     if since is None and (under_way := session.scalar(_RESTORED)) is not None:
         return int(under_way)
-    _hold(session, known, watch, now=now, until=now + watch.quiet_period, reason=RESTORED, since=since)
+    _hold(session, known, watch, now=now, until=now + watch.quiet_period, reason=SweepReason.RESTORED, since=since)
     return int(session.execute(_RESTORED).scalar_one())
 
 
 def begin_sweep(
-    session: Session, *, reason: str, holds_claims: bool, since: datetime, until: datetime, now: datetime
+    session: Session, *, reason: SweepReason, holds_claims: bool, since: datetime, until: datetime, now: datetime
 ) -> int:
     """Begin a sweep of the payments made from `since` to `until`, and return its id; whoever looks next takes it."""
     parameters = {"reason": reason, "holds_claims": holds_claims, "since": since, "until": until, "now": now}
@@ -175,7 +170,7 @@ def release(session: Session, *, by: str, reason: str, now: datetime) -> Sequenc
     give_reason(session, reason, now=now)
     released = session.scalars(_RELEASE, {"by": by, "now": now}).all()
     for each in held:
-        if each.reason == RESTORED:
+        if each.reason == SweepReason.RESTORED:
             stop_once_compared(session, since=each.since, begun_at=each.started_at, now=now)
     return released
 
@@ -187,7 +182,7 @@ def _hold(
     *,
     now: datetime,
     until: datetime,
-    reason: str,
+    reason: SweepReason,
     since: datetime | None = None,
 ) -> bool:
     """Begin a sweep that holds charging; False when somebody else has noticed at the same moment."""
@@ -195,13 +190,13 @@ def _hold(
         return False
     _begin(session, known, now=now, until=until, reason=reason, since=since)
     # Pages may notice it first, and their database role stops nothing: then it is done when all is compared.
-    if reason == RESTORED and session.scalar(_MAY_STOP):
+    if reason == SweepReason.RESTORED and session.scalar(_MAY_STOP):
         _stop_for_people(session, known.seen_at, now)
     return True
 
 
 def _begin(
-    session: Session, known: Standing, *, now: datetime, until: datetime, reason: str, since: datetime | None
+    session: Session, known: Standing, *, now: datetime, until: datetime, reason: SweepReason, since: datetime | None
 ) -> None:
     """Begin the sweep that holds, from the last work that is known of, or from `since` if that is earlier."""
     last_work = session.execute(_LAST_WORK).scalar()

@@ -34,7 +34,7 @@ _STOPPED = text("SELECT scope FROM stops")
 
 RESTORED_LATELY = """COALESCE(c.period_start < (
     SELECT max(w.started_at) FROM sweeps w
-    WHERE (w.reason = 'restored' OR starts_with(w.reason, 'restored, released')) AND NOT EXISTS (
+    WHERE w.reason = 'restored' AND w.ended_early IS DISTINCT FROM 'clock_set' AND NOT EXISTS (
         SELECT FROM sweeps later
         WHERE later.finished_at IS NOT NULL AND later.since <= w.until
           AND later.until >= w.started_at + :window_life)), false)"""

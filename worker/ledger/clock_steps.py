@@ -27,9 +27,9 @@ _ANSWERED = text("""
 # What a sweep holds and until when never changes, so one whose times have lost their meaning ends, and another begins.
 _OVERTAKE = text("""
     UPDATE sweeps
-    SET position = GREATEST(position, until), finished_at = :now, reason = reason || ', overtaken by a set clock'
+    SET position = GREATEST(position, until), finished_at = :now, ended_early = 'clock_set'
     WHERE finished_at IS NULL AND (holds_claims OR until > :now OR started_at > :now)
-    RETURNING since, holds_claims, starts_with(reason, 'restored') AS restored
+    RETURNING since, holds_claims, reason = 'restored' AS restored
 """)
 
 # What somebody else settles at this moment needs nothing any more.

@@ -34,6 +34,11 @@ _TOUCH = text("""
 class WrongDatabase(RuntimeError):
     """The database belongs to another mode (live, sandbox) or another merchant_uid prefix than the settings say."""
 
+    def __init__(self, finding: str, remedy: str) -> None:
+        super().__init__(f"{finding}: {remedy}")
+        self.finding = finding
+        self.remedy = remedy
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
@@ -118,11 +123,12 @@ def check_owner(mode: str | None, prefix: str | None, watch: Watch) -> None:
     """Raise WrongDatabase when a database has charged in another mode or under another prefix."""
     if mode is not None and mode != watch.mode:
         raise WrongDatabase(
-            f"This database has charged in {mode} mode, and the settings say {watch.mode}: give each its own database "
-            "(AGAIN_DATABASE_URL), or set or remove AGAIN_PORTONE_KEY."
+            f"This database has charged in {mode} mode, and the settings say {watch.mode}",
+            "give each its own database (AGAIN_DATABASE_URL), or set or remove AGAIN_PORTONE_KEY.",
         )
     if prefix is not None and prefix != watch.prefix:
         raise WrongDatabase(
             f"This database has charged under the prefix {prefix!r}, and AGAIN_MERCHANT_UID_PREFIX says "
-            f"{watch.prefix!r}: another prefix would charge open periods a second time. Set it back."
+            f"{watch.prefix!r}",
+            "another prefix would charge open periods a second time. Set it back.",
         )

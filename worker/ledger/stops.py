@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from worker.database.audit_reason import give_reason
+from worker.database.clock import APART
 from worker.database.tables.operations import Stop
 from worker.domain.channel_evidence import BY as BY_REFUSALS
 from worker.domain.outcomes import UnknownReason
@@ -25,6 +26,7 @@ __all__ = [
     "calls_in_flight",
     "claims_under_way",
     "may_still_move",
+    "record_standing",
     "standing",
     "start",
     "stop",
@@ -61,6 +63,15 @@ _MAY_STILL_MOVE = text("""
     FROM attempts a JOIN billing_keys k ON k.id = a.billing_key_id
     WHERE k.pg = COALESCE(:pg, k.pg)
       AND (a.status = 'unknown' OR a.status = 'started' AND a.via = 'window')
+""")
+
+
+# A time far ahead is from before the clock was set back.
+_RECORD_STANDING = text("""
+    INSERT INTO last_stopped AS l (scope, seen_at) SELECT scope, :now FROM stops
+    ON CONFLICT (scope) DO UPDATE SET seen_at = CASE
+        WHEN l.seen_at > CAST(:now AS timestamptz) + CAST(:apart AS interval) THEN excluded.seen_at
+        ELSE GREATEST(l.seen_at, excluded.seen_at) END
 """)
 
 
@@ -118,6 +129,11 @@ def start(session: Session, *, scope: str, reason: str = BY_HAND, now: datetime)
 def standing(session: Session) -> Sequence[Stop]:
     """List what is stopped."""
     return session.scalars(select(Stop).order_by(Stop.scope)).all()
+
+
+def record_standing(session: Session, *, now: datetime) -> None:
+    """Record when each standing stop was last seen: what waited then is not late once it is lifted."""
+    session.execute(_RECORD_STANDING, {"now": now, "apart": APART})
 
 
 def calls_in_flight(session: Session, *, now: datetime, scope: str = EVERYTHING) -> int:

@@ -12,7 +12,6 @@ from worker.database import heartbeats
 from worker.database.engine import Sessions
 from worker.ledger import stops
 from worker.operations import invariant_results
-from worker.operations.invariant_queries import STOPPED
 from worker.operations.invariant_results import BrokenInvariant, RecordedChanges
 from worker.operations.invariants import INVARIANTS, Invariant, Thresholds
 
@@ -68,8 +67,7 @@ def _judgeable(session: Session, now: datetime) -> tuple[Invariant, ...]:
 def _beat(session: Session, now: datetime) -> None:
     """Record that a check has ended, and what was stopped then: a release leaves no other trace."""
     heartbeats.beat(session, COMPLETED, now=now)
-    for stop in stops.standing(session):
-        heartbeats.beat(session, STOPPED + stop.scope, now=now)
+    stops.record_standing(session, now=now)
 
 
 def _log(changes: RecordedChanges) -> None:

@@ -12,9 +12,6 @@ from collections.abc import Mapping
 from worker.domain.discrepancy_rules import DiscrepancyKind
 from worker.operations.invariants import MOST_DEFERRALS
 
-STOPPED = "stopped:"
-"""Under this name and a scope a heartbeat tells when that was last seen stopped: what waited then is not late yet."""
-
 _PAID_LATELY = "c.paid_at >= :recent AND c.status = 'paid'"
 _OPEN = "c.status IN ('due', 'charging', 'past_due')"
 
@@ -182,7 +179,7 @@ QUERIES: Mapping[str, str] = {
           AND NOT EXISTS (
             SELECT FROM holds h WHERE h.subscription_id = s.id AND (h.status = 'held' OR h.status_at > :claiming))
           AND NOT EXISTS (
-            SELECT FROM heartbeats h WHERE h.name IN ('{STOPPED}all', '{STOPPED}' || k.pg) AND h.seen_at > :claiming)
+            SELECT FROM last_stopped h WHERE h.scope IN ('all', k.pg) AND h.seen_at > :claiming)
           AND NOT EXISTS (
             SELECT FROM charges other
             WHERE other.subscription_id = c.subscription_id AND other.id <> c.id
@@ -224,7 +221,7 @@ QUERIES: Mapping[str, str] = {
     # One is begun every day. The first, and one that was missed, gets a day to end.
     "payments_are_compared_daily": """
         SELECT max(w.id) AS id FROM sweeps w
-        WHERE w.reason = 'daily'
+        WHERE w.reason = 'daily' AND w.ended_early IS NULL
         HAVING EXISTS (SELECT FROM charges c WHERE c.paid_at < :missed)
            AND count(*) FILTER (WHERE w.finished_at >= :missed) = 0
            AND count(*) FILTER (WHERE w.finished_at IS NULL AND w.started_at >= :under_way) = 0

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from worker.database.tables.operations import Sweep
 from worker.domain.settlement import MONTH_SPENT
-from worker.domain.states import WebhookOutcome
+from worker.domain.states import SweepReason, WebhookOutcome
 
 # In two parts, each of which begins at the few: one condition over both would read every subscription.
 _WAITING_FOR_KEY = """
@@ -189,5 +189,7 @@ def holding_sweep(session: Session) -> Sweep | None:
 
 def last_daily_sweep(session: Session) -> Sweep | None:
     """Give the daily sweep that has ended last."""
-    daily = select(Sweep).where(Sweep.finished_at.is_not(None), Sweep.reason == "daily")
+    daily = select(Sweep).where(
+        Sweep.finished_at.is_not(None), Sweep.ended_early.is_(None), Sweep.reason == SweepReason.DAILY
+    )
     return session.scalars(daily.order_by(Sweep.finished_at.desc()).limit(1)).one_or_none()

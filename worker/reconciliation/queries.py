@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.database.tables.operations import Sweep
+from worker.domain.states import SweepReason
 from worker.ledger.charging_hold import begin_sweep
 
 AT_MOST_EVERY = timedelta(minutes=10)
@@ -19,7 +20,7 @@ _DAILY_LOCK = text("SELECT pg_advisory_xact_lock(hashtext('again.sweep'))")
 # Sooner when a late answer has named a payment that only a sweep can write into the books: its charge waits for that.
 _DAILY_IS_DUE = text("""
     SELECT NOT EXISTS (SELECT FROM sweeps WHERE reason = 'daily' AND finished_at IS NULL)
-       AND (NOT EXISTS (SELECT FROM sweeps WHERE reason = 'daily' AND started_at > :after)
+       AND (NOT EXISTS (SELECT FROM sweeps WHERE reason = 'daily' AND ended_early IS NULL AND started_at > :after)
             OR EXISTS (SELECT FROM discrepancies WHERE status = 'open' AND kind IN ('missing_here', 'declined_here'))
                AND NOT EXISTS (SELECT FROM sweeps WHERE started_at > :recently))
 """)
@@ -96,7 +97,7 @@ def begin_daily(session: Session, *, every: timedelta, span: timedelta, now: dat
     session.execute(_DAILY_LOCK)
     if not session.execute(_DAILY_IS_DUE, {"after": now - every, "recently": now - AT_MOST_EVERY}).scalar_one():
         return False
-    begin_sweep(session, reason="daily", holds_claims=False, since=now - span, until=now, now=now)
+    begin_sweep(session, reason=SweepReason.DAILY, holds_claims=False, since=now - span, until=now, now=now)
     return True
 
 

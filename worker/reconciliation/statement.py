@@ -21,6 +21,7 @@ from worker.database.clock import read
 from worker.database.engine import Sessions
 from worker.domain.clock import Clock, elapsed_seconds
 from worker.domain.gateway import Found, Gateway, ListChanged, LookUpFailed, PaymentRecord, TooMany
+from worker.domain.states import SweepReason
 from worker.ledger import charging_hold
 from worker.reconciliation import queries
 from worker.reconciliation.compare import NotItsAccount, compare_page, compare_window
@@ -250,7 +251,7 @@ class _Run:
             now = read(session, self._clock)
             taken = self._taken
             ended = queries.advance(session, taken, position=position, counts=counts, now=now, lease=LEASE)
-            if ended and taken.holds_claims and taken.reason == charging_hold.RESTORED:
+            if ended and taken.holds_claims and taken.reason == SweepReason.RESTORED:
                 charging_hold.stop_once_compared(session, since=taken.since, begun_at=taken.started_at, now=now)
             return ended
 

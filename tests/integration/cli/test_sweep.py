@@ -51,7 +51,7 @@ def some_weeks_ago() -> datetime:
 def test_a_day_can_be_named(again: Again, portone: RunningSandbox):
     since = some_weeks_ago()
     told = again("sweep", "--since", since.date(), "--json", again_sandbox_url=portone.base_url, **FAST).document
-    assert (told["reason"], datetime.fromisoformat(told["since"])) == ("by hand", since)
+    assert (told["reason"], datetime.fromisoformat(told["since"])) == ("by_hand", since)
     assert told["finished_at"] is not None
 
 
@@ -129,8 +129,11 @@ def test_a_hold_can_be_released(again: Again, tables: Tables):
     assert ended.out.splitlines() == ["Released: 1 sweep."]
     assert "still stopped: all (restored: what people did since" in " ".join(ended.said.split())
     assert "may be charged a second time" in ended.said
-    held, daily = tables.sql("SELECT reason, finished_at, position = until AS passed FROM sweeps ORDER BY id")
-    assert held.reason.startswith("restored, released by cli ")
+    held, daily = tables.sql(
+        "SELECT reason, ended_early, released_by, finished_at, position = until AS passed FROM sweeps ORDER BY id"
+    )
+    assert (held.reason, held.ended_early) == ("restored", "released")
+    assert held.released_by.startswith("cli ")
     assert (held.finished_at is not None, held.passed) == (True, True)
     assert daily.finished_at is None
     assert "nothing to release" in again("sweep", "--release", "--yes", code=1).said

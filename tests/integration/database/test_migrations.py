@@ -40,6 +40,36 @@ def test_a_database_of_before_is_as_old_as_its_last_heartbeat(engine: Engine):
     assert tuple(row) == (True, None, None)
 
 
+SWEPT = """
+    INSERT INTO sweeps (reason, holds_claims, since, until, position, started_at, finished_at, lease_until)
+    VALUES (:reason, false, now(), now(), now(), now(), now(), now())
+"""
+SENTENCES = {
+    "daily": ("daily", None, None),
+    "by hand": ("by_hand", None, None),
+    "daily, overtaken by a set clock": ("daily", "clock_set", None),
+    "restored, released by cli root@db1, 2": ("restored", "released", "cli root@db1, 2"),
+}
+
+
+def test_what_reasons_of_sweeps_said_in_words_is_split_into_columns_and_back(engine: Engine):
+    migrations.downgrade(engine, "0016")
+    with engine.begin() as connection:
+        for reason in SENTENCES:
+            connection.execute(text(SWEPT), {"reason": reason})
+        connection.execute(text("INSERT INTO heartbeats VALUES ('stopped:all', now()), ('beat', now())"))
+    migrations.upgrade(engine)
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT reason, ended_early, released_by FROM sweeps ORDER BY id")).all()
+        assert [tuple(row) for row in rows] == list(SENTENCES.values())
+        assert connection.scalars(text("SELECT scope FROM last_stopped")).all() == ["all"]
+        assert connection.scalars(text("SELECT name FROM heartbeats")).all() == ["beat"]
+    migrations.downgrade(engine, "0016")
+    with engine.connect() as connection:
+        assert connection.scalars(text("SELECT reason FROM sweeps ORDER BY id")).all() == list(SENTENCES)
+        assert set(connection.scalars(text("SELECT name FROM heartbeats"))) == {"stopped:all", "beat"}
+
+
 def test_migrating_twice_changes_nothing(engine: Engine):
     migrations.upgrade(engine)
     assert migrations.current(engine) == migrations.newest()

@@ -29,10 +29,11 @@ from worker.domain.outcomes import (
     UnknownReason,
 )
 from worker.domain.settlement import settle
+from worker.domain.states import SweepReason
 from worker.ledger import charging_hold, stops
 from worker.ledger.write_back import record
 from worker.operations import invariant_results
-from worker.operations.invariant_queries import QUERIES, STOPPED
+from worker.operations.invariant_queries import QUERIES
 from worker.operations.invariant_results import MAX_COUNTED, MAX_EXAMPLES, BrokenInvariant
 from worker.operations.invariants import INVARIANTS, MOST_DEFERRALS, Thresholds
 from worker.reconciliation import queries as reconciliation_queries
@@ -300,7 +301,7 @@ NOBODYS_FAULT = {
     # what stands in the way of charges that have long been due
     "everything is stopped": "INSERT INTO stops VALUES ('all', '', 'me', :now)",
     "its channel is stopped": "INSERT INTO stops VALUES ('kakaopay', '', 'me', :now)",
-    "it was stopped until just now": f"INSERT INTO heartbeats VALUES ('{STOPPED}all', :now)",
+    "it was stopped until just now": "INSERT INTO last_stopped VALUES ('all', :now)",
     "charging is held": A_SWEEP.format(reason="gap", holds="true", started=":now", lease=":now", finished="NULL"),
     "charging was held until just now": A_SWEEP.format(
         reason="gap", holds="true", started=":now", lease=":now", finished=":now"
@@ -356,7 +357,7 @@ def test_what_is_in_the_middle_of_a_transaction_is_not_seen(healthy: Sessions, s
 
 def test_a_holding_sweep_that_is_worked_on_is_in_order_until_it_takes_too_long(session: Session):
     until = NOW + timedelta(minutes=30)
-    charging_hold.begin_sweep(session, reason="restored", holds_claims=True, since=NOW, until=until, now=NOW)
+    charging_hold.begin_sweep(session, reason=SweepReason.RESTORED, holds_claims=True, since=NOW, until=until, now=NOW)
     taken = reconciliation_queries.take(session, now=NOW, lease=timedelta(seconds=20))
     assert taken is not None
     for hours, expected in ((0.1, []), (5, []), (7, ["held_charging_goes_on"])):

@@ -16,6 +16,7 @@ from worker.database.tables.billing import Charge
 from worker.domain.gateway import Found, Gateway, ListChanged, LookUpFailed, TooMany
 from worker.domain.merchant_uid import derive
 from worker.domain.outcomes import Answer
+from worker.domain.states import SweepReason
 from worker.ledger import charging_hold
 from worker.portone import connection
 from worker.portone.payloads import Page, read_page
@@ -362,9 +363,9 @@ class Away(Shop):
         return await super().payments(status, since=since, until=until, pause=pause, most=most)
 
 
-def begun(world: World, *, days: int, reason: str = "restored") -> int:
+def begun(world: World, *, days: int, reason: SweepReason = SweepReason.RESTORED) -> int:
     """Begin a sweep of the last days."""
-    since, holds = world.now - timedelta(days=days), reason == "restored"
+    since, holds = world.now - timedelta(days=days), reason == SweepReason.RESTORED
     with world.runtime.sessions.begin() as session:
         return charging_hold.begin_sweep(
             session, reason=reason, holds_claims=holds, since=since, until=world.now, now=world.now
@@ -430,13 +431,13 @@ def test_a_list_that_never_stays_the_same_ends_with_the_budget(world: World):
 
 
 def test_a_sweep_by_hand_that_fails_keeps_the_daily_one_from_nothing(world: World):
-    begun(world, days=400, reason="by hand")
+    begun(world, days=400, reason=SweepReason.BY_HAND)
     shop = Away(world.now - timedelta(days=100))
     for _ in range(3):
         world.wait(hours=12)
         run(world, shop)
     rows = world.sql("SELECT reason, finished_at IS NOT NULL AS ended FROM sweeps ORDER BY id")
-    assert ("by hand", False) in [tuple(row) for row in rows]
+    assert ("by_hand", False) in [tuple(row) for row in rows]
     assert ("daily", True) in [tuple(row) for row in rows]
 
 
@@ -497,9 +498,9 @@ def test_a_hold_whose_list_is_never_read_is_free_at_once_and_says_why(world: Wor
 
 
 def test_a_sweep_that_holds_nothing_up_leaves_its_turn_to_others(world: World):
-    begun(world, days=2, reason="by hand")
+    begun(world, days=2, reason=SweepReason.BY_HAND)
     assert run(world, Hesitant(1)).ended == "list not read"
-    [row] = world.sql("SELECT lease_until FROM sweeps WHERE reason = 'by hand'")
+    [row] = world.sql("SELECT lease_until FROM sweeps WHERE reason = 'by_hand'")
     assert row.lease_until == world.now + sweeping.BACK_OFF
 
 
@@ -547,4 +548,4 @@ def test_a_sweep_with_a_lease_of_before_the_clock_was_set_back_is_anybodys(world
         assert (
             reconciliation_queries.take(session, now=world.now + timedelta(hours=2), lease=sweeping.LEASE) is not None
         )
-    assert run(world, Shop(a_day=0)).reason == "restored"
+    assert run(world, Shop(a_day=0)).reason == SweepReason.RESTORED

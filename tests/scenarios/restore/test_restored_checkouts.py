@@ -10,7 +10,7 @@ import pytest
 from tests.scenarios.checkout.story import Till
 from tests.scenarios.conftest import World
 from tests.scenarios.restore.test_restored import Backup, catch_up
-from worker.domain.states import SubscriptionStatus
+from worker.domain.states import SubscriptionStatus, SweepReason
 from worker.ledger import charging_hold
 from worker.sandbox.rules.behaviours import decline, pay
 from worker.sandbox.switches import Repeat
@@ -70,7 +70,7 @@ def test_only_a_sweep_over_the_whole_life_of_a_forgotten_window_ends_the_wait_fo
     with world.runtime.sessions.begin() as session:  # `again sweep --since` an hour ago; a gap does the same
         since = world.now - timedelta(hours=1)
         charging_hold.begin_sweep(
-            session, reason="by hand", holds_claims=False, since=since, until=world.now, now=world.now
+            session, reason=SweepReason.BY_HAND, holds_claims=False, since=since, until=world.now, now=world.now
         )
     world.sweep()
     world.tick()

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from tests.simulation.charging.breakages import look_at_no_earlier_number
 from tests.simulation.engine.worker_process import WorkerProcess
+from worker.domain.states import SweepReason
 from worker.ledger import charging_hold, write_back
 from worker.reconciliation import backfill
 from worker.reconciliation import queries as reconciliation_queries
@@ -40,7 +41,7 @@ def end_the_hold_at_once(patch: pytest.MonkeyPatch) -> None:
     look_at_no_earlier_number(patch)
     hold = charging_hold._hold
 
-    def hasty(*given: Any, now: datetime, until: datetime, reason: str) -> None:
+    def hasty(*given: Any, now: datetime, until: datetime, reason: SweepReason) -> None:
         assert until >= now
         hold(*given, now=now, until=now, reason=reason)
 

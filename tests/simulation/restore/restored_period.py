@@ -32,7 +32,7 @@ _SWEPT = """
     INSERT INTO sweeps (reason, holds_claims, since, until, position, started_at, finished_at, lease_until)
     VALUES ('daily', false, :now, :now, :now, :now, :now, :now)
 """
-_HOLD_OVER = "SELECT id FROM sweeps WHERE reason = 'restored' AND finished_at IS NOT NULL"
+_HOLD_OVER = "SELECT id FROM sweeps WHERE reason = 'restored' AND finished_at IS NOT NULL AND ended_early IS NULL"
 
 Scene = Callable[[World], None]
 

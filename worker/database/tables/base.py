@@ -20,6 +20,8 @@ from worker.domain.states import (
     ConsentSource,
     HoldStatus,
     SubscriptionStatus,
+    SweepEnd,
+    SweepReason,
     Via,
     WebhookOutcome,
 )
@@ -62,6 +64,8 @@ class Base(DeclarativeBase):
         ConsentSource: _stored_by_value(ConsentSource),
         HoldStatus: _stored_by_value(HoldStatus),
         WebhookOutcome: _stored_by_value(WebhookOutcome),
+        SweepReason: _stored_by_value(SweepReason),
+        SweepEnd: _stored_by_value(SweepEnd),
         DeclineKind: _stored_by_value(DeclineKind),
         DiscrepancyKind: _stored_by_value(DiscrepancyKind),
         DiscrepancyStatus: _stored_by_value(DiscrepancyStatus),

@@ -13,7 +13,7 @@ from worker.database.tables.base import Base, HasStatus, identity
 from worker.database.tables.billing import Attempt, BillingKey, Charge, Subscription
 from worker.domain.discrepancy_rules import DiscrepancyKind, DiscrepancyStatus
 from worker.domain.outcomes import DeclineKind
-from worker.domain.states import HoldStatus
+from worker.domain.states import HoldStatus, SweepEnd, SweepReason
 
 
 class Stop(Base):
@@ -25,6 +25,15 @@ class Stop(Base):
     reason: Mapped[str]
     stopped_by: Mapped[str]
     stopped_at: Mapped[datetime]
+
+
+class LastStopped(Base):
+    """When a check of the invariants last saw a scope stopped; a stop that is lifted leaves no other trace."""
+
+    __tablename__ = "last_stopped"
+
+    scope: Mapped[str] = mapped_column(String(16), primary_key=True)
+    seen_at: Mapped[datetime]
 
 
 class Channel(Base):
@@ -126,17 +135,22 @@ class Sweep(Base):
     __table_args__ = (
         CheckConstraint("since <= position AND since <= until", name="position"),
         CheckConstraint("(finished_at IS NULL) OR position >= until", name="finished_at"),
+        CheckConstraint(
+            "(released_by IS NOT NULL) = (ended_early IS NOT DISTINCT FROM 'released')", name="released_by"
+        ),
         Index("sweeps_unfinished_idx", "id", postgresql_where=text("finished_at IS NULL")),
     )
 
     id: Mapped[int] = identity()
-    reason: Mapped[str]
+    reason: Mapped[SweepReason]
     holds_claims: Mapped[bool]  # while it is not finished, nothing is claimed and nothing opened
     since: Mapped[datetime]
     until: Mapped[datetime]  # may lie ahead: then it goes on until that instant has come
     position: Mapped[datetime]
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
+    ended_early: Mapped[SweepEnd | None]  # why it has not compared everything; None when it has, or goes on
+    released_by: Mapped[str | None]  # who ended it with `again sweep --release`
     lease_until: Mapped[datetime]
     failure: Mapped[str | None]  # why PortOne's list could not be read the last time; None when it could
     payments: Mapped[int] = mapped_column(server_default="0")  # compared, some of them more than once
