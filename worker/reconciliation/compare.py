@@ -182,12 +182,12 @@ def _write(session: Session, judged: Sequence[Judged], now: datetime) -> tuple[i
     differing = [each for each in judged if isinstance(each[3], DiscrepancyKind)]
     missing = [each for each in differing if each[3] in ADOPTED]
     adopted, noted = adopt(session, missing, now=now)
-    refunded = {
+    refunds = {
         local.charge_id: refunded(record)
         for record, _, local, judgement in differing
         if judgement is DiscrepancyKind.REFUNDED_THERE and local.charge_id is not None
     }
-    found_payments.note_refunds(session, refunded)
+    found_payments.note_refunds(session, refunds)
     rest = [each for each in differing if each[3] not in ADOPTED]
     noted += [
         discrepancies.of_payment(DiscrepancyKind(judgement), record, local, parts)
@@ -199,4 +199,4 @@ def _write(session: Session, judged: Sequence[Judged], now: datetime) -> tuple[i
     discrepancies.gone(session, named, ADOPTED, reason="the sweep has found that it is something else", now=now)
     for each in noted:
         log.warning("discrepancy", kind=each.kind.value, merchant_uid=each.merchant_uid, charge_id=each.charge_id)
-    return adopted + len(refunded), found
+    return adopted + len(refunds), found

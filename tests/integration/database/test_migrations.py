@@ -53,7 +53,7 @@ SENTENCES = {
 
 
 def test_what_reasons_of_sweeps_said_in_words_is_split_into_columns_and_back(engine: Engine):
-    migrations.downgrade(engine, "0016")
+    migrations.downgrade(engine, "0017")
     with engine.begin() as connection:
         for reason in SENTENCES:
             connection.execute(text(SWEPT), {"reason": reason})
@@ -64,7 +64,7 @@ def test_what_reasons_of_sweeps_said_in_words_is_split_into_columns_and_back(eng
         assert [tuple(row) for row in rows] == list(SENTENCES.values())
         assert connection.scalars(text("SELECT scope FROM last_stopped")).all() == ["all"]
         assert connection.scalars(text("SELECT name FROM heartbeats")).all() == ["beat"]
-    migrations.downgrade(engine, "0016")
+    migrations.downgrade(engine, "0017")
     with engine.connect() as connection:
         assert connection.scalars(text("SELECT reason FROM sweeps ORDER BY id")).all() == list(SENTENCES)
         assert set(connection.scalars(text("SELECT name FROM heartbeats"))) == {"stopped:all", "beat"}
