@@ -8,8 +8,7 @@ from enum import StrEnum
 
 from worker.domain.attempt import OpenAttempt
 from worker.domain.discrepancy_rules import DiscrepancyKind, DiscrepancyStatus, refunded
-from worker.domain.gateway import Found, LookUpFailed, PaymentRecord, Refund
-from worker.domain.outcomes import Outcome
+from worker.domain.gateway import Found, LookUpFailed, PaymentRecord
 from worker.domain.states import ChargeStatus
 
 
@@ -96,18 +95,6 @@ class Case:
 
         finding = Found(shown(self.finding.records)) if isinstance(self.finding, Found) else self.finding
         return replace(self, finding=finding, others=shown(self.others))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """What a decision would do now. Two with the same sentence do the same: the sentence is what a person agrees to."""
-
-    decision: Decision
-    sentence: str
-    moves_money: bool = False
-    outcome: Outcome | None = None  # what becomes of the open attempt
-    payment: PaymentRecord | None = None  # the one that is accepted or given back
-    refund: Refund | None = None
 
 
 def money(amount: int, currency: str) -> str:

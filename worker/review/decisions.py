@@ -12,9 +12,10 @@ from worker.domain.gateway import LookUpFailed, PaymentRecord
 from worker.domain.lookup_evidence import answer_of, conclude
 from worker.domain.outcomes import Declined, NotCharged, NotChargedReason, Outcome, Paid, Unknown
 from worker.domain.payment_time import can_be_paid_at
-from worker.domain.states import CLAIMABLE_CHARGES
-from worker.review.case import Case, ChargeFacts, Decision, Step, Wish, money
+from worker.domain.states import CLAIMABLE_CHARGES, ChargeStatus
+from worker.review.case import Case, ChargeFacts, Decision, Wish, money
 from worker.review.refund_policy import refund_step
+from worker.review.step import ChargeEffect, Step
 
 
 def offered(kind: DiscrepancyKind) -> tuple[Decision, ...]:
@@ -82,17 +83,20 @@ def _look_up(case: Case, _: Wish) -> Step:
     attempt = _unresolved(case)
     _require_answer(case)
     outcome = conclude(attempt, case.finding, now=case.asked_at, quiet_period=case.quiet_period)
+    effect = ChargeEffect(charge_id=attempt.charge_id, becomes=None)
     match outcome:
         case Paid():
+            effect = _becomes_paid(attempt.charge_id)
             sentence = f"PortOne shows one payment ({outcome.answer.imp_uid}): charge {attempt.charge_id} becomes paid."
         case Declined():
             sentence = f"It was declined ({outcome.kind}): charge {attempt.charge_id} goes on by its dunning calendar."
         case NotCharged():
+            effect = _is_due_again(attempt)
             sentence = f"PortOne shows no payment, and the quiet period is over: {_charged_anew(attempt)}"
         case Unknown():
             raise Refused(f"What PortOne shows settles nothing by itself ({outcome.reason}).")
     moves_money = isinstance(outcome, NotCharged)
-    return Step(decision=Decision.LOOK_UP, sentence=sentence, moves_money=moves_money, outcome=outcome)
+    return Step(decision=Decision.LOOK_UP, sentence=sentence, moves_money=moves_money, charge=effect, outcome=outcome)
 
 
 def _accept(case: Case, wish: Wish) -> Step:
@@ -104,9 +108,11 @@ def _accept(case: Case, wish: Wish) -> Step:
     if charge is not None and case.kind is DiscrepancyKind.OTHER_AMOUNT and charge.status in CLAIMABLE_CHARGES:
         return _accept_amount(case, charge)
     sentence = "The books stay as they are, and so does PortOne; your note settles it."
-    if charge is not None and charge.status in CLAIMABLE_CHARGES:
-        sentence += f" Charge {charge.id} stays {charge.status}, and is charged when its time comes."
-    return Step(decision=Decision.ACCEPT, sentence=sentence)
+    if charge is None or charge.status not in CLAIMABLE_CHARGES:
+        return Step(decision=Decision.ACCEPT, sentence=sentence)
+    sentence += f" Charge {charge.id} stays {charge.status}, and is charged when its time comes."
+    effect = ChargeEffect(charge_id=charge.id, becomes=None, status=charge.status)
+    return Step(decision=Decision.ACCEPT, sentence=sentence, charge=effect)
 
 
 def _accept_amount(case: Case, charge: ChargeFacts) -> Step:
@@ -117,7 +123,8 @@ def _accept_amount(case: Case, charge: ChargeFacts) -> Step:
     sentence = f"Charge {charge.id} becomes paid by {record.imp_uid}: {paid}, not {owed}."
     if record.paid_at is None:
         raise Refused(f"PortOne does not say when {record.imp_uid} was paid.")
-    return Step(decision=Decision.ACCEPT, sentence=sentence, payment=record)
+    effect = _becomes_paid(charge.id, owed=charge.amount, currency=charge.currency)
+    return Step(decision=Decision.ACCEPT, sentence=sentence, charge=effect, payment=record)
 
 
 def _accept_payment(case: Case, attempt: OpenAttempt, imp_uid: str | None) -> Step:
@@ -133,7 +140,8 @@ def _accept_payment(case: Case, attempt: OpenAttempt, imp_uid: str | None) -> St
     at = record.paid_at
     fits = at is not None and can_be_paid_at(attempt.request.merchant_uid, at, now=case.asked_at)
     outcome = Paid(at if at is not None and fits else attempt.started_at, answer_of(record))
-    return Step(decision=Decision.ACCEPT, sentence=" ".join(sentences), outcome=outcome, payment=record)
+    effect = _becomes_paid(attempt.charge_id, owed=attempt.request.amount, currency=attempt.request.currency)
+    return Step(decision=Decision.ACCEPT, sentence=" ".join(sentences), charge=effect, outcome=outcome, payment=record)
 
 
 def _accepted(case: Case, imp_uid: str | None) -> PaymentRecord:
@@ -150,13 +158,20 @@ def _accepted(case: Case, imp_uid: str | None) -> PaymentRecord:
 def _charge_again(case: Case, _: Wish) -> Step:
     attempt = _nothing_charged(case)
     sentence = f"You have proof that nothing was charged: {_charged_anew(attempt)}"
-    return Step(decision=Decision.CHARGE_AGAIN, sentence=sentence, moves_money=True, outcome=_PROVED_BY_A_PERSON)
+    return Step(
+        decision=Decision.CHARGE_AGAIN,
+        sentence=sentence,
+        moves_money=True,
+        charge=_is_due_again(attempt),
+        outcome=_PROVED_BY_A_PERSON,
+    )
 
 
 def _void(case: Case, _: Wish) -> Step:
     attempt = _nothing_charged(case)
     sentence = f"You have proof that nothing was charged: charge {attempt.charge_id} becomes void, for good."
-    return Step(decision=Decision.VOID, sentence=sentence, outcome=_PROVED_BY_A_PERSON)
+    effect = ChargeEffect(charge_id=attempt.charge_id, becomes=ChargeStatus.VOID)
+    return Step(decision=Decision.VOID, sentence=sentence, charge=effect, outcome=_PROVED_BY_A_PERSON)
 
 
 def _nothing_charged(case: Case) -> OpenAttempt:
@@ -189,6 +204,21 @@ def _charged_anew(attempt: OpenAttempt) -> str:
     request = attempt.request
     owed = money(request.amount, request.currency)
     return f"charge {attempt.charge_id} is due again, and {owed} is charged as {request.merchant_uid}."
+
+
+def _becomes_paid(charge_id: int, *, owed: int | None = None, currency: str | None = None) -> ChargeEffect:
+    return ChargeEffect(charge_id=charge_id, becomes=ChargeStatus.PAID, owed=owed, currency=currency)
+
+
+def _is_due_again(attempt: OpenAttempt) -> ChargeEffect:
+    request = attempt.request
+    return ChargeEffect(
+        charge_id=attempt.charge_id,
+        becomes=ChargeStatus.DUE,
+        owed=request.amount,
+        currency=request.currency,
+        merchant_uid=request.merchant_uid,
+    )
 
 
 _PROVED_BY_A_PERSON: Outcome = NotCharged(NotChargedReason.NOT_FOUND)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+from collections.abc import Collection, Iterator
+from datetime import timedelta
+from typing import assert_never
 
 from worker.domain.discrepancy_rules import DiscrepancyKind, refunded
 from worker.domain.errors import Refused
 from worker.domain.gateway import LookUpFailed, PaymentRecord, Refund
 from worker.pg.catalog import PGS, states_vat
 from worker.pg.facts import Pg
-from worker.review.case import Case, Decision, Step, Wish, money
+from worker.review.case import Case, Decision, Wish, money
+from worker.review.step import Caution, Step
 
 A_YEAR = timedelta(days=365)
 WALLET_MONEY = "point"
@@ -47,12 +49,14 @@ def refund_step(case: Case, wish: Wish) -> Step:
         pg=_pg(record),
         reason=wish.note,
     )
+    cautions = frozenset(_cautions(case, record))
     return Step(
         decision=Decision.REFUND,
-        sentence=_sentence(case, record, refund),
+        sentence=_sentence(record, refund, cautions),
         moves_money=True,
         payment=record,
         refund=refund,
+        cautions=cautions,
     )
 
 
@@ -113,31 +117,52 @@ def _pg(record: PaymentRecord) -> str:
     return str(record.raw.get("pg_provider") or "")
 
 
-def _sentence(case: Case, record: PaymentRecord, refund: Refund) -> str:
+def _cautions(case: Case, record: PaymentRecord) -> Iterator[Caution]:
+    if _is_counted(case, record):
+        yield Caution.COUNTED
+    if not _leaves_one(case, record):
+        yield Caution.NOTHING_LEFT
+    facts = PGS.get(_pg(record))
+    if facts is not None and facts.refunds.is_final:
+        yield Caution.FINAL
+    if facts is not None and record.paid_at is not None:
+        years, _ = _refund_limit(facts, record)
+        if case.asked_at - record.paid_at > years * A_YEAR:
+            yield Caution.TOO_OLD
+
+
+def _sentence(record: PaymentRecord, refund: Refund, cautions: Collection[Caution]) -> str:
     pg, left = refund.pg or "an unknown PG", refund.checksum
     paid = f", paid {record.paid_at:%Y-%m-%d %H:%M} UTC" if record.paid_at else ""
     rest = "" if left == record.amount else f" (the rest of {money(record.amount, record.currency)})"
     free = f", {refund.tax_free:,} of it free of tax" if refund.tax_free else ""
     vat = "" if refund.vat_amount is None else f", {refund.vat_amount:,} of it VAT"
     sentences = [f"{money(left, record.currency)}{rest} of {record.imp_uid} ({pg}{paid}) is given back{free}{vat}."]
-    if _is_counted(case, record):
-        sentences.append("It is the payment that the books count for the period.")
-    if not _leaves_one(case, record):
-        sentences.append("Nothing is left for the period then.")
-    if (facts := PGS.get(pg)) is not None:
-        sentences += _told_by_the_pg(facts, record, case.asked_at)
-    return " ".join(sentences)
+    return " ".join([*sentences, *(_caution_text(each, record) for each in Caution if each in cautions)])
 
 
-def _told_by_the_pg(facts: Pg, record: PaymentRecord, asked_at: datetime) -> Iterator[str]:
-    if facts.refunds.is_final:
-        yield f"With {facts.name} that cannot be undone."
-    years, means = facts.refunds.card_years, "cards"
+def _caution_text(caution: Caution, record: PaymentRecord) -> str:
+    match caution:
+        case Caution.COUNTED:
+            return "It is the payment that the books count for the period."
+        case Caution.NOTHING_LEFT:
+            return "Nothing is left for the period then."
+        case Caution.FINAL:
+            return f"With {PGS[_pg(record)].name} that cannot be undone."
+        case Caution.TOO_OLD:
+            facts = PGS[_pg(record)]
+            years, means = _refund_limit(facts, record)
+            for_so_long = "1 year" if years == 1 else f"{years} years"
+            return f"{facts.name} gives {means} back for {for_so_long} only, so expect it to be refused."
+        case _:
+            assert_never(caution)
+
+
+def _refund_limit(facts: Pg, record: PaymentRecord) -> tuple[int, str]:
+    """Return for how many years the PG refunds such a payment, and what it was paid with."""
     if record.raw.get("pay_method") == WALLET_MONEY and facts.refunds.money_years is not None:
-        years, means = facts.refunds.money_years, "money"
-    if record.paid_at is not None and asked_at - record.paid_at > years * A_YEAR:
-        for_so_long = "1 year" if years == 1 else f"{years} years"
-        yield f"{facts.name} gives {means} back for {for_so_long} only, so expect it to be refused."
+        return facts.refunds.money_years, "money"
+    return facts.refunds.card_years, "cards"
 
 
 def _leaves_one(case: Case, record: PaymentRecord) -> bool:

@@ -28,9 +28,10 @@ from worker.ledger.subscription_status import settle_subscriptions
 from worker.ledger.voiding import void
 from worker.ledger.write_back import write_back
 from worker.review import queries
-from worker.review.case import BegunRefund, Case, ChargeFacts, Decision, Step, Wish
+from worker.review.case import BegunRefund, Case, ChargeFacts, Decision, Wish
 from worker.review.decisions import plan
 from worker.review.refund import give_back, overtaken
+from worker.review.step import Step
 
 log = structlog.get_logger()
 
@@ -68,7 +69,7 @@ class Review:
         """Do what was agreed to, if that is what it still comes to. Raises Refused; then the discrepancy stays open."""
         case = await self.examine(discrepancy_id)
         step = plan(case, wish)
-        if step.sentence != agreed.sentence:
+        if step.fingerprint() != agreed.fingerprint():
             raise Refused(f"It is not as it was a moment ago. Now: {step.sentence} Nothing was done; decide again.")
         if step.refund is not None and step.payment is not None:
             case = case.showing(

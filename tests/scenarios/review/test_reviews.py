@@ -18,9 +18,10 @@ from worker.domain.outcomes import Answer
 from worker.portone.adapter import PortOneGateway
 from worker.portone.client import PortOneClient
 from worker.portone.errors import NotReached
-from worker.review.case import Decision, Step, Wish
+from worker.review.case import Decision, Wish
 from worker.review.decisions import plan
 from worker.review.resolve import Resolved, Review
+from worker.review.step import Step
 from worker.sandbox.rules.behaviours import Behaviour, Reply, Shape, decline, misrecorded, pay, troubled
 
 LOST = troubled(Reply.DROP, charged=True)

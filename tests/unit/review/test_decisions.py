@@ -16,8 +16,9 @@ from worker.domain.errors import Refused
 from worker.domain.gateway import Found, LookUpFailed
 from worker.domain.outcomes import Answer, Declined, NotCharged, Paid
 from worker.domain.states import ChargeStatus
-from worker.review.case import BegunRefund, Case, ChargeFacts, Decision, Step, Wish
+from worker.review.case import BegunRefund, Case, ChargeFacts, Decision, Wish
 from worker.review.decisions import choices, offered, plan
+from worker.review.step import Step
 
 QUIET = STARTED_AT + QUIET_PERIOD
 OTHER_KINDS = [kind for kind in DiscrepancyKind if kind is not DiscrepancyKind.UNRESOLVED]
@@ -424,6 +425,25 @@ def test_who_gives_back_what_is_older_than_the_pg_allows_is_told_so(pg, pay_meth
     sentence = step(Decision.REFUND, replace(subject, asked_at=paid_at + timedelta(days=days))).sentence
     assert ("expect it to be refused" in sentence) is (said is not None)
     assert said is None or said in sentence
+
+
+# --- what is agreed to ----------------------------------------------------------------------------------------------
+
+
+def test_step_planned_twice_on_the_same_evidence_has_one_fingerprint():
+    for decision in (Decision.ACCEPT, Decision.REFUND):
+        before, after = (step(decision, case(*TWO, asked_at=QUIET + timedelta(seconds=i))) for i in (0, 90))
+        assert before.fingerprint() == after.fingerprint()
+
+
+def test_refund_of_one_won_less_has_another_fingerprint():
+    whole, less = (step(Decision.REFUND, case(record(imp_uid=SECOND, cancel_amount=i), record())) for i in (0, 1))
+    assert whole.fingerprint() != less.fingerprint()
+
+
+def test_accepted_payment_of_one_won_less_has_another_fingerprint():
+    before, after = (step(Decision.ACCEPT, unresolved(record(amount=amount))) for amount in (9900, 9899))
+    assert before.fingerprint() != after.fingerprint()
 
 
 # --- a refund that may be under way ---------------------------------------------------------------------------------
