@@ -11,6 +11,7 @@ import typer
 from worker.cli import console, formats
 from worker.cli.audit import print_audit
 from worker.cli.options import Json, Limit
+from worker.domain.blockers import Blocker
 from worker.domain.states import AttemptStatus, BillingKeyStatus, ChargeStatus, SubscriptionStatus, Via
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def list_charges(
 
     code = None if subscription is None else read_code(subscription)
     with database(as_json=as_json) as runtime, runtime.sessions() as session:
-        charges = history.charges(session, status=status, subscription=code, limit=limit)
+        now = runtime.clock()
+        charges = history.charges(session, status=status, subscription=code, limit=limit, now=now)
     if as_json:
         console.print_json(charges)
     else:
@@ -131,6 +133,7 @@ def _prospect(row: Row[Any], attempts: Sequence[Mapping[str, Any]], now: datetim
         last = LastAttempt(status=AttemptStatus(attempts[-1]["status"]), window_until=until, **known)
     standing = Standing(
         status=ChargeStatus(row.status),
+        blocker=None if row.blocked_by is None else Blocker(row.blocked_by),
         status_reason=row.status_reason,
         declines=row.declines,
         next_attempt_at=row.next_attempt_at,

@@ -75,7 +75,9 @@ def show(code: Code, *, as_json: Json = False) -> None:
         shown = shown_subscription(runtime, code)
         with runtime.sessions() as session:
             plan = plan_queries.named(session, shown["plan"])
-            charges = history.charges(session, status=None, subscription=shown["code"], limit=SHOWN_CHARGES)
+            charges = history.charges(
+                session, status=None, subscription=shown["code"], limit=SHOWN_CHARGES, now=runtime.clock()
+            )
             audit = history.audit(session, "subscription", shown["id"])
     upcoming = upcoming_periods(plan, shown)
     if as_json:

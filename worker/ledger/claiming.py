@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,9 +17,10 @@ from worker.database.mapping import OF_ITS_CHARGE, new_attempt
 from worker.domain.attempt import OpenAttempt
 from worker.domain.charge_limits import Guard, hold_to_run
 from worker.domain.clock import Clock
-from worker.domain.merchant_uid import MAX_NUMBER, derive
+from worker.domain.merchant_uid import derive
 from worker.domain.states import AttemptStatus
 from worker.domain.window_evidence import WINDOW_LIFE
+from worker.ledger.blockers import BLOCKER_TABLES, CLAIMABLE, parameters
 from worker.ledger.charging_hold import goes_on
 from worker.ledger.database_identity import Watch
 from worker.ledger.day_totals import hold_to_day
@@ -29,8 +31,6 @@ CLAIM_LOCK = 0x6167_6169  # "agai": held shared by every claim, exclusively by `
 
 EVERYTHING = "all"
 """The scope of a stop that stops every channel."""
-
-_STOPPED = text("SELECT scope FROM stops")
 
 RESTORED_LATELY = """COALESCE(c.period_start < (
     SELECT max(w.started_at) FROM sweeps w
@@ -44,7 +44,6 @@ It ends when no such window can be used any more, and a sweep over all that time
 releases what a restore holds has compared nothing: then it ends likewise, and not at once.
 """
 
-# One subscription has one charge in flight, the oldest first: wallets refuse two at once (seen in Kakao's forum).
 _DUE = text(f"""
     SELECT {OF_ITS_CHARGE}, last.number AS last_number, last.status AS last_status,
            last.merchant_uid AS last_merchant_uid, last.window_until AS last_window_until,
@@ -52,35 +51,9 @@ _DUE = text(f"""
                  WHERE e.charge_id = c.id AND e.status = 'declined' ORDER BY e.number) AS earlier,
            {RESTORED_LATELY} AS restored_lately
     FROM charges c
-    JOIN subscriptions s ON s.id = c.subscription_id
-    JOIN billing_keys k ON k.id = s.billing_key_id
+    {BLOCKER_TABLES}
     JOIN plans p ON p.id = s.plan_id
-    LEFT JOIN LATERAL (
-        SELECT number, status, merchant_uid, window_until FROM attempts
-        WHERE charge_id = c.id ORDER BY number DESC LIMIT 1
-    ) last ON true
-    WHERE c.status IN ('due', 'past_due') AND c.next_attempt_at <= :now
-      AND c.awaits_consent_since IS NULL
-      AND s.status IN ('trialing', 'active', 'past_due')
-      AND k.status = 'active'
-      AND k.pg <> ALL(:stopped) AND c.id <> ALL(:left_out)
-      AND NOT EXISTS (
-        SELECT FROM charges other
-        WHERE other.subscription_id = c.subscription_id AND other.id <> c.id
-          AND other.status IN ('due', 'charging', 'past_due')
-          AND CASE other.status
-            WHEN 'charging' THEN EXISTS (
-                SELECT FROM attempts a WHERE a.charge_id = other.id AND a.status = 'started')
-            ELSE other.next_attempt_at <= :now AND other.period_start < c.period_start
-              AND other.awaits_consent_since IS NULL
-          END
-      )
-      -- PortOne shows money for it that the books do not have: the sweep, or a person, settles that first.
-      AND NOT EXISTS (SELECT FROM discrepancies d WHERE d.charge_id = c.id AND d.status = 'open')
-      AND NOT EXISTS (SELECT FROM holds h WHERE h.subscription_id = c.subscription_id AND h.status = 'held')
-      AND COALESCE(last.number, 0) < {MAX_NUMBER}
-      -- These contradict a claimable charge. Not ours to repair, and they must not stand in everybody's way.
-      AND COALESCE(last.status, '') NOT IN ('started', 'unknown', 'paid')
+    WHERE {CLAIMABLE} AND c.id <> ALL(:left_out)
     ORDER BY c.next_attempt_at, c.id
     LIMIT :limit
     FOR UPDATE OF c SKIP LOCKED
@@ -141,10 +114,10 @@ def claim(
     SubscriptionsExceed when a cap of `guard` forbids it; the claim must then be rolled back.
     """
     _let_stops_wait(session)
-    stopped = list(session.scalars(_STOPPED))
-    if EVERYTHING in stopped:
+    asked = parameters(session, now=now)
+    if EVERYTHING in asked["stopped"]:
         return []
-    wanted = _due(session, stopped, now=now, limit=limit, prefix=prefix)
+    wanted = _due(session, asked, now=now, limit=limit, prefix=prefix)
     if not wanted:
         return []
     if guard is not None:
@@ -169,7 +142,9 @@ def _by_charge(row: Row[Any]) -> int:
     return int(row.charge_id)
 
 
-def _due(session: Session, stopped: list[str], *, now: datetime, limit: int, prefix: str) -> dict[int, OpenAttempt]:
+def _due(
+    session: Session, asked: Mapping[str, Any], *, now: datetime, limit: int, prefix: str
+) -> dict[int, OpenAttempt]:
     """Lock due charges and make their attempts ready.
 
     What cannot be made ready is left out and named: a row that is wrong, such as one whose plan's time zone this
@@ -177,14 +152,7 @@ def _due(session: Session, stopped: list[str], *, now: datetime, limit: int, pre
     """
     left_out: list[int] = []
     while True:
-        parameters = {
-            "now": now,
-            "window_life": WINDOW_LIFE,
-            "limit": limit,
-            "stopped": stopped,
-            "left_out": left_out,
-        }
-        due = session.execute(_DUE, parameters).all()
+        due = session.execute(_DUE, {**asked, "window_life": WINDOW_LIFE, "limit": limit, "left_out": left_out}).all()
         ready: dict[int, OpenAttempt] = {}
         for row in due:
             try:

@@ -11,6 +11,14 @@ from sqlalchemy.orm import Session
 
 from worker.database.tables.billing import Attempt
 from worker.domain.states import ChargeStatus
+from worker.ledger.blockers import (
+    BLOCKER_TABLES,
+    EARLIER_CHARGES,
+    FIRST_BLOCKER,
+    OPEN_DISCREPANCIES,
+    STANDING_HOLD,
+    parameters,
+)
 
 _CHARGE_COLUMNS = """
     c.id, s.code AS subscription, s.customer_reference, p.code AS plan, p.time_zone, c.period_start, c.period_end,
@@ -19,31 +27,25 @@ _CHARGE_COLUMNS = """
     c.created_at
 """
 
+# The rows that are wanted first, and only of those what blocks them.
 _CHARGES = f"""
-    SELECT {_CHARGE_COLUMNS}
-    FROM charges c JOIN subscriptions s ON s.id = c.subscription_id JOIN plans p ON p.id = s.plan_id
+    SELECT {_CHARGE_COLUMNS}, {FIRST_BLOCKER} AS blocked_by
+    FROM (SELECT c.* FROM charges c {{owner}} {{where}} ORDER BY {{order}} DESC LIMIT :limit) c
+    {BLOCKER_TABLES}
+    JOIN plans p ON p.id = s.plan_id
+    ORDER BY c.id DESC
 """  # noqa: S608 - constants only
 
-# What stands in a charge's way, seen as the claim sees it.
 _CHARGE = text(f"""
-    SELECT {_CHARGE_COLUMNS}, s.status AS subscription_status, k.id AS key_id, k.pg, k.status AS key_status,
+    SELECT {_CHARGE_COLUMNS}, {FIRST_BLOCKER} AS blocked_by,
+           s.status AS subscription_status, k.id AS key_id, k.pg, k.status AS key_status,
            stop.scope AS stop_scope, stop.reason AS stop_reason,
-           (SELECT h.status_reason FROM holds h WHERE h.subscription_id = c.subscription_id AND h.status = 'held')
-               AS hold_reason,
-           (SELECT min(other.id) FROM charges other
-            WHERE other.subscription_id = c.subscription_id AND other.id <> c.id
-              AND other.status IN ('due', 'charging', 'past_due')
-              AND CASE other.status
-                WHEN 'charging' THEN EXISTS (
-                    SELECT FROM attempts a WHERE a.charge_id = other.id AND a.status = 'started')
-                ELSE other.next_attempt_at <= :now AND other.period_start < c.period_start
-                  AND other.awaits_consent_since IS NULL
-              END) AS first_charge_id,
-           (SELECT min(d.id) FROM discrepancies d WHERE d.charge_id = c.id AND d.status = 'open') AS discrepancy_id
+           (SELECT h.status_reason {STANDING_HOLD}) AS hold_reason,
+           (SELECT min(other.id) {EARLIER_CHARGES}) AS first_charge_id,
+           (SELECT min(d.id) {OPEN_DISCREPANCIES}) AS discrepancy_id
     FROM charges c
-    JOIN subscriptions s ON s.id = c.subscription_id
+    {BLOCKER_TABLES}
     JOIN plans p ON p.id = s.plan_id
-    LEFT JOIN billing_keys k ON k.id = s.billing_key_id
     LEFT JOIN LATERAL (
         SELECT scope, reason FROM stops WHERE scope IN ('all', k.pg) ORDER BY scope = 'all' DESC LIMIT 1
     ) stop ON true
@@ -74,15 +76,16 @@ _AUDIT = text("""
 
 
 def charges(
-    session: Session, *, status: ChargeStatus | None, subscription: str | None, limit: int
+    session: Session, *, status: ChargeStatus | None, subscription: str | None, limit: int, now: datetime
 ) -> Sequence[Mapping[str, Any]]:
-    """List the newest charges."""
-    return _rows(session, _charges_query(status, subscription), status=status, subscription=subscription, limit=limit)
+    """Return the newest charges, each with what blocks it (`blocked_by`), which is None when it can be claimed."""
+    wanted = {"status": status, "subscription": subscription, "limit": limit}
+    return _rows(session, _charges_query(status, subscription), **wanted, **parameters(session, now=now))
 
 
 def charge(session: Session, charge_id: int, *, now: datetime) -> Row[Any] | None:
-    """Give a charge with everything that decides what happens to it next."""
-    return session.execute(_CHARGE, {"id": charge_id, "now": now}).one_or_none()
+    """Return a charge with what blocks it (`blocked_by`) and everything that says more about that."""
+    return session.execute(_CHARGE, {"id": charge_id, **parameters(session, now=now)}).one_or_none()
 
 
 def charge_of(session: Session, merchant_uid: str) -> int | None:
@@ -113,7 +116,8 @@ def _charges_query(status: ChargeStatus | None, subscription: str | None) -> Tex
     # Few charges are open or were given up: an expression keeps the planner from walking back through all the paid
     # ones in the order of their ids, and leads it to the index of those few.
     order = "c.id" if status in (None, ChargeStatus.PAID) else "c.id + 0"
-    return text(f"{_CHARGES} {where} ORDER BY {order} DESC LIMIT :limit")
+    owner = "" if subscription is None else "JOIN subscriptions s ON s.id = c.subscription_id"
+    return text(_CHARGES.format(owner=owner, where=where, order=order))
 
 
 def _rows(session: Session, query: TextClause, **parameters: Any) -> Sequence[Mapping[str, Any]]:

@@ -9,6 +9,9 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
+from worker.domain.blockers import Blocker
+from worker.ledger.blockers import CONDITIONS, none_of
+
 # One look through all keys: it is made when a person asks for it, and the dead are few.
 _KILLED_ALIKE = text("""
     SELECT id FROM billing_keys
@@ -36,18 +39,20 @@ _WAKE = text("""
       AND c.status = 'past_due' AND c.next_attempt_at IS NULL AND c.awaits_consent_since IS NULL
 """)
 
-_CHARGED_NOW = text("""
+_WITH_THE_NEXT_TICK = none_of(
+    {Blocker.NOT_WAITING, Blocker.NO_NEXT_ATTEMPT, Blocker.NOT_YET, Blocker.CONSENT, Blocker.DISCREPANCY}
+)
+
+_CHARGED_NOW = text(f"""
     SELECT w.waits, count(*) AS charges, sum(c.amount)::bigint AS amount
     FROM subscriptions s JOIN charges c ON c.subscription_id = s.id
     CROSS JOIN LATERAL (
-        SELECT s.status = 'paused' OR EXISTS (
-            SELECT FROM holds h WHERE h.subscription_id = s.id AND h.status = 'held') AS waits
+        SELECT s.status = 'paused' OR {CONDITIONS[Blocker.HOLD]} AS waits
     ) w
     WHERE s.billing_key_id = :key AND s.status NOT IN ('canceled', 'ended', 'pending')
-      AND c.status IN ('due', 'past_due') AND c.next_attempt_at <= :now AND c.awaits_consent_since IS NULL
-      AND NOT EXISTS (SELECT FROM discrepancies d WHERE d.charge_id = c.id AND d.status = 'open')
+      AND {_WITH_THE_NEXT_TICK}
     GROUP BY w.waits
-""")
+""")  # noqa: S608 - constants only
 
 
 def killed_alike(session: Session, *, killed_by: str, since: datetime, pg: str | None) -> Sequence[int]:

@@ -10,8 +10,10 @@ from sqlalchemy.orm import Session
 
 from worker.database.mapping import KNOWN_ATTEMPT, OF_AN_ATTEMPT, known_attempt
 from worker.domain.attempt import OpenAttempt
+from worker.domain.blockers import Blocker
 from worker.domain.states import AttemptStatus
 from worker.domain.window_evidence import WINDOW_LIFE
+from worker.ledger.blockers import CONDITIONS
 from worker.ledger.charges import PAYABLE_BY_HAND
 from worker.ledger.claiming import CLAIM_LOCK, EVERYTHING, RESTORED_LATELY
 
@@ -26,7 +28,7 @@ _CHARGE = text(f"""
            last.number AS last_number, last.status AS last_status, last.merchant_uid AS last_merchant_uid,
            last.via AS last_via, last.flagged_at AS last_flagged_at, last.window_until AS last_window_until,
            last.billing_key_id AS last_key_id,
-           EXISTS (SELECT FROM discrepancies d WHERE d.charge_id = c.id AND d.status = 'open') AS in_question,
+           {CONDITIONS[Blocker.DISCREPANCY]} AS in_question,
            s.status <> 'pending' AND {RESTORED_LATELY} AS restored_lately
     FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
     LEFT JOIN LATERAL (

@@ -1,14 +1,14 @@
-"""Why a charge waits and what happens next, in a sentence. Pure; it follows what claims and settlement do."""
+"""Why a charge waits and what happens next, in a sentence. Pure: what blocks it, the ledger has told."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from worker.domain.blockers import Blocker
 from worker.domain.merchant_uid import MAX_NUMBER
 from worker.domain.states import (
-    BILLED_SUBSCRIPTIONS,
     OPEN_ATTEMPTS,
     AttemptStatus,
     BillingKeyStatus,
@@ -36,9 +36,10 @@ class LastAttempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """Where a charge stands, with everything that may stand in its way."""
+    """Where a charge stands: what blocks it, if anything, and what the sentence about that names."""
 
     status: ChargeStatus
+    blocker: Blocker | None
     status_reason: str
     declines: int
     next_attempt_at: datetime | None
@@ -71,7 +72,7 @@ def prospect(standing: Standing, *, now: datetime, shown: Shown) -> str:
         case ChargeStatus.CHARGING:
             return _in_flight(standing.attempt, now, shown)
         case ChargeStatus.DUE | ChargeStatus.PAST_DUE:
-            return _obstacle(standing, shown) or _turn(standing, now, shown)
+            return _waiting(standing, shown)
 
 
 def _refund(standing: Standing) -> str:
@@ -103,39 +104,56 @@ def _in_flight(attempt: LastAttempt | None, now: datetime, shown: Shown) -> str:
     return f"What became of attempt {attempt.number} is unknown ({attempt.status_reason}); {again}."
 
 
-def _obstacle(standing: Standing, shown: Shown) -> str | None:
-    """Say what keeps a charge from being claimed at all, whatever its time."""
-    if standing.subscription not in BILLED_SUBSCRIPTIONS:
-        return f"Its subscription is {standing.subscription}, so it is not charged."
-    if standing.discrepancy_id is not None:
-        return f"It waits for a person: see `again review show {standing.discrepancy_id}`."
-    if standing.key is not BillingKeyStatus.ACTIVE:
-        return _without_key(standing)
-    return _without_consent(standing, shown) or _stopped(standing)
+def _waiting(standing: Standing, shown: Shown) -> str:
+    """Return what a charge waits for that is neither in flight nor over."""
+    if standing.blocker is None:
+        return "It is due; the next pump run charges it."
+    return _SENTENCES[standing.blocker](standing, shown)
 
 
-def _stopped(standing: Standing) -> str | None:
-    if standing.stop_scope is not None:
-        return (
-            f"Charging is stopped ({standing.stop_scope}: {standing.stop_reason}); "
-            f"it waits for `again start {standing.stop_scope}`."
-        )
-    if standing.hold_reason is not None:
-        return f"Its subscription is held: {standing.hold_reason}"
-    if standing.attempt is not None and standing.attempt.number >= MAX_NUMBER:
-        return f"It had {MAX_NUMBER} attempts, more than any calendar; a person has to look at it."
-    return None
+def _not_billed(standing: Standing, _: Shown) -> str:
+    return f"Its subscription is {standing.subscription}, so it is not charged."
 
 
-def _without_key(standing: Standing) -> str:
+def _undecided(standing: Standing, _: Shown) -> str:
+    return f"It waits for a person: see `again review show {standing.discrepancy_id}`."
+
+
+def _stopped(standing: Standing, _: Shown) -> str:
+    return (
+        f"Charging is stopped ({standing.stop_scope}: {standing.stop_reason}); "
+        f"it waits for `again start {standing.stop_scope}`."
+    )
+
+
+def _held(standing: Standing, _: Shown) -> str:
+    return f"Its subscription is held: {standing.hold_reason}"
+
+
+def _attempts_spent(_: Standing, __: Shown) -> str:
+    return f"It had {MAX_NUMBER} attempts, more than any calendar; a person has to look at it."
+
+
+def _contradicted(_: Standing, __: Shown) -> str:
+    return "Its newest attempt is open or paid, which should not be: a person has to look at it."
+
+
+def _no_next_attempt(standing: Standing, _: Shown) -> str:
+    return f"No further attempt is planned with its billing key; it waits for another: {_key_command(standing)}."
+
+
+def _behind_another(standing: Standing, _: Shown) -> str:
+    return f"It is due, and waits until charge {standing.first_charge_id} of the same subscription is settled."
+
+
+def _without_key(standing: Standing, _: Shown) -> str:
     if standing.key is None:
         return f"Its subscription has no billing key; it waits for one: {_key_command(standing)}."
     return f"Its billing key is {standing.key}; it waits for another one: {_key_command(standing)}."
 
 
-def _without_consent(standing: Standing, shown: Shown) -> str | None:
-    if standing.awaits_consent_since is None:
-        return None
+def _without_consent(standing: Standing, shown: Shown) -> str:
+    assert standing.awaits_consent_since is not None
     return (
         f"The billing key was replaced on {shown(standing.awaits_consent_since)} without consent to this charge, so "
         f"it is not made with the new one; it waits for consent: `again checkout link {standing.subscription_code} "
@@ -147,15 +165,25 @@ def _key_command(standing: Standing) -> str:
     return f"`again subscription key {standing.subscription_code} KEY`"
 
 
-def _turn(standing: Standing, now: datetime, shown: Shown) -> str:
-    """Say when a charge that nothing forbids is claimed."""
-    if standing.next_attempt_at is None:
-        return f"No further attempt is planned with its billing key; it waits for another: {_key_command(standing)}."
-    if standing.next_attempt_at > now:
-        if standing.attempt is None:
-            return f"It is charged on {shown(standing.next_attempt_at)}."
-        ended = f"Attempt {standing.attempt.number} ended {standing.attempt.status} ({standing.attempt.status_reason})"
-        return f"{ended}; it is charged again on {shown(standing.next_attempt_at)}."
-    if standing.first_charge_id is not None:
-        return f"It is due, and waits until charge {standing.first_charge_id} of the same subscription is settled."
-    return "It is due; the next pump run charges it."
+def _later(standing: Standing, shown: Shown) -> str:
+    assert standing.next_attempt_at is not None
+    if standing.attempt is None:
+        return f"It is charged on {shown(standing.next_attempt_at)}."
+    ended = f"Attempt {standing.attempt.number} ended {standing.attempt.status} ({standing.attempt.status_reason})"
+    return f"{ended}; it is charged again on {shown(standing.next_attempt_at)}."
+
+
+_SENTENCES: Mapping[Blocker, Callable[[Standing, Shown], str]] = {
+    Blocker.SUBSCRIPTION: _not_billed,
+    Blocker.DISCREPANCY: _undecided,
+    Blocker.BILLING_KEY: _without_key,
+    Blocker.CONSENT: _without_consent,
+    Blocker.STOP: _stopped,
+    Blocker.HOLD: _held,
+    Blocker.ATTEMPTS_SPENT: _attempts_spent,
+    Blocker.LAST_ATTEMPT: _contradicted,
+    Blocker.NO_NEXT_ATTEMPT: _no_next_attempt,
+    Blocker.NOT_YET: _later,
+    Blocker.ANOTHER_CHARGE: _behind_another,
+}
+"""What is said of each blocker; of a charge that does not wait, its status says it."""

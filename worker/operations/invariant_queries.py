@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from worker.domain.blockers import FAULTS, Blocker
 from worker.domain.discrepancy_rules import DiscrepancyKind
+from worker.ledger.blockers import CONDITIONS, OWNER, all_but, none_of
+from worker.ledger.charges import OWED
 from worker.operations.invariants import MOST_DEFERRALS
 
 _PAID_LATELY = "c.paid_at >= :recent AND c.status = 'paid'"
-_OPEN = "c.status IN ('due', 'charging', 'past_due')"
 
 
 def _explained(*kinds: DiscrepancyKind) -> str:
@@ -45,14 +47,14 @@ QUERIES: Mapping[str, str] = {
     # An attempt and its charge become paid in one statement; where the charge is void already, a discrepancy is noted.
     "paid_attempt_pays_its_charge": f"""
         SELECT a.id FROM charges c JOIN attempts a ON a.charge_id = c.id AND a.status = 'paid'
-        WHERE ({_OPEN} OR c.status = 'uncollectible' AND c.status_at >= :recent
+        WHERE ({OWED} OR c.status = 'uncollectible' AND c.status_at >= :recent
                OR c.status = 'void' AND c.status_at >= :recent AND NOT {_explained(DiscrepancyKind.NOT_OWED)})
     """,
     # Periods follow one another; a pause moves the next one on, never back. What was skipped is void and not owed, and
     # what was given back has paid for nothing.
     "periods_do_not_overlap": f"""
         SELECT c.id FROM charges c
-        WHERE ({_OPEN} OR {_PAID_LATELY}) AND c.period_start < (
+        WHERE ({OWED} OR {_PAID_LATELY}) AND c.period_start < (
             SELECT other.period_end FROM charges other
             WHERE other.subscription_id = c.subscription_id AND other.period_start < c.period_start
               AND other.status <> 'void' AND (other.status <> 'paid' OR other.refunded < other.amount)
@@ -63,7 +65,7 @@ QUERIES: Mapping[str, str] = {
     "merchant_uid_names_its_period": f"""
         SELECT a.id FROM charges c JOIN attempts a ON a.charge_id = c.id
         JOIN subscriptions s ON s.id = c.subscription_id
-        WHERE ({_OPEN} OR c.paid_at >= :derived)
+        WHERE ({OWED} OR c.paid_at >= :derived)
           AND (right(a.merchant_uid, 30) <> concat(
                    s.code, to_char(c.period_start AT TIME ZONE 'UTC', 'YYYYMMDDHH24MISS'), lpad(a.number::text, 3, '0'))
                -- the prefix: 1 to 8 lower-case letters and digits, a letter first
@@ -90,7 +92,7 @@ QUERIES: Mapping[str, str] = {
         JOIN charges c ON c.subscription_id = t.subscription_id AND c.period_start <= t.agreed_at
         JOIN attempts a ON a.charge_id = c.id AND a.billing_key_id = t.billing_key_id
             AND a.via = 'again' AND a.started_at >= t.agreed_at AND a.lease_until > a.started_at
-        WHERE t.agreed_at >= :recent AND ({_OPEN} OR {_PAID_LATELY})
+        WHERE t.agreed_at >= :recent AND ({OWED} OR {_PAID_LATELY})
           AND NOT EXISTS (
             SELECT FROM consents other
             WHERE other.subscription_id = c.subscription_id AND other.billing_key_id = a.billing_key_id
@@ -120,12 +122,10 @@ QUERIES: Mapping[str, str] = {
     """,
     # Only a refusal of the key itself leaves no next attempt; it kills the key, and another key wakes the charge,
     # unless the customer has not agreed to that.
-    "past_due_charge_has_a_next_attempt": """
-        SELECT c.id FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
-        JOIN billing_keys k ON k.id = s.billing_key_id
-        WHERE c.status = 'past_due' AND c.next_attempt_at IS NULL AND k.status = 'active'
-          AND c.awaits_consent_since IS NULL
-          AND s.status IN ('trialing', 'active', 'past_due')
+    "past_due_charge_has_a_next_attempt": f"""
+        SELECT c.id FROM charges c {OWNER}
+        WHERE c.status = 'past_due' AND {CONDITIONS[Blocker.NO_NEXT_ATTEMPT]}
+          AND {none_of({Blocker.SUBSCRIPTION, Blocker.BILLING_KEY, Blocker.CONSENT})}
     """,
     # The flag and the discrepancy are written in one transaction; deciding it settles the attempt.
     "flagged_attempt_is_up_for_review": """
@@ -163,31 +163,20 @@ QUERIES: Mapping[str, str] = {
           AND NOT {_HELD.format(since=":opening")} AND NOT EXISTS (
             SELECT FROM charges c WHERE c.subscription_id = s.id AND c.created_at >= :opening)
     """,
-    # Seen as the claim sees it: subscription and key are good, nothing is stopped or held, no discrepancy of it waits
-    # for a person, and no other charge of the subscription goes first. All of that must have been so for a while: a
-    # change of key, a resumption or a decision is news.
+    # Nothing blocks it but what has to be seen, and all of that has been so for a while: a change of key, a resumption
+    # or a decision is news. Ticks come every minute, and while all is held nothing is claimed.
     "due_charge_is_claimed": f"""
-        SELECT c.id FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
-        JOIN billing_keys k ON k.id = s.billing_key_id
-        WHERE c.status IN ('due', 'past_due') AND c.next_attempt_at < :claiming AND c.status_at < :claiming
-          AND c.awaits_consent_since IS NULL
-          AND s.status IN ('trialing', 'active', 'past_due') AND k.status = 'active' AND k.status_at < :claiming
+        SELECT c.id FROM charges c {OWNER}
+        WHERE {none_of(all_but(*FAULTS))}
+          AND c.next_attempt_at < :claiming AND c.status_at < :claiming AND k.status_at < :claiming
           AND NOT {_HELD.format(since=":claiming")}
-          AND NOT EXISTS (
-            SELECT FROM discrepancies d WHERE d.charge_id = c.id AND (d.status = 'open' OR d.status_at > :claiming))
-          AND NOT EXISTS (SELECT FROM stops h WHERE h.scope IN ('all', k.pg))
-          AND NOT EXISTS (
-            SELECT FROM holds h WHERE h.subscription_id = s.id AND (h.status = 'held' OR h.status_at > :claiming))
+          AND NOT EXISTS (SELECT FROM discrepancies d WHERE d.charge_id = c.id AND d.status_at > :claiming)
+          AND NOT EXISTS (SELECT FROM holds h WHERE h.subscription_id = s.id AND h.status_at > :claiming)
           AND NOT EXISTS (
             SELECT FROM last_stopped h WHERE h.scope IN ('all', k.pg) AND h.seen_at > :claiming)
           AND NOT EXISTS (
             SELECT FROM charges other
-            WHERE other.subscription_id = c.subscription_id AND other.id <> c.id
-              AND (other.status = 'charging' AND EXISTS (
-                       SELECT FROM attempts a WHERE a.charge_id = other.id AND a.status = 'started')
-                   OR other.status IN ('due', 'past_due') AND other.next_attempt_at <= :now
-                      AND other.period_start < c.period_start AND other.awaits_consent_since IS NULL
-                   OR other.status_at > :claiming))
+            WHERE other.subscription_id = c.subscription_id AND other.id <> c.id AND other.status_at > :claiming)
           AND NOT EXISTS (
             SELECT FROM audit e WHERE e.entity = 'subscription' AND e.entity_id = s.id AND e.at > :claiming)
     """,

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from worker.database.bulk import as_rows
 from worker.database.tables.operations import Violation
+from worker.ledger import blockers
 from worker.operations.invariant_queries import QUERIES
 from worker.operations.invariants import INVARIANTS, Invariant, Thresholds
 
@@ -72,7 +73,7 @@ def evaluate(
     session: Session, *, now: datetime, thresholds: Thresholds, invariants: Iterable[Invariant] = INVARIANTS
 ) -> list[BrokenInvariant]:
     """Evaluate each invariant, and return those that do not hold."""
-    parameters = _parameters(now, thresholds)
+    parameters = {**blockers.parameters(session, now=now), **_parameters(now, thresholds)}
     found = []
     for invariant in invariants:
         query = text(_FOUND.format(query=QUERIES[invariant.name], most=MAX_COUNTED, examples=MAX_EXAMPLES))

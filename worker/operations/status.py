@@ -13,36 +13,33 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from worker.database.tables.operations import Sweep
+from worker.domain.blockers import Blocker
 from worker.domain.settlement import MONTH_SPENT
 from worker.domain.states import SweepReason, WebhookOutcome
+from worker.ledger.blockers import CONDITIONS, KEY_NOT_ACTIVE, WITHOUT_KEY, none_of
+
+_UNDECIDED = {Blocker.NOT_WAITING, Blocker.DISCREPANCY}
 
 # In two parts, each of which begins at the few: one condition over both would read every subscription.
-_WAITING_FOR_KEY = """
+_WAITING_FOR_KEY = f"""
     SELECT c.id, c.status_at
     FROM billing_keys k JOIN subscriptions s ON s.billing_key_id = k.id JOIN charges c ON c.subscription_id = s.id
-    WHERE k.status <> 'active' AND c.status IN ('due', 'past_due')
+    WHERE {KEY_NOT_ACTIVE} AND {none_of(_UNDECIDED)}
     UNION ALL
     SELECT c.id, c.status_at
     FROM subscriptions s JOIN charges c ON c.subscription_id = s.id
-    WHERE s.billing_key_id IS NULL AND c.status IN ('due', 'past_due')
-"""
+    WHERE {WITHOUT_KEY} AND {none_of(_UNDECIDED)}
+"""  # noqa: S608 - constants only
 
 # Every charge is in one row at most: one that waits for a key is not due, whatever its time, and one with a discrepancy
-# waits for nothing but a person.
+# waits for nothing but a decision. What is stopped, held, paused or behind another charge is due all along.
 _COUNTS = text(f"""
-    WITH disputed AS MATERIALIZED (
-        SELECT DISTINCT charge_id AS id FROM discrepancies WHERE status = 'open' AND charge_id IS NOT NULL
-    ),
-    waiting AS MATERIALIZED (
-        SELECT w.id, w.status_at FROM ({_WAITING_FOR_KEY}) w
-        WHERE NOT EXISTS (SELECT FROM disputed d WHERE d.id = w.id)
-    ),
+    WITH waiting AS MATERIALIZED ({_WAITING_FOR_KEY}),
     ready AS NOT MATERIALIZED (
         SELECT c.status, c.next_attempt_at, c.first_declined_at, c.status_at,
-               c.next_attempt_at > :now AND starts_with(c.status_reason, '{MONTH_SPENT}') AS month_spent FROM charges c
-        WHERE c.status IN ('due', 'past_due') AND c.awaits_consent_since IS NULL
-          AND NOT EXISTS (SELECT FROM waiting w WHERE w.id = c.id)
-          AND NOT EXISTS (SELECT FROM disputed d WHERE d.id = c.id)
+               {CONDITIONS[Blocker.NOT_YET]} AND starts_with(c.status_reason, '{MONTH_SPENT}') AS month_spent
+        FROM charges c
+        WHERE {none_of(_UNDECIDED | {Blocker.CONSENT})} AND NOT EXISTS (SELECT FROM waiting w WHERE w.id = c.id)
     ),
     needs_person AS (
         SELECT found_at AS since FROM discrepancies WHERE status = 'open'
@@ -50,13 +47,14 @@ _COUNTS = text(f"""
         WHERE a.status = 'unknown' AND a.flagged_at IS NOT NULL AND NOT EXISTS (
             SELECT FROM discrepancies d
             WHERE d.charge_id = a.charge_id AND d.attempt_id = a.id AND d.status = 'open')
-        UNION ALL SELECT status_at FROM ready WHERE status = 'past_due' AND next_attempt_at IS NULL
+        UNION ALL SELECT status_at FROM ready c WHERE status = 'past_due' AND {CONDITIONS[Blocker.NO_NEXT_ATTEMPT]}
     )
     SELECT 'to_open' AS name, count(*) AS found, min(next_charge_at) AS oldest_at
     FROM subscriptions WHERE next_charge_at <= :now
-    UNION ALL SELECT 'due', count(*), min(next_attempt_at) FROM ready WHERE next_attempt_at <= :now
+    UNION ALL SELECT 'due', count(*), min(next_attempt_at) FROM ready c
+    WHERE {none_of({Blocker.NO_NEXT_ATTEMPT, Blocker.NOT_YET})}
     UNION ALL SELECT 'deferred', count(*), min(status_at)
-    FROM ready WHERE status = 'due' AND next_attempt_at > :now AND NOT month_spent
+    FROM ready c WHERE status = 'due' AND {CONDITIONS[Blocker.NOT_YET]} AND NOT month_spent
     UNION ALL SELECT 'month_spent', count(*), min(status_at) FROM ready WHERE month_spent
     UNION ALL SELECT 'in_flight', count(*), min(started_at)
     FROM attempts WHERE status = 'started' AND lease_until >= :now
@@ -68,12 +66,11 @@ _COUNTS = text(f"""
     FROM attempts WHERE status = 'unknown' AND failing_since IS NOT NULL
     UNION ALL SELECT 'needs_person', count(*), min(since) FROM needs_person
     UNION ALL SELECT 'past_due', count(*), min(first_declined_at)
-    FROM ready WHERE status = 'past_due' AND next_attempt_at > :now AND NOT month_spent
+    FROM ready c WHERE status = 'past_due' AND {CONDITIONS[Blocker.NOT_YET]} AND NOT month_spent
     UNION ALL SELECT 'waiting_for_key', count(*), min(status_at) FROM waiting
     UNION ALL SELECT 'waiting_for_consent', count(*), min(awaits_consent_since) FROM charges c
-    WHERE awaits_consent_since IS NOT NULL AND status IN ('due', 'past_due')
+    WHERE {CONDITIONS[Blocker.CONSENT]} AND {none_of(_UNDECIDED)}
       AND NOT EXISTS (SELECT FROM waiting w WHERE w.id = c.id)
-      AND NOT EXISTS (SELECT FROM disputed d WHERE d.id = c.id)
     UNION ALL SELECT 'waiting_for_payment', count(*), min(waiting_since)
     FROM subscriptions WHERE waiting_since IS NOT NULL
     UNION ALL SELECT 'uncollectible', count(*), min(status_at)

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from worker.domain.blockers import Blocker
 from worker.domain.merchant_uid import MAX_NUMBER
-from worker.domain.states import AttemptStatus, BillingKeyStatus, ChargeStatus, SubscriptionStatus
+from worker.domain.states import CLAIMABLE_CHARGES, AttemptStatus, BillingKeyStatus, ChargeStatus, SubscriptionStatus
 from worker.operations.explain_charge import LastAttempt, Standing, prospect
 
 NOW = datetime(2026, 1, 5, 3, 0, tzinfo=UTC)
@@ -28,6 +29,7 @@ DECLINED = replace(STARTED, status=AttemptStatus.DECLINED, status_reason="soft: 
 
 DUE = Standing(
     status=ChargeStatus.DUE,
+    blocker=None,
     status_reason="its period began",
     declines=0,
     next_attempt_at=NOW,
@@ -42,7 +44,9 @@ DUE = Standing(
     attempt=None,
 )
 PAST_DUE = replace(DUE, status=ChargeStatus.PAST_DUE, declines=1, next_attempt_at=NOW + HOUR, attempt=DECLINED)
-CHARGING = replace(DUE, status=ChargeStatus.CHARGING, next_attempt_at=None, attempt=STARTED)
+PAST_DUE = replace(PAST_DUE, blocker=Blocker.NOT_YET)
+CHARGING = replace(DUE, status=ChargeStatus.CHARGING, blocker=Blocker.NOT_WAITING, next_attempt_at=None)
+CHARGING = replace(CHARGING, attempt=STARTED)
 
 
 def said(standing: Standing) -> str:
@@ -61,8 +65,11 @@ def said(standing: Standing) -> str:
         (replace(DUE, status=ChargeStatus.UNCOLLECTIBLE, declines=1), "declined once"),
         (replace(DUE, status=ChargeStatus.UNCOLLECTIBLE, declines=5), "declined 5 times"),
         (replace(DUE, status=ChargeStatus.VOID, status_reason="subscription canceled"), "not owed (subscription canc"),
-        (replace(DUE, awaits_consent_since=NOW), "without consent to this charge"),
-        (replace(PAST_DUE, awaits_consent_since=NOW), "`again subscription key 0000000000001 KEY` with the same key"),
+        (replace(DUE, blocker=Blocker.CONSENT, awaits_consent_since=NOW), "without consent to this charge"),
+        (
+            replace(PAST_DUE, blocker=Blocker.CONSENT, awaits_consent_since=NOW),
+            "`again subscription key 0000000000001 KEY` with the same key",
+        ),
         # in flight
         (
             replace(CHARGING, attempt=replace(UNKNOWN, window_until=NOW + HOUR)),
@@ -80,34 +87,48 @@ def said(standing: Standing) -> str:
         (replace(CHARGING, attempt=DECLINED), "which should not be"),
         (replace(CHARGING, attempt=None), "which should not be"),
         # what keeps it from being claimed
-        (replace(DUE, subscription=SubscriptionStatus.PAUSED), "subscription is paused"),
-        (replace(DUE, key=None), "no billing key"),
+        (replace(DUE, blocker=Blocker.SUBSCRIPTION, subscription=SubscriptionStatus.PAUSED), "subscription is paused"),
+        (replace(DUE, blocker=Blocker.BILLING_KEY, key=None), "no billing key"),
         (
-            replace(PAST_DUE, key=BillingKeyStatus.DEAD, next_attempt_at=None),
+            replace(PAST_DUE, blocker=Blocker.BILLING_KEY, key=BillingKeyStatus.DEAD, next_attempt_at=None),
             "`again subscription key 0000000000001 KEY`",
         ),
-        (replace(DUE, discrepancy_id=12), "It waits for a person: see `again review show 12`."),
-        (replace(DUE, discrepancy_id=12, key=None), "again review show 12"),  # with a key it would wait all the same
-        (replace(DUE, discrepancy_id=12, subscription=SubscriptionStatus.PAUSED), "subscription is paused"),
+        (
+            replace(DUE, blocker=Blocker.DISCREPANCY, discrepancy_id=12),
+            "It waits for a person: see `again review show 12`.",
+        ),
         (replace(CHARGING, discrepancy_id=12), "under way"),
-        (replace(DUE, stop_scope="payco", stop_reason="점검"), "(payco: 점검); it waits for `again start payco`"),
-        (replace(PAST_DUE, attempt=replace(DECLINED, number=MAX_NUMBER)), "a person has to look at it"),
+        (
+            replace(DUE, blocker=Blocker.STOP, stop_scope="payco", stop_reason="점검"),
+            "(payco: 점검); it waits for `again start payco`",
+        ),
+        (replace(DUE, blocker=Blocker.HOLD, hold_reason="too much on one day."), "is held: too much on one day."),
+        (replace(PAST_DUE, blocker=Blocker.ATTEMPTS_SPENT), f"It had {MAX_NUMBER} attempts"),
+        (replace(PAST_DUE, blocker=Blocker.LAST_ATTEMPT), "which should not be: a person has to look at it"),
         # whose turn it is
         (DUE, "It is due; the next pump run charges it."),
-        (replace(DUE, first_charge_id=7), "waits until charge 7"),
-        (replace(DUE, next_attempt_at=NOW + HOUR), "It is charged on 04:00."),
+        (replace(DUE, blocker=Blocker.ANOTHER_CHARGE, first_charge_id=7), "waits until charge 7"),
+        (replace(DUE, blocker=Blocker.NOT_YET, next_attempt_at=NOW + HOUR), "It is charged on 04:00."),
         (PAST_DUE, "Attempt 2 ended declined (soft: [CC61] 한도초과); it is charged again on 04:00."),
-        (replace(PAST_DUE, next_attempt_at=None), "No further attempt is planned"),
+        (replace(PAST_DUE, blocker=Blocker.NO_NEXT_ATTEMPT, next_attempt_at=None), "No further attempt is planned"),
     ],
 )
 def test_a_charge_says_what_happens_next(standing: Standing, expected: str):
     assert expected in said(standing)
 
 
+@pytest.mark.parametrize("blocker", frozenset(Blocker) - {Blocker.NOT_WAITING})
+def test_blocked_charge_is_never_said_to_be_charged_next(blocker: Blocker):
+    sentence = said(replace(PAST_DUE, blocker=blocker, stop_scope="all", awaits_consent_since=NOW))
+    assert sentence != said(DUE)
+    assert sentence
+
+
 @pytest.mark.parametrize("status", list(ChargeStatus))
 @pytest.mark.parametrize("attempt", [None, STARTED, UNKNOWN, DECLINED])
 def test_every_standing_has_one_sentence(status: ChargeStatus, attempt: LastAttempt | None):
     paid_at = NOW if status is ChargeStatus.PAID else None
-    sentence = said(replace(DUE, status=status, attempt=attempt, paid_at=paid_at, declines=1))
+    blocker = None if status in CLAIMABLE_CHARGES else Blocker.NOT_WAITING
+    sentence = said(replace(DUE, status=status, blocker=blocker, attempt=attempt, paid_at=paid_at, declines=1))
     assert sentence.endswith(".")
     assert "None" not in sentence

@@ -1,0 +1,93 @@
+"""Whether a charge can be claimed, and what blocks it: the one definition, as SQL.
+
+The claim takes charges without a blocker. `again charge`, `again status` and the invariants read the same conditions.
+They are about a charge `c` with what BLOCKER_TABLES joins to it, and take the parameters that `parameters` returns: the
+instant, and what is stopped, which as a list of values costs a plan nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from worker.domain.blockers import Blocker
+from worker.domain.merchant_uid import MAX_NUMBER
+
+OWNER = """
+    JOIN subscriptions s ON s.id = c.subscription_id
+    LEFT JOIN billing_keys k ON k.id = s.billing_key_id
+"""
+"""The subscription `s` of a charge `c`, and its billing key `k` if there is one."""
+
+BLOCKER_TABLES = f"""{OWNER}
+    LEFT JOIN LATERAL (
+        SELECT number, status, merchant_uid, window_until FROM attempts
+        WHERE charge_id = c.id ORDER BY number DESC LIMIT 1
+    ) last ON true
+"""  # noqa: S608 - constants only
+"""What all conditions together need: OWNER, and the newest attempt `last` of a charge `c`."""
+
+WITHOUT_KEY = "s.billing_key_id IS NULL"
+KEY_NOT_ACTIVE = "k.status <> 'active'"
+
+# PortOne shows money for it that our records do not have: reconciliation, or an operator, settles that first.
+OPEN_DISCREPANCIES = "FROM discrepancies d WHERE d.charge_id = c.id AND d.status = 'open'"
+
+STANDING_HOLD = "FROM holds h WHERE h.subscription_id = c.subscription_id AND h.status = 'held'"
+
+# One subscription has one charge in flight, the oldest first: wallets refuse two at once (seen in Kakao's forum).
+EARLIER_CHARGES = """FROM charges other
+    WHERE other.subscription_id = c.subscription_id AND other.id <> c.id
+      AND other.status IN ('due', 'charging', 'past_due')
+      AND CASE other.status
+        WHEN 'charging' THEN EXISTS (SELECT FROM attempts a WHERE a.charge_id = other.id AND a.status = 'started')
+        ELSE other.next_attempt_at <= :now AND other.period_start < c.period_start
+          AND other.awaits_consent_since IS NULL
+      END"""
+"""The other charges `other` of its subscription that are charged before a charge `c`."""
+
+# Each so that its negation is one that indexes can answer, and of columns that are never NULL where it decides.
+CONDITIONS: Mapping[Blocker, str] = {
+    Blocker.NOT_WAITING: "c.status NOT IN ('due', 'past_due')",
+    Blocker.SUBSCRIPTION: "s.status NOT IN ('trialing', 'active', 'past_due')",
+    Blocker.DISCREPANCY: f"EXISTS (SELECT {OPEN_DISCREPANCIES})",
+    Blocker.BILLING_KEY: f"({WITHOUT_KEY} OR {KEY_NOT_ACTIVE})",
+    Blocker.CONSENT: "c.awaits_consent_since IS NOT NULL",
+    Blocker.STOP: "('all' = ANY(:stopped) OR k.pg = ANY(:stopped))",
+    Blocker.HOLD: f"EXISTS (SELECT {STANDING_HOLD})",
+    Blocker.ATTEMPTS_SPENT: f"COALESCE(last.number, 0) >= {MAX_NUMBER}",
+    Blocker.LAST_ATTEMPT: "COALESCE(last.status, '') IN ('started', 'unknown', 'paid')",
+    Blocker.NO_NEXT_ATTEMPT: "c.next_attempt_at IS NULL",
+    Blocker.NOT_YET: "c.next_attempt_at > :now",
+    Blocker.ANOTHER_CHARGE: f"EXISTS (SELECT {EARLIER_CHARGES})",
+}
+"""When each blocker applies."""
+
+
+def none_of(blockers: Collection[Blocker]) -> str:
+    """Return the condition that none of these blockers applies to a charge `c`."""
+    return " AND ".join(f"NOT ({CONDITIONS[blocker]})" for blocker in Blocker if blocker in blockers)
+
+
+def all_but(*blockers: Blocker) -> frozenset[Blocker]:
+    """Return every blocker but these."""
+    return frozenset(Blocker) - frozenset(blockers)
+
+
+# A time that has come is a time. Said twice, the planner would expect a quarter of the charges that there are.
+CLAIMABLE = none_of(all_but(Blocker.NO_NEXT_ATTEMPT))
+"""The condition that a charge `c` can be claimed at `:now`: no blocker applies."""
+
+FIRST_BLOCKER = "CASE {} END".format(" ".join(f"WHEN {CONDITIONS[each]} THEN '{each.value}'" for each in Blocker))
+"""What blocks a charge `c`, by the value of its Blocker; NULL when it is claimable."""
+
+_STOPPED = text("SELECT scope FROM stops ORDER BY scope")
+
+
+def parameters(session: Session, *, now: datetime) -> dict[str, Any]:
+    """Return what the conditions are asked with, as things stand at this statement."""
+    return {"now": now, "stopped": list(session.scalars(_STOPPED))}
