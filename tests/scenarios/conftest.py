@@ -26,12 +26,12 @@ from worker.sandbox.http.client import SandboxAdmin
 from worker.sandbox.rules.behaviours import Behaviour
 
 GAP_SECONDS = str(366 * 86_400)
-"""Stories let days pass between two ticks, which is no gap unless the story is about one."""
+"""Silence before a hold: longer than the days between two ticks of a story, unless it is about a gap."""
 
 
 @dataclass
 class World:
-    """What a story needs, in its own words."""
+    """Everything that a story needs, as short methods."""
 
     runtime: Runtime
     portone: SandboxAdmin
@@ -58,20 +58,20 @@ class World:
     # --- what happens -----------------------------------------------------------------------------------------------
 
     def tick(self) -> dict[str, Any]:
-        """Let beat tick once: open, charge, reconcile, and see to checkouts, through the tasks."""
+        """Run one tick of each task: open, charge, reconcile, maintain checkouts."""
         ticked = {"opened": tasks.open_charges(), "charged": tasks.charge(), "reconciled": tasks.reconcile()}
         tasks.checkout_maintenance()
         return ticked
 
     def sweep(self) -> dict[str, Any]:
-        """Compare PortOne's payments with the books, to the end of whatever sweep is under way."""
+        """Reconcile PortOne's payments with our records, until the current reconciliation has ended."""
         swept: dict[str, Any] = tasks.sweep()
         while swept["ended"] == "time budget spent":
             swept = tasks.sweep()
         return swept
 
     def discrepancies(self) -> list[tuple[str, str]]:
-        """What differs from PortOne, as kind and status, in the order in which it was found."""
+        """Return the discrepancies as kind and status, in the order in which they were found."""
         return [(row.kind, row.status) for row in self.sql("SELECT kind, status FROM discrepancies ORDER BY id")]
 
     def changed(self, **settings: Any) -> None:
@@ -83,14 +83,14 @@ class World:
         self._clock[0] += timedelta(**span)
 
     def live(self, *, days: int, step: timedelta = timedelta(hours=6)) -> None:
-        """Let time pass, ticking as it goes."""
+        """Let time pass, with a tick after each step."""
         end = self.now + timedelta(days=days)
         while self.now < end:
             self._clock[0] += step
             self.tick()
 
     def restart_worker(self) -> None:
-        """Forget everything a worker process keeps in memory."""
+        """Drop everything that a worker process keeps in memory."""
         process._current = Process(self.runtime)
 
     # --- what is true -----------------------------------------------------------------------------------------------
@@ -121,7 +121,7 @@ class World:
             return list(result) if isinstance(result, CursorResult) and result.returns_rows else []
 
     def paid_periods(self) -> Counter[tuple[str, datetime]]:
-        """How often each billing period was really charged, by the sandbox's own ledger."""
+        """Return how often each billing period was really charged, by the sandbox's own ledger."""
         periods: Counter[tuple[str, datetime]] = Counter()
         for merchant_uid, times in self.portone.charges().items():
             parts = parse(merchant_uid)
@@ -130,7 +130,7 @@ class World:
         return periods
 
     def assert_books_agree(self) -> None:
-        """The end of every story: no period charged twice, and the database says what the ledger says."""
+        """Check the end of a story: no period is charged twice, and the database agrees with the ledger."""
         really = self.paid_periods()
         assert [period for period, times in really.items() if times > 1] == []
         rows = self.sql("""SELECT s.code, c.period_start FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
@@ -139,10 +139,10 @@ class World:
         assert self.broken_invariants() == {}
 
     def broken_invariants(self) -> dict[str, tuple[int, ...]]:
-        """Which invariants do not hold at this instant, with ids of some rows that break them."""
+        """Return the invariants that do not hold now, with ids of some rows that violate them."""
         with self.runtime.sessions() as session:
             found = invariant_results.evaluate(session, now=self.now, thresholds=self.runtime.thresholds)
-        # Most stories tick without sweeping.
+        # Most stories tick without statement reconciliation.
         return {
             each.invariant.name: each.examples for each in found if each.invariant.name != "payments_are_compared_daily"
         }
@@ -156,7 +156,7 @@ def sandbox(tmp_path: Path, clock_box: list[datetime]) -> Iterator[RunningSandbo
 
 @pytest.fixture
 def clock_box() -> list[datetime]:
-    """The instant it is, in a box that the sandbox and the worker share."""
+    """The current instant, in a box that the sandbox and the worker share."""
     return [datetime(2026, 1, 5, 3, 0, tzinfo=UTC)]
 
 
@@ -167,7 +167,7 @@ def world(
     clock_box: list[datetime],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[World]:
-    # Celery wants an address when a task is first called, though no message is sent here.
+    # Celery requires an address when a task is first called, though no message is sent here.
     monkeypatch.setenv("AGAIN_DATABASE_URL", database_url)
     monkeypatch.setenv("AGAIN_BROKER_URL", "memory://")
     settings = Settings.from_env(

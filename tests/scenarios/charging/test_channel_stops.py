@@ -1,4 +1,4 @@
-"""Stories of refusals that are no customer's fault, and of one customer's that are nobody else's business."""
+"""Declines that are no customer's fault, and a single customer's declines that affect no other."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ def test_suspension_of_the_merchant_kills_no_key_and_all_is_paid_after_it(world:
     assert set(keys(world)) == {"active"}
     assert {world.charges(code)[0].status for code in suspended} == {"due"}
     world.live(days=1)
-    assert world.portone.report().charges == 1  # while it stands, nobody is asked
+    assert world.portone.report().charges == 1  # while the stop stands, no operator is asked
     kill_switch.start_charging(world.runtime.sessions, "kakaopay", now=world.now)
     world.live(days=1)
     assert {world.charges(code)[0].status for code in (payer, *suspended)} == {"paid"}
     world.assert_books_agree()
 
 
-def test_card_that_this_merchant_does_not_take_stops_nobody_else(world: World):
+def test_card_that_this_merchant_does_not_accept_stops_no_other_customer(world: World):
     refused = world.subscribe(*[ONE_CARD] * 10)
     others = [world.subscribe() for _ in range(3)]
     world.live(days=10)
     assert stopped(world) == []
     assert {world.charges(code)[0].status for code in others} == {"paid"}
-    assert world.charges(refused)[0].status == "uncollectible"  # asked on its calendar, and then given up
+    assert world.charges(refused)[0].status == "uncollectible"  # retried on its calendar, and then uncollectible
     world.assert_books_agree()
 
 
-def test_module_that_is_not_set_up_makes_nobody_uncollectible(world: World):
+def test_missing_billing_module_makes_no_charge_uncollectible(world: World):
     codes = [world.subscribe(*[NOT_SET_UP] * 3, pay()) for _ in range(4)]
     world.live(days=5)
     assert stopped(world) == ["kakaopay"]
@@ -59,7 +59,7 @@ def test_module_that_is_not_set_up_makes_nobody_uncollectible(world: World):
     world.assert_books_agree()
 
 
-def test_unknown_words_for_everybody_stop_the_channel_before_anybody_is_given_up(world: World):
+def test_unknown_decline_for_all_customers_stops_the_channel(world: World):
     codes = [world.subscribe(*[UNKNOWN_WORDS] * 9) for _ in range(5)]
     world.live(days=9)
     assert stopped(world) == ["kakaopay"]

@@ -1,4 +1,4 @@
-"""Stories of a runaway: it ends at a cap, on the sandbox's ledger too, and goes on when a person says so."""
+"""A runaway ends at a charge limit, on the sandbox's ledger too, until an operator resumes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from worker.subscriptions import cancellation, holds
 
 
 def set_caps(world: World, **settings: int) -> None:
-    """Restart the worker with other caps."""
+    """Restart the worker with other charge limits."""
     world.runtime = replace(world.runtime, settings=world.runtime.settings.model_copy(update=settings))
     world.restart_worker()
 
 
 def again(*arguments: str) -> str:
-    """Run a command, and give what it said on one line."""
+    """Run a command, and return its output on one line."""
     result = CliRunner().invoke(app, arguments, env={"COLUMNS": "400"})
     assert result.exit_code == 0, result.output
     return " ".join(result.output.split())
@@ -40,7 +40,7 @@ def release(world: World, pg: str) -> None:
     kill_switch.start_charging(world.runtime.sessions, pg, now=world.now)
 
 
-def test_a_run_ends_at_its_cap_and_a_person_lets_the_next_one_go_on(world: World):
+def test_run_ends_at_its_charge_limit_until_an_operator_resumes(world: World):
     for _ in range(25):
         world.subscribe()
     set_caps(world, claim_chunk=4, max_run_charges=10)
@@ -59,7 +59,7 @@ def test_a_run_ends_at_its_cap_and_a_person_lets_the_next_one_go_on(world: World
     world.assert_books_agree()
 
 
-def test_charge_of_fifty_million_won_holds_its_subscription_and_nobody_else(world: World):
+def test_charge_of_fifty_million_won_holds_only_its_own_subscription(world: World):
     world.plan("monthly")
     dear = world.subscribe()
     world.sql("UPDATE plans SET amount = 50000000 RETURNING id")
@@ -84,7 +84,7 @@ def test_charge_of_fifty_million_won_holds_its_subscription_and_nobody_else(worl
     world.assert_books_agree()
 
 
-def test_a_day_ends_at_its_cap_through_however_many_runs(world: World):
+def test_day_ends_at_its_charge_limit_across_all_runs(world: World):
     set_caps(world, claim_chunk=2, max_day_sum=5 * 9900)
     for due, sent in ((3, 3), (6, 5), (0, 5)):
         for _ in range(due):
@@ -99,7 +99,7 @@ def test_a_day_ends_at_its_cap_through_however_many_runs(world: World):
     world.assert_books_agree()
 
 
-def test_subscription_far_behind_is_held_and_a_bystander_is_charged(world: World):
+def test_subscription_far_behind_is_held_while_others_are_charged(world: World):
     world.plan("daily", cadence="day")
     behind = world.subscribe(plan="daily", starts_on=date(2025, 12, 29))
     set_caps(world, max_subscription_charges_per_day=3)
@@ -120,7 +120,7 @@ def test_subscription_far_behind_is_held_and_a_bystander_is_charged(world: World
     world.assert_books_agree()
 
 
-def test_seventy_two_periods_of_one_customer_stop_nobody_else(world: World):
+def test_seventy_two_due_periods_of_one_customer_stop_no_other(world: World):
     world.plan("hourly-like", cadence="day")
     world.subscribe(plan="hourly-like", starts_on=date(2025, 10, 26))
     set_caps(world, catch_up_cap=100, max_run_charges=40, max_day_charges=100, claim_chunk=10)
@@ -129,13 +129,13 @@ def test_seventy_two_periods_of_one_customer_stop_nobody_else(world: World):
     bystanders = [world.subscribe() for _ in range(5)]
     world.tick()
     assert stopped(world) == {}
-    assert world.portone.report().again_requests == 20 + 5  # half of a run's charges, and everybody else
+    assert world.portone.report().again_requests == 20 + 5  # half of a run's charges, and all other customers
     for code in bystanders:
         assert [charge.status for charge in world.charges(code)] == ["paid"]
     world.assert_books_agree()
 
 
-def test_the_usual_caps_stop_no_healthy_book(world: World):
+def test_default_charge_limits_stop_no_healthy_business(world: World):
     world.plan("daily", cadence="day")
     world.subscribe(plan="daily", starts_on=date(2025, 12, 20))  # seventeen periods behind
     for _ in range(30):

@@ -1,4 +1,4 @@
-"""Stories of charging: what is due is charged once, and the books say so."""
+"""Charging: whatever is due is charged once, and our records say so."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from worker.sandbox.rules.behaviours import Behaviour, Reply, Shape, Verdict, de
 
 
 @pytest.mark.parametrize("pg", ["kakaopay", "payco"])
-def test_a_due_subscription_is_charged_and_again_a_month_later(world: World, pg: str):
+def test_due_subscription_is_charged_and_again_a_month_later(world: World, pg: str):
     code = world.subscribe(pg=pg)
     world.tick()
     assert [charge.status for charge in world.charges(code)] == ["paid"]
@@ -28,7 +28,7 @@ def test_a_due_subscription_is_charged_and_again_a_month_later(world: World, pg:
     world.assert_books_agree()
 
 
-def test_ticking_again_and_again_charges_nobody_again(world: World):
+def test_repeated_ticks_charge_no_period_again(world: World):
     for _ in range(20):
         world.subscribe()
     for _ in range(5):
@@ -51,7 +51,7 @@ def test_three_soft_declines_then_paid(world: World):
     world.assert_books_agree()
 
 
-def test_the_end_of_the_dunning_calendar_makes_a_charge_uncollectible(world: World):
+def test_charge_after_its_last_dunning_retry_is_uncollectible(world: World):
     code = world.subscribe(decline("LACK_BALANCE", "잔액이 부족합니다"))
     world.live(days=10, step=timedelta(days=1))
     (charge,) = world.charges(code)
@@ -61,7 +61,7 @@ def test_the_end_of_the_dunning_calendar_makes_a_charge_uncollectible(world: Wor
 
 
 @pytest.mark.parametrize("shape", list(Shape))
-def test_a_hard_decline_stops_the_calendar_and_marks_the_key_dead(world: World, shape: Shape):
+def test_hard_decline_ends_dunning_and_marks_the_key_dead(world: World, shape: Shape):
     code = world.subscribe(decline("CC54", "유효기간 경과", shape=shape), pay(), pg="payco")
     world.live(days=10, step=timedelta(days=1))
     (charge,) = world.charges(code)
@@ -81,7 +81,7 @@ CHARGED_AND_LOST = [
 
 
 @pytest.mark.parametrize("story", [*CHARGED_AND_LOST, troubled(Reply.HANG, charged=True)], ids=lambda s: s.reply)
-def test_a_charge_whose_answer_is_lost_is_found_and_not_charged_again(world: World, story: Behaviour):
+def test_charge_with_a_lost_answer_is_looked_up_and_not_charged_again(world: World, story: Behaviour):
     code = world.subscribe(story)
     world.tick()
     (charge,) = world.charges(code)
@@ -100,7 +100,7 @@ NOT_CHARGED_AND_LOST = [
 
 
 @pytest.mark.parametrize("story", NOT_CHARGED_AND_LOST, ids=lambda s: s.reply)
-def test_an_unclear_answer_is_sent_again_only_after_the_quiet_period(world: World, story: Behaviour):
+def test_unknown_attempt_is_resent_only_after_the_quiet_period(world: World, story: Behaviour):
     code = world.subscribe(story, pay())
     world.tick()
     world.wait(minutes=20)
@@ -117,7 +117,7 @@ def test_an_unclear_answer_is_sent_again_only_after_the_quiet_period(world: Worl
     world.assert_books_agree()
 
 
-def test_a_worker_that_died_after_the_claim_leaves_an_attempt_that_is_looked_up(world: World):
+def test_attempt_of_a_worker_that_died_after_the_claim_is_looked_up(world: World):
     world.subscribe()
     world.tick()
     world.wait(days=31)
@@ -140,7 +140,7 @@ def test_a_worker_that_died_after_the_claim_leaves_an_attempt_that_is_looked_up(
     world.assert_books_agree()
 
 
-def test_a_worker_that_was_down_for_months_charges_every_missed_period_once(world: World):
+def test_worker_that_was_down_for_months_charges_every_missed_period_once(world: World):
     code = world.subscribe(starts_on=world.now.date() - timedelta(days=95))
     world.tick()
     charges = world.charges(code)
@@ -149,7 +149,7 @@ def test_a_worker_that_was_down_for_months_charges_every_missed_period_once(worl
     world.assert_books_agree()
 
 
-def test_while_everything_is_stopped_nothing_is_claimed(world: World):
+def test_kill_switch_for_all_prevents_every_claim(world: World):
     code = world.subscribe()
     with world.runtime.sessions.begin() as session:
         stops.stop(session, scope=stops.EVERYTHING, reason="test", stopped_by="me", now=world.now)
@@ -163,7 +163,7 @@ def test_while_everything_is_stopped_nothing_is_claimed(world: World):
     world.assert_books_agree()
 
 
-def test_a_config_decline_stops_the_channel_and_blames_no_customer(world: World):
+def test_configuration_decline_stops_the_channel_and_blames_no_customer(world: World):
     blamed = world.subscribe(decline("-732", "가맹점 CID 오류"), pay())
     world.tick()
     other = world.subscribe()
@@ -183,7 +183,7 @@ def test_a_config_decline_stops_the_channel_and_blames_no_customer(world: World)
     [troubled(Reply.DROP, charged=True), Behaviour(verdict=Verdict.UNTOUCHED, reply=Reply.UNAUTHORIZED, times=2)],
     ids=["answer lost", "unauthorized"],
 )
-def test_a_paid_attempt_says_what_portone_said_about_being_paid(world: World, first: Behaviour):
+def test_paid_attempt_stores_portones_last_answer(world: World, first: Behaviour):
     world.subscribe(first, pay())
     world.live(days=1, step=timedelta(hours=1))
     (attempt,) = world.attempts()

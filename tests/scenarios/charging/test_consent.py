@@ -1,4 +1,4 @@
-"""What a page, a host or a command says is charged, to the won, is what the sandbox's ledger shows."""
+"""The sum that a page, a host or a command shows is, to the won, the sum that is charged."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def till(world: World) -> Till:
 
 
 def lost_card(world: World, *, cadence: str, periods: int, **terms: str) -> str:
-    """A subscription whose card was lost at its first charge, so many periods ago."""
+    """Make a subscription whose card was lost at its first charge, `periods` ago."""
     world.plan(cadence=cadence, **terms)
     code = world.subscribe(LOST_CARD)
     world.tick()
@@ -43,7 +43,7 @@ def replaced(till: Till, link: str, *, pg: str = "payco") -> None:
 
 
 def settle_all(world: World) -> None:
-    """Tick until nothing is charged any more, within the same period."""
+    """Tick until nothing more is charged, within the same period."""
     for _ in range(60):
         world.tick()
         world.wait(seconds=30)
@@ -56,7 +56,7 @@ def settle_all(world: World) -> None:
     ("cadence", "periods", "limit", "owed"),
     [("day", 22, "30", 22), ("day", 22, "3", 3), ("day", 2, "3", 2), ("month", 4, "4", 4), ("month", 4, "3", 3)],
 )
-def test_replaced_key_is_charged_what_the_page_said(
+def test_replaced_key_is_charged_what_the_page_showed(
     world: World, till: Till, cadence: str, periods: int, limit: str, owed: int
 ):
     code = lost_card(world, cadence=cadence, periods=periods, max_open_charges=limit)
@@ -70,7 +70,7 @@ def test_replaced_key_is_charged_what_the_page_said(
     world.assert_books_agree()
 
 
-def test_key_replaced_on_a_hosts_page_is_charged_what_the_host_has_shown(world: World, till: Till):
+def test_key_replaced_on_a_hosts_page_is_charged_what_the_host_showed(world: World, till: Till):
     code = lost_card(world, cadence="month", periods=4, max_open_charges="12")
     host, customer = HostCheckout(world.runtime), "customer-1"
     terms: dict[str, Any] = {"wording": "shop-1", "pg": "payco", "buyer": BUYER, "return_path": "/return"}
@@ -95,7 +95,7 @@ def test_key_replaced_on_a_hosts_page_is_charged_what_the_host_has_shown(world: 
 
 
 @pytest.mark.parametrize(("cadence", "periods"), [("day", 22), ("month", 4)])
-def test_key_given_by_command_is_charged_what_the_command_said(world: World, cadence: str, periods: int):
+def test_key_added_by_command_is_charged_what_the_command_showed(world: World, cadence: str, periods: int):
     code = lost_card(world, cadence=cadence, periods=periods)
     sessions = world.runtime.sessions
     said = arrears.owed_by(sessions, code, now=world.now)
@@ -116,7 +116,7 @@ def give_key(world: World, code: str, *, owed: int | None, uid: str = "by-teleph
     return key_change.change_key(sessions, code, uid, reason="by telephone", max_amount=10**6, owed=owed, now=world.now)
 
 
-def test_sum_that_has_changed_since_the_page_was_shown_is_refused_and_shown_anew(world: World, till: Till):
+def test_sum_that_changed_since_the_page_was_shown_is_refused_and_updated(world: World, till: Till):
     code = lost_card(world, cadence="day", periods=1)
     link = till.link(code)
     shown = till.view(link).owed
@@ -137,7 +137,7 @@ def test_command_is_refused_when_another_sum_is_owed_by_then(world: World):
     assert world.subscription(code).billing_key_id == 1
 
 
-def test_charge_that_was_paid_by_hand_after_the_agreement_is_not_charged_again(world: World, till: Till):
+def test_charge_paid_by_hand_after_the_agreement_is_not_charged_again(world: World, till: Till):
     code = lost_card(world, cadence="day", periods=2)
     link = till.link(code)
     window = till.open(link, "payco")
@@ -150,7 +150,7 @@ def test_charge_that_was_paid_by_hand_after_the_agreement_is_not_charged_again(w
     world.assert_books_agree()
 
 
-def test_period_that_begins_after_the_agreement_is_charged_on_the_terms_agreed_to(world: World, till: Till):
+def test_period_after_the_agreement_is_charged_on_the_agreed_terms(world: World, till: Till):
     world.portone.switch(window_life_seconds=86_400)
     code = lost_card(world, cadence="day", periods=1)
     link = till.link(code)
@@ -179,11 +179,11 @@ def test_consent_is_on_record_with_its_terms_and_each_period(world: World, till:
         world.sql("UPDATE consents SET due_now = 0")
 
 
-def test_charge_that_nobody_agreed_to_waits_and_stops_nothing_else(world: World, till: Till):
+def test_charge_without_consent_waits_and_stops_nothing_else(world: World, till: Till):
     code = lost_card(world, cadence="day", periods=2)
     link = till.link(code)
     window = till.open(link, "payco")
-    # The consent lists the first period only, as a page that had counted wrongly would have it.
+    # The consent lists the first period only, as after a page with a wrong sum.
     world.sql("ALTER TABLE consents DISABLE TRIGGER consents_are_append_only")
     world.sql("UPDATE consents SET due_now = 9900, periods = periods - 1")
     assert till.complete(link, till.approve(window)).progress is Progress.DONE

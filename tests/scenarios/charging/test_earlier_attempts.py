@@ -1,4 +1,4 @@
-"""Before a charge gets its next number, PortOne is asked what became of the earlier ones."""
+"""Before a charge gets its next attempt, the earlier ones are looked up at PortOne."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def _portone_accepts_every_repeat(sandbox: RunningSandbox) -> None:
 
 
 def correct_all(world: World) -> None:
-    """Let PortOne notice every payment that it has recorded as failed though the money moved."""
+    """Make PortOne correct every payment that it has recorded as failed though the money moved."""
     for payment in world.portone.payments():
         if payment["status"] == "failed":
             world.portone.correct(payment["imp_uid"])
 
 
-def test_decline_corrected_before_its_retry_is_adopted_and_not_charged_again(world: World):
+def test_decline_corrected_before_its_retry_is_backfilled_and_not_charged(world: World):
     world.plan(dunning="1,3,5")
     world.subscribe(misrecorded(), pay())
     world.tick()
@@ -42,7 +42,7 @@ def test_decline_corrected_before_its_retry_is_adopted_and_not_charged_again(wor
     world.assert_books_agree()
 
 
-def test_every_earlier_number_is_looked_up_and_not_the_newest_alone(world: World):
+def test_all_earlier_attempts_are_looked_up_and_not_only_the_newest(world: World):
     world.plan(dunning="1,2,3,5")
     world.subscribe(misrecorded(), decline(), decline(), pay())
     world.tick()
@@ -76,7 +76,7 @@ def test_hard_decline_corrected_before_the_new_key_is_not_charged_again(world: W
     world.assert_books_agree()
 
 
-def test_retry_waits_while_portone_does_not_answer_about_an_earlier_number(world: World, sandbox: RunningSandbox):
+def test_retry_waits_while_an_earlier_attempt_cannot_be_looked_up(world: World, sandbox: RunningSandbox):
     world.plan(dunning="1,3,5")
     world.subscribe(misrecorded(), pay())
     world.tick()
@@ -91,7 +91,7 @@ def test_retry_waits_while_portone_does_not_answer_about_an_earlier_number(world
     world.assert_books_agree()
 
 
-def test_window_for_an_overdue_charge_opens_not_when_an_earlier_number_was_paid(world: World):
+def test_window_for_a_charge_with_a_paid_earlier_attempt_does_not_open(world: World):
     till = Till(world)
     world.plan(dunning="5")
     world.subscribe(misrecorded())
@@ -109,18 +109,18 @@ LOST_AND_HIDDEN = Behaviour(reply=Reply.ERROR, hidden_seconds=86_400.0)
 
 
 @pytest.mark.parametrize("shape", Shape)
-def test_refusal_of_a_resent_attempt_in_unknown_words_is_no_decline(world: World, shape: Shape):
+def test_unknown_error_for_a_resent_attempt_is_not_a_decline(world: World, shape: Shape):
     world.plan(dunning="1,3,5")
     refused = decline(*UNHEARD_OF, shape=shape, recorded=False)
     world.subscribe(LOST_AND_HIDDEN, refused, pay())
     world.tick()
-    world.live(days=1, step=timedelta(hours=1))  # the next try is due while the first payment is hidden still
+    world.live(days=1, step=timedelta(hours=1))  # the next attempt is due while the first payment is still hidden
     world.live(days=3)
     assert [(attempt.number, attempt.status.value) for attempt in world.attempts()] == [(1, "paid")]
     world.assert_books_agree()
 
 
-def test_refusal_of_the_only_send_in_unknown_words_is_a_decline(world: World):
+def test_unknown_error_for_the_only_send_is_a_decline(world: World):
     world.plan(dunning="1,3,5")
     world.subscribe(decline(*UNHEARD_OF, shape=Shape.MESSAGE, recorded=False), pay())
     world.tick()
@@ -129,7 +129,7 @@ def test_refusal_of_the_only_send_in_unknown_words_is_a_decline(world: World):
     world.assert_books_agree()
 
 
-def test_send_that_was_never_charged_and_then_refused_ends_in_front_of_an_operator(world: World):
+def test_uncharged_send_followed_by_an_unknown_error_needs_an_operator(world: World):
     refused = decline(*UNHEARD_OF, shape=Shape.MESSAGE, recorded=False)
     world.subscribe(troubled(Reply.ERROR, charged=False), refused, pay())
     world.tick()

@@ -1,4 +1,4 @@
-"""Stories of a process that stands still at the worst moment, and goes on when the world has moved."""
+"""A process that is frozen at the worst moment, and continues when everything else has moved on."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def claim_one(world: World) -> OpenAttempt:
 
 
 @pytest.mark.parametrize(("pg", "repeated_paid"), [("naverpay", "refuse"), ("kakaopay", "accept")])
-def test_a_look_up_of_before_the_quiet_period_proves_nothing_after_it(
+def test_look_up_before_the_quiet_period_proves_nothing_after_it(
     world: World, pg: str, repeated_paid: str, monkeypatch: pytest.MonkeyPatch
 ):
     world.portone.switch(repeated_paid=repeated_paid)
@@ -52,10 +52,10 @@ def test_a_look_up_of_before_the_quiet_period_proves_nothing_after_it(
     world.assert_books_agree()
 
 
-def test_a_payment_by_a_thawed_worker_ends_the_dunning_of_its_period(world: World):
+def test_payment_by_a_thawed_worker_ends_the_dunning_of_its_period(world: World):
     code = world.subscribe(decline("LACK_BALANCE", "잔액이 부족합니다"), pay())
     tasks.open_charges()
-    first = claim_one(world)  # worker A stands still, claimed and not sent
+    first = claim_one(world)  # worker A is frozen, claimed and not sent
     for minutes in (5, 31, 2):
         world.wait(minutes=minutes)
         world.tick()  # proved not charged; worker B sends again, and is declined
@@ -64,7 +64,7 @@ def test_a_payment_by_a_thawed_worker_ends_the_dunning_of_its_period(world: Worl
     async def thaw(gateway: Gateway) -> Outcome:
         return await gateway.charge(first.request)
 
-    outcome = process.current().run(thaw)  # had it not asked whether it was still its turn, A would be paid now
+    outcome = process.current().run(thaw)  # without its lease check, A would be paid now
     assert isinstance(outcome, Paid)
     result = record(
         world.runtime.sessions, [settle(first, outcome, now=world.now, policy=world.runtime.policy)], now=world.now
@@ -80,13 +80,13 @@ def test_a_payment_by_a_thawed_worker_ends_the_dunning_of_its_period(world: Worl
     world.assert_books_agree()
 
 
-def test_a_worker_whose_turn_is_over_when_it_has_a_connection_sends_nothing(world: World):
+def test_worker_whose_lease_expired_before_it_had_a_connection_sends_nothing(world: World):
     world.subscribe()
     tasks.open_charges()
     attempt = claim_one(world)
 
     async def send(gateway: Gateway) -> Outcome:
-        await gateway.ready()  # the token is there: only the charge itself is asked about
+        await gateway.ready()  # the token is cached: only the charge itself is requested
         return await gateway.charge(attempt.request, still_ours=lambda: False)
 
     outcome = process.current().run(send)
@@ -95,7 +95,7 @@ def test_a_worker_whose_turn_is_over_when_it_has_a_connection_sends_nothing(worl
     assert world.portone.report().again_requests == 0
 
 
-def test_a_hard_decline_of_a_replaced_key_does_not_hold_up_the_new_one(world: World):
+def test_hard_decline_of_a_replaced_key_does_not_delay_the_new_one(world: World):
     code = world.subscribe(decline("CC54", "유효기간 경과"), pg="payco")
     tasks.open_charges()
     in_flight = claim_one(world)

@@ -14,10 +14,10 @@ from worker.process import Process
 
 
 @pytest.mark.parametrize("tick_seconds", [None, 1.0])
-def test_a_pumps_own_tick_is_beats_and_the_first_to_expire(
+def test_pumps_own_tick_expires_before_those_of_other_tasks(
     world: World, monkeypatch: pytest.MonkeyPatch, tick_seconds: float | None
 ):
-    """Else it alone survives in a queue that is never empty; and so do the others' ticks, or they never would."""
+    """Otherwise it alone would survive in a queue that is never empty, and the others' ticks never."""
     sent: list[Entry] = []
     monkeypatch.setattr(tasks, "send", sent.append)
     settings = world.runtime.settings.model_copy(update={"pump_seconds": 1e-6, "tick_seconds": tick_seconds})

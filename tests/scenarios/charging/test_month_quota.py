@@ -1,4 +1,4 @@
-"""A key that was charged as often as its contract allows in a month: its charges wait for the next one."""
+"""A key that has used up its contract's monthly quota: its charges wait for the next month."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FIRST_OF_FEBRUARY = datetime(2026, 2, 1, 10, tzinfo=SEOUL).astimezone(UTC)
 A_DAY = timedelta(days=1)
 
 
-def test_a_charge_beyond_the_months_number_waits_for_the_first_and_is_asked_for_once_until_then(world: World):
+def test_charge_beyond_the_monthly_quota_waits_for_the_first_of_next_month(world: World):
     code = world.subscribe(decline("-752", "월 결제 가능 횟수 초과"), pay())
     world.tick()
     (charge,) = world.charges()
@@ -30,7 +30,7 @@ def test_a_charge_beyond_the_months_number_waits_for_the_first_and_is_asked_for_
     world.assert_books_agree()
 
 
-def test_periods_that_begin_before_the_month_ends_wait_too_and_are_charged_one_after_the_other(world: World):
+def test_later_periods_of_a_month_with_a_spent_quota_wait_too(world: World):
     world.plan("daily", cadence="day")
     world.wait(days=24)  # 29 January
     world.subscribe(decline("-752", "월 결제 가능 횟수 초과", times=3), pay(), plan="daily")
@@ -43,7 +43,7 @@ def test_periods_that_begin_before_the_month_ends_wait_too_and_are_charged_one_a
     world.assert_books_agree()
 
 
-def test_a_subscription_that_is_canceled_while_its_charge_waits_for_the_month_owes_nothing(world: World):
+def test_subscription_canceled_while_its_charge_waits_for_quota_owes_nothing(world: World):
     code = world.subscribe(decline("-752", "월 결제 가능 횟수 초과"), pay())
     world.tick()
     canceled = cancel(world.runtime.sessions, code, reason="the customer asked", now=world.now)
@@ -54,7 +54,7 @@ def test_a_subscription_that_is_canceled_while_its_charge_waits_for_the_month_ow
     world.assert_books_agree()
 
 
-def test_whoever_will_not_wait_for_the_month_pays_by_hand_or_with_another_card(world: World):
+def test_charge_waiting_for_quota_can_be_paid_by_hand_or_another_card(world: World):
     till = Till(world)
     by_hand, another = (
         world.subscribe(decline("-752", "월 결제 가능 횟수 초과")),

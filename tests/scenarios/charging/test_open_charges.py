@@ -1,4 +1,4 @@
-"""A subscription that cannot be charged opens as many charges as its plan allows; then it waits, for all to see."""
+"""A subscription that cannot be charged opens as many charges as its plan allows; then it waits, visibly."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def till(world: World) -> Till:
 
 
 def unpaid(world: World, *story: object, days: int, **terms: str) -> str:
-    """A daily subscription, so many days after its first charge was declined."""
+    """Make a daily subscription whose first charge was declined `days` ago."""
     world.plan(cadence="day", **terms)
     code = world.subscribe(*story)  # type: ignore[arg-type]
     world.tick()
@@ -33,7 +33,7 @@ def statuses(world: World, code: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("limit", "opened"), [({}, 3), ({"max_open_charges": "1"}, 1)])
-def test_subscription_behind_a_dead_key_opens_as_many_as_its_plan_allows(
+def test_subscription_with_a_dead_key_opens_as_many_charges_as_its_plan_allows(
     world: World, limit: dict[str, str], opened: int
 ):
     code = unpaid(world, LOST_CARD, days=6, **limit)
@@ -45,7 +45,7 @@ def test_subscription_behind_a_dead_key_opens_as_many_as_its_plan_allows(
     world.assert_books_agree()
 
 
-def test_replaced_key_pays_what_was_open_and_the_periods_that_passed_are_not_owed(world: World, till: Till):
+def test_replaced_key_pays_the_open_charges_and_not_the_periods_that_passed(world: World, till: Till):
     code = unpaid(world, LOST_CARD, days=22)
     link = till.link(code)
     said = till.view(link)
@@ -61,7 +61,7 @@ def test_replaced_key_pays_what_was_open_and_the_periods_that_passed_are_not_owe
     world.assert_books_agree()
 
 
-def test_key_given_by_command_begins_with_the_next_period_too(world: World):
+def test_key_added_by_command_starts_with_the_next_period_too(world: World):
     code = unpaid(world, LOST_CARD, days=9)
     changed = give_key(world, code, owed=29700)
     assert (changed.woken, changed.amount) == (3, 29700)
@@ -70,14 +70,14 @@ def test_key_given_by_command_begins_with_the_next_period_too(world: World):
     assert world.subscription(code).status is SubscriptionStatus.ACTIVE
 
 
-def test_subscription_with_a_spent_calendar_opens_as_many_as_its_plan_allows(world: World):
+def test_subscription_after_dunning_opens_as_many_charges_as_its_plan_allows(world: World):
     code = unpaid(world, decline(times=99), days=20, dunning="1")
     assert world.statuses() == {"uncollectible": 3, "void": 18}
     world.assert_books_agree()
     assert world.subscription(code).status is SubscriptionStatus.PAST_DUE
 
 
-def test_one_payment_by_hand_opens_the_next_period_again(world: World, till: Till):
+def test_payment_by_hand_opens_the_next_period_again(world: World, till: Till):
     code = unpaid(world, decline(times=3), pay(), days=20, dunning="none")
     assert world.statuses() == {"uncollectible": 3, "void": 18}
     link = till.link(charge=world.charges(code)[2].id, pg="kakaopay")
@@ -89,16 +89,16 @@ def test_one_payment_by_hand_opens_the_next_period_again(world: World, till: Til
     world.assert_books_agree()
 
 
-def test_outage_is_caught_up_with_whatever_the_limit_is(world: World):
+def test_outage_is_caught_up_beyond_the_limit_of_open_charges(world: World):
     world.plan(cadence="day", max_open_charges="1")
     code = world.subscribe()
-    world.wait(days=8)  # nobody ticks
+    world.wait(days=8)  # no ticks
     settle_all(world)
     assert statuses(world, code) == ["paid"] * 9
     world.assert_books_agree()
 
 
-def test_outage_behind_a_dead_key_opens_as_many_as_the_plan_allows(world: World):
+def test_outage_with_a_dead_key_opens_as_many_charges_as_the_plan_allows(world: World):
     world.plan(cadence="day")
     code = world.subscribe(LOST_CARD)
     world.tick()
@@ -107,7 +107,7 @@ def test_outage_behind_a_dead_key_opens_as_many_as_the_plan_allows(world: World)
     assert statuses(world, code) == ["past_due", "due", "due", *["void"] * 6]
 
 
-def test_card_that_has_no_balance_for_days_is_asked_for_as_many_periods_as_the_plan_allows(world: World):
+def test_card_without_balance_is_charged_for_as_many_periods_as_the_plan_allows(world: World):
     code = unpaid(world, decline(times=99), days=5)
     assert statuses(world, code) == ["past_due"] * 3 + ["void"] * 3
     world.assert_books_agree()

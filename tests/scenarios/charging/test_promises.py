@@ -42,13 +42,13 @@ def test_2_no_period_is_forgotten_through_months_of_downtime(world: World):
     world.live(days=20, step=timedelta(days=1))
     assert [charge.status for charge in world.charges(healthy)] == ["paid"] * 5
     assert [charge.status for charge in world.charges(broke)] == ["paid"] * 5
-    # The key is dead: as many periods as the plan allows wait for another one, and the later ones are visibly void.
+    # The key is dead: as many charges as the plan allows wait for another one, and the later periods are visibly void.
     assert [charge.status for charge in world.charges(closed)] == ["past_due", "due", "due", "void", "void"]
     world.assert_books_agree()
 
 
 def test_3_unknown_is_never_guessed(world: World):
-    """While PortOne cannot be asked, nothing new is attempted for the period, however long that takes."""
+    """While PortOne cannot be reached, nothing new is attempted for the period, however long that takes."""
     code = world.subscribe(troubled(Reply.DROP, charged=True), pay())
     world.tick()
     world.portone.switch(outage="unavailable")
@@ -62,7 +62,7 @@ def test_3_unknown_is_never_guessed(world: World):
     world.assert_books_agree()
 
 
-def test_3_a_payment_that_look_ups_do_not_show_yet_is_not_charged_again(world: World):
+def test_3_payment_hidden_from_look_ups_is_not_charged_again(world: World):
     code = world.subscribe(pay(hidden_seconds=20 * 60))
     world.portone.behave(troubled(Reply.DROP, charged=True), customer_uids=["key-1"])
     world.portone.switch(lookup_delay_seconds=20 * 60)
@@ -74,19 +74,19 @@ def test_3_a_payment_that_look_ups_do_not_show_yet_is_not_charged_again(world: W
     world.assert_books_agree()
 
 
-def test_4_what_portone_says_is_what_the_database_says(world: World):
+def test_4_database_agrees_with_portone(world: World):
     replies = (Reply.DROP, Reply.CUT, Reply.ERROR, Reply.OTHER_PAYMENT, Reply.WRONG_AMOUNT, Reply.EMPTY)
     for reply in replies:
         world.subscribe(troubled(reply, charged=True))
     world.live(days=1, step=timedelta(minutes=30))
     unsure = {attempt.flag_reason for attempt in world.attempts() if attempt.flagged_at is not None}
-    # An answer about another payment is never believed; it waits for a person, in plain sight.
+    # An answer about another payment is never trusted; it waits visibly for an operator.
     assert unsure == {"other_payment"}
     assert world.statuses() == {"paid": 4, "charging": 2}
     assert set(world.paid_periods().values()) == {1}
 
 
-def test_5_a_person_can_stop_it_and_start_it_again(world: World):
+def test_5_operator_can_stop_and_resume_charging(world: World):
     for _ in range(5):
         world.subscribe()
     with world.runtime.sessions.begin() as session:

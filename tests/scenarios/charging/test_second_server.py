@@ -1,4 +1,4 @@
-"""A copy of the database that is started beside the first one: it looks like the same, and charges the same people."""
+"""A copy of the database, started beside the first one: it looks like the same, and charges the same customers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from worker.sandbox.switches import Repeat
 
 @pytest.fixture
 def copied(world: World, database_url: str) -> Iterator[Callable[[], World]]:
-    """Start a copy of the whole data folder: even PostgreSQL takes it for the same database."""
+    """Start a copy of the whole data folder: even to PostgreSQL it is the same database."""
     name = f"{make_url(database_url).database}_copy"
     url = make_url(database_url).set(database=name).render_as_string(hide_password=False)
     admin = make_url(database_url).set(database="postgres", drivername="postgresql")
@@ -42,7 +42,7 @@ def copied(world: World, database_url: str) -> Iterator[Callable[[], World]]:
 
 
 @pytest.mark.parametrize("rule", [Repeat.REFUSE, Repeat.REFUSE_AS_PG])
-def test_a_second_server_stops_when_what_it_sends_first_was_paid_before(
+def test_second_server_stops_when_its_first_attempt_was_paid_already(
     world: World, sandbox: RunningSandbox, copied: Callable[[], World], rule: Repeat
 ):
     sandbox.admin.switch(repeated_paid=rule)
@@ -65,7 +65,7 @@ def test_a_second_server_stops_when_what_it_sends_first_was_paid_before(
     assert world.portone.report().charges == 1
 
 
-def test_an_answer_of_ours_that_was_lost_stops_nothing(world: World, sandbox: RunningSandbox):
+def test_own_lost_answer_does_not_count_as_a_second_server(world: World, sandbox: RunningSandbox):
     sandbox.admin.switch(repeated_paid=Repeat.REFUSE)
     world.subscribe(troubled(Reply.DROP, charged=True))
     world.tick()

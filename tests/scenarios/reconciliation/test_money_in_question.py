@@ -1,4 +1,4 @@
-"""Money that PortOne shows while the books are of another mind: no period is charged on top of it."""
+"""Payments at PortOne that contradict our records: no period is charged in addition."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def assert_nobody_paid_twice(world: World) -> None:
     assert [period for period, times in world.paid_periods().items() if times > 1] == []
 
 
-def test_a_backup_with_an_attempt_in_flight_adopts_the_later_one_that_paid(
+def test_restored_attempt_in_flight_gives_way_to_the_later_one_that_paid(
     world: World, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     world.subscribe(decline("-7", "점검"), pay())
@@ -57,7 +57,7 @@ def test_a_backup_with_an_attempt_in_flight_adopts_the_later_one_that_paid(
     world.wait(hours=8)
     backups[0].restore()
     tasks.open_charges()
-    world.sweep()  # before anybody looks up the attempt that the backup holds in flight
+    world.sweep()  # before the attempt that the backup has in flight is looked up
     for _ in range(5):
         world.tick()
         world.sweep()
@@ -68,7 +68,7 @@ def test_a_backup_with_an_attempt_in_flight_adopts_the_later_one_that_paid(
     assert world.statuses() == {"paid": 1}
 
 
-def test_a_corrected_decline_pays_its_charge_though_the_next_try_is_unknown(world: World):
+def test_corrected_decline_pays_its_charge_while_the_next_attempt_is_unknown(world: World):
     world.plan(dunning="1,3,5")
     world.subscribe(misrecorded(), troubled(Reply.DROP, charged=False), pay())
     world.tick()
@@ -82,7 +82,7 @@ def test_a_corrected_decline_pays_its_charge_though_the_next_try_is_unknown(worl
     assert world.statuses() == {"paid": 1}
 
 
-def test_a_payment_of_another_amount_stops_its_charge_until_a_person_decides(world: World, sandbox: RunningSandbox):
+def test_payment_of_another_amount_stops_its_charge_until_it_is_decided(world: World, sandbox: RunningSandbox):
     code = world.subscribe(decline(), pay())
     world.tick()
     (charge,) = world.charges()
@@ -96,9 +96,7 @@ def test_a_payment_of_another_amount_stops_its_charge_until_a_person_decides(wor
     assert world.discrepancies() == [("other_amount", "open")]
 
 
-def test_a_missing_period_paid_with_another_amount_is_opened_and_left_to_a_person(
-    world: World, sandbox: RunningSandbox
-):
+def test_missing_period_paid_with_another_amount_becomes_a_discrepancy(world: World, sandbox: RunningSandbox):
     code = world.subscribe(pay())
     start = world.subscription(code).next_charge_at
     assert start is not None
@@ -110,7 +108,7 @@ def test_a_missing_period_paid_with_another_amount_is_opened_and_left_to_a_perso
     assert world.discrepancies() == [("other_amount", "open")]
 
 
-def test_nobody_pays_next_months_periods_for_a_hundred_won(world: World, sandbox: RunningSandbox):
+def test_payment_of_another_amount_for_a_future_period_does_not_pay_it(world: World, sandbox: RunningSandbox):
     code = world.subscribe(pay())
     world.tick()
     (charge,) = world.charges()
@@ -124,7 +122,7 @@ def test_nobody_pays_next_months_periods_for_a_hundred_won(world: World, sandbox
 
 
 @pytest.mark.parametrize("start", ["00010101000000", "99991231000000"])
-def test_a_payment_that_no_calendar_holds_stops_no_sweep(world: World, sandbox: RunningSandbox, start: str):
+def test_payment_with_an_impossible_date_does_not_end_reconciliation(world: World, sandbox: RunningSandbox, start: str):
     code = world.subscribe(pay())
     world.tick()
     with Api(sandbox.base_url) as api:
@@ -134,14 +132,14 @@ def test_a_payment_that_no_calendar_holds_stops_no_sweep(world: World, sandbox: 
     assert world.discrepancies() == [("not_in_records", "open")]
 
 
-def test_a_payment_that_the_tables_do_not_take_stops_no_other(world: World, sandbox: RunningSandbox):
+def test_payment_that_does_not_fit_the_schema_stops_no_other(world: World, sandbox: RunningSandbox):
     codes = [world.subscribe(pay()) for _ in range(3)]
     with Api(sandbox.base_url) as api:
         for number, code in enumerate(codes, start=1):
             start = world.subscription(code).next_charge_at
             assert start is not None
             api.paid(derive("again", code, start, 1), f"key-{number}")
-    # What an amount of 0 or beyond every column would meet, too: a rule of the tables.
+    # A constraint of the schema, which an amount of 0 or beyond the column's range violates too.
     world.sql("ALTER TABLE charges ADD CONSTRAINT refuse CHECK (subscription_id <> 2)")
     world.wait(hours=1)
     assert world.sweep()["finished"]
@@ -150,7 +148,7 @@ def test_a_payment_that_the_tables_do_not_take_stops_no_other(world: World, sand
     assert sorted(world.discrepancies()) == [("missing_here", "repaired")] * 2 + [("not_in_records", "open")]
 
 
-def test_a_sweep_beside_a_write_back_sees_what_that_one_writes(world: World, monkeypatch: pytest.MonkeyPatch):
+def test_reconciliation_concurrent_with_a_write_back_sees_its_result(world: World, monkeypatch: pytest.MonkeyPatch):
     world.plan(dunning="1,3")
     world.subscribe(misrecorded(), pay())
     world.tick()
@@ -169,7 +167,7 @@ def test_a_sweep_beside_a_write_back_sees_what_that_one_writes(world: World, mon
     charge = Thread(target=tasks.charge)
     charge.start()
     assert written.wait(60)
-    world.portone.correct(payment["imp_uid"])  # later than the look at the earlier number
+    world.portone.correct(payment["imp_uid"])  # later than the look-up of the earlier attempt
     paid_at = int(world.now.timestamp())
     shown = record(imp_uid=payment["imp_uid"], merchant_uid=payment["merchant_uid"], paid_at=paid_at)
     compare_page(world.runtime.sessions, [shown], prefix="again", now=world.now)
@@ -178,7 +176,7 @@ def test_a_sweep_beside_a_write_back_sees_what_that_one_writes(world: World, mon
     assert world.discrepancies() == [("paid_twice", "open")]
 
 
-def test_what_only_a_sweep_can_repair_need_not_wait_for_tomorrow(world: World):
+def test_repair_by_reconciliation_need_not_wait_for_the_next_day(world: World):
     world.subscribe(misrecorded())
     world.tick()
     world.sweep()
@@ -199,7 +197,7 @@ def test_what_only_a_sweep_can_repair_need_not_wait_for_tomorrow(world: World):
     assert world.discrepancies() == [("declined_here", "repaired")]
 
 
-def test_a_worker_of_another_mode_asks_nobody_about_these_attempts(world: World):
+def test_task_on_a_database_of_another_mode_raises_and_changes_nothing(world: World):
     world.subscribe(troubled(Reply.DROP, charged=True))
     world.tick()
     world.sql("SET LOCAL session_replication_role = replica; UPDATE database_identity SET mode = 'live'")
@@ -209,7 +207,7 @@ def test_a_worker_of_another_mode_asks_nobody_about_these_attempts(world: World)
     assert [attempt.status for attempt in world.attempts()] == ["unknown"]
 
 
-def test_an_account_that_shows_none_of_our_payments_ends_no_hold(world: World):
+def test_account_without_any_of_our_payments_does_not_end_the_hold(world: World):
     for _ in range(3):
         world.subscribe(pay())
     world.tick()
@@ -224,7 +222,7 @@ def test_an_account_that_shows_none_of_our_payments_ends_no_hold(world: World):
     assert world.discrepancies() == []
 
 
-def test_a_key_that_only_a_misread_decline_had_killed_lives_again(world: World):
+def test_key_killed_by_a_corrected_decline_is_alive_again(world: World):
     code = world.subscribe(misrecorded("CC54", "유효기간 경과"), pay())
     world.tick()
     assert [row.status for row in world.sql("SELECT status FROM billing_keys")] == ["dead"]

@@ -1,4 +1,4 @@
-"""PortOne's books against ours, day by day: what the sweep repairs, and what it leaves to a person."""
+"""Statement reconciliation: PortOne's payments against our records, and what is repaired or left to an operator."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def merchant_uid(charge: Charge, code: str, number: int = 1) -> str:
 
 
 def later(world: World, **span: float) -> None:
-    """Let time pass without a tick, and compare again."""
+    """Let time pass without a tick, and reconcile again."""
     world.wait(**span)
     world.sweep()
 
 
-def test_books_that_agree_have_no_discrepancies(world: World):
+def test_matching_records_have_no_discrepancies(world: World):
     for _ in range(3):
         world.subscribe(pay())
     world.subscribe(decline())
@@ -56,7 +56,7 @@ def test_books_that_agree_have_no_discrepancies(world: World):
     assert sweep.finished_at is not None
 
 
-def test_a_decline_that_was_none_is_corrected(world: World):
+def test_wrong_decline_is_corrected_to_paid(world: World):
     world.subscribe(misrecorded(*MISREADABLE))
     world.tick()
     assert world.statuses() == {"past_due": 1}
@@ -75,7 +75,7 @@ def test_a_decline_that_was_none_is_corrected(world: World):
     world.assert_books_agree()
 
 
-def test_a_corrected_decline_says_what_portone_says_now(world: World):
+def test_corrected_decline_stores_portones_current_answer(world: World):
     world.subscribe(misrecorded(*MISREADABLE))
     world.tick()
     assert [attempt.code for attempt in world.attempts()] == ["0"]
@@ -88,7 +88,7 @@ def test_a_corrected_decline_says_what_portone_says_now(world: World):
     assert attempt.raw["status"] == "paid"
 
 
-def test_an_adopted_payment_says_what_portone_says_of_it(world: World, sandbox: RunningSandbox):
+def test_backfilled_payment_stores_portones_answer(world: World, sandbox: RunningSandbox):
     code = world.subscribe(pay())
     tasks.open_charges()
     (charge,) = world.charges()
@@ -101,7 +101,7 @@ def test_an_adopted_payment_says_what_portone_says_of_it(world: World, sandbox: 
     assert attempt.raw["imp_uid"] == attempt.imp_uid == paid["imp_uid"]
 
 
-def test_an_uncollectible_charge_that_was_paid_is_paid(world: World):
+def test_uncollectible_charge_that_was_paid_becomes_paid(world: World):
     world.plan(dunning="none")
     world.subscribe(misrecorded(*MISREADABLE))
     world.tick()
@@ -113,7 +113,7 @@ def test_an_uncollectible_charge_that_was_paid_is_paid(world: World):
     world.assert_books_agree()
 
 
-def test_a_period_that_dunning_paid_a_second_time_is_put_before_a_person(world: World):
+def test_period_paid_twice_by_dunning_becomes_a_discrepancy(world: World):
     world.plan(dunning="1")
     code = world.subscribe(misrecorded(*MISREADABLE), pay())
     world.tick()
@@ -130,7 +130,7 @@ def test_a_period_that_dunning_paid_a_second_time_is_put_before_a_person(world: 
     assert world.discrepancies() == [("paid_twice", "open")], "one row, however often it is found"
 
 
-def test_two_payments_under_one_merchant_uid_are_put_before_a_person(world: World, sandbox: RunningSandbox):
+def test_two_payments_under_one_merchant_uid_become_a_discrepancy(world: World, sandbox: RunningSandbox):
     sandbox.admin.switch(repeated_paid="accept")
     code = world.subscribe(pay())
     world.tick()
@@ -141,7 +141,7 @@ def test_two_payments_under_one_merchant_uid_are_put_before_a_person(world: Worl
     assert world.discrepancies() == [("paid_twice", "open")]
 
 
-def test_money_given_back_in_the_console_is_noted_on_the_charge(world: World, sandbox: RunningSandbox):
+def test_refund_in_the_console_is_recorded_on_the_charge(world: World, sandbox: RunningSandbox):
     world.subscribe(pay())
     world.tick()
     (payment,) = world.portone.payments()
@@ -158,7 +158,7 @@ def test_money_given_back_in_the_console_is_noted_on_the_charge(world: World, sa
     assert world.portone.report().again_requests == 1, "the period is not charged again"
 
 
-def test_a_refund_long_after_the_payment_is_found_among_the_cancelled_ones(world: World, sandbox: RunningSandbox):
+def test_refund_long_after_the_payment_is_found_among_the_cancelled_ones(world: World, sandbox: RunningSandbox):
     world.changed(sweep_days=2)
     world.subscribe(pay())
     world.tick()
@@ -170,7 +170,7 @@ def test_a_refund_long_after_the_payment_is_found_among_the_cancelled_ones(world
     assert [charge.refunded for charge in world.charges()] == [9900]
 
 
-def test_a_payment_for_a_void_charge_is_put_before_a_person(world: World, sandbox: RunningSandbox):
+def test_payment_for_a_void_charge_becomes_a_discrepancy(world: World, sandbox: RunningSandbox):
     code = world.subscribe(pay())
     tasks.open_charges()
     world.sql("UPDATE charges SET status = 'void', next_attempt_at = NULL")
@@ -182,7 +182,7 @@ def test_a_payment_for_a_void_charge_is_put_before_a_person(world: World, sandbo
     assert world.statuses() == {"void": 1}
 
 
-def test_a_payment_of_another_amount_is_put_before_a_person_and_not_adopted(world: World, sandbox: RunningSandbox):
+def test_payment_of_another_amount_becomes_a_discrepancy_and_is_not_backfilled(world: World, sandbox: RunningSandbox):
     code = world.subscribe(decline())
     world.tick()
     (charge,) = world.charges()
@@ -194,7 +194,7 @@ def test_a_payment_of_another_amount_is_put_before_a_person_and_not_adopted(worl
     assert world.statuses() == {"past_due": 1}
 
 
-def test_a_payment_for_a_day_on_which_no_period_begins_is_put_before_a_person(world: World, sandbox: RunningSandbox):
+def test_payment_for_a_day_without_a_period_becomes_a_discrepancy(world: World, sandbox: RunningSandbox):
     code = world.subscribe(pay())
     world.tick()
     start = world.charges()[0].period_start + timedelta(days=3)
@@ -205,7 +205,7 @@ def test_a_payment_for_a_day_on_which_no_period_begins_is_put_before_a_person(wo
     assert len(world.charges()) == 1
 
 
-def test_payments_that_are_not_ours_are_counted_and_left_alone(world: World, sandbox: RunningSandbox):
+def test_payments_of_other_systems_are_counted_and_ignored(world: World, sandbox: RunningSandbox):
     world.subscribe(pay())
     world.tick()
     with Api(sandbox.base_url) as api:
@@ -216,7 +216,7 @@ def test_payments_that_are_not_ours_are_counted_and_left_alone(world: World, san
     assert [row.not_ours for row in world.sql("SELECT not_ours FROM sweeps")] == [2]
 
 
-def test_a_payment_that_portone_does_not_show_is_put_before_a_person(world: World):
+def test_payment_missing_at_portone_becomes_a_discrepancy(world: World):
     world.subscribe(pay())
     world.tick()
     world.portone.reset()
@@ -226,7 +226,7 @@ def test_a_payment_that_portone_does_not_show_is_put_before_a_person(world: Worl
     assert world.discrepancies() == [("not_there", "open")]
 
 
-def test_a_payment_that_shows_late_is_no_discrepancy(world: World, sandbox: RunningSandbox):
+def test_payment_that_portone_shows_late_is_no_discrepancy(world: World, sandbox: RunningSandbox):
     world.subscribe(pay(hidden_seconds=3 * 3600))
     world.tick()
     world.wait(hours=1)
@@ -236,7 +236,7 @@ def test_a_payment_that_shows_late_is_no_discrepancy(world: World, sandbox: Runn
     assert world.discrepancies() == [("not_there", "gone")], "PortOne shows it after all"
 
 
-def test_a_paid_attempt_whose_answer_was_lost_need_not_wait_for_its_next_rung(world: World):
+def test_paid_attempt_with_a_lost_answer_need_not_wait_for_its_next_look_up(world: World):
     world.subscribe(troubled(Reply.DROP, charged=True))
     tasks.open_charges()
     tasks.charge()
@@ -247,7 +247,7 @@ def test_a_paid_attempt_whose_answer_was_lost_need_not_wait_for_its_next_rung(wo
     assert world.discrepancies() == []
 
 
-def test_who_pays_one_period_and_owes_another_stays_past_due(world: World):
+def test_subscription_that_pays_one_period_and_owes_another_stays_past_due(world: World):
     world.plan(cadence="day", dunning="1,2")
     code = world.subscribe(decline(), troubled(Reply.DROP, charged=False), pay())
     world.tick()
@@ -261,7 +261,7 @@ def test_who_pays_one_period_and_owes_another_stays_past_due(world: World):
     world.assert_books_agree()
 
 
-def test_one_sweep_a_day_however_often_beat_ticks(world: World):
+def test_reconciliation_runs_once_a_day_for_any_number_of_ticks(world: World):
     for _ in range(5):
         world.wait(hours=1)
         tasks.sweep()
@@ -271,7 +271,7 @@ def test_one_sweep_a_day_however_often_beat_ticks(world: World):
     assert len(world.sql("SELECT id FROM sweeps")) == 2
 
 
-def test_a_sweep_that_is_interrupted_goes_on_where_it_was(world: World):
+def test_interrupted_reconciliation_continues_where_it_was(world: World):
     world.changed(pump_seconds=0.02)
     first = tasks.sweep()
     assert (first["ended"], first["finished"]) == ("time budget spent", False)
@@ -283,7 +283,7 @@ def test_a_sweep_that_is_interrupted_goes_on_where_it_was(world: World):
     assert (lists.n, lists.span) == (1, timedelta(days=3))
 
 
-def test_a_sweep_whose_worker_died_is_taken_over_when_its_lease_is_over(world: World):
+def test_reconciliation_of_a_dead_worker_is_taken_over_after_its_lease(world: World):
     world.sql(
         """INSERT INTO sweeps (reason, holds_claims, since, until, position, started_at, lease_until)
            VALUES ('daily', false, :since, :now, :since, :now, :lease)""",
@@ -296,7 +296,7 @@ def test_a_sweep_whose_worker_died_is_taken_over_when_its_lease_is_over(world: W
     assert world.sweep()["finished"]
 
 
-def test_a_sweep_waits_while_portone_is_away(world: World):
+def test_reconciliation_waits_while_portone_is_down(world: World):
     world.subscribe(pay())
     world.tick()
     world.portone.switch(outage="error")
@@ -307,7 +307,7 @@ def test_a_sweep_waits_while_portone_is_away(world: World):
     assert world.discrepancies() == []
 
 
-def test_one_payment_in_cents_of_a_stranger_keeps_no_list_from_being_read(
+def test_payment_in_cents_of_another_system_does_not_spoil_a_list(
     world: World, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ):
     def with_cents(document: Any, **how: bool) -> Page:
@@ -328,7 +328,7 @@ def test_one_payment_in_cents_of_a_stranger_keeps_no_list_from_being_read(
 
 
 class Shop:
-    """A PortOne with so many payments a day, all of them not_ours', that takes longest for the longest lists."""
+    """A PortOne with `a_day` payments a day, all of another system's, that takes longer for longer lists."""
 
     def __init__(self, *, a_day: int, changing_beyond: timedelta = timedelta.max) -> None:
         self.a_day, self.changing_beyond = a_day, changing_beyond
@@ -349,7 +349,7 @@ class Shop:
 
 
 class Away(Shop):
-    """It answers for no time before an instant."""
+    """It fails for time slices before an instant."""
 
     def __init__(self, before: datetime) -> None:
         super().__init__(a_day=0)
@@ -363,8 +363,8 @@ class Away(Shop):
         return await super().payments(status, since=since, until=until, pause=pause, most=most)
 
 
-def begun(world: World, *, days: int, reason: SweepReason = SweepReason.RESTORED) -> int:
-    """Begin a sweep of the last days."""
+def started_sweep(world: World, *, days: int, reason: SweepReason = SweepReason.RESTORED) -> int:
+    """Start a reconciliation of the last days."""
     since, holds = world.now - timedelta(days=days), reason == SweepReason.RESTORED
     with world.runtime.sessions.begin() as session:
         return charging_hold.begin_sweep(
@@ -386,8 +386,8 @@ def run(world: World, shop: Shop, *, budget: timedelta = timedelta(seconds=5), p
     return asyncio.run(sweeping)
 
 
-def test_of_a_million_payments_a_day_few_are_held_at_a_time(world: World):
-    begun(world, days=2)
+def test_million_payments_a_day_are_reconciled_with_few_in_memory(world: World):
+    started_sweep(world, days=2)
     shop = Shop(a_day=1_000_000)
     swept = run(world, shop, budget=timedelta(minutes=1))
     assert swept.finished
@@ -397,8 +397,8 @@ def test_of_a_million_payments_a_day_few_are_held_at_a_time(world: World):
 
 
 @pytest.mark.parametrize("pause", [0.01, 0.5, 30.0])
-def test_the_shortest_run_still_takes_a_big_sweep_on(world: World, pause: float):
-    begun(world, days=2)
+def test_shortest_run_still_advances_a_big_reconciliation(world: World, pause: float):
+    started_sweep(world, days=2)
     shop = Shop(a_day=1_000_000)
     first = run(world, shop, budget=timedelta(0), pause=pause)
     assert first.ended == "time budget spent"
@@ -409,29 +409,29 @@ def test_the_shortest_run_still_takes_a_big_sweep_on(world: World, pause: float)
     assert third.position > first.position
 
 
-def test_at_the_narrowest_whatever_there_is_is_read(world: World):
-    begun(world, days=1)
+def test_narrowest_time_slice_is_read_whatever_its_size(world: World):
+    started_sweep(world, days=1)
     (row,) = world.sql("UPDATE sweeps SET position = until - interval '40 minutes' RETURNING id")
     shop = Shop(a_day=100_000_000)
     assert run(world, shop).finished, row
     assert max(shop.held) > MANY
 
 
-def test_a_list_that_changes_is_asked_again_for_less_time_in_the_same_run(world: World):
-    begun(world, days=2)
+def test_list_that_changes_is_requested_again_for_a_shorter_slice(world: World):
+    started_sweep(world, days=2)
     shop = Shop(a_day=100, changing_beyond=timedelta(hours=3))
     assert run(world, shop).finished
     assert max(shop.asked) > timedelta(days=1)
 
 
-def test_a_list_that_never_stays_the_same_ends_with_the_budget(world: World):
-    begun(world, days=2)
+def test_list_that_keeps_changing_ends_with_the_time_budget(world: World):
+    started_sweep(world, days=2)
     swept = run(world, Shop(a_day=100, changing_beyond=timedelta(0)), budget=timedelta(seconds=0.1))
     assert (swept.ended, swept.failure) == ("time budget spent", "the list changed while it was read")
 
 
-def test_a_sweep_by_hand_that_fails_keeps_the_daily_one_from_nothing(world: World):
-    begun(world, days=400, reason=SweepReason.BY_HAND)
+def test_failed_reconciliation_by_hand_does_not_block_the_daily_one(world: World):
+    started_sweep(world, days=400, reason=SweepReason.BY_HAND)
     shop = Away(world.now - timedelta(days=100))
     for _ in range(3):
         world.wait(hours=12)
@@ -442,8 +442,8 @@ def test_a_sweep_by_hand_that_fails_keeps_the_daily_one_from_nothing(world: Worl
 
 
 @pytest.mark.usefixtures("quick_waits")
-def test_what_holds_and_fails_takes_turns_with_the_others(world: World):
-    held = begun(world, days=400)
+def test_failing_reconciliation_of_a_hold_alternates_with_the_others(world: World):
+    held = started_sweep(world, days=400)
     shop = Away(world.now - timedelta(days=100))
     short = timedelta(seconds=0.1)
     assert run(world, shop, budget=short).sweep == held
@@ -453,7 +453,7 @@ def test_what_holds_and_fails_takes_turns_with_the_others(world: World):
     assert [each.reason for each in others if each.finished] == ["daily"]
 
 
-def test_nothing_is_charged_and_nothing_given_back_by_a_sweep(world: World):
+def test_reconciliation_charges_nothing_and_refunds_nothing(world: World):
     world.subscribe(pay())
     tasks.open_charges()
     world.sweep()
@@ -463,7 +463,7 @@ def test_nothing_is_charged_and_nothing_given_back_by_a_sweep(world: World):
 
 
 class Hesitant(Shop):
-    """It gives no answer the first few times."""
+    """It fails the first few times."""
 
     def __init__(self, times: int) -> None:
         super().__init__(a_day=0)
@@ -479,14 +479,14 @@ class Hesitant(Shop):
 
 
 @pytest.mark.usefixtures("quick_waits")
-def test_a_hold_asks_for_its_list_again_in_the_same_run(world: World):
-    begun(world, days=2)
+def test_hold_requests_a_failed_list_again_in_the_same_run(world: World):
+    started_sweep(world, days=2)
     assert run(world, Hesitant(3), budget=timedelta(minutes=1)).finished
 
 
 @pytest.mark.usefixtures("quick_waits")
-def test_a_hold_whose_list_is_never_read_is_free_at_once_and_says_why(world: World):
-    begun(world, days=2)
+def test_hold_with_an_unreadable_list_frees_its_lease_and_keeps_the_reason(world: World):
+    started_sweep(world, days=2)
     swept = run(world, Hesitant(1_000_000), budget=timedelta(seconds=0.1))
     assert swept.ended == "list not read"
     [row] = world.sql("SELECT lease_until, failure FROM sweeps WHERE holds_claims")
@@ -497,15 +497,15 @@ def test_a_hold_whose_list_is_never_read_is_free_at_once_and_says_why(world: Wor
     assert world.sql("SELECT failure FROM sweeps WHERE holds_claims")[0].failure is None
 
 
-def test_a_sweep_that_holds_nothing_up_leaves_its_turn_to_others(world: World):
-    begun(world, days=2, reason=SweepReason.BY_HAND)
+def test_reconciliation_that_holds_nothing_lets_others_go_first(world: World):
+    started_sweep(world, days=2, reason=SweepReason.BY_HAND)
     assert run(world, Hesitant(1)).ended == "list not read"
     [row] = world.sql("SELECT lease_until FROM sweeps WHERE reason = 'by_hand'")
     assert row.lease_until == world.now + sweeping.BACK_OFF
 
 
 class Slow(Shop):
-    """It reads for longer than a lease, in which others come by."""
+    """It reads for longer than a lease, while other workers run."""
 
     def __init__(self, world: World) -> None:
         super().__init__(a_day=0)
@@ -526,14 +526,14 @@ class Slow(Shop):
         return bool(lease_until >= self.world.now + sweeping.LEASE)
 
 
-def test_a_sweep_is_its_workers_for_as_long_as_that_lives(world: World, monkeypatch: pytest.MonkeyPatch):
+def test_reconciliation_stays_with_its_worker_while_that_is_alive(world: World, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sweeping, "RENEW_SECONDS", 0.001)
-    begun(world, days=2)
+    started_sweep(world, days=2)
     assert run(world, Slow(world), budget=timedelta(minutes=1)).finished
 
 
-def test_a_sweep_whose_worker_was_killed_is_anybodys_within_seconds(world: World):
-    begun(world, days=2)
+def test_reconciliation_of_a_killed_worker_is_taken_over_within_seconds(world: World):
+    started_sweep(world, days=2)
     with world.runtime.sessions.begin() as session:
         assert reconciliation_queries.take(session, now=world.now, lease=sweeping.LEASE) is not None
     assert run(world, Shop(a_day=0)).reason == "daily", "what holds is taken"
@@ -542,8 +542,8 @@ def test_a_sweep_whose_worker_was_killed_is_anybodys_within_seconds(world: World
     assert (swept.reason, swept.finished) == ("restored", True)
 
 
-def test_a_sweep_with_a_lease_of_before_the_clock_was_set_back_is_anybodys(world: World):
-    begun(world, days=2)
+def test_reconciliation_with_a_lease_from_before_a_set_clock_is_taken_over(world: World):
+    started_sweep(world, days=2)
     with world.runtime.sessions.begin() as session:
         assert (
             reconciliation_queries.take(session, now=world.now + timedelta(hours=2), lease=sweeping.LEASE) is not None

@@ -1,4 +1,4 @@
-"""What PortOne does not say: failing look-ups and sweeps alarm at once, and the ladder has an end all the same."""
+"""Failing look-ups and reconciliations: they raise an alarm at once, and the look-up backoff ends in a discrepancy."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_look_ups_that_fail_are_counted_since_the_first_until_one_succeeds(world
     world.assert_books_agree()
 
 
-def test_an_attempt_that_cannot_be_looked_up_to_the_ladders_end_is_put_before_a_person(world: World):
+def test_attempt_never_looked_up_until_its_backoff_ends_becomes_a_discrepancy(world: World):
     world.subscribe(troubled(Reply.DROP, charged=True))
     world.tick()
     world.portone.switch(outage="unavailable")
@@ -46,7 +46,7 @@ def test_an_attempt_that_cannot_be_looked_up_to_the_ladders_end_is_put_before_a_
     assert world.portone.report().charges == 1
 
 
-def test_after_a_long_downtime_one_failed_look_up_is_no_reason_to_ask_a_person(world: World):
+def test_failed_look_up_after_a_long_downtime_needs_no_operator(world: World):
     world.subscribe(troubled(Reply.DROP, charged=True))
     world.tick()
     world.wait(days=20)
@@ -58,7 +58,7 @@ def test_after_a_long_downtime_one_failed_look_up_is_no_reason_to_ask_a_person(w
     assert world.statuses()["paid"] >= 1
 
 
-def test_a_sweep_whose_list_cannot_be_read_says_since_when(world: World):
+def test_reconciliation_with_an_unreadable_list_shows_since_when(world: World):
     world.subscribe(pay())
     world.tick()
     world.portone.switch(outage="error")

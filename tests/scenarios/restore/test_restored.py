@@ -1,4 +1,4 @@
-"""A database restored from a backup has forgotten payments; PortOne has not, and nobody pays twice."""
+"""A database restored from a backup lacks payments that PortOne has; no customer is charged twice."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from worker.subscriptions.cancellation import cancel
 
 
 class Backup:
-    """Last night's backup of a world."""
+    """A backup of a world's database."""
 
     def __init__(self, world: World, database_url: str, file: Path) -> None:
         self._world, self._url, self._file = world, database_url, file
@@ -37,7 +37,7 @@ def backup_file(tmp_path: Path) -> Path:
 
 
 def compare(world: World) -> None:
-    """Let beat tick until charging is no longer held: the sweep has seen what was sent before the restore, too."""
+    """Tick until charging is no longer held: reconciliation has then covered the sends before the restore, too."""
     for _ in range(5):
         world.tick()
         world.sweep()
@@ -46,26 +46,26 @@ def compare(world: World) -> None:
 
 
 def start(world: World) -> None:
-    """Let a person who has looked at what people did since the backup start charging."""
+    """Resume charging as an operator who has checked what was done since the backup."""
     started = kill_switch.start_charging(world.runtime.sessions, "all", now=world.now)
     assert started.left == []
 
 
 def release(world: World) -> None:
-    """Let a person end what holds charging, though nothing was compared."""
+    """End the hold as an operator, although nothing was compared."""
     with world.runtime.sessions.begin() as session:
         assert charging_hold.release(session, by="me", reason="cannot wait", now=world.now)
 
 
 def catch_up(world: World) -> None:
-    """Compare, and charge again when a person has started it."""
+    """Reconcile, and charge again once an operator has resumed it."""
     compare(world)
     start(world)
     world.tick()
 
 
 @pytest.mark.parametrize("rule", [Repeat.REFUSE, Repeat.REFUSE_AS_PG, Repeat.ACCEPT])
-def test_a_restored_database_charges_nobody_twice(
+def test_restored_database_charges_no_customer_twice(
     rule: Repeat, world: World, sandbox: RunningSandbox, database_url: str, backup_file: Path
 ):
     sandbox.admin.switch(repeated_paid=rule)
@@ -96,7 +96,9 @@ def test_a_restored_database_charges_nobody_twice(
     world.assert_books_agree()
 
 
-def test_nothing_is_charged_before_the_comparison_has_ended(world: World, database_url: str, backup_file: Path):
+def test_restored_database_charges_nothing_before_reconciliation_has_ended(
+    world: World, database_url: str, backup_file: Path
+):
     world.subscribe(pay())
     backup = Backup(world, database_url, backup_file)
     backup.restore()
@@ -116,9 +118,7 @@ def test_nothing_is_charged_before_the_comparison_has_ended(world: World, databa
     assert world.statuses() == {"paid": 1}
 
 
-def test_what_people_did_since_the_backup_is_asked_for_before_anybody_is_charged(
-    world: World, database_url: str, backup_file: Path
-):
+def test_restored_database_waits_for_an_operator_before_charging(world: World, database_url: str, backup_file: Path):
     code = world.subscribe(pay())
     world.tick()
     backup = Backup(world, database_url, backup_file)
@@ -136,7 +136,7 @@ def test_what_people_did_since_the_backup_is_asked_for_before_anybody_is_charged
     assert world.portone.report().charges == 1, "the next period would have been charged"
 
 
-def test_a_restore_that_a_page_has_noticed_is_stopped_for_people_when_all_is_compared(
+def test_restore_noticed_by_a_page_stops_charging_after_reconciliation(
     world: World, database_url: str, backup_file: Path
 ):
     world.subscribe(pay())
@@ -153,7 +153,7 @@ def test_a_restore_that_a_page_has_noticed_is_stopped_for_people_when_all_is_com
     assert world.portone.report().charges == 1
 
 
-def test_a_person_who_starts_while_it_is_held_is_not_asked_again(world: World, database_url: str, backup_file: Path):
+def test_operator_who_resumes_during_the_hold_is_not_asked_again(world: World, database_url: str, backup_file: Path):
     world.subscribe(pay())
     backup = Backup(world, database_url, backup_file)
     backup.restore()
@@ -163,7 +163,7 @@ def test_a_person_who_starts_while_it_is_held_is_not_asked_again(world: World, d
     assert world.portone.report().charges == 1
 
 
-def test_restore_that_a_page_has_noticed_and_a_person_released_is_stopped_for_people(
+def test_restore_noticed_by_a_page_and_released_early_still_stops_charging(
     world: World, database_url: str, backup_file: Path
 ):
     world.subscribe(pay())
@@ -183,10 +183,10 @@ def test_restore_that_a_page_has_noticed_and_a_person_released_is_stopped_for_pe
 
 @pytest.mark.parametrize("rule", [Repeat.REFUSE, Repeat.REFUSE_AS_PG, Repeat.ACCEPT])
 @pytest.mark.parametrize("declines", [0, 1])
-def test_period_paid_under_a_forgotten_number_is_not_charged_after_a_release(
+def test_period_paid_by_a_lost_attempt_is_not_charged_after_an_early_release(
     declines: int, rule: Repeat, world: World, sandbox: RunningSandbox, database_url: str, backup_file: Path
 ):
-    """Nothing was compared then: every number of a charge is looked up before it is sent."""
+    """Without a comparison, every attempt number of a charge is looked up before it is sent."""
     sandbox.admin.switch(repeated_paid=rule)
     world.subscribe(*[decline("LACK_BALANCE", "잔액이 부족합니다")] * declines, pay(), pay())
     backup = Backup(world, database_url, backup_file)
@@ -202,7 +202,7 @@ def test_period_paid_under_a_forgotten_number_is_not_charged_after_a_release(
     assert world.sql("SELECT FROM stops") == [], "nobody else charges: it was ours"
 
 
-def test_a_stop_of_before_the_backup_stays_as_it_was(world: World, database_url: str, backup_file: Path):
+def test_stop_from_before_the_backup_stays(world: World, database_url: str, backup_file: Path):
     world.subscribe(pay())
     kill_switch.set_switch(world.runtime.sessions, "all", reason="audit", stopped_by="me", now=world.now)
     backup = Backup(world, database_url, backup_file)
@@ -212,7 +212,7 @@ def test_a_stop_of_before_the_backup_stays_as_it_was(world: World, database_url:
     assert stop.reason == "audit"
 
 
-def test_a_payment_that_lands_after_the_restore_is_seen(
+def test_payment_that_lands_after_the_restore_is_backfilled(
     world: World, sandbox: RunningSandbox, database_url: str, backup_file: Path
 ):
     sandbox.admin.switch(repeated_paid=Repeat.ACCEPT)
@@ -222,7 +222,7 @@ def test_a_payment_that_lands_after_the_restore_is_seen(
     world.tick()
     world.sweep()
     world.wait(minutes=5)
-    # A request of the world before, under way all the time.
+    # A request from before the restore, in progress all the time.
     start = world.subscription(code).next_charge_at
     assert start is not None
     with Api(sandbox.base_url) as api:
@@ -233,7 +233,7 @@ def test_a_payment_that_lands_after_the_restore_is_seen(
     world.assert_books_agree()
 
 
-def test_a_period_that_looks_missed_after_the_restore_is_adopted_and_not_void(
+def test_paid_period_missing_after_the_restore_is_backfilled_and_not_void(
     world: World, database_url: str, backup_file: Path
 ):
     world.plan(catch_up="skip")
@@ -247,7 +247,9 @@ def test_a_period_that_looks_missed_after_the_restore_is_adopted_and_not_void(
     world.assert_books_agree()
 
 
-def test_a_subscription_made_after_the_backup_is_named_for_a_person(world: World, database_url: str, backup_file: Path):
+def test_subscription_lost_by_the_restore_is_reported_to_an_operator(
+    world: World, database_url: str, backup_file: Path
+):
     world.plan()
     backup = Backup(world, database_url, backup_file)
     world.subscribe(pay())
@@ -257,7 +259,7 @@ def test_a_subscription_made_after_the_backup_is_named_for_a_person(world: World
     assert world.discrepancies() == [("not_in_records", "open")]
 
 
-def test_what_was_refunded_meanwhile_is_not_charged_again(
+def test_payment_refunded_after_the_backup_is_not_charged_again(
     world: World, sandbox: RunningSandbox, database_url: str, backup_file: Path
 ):
     world.subscribe(pay())
@@ -273,7 +275,7 @@ def test_what_was_refunded_meanwhile_is_not_charged_again(
     assert world.portone.report().again_requests == 1
 
 
-def test_after_a_long_silence_portone_is_asked_before_anything_is_charged(world: World):
+def test_long_silence_holds_charging_until_portone_is_compared(world: World):
     world.changed(silence_before_hold_seconds=300)
     world.subscribe(pay())
     world.tick()
@@ -293,7 +295,7 @@ def test_after_a_long_silence_portone_is_asked_before_anything_is_charged(world:
     world.assert_books_agree()
 
 
-def test_a_night_without_workers_holds_nothing_up_for_long(world: World):
+def test_night_without_workers_holds_charging_only_briefly(world: World):
     world.changed(silence_before_hold_seconds=300)
     world.subscribe(pay())
     world.wait(hours=9)
@@ -302,7 +304,7 @@ def test_a_night_without_workers_holds_nothing_up_for_long(world: World):
     assert world.tick()["charged"]["paid"] == 1
 
 
-def test_a_short_silence_is_no_gap(world: World):
+def test_short_silence_holds_nothing(world: World):
     world.changed(silence_before_hold_seconds=300)
     world.tick()
     world.subscribe(pay())

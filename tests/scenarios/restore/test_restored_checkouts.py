@@ -1,4 +1,4 @@
-"""Windows that a restored backup has forgotten, and first payments that came back from it."""
+"""Windows that a restored database lacks, and first payments that are backfilled into it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,7 @@ def till(world: World) -> Till:
     return Till(world)
 
 
-def test_a_first_payment_that_was_given_back_begins_no_month_for_nothing(
-    world: World, till: Till, database_url: str, tmp_path: Path
-):
+def test_refunded_first_payment_starts_no_free_month(world: World, till: Till, database_url: str, tmp_path: Path):
     subscription = till.pending()
     backup = Backup(world, database_url, tmp_path / "last-night.dump")
     code = till.link(subscription, pg="kakaopay", with_payment=True)
@@ -45,13 +43,13 @@ def test_a_first_payment_that_was_given_back_begins_no_month_for_nothing(
     assert world.broken_invariants() == {}
 
 
-def test_only_a_sweep_over_the_whole_life_of_a_forgotten_window_ends_the_wait_for_it(
+def test_only_reconciling_the_whole_life_of_a_lost_window_ends_the_wait(
     world: World, till: Till, database_url: str, tmp_path: Path
 ):
     world.portone.switch(repeated_paid=Repeat.ACCEPT, window_life_seconds=86_400)
     world.plan(dunning="1,2,3,4")
     world.subscribe(decline(times=2), pay())
-    world.tick()  # number 001 is declined
+    world.tick()  # attempt 001 is declined
     world.wait(hours=21)
     world.sweep()  # the daily one comes at this hour
     backup = Backup(world, database_url, tmp_path / "last-night.dump")
@@ -78,7 +76,7 @@ def test_only_a_sweep_over_the_whole_life_of_a_forgotten_window_ends_the_wait_fo
     assert [times for times in world.paid_periods().values() if times > 1] == []
 
 
-def test_no_alarm_rings_for_what_waits_after_a_restore_without_a_dunning_try(
+def test_charge_waiting_for_a_lost_window_without_retries_raises_no_alarm(
     world: World, database_url: str, tmp_path: Path
 ):
     world.subscribe(decline("-7", "점검", times=1), pay())
@@ -94,14 +92,14 @@ def test_no_alarm_rings_for_what_waits_after_a_restore_without_a_dunning_try(
     assert world.broken_invariants() == {}
 
 
-def test_a_forgotten_decline_and_a_forgotten_window_do_not_pay_a_period_twice(
+def test_lost_decline_and_lost_window_do_not_pay_a_period_twice(
     world: World, till: Till, database_url: str, tmp_path: Path
 ):
     world.portone.switch(repeated_paid=Repeat.ACCEPT, window_life_seconds=86_400)
     world.plan(dunning="1,2,3,4")
     world.subscribe(decline(), pay())
     backup = Backup(world, database_url, tmp_path / "last-night.dump")
-    world.tick()  # number 001 is declined
+    world.tick()  # attempt 001 is declined
     (charge,) = world.charges()
     window = till.open(till.link(charge=charge.id, pg="kakaopay"))  # of 002
     world.wait(hours=1)
@@ -113,7 +111,7 @@ def test_a_forgotten_decline_and_a_forgotten_window_do_not_pay_a_period_twice(
     assert [times for times in world.paid_periods().values() if times > 1] == []
 
 
-def test_whoever_left_a_first_window_and_paid_after_the_backup_is_not_charged_for_the_same_days_again(
+def test_customer_with_a_lost_first_payment_is_not_charged_for_its_days_again(
     world: World, till: Till, database_url: str, tmp_path: Path
 ):
     subscription = till.pending()
@@ -128,7 +126,7 @@ def test_whoever_left_a_first_window_and_paid_after_the_backup_is_not_charged_fo
     backup.restore()
     catch_up(world)
     world.wait(days=1)
-    code = till.link(subscription, pg="payco")  # the key is forgotten, so the customer registers again
+    code = till.link(subscription, pg="payco")  # the key is lost, so the customer registers again
     till.complete(code, till.approve(till.open(code)))
     world.live(days=2)
     assert world.portone.report().charges == 1

@@ -1,4 +1,4 @@
-"""Stories in which the machine gives up and a person decides; each ends on the sandbox's ledger."""
+"""Cases that only an operator can decide; each ends on the sandbox's ledger."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ CANCEL = "POST /payments/cancel"
 
 
 class Reviewer:
-    """A person with the command line."""
+    """An operator with the command line."""
 
     def __init__(self, world: World, name: str = "cli kim@host") -> None:
         self._world, self._name = world, name
 
     def resolve(self, decision: Decision, id_: int | None = None, **wish: Any) -> Resolved:
-        """Look, agree to what is said, and let it be done."""
+        """Look at the case, agree to the step shown, and carry it out."""
         wanted = Wish(decision=decision, note="as the customer asked", **wish)
         discrepancy_id = self.only() if id_ is None else id_
 
@@ -90,7 +90,7 @@ def decided(world: World) -> tuple[str, str | None]:
 
 
 def flagged(world: World, *story: Behaviour, sandbox: RunningSandbox, paid_again: bool = False, **key: Any) -> str:
-    """Leave an attempt that look-ups cannot settle: paid twice under one merchant_uid, or paid and given back."""
+    """Leave an attempt that look-ups cannot settle: paid twice under one merchant_uid, or paid and refunded."""
     world.portone.switch(repeated_paid="accept")
     code = world.subscribe(LOST, *story, **key)
     world.tick()
@@ -109,7 +109,7 @@ def flagged(world: World, *story: Behaviour, sandbox: RunningSandbox, paid_again
 
 
 def known_at_the_pg(world: World, *then: Behaviour) -> str:
-    """Leave an attempt that the PG calls a duplicate and PortOne does not know; it waits for a person in the end."""
+    """Leave an attempt that the PG calls a duplicate and PortOne does not know; in the end it waits for an operator."""
     code = world.subscribe(KNOWN_AT_THE_PG, *then)
     world.tick()
     for _ in range(9):
@@ -120,7 +120,7 @@ def known_at_the_pg(world: World, *then: Behaviour) -> str:
 
 
 def paid_twice(world: World, sandbox: RunningSandbox, pg: str = "kakaopay") -> tuple[str, str]:
-    """Pay a period twice under one merchant_uid; returns the payment that the books have, and the other."""
+    """Pay a period twice under one merchant_uid; returns the payment in our records, and the other."""
     world.portone.switch(repeated_paid="accept")
     world.subscribe(pay(), pg=pg)
     world.tick()
@@ -136,7 +136,7 @@ def paid_twice(world: World, sandbox: RunningSandbox, pg: str = "kakaopay") -> t
 # --- an attempt that look-ups cannot settle -------------------------------------------------------------------------
 
 
-def test_a_flagged_attempt_is_settled_by_a_look_up_once_portone_is_clear(world: World, sandbox: RunningSandbox):
+def test_flagged_attempt_is_settled_by_a_look_up_once_portone_is_clear(world: World, sandbox: RunningSandbox):
     flagged(world, sandbox=sandbox, paid_again=True)
     person = Reviewer(world)
     with pytest.raises(Refused, match="settles nothing by itself"):
@@ -153,9 +153,7 @@ def test_a_flagged_attempt_is_settled_by_a_look_up_once_portone_is_clear(world: 
     assert (kept(world), len(payments(world))) == (9900, 2)
 
 
-def test_of_two_payments_of_a_flagged_attempt_one_is_given_back_and_the_other_pays(
-    world: World, sandbox: RunningSandbox
-):
+def test_one_of_two_payments_of_a_flagged_attempt_is_refunded(world: World, sandbox: RunningSandbox):
     flagged(world, sandbox=sandbox, paid_again=True)
     first, second = payments(world)
     person = Reviewer(world)
@@ -171,9 +169,7 @@ def test_of_two_payments_of_a_flagged_attempt_one_is_given_back_and_the_other_pa
     assert world.discrepancies() == [("unresolved", "resolved")]
 
 
-def test_a_payment_that_was_given_back_is_accepted_and_the_period_never_charged_again(
-    world: World, sandbox: RunningSandbox
-):
+def test_accepted_refunded_payment_is_never_charged_again(world: World, sandbox: RunningSandbox):
     flagged(world, pay(), sandbox=sandbox)
     Reviewer(world).resolve(Decision.ACCEPT)
     (charge,) = world.charges()
@@ -185,7 +181,7 @@ def test_a_payment_that_was_given_back_is_accepted_and_the_period_never_charged_
     world.assert_books_agree()
 
 
-def test_who_has_proof_charges_again_and_the_period_is_paid_exactly_once(world: World):
+def test_charge_again_with_proof_pays_the_period_exactly_once(world: World):
     known_at_the_pg(world, pay())
     resolved = Reviewer(world).resolve(Decision.CHARGE_AGAIN)
     assert resolved.charge_status == "due"
@@ -197,10 +193,10 @@ def test_who_has_proof_charges_again_and_the_period_is_paid_exactly_once(world: 
     world.assert_books_agree()
 
 
-def test_a_refusal_that_was_decided_about_is_not_held_against_the_next_send(world: World):
+def test_rejection_before_a_decision_does_not_affect_the_next_send(world: World):
     known_at_the_pg(world, troubled(Reply.DROP, charged=False), pay())
     Reviewer(world).resolve(Decision.CHARGE_AGAIN)
-    world.tick()  # sent, and nothing comes back
+    world.tick()  # sent, and no answer comes
     for _ in range(3):
         world.wait(minutes=31)
         world.tick()  # proved not charged, and sent once more
@@ -208,7 +204,7 @@ def test_a_refusal_that_was_decided_about_is_not_held_against_the_next_send(worl
     world.assert_books_agree()
 
 
-def test_a_period_that_is_not_owed_after_all_is_void_and_never_charged(world: World):
+def test_period_decided_as_not_owed_is_void_and_never_charged(world: World):
     known_at_the_pg(world, pay())
     resolved = Reviewer(world).resolve(Decision.VOID)
     assert resolved.charge_status == "void"
@@ -218,7 +214,7 @@ def test_a_period_that_is_not_owed_after_all_is_void_and_never_charged(world: Wo
     world.assert_books_agree()
 
 
-def test_a_payment_of_another_amount_is_accepted_and_the_period_never_charged(world: World, sandbox: RunningSandbox):
+def test_accepted_payment_of_another_amount_is_never_charged_again(world: World, sandbox: RunningSandbox):
     code = world.subscribe(pay())
     start = world.subscription(code).next_charge_at
     assert start is not None
@@ -236,7 +232,7 @@ def test_a_payment_of_another_amount_is_accepted_and_the_period_never_charged(wo
     assert kept(world) == 9000
 
 
-def test_who_owes_nothing_any_more_is_no_longer_past_due(world: World):
+def test_subscription_that_owes_nothing_is_no_longer_past_due(world: World):
     code = world.subscribe(decline("CC61", "한도초과"), KNOWN_AT_THE_PG)
     world.tick()
     for _ in range(12):
@@ -248,7 +244,7 @@ def test_who_owes_nothing_any_more_is_no_longer_past_due(world: World):
     assert world.subscription(code).status == "active"
 
 
-def test_an_attempt_that_is_unclear_once_more_is_up_for_review_once_more(world: World):
+def test_attempt_that_is_unclear_again_is_up_for_review_again(world: World):
     known_at_the_pg(world, KNOWN_AT_THE_PG)
     Reviewer(world).resolve(Decision.CHARGE_AGAIN)
     for _ in range(10):
@@ -258,7 +254,7 @@ def test_an_attempt_that_is_unclear_once_more_is_up_for_review_once_more(world: 
     assert world.discrepancies() == [("unresolved", "open")]
 
 
-def test_a_charge_of_a_canceled_subscription_is_void_whoever_wants_it_charged_again(world: World):
+def test_charge_of_a_canceled_subscription_is_void_and_cannot_be_charged_again(world: World):
     code = known_at_the_pg(world, pay())
     world.sql(
         "UPDATE subscriptions SET status = 'canceled', next_charge_at = NULL, ends_at = now() WHERE code = :code",
@@ -269,7 +265,7 @@ def test_a_charge_of_a_canceled_subscription_is_void_whoever_wants_it_charged_ag
     assert kept(world) == 0
 
 
-def test_what_portone_shows_by_now_beats_what_was_agreed_to(world: World, sandbox: RunningSandbox):
+def test_portones_current_state_beats_the_agreed_step(world: World, sandbox: RunningSandbox):
     known_at_the_pg(world, pay())
     person = Reviewer(world)
     step = person.agree(Decision.CHARGE_AGAIN)
@@ -285,7 +281,7 @@ def test_what_portone_shows_by_now_beats_what_was_agreed_to(world: World, sandbo
     world.assert_books_agree()
 
 
-def test_nothing_is_done_but_what_was_agreed_to(world: World, sandbox: RunningSandbox):
+def test_only_the_agreed_step_is_carried_out(world: World, sandbox: RunningSandbox):
     _, second = paid_twice(world, sandbox)
     person = Reviewer(world)
     step = person.agree(Decision.REFUND)
@@ -300,7 +296,7 @@ def test_nothing_is_done_but_what_was_agreed_to(world: World, sandbox: RunningSa
 
 
 @pytest.mark.parametrize("pg", ["kakaopay", "payco"])
-def test_the_second_payment_under_a_merchant_uid_is_given_back(world: World, sandbox: RunningSandbox, pg: str):
+def test_second_payment_under_a_merchant_uid_is_refunded(world: World, sandbox: RunningSandbox, pg: str):
     ours, second = paid_twice(world, sandbox, pg)
     resolved = Reviewer(world).resolve(Decision.REFUND)
     assert ("cannot be undone" in resolved.said) is (pg == "payco")
@@ -314,7 +310,7 @@ def test_the_second_payment_under_a_merchant_uid_is_given_back(world: World, san
     assert world.discrepancies() == [("paid_twice", "resolved")]
 
 
-def test_a_period_paid_by_two_attempts_keeps_the_one_that_the_books_have(world: World):
+def test_period_paid_by_two_attempts_keeps_the_recorded_payment(world: World):
     world.plan(dunning="1")
     world.subscribe(misrecorded(), pay())
     world.tick()
@@ -333,9 +329,7 @@ def test_a_period_paid_by_two_attempts_keeps_the_one_that_the_books_have(world: 
     assert world.discrepancies() == [("paid_twice", "resolved")]
 
 
-def test_who_names_the_payment_that_the_books_count_finds_the_refund_on_the_charge(
-    world: World, sandbox: RunningSandbox
-):
+def test_refund_of_the_recorded_payment_shows_on_its_charge(world: World, sandbox: RunningSandbox):
     ours, _ = paid_twice(world, sandbox)
     resolved = Reviewer(world).resolve(Decision.REFUND, imp_uid=ours)
     assert "the books count" in resolved.said
@@ -346,7 +340,7 @@ def test_who_names_the_payment_that_the_books_count_finds_the_refund_on_the_char
     assert kept(world) == 9900
 
 
-def test_the_second_payment_is_not_given_back_when_the_first_was_already(world: World, sandbox: RunningSandbox):
+def test_second_payment_is_not_refunded_when_the_first_was_already(world: World, sandbox: RunningSandbox):
     ours, second = paid_twice(world, sandbox)
     person = Reviewer(world)
     world.portone.cancel_in_console(ours)
@@ -358,7 +352,7 @@ def test_the_second_payment_is_not_given_back_when_the_first_was_already(world: 
     assert (kept(world), named.open) == (0, False)
 
 
-def test_what_was_given_back_between_asking_and_agreeing_is_noticed(world: World, sandbox: RunningSandbox):
+def test_refund_between_the_question_and_the_agreement_is_noticed(world: World, sandbox: RunningSandbox):
     ours, _ = paid_twice(world, sandbox)
     person = Reviewer(world)
     step = person.agree(Decision.REFUND)
@@ -368,7 +362,7 @@ def test_what_was_given_back_between_asking_and_agreeing_is_noticed(world: World
     assert kept(world) == 9900
 
 
-def test_keeping_both_payments_takes_a_note_and_stays_decided(world: World, sandbox: RunningSandbox):
+def test_keeping_both_payments_requires_a_note_and_stays_decided(world: World, sandbox: RunningSandbox):
     paid_twice(world, sandbox)
     Reviewer(world).resolve(Decision.ACCEPT)
     world.wait(days=1)
@@ -377,7 +371,7 @@ def test_keeping_both_payments_takes_a_note_and_stays_decided(world: World, sand
     assert (kept(world), cancels(world)) == (19800, 0)
 
 
-def test_a_decision_is_made_once_and_who_made_it_is_told_to_the_next(world: World, sandbox: RunningSandbox):
+def test_decision_is_made_once_and_its_author_is_shown_to_the_next_operator(world: World, sandbox: RunningSandbox):
     paid_twice(world, sandbox)
     id_ = Reviewer(world).only()
     Reviewer(world).resolve(Decision.REFUND)
@@ -389,9 +383,7 @@ def test_a_decision_is_made_once_and_who_made_it_is_told_to_the_next(world: Worl
     assert "begun" in rows[1].reason
 
 
-def test_of_two_who_decide_at_once_the_first_wins(
-    world: World, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
-):
+def test_first_of_two_concurrent_decisions_wins(world: World, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch):
     paid_twice(world, sandbox)
     theirs = """UPDATE discrepancies SET status = 'resolved', decided_by = 'cli lee@host'"""
     _meanwhile(monkeypatch, world, theirs)
@@ -400,7 +392,7 @@ def test_of_two_who_decide_at_once_the_first_wins(
     assert decided(world) == ("resolved", "cli lee@host")
 
 
-def test_a_late_answer_beats_a_decision(world: World, monkeypatch: pytest.MonkeyPatch):
+def test_late_answer_beats_a_decision(world: World, monkeypatch: pytest.MonkeyPatch):
     known_at_the_pg(world, pay())
     settled = """WITH paid AS (UPDATE attempts SET status = 'paid', imp_uid = 'imps_1', flagged_at = NULL)
                  UPDATE charges SET status = 'paid', paid_at = :now"""
@@ -414,7 +406,7 @@ def test_a_late_answer_beats_a_decision(world: World, monkeypatch: pytest.Monkey
 # --- trouble while giving back --------------------------------------------------------------------------------------
 
 
-def test_a_refund_whose_answer_is_lost_is_seen_at_portone(
+def test_refund_with_a_lost_answer_is_found_at_portone(
     world: World, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ):
     paid_twice(world, sandbox)
@@ -423,7 +415,7 @@ def test_a_refund_whose_answer_is_lost_is_seen_at_portone(
     assert (kept(world), cancels(world)) == (9900, 1)
 
 
-def test_a_refund_that_nobody_can_see_is_run_again_and_gives_back_once(
+def test_refund_that_cannot_be_verified_is_repeated_and_refunds_once(
     world: World, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ):
     ours, _ = paid_twice(world, sandbox)
@@ -440,7 +432,7 @@ def test_a_refund_that_nobody_can_see_is_run_again_and_gives_back_once(
     assert [attempt.imp_uid for attempt in world.attempts()] == [ours]
 
 
-def test_a_refund_that_never_arrived_may_be_repeated_while_nothing_else_is_decided(
+def test_refund_that_never_arrived_may_be_repeated_before_any_other_decision(
     world: World, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ):
     ours, second = paid_twice(world, sandbox)
@@ -462,7 +454,7 @@ def test_a_refund_that_never_arrived_may_be_repeated_while_nothing_else_is_decid
     assert cancels(world) == 1
 
 
-def test_of_two_who_refund_different_payments_at_once_the_first_wins(
+def test_first_of_two_concurrent_refunds_of_different_payments_wins(
     world: World, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ):
     ours, second = paid_twice(world, sandbox)
@@ -474,9 +466,7 @@ def test_of_two_who_refund_different_payments_at_once_the_first_wins(
     assert cancels(world) == 0
 
 
-def test_a_refund_that_portone_refuses_leaves_everything_as_it_was(
-    world: World, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
-):
+def test_rejected_refund_changes_nothing(world: World, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch):
     paid_twice(world, sandbox)
     person = Reviewer(world)
     with monkeypatch.context() as refusing:
@@ -484,12 +474,12 @@ def test_a_refund_that_portone_refuses_leaves_everything_as_it_was(
         with pytest.raises(Refused, match="미정산 금액이 부족합니다"):
             person.resolve(Decision.REFUND)
     assert world.discrepancies() == [("paid_twice", "open")]
-    person.resolve(Decision.ACCEPT)  # no refund is under way
+    person.resolve(Decision.ACCEPT)  # no refund is in progress
     assert kept(world) == 19800
 
 
 UNSURE = [
-    # refusals after which the money may be on its way back all the same
+    # rejections after which the refund may still be in progress
     "[CC98] VAN 응답 없음",
     "PG사 통신 중 오류가 발생하였습니다",
     "Request timeout",
@@ -499,7 +489,7 @@ UNSURE = [
 
 
 @pytest.mark.parametrize("message", UNSURE)
-def test_a_refusal_that_leaves_it_open_keeps_the_refund_begun(
+def test_unclear_rejection_keeps_the_refund_pending(
     world: World, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch, message: str
 ):
     ours, second = paid_twice(world, sandbox, pg="kcp_billing")
@@ -515,7 +505,7 @@ def test_a_refusal_that_leaves_it_open_keeps_the_refund_begun(
     assert {each["imp_uid"]: each["refunded"] for each in payments(world)} == {ours: 0, second: 9900}
 
 
-def test_a_certain_refusal_of_the_repetition_says_nothing_of_the_refund_before_it(
+def test_clear_rejection_of_a_repetition_proves_nothing_about_the_first_refund(
     world: World, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ):
     paid_twice(world, sandbox)
@@ -529,7 +519,7 @@ def test_a_certain_refusal_of_the_repetition_says_nothing_of_the_refund_before_i
         person.resolve(Decision.ACCEPT)
 
 
-def test_a_refund_that_was_never_sent_gives_nothing_back_and_is_not_called_refused(
+def test_refund_that_was_not_sent_refunds_nothing_and_is_not_called_rejected(
     world: World, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ):
     paid_twice(world, sandbox)
@@ -542,12 +532,12 @@ def test_a_refund_that_was_never_sent_gives_nothing_back_and_is_not_called_refus
         down.setattr(PortOneClient, "cancel", unreachable)
         with pytest.raises(Refused, match=r"PortOne was not reached \(No connection.*nothing was given back"):
             person.resolve(Decision.REFUND)
-    person.resolve(Decision.ACCEPT)  # no refund is under way
+    person.resolve(Decision.ACCEPT)  # no refund is in progress
     assert (kept(world), cancels(world)) == (19800, 0)
 
 
 @pytest.mark.parametrize("pg", ["nice", "html5_inicis", "nice_v2", "tosspay_v2"])
-def test_a_refund_states_the_vat_that_was_stated_with_the_payment(world: World, sandbox: RunningSandbox, pg: str):
+def test_refund_states_the_vat_that_was_stated_with_the_payment(world: World, sandbox: RunningSandbox, pg: str):
     world.portone.switch(repeated_paid="accept")
     world.plan(amount="11000", tax_free="5500", vat_amount="500")
     world.subscribe(pay(), pg=pg)
@@ -564,7 +554,7 @@ def test_a_refund_states_the_vat_that_was_stated_with_the_payment(world: World, 
     assert kept(world) == 11_000
 
 
-def test_two_people_who_refund_at_once_give_back_once(world: World, sandbox: RunningSandbox):
+def test_two_concurrent_refunds_of_one_payment_refund_once(world: World, sandbox: RunningSandbox):
     paid_twice(world, sandbox)
     people = [Reviewer(world), Reviewer(world, "cli lee@host")]
     id_ = people[0].only()
@@ -584,12 +574,12 @@ def test_two_people_who_refund_at_once_give_back_once(world: World, sandbox: Run
 
 
 def _meanwhile(monkeypatch: pytest.MonkeyPatch, world: World, statement: str, **parameters: Any) -> None:
-    """Let something else be written between the last look at a discrepancy and the decision."""
+    """Write something else between the last look at a discrepancy and the decision."""
     look_up, looks = PortOneGateway.look_up, iter(range(100))
 
     async def looked_up(self: PortOneGateway, merchant_uid: str) -> Found | LookUpFailed:
         found = await look_up(self, merchant_uid)
-        if next(looks) == 1:  # the first is for what the person agrees to
+        if next(looks) == 1:  # the first is for the step that the operator agrees to
             world.sql(f"{statement} RETURNING 1", **parameters)
         return found
 
@@ -597,7 +587,7 @@ def _meanwhile(monkeypatch: pytest.MonkeyPatch, world: World, statement: str, **
 
 
 def _refuse(monkeypatch: pytest.MonkeyPatch, message: str) -> None:
-    """Let refunds be refused in these words."""
+    """Make PortOne reject refunds with this message."""
 
     async def refuse(_: PortOneGateway, __: Refund) -> RefundRefused:
         return RefundRefused(Answer(http_status=200, code="1", message=message))
@@ -606,7 +596,7 @@ def _refuse(monkeypatch: pytest.MonkeyPatch, message: str) -> None:
 
 
 def _lose_answers(monkeypatch: pytest.MonkeyPatch, *, then_down: World | None = None) -> None:
-    """Let refunds arrive and their answers get lost; afterwards, PortOne may be down altogether."""
+    """Make refunds arrive and their answers get lost; afterwards, PortOne may be down."""
     refund = PortOneGateway.refund
 
     async def lost(self: PortOneGateway, wanted: Refund) -> PaymentRecord | RefundRefused | LookUpFailed:

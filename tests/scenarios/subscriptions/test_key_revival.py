@@ -1,4 +1,4 @@
-"""Stories of keys that a mistaken refusal killed: they are revived, and charged what the answer said, to the won."""
+"""Keys killed by a mistaken decline: they are revived, and charged what the preview showed, to the won."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def revive(world: World, agreed: key_revival.Revival) -> key_revival.Revival:
     return key_revival.revive(world.runtime.sessions, agreed, reason="the PG's mistake", clock=lambda: world.now)
 
 
-def test_revived_key_is_charged_what_the_preview_said(world: World):
+def test_revived_key_is_charged_what_the_preview_showed(world: World):
     world.plan("daily", cadence="day")
     code = world.subscribe(decline("8350", "도난"), pay(), plan="daily", starts_on=date(2026, 1, 5))
     world.tick()
@@ -48,7 +48,7 @@ def test_revived_key_is_charged_what_the_preview_said(world: World):
 
 
 def test_key_revived_after_an_outage_is_charged_what_was_owed_behind_it(world: World):
-    """Periods that passed while as many charges were unpaid as the plan allows are not owed, whoever was away."""
+    """Periods that passed while as many charges were unpaid as the plan allows are not owed, whatever the cause."""
     world.plan("daily", cadence="day", max_open_charges="3")
     code = world.subscribe(decline("8350", "도난"), *[pay()] * 12, plan="daily", starts_on=date(2026, 1, 5))
     world.tick()

@@ -1,4 +1,4 @@
-"""What was paid, until when, and how much of it was refunded, is visible whatever became of the subscription."""
+"""What was paid, until when, and how much was refunded, is visible in every state of the subscription."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pauses, cancellations and changes of key beside what is owed: nothing is forgotten, nothing charged too early."""
+"""Pauses, cancellations and key changes with open charges: nothing is lost, and nothing charged too early."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def resume(world: World, code: str) -> None:
     pausing.resume(world.runtime.sessions, code, reason="back", now=world.now)
 
 
-def test_what_fell_due_before_a_pause_is_charged_after_it(world: World):
+def test_charge_due_before_a_pause_is_charged_after_it(world: World):
     code = world.subscribe()  # due for two hours; no tick has come
     pause(world, code)
     world.live(days=1)
@@ -30,7 +30,7 @@ def test_what_fell_due_before_a_pause_is_charged_after_it(world: World):
     world.assert_books_agree()
 
 
-def test_what_fell_due_before_a_cancellation_is_on_record_as_void(world: World):
+def test_charge_due_before_a_cancellation_is_recorded_as_void(world: World):
     code = world.subscribe()
     cancellation.cancel(world.runtime.sessions, code, reason="moved", now=world.now)
     world.live(days=3)
@@ -38,7 +38,7 @@ def test_what_fell_due_before_a_cancellation_is_on_record_as_void(world: World):
     world.assert_books_agree()
 
 
-def test_a_pause_does_not_make_what_was_paid_until_april_due_in_january(world: World):
+def test_pause_does_not_move_the_next_charge_before_the_paid_period_ends(world: World):
     code = world.subscribe(starts_on=date(2025, 12, 10))
     world.sql("UPDATE subscriptions SET next_charge_at = '2026-04-10T01:00:00Z' RETURNING id")
     pause(world, code)
@@ -49,7 +49,7 @@ def test_a_pause_does_not_make_what_was_paid_until_april_due_in_january(world: W
     assert [charge.period_start.date() for charge in world.charges()] == [date(2026, 4, 10)]
 
 
-def test_the_periods_of_a_pause_are_not_owed(world: World):
+def test_periods_during_a_pause_are_not_owed(world: World):
     code = world.subscribe()
     world.tick()
     pause(world, code)
@@ -60,7 +60,7 @@ def test_the_periods_of_a_pause_are_not_owed(world: World):
     world.assert_books_agree()
 
 
-def test_a_new_key_pays_what_a_dead_one_left(world: World):
+def test_new_key_pays_what_a_dead_one_left_unpaid(world: World):
     code = world.subscribe(decline("CC54", "유효기간 경과"), pg="payco")
     world.tick()
     assert world.statuses() == {"past_due": 1}
