@@ -29,9 +29,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 from django.views.static import serve
 
-from worker.domain.errors import Refused
-from worker.pg.window.request import Buyer
-from worker.web.host import HostCheckout
+from worker import Buyer, HostCheckout, Refused
 
 PAGES = Path(__file__).parent / "pages"
 PLAN = "letter"

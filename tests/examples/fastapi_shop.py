@@ -18,10 +18,7 @@ from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
 from starlette.exceptions import HTTPException
 
-from worker.domain.errors import Refused
-from worker.pg.window.request import Buyer
-from worker.web.host import HostCheckout
-from worker.web.http.bodies import read_object
+from worker import Buyer, HostCheckout, Refused, read_object
 
 PAGES = Path(__file__).parent / "pages"
 PLAN = "letter"

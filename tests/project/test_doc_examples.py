@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.web.host import HostCheckout
+from worker import HostCheckout
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "your-own-pages.md").read_text()

@@ -21,8 +21,8 @@ from fastapi import HTTPException, Request
 
 from tests.examples import fastapi_shop
 from tests.support.checkout import PATIENCE_SECONDS, Shop
+from worker import HostCheckout
 from worker.domain.clock import system_clock
-from worker.web.host import HostCheckout
 from worker.web.http.server import Server
 
 

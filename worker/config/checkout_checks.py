@@ -19,8 +19,15 @@ LEAST_PERIOD = 16  # characters before it begins anew
 LEAST_SECRET = 32  # characters: what `openssl rand -hex 16` gives
 
 
+URL_IS_MISSING = "Set AGAIN_CHECKOUT_URL, the https:// address of the pages. See .env.example."
+LINKS_CANNOT_BE_SIGNED = (
+    "Set AGAIN_CHECKOUT_SECRET, the same wherever links are made and pages are served; "
+    "`openssl rand -hex 32` makes one. See .env.example."
+)
+
+
 def networks(values: tuple[str, ...]) -> tuple[str, ...]:
-    """Check addresses and networks such as 10.0.0.0/8. Raises ValueError."""
+    """Validate addresses and networks such as 10.0.0.0/8. Raises ValueError."""
     for value in values:
         try:
             ip_network(value)
@@ -30,7 +37,7 @@ def networks(values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def base_address(value: str) -> str:
-    """Check a public address and take the slash off its end. Raises ValueError."""
+    """Validate a public URL and strip the slash off its end. Raises ValueError."""
     parts = urlsplit(value)
     if not is_link(value) or parts.query or parts.fragment:
         raise ValueError("must be https:// and a host, with a path if need be (http:// only for this machine)")
@@ -41,7 +48,7 @@ def base_address(value: str) -> str:
 
 
 def script_address(value: str) -> str:
-    """Check the address of a script: any host of the sandbox's, in plain HTTP too. Raises ValueError."""
+    """Validate the URL of a script: any host of the sandbox's, in plain HTTP too. Raises ValueError."""
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname or not value.isascii() or set(value) & set(" ;,'\""):
         raise ValueError("must be the http:// or https:// address of a script")
@@ -54,6 +61,16 @@ def secret_problems(secret: str) -> Iterator[str]:
         yield f"AGAIN_CHECKOUT_SECRET must have at least {LEAST_SECRET} characters; `openssl rand -hex 32` makes one."
     elif len(set(secret)) < LEAST_LETTERS or (secret + secret).find(secret, 1) < LEAST_PERIOD:
         yield "AGAIN_CHECKOUT_SECRET could be guessed, as it repeats itself; `openssl rand -hex 32` makes one."
+
+
+def missing_for_pages(*, checkout_url: str | None, imp_code: str, has_secret: bool, signs_links: bool) -> Iterator[str]:
+    """Yield a sentence for each setting that pages need when real money moves, and that is not set."""
+    if checkout_url is None:
+        yield URL_IS_MISSING
+    if not imp_code:
+        yield "Set AGAIN_IMP_CODE, PortOne's merchant code. See .env.example."
+    if signs_links and not has_secret:
+        yield LINKS_CANNOT_BE_SIGNED
 
 
 def sdk_problems(sdk_url: str | None, *, live: bool) -> Iterator[str]:

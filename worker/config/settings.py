@@ -25,7 +25,9 @@ from pydantic import (
 from worker.config.checkout_checks import (
     LIVE_SDK_URL,
     PORTONE_ADDRESSES,
+    URL_IS_MISSING,
     base_address,
+    missing_for_pages,
     networks,
     script_address,
 )
@@ -163,6 +165,27 @@ class Settings(BaseModel):
         if isinstance(value, tuple):
             return ",".join(map(str, value))
         return "" if value is None else str(value)
+
+    def require_pages(self, *, signs_links: bool) -> None:
+        """Raise InvalidSettings, naming everything at once that pages lack. With the sandbox they need nothing.
+
+        `signs_links`: the pages are reached by signed links, and not by a host's own login.
+        """
+        missing = missing_for_pages(
+            checkout_url=self.checkout_url,
+            imp_code=self.imp_code,
+            has_secret=self.checkout_secret is not None,
+            signs_links=signs_links,
+        )
+        if self.live and (problems := list(missing)):
+            raise InvalidSettings("\n".join(problems))
+
+    @property
+    def pages_url(self) -> str:
+        """The public URL of the pages. Raises InvalidSettings when real money moves and it is not set."""
+        if self.live and self.checkout_url is None:
+            raise InvalidSettings(URL_IS_MISSING)
+        return self.checkout_url or DEFAULT_CHECKOUT_URL
 
     @property
     def live(self) -> bool:

@@ -17,7 +17,6 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from worker.config.settings import InvalidSettings
 from worker.runtime import Runtime
 from worker.web.checkout_routes import CheckoutRoutes, language_of
 from worker.web.checkout_service import CheckoutService
@@ -51,11 +50,7 @@ class CheckoutApp(SecurityHeaders):
 def create_app(runtime: Runtime) -> CheckoutApp:
     """Make the application; it connects to nothing yet. Raises InvalidSettings without what real money needs."""
     settings = runtime.settings
-    if settings.live and not (settings.imp_code and settings.checkout_url):
-        raise InvalidSettings(
-            "With a live key set AGAIN_CHECKOUT_URL, the https:// address of the pages, and AGAIN_IMP_CODE, PortOne's "
-            "merchant code. See .env.example."
-        )
+    settings.require_pages(signs_links=True)
     service = CheckoutService(runtime)
     queue = WebhookQueue(service.receive_webhook)
     base = urlsplit(settings.checkout_url or "").path

@@ -11,7 +11,6 @@ from typing import Any, Self
 from starlette.exceptions import HTTPException
 
 from worker import checkout
-from worker.config.settings import DEFAULT_CHECKOUT_URL
 from worker.domain.errors import Refused
 from worker.domain.states import ConsentSource
 from worker.pg.window.request import NO_BUYER, Buyer, CallbackUrls
@@ -159,7 +158,7 @@ class HostCheckout:
         The window reports to `return_path` and to /webhooks/portone, of the address that AGAIN_CHECKOUT_URL says.
         """
         await self.view(customer, code)
-        base = self.runtime.settings.checkout_url or DEFAULT_CHECKOUT_URL
+        base = self.runtime.settings.pages_url
         callback_urls = CallbackUrls(m_redirect_url=f"{base}{return_path}", notice_url=f"{base}/webhooks/portone")
         return await self._service.agree(
             code, wording=wording, buyer=buyer, pg=pg, callback_urls=callback_urls, owed=owed, source=ConsentSource.HOST

@@ -6,24 +6,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from worker.config.logs import log_as_the_host_does
-from worker.config.settings import InvalidSettings
 from worker.devstack.addresses import settings_here
 from worker.runtime import Runtime, open_runtime
 
 
 @contextmanager
 def open_host_runtime(*, actor: str) -> Iterator[Runtime]:
-    """Give a runtime by the settings in the environment, on the database's clock.
+    """Open a runtime by the settings in the environment, on the database's clock.
 
     Raises InvalidSettings, NotAvailable for a database that is not there or not migrated, WrongDatabase for one that
     has charged in another mode, and what SQLAlchemy raises when it does not answer.
     """
     log_as_the_host_does()
     settings = settings_here()
-    if settings.live and not (settings.imp_code and settings.checkout_url):
-        raise InvalidSettings(
-            "With a live key set AGAIN_CHECKOUT_URL, the https:// address of your pages, and AGAIN_IMP_CODE, PortOne's "
-            "merchant code. See .env.example."
-        )
+    settings.require_pages(signs_links=False)
     with open_runtime(settings, actor=actor) as runtime:
         yield runtime

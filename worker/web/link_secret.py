@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 
-from worker.config.checkout_checks import secret_problems
+from worker.config.checkout_checks import LINKS_CANNOT_BE_SIGNED, secret_problems
 from worker.config.settings import InvalidSettings, Settings
 from worker.devstack.private_folders import make_private
 
@@ -13,17 +13,14 @@ FILE = "checkout.secret"
 
 
 def link_secret(settings: Settings) -> str:
-    """Give the secret. Raises InvalidSettings when real money moves and none is configured.
+    """Return the secret. Raises InvalidSettings when real money moves and none is configured.
 
     A generated one would differ from machine to machine, and links would work only where they were made.
     """
     if settings.checkout_secret is not None:
         return settings.checkout_secret.get_secret_value()
     if settings.live:
-        raise InvalidSettings(
-            "Set AGAIN_CHECKOUT_SECRET, the same wherever links are made and pages are served; "
-            "`openssl rand -hex 32` makes one. See .env.example."
-        )
+        raise InvalidSettings(LINKS_CANNOT_BE_SIGNED)
     return _kept(settings)
 
 

@@ -12,7 +12,7 @@ from base64 import urlsafe_b64encode
 from datetime import UTC, datetime
 
 from worker.checkout import CheckoutLink
-from worker.config.settings import DEFAULT_CHECKOUT_URL, InvalidSettings, Settings
+from worker.config.settings import Settings
 from worker.web.link_secret import link_secret
 
 _PURPOSE = b"again checkout link 1"
@@ -53,6 +53,4 @@ class Signer:
 
 def link_url(settings: Settings, link: CheckoutLink) -> str:
     """Return a link's URL. Raises InvalidSettings when real money moves and AGAIN_CHECKOUT_URL is not set."""
-    if settings.live and settings.checkout_url is None:
-        raise InvalidSettings("Set AGAIN_CHECKOUT_URL, the https:// address of the pages. See .env.example.")
-    return f"{settings.checkout_url or DEFAULT_CHECKOUT_URL}/c/{Signer(link_secret(settings)).token(link)}"
+    return f"{settings.pages_url}/c/{Signer(link_secret(settings)).token(link)}"

@@ -13,10 +13,10 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from worker import HostCheckout
 from worker.config.settings import InvalidSettings
 from worker.devstack.addresses import NotAvailable, Postgres
 from worker.domain.errors import Refused
-from worker.web.host import HostCheckout
 
 LIVE = {
     "AGAIN_PORTONE_KEY": "k" * 16,
@@ -69,7 +69,7 @@ def test_real_money_needs_the_merchants_code(database_url: str, monkeypatch: pyt
 
 NEVER_CLOSED = """
 import asyncio
-from worker.web.host import HostCheckout
+from worker import HostCheckout
 host = HostCheckout.from_env(actor="shop")
 print(asyncio.run(host.subscriptions_of("nobody")))
 fields = {"imp_uid": "imp_1", "merchant_uid": "order-1", "status": "paid"}

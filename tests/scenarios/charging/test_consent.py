@@ -10,12 +10,12 @@ import pytest
 
 from tests.scenarios.checkout.story import BUYER, Till
 from tests.scenarios.conftest import World
+from worker import HostCheckout
 from worker.checkout import CheckoutView, OwedAmountChanged, Progress
 from worker.domain.errors import Refused
 from worker.domain.states import SubscriptionStatus
 from worker.sandbox.rules.behaviours import decline
 from worker.subscriptions import arrears, key_change
-from worker.web.host import HostCheckout
 
 LOST_CARD = decline("CC04", "분실 또는 사용불가 카드")
 DAY = timedelta(days=1)
