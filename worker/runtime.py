@@ -16,9 +16,9 @@ from worker.database import migrations
 from worker.database.clock import DatabaseClock, warn
 from worker.database.engine import Sessions, create_database_engine, session_factory
 from worker.devstack.addresses import NotAvailable, database_address, settings_here
-from worker.domain.attempt import Policy
 from worker.domain.clock import Clock, system_clock
 from worker.domain.gateway import Gateway
+from worker.domain.retry_policy import RetryPolicy
 from worker.ledger.database_identity import Watch, verify, watch_of
 from worker.operations.invariants import Thresholds
 from worker.reconciliation.statement import SweepPolicy
@@ -76,12 +76,12 @@ class Runtime:
         )
 
     @property
-    def policy(self) -> Policy:
+    def policy(self) -> RetryPolicy:
         """The waiting times of the settings, as settlement takes them."""
         settings = self.settings
-        return Policy(
+        return RetryPolicy(
             quiet_period=settings.quiet_period,
-            ladder=tuple(timedelta(seconds=rung) for rung in settings.lookup_backoff_seconds),
+            lookup_backoff=tuple(timedelta(seconds=rung) for rung in settings.lookup_backoff_seconds),
             not_charged_delay=timedelta(seconds=settings.not_charged_delay_seconds),
             transient_delay=timedelta(seconds=settings.transient_delay_seconds),
         )

@@ -17,12 +17,13 @@ import structlog
 from worker.charging.run_limits import Limits
 from worker.charging.write_back_queue import Answered, Answers
 from worker.database.engine import Sessions
-from worker.domain.attempt import OpenAttempt, Policy
+from worker.domain.attempt import Attempt
 from worker.domain.charge_limits import BY, CapExceeded, Guard, SubscriptionsExceed, Total, totals
 from worker.domain.clock import Clock, elapsed_seconds, system_clock
 from worker.domain.gateway import Gateway, StillOurs
 from worker.domain.lookup_evidence import believed
 from worker.domain.outcomes import NotCharged, NotChargedReason, Outcome, Unknown, UnknownReason
+from worker.domain.retry_policy import RetryPolicy
 from worker.domain.settlement import settle
 from worker.ledger import stops, subscription_holds
 from worker.ledger.claiming import ClaimConflict, claim, may_claim
@@ -65,7 +66,7 @@ class Pump:
         *,
         clock: Clock,
         limits: Limits,
-        policy: Policy,
+        policy: RetryPolicy,
         stopping: Callable[[], bool],
         monotonic: Callable[[], float] = elapsed_seconds,
         wall: Clock = system_clock,
@@ -182,7 +183,7 @@ class Pump:
 
         return still_ours
 
-    def _claim(self, limit: int) -> list[OpenAttempt]:
+    def _claim(self, limit: int) -> list[Attempt]:
         limits = self._limits
         try:
             with self._sessions.begin() as session:
@@ -206,7 +207,7 @@ class Pump:
                 subscription_holds.hold(session, exceeded.reasons, by=BY, now=self._clock())
             raise
 
-    async def _charge(self, attempt: OpenAttempt, still_ours: StillOurs) -> None:
+    async def _charge(self, attempt: Attempt, still_ours: StillOurs) -> None:
         """One call. A worker that slept past its turn sends nothing: by now others may have looked the attempt up."""
         outcome: Outcome = Unknown(UnknownReason.ABANDONED)  # should the call end in no other way, as when canceled
         try:
@@ -221,7 +222,7 @@ class Pump:
             self._not_sent_in_a_row = self._not_sent_in_a_row + 1 if not_sent else 0
             self._answers.add(attempt, outcome)
 
-    async def _send(self, attempt: OpenAttempt, still_ours: StillOurs) -> Outcome:
+    async def _send(self, attempt: Attempt, still_ours: StillOurs) -> Outcome:
         reason = await self._earlier.reason_not_to_send(attempt)
         return reason or await self._gateway.charge(attempt.request, still_ours=still_ours)
 

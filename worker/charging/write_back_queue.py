@@ -9,13 +9,13 @@ from datetime import timedelta
 import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from worker.domain.attempt import OpenAttempt
+from worker.domain.attempt import Attempt
 from worker.domain.outcomes import Outcome
 
 WRITE_BACK_ROWS = 500
 RETRY_WRITE_BACK_SECONDS = 0.5
 
-Answered = tuple[OpenAttempt, Outcome]
+Answered = tuple[Attempt, Outcome]
 
 log = structlog.get_logger()
 
@@ -40,7 +40,7 @@ class Answers:
         self.awaited = 0
         self.lost = 0
 
-    def add(self, attempt: OpenAttempt, outcome: Outcome) -> None:
+    def add(self, attempt: Attempt, outcome: Outcome) -> None:
         self._answered.append((attempt, outcome))
         self._wake.set()
         self._answer_came.set()

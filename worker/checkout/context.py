@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 
 from worker.database.clock import read
 from worker.database.engine import Sessions
-from worker.domain.attempt import Policy
 from worker.domain.clock import Clock
 from worker.domain.gateway import Gateway
+from worker.domain.retry_policy import RetryPolicy
 from worker.ledger.charging_hold import goes_on
 from worker.ledger.database_identity import Watch
 
@@ -22,7 +22,7 @@ class CheckoutContext:
     sessions: Sessions
     gateway: Gateway
     clock: Clock
-    policy: Policy
+    policy: RetryPolicy
     prefix: str
     watch: Watch | None = None  # None: the database is known to be whole, as in a test
 

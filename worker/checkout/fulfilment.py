@@ -27,11 +27,11 @@ from worker.checkout.verification import (
     judge_key,
     judge_payment,
 )
-from worker.domain.attempt import Policy
 from worker.domain.discrepancy_rules import SENTENCES, DiscrepancyKind, DiscrepancyStatus
 from worker.domain.gateway import Found, LookUpFailed, NoSuchKey, PaymentRecord, StoredKey
 from worker.domain.lookup_evidence import conclude
 from worker.domain.outcomes import Paid, Unknown
+from worker.domain.retry_policy import RetryPolicy
 from worker.domain.settlement import settle
 from worker.domain.states import OPEN_ATTEMPTS, AttemptStatus, BillingKeyStatus, CheckoutStatus, Via
 from worker.domain.window_evidence import WINDOW_LIFE
@@ -134,7 +134,7 @@ def _completion(checkout: CheckoutRow, verdict: Verdict) -> Completion:
             return Completion(Progress.WAITING, verdict.reason, answered=verdict.answered)
 
 
-def _judge(session: Session, order: OrderRow, evidence: OrderEvidence, now: datetime, policy: Policy) -> Verdict:
+def _judge(session: Session, order: OrderRow, evidence: OrderEvidence, now: datetime, policy: RetryPolicy) -> Verdict:
     verdict = judge_payment(evidence.expected, evidence.payments)
     if order.charge_id is not None:
         return _settle(session, evidence, verdict, now, policy)
@@ -145,7 +145,7 @@ def _judge(session: Session, order: OrderRow, evidence: OrderEvidence, now: date
     return verdict
 
 
-def _settle(session: Session, evidence: OrderEvidence, verdict: Verdict, now: datetime, policy: Policy) -> Verdict:
+def _settle(session: Session, evidence: OrderEvidence, verdict: Verdict, now: datetime, policy: RetryPolicy) -> Verdict:
     """Settle the window's attempt: paid by a payment that fits it, and flagged for an operator by one that does not.
 
     What is only unclear stays with the look-ups of reconciliation, and so does an order that was sent through `again`

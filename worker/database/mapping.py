@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,7 +12,7 @@ from sqlalchemy import Row
 from schedules.cadences import parse_cadence
 from schedules.dunning import parse_dunning
 from schedules.plans import CatchUp, Plan
-from worker.domain.attempt import OpenAttempt
+from worker.domain.attempt import Attempt, AttemptPlan, ChargeTerms, RetryTerms, WindowFacts
 from worker.domain.gateway import ChargeRequest
 from worker.domain.states import Via
 
@@ -57,52 +57,82 @@ OF_AN_ATTEMPT = """
 """
 
 
-def new_attempt(row: Row[Any], *, number: int, merchant_uid: str, now: datetime) -> OpenAttempt:
-    """Put together the attempt that is to be made next. Raises ValueError or LookupError for an unreadable plan."""
-    return OpenAttempt(
-        attempt_id=0,
-        charge_id=row.charge_id,
-        subscription_id=row.subscription_id,
-        billing_key_id=row.billing_key_id,
+def attempt_plan(
+    row: Row[Any],
+    *,
+    number: int,
+    merchant_uid: str,
+    window: WindowFacts | None = None,
+    earlier: Sequence[str] = (),
+    may_have_lost_windows: bool = False,
+) -> AttemptPlan:
+    """Return the attempt that is to be made next. Raises ValueError or LookupError for an unreadable plan."""
+    return AttemptPlan(
         number=number,
-        sends=0,
-        lookups=0,
-        started_at=now,
-        refusal=None,
-        declines=row.declines,
-        first_declined_at=row.first_declined_at,
-        deferrals=row.deferrals,
-        dunning=parse_dunning(row.dunning),
-        time_zone=ZoneInfo(row.time_zone),
-        charge_hour=row.charge_hour,
-        request=ChargeRequest(
-            customer_uid=row.customer_uid,
-            merchant_uid=merchant_uid,
-            amount=row.amount,
-            tax_free=row.tax_free,
-            vat_amount=row.vat_amount,
-            currency=row.currency,
-            name=row.order_name,
-            pg=row.pg,
-            channel_key=row.channel_key,
+        request=_request(row, merchant_uid),
+        charge=ChargeTerms(
+            id=row.charge_id,
+            subscription_id=row.subscription_id,
+            billing_key_id=row.billing_key_id,
+            earlier=tuple(earlier),
+            may_have_lost_windows=may_have_lost_windows,
         ),
+        retry=_retry_terms(row),
+        window=window,
     )
 
 
-def known_attempt(row: Row[Any]) -> OpenAttempt:
-    """Put together an attempt that was made. Raises ValueError or LookupError for an unreadable plan."""
-    return replace(
-        new_attempt(row, number=row.number, merchant_uid=row.merchant_uid, now=row.started_at),
-        attempt_id=row.attempt_id,
+def known_attempt(row: Row[Any]) -> Attempt:
+    """Return an attempt that was made. Raises ValueError or LookupError for an unreadable plan."""
+    return Attempt(
+        id=row.attempt_id,
+        number=row.number,
+        request=_request(row, row.merchant_uid),
+        charge=ChargeTerms(id=row.charge_id, subscription_id=row.subscription_id, billing_key_id=row.billing_key_id),
+        retry=_retry_terms(row),
         sends=row.sends,
         lookups=row.lookups,
+        started_at=row.started_at,
         refusal=row.refusal,
         via=Via(row.via),
-        window_until=row.window_until,
-        resume_at=row.resume_at,
+        window=_window_facts(row),
         held_until=row.held_until,
+    )
+
+
+def _request(row: Row[Any], merchant_uid: str) -> ChargeRequest:
+    return ChargeRequest(
+        customer_uid=row.customer_uid,
+        merchant_uid=merchant_uid,
+        amount=row.amount,
+        tax_free=row.tax_free,
+        vat_amount=row.vat_amount,
+        currency=row.currency,
+        name=row.order_name,
+        pg=row.pg,
+        channel_key=row.channel_key,
+    )
+
+
+def _retry_terms(row: Row[Any]) -> RetryTerms:
+    return RetryTerms(
+        dunning=parse_dunning(row.dunning),
+        time_zone=ZoneInfo(row.time_zone),
+        charge_hour=row.charge_hour,
+        declines=row.declines,
+        first_declined_at=row.first_declined_at,
+        deferrals=row.deferrals,
+    )
+
+
+def _window_facts(row: Row[Any]) -> WindowFacts | None:
+    if row.window_until is None:
+        return None
+    return WindowFacts(
+        payable_until=row.window_until,
+        resume_at=row.resume_at,
         opened_pgs=frozenset(row.opened_pgs),
-        registers=bool(row.registers),
+        registers_key=bool(row.registers),
     )
 
 

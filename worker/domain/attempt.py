@@ -1,8 +1,8 @@
-"""An attempt whose outcome is being sought, and the waiting times by which it is."""
+"""An attempt to be made, and one that exists: one send of a charge's request, with what deciding about it takes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -12,50 +12,90 @@ from worker.domain.states import Via
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenAttempt:
-    """One attempt whose outcome is being sought, with all that deciding about it takes."""
+class ChargeTerms:
+    """The charge that an attempt is for, whose it is, and with which billing key."""
 
-    attempt_id: int
-    charge_id: int
+    id: int
     subscription_id: int
     billing_key_id: int
-    number: int
-    sends: int
-    lookups: int
-    started_at: datetime
-    refusal: str | None  # what PortOne said when it refused in words that no table knows, or as a duplicate
-    via: Via = Via.AGAIN
-    window_until: datetime | None = None  # so long a payment window of its merchant_uid may still be paid
-    resume_at: datetime | None = None  # when the charge was to be tried before the window opened; None: not by itself
-    opened_pgs: frozenset[str] = frozenset()  # through which its windows were opened
-    registers: bool = False  # its windows register the billing key, besides
-    earlier: tuple[str, ...] = ()  # merchant_uids of the declined attempts before it, which may prove paid
-    restored_lately: bool = False  # the books may have forgotten windows of its charge, under whatever number
-    held_until: datetime | None = None  # the latest hold's end: what was sent before that hold may land until then
-    declines: int
-    first_declined_at: datetime | None
-    deferrals: int
+    earlier: tuple[str, ...] = ()  # merchant_uids of its declined attempts, which PortOne may show as paid after all
+    may_have_lost_windows: bool = False  # a restored database may have forgotten payment windows of this charge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryTerms:
+    """What the next retry of a charge depends on: its dunning calendar and what has been tried so far."""
+
     dunning: DunningCalendar
     time_zone: ZoneInfo
     charge_hour: int
+    declines: int = 0
+    first_declined_at: datetime | None = None
+    deferrals: int = 0  # in a row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowFacts:
+    """The payment windows that were opened for a merchant_uid."""
+
+    payable_until: datetime  # until then one of them may still be paid
+    resume_at: datetime | None = None  # when the charge was due before the window opened; None: not by itself
+    opened_pgs: frozenset[str] = field(default_factory=frozenset)  # through which they were opened
+    registers_key: bool = False  # they register the billing key, too
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptPlan:
+    """An attempt to be claimed: it has a number and a request with its idempotency key, and no row yet."""
+
+    number: int
     request: ChargeRequest
+    charge: ChargeTerms
+    retry: RetryTerms
+    window: WindowFacts | None = None  # when a window was opened under the same merchant_uid before
+
+    def claimed(self, *, attempt_id: int, sends: int, now: datetime) -> Attempt:
+        """Return the attempt that a claim has made of this plan: it is sent through `again`."""
+        return Attempt(
+            id=attempt_id,
+            number=self.number,
+            request=self.request,
+            charge=self.charge,
+            retry=self.retry,
+            window=self.window,
+            sends=sends,
+            started_at=now,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """An attempt that exists: its row is committed, and its outcome is being sought."""
+
+    id: int
+    number: int
+    request: ChargeRequest
+    charge: ChargeTerms
+    retry: RetryTerms
+    sends: int
+    started_at: datetime  # of the last send
+    lookups: int = 0
+    refusal: str | None = None  # what PortOne said when it refused in words that no table has, or as a duplicate
+    via: Via = Via.AGAIN
+    window: WindowFacts | None = None
+    held_until: datetime | None = None  # end of the latest charging hold: what was sent before it may land until then
+
+    @property
+    def payable_until(self) -> datetime | None:
+        """When the last payment window of its merchant_uid can no longer be paid; None when none was opened."""
+        return None if self.window is None else self.window.payable_until
 
     def is_quiet(self, at: datetime, quiet_period: timedelta) -> bool:
-        """Say whether none of its sends can still land at an instant, so that "not found" is believed.
+        """Return whether none of its sends can still land at an instant, so that "not found" is believed.
 
-        A send of later than that instant was made before the database's clock was set back; the hold that began then
-        has waited for it.
+        A send of later than that instant was made before the database's clock was set back; the charging hold that
+        began then has waited for it.
         """
         if self.held_until is not None and at < self.held_until:
             return False
         return at >= self.started_at + quiet_period or (self.started_at > at and self.held_until is not None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """The waiting times that settings decide. `ladder` holds the look-ups' distances from the attempt's start."""
-
-    quiet_period: timedelta
-    ladder: tuple[timedelta, ...]
-    not_charged_delay: timedelta
-    transient_delay: timedelta

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from schedules.plans import SEOUL
-from worker.domain.attempt import OpenAttempt
+from worker.domain.attempt import Attempt, AttemptPlan
 
 BY = "caps"
 """Who has stopped a channel when a cap did."""
@@ -73,7 +73,7 @@ class SubscriptionsExceed(RuntimeError):
         self.reasons = reasons
 
 
-def totals(attempts: Iterable[OpenAttempt]) -> dict[str, Total]:
+def totals(attempts: Iterable[Attempt | AttemptPlan]) -> dict[str, Total]:
     """Add up by PG what is claimed."""
     found: dict[str, Total] = {}
     for request in (attempt.request for attempt in attempts):
@@ -87,9 +87,9 @@ def day_of(now: datetime) -> tuple[date, datetime]:
     return midnight.date(), midnight
 
 
-def hold_to_run(attempts: Sequence[OpenAttempt], guard: Guard) -> None:
+def hold_to_run(attempts: Sequence[AttemptPlan], guard: Guard) -> None:
     """Raise SubscriptionsExceed when single charges are too much, and CapExceeded when the run is with all of these."""
-    too_much = {each.subscription_id: said for each in attempts if (said := amount_exceeded(guard.caps, each))}
+    too_much = {each.charge.subscription_id: said for each in attempts if (said := amount_exceeded(guard.caps, each))}
     if too_much:
         raise SubscriptionsExceed(too_much)
     for pg, more in totals(attempts).items():
@@ -97,7 +97,7 @@ def hold_to_run(attempts: Sequence[OpenAttempt], guard: Guard) -> None:
             raise CapExceeded(pg, sentence)
 
 
-def amount_exceeded(caps: Caps, attempt: OpenAttempt) -> str | None:
+def amount_exceeded(caps: Caps, attempt: AttemptPlan) -> str | None:
     """Say so when one charge is above what any may be, or alone above what all of a run or a day may be."""
     own = (caps.amount, "AGAIN_MAX_AMOUNT")
     sums = ((caps.run_sum, "AGAIN_MAX_RUN_SUM"), (caps.day_sum, "AGAIN_MAX_DAY_SUM"))
@@ -105,7 +105,7 @@ def amount_exceeded(caps: Caps, attempt: OpenAttempt) -> str | None:
     if attempt.request.amount <= most:
         return None
     return (
-        f"{setting} allows {most:,} KRW, and charge {attempt.charge_id} is over "
+        f"{setting} allows {most:,} KRW, and charge {attempt.charge.id} is over "
         f"{attempt.request.amount:,} KRW: it is not claimed, nor is anything else of this subscription. If it is "
         "right, raise the setting and restart the workers, then `again subscription release {code}`; if not, "
         "`again subscription cancel {code}` makes it void."
@@ -140,15 +140,15 @@ def subscription_most(caps: Caps, amount: int) -> tuple[int, str]:
     return max(most, 1), setting
 
 
-def subscription_exceeded(caps: Caps, attempt: OpenAttempt, charges: int) -> str | None:
+def subscription_exceeded(caps: Caps, attempt: Attempt, charges: int) -> str | None:
     """Say so when a subscription, with the charge being claimed, would be charged too often on one day."""
     most, setting = subscription_most(caps, attempt.request.amount)
     if charges <= most:
         return None
     return (
-        f"{setting} allows {most:,}, and with charge {attempt.charge_id} this subscription would have been charged "
+        f"{setting} allows {most:,}, and with charge {attempt.charge.id} this subscription would have been charged "
         f"{charges:,} times today: nothing more of it is claimed. Look at it with `again charge show "
-        f"{attempt.charge_id}`; if that is right, `again subscription release {{code}}` begins to count anew."
+        f"{attempt.charge.id}`; if that is right, `again subscription release {{code}}` begins to count anew."
     )
 
 

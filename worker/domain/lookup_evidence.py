@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from worker.domain.attempt import OpenAttempt
+from worker.domain.attempt import Attempt
 from worker.domain.declines import Duplicate, NeedsLookUp, classify, says_paid
 from worker.domain.gateway import Found, LookUpFailed, PaymentRecord
 from worker.domain.outcomes import (
@@ -25,7 +25,7 @@ from worker.domain.states import Via
 from worker.domain.window_evidence import paid_otherwise
 
 
-def conclude(attempt: OpenAttempt, finding: Found | LookUpFailed, *, now: datetime, quiet_period: timedelta) -> Outcome:
+def conclude(attempt: Attempt, finding: Found | LookUpFailed, *, now: datetime, quiet_period: timedelta) -> Outcome:
     """Judge an open attempt by everything PortOne has under its merchant_uid.
 
     The quiet period counts from the claim of the last send, or from a hold that began after it. Until it is over, a
@@ -44,7 +44,7 @@ def conclude(attempt: OpenAttempt, finding: Found | LookUpFailed, *, now: dateti
     return _unpaid(attempt, _without_windows(attempt, records), now=now, quiet_period=quiet_period)
 
 
-def believed(attempt: OpenAttempt, outcome: Outcome) -> Outcome:
+def believed(attempt: Attempt, outcome: Outcome) -> Outcome:
     """Return what a direct answer proves about all sends of an attempt, of which it has answered the last.
 
     A refusal in words that nobody knows may be the PG's way to say that it knows the order: of the only send that says
@@ -55,9 +55,7 @@ def believed(attempt: OpenAttempt, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def _unpaid(
-    attempt: OpenAttempt, records: tuple[PaymentRecord, ...], *, now: datetime, quiet_period: timedelta
-) -> Outcome:
+def _unpaid(attempt: Attempt, records: tuple[PaymentRecord, ...], *, now: datetime, quiet_period: timedelta) -> Outcome:
     quiet = attempt.is_quiet(now, quiet_period)
     others = [record for record in records if record.status != "failed"]
     if others:
@@ -67,20 +65,20 @@ def _unpaid(
     return _nothing(attempt, quiet=quiet)
 
 
-def _unpaid_window(attempt: OpenAttempt, records: tuple[PaymentRecord, ...], now: datetime) -> Outcome:
+def _unpaid_window(attempt: Attempt, records: tuple[PaymentRecord, ...], now: datetime) -> Outcome:
     """Until no window of it can be paid, an attempt stays open: whoever was declined or left may try again.
 
     A window that is left stays `ready` at PortOne for ever (documented), so that status proves nothing afterwards.
     """
     answer = answer_of(records[0]) if records else NO_ANSWER
-    if attempt.window_until is None or now < attempt.window_until:
+    if attempt.payable_until is None or now < attempt.payable_until:
         return Unknown(UnknownReason.WINDOW_OPEN, answer)
     return NotCharged(NotChargedReason.WINDOW_LEFT, answer)
 
 
-def _without_windows(attempt: OpenAttempt, records: tuple[PaymentRecord, ...]) -> tuple[PaymentRecord, ...]:
+def _without_windows(attempt: Attempt, records: tuple[PaymentRecord, ...]) -> tuple[PaymentRecord, ...]:
     """Leave out what unpaid windows of the same merchant_uid have left behind: they say nothing about our own send."""
-    if attempt.window_until is None:
+    if attempt.payable_until is None:
         return records
     return tuple(record for record in records if not _is_left_window(record, attempt.started_at))
 
@@ -114,7 +112,7 @@ def answer_of(record: PaymentRecord) -> Answer:
     )
 
 
-def is_about(attempt: OpenAttempt, record: PaymentRecord) -> bool:
+def is_about(attempt: Attempt, record: PaymentRecord) -> bool:
     """Say whether a record is of our payment: the same merchant_uid, amount and currency."""
     request = attempt.request
     return record.odd is None and (record.merchant_uid, record.amount, record.currency) == (
@@ -128,7 +126,7 @@ def _of_status(records: Iterable[PaymentRecord], status: str) -> list[PaymentRec
     return [record for record in records if record.status == status]
 
 
-def _paid(attempt: OpenAttempt, paid: list[PaymentRecord], now: datetime) -> Outcome:
+def _paid(attempt: Attempt, paid: list[PaymentRecord], now: datetime) -> Outcome:
     ours = [record for record in paid if is_about(attempt, record)]
     if len(paid) > 1 or not ours:
         # Two payments of one merchant_uid, or one of another amount: money moved, and not as we asked.
@@ -142,13 +140,15 @@ def _paid(attempt: OpenAttempt, paid: list[PaymentRecord], now: datetime) -> Out
     return Paid(ours[0].paid_at, answer_of(ours[0]))
 
 
-def _paid_otherwise(attempt: OpenAttempt, record: PaymentRecord) -> bool:
+def _paid_otherwise(attempt: Attempt, record: PaymentRecord) -> bool:
     """Say whether a window's payment came through another PG, or with another key, than its windows were opened for."""
-    key = attempt.request.customer_uid if attempt.registers else None
-    return paid_otherwise(record, opened_pgs=attempt.opened_pgs, customer_uid=key) is not None
+    window = attempt.window
+    key = attempt.request.customer_uid if window is not None and window.registers_key else None
+    opened_pgs = frozenset[str]() if window is None else window.opened_pgs
+    return paid_otherwise(record, opened_pgs=opened_pgs, customer_uid=key) is not None
 
 
-def _failed(attempt: OpenAttempt, records: tuple[PaymentRecord, ...], *, quiet: bool) -> Outcome:
+def _failed(attempt: Attempt, records: tuple[PaymentRecord, ...], *, quiet: bool) -> Outcome:
     """A `failed` record settles a decline once no send of the same merchant_uid can still land."""
     newest = records[0]
     if not quiet and not _of_this_send(attempt, records):
@@ -166,7 +166,7 @@ def _failed(attempt: OpenAttempt, records: tuple[PaymentRecord, ...], *, quiet: 
     return Declined(kind, answer_of(newest))
 
 
-def _of_this_send(attempt: OpenAttempt, records: tuple[PaymentRecord, ...]) -> bool:
+def _of_this_send(attempt: Attempt, records: tuple[PaymentRecord, ...]) -> bool:
     """Every send has its record, and the newest record is younger than the last send.
 
     A database restored from a backup has forgotten sends, whose old records would else speak for the one under way.
@@ -177,7 +177,7 @@ def _of_this_send(attempt: OpenAttempt, records: tuple[PaymentRecord, ...]) -> b
     return len(records) >= attempt.sends and failed_at >= int(attempt.started_at.timestamp())
 
 
-def _nothing(attempt: OpenAttempt, *, quiet: bool) -> Outcome:
+def _nothing(attempt: Attempt, *, quiet: bool) -> Outcome:
     if not quiet:
         return Unknown(UnknownReason.NOT_FOUND_YET)
     if attempt.refusal is None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from worker.domain.attempt import OpenAttempt
+from worker.domain.attempt import Attempt
 from worker.domain.states import AttemptStatus, Via
 
 BY = "a payment of somebody else"
 """Who has stopped charging when a first send was refused as paid before."""
 
 
-def was_paid_by_another(attempt: OpenAttempt, status: AttemptStatus, paid_at: datetime | None) -> bool:
+def was_paid_by_another(attempt: Attempt, status: AttemptStatus, paid_at: datetime | None) -> bool:
     """Say whether an attempt that we have sent once was paid before that.
 
     PortOne refused our first request, and shows a payment of earlier under the same merchant_uid, for which no window
@@ -21,7 +21,7 @@ def was_paid_by_another(attempt: OpenAttempt, status: AttemptStatus, paid_at: da
         status is AttemptStatus.PAID
         and attempt.via is Via.AGAIN
         and attempt.sends == 1
-        and attempt.window_until is None
+        and attempt.payable_until is None
         and attempt.refusal is not None
         and paid_at is not None
         and paid_at < attempt.started_at

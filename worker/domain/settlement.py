@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from worker.domain.attempt import OpenAttempt, Policy
+from worker.domain.attempt import Attempt
 from worker.domain.declines import says_month_is_spent
 from worker.domain.outcomes import (
     NO_ANSWER,
@@ -23,7 +23,7 @@ from worker.domain.outcomes import (
     UnknownReason,
 )
 from worker.domain.payment_time import can_be_paid_at
-from worker.domain.retry_policy import backoff, next_dunning_try, next_look_up, try_after_spent_month
+from worker.domain.retry_policy import RetryPolicy, backoff, next_dunning_try, next_look_up, try_after_spent_month
 from worker.domain.states import AttemptStatus, ChargeStatus, Via
 
 MONTH_SPENT = "waits for the next month"
@@ -34,7 +34,7 @@ MONTH_SPENT = "waits for the next month"
 class Settlement:
     """The new state of one attempt and of its charge; `sends` guards against an answer to an earlier send."""
 
-    attempt: OpenAttempt
+    attempt: Attempt
     attempt_status: AttemptStatus
     reason: str
     answer: Answer
@@ -60,7 +60,7 @@ class Settlement:
         return self.decline_kind is DeclineKind.CONFIG
 
 
-def settle(attempt: OpenAttempt, outcome: Outcome, *, now: datetime, policy: Policy) -> Settlement:
+def settle(attempt: Attempt, outcome: Outcome, *, now: datetime, policy: RetryPolicy) -> Settlement:
     """Decide what an outcome makes of an attempt and its charge.
 
     A payment that names a time which cannot be is a person's: whatever else it says may be wrong as well.
@@ -76,8 +76,8 @@ def settle(attempt: OpenAttempt, outcome: Outcome, *, now: datetime, policy: Pol
                 answer=outcome.answer,
                 charge_status=ChargeStatus.PAID,
                 paid_at=outcome.paid_at,
-                declines=attempt.declines,
-                first_declined_at=attempt.first_declined_at,
+                declines=attempt.retry.declines,
+                first_declined_at=attempt.retry.first_declined_at,
             )
         case Declined():
             return _declined(attempt, outcome, now, policy)
@@ -89,7 +89,7 @@ def settle(attempt: OpenAttempt, outcome: Outcome, *, now: datetime, policy: Pol
                 AttemptStatus.NOT_CHARGED,
                 outcome.reason,
                 outcome.answer,
-                now + backoff(policy.not_charged_delay, attempt.deferrals),
+                now + backoff(policy.not_charged_delay, attempt.retry.deferrals),
             )
         case Unknown():
             return _unknown(attempt, outcome, now, policy)
@@ -97,26 +97,28 @@ def settle(attempt: OpenAttempt, outcome: Outcome, *, now: datetime, policy: Pol
             assert_never(outcome)
 
 
-def _window_left(attempt: OpenAttempt, outcome: NotCharged, now: datetime) -> Settlement:
+def _window_left(attempt: Attempt, outcome: NotCharged, now: datetime) -> Settlement:
     """The customer did not pay: the charge goes on along its calendar, or waits for another key, as before."""
-    resume_at = attempt.resume_at if attempt.declines else attempt.resume_at or now
+    resume_at = None if attempt.window is None else attempt.window.resume_at
+    if not attempt.retry.declines:
+        resume_at = resume_at or now
     return Settlement(
         attempt=attempt,
         attempt_status=AttemptStatus.NOT_CHARGED,
         reason=outcome.reason,
         answer=outcome.answer,
-        charge_status=ChargeStatus.PAST_DUE if attempt.declines else ChargeStatus.DUE,
+        charge_status=ChargeStatus.PAST_DUE if attempt.retry.declines else ChargeStatus.DUE,
         next_attempt_at=None if resume_at is None else max(resume_at, now + timedelta(seconds=1)),
-        declines=attempt.declines,
-        first_declined_at=attempt.first_declined_at,
-        deferrals=attempt.deferrals,
+        declines=attempt.retry.declines,
+        first_declined_at=attempt.retry.first_declined_at,
+        deferrals=attempt.retry.deferrals,
     )
 
 
-def _declined(attempt: OpenAttempt, outcome: Declined, now: datetime, policy: Policy) -> Settlement:
+def _declined(attempt: Attempt, outcome: Declined, now: datetime, policy: RetryPolicy) -> Settlement:
     match outcome.kind:
         case DeclineKind.CONFIG | DeclineKind.TRANSIENT:
-            retry_at = now + backoff(policy.transient_delay, attempt.deferrals)
+            retry_at = now + backoff(policy.transient_delay, attempt.retry.deferrals)
             return _deferred(attempt, AttemptStatus.DECLINED, _words(outcome), outcome.answer, retry_at, outcome.kind)
         case DeclineKind.SOFT if says_month_is_spent(attempt.request.pg, outcome.answer.message):
             return _month_spent(attempt, outcome, now, policy)
@@ -130,7 +132,7 @@ def _declined(attempt: OpenAttempt, outcome: Declined, now: datetime, policy: Po
             assert_never(outcome.kind)
 
 
-def _month_spent(attempt: OpenAttempt, outcome: Declined, now: datetime, policy: Policy) -> Settlement:
+def _month_spent(attempt: Attempt, outcome: Declined, now: datetime, policy: RetryPolicy) -> Settlement:
     """The customer has done nothing wrong, and asking again this month would be in vain: no dunning try is used up."""
     retry_at = try_after_spent_month(attempt, now, policy)
     reason = f"{MONTH_SPENT} ({_words(outcome)})"
@@ -138,7 +140,7 @@ def _month_spent(attempt: OpenAttempt, outcome: Declined, now: datetime, policy:
 
 
 def _dunned(
-    attempt: OpenAttempt, outcome: Declined, now: datetime, status: ChargeStatus, retry_at: datetime | None
+    attempt: Attempt, outcome: Declined, now: datetime, status: ChargeStatus, retry_at: datetime | None
 ) -> Settlement:
     return Settlement(
         attempt=attempt,
@@ -148,13 +150,13 @@ def _dunned(
         charge_status=status,
         decline_kind=outcome.kind,
         next_attempt_at=retry_at,
-        declines=attempt.declines + 1,
-        first_declined_at=attempt.first_declined_at or now,
+        declines=attempt.retry.declines + 1,
+        first_declined_at=attempt.retry.first_declined_at or now,
     )
 
 
 def _deferred(
-    attempt: OpenAttempt,
+    attempt: Attempt,
     status: AttemptStatus,
     reason: str,
     answer: Answer,
@@ -167,24 +169,24 @@ def _deferred(
         attempt_status=status,
         reason=reason,
         answer=answer,
-        charge_status=ChargeStatus.PAST_DUE if attempt.declines else ChargeStatus.DUE,
+        charge_status=ChargeStatus.PAST_DUE if attempt.retry.declines else ChargeStatus.DUE,
         decline_kind=kind,
         next_attempt_at=retry_at,
-        declines=attempt.declines,
-        first_declined_at=attempt.first_declined_at,
-        deferrals=attempt.deferrals + 1,
+        declines=attempt.retry.declines,
+        first_declined_at=attempt.retry.first_declined_at,
+        deferrals=attempt.retry.deferrals + 1,
     )
 
 
-def _unknown(attempt: OpenAttempt, outcome: Unknown, now: datetime, policy: Policy) -> Settlement:
+def _unknown(attempt: Attempt, outcome: Unknown, now: datetime, policy: RetryPolicy) -> Settlement:
     next_lookup_at = next_look_up(attempt, now, policy)
     failure = None
     if outcome.reason is UnknownReason.LOOK_UP_FAILED:
         failure = _failure(outcome.answer)
         # Nothing was learnt, so no rung is used up: PortOne is asked again soon. Whoever was down when the ladder ended
         # asks as often as it has rungs, all the same, before a person is asked.
-        if next_lookup_at is not None or attempt.lookups < len(policy.ladder):
-            again_at = now + backoff(policy.ladder[0], attempt.lookups)
+        if next_lookup_at is not None or attempt.lookups < len(policy.lookup_backoff):
+            again_at = now + backoff(policy.lookup_backoff[0], attempt.lookups)
             next_lookup_at = min(filter(None, (next_lookup_at, again_at)))
     flag = outcome.reason.value if outcome.needs_human else None
     if next_lookup_at is None and flag is None:
@@ -198,9 +200,9 @@ def _unknown(attempt: OpenAttempt, outcome: Unknown, now: datetime, policy: Poli
         refusal=_refusal(attempt, outcome),
         failure=failure,
         charge_status=ChargeStatus.CHARGING,
-        declines=attempt.declines,
-        first_declined_at=attempt.first_declined_at,
-        deferrals=attempt.deferrals,
+        declines=attempt.retry.declines,
+        first_declined_at=attempt.retry.first_declined_at,
+        deferrals=attempt.retry.deferrals,
         lookups=attempt.lookups,
         next_lookup_at=None if flag else next_lookup_at,
         flag=flag,
@@ -212,7 +214,7 @@ def _failure(answer: Answer) -> str:
     return " ".join(filter(None, (http, answer.code, answer.message))) or "no answer"
 
 
-def _refusal(attempt: OpenAttempt, outcome: Unknown) -> str | None:
+def _refusal(attempt: Attempt, outcome: Unknown) -> str | None:
     if outcome.reason in {UnknownReason.REFUSAL_NOT_KNOWN, UnknownReason.DUPLICATE}:
         return " ".join(filter(None, (outcome.answer.code, outcome.answer.message)))
     return attempt.refusal

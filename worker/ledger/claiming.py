@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from worker.database.bulk import as_rows
 from worker.database.clock import read
-from worker.database.mapping import OF_ITS_CHARGE, new_attempt
-from worker.domain.attempt import OpenAttempt
+from worker.database.mapping import OF_ITS_CHARGE, attempt_plan
+from worker.domain.attempt import Attempt, AttemptPlan, WindowFacts
 from worker.domain.charge_limits import Guard, hold_to_run
 from worker.domain.clock import Clock
 from worker.domain.merchant_uid import derive
@@ -106,7 +105,7 @@ def claim(
     lease: timedelta,
     prefix: str,
     guard: Guard | None = None,
-) -> list[OpenAttempt]:
+) -> list[Attempt]:
     """Claim up to `limit` due charges, with an attempt row each; the caller commits, then sends.
 
     `now` is asked of the database in this very transaction (`may_claim`): leases and quiet periods count from it.
@@ -122,12 +121,13 @@ def claim(
         return []
     if guard is not None:
         hold_to_run(list(wanted.values()), guard)
-    rows = [_attempt_row(attempt) for attempt in wanted.values()]
+    rows = [_attempt_row(plan) for plan in wanted.values()]
     claimed = session.execute(_CLAIM, {"rows": as_rows(rows), "now": now, "lease_until": now + lease}).all()
     if len(claimed) != len(wanted):
         raise ClaimConflict(f"{len(wanted)} charges were due and {len(claimed)} could be claimed; trying again")
     attempts = [
-        replace(wanted[row.charge_id], attempt_id=row.id, sends=row.sends) for row in sorted(claimed, key=_by_charge)
+        wanted[row.charge_id].claimed(attempt_id=row.id, sends=row.sends, now=now)
+        for row in sorted(claimed, key=_by_charge)
     ]
     if guard is not None:
         hold_to_day(session, attempts, guard, now=now)
@@ -142,9 +142,7 @@ def _by_charge(row: Row[Any]) -> int:
     return int(row.charge_id)
 
 
-def _due(
-    session: Session, asked: Mapping[str, Any], *, now: datetime, limit: int, prefix: str
-) -> dict[int, OpenAttempt]:
+def _due(session: Session, asked: Mapping[str, Any], *, now: datetime, limit: int, prefix: str) -> dict[int, Attempt]:
     """Lock due charges and make their attempts ready.
 
     What cannot be made ready is left out and named: a row that is wrong, such as one whose plan's time zone this
@@ -153,10 +151,10 @@ def _due(
     left_out: list[int] = []
     while True:
         due = session.execute(_DUE, {**asked, "window_life": WINDOW_LIFE, "limit": limit, "left_out": left_out}).all()
-        ready: dict[int, OpenAttempt] = {}
+        ready: dict[int, Attempt] = {}
         for row in due:
             try:
-                ready[row.charge_id] = _prepared(row, prefix, now)
+                ready[row.charge_id] = _plan(row, prefix)
             except (ValueError, LookupError, OSError) as error:
                 log.error("charge cannot be claimed", charge_id=row.charge_id, reason=str(error))  # noqa: TRY400
                 left_out.append(row.charge_id)
@@ -164,26 +162,27 @@ def _due(
             return ready
 
 
-def _prepared(row: Row[Any], prefix: str, now: datetime) -> OpenAttempt:
-    """Give the attempt that is to be made. What was proved not charged is sent again as it was, under its own key."""
+def _plan(row: Row[Any], prefix: str) -> AttemptPlan:
+    """Return the attempt to be made. What was proved not charged is sent again as it was, under its own key."""
     number = (row.last_number or 0) + 1
-    merchant_uid, window_until = None, None
+    merchant_uid, window = None, None
     if row.last_status == AttemptStatus.NOT_CHARGED:
-        number, merchant_uid, window_until = row.last_number, row.last_merchant_uid, row.last_window_until
-    merchant_uid = merchant_uid or derive(prefix, row.subscription_code, row.period_start, number)
-    attempt = new_attempt(row, number=number, merchant_uid=merchant_uid, now=now)
-    return replace(
-        attempt,
-        window_until=window_until,
-        earlier=tuple(row.earlier),
-        restored_lately=row.restored_lately,
+        number, merchant_uid = row.last_number, row.last_merchant_uid
+        window = None if row.last_window_until is None else WindowFacts(payable_until=row.last_window_until)
+    return attempt_plan(
+        row,
+        number=number,
+        merchant_uid=merchant_uid or derive(prefix, row.subscription_code, row.period_start, number),
+        window=window,
+        earlier=row.earlier,
+        may_have_lost_windows=row.restored_lately,
     )
 
 
-def _attempt_row(attempt: OpenAttempt) -> dict[str, Any]:
+def _attempt_row(plan: AttemptPlan) -> dict[str, Any]:
     return {
-        "charge_id": attempt.charge_id,
-        "billing_key_id": attempt.billing_key_id,
-        "number": attempt.number,
-        "merchant_uid": attempt.request.merchant_uid,
+        "charge_id": plan.charge.id,
+        "billing_key_id": plan.charge.billing_key_id,
+        "number": plan.number,
+        "merchant_uid": plan.request.merchant_uid,
     }

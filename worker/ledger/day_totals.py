@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.database.bulk import as_rows
-from worker.domain.attempt import OpenAttempt
+from worker.domain.attempt import Attempt
 from worker.domain.charge_limits import (
     CapExceeded,
     Guard,
@@ -94,7 +94,7 @@ _COUNT_ANEW = text("""
 """)
 
 
-def hold_to_day(session: Session, attempts: Sequence[OpenAttempt], guard: Guard, *, now: datetime) -> None:
+def hold_to_day(session: Session, attempts: Sequence[Attempt], guard: Guard, *, now: datetime) -> None:
     """Count what has just been claimed; raise CapExceeded or SubscriptionsExceed when it is too much.
 
     The last thing before the commit: all other claims through these PGs wait for it.
@@ -111,13 +111,13 @@ def hold_to_day(session: Session, attempts: Sequence[OpenAttempt], guard: Guard,
 
 
 def _hold_subscriptions(
-    session: Session, attempts: Sequence[OpenAttempt], guard: Guard, day_on: date, midnight: datetime
+    session: Session, attempts: Sequence[Attempt], guard: Guard, day_on: date, midnight: datetime
 ) -> None:
-    most = {each.charge_id: subscription_most(guard.caps, each.request.amount)[0] for each in attempts}
+    most = {each.charge.id: subscription_most(guard.caps, each.request.amount)[0] for each in attempts}
     beside = {"ids": list(most), "midnight": midnight}
     doubtful = set(session.scalars(_CHARGED_BESIDE, beside))
     asked = {
-        each.charge_id: each for each in attempts if each.charge_id in doubtful or each.number > most[each.charge_id]
+        each.charge.id: each for each in attempts if each.charge.id in doubtful or each.number > most[each.charge.id]
     }
     if not asked:
         return
@@ -127,7 +127,7 @@ def _hold_subscriptions(
     for row in session.execute(_SUBSCRIPTION_DAY, parameters).all():
         attempt = asked[row.charge_id]
         if sentence := subscription_exceeded(guard.caps, attempt, row.charges):
-            reasons[attempt.subscription_id] = sentence
+            reasons[attempt.charge.subscription_id] = sentence
     if reasons:
         raise SubscriptionsExceed(reasons)
 

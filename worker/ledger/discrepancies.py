@@ -11,7 +11,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from worker.database.bulk import as_rows
-from worker.domain.attempt import OpenAttempt
+from worker.domain.attempt import Attempt
 from worker.domain.discrepancy_rules import REPAIRABLE, SENTENCES, DiscrepancyKind, DiscrepancyStatus, LocalRecord
 from worker.domain.gateway import PaymentRecord
 from worker.domain.merchant_uid import MerchantUid
@@ -165,15 +165,15 @@ def of_payment(
     )
 
 
-def flagged(attempt: OpenAttempt, reason: str) -> Noted:
+def flagged(attempt: Attempt, reason: str) -> Noted:
     """Make the discrepancy of an attempt whose look-ups are spent or told something odd."""
     return Noted(
         kind=DiscrepancyKind.UNRESOLVED,
         status=DiscrepancyStatus.OPEN,
         said=reason,
         merchant_uid=attempt.request.merchant_uid,
-        charge_id=attempt.charge_id,
-        attempt_id=attempt.attempt_id,
+        charge_id=attempt.charge.id,
+        attempt_id=attempt.id,
         evidence={"portone": None, "records": {"attempt": AttemptStatus.UNKNOWN.value, "reason": reason}},
     )
 

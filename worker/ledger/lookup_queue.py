@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.database.mapping import KNOWN_ATTEMPT, OF_AN_ATTEMPT, known_attempt
-from worker.domain.attempt import OpenAttempt
+from worker.domain.attempt import Attempt
 from worker.domain.outcomes import UnknownReason
 
 log = structlog.get_logger()
@@ -66,7 +66,7 @@ def abandon(session: Session, *, now: datetime, limit: int) -> int:
     return len(session.execute(_ABANDON, parameters).all())
 
 
-def take(session: Session, *, now: datetime, limit: int, hold: timedelta) -> list[OpenAttempt]:
+def take(session: Session, *, now: datetime, limit: int, hold: timedelta) -> list[Attempt]:
     """Take the attempts whose look-up is due. Should we die meanwhile, they are due again after `hold`."""
     taken = []
     for row in session.execute(_TAKE, {"now": now, "limit": limit, "taken_until": now + hold}):

@@ -9,7 +9,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from worker.database.mapping import KNOWN_ATTEMPT, OF_AN_ATTEMPT, known_attempt
-from worker.domain.attempt import OpenAttempt
+from worker.domain.attempt import Attempt
 from worker.domain.blockers import Blocker
 from worker.domain.states import AttemptStatus
 from worker.domain.window_evidence import WINDOW_LIFE
@@ -133,7 +133,7 @@ def begin(
     return session.execute(_BEGIN, values).first() is not None
 
 
-def attempt_of(session: Session, merchant_uid: str) -> tuple[OpenAttempt, AttemptStatus] | None:
+def attempt_of(session: Session, merchant_uid: str) -> tuple[Attempt, AttemptStatus] | None:
     """Give an attempt by its merchant_uid, whatever its status is, and that status."""
     row = session.execute(_ATTEMPT, {"merchant_uid": merchant_uid}).one_or_none()
     return None if row is None else (known_attempt(row), AttemptStatus(row.attempt_status))

@@ -157,7 +157,7 @@ def _say(settlement: Settlement) -> None:
 def _ids(settlement: Settlement) -> dict[str, object]:
     attempt = settlement.attempt
     return {
-        "charge_id": attempt.charge_id,
+        "charge_id": attempt.charge.id,
         "attempt": attempt.number,
         "merchant_uid": attempt.request.merchant_uid,
     }
@@ -195,16 +195,18 @@ def _follow_up(session: Session, settled: Sequence[Settlement], written: Sequenc
     declined = [s for s in settled if s.attempt_status is AttemptStatus.DECLINED]
     if paid := _subscriptions(fate for s, fate in written if s.charge_status is ChargeStatus.PAID):
         settle_subscriptions(session, paid, reason="paid", now=now)
-    if dunned := _subscriptions(fate for s, fate in written if s.declines > s.attempt.declines):
+    if dunned := _subscriptions(fate for s, fate in written if s.declines > s.attempt.retry.declines):
         mark_past_due(session, dunned, now=now)
-    if waiting := [s.attempt.charge_id for s in settled if s.charge_status in CLAIMABLE_CHARGES]:
+    if waiting := [s.attempt.charge.id for s in settled if s.charge_status in CLAIMABLE_CHARGES]:
         _void_of_canceled(session, waiting, now)
-    if dead := [{"id": s.attempt.billing_key_id, "reason": s.reason} for s in declined if s.kills_key]:
+    if dead := [{"id": s.attempt.charge.billing_key_id, "reason": s.reason} for s in declined if s.kills_key]:
         session.execute(_KEYS_DEAD, {"rows": as_rows(dead), "now": now})
-    if refused := [s.attempt.subscription_id for s in declined if s.kills_key]:
+    if refused := [s.attempt.charge.subscription_id for s in declined if s.kills_key]:
         # The key may have been replaced while its last call was in flight.
         wake_charges(session, refused, now)
-    if left := [s.attempt.subscription_id for s in settled if s.attempt.via is Via.WINDOW and not s.next_attempt_at]:
+    if left := [
+        s.attempt.charge.subscription_id for s in settled if s.attempt.via is Via.WINDOW and not s.next_attempt_at
+    ]:
         # Or while a payment window was open.
         wake_charges(session, left, now)
 

@@ -13,10 +13,11 @@ from sqlalchemy.orm import Session
 
 from worker.database.clock import read
 from worker.database.engine import Sessions
-from worker.domain.attempt import OpenAttempt, Policy
+from worker.domain.attempt import Attempt
 from worker.domain.clock import Clock, elapsed_seconds
 from worker.domain.gateway import Gateway
 from worker.domain.lookup_evidence import conclude
+from worker.domain.retry_policy import RetryPolicy
 from worker.domain.settlement import settle
 from worker.domain.states import AttemptStatus
 from worker.ledger import lookup_queue
@@ -52,7 +53,7 @@ async def reconcile(
     gateway: Gateway,
     *,
     clock: Clock,
-    policy: Policy,
+    policy: RetryPolicy,
     budget: timedelta,
     stopping: Callable[[], bool],
     watch: Watch | None = None,
@@ -87,10 +88,10 @@ async def reconcile(
 async def _look_up_and_settle(
     sessions: Sessions,
     gateway: Gateway,
-    attempts: list[OpenAttempt],
+    attempts: list[Attempt],
     taken_at: datetime,
     clock: Clock,
-    policy: Policy,
+    policy: RetryPolicy,
 ) -> Counter[str]:
     # Evidence is as old as its question: a look-up of before the quiet period's end proves nothing after it either,
     # however long this process slept in between. So it counts as asked when the database gave the attempts out.
@@ -114,7 +115,7 @@ def _abandon(sessions: Sessions, clock: Clock, watch: Watch | None) -> int:
             return abandoned
 
 
-def _take(sessions: Sessions, clock: Clock, watch: Watch | None) -> tuple[datetime, list[OpenAttempt]]:
+def _take(sessions: Sessions, clock: Clock, watch: Watch | None) -> tuple[datetime, list[Attempt]]:
     with sessions.begin() as session:
         now = _now(session, clock, watch)
         return now, lookup_queue.take(session, now=now, limit=CHUNK, hold=HOLD)

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from worker.database.engine import Sessions
-from worker.domain.attempt import OpenAttempt
+from worker.domain.attempt import Attempt
 from worker.domain.clock import Clock
 from worker.domain.gateway import Found, Gateway, LookUpFailed, PaymentRecord
 from worker.domain.lookup_evidence import conclude, window_begun_at
@@ -36,15 +36,15 @@ class EarlierAttempts:
     clock: Clock
     prefix: str
 
-    async def reason_not_to_send(self, attempt: OpenAttempt) -> Outcome | None:
+    async def reason_not_to_send(self, attempt: Attempt) -> Outcome | None:
         """Return why a claimed attempt must not be sent: an earlier number was paid, or may be. None: it may be sent.
 
         A payment that is found goes into the database at once. After a restore all numbers of the charge are looked
         up, and a payment window that is open (`ready`) is waited for. The attempt itself may have been sent and
         forgotten then: what money has moved under its own number is its outcome.
         """
-        if not attempt.restored_lately:
-            return await self.reason_to_wait(attempt.earlier)
+        if not attempt.charge.may_have_lost_windows:
+            return await self.reason_to_wait(attempt.charge.earlier)
         own = await self.gateway.look_up(attempt.request.merchant_uid)
         if isinstance(own, LookUpFailed):
             return NotCharged(NotChargedReason.EARLIER_UNCLEAR, own.answer)
@@ -89,7 +89,7 @@ def _may_be_open(record: PaymentRecord, now: datetime) -> bool:
     return record.status == "ready" or (begun_at is not None and begun_at > (now - WINDOW_LIFE).timestamp())
 
 
-def _all_other_numbers(attempt: OpenAttempt) -> Iterator[str]:
+def _all_other_numbers(attempt: Attempt) -> Iterator[str]:
     """Yield the merchant_uids of all other numbers of its charge, in their order."""
     parts = parse(attempt.request.merchant_uid)
     assert parts is not None, "derived by us"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from worker.domain.attempt import OpenAttempt
+from worker.domain.attempt import Attempt
 from worker.domain.discrepancy_rules import DiscrepancyKind, DiscrepancyStatus, refunded
 from worker.domain.gateway import Found, LookUpFailed, PaymentRecord
 from worker.domain.states import ChargeStatus
@@ -65,7 +65,7 @@ class Case:
     decided_by: str | None
     imp_uid: str  # PortOne's payment that it is about; empty for none
     charge: ChargeFacts | None
-    attempt: OpenAttempt | None  # only while its outcome is unknown
+    attempt: Attempt | None  # only while its outcome is unknown
     begun: BegunRefund | None
     finding: Found | LookUpFailed  # what PortOne has under the merchant_uid now
     others: tuple[PaymentRecord, ...]  # and under the other merchant_uids by which the charge was paid

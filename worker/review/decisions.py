@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from worker.domain.attempt import OpenAttempt
+from worker.domain.attempt import Attempt
 from worker.domain.discrepancy_rules import DiscrepancyKind, DiscrepancyStatus, refunded
 from worker.domain.errors import Refused
 from worker.domain.gateway import LookUpFailed, PaymentRecord
@@ -83,13 +83,13 @@ def _look_up(case: Case, _: Wish) -> Step:
     attempt = _unresolved(case)
     _require_answer(case)
     outcome = conclude(attempt, case.finding, now=case.asked_at, quiet_period=case.quiet_period)
-    effect = ChargeEffect(charge_id=attempt.charge_id, becomes=None)
+    effect = ChargeEffect(charge_id=attempt.charge.id, becomes=None)
     match outcome:
         case Paid():
-            effect = _becomes_paid(attempt.charge_id)
-            sentence = f"PortOne shows one payment ({outcome.answer.imp_uid}): charge {attempt.charge_id} becomes paid."
+            effect = _becomes_paid(attempt.charge.id)
+            sentence = f"PortOne shows one payment ({outcome.answer.imp_uid}): charge {attempt.charge.id} becomes paid."
         case Declined():
-            sentence = f"It was declined ({outcome.kind}): charge {attempt.charge_id} goes on by its dunning calendar."
+            sentence = f"It was declined ({outcome.kind}): charge {attempt.charge.id} goes on by its dunning calendar."
         case NotCharged():
             effect = _is_due_again(attempt)
             sentence = f"PortOne shows no payment, and the quiet period is over: {_charged_anew(attempt)}"
@@ -127,10 +127,10 @@ def _accept_amount(case: Case, charge: ChargeFacts) -> Step:
     return Step(decision=Decision.ACCEPT, sentence=sentence, charge=effect, payment=record)
 
 
-def _accept_payment(case: Case, attempt: OpenAttempt, imp_uid: str | None) -> Step:
+def _accept_payment(case: Case, attempt: Attempt, imp_uid: str | None) -> Step:
     _require_answer(case)
     record = _accepted(case, imp_uid)
-    sentences = [f"Charge {attempt.charge_id} becomes paid by {record.imp_uid}."]
+    sentences = [f"Charge {attempt.charge.id} becomes paid by {record.imp_uid}."]
     if (record.amount, record.currency) != (attempt.request.amount, attempt.request.currency):
         owed = money(attempt.request.amount, attempt.request.currency)
         sentences.append(f"It was {money(record.amount, record.currency)}, not {owed}.")
@@ -140,7 +140,7 @@ def _accept_payment(case: Case, attempt: OpenAttempt, imp_uid: str | None) -> St
     at = record.paid_at
     fits = at is not None and can_be_paid_at(attempt.request.merchant_uid, at, now=case.asked_at)
     outcome = Paid(at if at is not None and fits else attempt.started_at, answer_of(record))
-    effect = _becomes_paid(attempt.charge_id, owed=attempt.request.amount, currency=attempt.request.currency)
+    effect = _becomes_paid(attempt.charge.id, owed=attempt.request.amount, currency=attempt.request.currency)
     return Step(decision=Decision.ACCEPT, sentence=" ".join(sentences), charge=effect, outcome=outcome, payment=record)
 
 
@@ -169,12 +169,12 @@ def _charge_again(case: Case, _: Wish) -> Step:
 
 def _void(case: Case, _: Wish) -> Step:
     attempt = _nothing_charged(case)
-    sentence = f"You have proof that nothing was charged: charge {attempt.charge_id} becomes void, for good."
-    effect = ChargeEffect(charge_id=attempt.charge_id, becomes=ChargeStatus.VOID)
+    sentence = f"You have proof that nothing was charged: charge {attempt.charge.id} becomes void, for good."
+    effect = ChargeEffect(charge_id=attempt.charge.id, becomes=ChargeStatus.VOID)
     return Step(decision=Decision.VOID, sentence=sentence, charge=effect, outcome=_PROVED_BY_A_PERSON)
 
 
-def _nothing_charged(case: Case) -> OpenAttempt:
+def _nothing_charged(case: Case) -> Attempt:
     """Let a person say that nothing was charged, but never against what PortOne shows, nor too early."""
     attempt = _unresolved(case)
     _require_answer(case)
@@ -182,13 +182,13 @@ def _nothing_charged(case: Case) -> OpenAttempt:
     if against:
         shown = ", ".join(f"{each.imp_uid} ({each.status})" for each in against)
         raise Refused(f"PortOne shows otherwise: {shown}.")
-    quiet_at = max(attempt.started_at + case.quiet_period, attempt.window_until or attempt.started_at)
+    quiet_at = max(attempt.started_at + case.quiet_period, attempt.payable_until or attempt.started_at)
     if case.asked_at < quiet_at:
         raise Refused(f"A request may still be under way; nothing is believed before {quiet_at:%Y-%m-%d %H:%M} UTC.")
     return attempt
 
 
-def _unresolved(case: Case) -> OpenAttempt:
+def _unresolved(case: Case) -> Attempt:
     if case.attempt is None:
         raise Refused("Its attempt is settled by now; `accept` closes the discrepancy.")
     return case.attempt
@@ -200,20 +200,20 @@ def _require_answer(case: Case) -> None:
         raise Refused(f"PortOne does not answer{f' ({said})' if said else ''}. Try again later.")
 
 
-def _charged_anew(attempt: OpenAttempt) -> str:
+def _charged_anew(attempt: Attempt) -> str:
     request = attempt.request
     owed = money(request.amount, request.currency)
-    return f"charge {attempt.charge_id} is due again, and {owed} is charged as {request.merchant_uid}."
+    return f"charge {attempt.charge.id} is due again, and {owed} is charged as {request.merchant_uid}."
 
 
 def _becomes_paid(charge_id: int, *, owed: int | None = None, currency: str | None = None) -> ChargeEffect:
     return ChargeEffect(charge_id=charge_id, becomes=ChargeStatus.PAID, owed=owed, currency=currency)
 
 
-def _is_due_again(attempt: OpenAttempt) -> ChargeEffect:
+def _is_due_again(attempt: Attempt) -> ChargeEffect:
     request = attempt.request
     return ChargeEffect(
-        charge_id=attempt.charge_id,
+        charge_id=attempt.charge.id,
         becomes=ChargeStatus.DUE,
         owed=request.amount,
         currency=request.currency,

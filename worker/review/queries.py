@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from schedules.periods import BillingPeriod
 from worker.database.audit_reason import give_reason
 from worker.database.mapping import KNOWN_ATTEMPT, OF_AN_ATTEMPT, known_attempt
-from worker.domain.attempt import OpenAttempt
+from worker.domain.attempt import Attempt
 from worker.domain.discrepancy_rules import DiscrepancyKind
 from worker.domain.gateway import PaymentRecord
 from worker.domain.merchant_uid import MerchantUid, parse
@@ -124,7 +124,7 @@ def known(session: Session, discrepancy_id: int) -> Mapping[str, Any] | None:
     return None if row is None else _named(row)
 
 
-def unknown_attempt(session: Session, attempt_id: int) -> OpenAttempt | None:
+def unknown_attempt(session: Session, attempt_id: int) -> Attempt | None:
     """Give an attempt whose outcome is unknown; None when it is settled. Raises ValueError for an unreadable plan."""
     row = session.execute(_UNKNOWN_ATTEMPT, {"id": attempt_id}).one_or_none()
     return None if row is None else known_attempt(row)

@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from worker.database.engine import Sessions
-from worker.domain.attempt import OpenAttempt, Policy
+from worker.domain.attempt import Attempt
 from worker.domain.clock import Clock
 from worker.domain.discrepancy_rules import DiscrepancyKind, DiscrepancyStatus, refunded
 from worker.domain.errors import Refused
@@ -20,6 +20,7 @@ from worker.domain.gateway import Found, Gateway, LookUpFailed, PaymentRecord
 from worker.domain.lookup_evidence import conclude
 from worker.domain.merchant_uid import parse
 from worker.domain.outcomes import Outcome, Unknown
+from worker.domain.retry_policy import RetryPolicy
 from worker.domain.settlement import settle
 from worker.domain.states import ChargeStatus
 from worker.ledger import found_payments
@@ -53,7 +54,7 @@ class Review:
     sessions: Sessions
     gateway: Gateway
     clock: Clock
-    policy: Policy
+    policy: RetryPolicy
     by: str
 
     async def examine(self, discrepancy_id: int) -> Case:
@@ -83,7 +84,7 @@ class Review:
 
     # --- what is known ----------------------------------------------------------------------------------------------
 
-    def _known(self, discrepancy_id: int) -> tuple[Mapping[str, Any], OpenAttempt | None]:
+    def _known(self, discrepancy_id: int) -> tuple[Mapping[str, Any], Attempt | None]:
         """Read our side first: what changes while PortOne is asked, the guards of the decision notice."""
         with self.sessions() as session:
             row = queries.known(session, discrepancy_id)
@@ -96,7 +97,7 @@ class Review:
     def _case(
         self,
         row: Mapping[str, Any],
-        attempt: OpenAttempt | None,
+        attempt: Attempt | None,
         finding: Found | LookUpFailed,
         others: list[Found | LookUpFailed],
         asked_at: datetime,
@@ -159,16 +160,16 @@ class Review:
             settlement = replace(settlement, reason=said)
         if step.decision is Decision.CHARGE_AGAIN:
             settlement = replace(settlement, next_attempt_at=now)
-            forget_refusal(session, attempt.attempt_id)
+            forget_refusal(session, attempt.id)
         if not write_back(session, [settlement], now=now).settled:
             raise overtaken(case)
         if step.decision is Decision.VOID:
-            voided = void(session, [attempt.charge_id], reason=said, now=now)
+            voided = void(session, [attempt.charge.id], reason=said, now=now)
             owners = [each.subscription_id for each in voided]
             settle_subscriptions(session, owners, reason="what it owed is void", now=now)
 
 
-def _unknown_attempt(session: Session, row: Mapping[str, Any]) -> OpenAttempt | None:
+def _unknown_attempt(session: Session, row: Mapping[str, Any]) -> Attempt | None:
     try:
         return None if row["attempt_id"] is None else queries.unknown_attempt(session, row["attempt_id"])
     except (ValueError, LookupError, OSError) as error:

@@ -146,7 +146,7 @@ def test_claim_takes_exactly_the_charges_that_nothing_blocks(book: Book, session
         listed = history.charges(session, status=None, subscription=None, limit=1000, now=NOW)
         said = {charge_id: _prospect(row, history.attempts(session, charge_id), NOW) for charge_id, row in rows.items()}
     blocked_by = {charge_id: row.blocked_by for charge_id, row in rows.items()}
-    claimed = {attempt.charge_id for attempt in claim_now(sessions, limit=1000)}
+    claimed = {attempt.charge.id for attempt in claim_now(sessions, limit=1000)}
     assert {charge_id for charge_id, blocker in blocked_by.items() if blocker is None} == claimed
     assert {row["id"]: row["blocked_by"] for row in listed} == blocked_by
     assert {charge_id for charge_id, sentence in said.items() if "next pump run charges it" in sentence} == claimed

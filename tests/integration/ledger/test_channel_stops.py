@@ -15,7 +15,7 @@ from tests.support.attempts import POLICY
 from tests.support.book import Book
 from worker.charging import kill_switch
 from worker.database.engine import Sessions
-from worker.domain.attempt import OpenAttempt
+from worker.domain.attempt import Attempt
 from worker.domain.channel_evidence import BY, ENOUGH, PROVEN_FOR
 from worker.domain.outcomes import Answer, Declined, DeclineKind, Outcome, Paid, Unknown, UnknownReason
 from worker.domain.settlement import settle
@@ -25,7 +25,7 @@ from worker.ledger.write_back import record, write_back
 MINUTE = timedelta(minutes=1)
 
 
-def paid(attempt: OpenAttempt) -> Paid:
+def paid(attempt: Attempt) -> Paid:
     uid = attempt.request.merchant_uid
     return Paid(attempt.started_at, Answer(http_status=200, code="0", imp_uid=f"imps_{uid}"))
 
@@ -41,7 +41,7 @@ def unknown_words(message: str) -> Unknown:
 CONFIG = refused(DeclineKind.CONFIG, "[8901]미등록PG업체/거래정지업체")
 
 
-def claimed(book: Book, sessions: Sessions, count: int, *, now: datetime = NOW, pg: str = "ksnet") -> list[OpenAttempt]:
+def claimed(book: Book, sessions: Sessions, count: int, *, now: datetime = NOW, pg: str = "ksnet") -> list[Attempt]:
     """So many new customers of one PG, whose first charges are claimed together."""
     for _ in range(count):
         book.subscribe(now=now, pg=pg)
@@ -49,11 +49,11 @@ def claimed(book: Book, sessions: Sessions, count: int, *, now: datetime = NOW, 
     return claim_now(sessions, now=now, limit=count)
 
 
-def answer(sessions: Sessions, attempts: list[OpenAttempt], outcome: Outcome, *, now: datetime = NOW) -> None:
+def answer(sessions: Sessions, attempts: list[Attempt], outcome: Outcome, *, now: datetime = NOW) -> None:
     record(sessions, [settle(attempt, outcome, now=now, policy=POLICY) for attempt in attempts], now=now)
 
 
-def pay(sessions: Sessions, attempts: list[OpenAttempt], *, now: datetime = NOW) -> None:
+def pay(sessions: Sessions, attempts: list[Attempt], *, now: datetime = NOW) -> None:
     record(sessions, [settle(attempt, paid(attempt), now=now, policy=POLICY) for attempt in attempts], now=now)
 
 
@@ -220,7 +220,7 @@ def test_refusals_written_back_at_once_are_counted_together(
     attempts = claimed(book, sessions, 2, now=proven)
     barrier = Barrier(2)
 
-    def one(attempt: OpenAttempt) -> None:
+    def one(attempt: Attempt) -> None:
         barrier.wait()
         answer(sessions, [attempt], CONFIG, now=proven)
 

@@ -14,24 +14,25 @@ from tests.integration.conftest import LEASE, NOW, claim_now, open_all
 from tests.support.book import Book
 from worker.charging.kill_switch import set_switch, wait_for_claims
 from worker.database.engine import Sessions
-from worker.domain.attempt import OpenAttempt, Policy
+from worker.domain.attempt import Attempt
 from worker.domain.errors import Refused
 from worker.domain.outcomes import NotCharged, NotChargedReason
+from worker.domain.retry_policy import RetryPolicy
 from worker.domain.settlement import settle
 from worker.domain.states import AttemptStatus
 from worker.ledger import stops
 from worker.ledger.claiming import claim
 from worker.ledger.write_back import record
 
-POLICY = Policy(
+POLICY = RetryPolicy(
     quiet_period=timedelta(minutes=30),
-    ladder=(timedelta(minutes=5),),
+    lookup_backoff=(timedelta(minutes=5),),
     not_charged_delay=timedelta(minutes=1),
     transient_delay=timedelta(minutes=10),
 )
 
 
-def give_back(sessions: Sessions, attempt: OpenAttempt) -> None:
+def give_back(sessions: Sessions, attempt: Attempt) -> None:
     outcome = NotCharged(NotChargedReason.CONNECT_FAILED)
     record(sessions, [settle(attempt, outcome, now=NOW, policy=POLICY)], now=NOW)
 
@@ -56,14 +57,14 @@ def test_ten_threads_claim_each_charge_once(book: Book, sessions: Sessions):
         barrier.wait()
         claimed = []
         while batch := claim_now(sessions, limit=7):
-            claimed += [attempt.charge_id for attempt in batch]
+            claimed += [attempt.charge.id for attempt in batch]
         return claimed
 
     with ThreadPoolExecutor(10) as threads:
         claimed = [charge for batch in threads.map(worker, range(10)) for charge in batch]
     assert sorted(claimed) == sorted(set(claimed))
     # A thread that met only locked rows stops early; whatever it left is claimed now, and nothing is claimed twice.
-    rest = [attempt.charge_id for attempt in claim_now(sessions)]
+    rest = [attempt.charge.id for attempt in claim_now(sessions)]
     assert len(set(claimed) | set(rest)) == len(claimed) + len(rest) == 60
 
 
@@ -96,12 +97,12 @@ def test_one_subscription_has_one_charge_in_flight_the_oldest_first(book: Book, 
     give_back(sessions, first)
     # The oldest waits for its back-off, so it does not stand in the way of the next one.
     (second,) = claim_now(sessions)
-    assert second.charge_id != first.charge_id
+    assert second.charge.id != first.charge.id
     later = NOW + timedelta(minutes=5)
     assert claim_now(sessions, now=later) == []
     give_back(sessions, second)
     (again,) = claim_now(sessions, now=later)
-    assert (again.charge_id, again.attempt_id, again.sends) == (first.charge_id, first.attempt_id, 2)
+    assert (again.charge.id, again.id, again.sends) == (first.charge.id, first.id, 2)
 
 
 def test_what_was_not_charged_is_sent_again_under_the_same_merchant_uid(book: Book, sessions: Sessions):
@@ -111,7 +112,7 @@ def test_what_was_not_charged_is_sent_again_under_the_same_merchant_uid(book: Bo
     give_back(sessions, first)
     (again,) = claim_now(sessions, now=NOW + timedelta(minutes=5))
     assert again.request.merchant_uid == first.request.merchant_uid
-    assert (again.attempt_id, again.sends) == (first.attempt_id, 2)
+    assert (again.id, again.sends) == (first.id, 2)
 
 
 def test_a_change_of_prefix_changes_no_merchant_uid_that_was_given_out(book: Book, sessions: Sessions):

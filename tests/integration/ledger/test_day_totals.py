@@ -15,7 +15,7 @@ from tests.support.book import Book
 from worker.charging import kill_switch
 from worker.database.engine import Sessions
 from worker.domain import charge_limits
-from worker.domain.attempt import OpenAttempt
+from worker.domain.attempt import Attempt
 from worker.domain.charge_limits import CapExceeded, Caps, Guard, SubscriptionsExceed, Total
 from worker.ledger import stops, subscription_holds
 from worker.ledger.claiming import claim
@@ -34,7 +34,7 @@ TODAY = date(2026, 1, 5)
 
 def claimed(
     sessions: Sessions, limits: Caps, *, run: dict[str, Total] | None = None, limit: int = 100, now: datetime = NOW
-) -> list[OpenAttempt]:
+) -> list[Attempt]:
     with sessions.begin() as session:
         return claim(session, now=now, limit=limit, lease=LEASE, prefix="test", guard=Guard(limits, run or {}))
 

@@ -89,7 +89,7 @@ def test_a_pump_and_a_window_at_the_same_moment_make_one_attempt(book: Book, ses
         barrier.wait()
         claimed = set()
         for _ in range(40):
-            claimed |= {attempt.charge_id for attempt in claim_now(sessions, limit=1)}
+            claimed |= {attempt.charge.id for attempt in claim_now(sessions, limit=1)}
         return claimed
 
     with ThreadPoolExecutor(2) as threads:

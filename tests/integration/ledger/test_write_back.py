@@ -17,7 +17,7 @@ from tests.integration.conftest import NOW, claim_now, open_all
 from tests.integration.ledger.test_claiming import POLICY, give_back
 from tests.support.book import Book
 from worker.database.engine import Sessions
-from worker.domain.attempt import OpenAttempt
+from worker.domain.attempt import Attempt
 from worker.domain.outcomes import (
     Answer,
     Declined,
@@ -37,7 +37,7 @@ PAID = Paid(NOW, Answer(http_status=200, code="0", imp_uid="imps_1", pg_tid="T1"
 SOFT = Declined(DeclineKind.SOFT, Answer(http_status=200, code="0", message="[LACK_BALANCE]", imp_uid="imps_2"))
 
 
-def write(sessions: Sessions, attempt: OpenAttempt, outcome: Outcome) -> WriteBack:
+def write(sessions: Sessions, attempt: Attempt, outcome: Outcome) -> WriteBack:
     return record(sessions, [settle(attempt, outcome, now=NOW, policy=POLICY)], now=NOW)
 
 
@@ -55,26 +55,26 @@ def discrepancies(sessions: Sessions) -> list[tuple[str, str, str]]:
 
 
 @pytest.fixture
-def attempt(book: Book, sessions: Sessions) -> OpenAttempt:
+def attempt(book: Book, sessions: Sessions) -> Attempt:
     book.subscribe(now=NOW)
     open_all(sessions)
     (claimed,) = claim_now(sessions)
     return claimed
 
 
-def test_paid_is_written_to_the_attempt_and_the_charge(attempt: OpenAttempt, sessions: Sessions):
+def test_paid_is_written_to_the_attempt_and_the_charge(attempt: Attempt, sessions: Sessions):
     result = write(sessions, attempt, PAID)
     assert (len(result.settled), result.late, result.contradictions) == (1, (), ())
     assert states(sessions) == ("paid", "paid")
 
 
-def test_the_same_answer_twice_changes_nothing_the_second_time(attempt: OpenAttempt, sessions: Sessions):
+def test_the_same_answer_twice_changes_nothing_the_second_time(attempt: Attempt, sessions: Sessions):
     write(sessions, attempt, PAID)
     result = write(sessions, attempt, PAID)
     assert (result.settled, len(result.late), result.contradictions) == ((), 1, ())
 
 
-def test_a_late_decline_does_not_undo_a_payment(attempt: OpenAttempt, sessions: Sessions):
+def test_a_late_decline_does_not_undo_a_payment(attempt: Attempt, sessions: Sessions):
     write(sessions, attempt, PAID)
     assert write(sessions, attempt, SOFT).settled == ()
     assert states(sessions) == ("paid", "paid")
@@ -86,23 +86,23 @@ def test_a_late_decline_does_not_undo_a_payment(attempt: OpenAttempt, sessions: 
     ids=["decline", "not charged", "unknown"],
 )
 def test_an_answer_to_an_earlier_send_does_not_settle_a_later_one(
-    outcome: Outcome, attempt: OpenAttempt, sessions: Sessions
+    outcome: Outcome, attempt: Attempt, sessions: Sessions
 ):
     give_back(sessions, attempt)
     (again,) = claim_now(sessions, now=NOW + timedelta(minutes=5))
-    assert again.attempt_id == attempt.attempt_id
+    assert again.id == attempt.id
     assert write(sessions, attempt, outcome).settled == ()
     assert states(sessions) == ("charging", "started")
 
 
-def test_a_payment_by_an_earlier_send_counts(attempt: OpenAttempt, sessions: Sessions):
+def test_a_payment_by_an_earlier_send_counts(attempt: Attempt, sessions: Sessions):
     give_back(sessions, attempt)
     claim_now(sessions, now=NOW + timedelta(minutes=5))
     assert len(write(sessions, attempt, PAID).settled) == 1
     assert states(sessions) == ("paid", "paid")
 
 
-def test_a_payment_that_turns_up_after_the_proof_that_there_was_none_counts(attempt: OpenAttempt, sessions: Sessions):
+def test_a_payment_that_turns_up_after_the_proof_that_there_was_none_counts(attempt: Attempt, sessions: Sessions):
     give_back(sessions, attempt)
     assert states(sessions) == ("due", "not_charged")
     result = write(sessions, attempt, PAID)
@@ -111,7 +111,7 @@ def test_a_payment_that_turns_up_after_the_proof_that_there_was_none_counts(atte
 
 
 def test_a_payment_after_a_decline_pays_the_charge_and_is_a_contradiction_for_a_person(
-    attempt: OpenAttempt, sessions: Sessions
+    attempt: Attempt, sessions: Sessions
 ):
     write(sessions, attempt, SOFT)
     result = write(sessions, attempt, PAID)
@@ -123,7 +123,7 @@ def test_a_payment_after_a_decline_pays_the_charge_and_is_a_contradiction_for_a_
         assert session.scalars(text("SELECT status FROM subscriptions")).one() == "active"
 
 
-def test_a_second_payment_of_one_merchant_uid_is_a_contradiction(attempt: OpenAttempt, sessions: Sessions):
+def test_a_second_payment_of_one_merchant_uid_is_a_contradiction(attempt: Attempt, sessions: Sessions):
     write(sessions, attempt, PAID)
     other = Paid(NOW, Answer(http_status=200, code="0", imp_uid="imps_2"))
     assert len(write(sessions, attempt, other).contradictions) == 1
@@ -131,7 +131,7 @@ def test_a_second_payment_of_one_merchant_uid_is_a_contradiction(attempt: OpenAt
     assert discrepancies(sessions) == [("paid_twice", "open", "imps_2")]
 
 
-def test_a_payment_of_a_void_charge_waits_for_a_person(attempt: OpenAttempt, sessions: Sessions):
+def test_a_payment_of_a_void_charge_waits_for_a_person(attempt: Attempt, sessions: Sessions):
     write(sessions, attempt, NotCharged(NotChargedReason.CONNECT_FAILED))
     with sessions.begin() as session:
         session.execute(text("UPDATE charges SET status = 'void', next_attempt_at = NULL"))
@@ -140,7 +140,7 @@ def test_a_payment_of_a_void_charge_waits_for_a_person(attempt: OpenAttempt, ses
     assert discrepancies(sessions) == [("not_owed", "open", "imps_1")]
 
 
-def test_an_outcome_left_to_a_person_is_a_discrepancy_until_it_becomes_clear(attempt: OpenAttempt, sessions: Sessions):
+def test_an_outcome_left_to_a_person_is_a_discrepancy_until_it_becomes_clear(attempt: Attempt, sessions: Sessions):
     odd = Unknown(UnknownReason.OTHER_PAYMENT, needs_human=True)
     write(sessions, attempt, odd)
     assert discrepancies(sessions) == [("unresolved", "open", "")]
@@ -148,9 +148,7 @@ def test_an_outcome_left_to_a_person_is_a_discrepancy_until_it_becomes_clear(att
     assert discrepancies(sessions) == [("unresolved", "gone", "")]
 
 
-def test_of_two_who_found_the_same_payment_at_once_the_second_contradicts_nobody(
-    attempt: OpenAttempt, sessions: Sessions
-):
+def test_of_two_who_found_the_same_payment_at_once_the_second_contradicts_nobody(attempt: Attempt, sessions: Sessions):
     found = [settle(attempt, PAID, now=NOW, policy=POLICY)]
     with ThreadPoolExecutor(1) as pool:
         with sessions.begin() as first:
@@ -170,7 +168,7 @@ def until(reached: Callable[[], bool]) -> None:
         sleep(0.01)
 
 
-def test_an_abandoned_attempt_is_still_settled_by_its_workers_answer(attempt: OpenAttempt, sessions: Sessions):
+def test_an_abandoned_attempt_is_still_settled_by_its_workers_answer(attempt: Attempt, sessions: Sessions):
     with sessions.begin() as session:
         assert lookup_queue.abandon(session, now=NOW + timedelta(hours=1), limit=10) == 1
     assert states(sessions) == ("charging", "unknown")
@@ -178,13 +176,13 @@ def test_an_abandoned_attempt_is_still_settled_by_its_workers_answer(attempt: Op
     assert states(sessions) == ("paid", "paid")
 
 
-def test_an_attempt_within_its_lease_is_not_abandoned(attempt: OpenAttempt, sessions: Sessions):
+def test_an_attempt_within_its_lease_is_not_abandoned(attempt: Attempt, sessions: Sessions):
     with sessions.begin() as session:
         assert lookup_queue.abandon(session, now=NOW + timedelta(minutes=1), limit=10) == 0
     assert states(sessions) == ("charging", "started")
 
 
-def test_a_look_up_is_taken_by_one_and_comes_back_when_its_taker_dies(attempt: OpenAttempt, sessions: Sessions):
+def test_a_look_up_is_taken_by_one_and_comes_back_when_its_taker_dies(attempt: Attempt, sessions: Sessions):
     write(sessions, attempt, Unknown(UnknownReason.TIMEOUT))
     due, hold = NOW + timedelta(minutes=6), timedelta(minutes=2)
     with sessions.begin() as session:
@@ -205,14 +203,14 @@ def test_a_hard_decline_kills_the_key_and_a_config_decline_stops_the_channel(boo
     record(sessions, [hard, config], now=NOW)
     with sessions() as session:
         assert session.execute(text("SELECT id, status FROM billing_keys ORDER BY status")).all() == [
-            (other.billing_key_id, "active"),
-            (one.billing_key_id, "dead"),
+            (other.charge.billing_key_id, "active"),
+            (one.charge.billing_key_id, "dead"),
         ]
         assert session.scalars(text("SELECT scope FROM stops")).all() == ["kakaopay"]
         assert session.scalars(text("SELECT status FROM subscriptions ORDER BY id")).all() == ["past_due", "active"]
 
 
-def test_every_change_of_a_status_is_in_the_audit_with_who_and_why(attempt: OpenAttempt, sessions: Sessions):
+def test_every_change_of_a_status_is_in_the_audit_with_who_and_why(attempt: Attempt, sessions: Sessions):
     write(sessions, attempt, SOFT)
     with sessions() as session:
         trail = session.execute(
@@ -251,7 +249,7 @@ FORBIDDEN = {
 
 
 @pytest.mark.parametrize("what", FORBIDDEN)
-def test_the_database_itself_refuses_that(what: str, attempt: OpenAttempt, sessions: Sessions):
+def test_the_database_itself_refuses_that(what: str, attempt: Attempt, sessions: Sessions):
     write(sessions, attempt, PAID)
     with pytest.raises(IntegrityError), sessions.begin() as session:
         session.execute(text(FORBIDDEN[what]))
@@ -273,7 +271,7 @@ def test_one_batch_holds_any_mixture(book: Book, sessions: Sessions):
         settle(one, outcome, now=NOW, policy=POLICY) for one, outcome in zip(attempts, outcomes, strict=True)
     ]
     # An answer about a row that is no longer there, as after a restored backup, must not take the others with it.
-    stranger = replace(settlements[0], attempt=replace(attempts[0], attempt_id=10**9))
+    stranger = replace(settlements[0], attempt=replace(attempts[0], id=10**9))
     result = record(sessions, [*settlements, stranger], now=NOW)
     assert (len(result.settled), len(result.late)) == (5, 1)
     with sessions() as session:
@@ -309,21 +307,19 @@ BEFORE_IT_IS_PAID = {
 
 @pytest.mark.parametrize("paid", [PAID, SHOWN], ids=["answered", "looked up"])
 @pytest.mark.parametrize("before", BEFORE_IT_IS_PAID.values(), ids=BEFORE_IT_IS_PAID)
-def test_an_answer_replaces_the_one_before_it_whole(
-    before: Outcome, paid: Paid, attempt: OpenAttempt, sessions: Sessions
-):
+def test_an_answer_replaces_the_one_before_it_whole(before: Outcome, paid: Paid, attempt: Attempt, sessions: Sessions):
     write(sessions, attempt, before)
     write(sessions, attempt, paid)
     assert answer(sessions) == paid.answer
 
 
-def test_an_answer_without_a_payment_keeps_the_ids_of_the_one_before_it(attempt: OpenAttempt, sessions: Sessions):
+def test_an_answer_without_a_payment_keeps_the_ids_of_the_one_before_it(attempt: Attempt, sessions: Sessions):
     write(sessions, attempt, UNREAD)
     write(sessions, attempt, LOST)
     assert answer(sessions) == replace(LOST.answer, imp_uid="imps_9", pg_tid="T9")
 
 
-def test_an_answer_with_a_payment_keeps_no_id_of_another_one(attempt: OpenAttempt, sessions: Sessions):
+def test_an_answer_with_a_payment_keeps_no_id_of_another_one(attempt: Attempt, sessions: Sessions):
     write(sessions, attempt, UNREAD)
     write(sessions, attempt, Unknown(UnknownReason.IN_PROGRESS, SOFT.answer))
     assert answer(sessions) == SOFT.answer
@@ -339,7 +335,7 @@ def test_an_answer_with_a_payment_keeps_no_id_of_another_one(attempt: OpenAttemp
     ids=["look-up failed", "not found yet", "not found"],
 )
 def test_an_answer_outlives_a_look_up_that_learns_nothing(
-    nothing_learnt: Outcome, attempt: OpenAttempt, sessions: Sessions
+    nothing_learnt: Outcome, attempt: Attempt, sessions: Sessions
 ):
     write(sessions, attempt, UNREAD)
     write(sessions, attempt, nothing_learnt)

@@ -9,7 +9,7 @@ import pytest
 from tests.scenarios.conftest import World
 from worker import process, tasks
 from worker.charging.run_limits import limits_of
-from worker.domain.attempt import OpenAttempt
+from worker.domain.attempt import Attempt
 from worker.domain.gateway import Found, Gateway, LookUpFailed
 from worker.domain.outcomes import NotCharged, NotChargedReason, Outcome, Paid
 from worker.domain.settlement import settle
@@ -21,7 +21,7 @@ from worker.sandbox.rules.behaviours import Behaviour, Reply, decline, pay
 from worker.subscriptions.key_change import change_key
 
 
-def claim_one(world: World) -> OpenAttempt:
+def claim_one(world: World) -> Attempt:
     limits = limits_of(world.runtime.settings)
     with world.runtime.sessions.begin() as session:
         (attempt,) = claim(session, now=world.now, limit=1, lease=limits.lease, prefix=limits.prefix)

@@ -15,7 +15,7 @@ from tests.support.attempts import record
 from tests.support.sandbox import Api, RunningSandbox
 from worker import tasks
 from worker.charging import pump as charging
-from worker.domain.attempt import OpenAttempt
+from worker.domain.attempt import Attempt
 from worker.domain.merchant_uid import derive
 from worker.ledger import write_back as settlements
 from worker.ledger.database_identity import WrongDatabase
@@ -42,7 +42,7 @@ def test_restored_attempt_in_flight_gives_way_to_the_later_one_that_paid(
     backups: list[Backup] = []
     claim = charging.Pump._claim
 
-    def claim_and_dump(pump: charging.Pump, limit: int) -> list[OpenAttempt]:
+    def claim_and_dump(pump: charging.Pump, limit: int) -> list[Attempt]:
         claimed = claim(pump, limit)
         if claimed and not backups:
             backups.append(Backup(world, database_url, tmp_path / "in-flight.dump"))

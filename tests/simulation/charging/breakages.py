@@ -15,7 +15,7 @@ from worker.charging import pump as charging
 from worker.charging.pump import Pump
 from worker.charging.write_back_queue import Answered
 from worker.domain import lookup_evidence
-from worker.domain.attempt import OpenAttempt
+from worker.domain.attempt import Attempt
 from worker.domain.gateway import Found, LookUpFailed
 from worker.domain.outcomes import Declined, DeclineKind, Outcome, Unknown
 from worker.domain.settlement import Settlement, settle
@@ -39,20 +39,20 @@ class EffectBeforeIntent(Pump):
         super().__init__(*given, **named)
         self._in_hand: set[int] = set()
 
-    def _claim(self, limit: int) -> list[OpenAttempt]:
-        claimed = [each for each in self._uncommitted(limit) if each.charge_id not in self._in_hand]
-        self._in_hand.update(each.charge_id for each in claimed)
+    def _claim(self, limit: int) -> list[Attempt]:
+        claimed = [each for each in self._uncommitted(limit) if each.charge.id not in self._in_hand]
+        self._in_hand.update(each.charge.id for each in claimed)
         return claimed
 
-    def _uncommitted(self, limit: int) -> list[OpenAttempt]:
+    def _uncommitted(self, limit: int) -> list[Attempt]:
         limits = self._limits
         with self._sessions() as session:
             return claim(session, now=self._clock(), limit=limit, lease=limits.lease, prefix=limits.prefix)
 
     def _write_back(self, batch: list[Answered]) -> None:
-        committed = {each.charge_id: each for each in super()._claim(self._limits.chunk)}
+        committed = {each.charge.id: each for each in super()._claim(self._limits.chunk)}
         super()._write_back(
-            [(committed[each.charge_id], outcome) for each, outcome in batch if each.charge_id in committed]
+            [(committed[each.charge.id], outcome) for each, outcome in batch if each.charge.id in committed]
         )
 
 
@@ -83,7 +83,7 @@ def retry_while_unknown(patch: pytest.MonkeyPatch) -> None:
     """Treat "unknown" as a transient decline, after which the next attempt has a merchant_uid of its own."""
     look_at_no_earlier_number(patch)
 
-    def hasty(attempt: OpenAttempt, outcome: Outcome, **named: Any) -> Settlement:
+    def hasty(attempt: Attempt, outcome: Outcome, **named: Any) -> Settlement:
         if isinstance(outcome, Unknown):
             outcome = Declined(DeclineKind.TRANSIENT, outcome.answer)
         return settle(attempt, outcome, **named)
@@ -117,7 +117,7 @@ def take_vague_words_for_a_decline(patch: pytest.MonkeyPatch) -> None:
     """Treat absence and an unknown rejection as a decline, whatever happened to the send before."""
     conclude = lookup_evidence.conclude
 
-    def hasty(attempt: OpenAttempt, finding: Any, **named: Any) -> Outcome:
+    def hasty(attempt: Attempt, finding: Any, **named: Any) -> Outcome:
         return conclude(replace(attempt, sends=1), finding, **named)
 
     patch.setattr(attempts, "conclude", hasty)
@@ -133,7 +133,7 @@ def judge_by_when_the_answer_was_read(patch: pytest.MonkeyPatch) -> None:
         clocks.append(given[4])
         return await look_up_and_settle(*given)
 
-    def late(attempt: OpenAttempt, finding: Any, **named: Any) -> Outcome:
+    def late(attempt: Attempt, finding: Any, **named: Any) -> Outcome:
         return conclude(attempt, finding, **{**named, "now": clocks[-1]()})
 
     patch.setattr(attempts, "_look_up_and_settle", remembering)

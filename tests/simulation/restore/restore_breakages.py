@@ -64,7 +64,7 @@ def trust_attempt_ids(patch: pytest.MonkeyPatch) -> None:
 
     def with_ids(settlement: Any) -> dict[str, Any]:
         attempt = settlement.attempt
-        return {**row(settlement), "attempt_id": attempt.attempt_id, "charge_id": attempt.charge_id}
+        return {**row(settlement), "attempt_id": attempt.id, "charge_id": attempt.charge.id}
 
     for ours, theirs in (
         (_THIS_SEND, " AND a.sends = v.sends"),

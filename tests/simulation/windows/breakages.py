@@ -67,17 +67,17 @@ def hold_for_the_lease_only(patch: pytest.MonkeyPatch) -> None:
 
 def send_the_next_number_after_a_window(patch: pytest.MonkeyPatch) -> None:
     """Give a charge whose window was left a new merchant_uid."""
-    prepared = claiming._prepared
+    as_it_should = claiming._plan
 
-    def anew(row: Any, prefix: str, now: Any) -> Any:
-        attempt = prepared(row, prefix, now)
-        if attempt.window_until is None:
-            return attempt
-        number = attempt.number + 1
-        request = replace(attempt.request, merchant_uid=derive(prefix, row.subscription_code, row.period_start, number))
-        return replace(attempt, number=number, request=request, window_until=None)
+    def under_a_new_number(row: Any, prefix: str) -> Any:
+        plan = as_it_should(row, prefix)
+        if plan.window is None:
+            return plan
+        number = plan.number + 1
+        request = replace(plan.request, merchant_uid=derive(prefix, row.subscription_code, row.period_start, number))
+        return replace(plan, number=number, request=request, window=None)
 
-    patch.setattr(claiming, "_prepared", anew)
+    patch.setattr(claiming, "_plan", under_a_new_number)
 
 
 class _Believing:

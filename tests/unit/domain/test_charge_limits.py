@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from tests.support.attempts import attempt, request
+from tests.support.attempts import attempt, changed, request
 from worker.domain.charge_limits import (
     CapExceeded,
     Caps,
@@ -90,7 +90,7 @@ def test_a_subscription_may_be_charged_as_often_as_the_cap(times: int, exceeds: 
 
 def test_the_sentences_name_the_cap_what_was_about_to_happen_and_the_command_that_releases_it():
     (dear,) = charges(50_000_000)
-    assert amount_exceeded(CAPS, replace(dear, charge_id=17)) == (
+    assert amount_exceeded(CAPS, changed(dear, charge_id=17)) == (
         "AGAIN_MAX_AMOUNT allows 10,000 KRW, and charge 17 is over 50,000,000 KRW: it is not claimed, nor is anything "
         "else of this subscription. If it is right, raise the setting and restart the workers, then `again "
         "subscription release {code}`; if not, `again subscription cancel {code}` makes it void."
@@ -102,7 +102,7 @@ def test_the_sentences_name_the_cap_what_was_about_to_happen_and_the_command_tha
     )
     day = day_exceeded(CAPS, "payco", ON, Total(), Total(1, 200_001))
     assert str(day).startswith("AGAIN_MAX_DAY_SUM allows 200,000 KRW: of 2026-01-05 in Seoul, 0 of 0 KRW were claimed")
-    often = subscription_exceeded(CAPS, replace(dear, charge_id=17, request=replace(dear.request, amount=100)), 4)
+    often = subscription_exceeded(CAPS, changed(dear, charge_id=17, request=replace(dear.request, amount=100)), 4)
     assert "would have been charged 4 times today" in str(often)
     assert "`again subscription release {code}`" in str(often)
 
@@ -135,7 +135,7 @@ def test_a_day_is_one_in_seoul(instant: datetime, day: date, began: datetime):
 
 def test_charges_above_the_cap_are_named_by_their_subscriptions_and_stop_no_channel():
     small, dear, dearer = charges(100, 50_000_000, 60_000_000)
-    named = [replace(each, subscription_id=number) for number, each in enumerate((small, dear, dearer), start=7)]
+    named = [changed(each, subscription_id=number) for number, each in enumerate((small, dear, dearer), start=7)]
     with pytest.raises(SubscriptionsExceed) as exceeded:
         hold_to_run(named, Guard(CAPS, {}))
     assert set(exceeded.value.reasons) == {8, 9}
@@ -144,7 +144,7 @@ def test_charges_above_the_cap_are_named_by_their_subscriptions_and_stop_no_chan
 @pytest.mark.parametrize("setting", ["run_sum", "day_sum"])
 def test_charge_that_alone_exceeds_a_sum_of_all_stops_no_channel(setting: str):
     small, dear = charges(100, 9_900)
-    named = [replace(small, subscription_id=7), replace(dear, subscription_id=8)]
+    named = [changed(small, subscription_id=7), changed(dear, subscription_id=8)]
     caps = replace(CAPS, **{setting: 5_000})
     with pytest.raises(SubscriptionsExceed) as exceeded:
         hold_to_run(named, Guard(caps, {}))

@@ -177,7 +177,7 @@ def test_nothing_found_proves_nothing_before_it_is_quiet(refusal, now, expected)
 
 def test_a_duplicate_that_is_never_found_ends_with_a_person_and_never_with_another_charge():
     tried = attempt(refusal="1 이미 사용된 merchant_uid입니다.")
-    for rung in POLICY.ladder:
+    for rung in POLICY.lookup_backoff:
         now = STARTED_AT + rung
         outcome = conclude(tried, Found(()), now=now, quiet_period=QUIET_PERIOD)
         settlement = settle(tried, outcome, now=now, policy=POLICY)

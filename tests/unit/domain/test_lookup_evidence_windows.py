@@ -16,7 +16,7 @@ from worker.domain.states import AttemptStatus, ChargeStatus, Via
 from worker.domain.window_evidence import WINDOW_LIFE
 
 UNTIL = STARTED_AT + WINDOW_LIFE
-WINDOW = attempt(via=Via.WINDOW, window_until=UNTIL)
+WINDOW = attempt(via=Via.WINDOW, payable_until=UNTIL)
 DECLINED_BEFORE = {"declines": 2, "first_declined_at": STARTED_AT - timedelta(days=3)}
 
 OLD = int(STARTED_AT.timestamp()) - 90_000
@@ -61,7 +61,7 @@ SENT_AFTERWARDS = [
 
 @pytest.mark.parametrize(("records", "outcome"), SENT_AFTERWARDS)
 def test_what_left_windows_show_says_nothing_about_a_send_of_our_own(records, outcome):
-    sent = attempt(window_until=STARTED_AT - timedelta(hours=1), sends=3)
+    sent = attempt(payable_until=STARTED_AT - timedelta(hours=1), sends=3)
     later = STARTED_AT + QUIET_PERIOD
     assert isinstance(conclude(sent, Found(tuple(records)), now=later, quiet_period=QUIET_PERIOD), outcome)
 
@@ -79,18 +79,18 @@ RESUMED = [
 
 @pytest.mark.parametrize(("before", "resume_at", "status", "next_at"), RESUMED)
 def test_a_charge_whose_window_was_left_goes_on_where_it_was(before, resume_at, status, next_at):
-    left = attempt(via=Via.WINDOW, window_until=UNTIL, resume_at=resume_at, deferrals=3, **before)
+    left = attempt(via=Via.WINDOW, payable_until=UNTIL, resume_at=resume_at, deferrals=3, **before)
     done = settle(left, NotCharged(NotChargedReason.WINDOW_LEFT), now=UNTIL, policy=POLICY)
     assert (done.attempt_status, done.charge_status, done.next_attempt_at) == (
         AttemptStatus.NOT_CHARGED,
         status,
         next_at,
     )
-    assert (done.declines, done.deferrals) == (left.declines, 3)
+    assert (done.declines, done.deferrals) == (left.retry.declines, 3)
 
 
 def test_it_is_looked_up_once_more_when_its_windows_are_over_whatever_the_ladder_is():
-    short = replace(POLICY, ladder=(timedelta(minutes=5),))
+    short = replace(POLICY, lookup_backoff=(timedelta(minutes=5),))
     unclear = conclude(WINDOW, Found(()), now=STARTED_AT, quiet_period=QUIET_PERIOD)
     done = settle(WINDOW, unclear, now=STARTED_AT + timedelta(hours=1), policy=short)
     assert (done.attempt_status, done.next_lookup_at, done.flag) == (AttemptStatus.UNKNOWN, UNTIL, None)

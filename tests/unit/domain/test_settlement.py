@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -12,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schedules.dunning import DunningCalendar
-from tests.support.attempts import POLICY, SEOUL, STARTED_AT, attempt
+from tests.support.attempts import POLICY, SEOUL, STARTED_AT, attempt, changed
 from worker.domain.outcomes import (
     NO_ANSWER,
     Answer,
@@ -44,7 +43,7 @@ def walk(kind: DeclineKind, *, dunning: DunningCalendar, late: timedelta = timed
     while (settlement := settle(tried, Declined(kind, SAID), now=now, policy=POLICY)).next_attempt_at is not None:
         retries.append(settlement.next_attempt_at)
         now = settlement.next_attempt_at + late
-        tried = replace(tried, declines=settlement.declines, first_declined_at=settlement.first_declined_at)
+        tried = attempt(dunning=dunning, declines=settlement.declines, first_declined_at=settlement.first_declined_at)
     assert settlement.charge_status is ChargeStatus.UNCOLLECTIBLE
     return retries
 
@@ -58,7 +57,7 @@ def test_a_payment_ends_the_charge_for_good(tried):
     assert (settlement.attempt_status, settlement.charge_status) == (AttemptStatus.PAID, ChargeStatus.PAID)
     assert settlement.paid_at == STARTED_AT, "when it was paid, not when we heard of it"
     assert (settlement.next_attempt_at, settlement.next_lookup_at, settlement.flag) == (None, None, None)
-    assert (settlement.declines, settlement.first_declined_at) == (tried.declines, tried.first_declined_at)
+    assert (settlement.declines, settlement.first_declined_at) == (tried.retry.declines, tried.retry.first_declined_at)
     assert not settlement.kills_key
     assert not settlement.blames_configuration
 
@@ -89,7 +88,7 @@ def test_every_kind_of_decline_has_its_consequence(kind, tried, charge, declines
     assert (settlement.attempt_status, settlement.charge_status) == (AttemptStatus.DECLINED, charge)
     assert (settlement.declines, settlement.deferrals) == (declines, deferrals)
     assert settlement.next_attempt_at == retry_at
-    assert settlement.first_declined_at == (tried.first_declined_at or (NOW if declines else None))
+    assert settlement.first_declined_at == (tried.retry.first_declined_at or (NOW if declines else None))
     assert settlement.kills_key is (kind is DeclineKind.HARD)
     assert settlement.blames_configuration is (kind is DeclineKind.CONFIG)
     assert settlement.reason == f"{kind}: -1 [8326]한도초과", "in the PG's words, for whoever reads the charge"
@@ -115,11 +114,11 @@ def test_a_key_whose_month_is_spent_is_charged_in_the_next_one_and_no_dunning_tr
 ):
     spent = Answer(http_status=200, code="-1", message="[-752] 월 결제 횟수 초과")
     sent = {"started_at": started, "time_zone": ZoneInfo(zone), "charge_hour": hour}
-    for tried in (replace(attempt(), **sent), replace(ONCE_DECLINED, **sent)):
+    for tried in (attempt(**sent), changed(ONCE_DECLINED, **sent)):
         settlement = settle(tried, Declined(DeclineKind.SOFT, spent), now=now, policy=POLICY)
         assert settlement.next_attempt_at == retry_at
-        assert settlement.declines == tried.declines
-        assert settlement.charge_status is (ChargeStatus.PAST_DUE if tried.declines else ChargeStatus.DUE)
+        assert settlement.declines == tried.retry.declines
+        assert settlement.charge_status is (ChargeStatus.PAST_DUE if tried.retry.declines else ChargeStatus.DUE)
         assert settlement.attempt_status is AttemptStatus.DECLINED, "so the next send has the next number"
         assert settlement.reason.startswith(MONTH_SPENT)
         assert "-752" in settlement.reason
@@ -177,9 +176,9 @@ def test_however_late_we_are_no_issuer_is_asked_twice_on_one_day(days, late):
 def test_what_was_not_charged_waits_and_uses_up_no_try(reason, tried, charge):
     settlement = settle(tried, NotCharged(reason), now=NOW, policy=POLICY)
     assert (settlement.attempt_status, settlement.charge_status) == (AttemptStatus.NOT_CHARGED, charge)
-    assert settlement.next_attempt_at == NOW + POLICY.not_charged_delay * 2**tried.deferrals
-    assert settlement.deferrals == tried.deferrals + 1
-    assert (settlement.declines, settlement.first_declined_at) == (tried.declines, tried.first_declined_at)
+    assert settlement.next_attempt_at == NOW + POLICY.not_charged_delay * 2**tried.retry.deferrals
+    assert settlement.deferrals == tried.retry.deferrals + 1
+    assert (settlement.declines, settlement.first_declined_at) == (tried.retry.declines, tried.retry.first_declined_at)
     assert (settlement.decline_kind, settlement.reason) == (None, reason)
     assert not settlement.kills_key
     assert not settlement.blames_configuration
@@ -209,8 +208,8 @@ def test_an_unknown_outcome_leaves_the_charge_where_no_pump_can_claim_it(reason,
     assert (settlement.next_attempt_at, settlement.paid_at, settlement.decline_kind) == (None, None, None)
     assert settlement.next_lookup_at is not None
     assert settlement.flag is None
-    assert settlement.deferrals == tried.deferrals
-    assert (settlement.declines, settlement.first_declined_at) == (tried.declines, tried.first_declined_at)
+    assert settlement.deferrals == tried.retry.deferrals
+    assert (settlement.declines, settlement.first_declined_at) == (tried.retry.declines, tried.retry.first_declined_at)
 
 
 @pytest.mark.parametrize(
@@ -260,7 +259,7 @@ def test_a_look_up_that_failed_is_tried_again_and_gives_up_nothing(after, lookup
 
 
 def test_look_ups_that_fail_beyond_the_ladder_as_often_as_it_has_rungs_are_a_persons():
-    settlement = unknown(UnknownReason.LOOK_UP_FAILED, after=timedelta(days=9), lookups=len(POLICY.ladder))
+    settlement = unknown(UnknownReason.LOOK_UP_FAILED, after=timedelta(days=9), lookups=len(POLICY.lookup_backoff))
     assert settlement.next_lookup_at is None
     assert settlement.flag == "still look_up_failed after the last look-up"
 

@@ -102,7 +102,7 @@ windows: st.SearchStrategy[dict[str, object]] = st.one_of(
     st.fixed_dictionaries(
         {
             "via": st.just(Via.WINDOW),
-            "window_until": st.just(STARTED_AT + timedelta(days=1)),
+            "payable_until": st.just(STARTED_AT + timedelta(days=1)),
             "resume_at": st.none() | st.timedeltas(timedelta(-9), timedelta(9)).map(lambda after: STARTED_AT + after),
         }
     ),
@@ -153,7 +153,7 @@ def test_a_settlement_is_an_allowed_transition_that_the_database_takes(tried, ou
         assert (done.next_lookup_at, done.flag) == (None, None)
     # nothing is due in the past, no decline is forgotten, and nothing is settled without a reason
     assert all(at > now for at in (done.next_attempt_at, done.next_lookup_at) if at is not None)
-    assert tried.declines <= done.declines <= tried.declines + 1
+    assert tried.retry.declines <= done.declines <= tried.retry.declines + 1
     assert done.reason
 
 
