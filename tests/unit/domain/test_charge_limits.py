@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from tests.support.attempts import attempt, changed, request
+from tests.support.attempts import attempt, changed, planned, request
 from worker.domain.charge_limits import (
     CapExceeded,
     Caps,
@@ -90,7 +90,7 @@ def test_a_subscription_may_be_charged_as_often_as_the_cap(times: int, exceeds: 
 
 def test_the_sentences_name_the_cap_what_was_about_to_happen_and_the_command_that_releases_it():
     (dear,) = charges(50_000_000)
-    assert amount_exceeded(CAPS, changed(dear, charge_id=17)) == (
+    assert amount_exceeded(CAPS, planned(changed(dear, charge_id=17))) == (
         "AGAIN_MAX_AMOUNT allows 10,000 KRW, and charge 17 is over 50,000,000 KRW: it is not claimed, nor is anything "
         "else of this subscription. If it is right, raise the setting and restart the workers, then `again "
         "subscription release {code}`; if not, `again subscription cancel {code}` makes it void."
@@ -137,7 +137,7 @@ def test_charges_above_the_cap_are_named_by_their_subscriptions_and_stop_no_chan
     small, dear, dearer = charges(100, 50_000_000, 60_000_000)
     named = [changed(each, subscription_id=number) for number, each in enumerate((small, dear, dearer), start=7)]
     with pytest.raises(SubscriptionsExceed) as exceeded:
-        hold_to_run(named, Guard(CAPS, {}))
+        hold_to_run([planned(each) for each in named], Guard(CAPS, {}))
     assert set(exceeded.value.reasons) == {8, 9}
 
 
@@ -147,7 +147,7 @@ def test_charge_that_alone_exceeds_a_sum_of_all_stops_no_channel(setting: str):
     named = [changed(small, subscription_id=7), changed(dear, subscription_id=8)]
     caps = replace(CAPS, **{setting: 5_000})
     with pytest.raises(SubscriptionsExceed) as exceeded:
-        hold_to_run(named, Guard(caps, {}))
+        hold_to_run([planned(each) for each in named], Guard(caps, {}))
     assert list(exceeded.value.reasons) == [8]
     assert exceeded.value.reasons[8].startswith(f"AGAIN_MAX_{setting.upper()} allows 5,000 KRW")
 
