@@ -116,7 +116,7 @@ def claim(
     asked = parameters(session, now=now)
     if EVERYTHING in asked["stopped"]:
         return []
-    wanted = _due(session, asked, now=now, limit=limit, prefix=prefix)
+    wanted = _due(session, asked, limit=limit, prefix=prefix)
     if not wanted:
         return []
     if guard is not None:
@@ -142,7 +142,7 @@ def _by_charge(row: Row[Any]) -> int:
     return int(row.charge_id)
 
 
-def _due(session: Session, asked: Mapping[str, Any], *, now: datetime, limit: int, prefix: str) -> dict[int, Attempt]:
+def _due(session: Session, asked: Mapping[str, Any], *, limit: int, prefix: str) -> dict[int, AttemptPlan]:
     """Lock due charges and make their attempts ready.
 
     What cannot be made ready is left out and named: a row that is wrong, such as one whose plan's time zone this
@@ -151,7 +151,7 @@ def _due(session: Session, asked: Mapping[str, Any], *, now: datetime, limit: in
     left_out: list[int] = []
     while True:
         due = session.execute(_DUE, {**asked, "window_life": WINDOW_LIFE, "limit": limit, "left_out": left_out}).all()
-        ready: dict[int, Attempt] = {}
+        ready: dict[int, AttemptPlan] = {}
         for row in due:
             try:
                 ready[row.charge_id] = _plan(row, prefix)
