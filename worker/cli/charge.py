@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -60,7 +61,7 @@ def show(
         row = _found(session, charge, now)
         attempts = history.attempts(session, row.id)
         audit = history.audit(session, "charge", row.id)
-        discrepancies = [dict(each._mapping) for each in review_queries.of_charge(session, row.id)]  # noqa: SLF001 - public
+        discrepancies = [asdict(each) for each in review_queries.of_charge(session, row.id)]
     sentence = _prospect(row, attempts, now)
     hidden = {"first_charge_id", "discrepancy_id"}  # the sentence tells them
     shown = {name: value for name, value in row._mapping.items() if name not in hidden}  # noqa: SLF001 - public

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -44,7 +45,7 @@ def list_discrepancies(
     with database(as_json=as_json) as runtime, runtime.sessions() as session:
         discrepancies = reviews.listed(session, kind=kind, closed_too=all_too, limit=limit)
     if as_json:
-        console.print_json(discrepancies)
+        console.print_json([asdict(each) for each in discrepancies])
     else:
         print_discrepancies(discrepancies)
 
@@ -132,9 +133,11 @@ def _whose(runtime: Runtime, case: Case) -> str:
     from worker.review import queries as reviews
 
     with runtime.sessions() as session:
-        row = reviews.known(session, case.id) or {}
-    customer = f", customer {row['customer_reference']}" if row.get("customer_reference") else ""
-    return f" Subscription {row['subscription']}{customer}." if row.get("subscription") else ""
+        row = reviews.known(session, case.id)
+    if row is None or row.subscription is None:
+        return ""
+    customer = f", customer {row.customer_reference}" if row.customer_reference else ""
+    return f" Subscription {row.subscription}{customer}."
 
 
 def _tell(case: Case, resolved: Resolved, *, as_json: bool) -> None:

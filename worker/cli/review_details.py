@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from worker.cli import console, formats
 from worker.cli.audit import print_audit
 from worker.cli.charge import print_attempts
-from worker.domain.discrepancy_rules import SENTENCES, DiscrepancyKind, DiscrepancyStatus, refunded
+from worker.domain.discrepancy_rules import SENTENCES, DiscrepancyStatus, refunded
 from worker.domain.gateway import LookUpFailed, PaymentRecord
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from worker.review.case import Case
+    from worker.review.queries import DiscrepancyDetails, ListedDiscrepancy
 
 
 @dataclass(frozen=True, slots=True)
 class Details:
     """The books' side."""
 
-    discrepancy: Mapping[str, Any]
+    discrepancy: DiscrepancyDetails
     attempts: Sequence[Mapping[str, Any]]
     audit: Sequence[Mapping[str, Any]]
 
@@ -32,8 +33,9 @@ def read(session: Session, case: Case) -> Details:
     from worker.ledger import history
     from worker.review import queries as review_queries
 
-    discrepancy = review_queries.known(session, case.id) or {}
-    charge_id = discrepancy.get("charge_id")
+    discrepancy = review_queries.known(session, case.id)
+    assert discrepancy is not None, "discrepancies are never deleted"
+    charge_id = discrepancy.charge_id
     attempts = [] if charge_id is None else history.attempts(session, charge_id)
     return Details(discrepancy, attempts, history.audit(session, "discrepancy", case.id))
 
@@ -44,8 +46,8 @@ def document(case: Case, details: Details) -> dict[str, Any]:
 
     failed = isinstance(case.finding, LookUpFailed)
     return {
-        **details.discrepancy,
-        "meaning": SENTENCES[DiscrepancyKind(case.kind)],
+        **_values(details.discrepancy),
+        "meaning": SENTENCES[case.kind],
         "attempts": details.attempts,
         "portone_now": {
             "asked_at": case.asked_at,
@@ -57,7 +59,22 @@ def document(case: Case, details: Details) -> dict[str, Any]:
     }
 
 
-def print_discrepancies(discrepancies: Sequence[Mapping[str, Any]]) -> None:
+def _values(row: DiscrepancyDetails) -> dict[str, Any]:
+    values = asdict(replace(row, charge=None))
+    del values["charge"]
+    charge = row.charge
+    return values | {
+        "charge_status": charge and charge.status,
+        "charge_amount": charge and charge.amount,
+        "charge_tax_free": charge and charge.tax_free,
+        "charge_vat_amount": charge and charge.vat_amount,
+        "charge_currency": charge and charge.currency,
+        "charge_refunded": row.refunded if charge else None,
+        "counted": sorted(charge.counted) if charge else [],
+    }
+
+
+def print_discrepancies(discrepancies: Sequence[ListedDiscrepancy]) -> None:
     """Print discrepancies, one a line."""
     console.table(
         "ID",
@@ -70,14 +87,14 @@ def print_discrepancies(discrepancies: Sequence[Mapping[str, Any]]) -> None:
         "STATUS",
         rows=[
             (
-                str(row["id"]),
-                formats.spaced(row["kind"]),
-                row["subscription"] or "",
-                row["customer_reference"] or "",
-                "" if row["amount"] is None else formats.money(row["amount"], row["currency"]),
-                formats.money(row["refunded"], row["currency"]) if row["refunded"] else "",
-                formats.local_time(row["found_at"], row["time_zone"]),
-                row["status"],
+                str(row.id),
+                formats.spaced(row.kind),
+                row.subscription or "",
+                row.customer_reference or "",
+                "" if row.amount is None else formats.money(row.amount, row.currency),
+                formats.money(row.refunded, row.currency) if row.refunded else "",
+                formats.local_time(row.found_at, row.time_zone),
+                row.status,
             )
             for row in discrepancies
         ],
@@ -88,10 +105,10 @@ def print_discrepancies(discrepancies: Sequence[Mapping[str, Any]]) -> None:
 
 def print_details(case: Case, details: Details) -> None:
     """Print both sides, and what each decision would do."""
-    zone = details.discrepancy["time_zone"]
+    zone = details.discrepancy.time_zone
     _print_discrepancy(case, details.discrepancy)
     print_attempts(details.attempts, zone)
-    _print_found(details.discrepancy["evidence"].get("portone"))
+    _print_found(details.discrepancy.evidence.get("portone"))
     console.head("PortOne now")
     _print_now(case, zone)
     if case.status is DiscrepancyStatus.OPEN:
@@ -101,32 +118,31 @@ def print_details(case: Case, details: Details) -> None:
     print_audit(details.audit, zone)
 
 
-def _print_discrepancy(case: Case, row: Mapping[str, Any]) -> None:
-    at = formats.in_zone(row["time_zone"])
-    by = f" by {row['decided_by']}" if row["decided_by"] else ""
+def _print_discrepancy(case: Case, row: DiscrepancyDetails) -> None:
+    at = formats.in_zone(row.time_zone)
+    by = f" by {row.decided_by}" if row.decided_by else ""
     console.details(
         {
-            "discrepancy": f"{row['id']}: {formats.spaced(row['kind'])} ({SENTENCES[DiscrepancyKind(case.kind)]})",
-            "status": f"{row['status']} since {at(row['status_at'])}{by}: {row['status_reason']}",
-            "found": f"{at(row['found_at'])}, last seen {at(row['seen_at'])}",
-            "subscription": row["subscription"],
-            "customer": row["customer_reference"],
+            "discrepancy": f"{row.id}: {formats.spaced(row.kind)} ({SENTENCES[case.kind]})",
+            "status": f"{row.status} since {at(row.status_at)}{by}: {row.status_reason}",
+            "found": f"{at(row.found_at)}, last seen {at(row.seen_at)}",
+            "subscription": row.subscription,
+            "customer": row.customer_reference,
             "charge": _charge(row),
-            "merchant_uid": row["merchant_uid"],
-            "payment": row["imp_uid"] or None,
+            "merchant_uid": row.merchant_uid,
+            "payment": row.imp_uid or None,
         }
     )
 
 
-def _charge(row: Mapping[str, Any]) -> str | None:
-    if row["charge_id"] is None:
+def _charge(row: DiscrepancyDetails) -> str | None:
+    charge = row.charge
+    if charge is None or row.period_start is None:
         return None
-    at = formats.in_zone(row["time_zone"])
-    owed = formats.money(row["charge_amount"], row["charge_currency"])
-    back = f", {formats.money(row['charge_refunded'], row['charge_currency'])} given back" * bool(
-        row["charge_refunded"]
-    )
-    return f"{row['charge_id']} ({row['charge_status']}{back}): {owed} from {at(row['period_start'])}"
+    at = formats.in_zone(row.time_zone)
+    owed = formats.money(charge.amount, charge.currency)
+    refunded_part = f", {formats.money(row.refunded, charge.currency)} given back" if row.refunded else ""
+    return f"{charge.id} ({charge.status}{refunded_part}): {owed} from {at(row.period_start)}"
 
 
 def _print_found(shown: Any) -> None:

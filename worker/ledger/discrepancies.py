@@ -16,6 +16,7 @@ from worker.domain.discrepancy_rules import REPAIRABLE, SENTENCES, DiscrepancyKi
 from worker.domain.gateway import PaymentRecord
 from worker.domain.merchant_uid import MerchantUid
 from worker.domain.states import AttemptStatus, ChargeStatus
+from worker.ledger.found_payments import WrittenAttempt
 
 _LOCAL_RECORDS = text("""
     SELECT v.place, s.id AS subscription_id, c.id AS charge_id, c.status AS charge_status, c.amount, c.currency,
@@ -93,6 +94,19 @@ class Noted:
     evidence: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnseenPayment:
+    """A payment in our records that is not among those that PortOne's lists show."""
+
+    attempt_id: int
+    charge_id: int
+    merchant_uid: str
+    imp_uid: str
+    amount: int
+    currency: str
+    paid_at: datetime
+
+
 def local_records(session: Session, payments: Sequence[tuple[PaymentRecord, MerchantUid]]) -> list[LocalRecord]:
     """Read what we have about each of these payments of ours, in their order."""
     rows = [
@@ -136,9 +150,10 @@ def gone(
     return len(session.execute(_GONE, {**wanted, "reason": reason, "now": now}).all())
 
 
-def unseen(session: Session, *, since: datetime, until: datetime, seen: Sequence[str]) -> Sequence[Row[Any]]:
-    """List the attempts that were paid in a window, by PortOne's own times, and whose imp_uids are not among `seen`."""
-    return session.execute(_UNSEEN, {"since": since, "until": until, "seen": list(seen)}).all()
+def unseen(session: Session, *, since: datetime, until: datetime, seen: Sequence[str]) -> Sequence[UnseenPayment]:
+    """Return the payments made from `since` to `until`, by PortOne's own times, whose imp_uids are not among `seen`."""
+    rows = session.execute(_UNSEEN, {"since": since, "until": until, "seen": list(seen)})
+    return [UnseenPayment(**row._mapping) for row in rows]  # noqa: SLF001 - public, despite its name
 
 
 def of_payment(
@@ -146,7 +161,7 @@ def of_payment(
     record: PaymentRecord,
     local: LocalRecord,
     parts: MerchantUid,
-    written: Row[Any] | None = None,
+    written: WrittenAttempt | None = None,
 ) -> Noted:
     """Return the discrepancy of a payment; `written` holds the charge and attempt that were just backfilled for it."""
     repaired = kind is DiscrepancyKind.REFUNDED_THERE or (kind in REPAIRABLE and written is not None)

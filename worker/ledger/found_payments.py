@@ -11,8 +11,9 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from schedules.periods import BillingPeriod
+from schedules.plans import Plan
 from worker.database.bulk import as_rows
-from worker.database.mapping import PLAN_COLUMNS
+from worker.database.mapping import PLAN_COLUMNS, plan_of
 from worker.domain.discrepancy_rules import refunded
 from worker.domain.gateway import PaymentRecord
 from worker.domain.lookup_evidence import answer_of
@@ -105,6 +106,37 @@ _REFUNDED = text("""
 """)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownSubscription:
+    """The subscription that a payment found at PortOne is for; `plan` is None when it cannot be read."""
+
+    id: int
+    anchor_on: date
+    has_not_begun: bool
+    plan: Plan | None
+    plan_error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpeningTerms:
+    """What a charge is opened with when it is missing."""
+
+    order_name: str
+    amount: int
+    currency: str
+    tax_free: int
+    vat_amount: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenAttempt:
+    """The attempt, and its charge, that a found payment has made paid."""
+
+    id: int
+    charge_id: int
+    merchant_uid: str
+
+
 @dataclass(frozen=True, slots=True)
 class Adoption:
     """A payment to be written into the books, and the period that it pays."""
@@ -113,25 +145,26 @@ class Adoption:
     parts: MerchantUid
     subscription_id: int
     period: BillingPeriod
-    terms: Mapping[str, Any]  # what its charge is opened with, should it be missing
+    terms: OpeningTerms
     reason: str
     as_planned: bool  # the amount is the charge's, or what the plan asks for
     anchor_on: date | None = None  # from which its subscription counts, if it has not begun otherwise
 
 
-def subscriptions(session: Session, codes: Iterable[str]) -> Mapping[str, Row[Any]]:
-    """Give subscriptions with their plans, by code; those that are not there are left out."""
+def subscriptions(session: Session, codes: Iterable[str]) -> Mapping[str, KnownSubscription]:
+    """Return subscriptions with their plans, by code; those that are not in our records are left out."""
     rows = session.execute(_SUBSCRIPTIONS, {"codes": sorted(set(codes))})
-    return {row.subscription_code: row for row in rows}
+    return {row.subscription_code: _known_subscription(row) for row in rows}
 
 
-def adopt(session: Session, adoptions: Sequence[Adoption], *, now: datetime) -> Mapping[str, Row[Any]]:
+def adopt(session: Session, adoptions: Sequence[Adoption], *, now: datetime) -> Mapping[str, WrittenAttempt]:
     """Make these payments' charges and attempts paid, opening what is missing; one payment per period at most.
 
-    Returns attempt and charge ids by merchant_uid, for those that were written.
+    Returns what was written, by merchant_uid.
     """
     rows = [_row(adoption) for adoption in adoptions]
-    return {row.merchant_uid: row for row in session.execute(_ADOPT, {"rows": as_rows(rows), "now": now})}
+    written = session.execute(_ADOPT, {"rows": as_rows(rows), "now": now})
+    return {row.merchant_uid: WrittenAttempt(row.id, row.charge_id, row.merchant_uid) for row in written}
 
 
 def open_unpaid(session: Session, adoption: Adoption, *, now: datetime) -> int:
@@ -141,11 +174,11 @@ def open_unpaid(session: Session, adoption: Adoption, *, now: datetime) -> int:
         "subscription_id": adoption.subscription_id,
         "period_start": adoption.period.start,
         "period_end": adoption.period.end,
-        "amount": terms["plan_amount"],
-        "tax_free": terms["tax_free"],
-        "vat_amount": terms["vat_amount"],
-        "currency": terms["plan_currency"],
-        "order_name": terms["order_name"],
+        "amount": terms.amount,
+        "tax_free": terms.tax_free,
+        "vat_amount": terms.vat_amount,
+        "currency": terms.currency,
+        "order_name": terms.order_name,
         "status": ChargeStatus.DUE,
         "reason": "its period began, and PortOne shows a payment of another amount",
     }
@@ -181,12 +214,23 @@ def note_refunds(session: Session, refunded: Mapping[int, int]) -> None:
     session.execute(_REFUNDED, {"rows": as_rows(rows)})
 
 
+def _known_subscription(row: Row[Any]) -> KnownSubscription:
+    plan, error = None, ""
+    try:
+        plan = plan_of(row)
+    except (ValueError, LookupError, OSError) as unreadable:
+        error = str(unreadable)
+    return KnownSubscription(
+        id=row.id, anchor_on=row.anchor_on, has_not_begun=row.has_not_begun, plan=plan, plan_error=error
+    )
+
+
 def _row(adoption: Adoption) -> dict[str, Any]:
     record = adoption.record
     return {
-        "order_name": adoption.terms["order_name"],
-        "tax_free": adoption.terms["tax_free"],
-        "vat_amount": adoption.terms["vat_amount"],
+        "order_name": adoption.terms.order_name,
+        "tax_free": adoption.terms.tax_free,
+        "vat_amount": adoption.terms.vat_amount,
         "subscription_id": adoption.subscription_id,
         "period_start": adoption.period.start,
         "period_end": adoption.period.end,

@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 import structlog
-from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from schedules.periods import first_start, next_start, period_starting
 from schedules.plans import Plan
-from worker.database.mapping import plan_of
 from worker.domain.discrepancy_rules import SENTENCES, DiscrepancyKind, Judgement, LocalRecord, refunded
 from worker.domain.gateway import PaymentRecord
 from worker.domain.merchant_uid import MerchantUid
 from worker.domain.payment_time import can_be_paid_at
 from worker.ledger import discrepancies, found_payments
 from worker.ledger.discrepancies import Noted
-from worker.ledger.found_payments import Adoption
+from worker.ledger.found_payments import Adoption, KnownSubscription, OpeningTerms
 from worker.ledger.subscription_status import settle_subscriptions
 
 Judged = tuple[PaymentRecord, MerchantUid, LocalRecord, Judgement]
@@ -75,36 +72,42 @@ def _of_other_amount(session: Session, adoption: Adoption, local: LocalRecord, n
     return discrepancies.of_payment(DiscrepancyKind.OTHER_AMOUNT, adoption.record, known, adoption.parts)
 
 
-def _adoption(each: Judged, row: Row[Any] | None, anchors: dict[str, date], now: datetime) -> Adoption | None:
+def _adoption(each: Judged, row: KnownSubscription | None, anchors: dict[str, date], now: datetime) -> Adoption | None:
     """Plan an adoption; None when no period of the subscription can be paid by it."""
     record, parts, local, judgement = each
     if row is None or record.paid_at is None or not can_be_paid_at(record.merchant_uid, record.paid_at, now=now):
         return None
+    if (plan := row.plan) is None:
+        _log_impossible(record, row.plan_error)
+        return None
     try:
-        plan = plan_of(row)
         anchor_on = anchors.get(parts.subscription_code) or _anchor(row, plan, record, parts.period_start)
         period = period_starting(plan, anchor_on, parts.period_start)
         is_ours = next_start(plan, anchor_on, parts.period_start - timedelta(seconds=1)) == parts.period_start
     except (ValueError, LookupError, OSError, ArithmeticError) as error:
-        log.error("payment cannot be adopted", merchant_uid=record.merchant_uid, reason=str(error))  # noqa: TRY400
+        _log_impossible(record, str(error))
         return None
     if local.charge_id is None and not (is_ours and _has_begun(period.start, row, now)):
         return None  # no period of this subscription begins there, or none has begun yet
     if row.has_not_begun:
         anchors[parts.subscription_code] = anchor_on
-    as_planned = local.charge_id is not None or (record.amount, record.currency) == (row.amount, row.currency)
-    terms = {
-        "order_name": row.name,
-        "plan_amount": row.amount,
-        "plan_currency": row.currency,
-        "tax_free": row.tax_free,
-        "vat_amount": row.vat_amount,
-    }
+    as_planned = local.charge_id is not None or (record.amount, record.currency) == (plan.amount, plan.currency)
+    terms = OpeningTerms(
+        order_name=plan.name,
+        amount=plan.amount,
+        currency=plan.currency,
+        tax_free=plan.tax_free,
+        vat_amount=plan.vat_amount,
+    )
     reason = SENTENCES[DiscrepancyKind(judgement)]
     return Adoption(record, parts, row.id, period, terms, reason, as_planned, anchor_on)
 
 
-def _anchor(row: Row[Any], plan: Plan, record: PaymentRecord, period_start: datetime) -> date:
+def _log_impossible(record: PaymentRecord, reason: str) -> None:
+    log.error("payment cannot be adopted", merchant_uid=record.merchant_uid, reason=reason)
+
+
+def _anchor(row: KnownSubscription, plan: Plan, record: PaymentRecord, period_start: datetime) -> date:
     """Say from which day a subscription counts. One that has not begun does so from its first payment's day.
 
     The books may have forgotten that its customer registered, which was on a later day than planned.
@@ -113,9 +116,9 @@ def _anchor(row: Row[Any], plan: Plan, record: PaymentRecord, period_start: date
     kept = refunded(record) < record.amount
     if row.has_not_begun and kept and paid_from >= row.anchor_on and first_start(plan, paid_from) == period_start:
         return paid_from
-    return row.anchor_on  # type: ignore[no-any-return]  # a column
+    return row.anchor_on
 
 
-def _has_begun(start: datetime, row: Row[Any], now: datetime) -> bool:
+def _has_begun(start: datetime, row: KnownSubscription, now: datetime) -> bool:
     """A first period is paid in a window on its day, before the plan's hour too."""
     return start <= (now + timedelta(days=1) if row.has_not_begun else now)

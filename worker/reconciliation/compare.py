@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
 
 import structlog
-from sqlalchemy import Row
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
@@ -17,7 +15,7 @@ from worker.domain.discrepancy_rules import SENTENCES, Agrees, DiscrepancyKind, 
 from worker.domain.gateway import Found, Gateway, PaymentRecord
 from worker.domain.merchant_uid import MerchantUid, parse
 from worker.ledger import discrepancies, found_payments, lookup_queue
-from worker.ledger.discrepancies import Noted
+from worker.ledger.discrepancies import Noted, UnseenPayment
 from worker.reconciliation.backfill import Judged, adopt
 from worker.reconciliation.queries import Counts
 
@@ -136,13 +134,15 @@ async def compare_window(
     return counts
 
 
-def _unseen(sessions: Sessions, seen: Sequence[PaymentRecord], since: datetime, until: datetime) -> Sequence[Row[Any]]:
+def _unseen(
+    sessions: Sessions, seen: Sequence[PaymentRecord], since: datetime, until: datetime
+) -> Sequence[UnseenPayment]:
     with sessions() as session:
         imp_uids = [record.imp_uid for record in seen]
         return discrepancies.unseen(session, since=since, until=until, seen=imp_uids)
 
 
-def _compare_unseen(sessions: Sessions, row: Row[Any], found: Found, prefix: str, now: datetime) -> Counts:
+def _compare_unseen(sessions: Sessions, row: UnseenPayment, found: Found, prefix: str, now: datetime) -> Counts:
     moved = [record for record in found.records if record.status in MONEY_MOVED]
     if any(record.imp_uid == row.imp_uid for record in moved):
         return compare_page(sessions, moved, prefix=prefix, now=now)  # its list came late, or it was given back since

@@ -1,8 +1,9 @@
-"""Discrepancies as a person reads and decides them. Every decision is guarded: of two people at once, one wins."""
+"""Discrepancies with their charges and attempts, as an operator reads them. Reads only."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -10,13 +11,14 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from schedules.periods import BillingPeriod
-from worker.database.audit_reason import give_reason
 from worker.database.mapping import KNOWN_ATTEMPT, OF_AN_ATTEMPT, known_attempt
 from worker.domain.attempt import Attempt
-from worker.domain.discrepancy_rules import DiscrepancyKind
+from worker.domain.discrepancy_rules import DiscrepancyKind, DiscrepancyStatus
 from worker.domain.gateway import PaymentRecord
 from worker.domain.merchant_uid import MerchantUid, parse
-from worker.ledger.found_payments import Adoption
+from worker.domain.states import ChargeStatus
+from worker.ledger.found_payments import Adoption, OpeningTerms
+from worker.review.case import ChargeFacts
 
 _LISTED_COLUMNS = """
     d.id, d.kind, d.status, d.status_reason, d.status_at, d.decided_by, d.merchant_uid, d.imp_uid,
@@ -51,7 +53,6 @@ _LISTED = text(f"""
 _KNOWN = text(f"""
     SELECT {_LISTED_COLUMNS}, d.evidence, d.attempt_id, c.status AS charge_status, c.amount AS charge_amount,
            c.tax_free AS charge_tax_free, c.vat_amount AS charge_vat_amount, c.currency AS charge_currency,
-           c.refunded AS charge_refunded,
            c.period_start, c.period_end,
            CASE WHEN c.status = 'paid' THEN COALESCE(
                (SELECT array_agg(a.imp_uid) FROM attempts a WHERE a.charge_id = c.id AND a.status = 'paid'),
@@ -64,6 +65,11 @@ _KNOWN = text(f"""
 """)  # noqa: S608 - constants only
 
 _MERCHANT_UID = text("SELECT merchant_uid FROM discrepancies WHERE id = :id AND charge_id IS NULL")
+
+_CHARGE_COLUMNS = frozenset(
+    {"charge_status", "charge_amount", "charge_tax_free", "charge_vat_amount", "charge_currency", "counted"}
+)
+"""The columns of _KNOWN that make its `charge`."""
 
 _CHARGE_OF_PERIOD = text("""
     SELECT c.id FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
@@ -79,49 +85,72 @@ _UNKNOWN_ATTEMPT = text(f"""
 
 _OF_CHARGE = text("SELECT id, kind FROM discrepancies WHERE charge_id = :id AND status = 'open' ORDER BY id")
 
-_DECIDE = text("""
-    UPDATE discrepancies SET status = 'resolved', status_reason = :said, status_at = :now, decided_by = :by
-    WHERE id = :id AND status = 'open'
-    RETURNING id
-""")
-
-# The same refund may be repeated; another one waits until this one can no longer be under way.
-_BEGIN_REFUND = text("""
-    UPDATE discrepancies d
-    SET evidence = d.evidence
-        || jsonb_build_object('refund', jsonb_build_object(
-            'imp_uid', CAST(:imp_uid AS text), 'by', CAST(:by AS text), 'at', CAST(:now AS timestamptz)))
-    WHERE d.id = :id AND d.status = 'open' AND (
-        d.evidence #> '{refund}' IS NULL OR d.evidence #>> '{refund,imp_uid}' = :imp_uid
-        OR (d.evidence #>> '{refund,at}')::timestamptz <= :over_since)
-    RETURNING d.id
-""")
-
-_REFUND_REFUSED = text("""
-    UPDATE discrepancies SET evidence = evidence - 'refund'
-    WHERE id = :id AND evidence #>> '{refund,imp_uid}' = :imp_uid
-""")
-
 _CHARGE_TERMS = text("""
-    SELECT subscription_id, period_start, period_end, order_name, tax_free, vat_amount FROM charges WHERE id = :id
+    SELECT subscription_id, period_start, period_end, order_name, amount, currency, tax_free, vat_amount
+    FROM charges WHERE id = :id
 """)
 
 _CHARGE_STATUS = text("SELECT status FROM charges WHERE id = :id")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedDiscrepancy:
+    """A discrepancy as a list shows it, with the charge and subscription that it is about, where there are any."""
+
+    id: int
+    kind: DiscrepancyKind
+    status: DiscrepancyStatus
+    status_reason: str
+    status_at: datetime
+    decided_by: str | None
+    merchant_uid: str
+    imp_uid: str
+    charge_id: int | None
+    subscription: str | None
+    customer_reference: str | None
+    time_zone: str
+    amount: int | None  # in question: PortOne's, or else the charge's
+    currency: str
+    refunded: int  # of the charge
+    found_at: datetime
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscrepancyDetails(ListedDiscrepancy):
+    """A discrepancy with its evidence and everything that our records have about its charge."""
+
+    evidence: Mapping[str, Any]
+    attempt_id: int | None
+    charge: ChargeFacts | None
+    period_start: datetime | None  # of the charge
+    period_end: datetime | None
+    other_merchant_uids: Sequence[str]  # of the charge's other attempts that were paid
+
+
+@dataclass(frozen=True, slots=True)
+class OpenDiscrepancy:
+    id: int
+    kind: DiscrepancyKind
+
+
 def listed(
     session: Session, *, kind: DiscrepancyKind | None, closed_too: bool, limit: int
-) -> Sequence[Mapping[str, Any]]:
-    """List discrepancies, the newest first; those that wait for a person, or all."""
+) -> Sequence[ListedDiscrepancy]:
+    """Return discrepancies, the newest first: those that wait for a decision, or all."""
     wanted = {"kind": kind, "all": closed_too, "limit": limit, "charge_id": None}
-    return [_named(row) for row in session.execute(_LISTED, wanted)]
+    return [ListedDiscrepancy(**_values(row)) for row in session.execute(_LISTED, wanted)]
 
 
-def known(session: Session, discrepancy_id: int) -> Mapping[str, Any] | None:
-    """Give one discrepancy with what the books have about its charge."""
+def known(session: Session, discrepancy_id: int) -> DiscrepancyDetails | None:
+    """Return one discrepancy with what our records have about its charge."""
     wanted = {"id": discrepancy_id, "charge_id": _charge_of_period(session, discrepancy_id)}
     row = session.execute(_KNOWN, wanted).one_or_none()
-    return None if row is None else _named(row)
+    if row is None:
+        return None
+    columns = _values(row)
+    values = {name: value for name, value in columns.items() if name not in _CHARGE_COLUMNS}
+    return DiscrepancyDetails(charge=_charge(row), **values)
 
 
 def unknown_attempt(session: Session, attempt_id: int) -> Attempt | None:
@@ -130,44 +159,29 @@ def unknown_attempt(session: Session, attempt_id: int) -> Attempt | None:
     return None if row is None else known_attempt(row)
 
 
-def of_charge(session: Session, charge_id: int) -> Sequence[Row[Any]]:
-    """List the discrepancies of a charge that wait for a person."""
-    return session.execute(_OF_CHARGE, {"id": charge_id}).all()
-
-
-def decide(session: Session, discrepancy_id: int, *, said: str, by: str, now: datetime) -> bool:
-    """Resolve an open discrepancy; False when somebody else was faster."""
-    wanted = {"id": discrepancy_id, "said": said, "by": by, "now": now}
-    return session.execute(_DECIDE, wanted).first() is not None
-
-
-def begin_refund(
-    session: Session, discrepancy_id: int, *, imp_uid: str, said: str, by: str, now: datetime, over_since: datetime
-) -> bool:
-    """Write down that a refund is about to be asked for; False when another one may be under way.
-
-    One that was begun at `over_since` or before is over. A trigger writes `said` into the audit.
-    """
-    give_reason(session, said, now=now)
-    wanted = {"id": discrepancy_id, "imp_uid": imp_uid, "by": by, "now": now, "over_since": over_since}
-    return session.execute(_BEGIN_REFUND, wanted).first() is not None
-
-
-def refund_refused(session: Session, discrepancy_id: int, *, imp_uid: str) -> None:
-    """Forget that a refund was begun: PortOne gave nothing back."""
-    session.execute(_REFUND_REFUSED, {"id": discrepancy_id, "imp_uid": imp_uid})
+def of_charge(session: Session, charge_id: int) -> Sequence[OpenDiscrepancy]:
+    """Return the discrepancies of a charge that wait for a decision."""
+    return [
+        OpenDiscrepancy(row.id, DiscrepancyKind(row.kind)) for row in session.execute(_OF_CHARGE, {"id": charge_id})
+    ]
 
 
 def adoption(session: Session, charge_id: int, payment: PaymentRecord, parts: MerchantUid, *, reason: str) -> Adoption:
     """Plan that a payment pays this charge, whatever its amount."""
     row = session.execute(_CHARGE_TERMS, {"id": charge_id}).one()
-    terms = {"order_name": row.order_name, "tax_free": row.tax_free, "vat_amount": row.vat_amount}
+    terms = OpeningTerms(
+        order_name=row.order_name,
+        amount=row.amount,
+        currency=row.currency,
+        tax_free=row.tax_free,
+        vat_amount=row.vat_amount,
+    )
     period = BillingPeriod(row.period_start, row.period_end)
     return Adoption(payment, parts, row.subscription_id, period, terms, reason, as_planned=True)
 
 
-def charge_status(session: Session, charge_id: int) -> str:
-    return str(session.execute(_CHARGE_STATUS, {"id": charge_id}).scalar_one())
+def charge_status(session: Session, charge_id: int) -> ChargeStatus:
+    return ChargeStatus(session.execute(_CHARGE_STATUS, {"id": charge_id}).scalar_one())
 
 
 def _charge_of_period(session: Session, discrepancy_id: int) -> int | None:
@@ -180,10 +194,25 @@ def _charge_of_period(session: Session, discrepancy_id: int) -> int | None:
     return session.execute(_CHARGE_OF_PERIOD, wanted).scalar()
 
 
-def _named(row: Row[Any]) -> Mapping[str, Any]:
-    """Name the subscription by its merchant_uid where the books do not have it. An amount may be beyond any column."""
-    named = dict(row._mapping)  # noqa: SLF001 - public, despite its name
-    named["amount"] = None if named["amount"] is None else int(named["amount"])
-    if named["subscription"] is None and (parts := parse(named["merchant_uid"])) is not None:
-        named["subscription"] = parts.subscription_code
-    return named
+def _values(row: Row[Any]) -> dict[str, Any]:
+    """Return a row's values; the subscription is named by the merchant_uid where our records do not have it."""
+    values = dict(row._mapping)  # noqa: SLF001 - public, despite its name
+    values["kind"], values["status"] = DiscrepancyKind(row.kind), DiscrepancyStatus(row.status)
+    values["amount"] = None if row.amount is None else int(row.amount)  # it may be beyond any column
+    if row.subscription is None and (parts := parse(row.merchant_uid)) is not None:
+        values["subscription"] = parts.subscription_code
+    return values
+
+
+def _charge(row: Row[Any]) -> ChargeFacts | None:
+    if row.charge_id is None:
+        return None
+    return ChargeFacts(
+        id=row.charge_id,
+        status=ChargeStatus(row.charge_status),
+        amount=row.charge_amount,
+        tax_free=row.charge_tax_free,
+        vat_amount=row.charge_vat_amount,
+        currency=row.charge_currency,
+        counted=frozenset(row.counted),
+    )

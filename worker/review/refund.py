@@ -12,7 +12,7 @@ from worker.domain.discrepancy_rules import refunded
 from worker.domain.errors import Refused
 from worker.domain.gateway import Found, Gateway, LookUpFailed, PaymentRecord, Refund, RefundRefused
 from worker.domain.outcomes import Answer
-from worker.review import queries
+from worker.review import decision_queries
 from worker.review.case import Case, money
 
 
@@ -83,7 +83,7 @@ def _begin(sessions: Sessions, case: Case, refund: Refund, payment: PaymentRecor
     said = f"refund of {money(refund.checksum, payment.currency)} of {refund.imp_uid} begun: {refund.reason}"
     over_since = now - case.quiet_period
     with sessions.begin() as session:
-        begun = queries.begin_refund(
+        begun = decision_queries.begin_refund(
             session, case.id, imp_uid=refund.imp_uid, said=said, by=by, now=now, over_since=over_since
         )
     if not begun:
@@ -92,7 +92,7 @@ def _begin(sessions: Sessions, case: Case, refund: Refund, payment: PaymentRecor
 
 def _forget(sessions: Sessions, case: Case, refund: Refund) -> None:
     with sessions.begin() as session:
-        queries.refund_refused(session, case.id, imp_uid=refund.imp_uid)
+        decision_queries.refund_refused(session, case.id, imp_uid=refund.imp_uid)
 
 
 def _words(answer: Answer) -> str:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from worker.database.engine import Sessions
 from worker.domain.attempt import Attempt
 from worker.domain.clock import Clock
-from worker.domain.discrepancy_rules import DiscrepancyKind, DiscrepancyStatus, refunded
+from worker.domain.discrepancy_rules import refunded
 from worker.domain.errors import Refused
 from worker.domain.gateway import Found, Gateway, LookUpFailed, PaymentRecord
 from worker.domain.lookup_evidence import conclude
@@ -28,9 +28,10 @@ from worker.ledger.lookup_queue import forget_refusal
 from worker.ledger.subscription_status import settle_subscriptions
 from worker.ledger.voiding import void
 from worker.ledger.write_back import write_back
-from worker.review import queries
-from worker.review.case import BegunRefund, Case, ChargeFacts, Decision, Wish
+from worker.review import decision_queries, queries
+from worker.review.case import BegunRefund, Case, Decision, Wish
 from worker.review.decisions import plan
+from worker.review.queries import DiscrepancyDetails
 from worker.review.refund import give_back, overtaken
 from worker.review.step import Step
 
@@ -62,7 +63,7 @@ class Review:
         row, attempt = await asyncio.to_thread(self._known, discrepancy_id)
         asked_at = self.clock()
         finding, *others = await asyncio.gather(
-            *(self.gateway.look_up(each) for each in (row["merchant_uid"], *row["other_merchant_uids"]))
+            *(self.gateway.look_up(each) for each in (row.merchant_uid, *row.other_merchant_uids))
         )
         return self._case(row, attempt, finding, others, asked_at)
 
@@ -84,7 +85,7 @@ class Review:
 
     # --- what is known ----------------------------------------------------------------------------------------------
 
-    def _known(self, discrepancy_id: int) -> tuple[Mapping[str, Any], Attempt | None]:
+    def _known(self, discrepancy_id: int) -> tuple[DiscrepancyDetails, Attempt | None]:
         """Read our side first: what changes while PortOne is asked, the guards of the decision notice."""
         with self.sessions() as session:
             row = queries.known(session, discrepancy_id)
@@ -96,23 +97,23 @@ class Review:
 
     def _case(
         self,
-        row: Mapping[str, Any],
+        row: DiscrepancyDetails,
         attempt: Attempt | None,
         finding: Found | LookUpFailed,
         others: list[Found | LookUpFailed],
         asked_at: datetime,
     ) -> Case:
         return Case(
-            id=row["id"],
-            kind=DiscrepancyKind(row["kind"]),
-            status=DiscrepancyStatus(row["status"]),
-            status_reason=row["status_reason"],
-            status_at=row["status_at"],
-            decided_by=row["decided_by"],
-            imp_uid=row["imp_uid"],
-            charge=_charge_facts(row),
+            id=row.id,
+            kind=row.kind,
+            status=row.status,
+            status_reason=row.status_reason,
+            status_at=row.status_at,
+            decided_by=row.decided_by,
+            imp_uid=row.imp_uid,
+            charge=row.charge,
             attempt=attempt,
-            begun=_begun(row["evidence"]),
+            begun=_begun(row.evidence),
             finding=finding,
             others=tuple(record for each in others if isinstance(each, Found) for record in each.records),
             asked_at=asked_at,
@@ -130,7 +131,7 @@ class Review:
         if isinstance(outcome, Unknown):
             return _still_open(case, step, outcome)
         with self.sessions.begin() as session:
-            if not queries.decide(session, case.id, said=said, by=self.by, now=self.clock()):
+            if not decision_queries.decide(session, case.id, said=said, by=self.by, now=self.clock()):
                 _note_refund(session, case, step)
                 return _given_back_all_the_same(case, step)
             if outcome is not None:
@@ -169,25 +170,11 @@ class Review:
             settle_subscriptions(session, owners, reason="what it owed is void", now=now)
 
 
-def _unknown_attempt(session: Session, row: Mapping[str, Any]) -> Attempt | None:
+def _unknown_attempt(session: Session, row: DiscrepancyDetails) -> Attempt | None:
     try:
-        return None if row["attempt_id"] is None else queries.unknown_attempt(session, row["attempt_id"])
+        return None if row.attempt_id is None else queries.unknown_attempt(session, row.attempt_id)
     except (ValueError, LookupError, OSError) as error:
-        raise Refused(f"The plan of subscription {row['subscription']} cannot be read: {error}.") from None
-
-
-def _charge_facts(row: Mapping[str, Any]) -> ChargeFacts | None:
-    if row["charge_id"] is None:
-        return None
-    return ChargeFacts(
-        id=row["charge_id"],
-        status=ChargeStatus(row["charge_status"]),
-        amount=row["charge_amount"],
-        tax_free=row["charge_tax_free"],
-        vat_amount=row["charge_vat_amount"],
-        currency=row["charge_currency"],
-        counted=frozenset(row["counted"]),
-    )
+        raise Refused(f"The plan of subscription {row.subscription} cannot be read: {error}.") from None
 
 
 def _begun(evidence: Mapping[str, Any]) -> BegunRefund | None:
@@ -208,7 +195,7 @@ def _note_refund(session: Session, case: Case, step: Step) -> None:
 def _resolved(session: Session, case: Case, step: Step) -> Resolved:
     if case.charge is None:
         return _unchanged(case, step.sentence, is_open=False)
-    status = ChargeStatus(queries.charge_status(session, case.charge.id))
+    status = queries.charge_status(session, case.charge.id)
     return Resolved(step.sentence, open=False, charge_id=case.charge.id, charge_status=status)
 
 
