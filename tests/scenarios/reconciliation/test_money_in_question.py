@@ -163,7 +163,7 @@ def test_reconciliation_concurrent_with_a_write_back_sees_its_result(world: Worl
         swept.wait(0.5)
         return result
 
-    monkeypatch.setattr(write_back, "write_back", write_back_and_wait)
+    monkeypatch.setattr(settlements, "write_back", write_back_and_wait)
     charge = Thread(target=tasks.charge)
     charge.start()
     assert written.wait(60)
