@@ -38,7 +38,7 @@ from worker.domain.window_evidence import WINDOW_LIFE
 from worker.ledger import discrepancies, window_attempts
 from worker.ledger.discrepancies import Noted
 from worker.ledger.write_back import write_back
-from worker.subscriptions import key_deletion
+from worker.subscriptions import key_deletion_queries
 
 log = structlog.get_logger()
 
@@ -183,7 +183,7 @@ def _finish(
         return key
     activation = activate_key(session, checkout, order.billing_key_id, key, now=now)
     if activation.unneeded_key_id is not None:
-        key_deletion.forget(session, activation.unneeded_key_id, at=now)
+        key_deletion_queries.forget(session, activation.unneeded_key_id, at=now)
     _forget_other_keys(session, checkout, order)
     if activation.subscription_is_over and order.charge_id is not None and proved.record is not None:
         said = "its subscription was over before it could begin"
@@ -200,7 +200,7 @@ def _forget_other_keys(session: Session, checkout: CheckoutRow, order: OrderRow)
         if other.billing_key_id is None or other.billing_key_id == order.billing_key_id:
             continue
         if other.key_status is BillingKeyStatus.REGISTERING:
-            key_deletion.forget(session, other.billing_key_id, at=other.opened_at + WINDOW_LIFE)
+            key_deletion_queries.forget(session, other.billing_key_id, at=other.opened_at + WINDOW_LIFE)
 
 
 def _record_discrepancy(

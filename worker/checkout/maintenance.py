@@ -21,7 +21,7 @@ from worker.database.clock import read
 from worker.database.engine import Sessions
 from worker.domain.errors import Refused
 from worker.domain.gateway import LookUpFailed, StillScheduled
-from worker.subscriptions import key_deletion
+from worker.subscriptions import key_deletion_queries
 
 CHUNK = 50
 """Checkouts, webhooks and keys that one run takes, of each."""
@@ -137,9 +137,9 @@ def _take_unneeded_keys(context: CheckoutContext) -> list[Row[Any]]:
         if not context.charging_is_allowed(session):
             return []
         now = read(session, context.clock)
-        return list(key_deletion.take(session, now=now, pause=DELETION_RETRY_AFTER, limit=CHUNK))
+        return list(key_deletion_queries.take(session, now=now, pause=DELETION_RETRY_AFTER, limit=CHUNK))
 
 
 def _forgotten(sessions: Sessions, key_id: int) -> None:
     with sessions.begin() as session:
-        key_deletion.forgotten(session, key_id)
+        key_deletion_queries.forgotten(session, key_id)

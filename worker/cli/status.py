@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from worker.database.tables.operations import Sweep, Violation
     from worker.operations.explain_hold import Waiting
-    from worker.operations.status import Count, Heard, Paid
+    from worker.operations.status_queries import Count, Heard, Paid
 
 # What each count is called, whose age it tells, and what it means; in red when it should be nothing.
 ROWS: Mapping[str, tuple[str, str, bool]] = {
@@ -47,7 +47,7 @@ def status(*, as_json: Json = False) -> None:
     from schedules.plans import SEOUL
     from worker.cli.context import database
     from worker.database import heartbeats
-    from worker.operations import status as overview
+    from worker.operations import status_queries
     from worker.operations.explain_hold import waiting_for
 
     with database(as_json=as_json) as runtime:
@@ -55,10 +55,10 @@ def status(*, as_json: Json = False) -> None:
         quiet_period = runtime.settings.quiet_period
         midnight = now.astimezone(SEOUL).replace(hour=0, minute=0, second=0, microsecond=0)
         with runtime.sessions() as session:
-            counts = overview.counts(session, now=now)
-            paid = overview.paid_since(session, midnight)
+            counts = status_queries.counts(session, now=now)
+            paid = status_queries.paid_since(session, midnight)
             watched = _watched(session)
-            heard = overview.heard_since(session, midnight)
+            heard = status_queries.heard_since(session, midnight)
             seen = heartbeats.last_seen(session)
     holding = watched.holding
     waiting = None if holding is None else waiting_for(holding, now=now, quiet_period=quiet_period)
@@ -87,17 +87,16 @@ def status(*, as_json: Json = False) -> None:
 
 def _watched(session: Session) -> Watched:
     from worker.ledger import channel_stops, stops, subscription_holds
-    from worker.operations import invariant_results
-    from worker.operations import status as overview
+    from worker.operations import invariant_results, status_queries
 
     return Watched(
         stops.standing(session),
         subscription_holds.held(session),
         channel_stops.blamed(session),
-        overview.holding_sweep(session),
-        overview.last_daily_sweep(session),
+        status_queries.holding_sweep(session),
+        status_queries.last_daily_sweep(session),
         invariant_results.recorded(session),
-        overview.failing_sweep(session),
+        status_queries.failing_sweep(session),
     )
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from worker.database.tables.operations import Stop, Sweep, Violation
     from worker.operations.explain_hold import Waiting
-    from worker.operations.status import Count, Heard, Paid
+    from worker.operations.status_queries import Count, Heard, Paid
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,19 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from worker.demo import queries
 from worker.domain.merchant_uid import parse
 
 Period = tuple[str, datetime]
 """A subscription's code and its period's start: what may be paid once."""
-
-_PAID = text("""
-    SELECT s.code, c.period_start FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
-    WHERE c.status = 'paid'
-""")
-_STATUSES = text("SELECT status, count(*) AS charges FROM charges GROUP BY status")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +47,8 @@ def compare(session: Session, really_charged: Mapping[str, int]) -> Comparison:
             not_ours.append(merchant_uid)
         else:
             really[parts.subscription_code, parts.period_start] += times
-    here = {(row.code, row.period_start) for row in session.execute(_PAID)}
-    statuses = {row.status: row.charges for row in session.execute(_STATUSES)}
+    here = {(row.code, row.period_start) for row in session.execute(queries.PAID_PERIODS)}
+    statuses = {row.status: row.charges for row in session.execute(queries.CHARGES_BY_STATUS)}
     return Comparison(
         periods=sum(statuses.values()),
         really_paid=sum(really.values()),

@@ -14,9 +14,9 @@ from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
-from sqlalchemy import text
 
 from worker.config.settings import Settings
+from worker.demo import queries
 from worker.demo.book import TEMPERS, fill
 from worker.demo.comparison import Comparison, compare
 from worker.demo.folder import begin_anew
@@ -39,11 +39,6 @@ VARIABLES = {
     "AGAIN_NOT_CHARGED_DELAY_SECONDS": "1",
     "AGAIN_LOG_LEVEL": "INFO",
 }
-
-_COUNTS = text("SELECT status, count(*) AS charges FROM charges GROUP BY status")
-_UNKNOWN = text("SELECT count(*) FROM attempts WHERE status = 'unknown'")
-_LOOKED_UP = text("SELECT count(DISTINCT entity_id) FROM audit WHERE entity = 'attempt' AND to_status = 'unknown'")
-_SENT_AGAIN = text("SELECT count(*) FROM attempts WHERE sends > 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +111,10 @@ def _watch(console: Console, runtime: Runtime, portone: SandboxAdmin, subscripti
 def _view(runtime: Runtime) -> View:
     with runtime.sessions() as session:
         return View(
-            charges=Counter({row.status: row.charges for row in session.execute(_COUNTS)}),
-            unknown=session.scalars(_UNKNOWN).one(),
-            looked_up=session.scalars(_LOOKED_UP).one(),
-            sent_again=session.scalars(_SENT_AGAIN).one(),
+            charges=Counter({row.status: row.charges for row in session.execute(queries.CHARGES_BY_STATUS)}),
+            unknown=session.scalars(queries.UNKNOWN_ATTEMPTS).one(),
+            looked_up=session.scalars(queries.LOOKED_UP).one(),
+            sent_again=session.scalars(queries.SENT_AGAIN).one(),
         )
 
 

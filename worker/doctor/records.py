@@ -7,7 +7,7 @@ from datetime import datetime
 from schedules.plans import SEOUL
 from worker.database.mapping import plan_of
 from worker.doctor.finding import Finding, Patient, broken, ok, warning
-from worker.operations import invariant_results, status
+from worker.operations import invariant_results, status_queries
 from worker.operations.explain_hold import waiting_for
 from worker.operations.invariant_results import MAX_COUNTED, BrokenInvariant, listed_ids
 from worker.operations.invariants import INVARIANTS
@@ -35,7 +35,7 @@ def _told(each: BrokenInvariant) -> str:
 
 def discrepancies(patient: Patient) -> Finding:
     with patient.runtime.sessions() as session:
-        found = status.open_discrepancies(session)
+        found = status_queries.open_discrepancies(session)
     if not found.count or found.oldest_at is None:
         return ok("discrepancies", "PortOne and the books agree, as far as they were compared")
     some = "1 discrepancy waits" if found.count == 1 else f"{found.count} discrepancies wait"
@@ -46,7 +46,7 @@ def discrepancies(patient: Patient) -> Finding:
 def arrears(patient: Patient) -> Finding:
     """Look for what nobody charges any more until a customer or a person does something."""
     with patient.runtime.sessions() as session:
-        counts = status.counts(session, now=patient.now)
+        counts = status_queries.counts(session, now=patient.now)
     consent, payment = counts["waiting_for_consent"].count, counts["waiting_for_payment"].count
     if not consent and not payment:
         return ok("arrears", "no charge waits for consent, and no subscription for a payment")
@@ -72,8 +72,8 @@ def long_trials(patient: Patient) -> Finding:
 
 def look_ups(patient: Patient) -> Finding:
     with patient.runtime.sessions() as session:
-        failing = status.failing_look_ups(session)
-        failure = status.look_up_failure(session)
+        failing = status_queries.failing_look_ups(session)
+        failure = status_queries.look_up_failure(session)
     if not failing.count or failing.oldest_at is None:
         return ok("look-ups", "PortOne says what became of every charge that it was asked about")
     some = "1 charge" if failing.count == 1 else f"{failing.count:,} charges"
@@ -83,8 +83,8 @@ def look_ups(patient: Patient) -> Finding:
 
 def sweeps(patient: Patient) -> Finding:
     with patient.runtime.sessions() as session:
-        holding, daily = status.holding_sweep(session), status.last_daily_sweep(session)
-        failing = status.failing_sweep(session)
+        holding, daily = status_queries.holding_sweep(session), status_queries.last_daily_sweep(session)
+        failing = status_queries.failing_sweep(session)
     if holding is not None:
         said = (
             f"nothing is charged until PortOne's payments are compared ({holding.reason}), since "

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from worker.database.bulk import as_rows
 from worker.database.tables.operations import Violation
 from worker.ledger import blockers
+from worker.operations import violation_queries
 from worker.operations.invariant_queries import QUERIES
 from worker.operations.invariants import INVARIANTS, Invariant, Thresholds
 
@@ -21,35 +22,6 @@ MAX_COUNTED = 1000
 
 MAX_EXAMPLES = 5
 """Ids of broken rows that are kept of each invariant."""
-
-# Planned as if every row of it was wanted: with a limit PostgreSQL hopes to find enough soon, and there are none.
-_FOUND = """
-    WITH found AS MATERIALIZED ({query})
-    SELECT count(*) AS found, coalesce((array_agg(id ORDER BY id) FILTER (WHERE id IS NOT NULL))[1:{examples}],
-                                       '{{}}') AS examples
-    FROM (SELECT id FROM found LIMIT {most}) broken
-"""
-
-
-# Two workers that check at the same time would both log that something is new.
-_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtext('again.check_invariants'))")
-
-_NOTE = text("""
-    WITH before AS (SELECT name, count FROM violations)
-    INSERT INTO violations AS v (name, count, examples, since, checked_at)
-    SELECT r.name, r.count, r.examples, :now, :now
-    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(name text, count bigint, examples text)
-    ON CONFLICT (name) DO UPDATE
-        SET count = excluded.count, examples = excluded.examples, checked_at = excluded.checked_at
-    RETURNING v.name, (SELECT before.count FROM before WHERE before.name = v.name) AS count_before
-""")
-
-# Invariants that this release does not have are deleted too.
-_FORGET = text("""
-    DELETE FROM violations
-    WHERE name = ANY(:judged) AND name <> ALL(:broken) OR name <> ALL(:known)
-    RETURNING name, since
-""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +48,9 @@ def evaluate(
     parameters = {**blockers.parameters(session, now=now), **_parameters(now, thresholds)}
     found = []
     for invariant in invariants:
-        query = text(_FOUND.format(query=QUERIES[invariant.name], most=MAX_COUNTED, examples=MAX_EXAMPLES))
+        query = text(
+            violation_queries.FOUND.format(query=QUERIES[invariant.name], most=MAX_COUNTED, examples=MAX_EXAMPLES)
+        )
         row = session.execute(query, parameters).one()
         if row.found:
             found.append(BrokenInvariant(invariant, row.found, tuple(row.examples)))
@@ -98,7 +72,7 @@ def _parameters(now: datetime, thresholds: Thresholds) -> Mapping[str, Any]:
 
 def try_lock(session: Session) -> bool:
     """Take the lock of a check until this transaction ends; False when another process has it."""
-    return bool(session.execute(_LOCK).scalar_one())
+    return bool(session.execute(violation_queries.LOCK).scalar_one())
 
 
 def record(
@@ -113,9 +87,12 @@ def record(
     rows = [
         {"name": each.invariant.name, "count": each.count, "examples": listed_ids(each.examples)} for each in broken
     ]
-    before = {row.name: row.count_before for row in session.execute(_NOTE, {"rows": as_rows(rows), "now": now})}
+    before = {
+        row.name: row.count_before
+        for row in session.execute(violation_queries.RECORD, {"rows": as_rows(rows), "now": now})
+    }
     names = [each.invariant.name for each in broken]
-    gone = session.execute(_FORGET, {"judged": list(judged), "broken": names, "known": list(known)})
+    gone = session.execute(violation_queries.FORGET, {"judged": list(judged), "broken": names, "known": list(known)})
     return RecordedChanges(
         changed=tuple(each for each in broken if before[each.invariant.name] != each.count),
         gone=tuple((row.name, row.since) for row in gone),

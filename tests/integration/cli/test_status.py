@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 from tests.integration.cli.conftest import MINUTE, Again, Tables
 from worker.database import heartbeats
 from worker.database.engine import Sessions
-from worker.operations import status as overview
+from worker.operations import status_queries
 
 
 def test_everything_is_counted_with_the_age_of_the_oldest(again: Again, subscription: str, key: int, tables: Tables):
@@ -174,7 +174,7 @@ def test_it_says_when_beat_and_each_task_were_last_seen(again: Again, sessions: 
 
 
 def test_webhooks_of_the_day_are_counted_and_those_of_unknown_payments_named(again: Again, tables: Tables):
-    seen_to = ["done", *overview.UNKNOWN_PAYMENTS]
+    seen_to = ["done", *status_queries.UNKNOWN_PAYMENTS]
     today, earlier = tables.now, tables.now - timedelta(days=2)
     rows = [*((outcome, None, today) for outcome in seen_to), ("waiting", today, earlier), (None, today, today)]
     for place, (outcome, next_look_at, received_at) in enumerate(rows):
@@ -204,6 +204,9 @@ def test_no_count_reads_the_settled_charges(subscription: str, tables: Tables, e
     """)
     tables.sql("ANALYZE charges")
     with engine.connect() as connection:
-        for query, values in ((overview._COUNTS, {"now": tables.now}), (overview._PAID_SINCE, {"since": tables.now})):
+        for query, values in (
+            (status_queries._COUNTS, {"now": tables.now}),
+            (status_queries._PAID_SINCE, {"since": tables.now}),
+        ):
             plan = "\n".join(connection.scalars(text(f"EXPLAIN {query}"), values))
             assert "Seq Scan on charges" not in plan

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from tests.scenarios.conftest import World
-from worker.operations import status
+from worker.operations import status_queries
 from worker.sandbox.rules.behaviours import Reply, pay, troubled
 
 
 def failing(world: World) -> tuple[int, str | None]:
     with world.runtime.sessions() as session:
-        return status.failing_look_ups(session).count, status.look_up_failure(session)
+        return status_queries.failing_look_ups(session).count, status_queries.look_up_failure(session)
 
 
 def test_look_ups_that_fail_are_counted_since_the_first_until_one_succeeds(world: World):
@@ -68,11 +68,11 @@ def test_reconciliation_with_an_unreadable_list_shows_since_when(world: World):
         assert world.sweep()["ended"] == "list not read"
         world.wait(minutes=5)
     with world.runtime.sessions() as session:
-        sweep = status.failing_sweep(session)
+        sweep = status_queries.failing_sweep(session)
     assert sweep is not None
     assert (sweep.failing_since, bool(sweep.failure)) == (since, True)
     world.portone.switch(outage="none")
     world.wait(minutes=5)
     world.sweep()
     with world.runtime.sessions() as session:
-        assert status.failing_sweep(session) is None
+        assert status_queries.failing_sweep(session) is None
