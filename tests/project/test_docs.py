@@ -13,9 +13,11 @@ from typer.main import get_command
 
 from schedules.beat import beat_table
 from tests.support.house_rules import RETIRED
+from worker import __all__ as exported
 from worker.cli.commands import app
 from worker.config.settings import Settings
 from worker.doctor.run import CHECKS
+from worker.domain.blockers import Blocker
 from worker.domain.states import ATTEMPT_TRANSITIONS, CHARGE_TRANSITIONS
 
 ROOT = Path(__file__).parents[2]
@@ -195,6 +197,19 @@ def test_rows_of_status_in_the_handbook_are_those_of_the_command():
     source = (ROOT / "worker" / "cli" / "status.py").read_text()
     assert len(rows) >= 6
     assert [row for row in rows if f'"{row}"' not in source] == []
+
+
+def test_handbook_names_every_reason_for_which_a_charge_waits():
+    table = DOCUMENTS["docs/operations.md"].split("## Why a charge waits", 1)[1].split("\n## ", 1)[0]
+    assert re.findall(r"^\| `(\w+)` \| (?!why)", table, re.MULTILINE) == [blocker.value for blocker in Blocker]
+
+
+def test_pages_of_your_own_name_everything_that_worker_exports():
+    table = DOCUMENTS["docs/your-own-pages.md"].split("## What `worker` exports", 1)[1].split("\n## ", 1)[0]
+    named = [
+        name for row in re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
+    ]
+    assert sorted(named) == sorted(exported)
 
 
 def test_example_of_a_review_has_the_commands_own_titles_and_sentences():
