@@ -71,7 +71,7 @@ def _agreed(session: Session, checkout: CheckoutRow, now: datetime) -> Arrears:
 
 
 def _owed_now(session: Session, checkout: CheckoutRow, now: datetime) -> Arrears:
-    """Open the periods that have begun, so that no tick can open them after the consent, and return what is owed."""
+    """Open the periods that have started, so that no tick can open them after the consent, and return what is owed."""
     if (due := subscription_queries.due_now(session, checkout.subscription_id, now=now)) is not None:
         open_due_now(session, due, now=now)
     return arrears_of(session, subject_queries.subscription_by_code(session, checkout.subscription_code), now=now)

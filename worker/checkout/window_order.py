@@ -192,7 +192,7 @@ def _key_to_register(
             activation_queries.keep_key(session, known.id, forget_at=forget_at)
             return known
         if use is WindowUse.REGISTRATION_WITH_PAYMENT and known.pg != pg:
-            raise Refused(f"A payment through {known.pg} was begun for this; finish it there, or try again tomorrow.")
+            raise Refused(f"A payment through {known.pg} was started for this; finish it there, or try again tomorrow.")
     contract = channel_for(channel_entries(settings, use), pg, use, sandbox=not settings.live)
     # A key can be charged by anyone who knows it, so it is random; its beginning tells whose it is in PortOne's list.
     customer_uid = f"{settings.merchant_uid_prefix}{checkout.subscription_code}{secrets.token_hex(16)}"

@@ -1,6 +1,6 @@
-"""The PGs that `POST /subscribe/payments/again` charges, and what each can do. A table of facts; nothing acts here.
+"""The PGs that `POST /subscribe/payments/again` charges, and what each can do: a table of facts. Pure.
 
-A further PG is one entry, with whatever is known of it; a payment window of it is refused where too little is.
+A new PG is one entry, with whatever is known of it; its payment window is refused where too little is known.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ _PGS = (
         min_amount=10,  # documented
         window=WindowFacts(
             keys=KeyWindow.SHOWS,  # documented
-            unsent="naverProducts for a payment, naverProductCode and naverProductCount for a key",  # documented
+            unsupported="naverProducts for a payment, naverProductCode and naverProductCount for a key",  # documented
         ),
         refunds=_NAMES_REQUESTER,
     ),
@@ -176,13 +176,13 @@ class NotSupported(Refused):
 
 
 def states_vat(pg: str) -> bool:
-    """Say whether VAT can be stated with a payment of a PG, by `again` or in its window, and so with its refund."""
+    """Return whether VAT can be stated with a payment of a PG, by `again` or in its window, and so with its refund."""
     facts = PGS.get(pg)
     return facts is not None and (facts.takes_vat_amount or facts.window.vat_amount)
 
 
 def limit_objection(pg: str, amount: int) -> str | None:
-    """Say why a PG cannot take this many won at once; None when it can, as far as is known."""
+    """Return why a PG cannot take this many won at once; None when it can, as far as is known."""
     facts = PGS[pg]
     if not facts.takes_won:
         return f"{facts.name} takes no KRW"
@@ -194,14 +194,14 @@ def limit_objection(pg: str, amount: int) -> str | None:
 
 
 def charges_in_window(pg: str) -> bool:
-    """Say whether a PG's window registers a key and really charges in one go."""
+    """Return whether a PG's window can register a key and charge a payment in one go."""
     return PGS[pg].window.keys is KeyWindow.CHARGES
 
 
 def require_key_by_api(pg: str, route: CardRoute = CardRoute.ISSUE) -> None:
-    """Refuse to make a billing key out of card data where PortOne does not do so. Raises NotSupported.
+    """Raise NotSupported for a PG whose billing keys PortOne does not create from card data.
 
-    To be asked before any request: card data that nobody can use should not travel.
+    To be called before any request: card data that cannot be used should not travel.
     """
     facts = PGS.get(pg)
     if facts is None:

@@ -1,4 +1,4 @@
-"""Which contract a payment window is opened with: read from a setting, one entry per PG. Pure.
+"""Channels: which contract a payment window is opened with, from a setting with one entry per PG. Pure.
 
 An entry is `kakaopay`, for the channel that the console has as the default; `kakaopay.CA0123`, with the merchant's id
 at the PG; or `kakaopay=channel-key-...`. Recurring and one-time contracts are separate channels (documented for Kakao).
@@ -19,7 +19,7 @@ _ENTRY = re.compile(r"(?P<pg>[a-z0-9_]{1,16})(?:\.(?P<pg_id>[A-Za-z0-9_-]{1,40})
 
 
 def check_entries(entries: tuple[str, ...]) -> tuple[str, ...]:
-    """Check the entries of a setting. Raises ValueError."""
+    """Validate the entries of a setting. Raises ValueError."""
     found = [match["pg"] for entry in entries if (match := _ENTRY.fullmatch(entry))]
     if len(found) != len(entries) or len(set(found)) != len(found) or not set(found) <= set(catalog.PGS):
         raise ValueError("must be PGs such as kakaopay, kakaopay.CA0123 or kakaopay=channel-key-..., each PG once")
@@ -27,17 +27,17 @@ def check_entries(entries: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def key_channels(entries: tuple[str, ...]) -> tuple[str, ...]:
-    """Check the entries of AGAIN_KEY_CHANNELS: each PG has a window that makes keys `again` can charge."""
+    """Validate the entries of AGAIN_KEY_CHANNELS: each PG has a window that registers keys `again` can charge."""
     return _with_windows(check_entries(entries), WindowUse.REGISTRATION)
 
 
 def payment_channels(entries: tuple[str, ...]) -> tuple[str, ...]:
-    """Check the entries of AGAIN_PAYMENT_CHANNELS: each PG has a window for a payment."""
+    """Validate the entries of AGAIN_PAYMENT_CHANNELS: each PG has a window for a payment."""
     return _with_windows(check_entries(entries), WindowUse.PAYMENT)
 
 
 def _with_windows(entries: tuple[str, ...], use: WindowUse) -> tuple[str, ...]:
-    """Refuse now what a customer would find out in front of a window that cannot be opened. Raises ValueError."""
+    """Raise ValueError for a PG whose window cannot be opened: at start-up, and not in front of a customer."""
     for entry, pg in zip(entries, entry_pgs(entries), strict=True):
         facts = catalog.PGS[pg]
         if problem := next(pg_problems(use, facts), None):
@@ -48,12 +48,12 @@ def _with_windows(entries: tuple[str, ...], use: WindowUse) -> tuple[str, ...]:
 
 
 def entry_pgs(entries: Sequence[str]) -> tuple[str, ...]:
-    """List the PGs of a setting's entries, in their order."""
+    """Return the PGs of a setting's entries, in their order."""
     return tuple(_ENTRY.fullmatch(entry)["pg"] for entry in entries)  # type: ignore[index]  # checked when it was read
 
 
 def channel_for(entries: Sequence[str], pg: str, use: WindowUse, *, sandbox: bool) -> WindowChannel:
-    """Give the channel of a PG for a use; in the sandbox, with the PG's own test id. Raises Refused for another PG."""
+    """Return the channel of a PG for a use; in the sandbox with the PG's test id. Raises Refused if there is none."""
     for entry in entries:
         match = _ENTRY.fullmatch(entry)
         if match is None or match["pg"] != pg:

@@ -1,6 +1,6 @@
-"""The words in which a PG is described: what its window does, what it takes, and how its ids look. Pure.
+"""Types of the facts about a PG: what its window does, which amounts it takes, and how its ids look. Pure.
 
-Where a fact is not documented it is not filled in: an empty set, None or UNDOCUMENTED says "not known".
+What is not documented is not filled in: an empty set, None or UNDOCUMENTED means "not known".
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ class KeyWindow(StrEnum):
 
     CHARGES = "charges"  # 0 registers the key only; more is really charged
     SHOWS = "shows"  # it is shown to the customer and never charged
-    KEY_ONLY = "key only"  # nothing is charged; whether an amount is shown is not told
-    UNDOCUMENTED = "untold"  # there is such a window, and nothing is told about the amount
+    KEY_ONLY = "key only"  # nothing is charged; whether an amount is shown is not documented
+    UNDOCUMENTED = "undocumented"  # there is such a window; what it does with the amount is not documented
     NONE = "none"  # no key is registered in a window
 
 
 class CardRoute(StrEnum):
-    """A call that makes a billing key out of card data, without any window."""
+    """An API call that creates a billing key from card data, without any window."""
 
     ISSUE = "POST /subscribe/customers/{customer_uid}"
     FIRST_PAYMENT = "POST /subscribe/payments/onetime"  # with a customer_uid
 
 
 class ResultDelivery(StrEnum):
-    """How a window hands its result over to the page."""
+    """How a window delivers its result to the page."""
 
     CALLBACK = "callback"
     REDIRECT = "redirect"  # to m_redirect_url
@@ -69,11 +69,11 @@ class CustomerNotice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowFacts:
-    """What one PG's payment window takes and gives.
+    """What one PG's payment window requires, takes and does.
 
     `methods` are its pay_method codes, `key_methods` those while a key is registered; an empty set means that they are
-    not listed. `unsent` names what the window insists on and Again does not send yet. `hint` is for customers, and
-    `key_notice` for those who register a key.
+    not listed. `unsupported` names what the window requires and Again does not send yet. `notice` is for customers,
+    and `key_notice` for those who register a key.
     """
 
     payments: bool = True
@@ -87,7 +87,7 @@ class WindowFacts:
     options: frozenset[str] = NOTHING  # parameters that this PG knows and others do not
     on_pc: frozenset[ResultDelivery] = frozenset({ResultDelivery.CALLBACK})
     on_phones: frozenset[ResultDelivery] = frozenset({ResultDelivery.REDIRECT})
-    unsent: str = ""
+    unsupported: str = ""
     notice: CustomerNotice | None = None
     key_notice: CustomerNotice | None = None
 
@@ -95,7 +95,7 @@ class WindowFacts:
         return self.key_needs if use in REGISTRATIONS else self.payment_needs
 
     def methods_for(self, use: WindowUse) -> frozenset[str]:
-        """Give the codes that count; none when whatever is given is overwritten, or when nothing is listed."""
+        """Return the codes to choose from; none when the window ignores them, or when they are not listed."""
         if use in self.ignores_method:
             return NOTHING
         return self.key_methods if use in REGISTRATIONS else self.methods
@@ -119,10 +119,10 @@ class MerchantIds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundFacts:
-    """How a payment is given back. Cards: usually one year (documented). None: not known."""
+    """How a payment is refunded. Cards: usually within one year (documented). None: not known."""
 
     is_final: bool = False  # a refund cannot be undone
-    states_tax_free: bool = False  # what is free of tax has to be said: it is not taken as 0
+    states_tax_free: bool = False  # the tax-free part has to be stated: it does not default to 0
     names_requester: bool = False  # who asks, and why: extra.requester and reason, for deleting a key too
     card_years: int = 1
     money_years: int | None = None
@@ -145,8 +145,8 @@ class Pg:
     """One PG as `again` and its window know it. Amounts are KRW for one charge.
 
     100 as the least is documented for Kakao Pay, PAYCO and Toss, 10 for Naver Pay, and 100 assumed for the others. A
-    `most` of None means that no limit is published. `needs` is what it wants with every charge besides what Again
-    sends.
+    `most` of None means that no limit is published. `needs` is what it requires with every charge besides what
+    Again sends.
     """
 
     pg: str  # PortOne's pg_provider (documented)

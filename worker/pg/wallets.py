@@ -1,4 +1,4 @@
-"""Kakao Pay and PAYCO, the two PGs that are known in full, with the source of each fact beside it."""
+"""Kakao Pay and PAYCO, the two PGs whose facts are complete, each with its source."""
 
 from __future__ import annotations
 

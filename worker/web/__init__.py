@@ -1,1 +1,1 @@
-"""The pages on which customers register a billing key or pay an overdue charge, and the receiver of webhooks."""
+"""HTTP: the checkout pages, the webhook receiver, and the entry for host applications with pages of their own."""

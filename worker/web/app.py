@@ -1,4 +1,4 @@
-"""The web application: which address does what. `create_app` may be served alone or mounted into a host's own."""
+"""The ASGI application and its routes. `create_app` is served alone or mounted into a host application."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from worker.web.webhook_queue import WebhookQueue
 from worker.web.webhook_route import WebhookRoute
 
 SANDBOX_IMP_CODE = "imp00000000"
-"""What the sandbox's script is initialised with when no merchant code is configured; it takes any."""
+"""Merchant code for the sandbox's script when AGAIN_IMP_CODE is not set; it takes any."""
 
 DATABASE_IS_DOWN = (OperationalError, InterfaceError, NoConnection)
 
@@ -38,7 +38,7 @@ log = structlog.get_logger()
 
 
 class CheckoutApp(SecurityHeaders):
-    """The application. A host that mounts it into its own closes it at its end; served alone it does so itself."""
+    """The ASGI application. A host that mounts it has to `close` it; served alone it closes itself."""
 
     def __init__(
         self, app: ASGIApp, *, headers: Iterable[tuple[str, str]], close: Callable[[], Awaitable[None]]
@@ -48,7 +48,7 @@ class CheckoutApp(SecurityHeaders):
 
 
 def create_app(runtime: Runtime) -> CheckoutApp:
-    """Make the application; it connects to nothing yet. Raises InvalidSettings without what real money needs."""
+    """Create the application; it connects to nothing yet. Raises InvalidSettings for what live pages lack."""
     settings = runtime.settings
     settings.require_pages(signs_links=True)
     service = CheckoutService(runtime)
@@ -85,8 +85,8 @@ def create_app(runtime: Runtime) -> CheckoutApp:
             Mount("/static", StaticFiles(packages=[("worker.web", "static")])),
         ],
         exception_handlers={
-            HTTPException: _Refusing(site).refuse,
-            **dict.fromkeys((*DATABASE_IS_DOWN, Exception), _Refusing(site).fail),
+            HTTPException: _ErrorResponses(site).refuse,
+            **dict.fromkeys((*DATABASE_IS_DOWN, Exception), _ErrorResponses(site).fail),
         },
         lifespan=lifespan,
     )
@@ -95,18 +95,18 @@ def create_app(runtime: Runtime) -> CheckoutApp:
     return CheckoutApp(app, headers=security_headers(settings), close=close)
 
 
-def _is_opened_by_a_person(request: Request) -> bool:
-    """Say whether a browser asks for a page; whoever tries PortOne's address is to read what was wrong with that."""
+def _wants_html(request: Request) -> bool:
+    """Return whether a browser asks for a page. At PortOne's address the answer is JSON, which names what was wrong."""
     return "text/html" in request.headers.get("accept", "") and "/webhooks/" not in request.scope["path"]
 
 
 async def _health(_: Request) -> Response:
-    """Say that this process serves; whether the database answers is for `again doctor` to say."""
+    """Answer that this process serves; whether the database answers is checked by `again doctor`."""
     return JSONResponse({"again": "checkout"})
 
 
-class _Refusing:
-    """Errors as a person or a script reads them: a sentence, and nothing of what was sent."""
+class _ErrorResponses:
+    """Error responses for browsers and scripts: a sentence, and nothing of what was sent."""
 
     def __init__(self, site: render.Site) -> None:
         self._site = site
@@ -114,13 +114,13 @@ class _Refusing:
     async def refuse(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         headers, path = dict(error.headers or {}), request.scope["path"]
-        if request.method == "POST" or not ("/c/" in path or _is_opened_by_a_person(request)):
+        if request.method == "POST" or not ("/c/" in path or _wants_html(request)):
             return JSONResponse({"message": error.detail}, error.status_code, headers)
         page = render.result(self._site, language_of(request), "invalid" if "/c/" in path else "nowhere")
         return HTMLResponse(page, error.status_code, headers)
 
     async def fail(self, request: Request, error: Exception) -> Response:
-        """Answer 503 for a database that does not, and 500 for a bug, which the server then writes into the log."""
+        """Answer 503 when the database is down, and 500 for a bug, which the server then logs."""
         status, headers = 500, {}
         if isinstance(error, DATABASE_IS_DOWN):
             status, headers = 503, {"Retry-After": "10"}

@@ -1,4 +1,4 @@
-"""What a customer does with a link: reads it, agrees to it, comes back from the payment window."""
+"""Routes under /c/: a customer reads a checkout, agrees to it, and comes back from the payment window."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ from worker.web.pages.forms import (
 )
 from worker.web.pages.wording import WORDS, Language, choose_language, wording_version
 
-TOLD = frozenset({"pending", "mismatch"})
-"""What the address of a page may say about how a window ended; anything else is overlooked."""
+TOLD_STATES = frozenset({"pending", "mismatch"})
+"""Values of the query parameter `told`, which says how a window ended; others are ignored."""
 
 TOO_OFTEN = "too often"
 
 DONE_SHOWN_FOR = timedelta(days=2)
-"""After a link has expired: what was begun with it in time may end a day later. Then it shows no plan any more."""
+"""How long past its expiry a link shows that its checkout is done: a window opened in time may be paid a day later."""
 
 log = structlog.get_logger()
 
 
 class CheckoutRoutes:
-    """The addresses under /c/. Who has the link may do what is done here, and nobody else: there are no cookies."""
+    """Handlers of the routes. The signed link is the only credential: there are no cookies."""
 
     def __init__(
         self, service: CheckoutService, signer: Signer, site: render.Site, clock: Clock, public_url: str | None
@@ -54,18 +54,18 @@ class CheckoutRoutes:
         self._site = site
         self._clock = clock
         self._same_origin = SameOrigin(public_url)
-        self._told = RateLimit()
+        self._log_limit = RateLimit()
 
     async def show(self, request: Request) -> Response:
-        """Show what is to be agreed to, or how it stands."""
+        """Show what is to be agreed to, or the state of the checkout."""
         link, language = self._link(request), language_of(request)
         token, view = request.path_params["token"], await self._view(link)
         if view.superseded and view.status is CheckoutStatus.OPENED:
-            await self._ask(link, None, hopeful=False)  # it may have been by its own window
+            await self._ask(link, None, hopeful=False)  # perhaps by its own window
             view = await self._view(link)
         state, status = self._state(link, view), 200
-        if view.status is CheckoutStatus.OPENED and (told := request.query_params.get("told")) in TOLD:
-            state = str(told)  # also when the link has expired meanwhile: what was begun with it is finished
+        if view.status is CheckoutStatus.OPENED and (told := request.query_params.get("told")) in TOLD_STATES:
+            state = str(told)  # also when the link has expired meanwhile: an opened window is completed
         match state:
             case "done":
                 page = render.done(self._site, view, token, language)
@@ -80,7 +80,7 @@ class CheckoutRoutes:
         return HTMLResponse(page, status)
 
     async def agree(self, request: Request) -> Response:
-        """Record the consent and give the parameters of the payment window."""
+        """Record the consent and return the parameters of the payment window."""
         self._same_origin.require(request)
         link, language = self._link(request), language_of(request)
         given = await read_object(request)
@@ -104,21 +104,21 @@ class CheckoutRoutes:
         return JSONResponse({"param": param})
 
     async def _refused(self, link: CheckoutLink, language: Language, refused: Refused) -> Response:
-        """Answer a consent that opens no window: what is wrong with it, or how the link stands by now."""
+        """Answer a consent that opens no window: what is wrong with it, or the state of the link by now."""
         if isinstance(refused, RateLimited):
             return error_response(WORDS[language]["not_possible"], 429)
         if (state := self._state(link, await self._view(link))) != "open":
-            return JSONResponse({"state": state}, 409)  # it was paid meanwhile, or had been all along
+            return JSONResponse({"state": state}, 409)  # it was paid meanwhile, or before
         if isinstance(refused, OwedAmountChanged):
             return error_response(WORDS[language]["reload"], 409)
         if wrong := invalid_buyer_parameters(refused):
             return invalid_fields(wrong, language)
-        if self._told.take(link.code):  # whoever has a link may ask without end, and is to fill no disk
+        if self._log_limit.allow(link.code):  # the holder of a link could fill the disk with refusals
             log.warning("a payment window was refused", reason=str(refused))
         return error_response(WORDS[language]["not_possible"], 409)
 
     async def complete(self, request: Request) -> Response:
-        """Ask PortOne what became of the window. What the browser says of it is a hint where to look, no more."""
+        """Ask PortOne what became of the window. What the browser says of it only tells where to look."""
         self._same_origin.require(request)
         link, language = self._link(request), language_of(request)
         given = await read_object(request)
@@ -131,17 +131,17 @@ class CheckoutRoutes:
         return JSONResponse({"state": state, "message": message}, 409 if state == "mismatch" else 200)
 
     async def come_back(self, request: Request) -> Response:
-        """Take back a phone that a window has redirected (documented: imp_uid, merchant_uid, imp_success)."""
+        """Receive a phone that a window has redirected (documented: imp_uid, merchant_uid, imp_success)."""
         link, language = self._link(request), language_of(request)
         query = request.query_params
         hopeful = query.get("imp_success") != "false" and "error_code" not in query
         state = await self._ask(link, query.get("imp_uid"), hopeful=hopeful)
         state = "pending" if state == TOO_OFTEN else state
-        told = f"&told={state}" if state in TOLD else ""
+        told = f"&told={state}" if state in TOLD_STATES else ""
         return RedirectResponse(f"{self._site.base}/c/{request.path_params['token']}?lang={language}{told}", 303)
 
     async def _ask(self, link: CheckoutLink, imp_uid: Any, *, hopeful: bool) -> str:
-        """Have PortOne asked, and say how it stands. `hopeful`: the browser says that it was paid or registered."""
+        """Complete the checkout and return its state. `hopeful`: the browser says that it was paid or registered."""
         view, text = await self._view(link), stripped_text(imp_uid)
         if view.status in {CheckoutStatus.CREATED, CheckoutStatus.DONE}:
             return self._state(link, view)
@@ -174,7 +174,7 @@ class CheckoutRoutes:
             raise HTTPException(404, str(invalid)) from None
 
     def _state(self, link: CheckoutLink, view: CheckoutView) -> str:
-        """Say what the link is good for now."""
+        """Return the state that the page shows."""
         now = self._clock()
         if view.status is CheckoutStatus.DONE:
             return "expired" if now >= link.expires_at + DONE_SHOWN_FOR else "done"

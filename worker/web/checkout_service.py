@@ -1,4 +1,4 @@
-"""The use cases as pages call them: awaited in any event loop, carried out in a loop of the service's own."""
+"""The checkout use cases for pages: awaited in any event loop, run in one background loop and its threads."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ T = TypeVar("T")
 
 
 class CheckoutService:
-    """One per process, made after the fork. The gateway is made when it is first needed, in the service's own loop.
+    """One per process, created after the fork. The gateway is created on first use, in the background loop.
 
-    So a host may ask from loops that last for one call, as synchronous ones do: there is one pool of connections, and
-    it is closed by `close`, from any loop again.
+    So a host may call from loops that last for one call, as synchronous hosts do: there is one pool of connections, and
+    `close` closes it, from any loop too.
     """
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
         self._loop = BackgroundLoop("checkout loop")
         self._gateway: Gateway | None = None
-        self._synced = monotonic()
-        self._turns = RateLimit()
+        self._synced_at = monotonic()
+        self._lookup_limit = RateLimit()
 
     async def view(self, code: str) -> checkout.CheckoutView:
-        """Raises Refused for a code that nobody has."""
-        runtime = await self._on_time()
+        """Return a checkout as a page shows it. Raises Refused for an unknown code."""
+        runtime = await self._synced_runtime()
         return await self.in_thread(checkout.view, runtime.sessions, runtime.settings, code, now=runtime.clock())
 
     async def agree(
@@ -54,8 +54,8 @@ class CheckoutService:
         owed: int | None,
         source: ConsentSource,
     ) -> dict[str, object]:
-        """Give the parameters of the payment window. Raises Refused with what stands against it."""
-        runtime = await self._on_time()
+        """Return the parameters of the payment window. Raises Refused with what stands against it."""
+        runtime = await self._synced_runtime()
         await self._loop.run(self._look_up_earlier_attempts, code)
         return await self.in_thread(
             checkout.agree,
@@ -72,51 +72,51 @@ class CheckoutService:
         )
 
     async def complete(self, code: str, *, imp_uid: str | None) -> checkout.Completion:
-        """Ask PortOne what became of it. Raises Refused for what was not asked for, RateLimited among them."""
-        await self._on_time()
+        """Ask PortOne what became of a checkout. Raises Refused for what was not asked for, and RateLimited."""
+        await self._synced_runtime()
         return await self._loop.run(self._complete, code, imp_uid)
 
     async def receive_webhook(self, event: checkout.WebhookEvent) -> None:
-        """Store a webhook and look its payment up."""
-        await self._on_time()
+        """Store a webhook event and process it."""
+        await self._synced_runtime()
         await self._loop.run(self._receive, event)
 
     async def in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call what waits for the database, on a thread."""
+        """Call a blocking function on a thread."""
         return await self._loop.run(asyncio.to_thread, function, *args, **kwargs)
 
     async def in_loop(self, work: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do what keeps something of the event loop that it begins in, such as a queue."""
+        """Run a coroutine in the background loop: for objects that belong to one event loop, such as a queue."""
         return await self._loop.run(work, *args, **kwargs)
 
     async def close(self) -> None:
-        """Close the connections to PortOne. What is asked afterwards fails."""
+        """Close the connections to PortOne. Calls after this fail."""
         gateway, self._gateway = self._gateway, None
         if gateway is not None:
             await self._loop.run(gateway.aclose)
         await self._loop.stop()
 
-    async def _on_time(self) -> Runtime:
-        """Ask the database for the time now and then: a machine's clock that is set right later must not stay wrong."""
+    async def _synced_runtime(self) -> Runtime:
+        """Synchronize with the database's clock once a minute, since this machine's clock may be corrected later."""
         clock, asked_at = self.runtime.clock, monotonic()
-        if isinstance(clock, DatabaseClock) and asked_at - self._synced > SYNC_EVERY_SECONDS:
-            self._synced = asked_at
+        if isinstance(clock, DatabaseClock) and asked_at - self._synced_at > SYNC_EVERY_SECONDS:
+            self._synced_at = asked_at
             await self.in_thread(clock.sync, self.runtime.engine)
         return self.runtime
 
     async def _complete(self, code: str, imp_uid: str | None) -> checkout.Completion:
-        return await checkout.complete(self._context(), code, imp_uid=imp_uid, may_ask=self._turns.take)
+        return await checkout.complete(self._context(), code, imp_uid=imp_uid, may_ask=self._lookup_limit.allow)
 
     async def _look_up_earlier_attempts(self, code: str) -> None:
-        await checkout.look_up_earlier_attempts(self._context(), code, may_ask=self._turns.take)
+        await checkout.look_up_earlier_attempts(self._context(), code, may_ask=self._lookup_limit.allow)
 
     async def _receive(self, event: checkout.WebhookEvent) -> None:
         await checkout.receive_webhook(self._context(), event)
 
     def _context(self) -> CheckoutContext:
-        return self.runtime.checkout_context(self._asked())
+        return self.runtime.checkout_context(self._running_gateway())
 
-    def _asked(self) -> Gateway:
+    def _running_gateway(self) -> Gateway:
         if self._gateway is None:
             keep_out_of_logs(self.runtime.settings.gateway_url)
             self._gateway = self.runtime.gateway()

@@ -1,4 +1,4 @@
-"""The entry for a host application with web pages of its own: what they need, by the customer who is logged in."""
+"""The entry for a host application with pages of its own: what they need, by the customer who is logged in."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from worker.web.webhook_route import is_of_another_shop, read_event
 
 
 class HostCheckout:
-    """One per process, made after the fork, and closed at the end; its methods may be awaited in any event loop.
+    """One per process, created after the fork, and closed at the end; its methods may be awaited in any event loop.
 
     `customer` is always the host's own reference of who is logged in: what belongs to another is refused. Methods raise
-    Refused, whose text is the sentence for a person; then nothing was changed. `runtime` is for everything else, such
+    Refused, whose text is a sentence for people; then nothing was changed. `runtime` is for everything else, such
     as `worker.subscriptions.cancellation.cancel(again.runtime.sessions, code, reason=..., now=again.runtime.clock())`.
     """
 
@@ -43,7 +43,7 @@ class HostCheckout:
 
     @classmethod
     def from_env(cls, *, actor: str) -> Self:
-        """Make one by the settings in the environment; `actor` is what the audit writes down as who did it.
+        """Create one by the settings in the environment; `actor` is what the audit records as who did it.
 
         Raises InvalidSettings, NotAvailable for a database that is not there or not migrated, WrongDatabase for one
         that has charged in another mode, and what SQLAlchemy raises when it does not answer.
@@ -56,7 +56,7 @@ class HostCheckout:
         return host
 
     async def close(self) -> None:
-        """Look up the webhooks that wait, as far as that is soon done, and close all connections."""
+        """Process the webhooks that wait, for a few seconds at most, and close all connections."""
         await self._service.in_loop(self._queue.stop)
         await self._service.close()
         await asyncio.to_thread(self._opened.close)
@@ -66,16 +66,16 @@ class HostCheckout:
 
     @property
     def script_url(self) -> str:
-        """Where a page loads PortOne's script from, or the sandbox's."""
+        """URL of PortOne's script, or of the sandbox's, for a page to load."""
         return self.runtime.settings.script_url
 
     @property
     def merchant_code(self) -> str:
-        """What a page calls `IMP.init` with."""
+        """Argument of a page's `IMP.init`."""
         return self.runtime.settings.imp_code or SANDBOX_IMP_CODE
 
     async def subscriptions_of(self, customer: str) -> tuple[checkout.CustomerSubscription, ...]:
-        """List what a customer has, with what is overdue and can be paid by hand, and until when each is paid.
+        """Return a customer's subscriptions, with what is overdue and can be paid by hand, and until when each is paid.
 
         A canceled one is listed until then: its customer has paid for that time.
         """
@@ -83,7 +83,7 @@ class HostCheckout:
         return await self._service.in_thread(checkout.subscriptions_of, self.runtime.sessions, customer, now=now)
 
     async def view(self, customer: str, code: str) -> checkout.CheckoutView:
-        """Show what a checkout is about and how it stands."""
+        """Return what a checkout is about, and its state."""
         view = await self._service.view(code)
         if all(view.subscription != each.code for each in await self.subscriptions_of(customer)):
             raise Refused("This checkout is another customer's, or its subscription has ended.")
@@ -92,7 +92,7 @@ class HostCheckout:
     # --- what a customer does ---------------------------------------------------------------------------------------
 
     async def subscribe(self, customer: str, *, plan: str, allow_duplicates: bool = False) -> str:
-        """Begin a subscription that waits for its first key, and give its code; a checkout for it comes next.
+        """Create a subscription that waits for its first key, and return its code; a checkout for it comes next.
 
         A reference that differs from another customer's of the same plan in case, width or spaces only is refused,
         unless `allow_duplicates`.
@@ -118,7 +118,7 @@ class HostCheckout:
         charge: int | None = None,
         with_payment: bool = False,
     ) -> str:
-        """Give the code of a new checkout: of a subscription's first or next key, or of an overdue charge.
+        """Create a checkout and return its code: for a subscription's first or next key, or for an overdue charge.
 
         `with_payment` lets a window that can (Kakao Pay's) charge the first period while it registers the key.
         """
@@ -149,13 +149,13 @@ class HostCheckout:
         return_path: str,
         owed: int | None = None,
     ) -> dict[str, object]:
-        """Record the consent, and give the parameters of `IMP.request_pay`. `wording` names what was agreed to.
+        """Record the consent, and return the parameters of `IMP.request_pay`. `wording` names what was agreed to.
 
         `owed` is the sum that the page has shown, `CheckoutView.owed`: pass it on, so that no more is paid than
         was shown.
         Raises OwedAmountChanged when it is another one by now. Without it, what is owed at this instant is agreed to.
 
-        The window reports to `return_path` and to /webhooks/portone, of the address that AGAIN_CHECKOUT_URL says.
+        The window reports to `return_path` and to /webhooks/portone, both below AGAIN_CHECKOUT_URL.
         """
         await self.view(customer, code)
         base = self.runtime.settings.pages_url
@@ -171,10 +171,10 @@ class HostCheckout:
         return await self._service.complete(code, imp_uid=imp_uid)
 
     async def take_webhook(self, sent: Any, *, peer: str | None, forwarded_for: Sequence[str] = ()) -> bool:
-        """Take in what PortOne sent, to be looked up in a moment. False when too many wait: answer 503.
+        """Queue a webhook of PortOne's, to be processed in a moment. False when too many wait: answer 503.
 
-        `sent` are the fields of its JSON or form, `peer` is the connection's address, `forwarded_for` are the values of
-        X-Forwarded-For. Raises Refused for what no webhook is, and for addresses that AGAIN_WEBHOOK_ADDRESSES lacks.
+        `sent` are the fields of its JSON or form, `peer` is the connection's IP address, `forwarded_for` are the values
+        of X-Forwarded-For. Raises Refused for what is no webhook, and for addresses not in AGAIN_WEBHOOK_ADDRESSES.
         """
         address = self._sources.client_address(peer, forwarded_for)
         if not self._sources.may_send_webhooks(address):

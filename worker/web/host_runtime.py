@@ -1,4 +1,4 @@
-"""The runtime of a host's process: settings read, database checked, everything closed at the end."""
+"""The runtime of a host application's process: settings read, database checked, everything closed at the end."""
 
 from __future__ import annotations
 

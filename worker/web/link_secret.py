@@ -1,4 +1,4 @@
-"""The secret that signs links: configured, or for the sandbox made once and kept in the data folder."""
+"""The secret that signs links: configured, or for the sandbox generated once and kept in the data folder."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _kept(settings: Settings) -> str:
     path = settings.data_dir / FILE
     make_private(settings.data_dir)
     try:
-        # Made whole under another name first: of two processes that begin at once, one wins and both read the same.
+        # Written under another name first: of two processes that start at once, one wins and both read the same.
         made = path.with_name(f"{FILE}.{secrets.token_hex(4)}")
         with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(secrets.token_hex(32))

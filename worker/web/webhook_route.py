@@ -1,4 +1,4 @@
-"""POST /webhooks/portone: a quick answer, and a hint for the background."""
+"""POST /webhooks/portone: answers at once, and queues the event for the background."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BUSY = {"Retry-After": "60"}  # PortOne's resends, where a merchant has them, ar
 
 
 class WebhookRoute:
-    """The receiver: nothing that it is told is believed, and it answers before anything is looked up."""
+    """Handler of the route. It believes nothing of what is sent, and answers before anything is looked up."""
 
     def __init__(self, queue: WebhookQueue, sources: SourceAddresses) -> None:
         self._queue = queue
@@ -36,9 +36,10 @@ class WebhookRoute:
         self.refused = SampledLog("a webhook was refused for where it came from")
 
     async def receive(self, request: Request) -> Response:
-        """Answer 200 for taken, whether or not the payment is ours; 403, 400, 413, 415, or 503 when there is no room.
+        """Answer 200 for taken, whether or not the payment is ours; 403, 400, 413, 415, or 503 when the queue is full.
 
-        503 rather than 200: whoever has resends gets another try (documented for 5xx), and nobody else loses by it.
+        503 rather than 200: PortOne sends again to merchants who have resends (documented for 5xx), and for the others
+        the periodic look-ups find the same.
         """
         peer = request.client.host if request.client else None
         address = self._sources.client_address(peer, request.headers.getlist("x-forwarded-for"))
@@ -55,13 +56,13 @@ class WebhookRoute:
 
 
 def is_of_another_shop(fields: Mapping[str, Any]) -> bool:
-    """Say whether a merchant_uid is written as ours never are: merchants sell other things, under numbers of theirs."""
+    """Return whether a merchant_uid is written as ours never are: a merchant's other sales have their own numbers."""
     merchant_uid = fields.get("merchant_uid")
     return isinstance(merchant_uid, str) and bool(merchant_uid) and _ID.fullmatch(merchant_uid) is None
 
 
 def read_event(fields: Mapping[str, Any]) -> WebhookEvent:
-    """Read what PortOne sends (documented), and overlook what it may add. Raises HTTPException 400."""
+    """Return the event in the fields that PortOne sends (documented), ignoring others. Raises HTTPException 400."""
     return WebhookEvent(
         imp_uid=_field(fields, "imp_uid", _IMP_UID),
         merchant_uid=_field(fields, "merchant_uid", _ID),

@@ -1,7 +1,7 @@
-"""The parameter object of `IMP.request_pay`, for each of the three uses of a payment window. Pure; no page is here.
+"""The parameter object of `IMP.request_pay`, for each of the three uses of a payment window. Pure.
 
 A window that would not do what was asked for is refused with every reason at once, before a customer sees it. What
-the browser says afterwards proves nothing: look the payment and the key up at PortOne.
+the browser says afterwards proves nothing: look up the payment and the key at PortOne.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ class InvalidWindow(Refused):
 
 
 class WindowExtras(TypedDict, total=False):
-    """What any window may be given besides its order. Nothing is required here; a PG may require some of it.
+    """Optional arguments of a window besides its order; a PG may require some of them.
 
-    The SDK's confirm_url, display.card_quota and card.detail are not among it: Again decides nothing between a window
+    The SDK's confirm_url, display.card_quota and card.detail are not among them: Again decides nothing between a window
     and its payment, and its periods are not paid in instalments.
     """
 
@@ -57,39 +57,39 @@ class WindowExtras(TypedDict, total=False):
     options: Options
 
 
-def general_payment(channel: WindowChannel, order: WindowOrder, **around: Unpack[WindowExtras]) -> dict[str, Any]:
-    """Give the parameters for one payment without a key. Raises InvalidWindow.
+def general_payment(channel: WindowChannel, order: WindowOrder, **extras: Unpack[WindowExtras]) -> dict[str, Any]:
+    """Return the parameters for one payment without a key. Raises InvalidWindow.
 
     PAYCO's `vbank` only issues an account: PortOne's status is then `ready`, and `paid` once money has come.
     """
-    return build(WindowRequest(use=WindowUse.PAYMENT, channel=channel, order=order, **around))
+    return build(WindowRequest(use=WindowUse.PAYMENT, channel=channel, order=order, **extras))
 
 
 def registration(
-    channel: WindowChannel, order: WindowOrder, customer_uid: str, **around: Unpack[WindowExtras]
+    channel: WindowChannel, order: WindowOrder, customer_uid: str, **extras: Unpack[WindowExtras]
 ) -> dict[str, Any]:
-    """Give the parameters for registering a billing key, in which no money moves. Raises InvalidWindow.
+    """Return the parameters for registering a billing key, in which no money moves. Raises InvalidWindow.
 
-    The amount is 0, or what PAYCO and others like it are to show. Registering under a customer_uid that has a key
-    replaces it (documented), so take a new one.
+    The amount is 0, or what a PG such as PAYCO is to show. Registering under a customer_uid that has a key replaces it
+    (documented), so use a new one.
     """
     use = WindowUse.REGISTRATION
-    return build(WindowRequest(use=use, channel=channel, order=order, customer_uid=customer_uid, **around))
+    return build(WindowRequest(use=use, channel=channel, order=order, customer_uid=customer_uid, **extras))
 
 
 def registration_with_payment(
-    channel: WindowChannel, order: WindowOrder, customer_uid: str, **around: Unpack[WindowExtras]
+    channel: WindowChannel, order: WindowOrder, customer_uid: str, **extras: Unpack[WindowExtras]
 ) -> dict[str, Any]:
-    """Give the parameters for registering a key and really charging the amount at once. Raises InvalidWindow.
+    """Return the parameters for registering a key and charging the amount at once. Raises InvalidWindow.
 
-    Only where the window does so, as Kakao Pay's does; `charges_in_window` tells.
+    Only for PGs whose window does so, as Kakao Pay's; see `charges_in_window`.
     """
     use = WindowUse.REGISTRATION_WITH_PAYMENT
-    return build(WindowRequest(use=use, channel=channel, order=order, customer_uid=customer_uid, **around))
+    return build(WindowRequest(use=use, channel=channel, order=order, customer_uid=customer_uid, **extras))
 
 
 def build(request: WindowRequest) -> dict[str, Any]:
-    """Give the parameters of any request, ready for JSON. Raises InvalidWindow."""
+    """Return the parameters of any request, ready for JSON. Raises InvalidWindow."""
     if problems := problems_in(request):
         raise InvalidWindow(problems)
     return parameters(request)

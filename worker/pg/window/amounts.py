@@ -1,4 +1,4 @@
-"""What the amounts of a payment window may be, by what the PG does with them. Pure."""
+"""Validation of a payment window's amounts, by what the PG does with them. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from worker.pg.window.request import WindowOrder, WindowProblem
 
 
 def amount_problems(order: WindowOrder, use: WindowUse, facts: Pg) -> Iterator[WindowProblem]:
-    """Say everything that is wrong with the money of an order."""
+    """Yield every problem with the amounts of an order."""
     if order.currency != "KRW":
         yield WindowProblem("currency", f"currency is {order.currency!r:.10} but must be KRW, the only one so far.")
     if not _is_whole(order.amount):
@@ -25,7 +25,7 @@ def _unsuitable(amount: int, use: WindowUse, facts: Pg) -> str | None:
     if use is WindowUse.REGISTRATION:
         return _unsuitable_for_key(amount, facts)
     if not facts.takes_won or (use is WindowUse.REGISTRATION_WITH_PAYMENT and not catalog.charges_in_window(facts.pg)):
-        return None  # said of the PG as a whole: no other amount would do
+        return None  # a problem of the PG as a whole: no other amount would do
     said = catalog.limit_objection(facts.pg, amount)
     return None if said is None else f"amount is {amount:,}, and {said}."
 
@@ -57,7 +57,7 @@ def _tax_problems(order: WindowOrder, facts: Pg) -> Iterator[WindowProblem]:
 
 
 def _part_problems(name: str, part: int | None, most: int | None) -> Iterator[WindowProblem]:
-    """Judge a part of the amount; without a `most`, only what can be said without it."""
+    """Yield the problems of a part of the amount; without a `most`, those that are certain without it."""
     if part is None:
         return
     if not _is_whole(part):
@@ -68,7 +68,7 @@ def _part_problems(name: str, part: int | None, most: int | None) -> Iterator[Wi
 
 
 def _is_whole(value: object) -> TypeGuard[int]:
-    """Say whether a value is a number of won; True, 1.0 and "14000" are none (documented for the text)."""
+    """Return whether a value is a number of won; True, 1.0 and "14000" are not (documented for the text)."""
     return type(value) is int
 
 

@@ -1,4 +1,4 @@
-"""A window request under the names that the SDK's `IMP.request_pay` has for it (documented). Pure."""
+"""A window request under the parameter names of the SDK's `IMP.request_pay` (documented). Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from worker.pg.window.request import Buyer, Options, WindowChannel, WindowReques
 
 
 def parameters(request: WindowRequest) -> dict[str, Any]:
-    """Give the parameter object, with nothing in it that is None. What is wrong stays wrong here."""
+    """Return the parameter object, without values that are None; nothing is validated here."""
     order, callback_urls = request.order, request.callback_urls
     notice_url = (
         list(callback_urls.notice_url) if isinstance(callback_urls.notice_url, tuple) else callback_urls.notice_url
@@ -34,7 +34,7 @@ def parameters(request: WindowRequest) -> dict[str, Any]:
 
 
 def _channel(channel: WindowChannel) -> dict[str, Any]:
-    """Give channelKey, which replaces pg; else pg, and after a dot the merchant's id if there is one (documented)."""
+    """Return channelKey, which replaces pg; else pg, and after a dot the merchant's id if there is one (documented)."""
     if channel.channel_key is not None:
         return {"channelKey": channel.channel_key}
     return {"pg": channel.pg if channel.pg_id is None else f"{channel.pg}.{channel.pg_id}"}

@@ -1,6 +1,6 @@
-"""What a payment window is to be opened for, as the caller has it: values that may be wrong. Pure.
+"""The request for a payment window, before it is validated. Pure.
 
-Everything that is personal, or as good as a card, stays out of reprs.
+Personal values, and those that can be charged, stay out of reprs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class WindowChannel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowOrder:
-    """What is paid, or shown as if.
+    """What a window takes a payment for, or shows.
 
     `merchant_uid` has to be new for every request (documented). Again's own pages keep to one per order on purpose: see
     ARCHITECTURE.md and docs/decisions/0012.
@@ -43,7 +43,7 @@ class WindowOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Buyer:
-    """Who pays. Nothing is required here; a PG may require some of it."""
+    """Who pays. All is optional here; a PG may require some of it."""
 
     name: str | None = field(default=None, repr=False)
     email: str | None = field(default=None, repr=False)
@@ -54,7 +54,7 @@ class Buyer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallbackUrls:
-    """Where the result goes. A redirect may carry a signature, so it is not shown.
+    """Where a window delivers its result. A redirect may carry a signature, so it stays out of reprs.
 
     `notice_url` replaces the webhook address of PortOne's console (documented). `app_scheme` leads back into an app
     that shows the page in a WebView (documented).
@@ -67,7 +67,7 @@ class CallbackUrls:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What else a window takes. The three of Kakao Pay's and PAYCO's `popup` are refused elsewhere.
+    """Other parameters of a window. The three of Kakao Pay and PAYCO's `popup` are refused for other PGs.
 
     `customer_id` names the customer, where customer_uid names the instrument; Kakao Pay compares it with that of the
     registration (documented, as -753). `kakao_instrument` is CARD or MONEY.
@@ -89,7 +89,7 @@ NO_OPTIONS = Options()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowRequest:
-    """One window that somebody wants opened."""
+    """One window to be opened."""
 
     use: WindowUse
     channel: WindowChannel
@@ -102,7 +102,7 @@ class WindowRequest:
 
 @dataclass(frozen=True, slots=True)
 class WindowProblem:
-    """One reason why a window is not opened. `parameter` has the SDK's name; no personal value is in the sentence."""
+    """One reason why a window is refused. `parameter` has the SDK's name; the sentence has no personal value."""
 
     parameter: str
     sentence: str

@@ -1,4 +1,4 @@
-"""Which payment windows can be opened: every reason against one, each as a sentence. Pure."""
+"""Validation of a window request against a PG's facts: every problem, each as a sentence. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _THEN = "Register the key alone; the first period is charged through `again` rig
 
 
 def problems_in(request: WindowRequest) -> tuple[WindowProblem, ...]:
-    """List everything that speaks against opening this window; nothing when it can be opened."""
+    """Return every problem of this window; none when it can be opened."""
     given = parameters(request)
     found = list(value_problems(given))
     facts = catalog.PGS.get(request.channel.pg)
@@ -35,11 +35,11 @@ def problems_in(request: WindowRequest) -> tuple[WindowProblem, ...]:
 
 
 def pg_problems(use: WindowUse, facts: Pg) -> Iterator[WindowProblem]:
-    """Say why this PG has no such window at all."""
+    """Yield why this PG has no such window at all."""
     if not facts.takes_won:
         yield WindowProblem("pg", f"{facts.name} takes no KRW, and Again knows no other currency.")
-    if facts.window.unsent:
-        yield WindowProblem("pg", f"{facts.name} needs what Again does not send yet: {facts.window.unsent}.")
+    if facts.window.unsupported:
+        yield WindowProblem("pg", f"{facts.name} needs what Again does not send yet: {facts.window.unsupported}.")
     if use is WindowUse.PAYMENT:
         if not facts.window.payments:
             yield WindowProblem("pg", f"{facts.name} has no window for general payments.")

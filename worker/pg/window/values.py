@@ -1,4 +1,4 @@
-"""What each single parameter of a payment window may be, whichever PG it is for. Pure.
+"""Validation of each single parameter of a payment window, for any PG. Pure.
 
 Lengths are PortOne's (documented for the SDK; those of the buyer for `again`, and assumed to be the same here).
 """
@@ -62,7 +62,7 @@ def _is_flag(value: Any) -> bool:
 
 
 def is_link(value: Any) -> bool:
-    """Say whether a browser or PortOne may be sent there: https, and plain http only within this machine."""
+    """Return whether a browser or PortOne may be sent to a URL: https, and plain http only within this machine."""
     if not isinstance(value, str) or _URL.fullmatch(value) is None:
         return False
     try:
@@ -89,7 +89,7 @@ def _are_links(value: Any) -> bool:
 
 
 def _is_json_object(value: Any) -> bool:
-    """Say whether a value reaches PortOne and comes back as it is, where it is kept as JSON text (documented)."""
+    """Return whether a value survives as JSON text, in which PortOne keeps it (documented)."""
     try:
         return isinstance(value, Mapping) and bool(json.loads(json.dumps(value, allow_nan=False)) == value)
     except (TypeError, ValueError, RecursionError):
@@ -121,7 +121,7 @@ RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
 
 
 def value_problems(parameters: Mapping[str, Any]) -> Iterator[WindowProblem]:
-    """Name every parameter that no PG would take. Values are not repeated: many are personal."""
+    """Yield a problem for every parameter that no PG would take. Values are not quoted: many are personal."""
     for name, (is_right, expected) in RULES.items():
         if name in parameters and not is_right(parameters[name]):
             yield WindowProblem(name, f"{name} must be {expected}.")

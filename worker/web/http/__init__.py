@@ -1,1 +1,1 @@
-"""HTTP for requests from anywhere: bodies, headers, connections, rate limits."""
+"""HTTP for requests that may be hostile: bodies, headers, connections, rate limits."""

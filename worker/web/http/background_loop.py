@@ -1,4 +1,4 @@
-"""An event loop on a thread of its own, for connections that must outlive the loops of those who ask for them."""
+"""An event loop on a thread of its own, for connections that must outlive the loops of their callers."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ T = TypeVar("T")
 
 
 class BackgroundLoop:
-    """Runs what any loop of any thread asks for, all in one loop; it starts with the first.
+    """Runs coroutines for callers in any loop of any thread, all in one loop, which starts with the first call.
 
     A connection belongs to the loop that made it. A synchronous host has a new loop for each call (asgiref's
-    `async_to_sync`), so connections made there would be of no use to the next one and would never be closed.
+    `async_to_sync`), so connections made there would be of no use to the next call and would never be closed.
     """
 
     def __init__(self, name: str) -> None:
@@ -27,12 +27,12 @@ class BackgroundLoop:
         self._stopping: asyncio.Event | None = None
 
     async def run(self, work: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run work there and give its result here; cancelled here, it is cancelled there."""
+        """Run a coroutine in the background loop and return its result; cancelling the caller cancels it."""
         loop = self._running()
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work(*args, **kwargs), loop))
 
     async def stop(self) -> None:
-        """End the loop and its thread, once. What still runs there is cancelled. It starts no more afterwards."""
+        """End the loop and its thread, once. What still runs there is cancelled, and it cannot be started again."""
         loop, thread, stopping = self._loop, self._thread, self._stopping
         if loop is None or thread is None or stopping is None or not thread.is_alive():
             return

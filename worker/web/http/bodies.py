@@ -1,4 +1,4 @@
-"""Reading what strangers send: only so much of it, only for so long, and only as an object of texts."""
+"""Reading request bodies with limits on their size, their duration and their form."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_FIELDS = 50
 
 
 async def read_object(request: Request, *, form: bool = False) -> Mapping[str, Any]:
-    """Read a JSON object, or with `form` also a form. Raises HTTPException 400, 408, 413 or 415 with a sentence."""
+    """Return a JSON object, or with `form` also a form. Raises HTTPException 400, 408, 413 or 415 with a sentence."""
     if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
         raise HTTPException(415, "Send it uncompressed.")
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -29,7 +29,7 @@ async def read_object(request: Request, *, form: bool = False) -> Mapping[str, A
 
 
 async def read_body(request: Request) -> bytes:
-    """Read a body as it comes and stop where it is too much, whatever its Content-Length says."""
+    """Return the body, and stop reading where it is too large, whatever its Content-Length says."""
     announced = request.headers.get("content-length", "0")
     if not announced.isascii() or not announced.isdigit() or len(announced) > 15 or int(announced) > MAX_BODY_BYTES:
         raise HTTPException(413, f"The body is larger than {MAX_BODY_BYTES} bytes.")
@@ -65,7 +65,7 @@ def _form(body: bytes) -> Mapping[str, Any]:
 
 
 def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """Take no name twice: whoever looked at it on its way to us may have read the other one."""
+    """Refuse a repeated name: a proxy that checked the request may have read the other value."""
     read = dict(pairs)
     if len(read) != len(pairs):
         raise ValueError("a name comes twice")

@@ -1,4 +1,4 @@
-"""Connections of strangers: so many at once, each with so long to ask something, and headers on every refusal."""
+"""Limits on connections: how many at once, how long a request head may take; and security headers on refusals."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from worker.web.http.sampled_log import SampledLog
 
 MAX_CONNECTIONS = 800
-"""At once; a process has 1,024 files as a rule, and the database and PortOne need some. For a further one, the one that
-has waited longest for its client is closed; if none waits, it is told 503."""
+"""At once; a process may open 1,024 files as a rule, and the database and PortOne need some. A further connection has
+the one closed that has waited longest for its client; if none waits, it is answered 503."""
 
 MAX_HEAD_BYTES = 64 * 1024  # bytes
 
 HEAD_SECONDS = 20.0
-"""So long may a request take until its head is complete. Bodies have a limit of their own, and idle connections too."""
+"""How long the head of a request may take. Bodies have a limit of their own, and idle connections too."""
 
 BARE_HEADERS = (
     ("Content-Type", "text/plain; charset=utf-8"),
@@ -28,14 +28,14 @@ BARE_HEADERS = (
     ("Cache-Control", "no-store"),
     ("Connection", "close"),
 )
-"""Of what is answered before the application is asked."""
+"""Headers of answers that are given before the application is called."""
 
 _made_room = SampledLog(f"an idle connection was closed for a new one: {MAX_CONNECTIONS} are open")
 _turned_away = SampledLog(f"a connection was turned away: {MAX_CONNECTIONS} are open")
 
 
 class _OneLength(h11.Connection):
-    """Refuses a request that says its length in two ways: a proxy before us may have gone by the other one."""
+    """Rejects a request with both Transfer-Encoding and Content-Length (request smuggling past a proxy)."""
 
     def next_event(self) -> Any:
         event = super().next_event()
@@ -47,7 +47,7 @@ class _OneLength(h11.Connection):
 
 
 class GuardedProtocol(H11Protocol):
-    """uvicorn's HTTP, which waits for ever for the first request of a connection, with an end to its patience."""
+    """uvicorn's HTTP/1.1 with a timeout on request heads; uvicorn itself has none for the first one."""
 
     _head_timer: asyncio.TimerHandle | None = None
     _waits_since = 0.0
@@ -77,7 +77,7 @@ class GuardedProtocol(H11Protocol):
         super().on_response_complete()
 
     def _make_room(self) -> bool:
-        """Close the connection that has waited longest for its client, this one apart; False when none waits."""
+        """Close the other connection that has waited longest for its client; False when none waits."""
         others = (each for each in self.connections if isinstance(each, GuardedProtocol) and each is not self)
         waiting = [each for each in others if each.cycle is None or each.cycle.response_complete]
         if not waiting:
@@ -94,7 +94,7 @@ class GuardedProtocol(H11Protocol):
         self._refuse(400, msg.encode())
 
     def _watch(self) -> None:
-        """Begin to wait for a head, unless that has begun already: drops of it buy no time."""
+        """Start the timer of a head, unless it runs already: a head sent byte by byte gains no time."""
         if self._head_timer is None:
             self._head_timer = self.loop.call_later(HEAD_SECONDS, self._too_late)
 
@@ -105,13 +105,13 @@ class GuardedProtocol(H11Protocol):
 
     def _too_late(self) -> None:
         self._head_timer = None
-        begun, _ = self.conn.trailing_data
-        if begun and not self.transport.is_closing():
+        received, _ = self.conn.trailing_data
+        if received and not self.transport.is_closing():
             self._refuse(408, b"The request did not come in time.")
-        self.transport.close()  # browsers open connections in advance: those take no answer
+        self.transport.close()  # browsers open connections in advance; an answer on an unused one would confuse them
 
     def _refuse(self, status: int, sentence: bytes) -> None:
-        """Answer for the application, if nothing is being answered, and hang up."""
+        """Answer in the application's place, if no answer is under way, and close the connection."""
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
             headers = [*BARE_HEADERS, ("Content-Length", str(len(sentence)))]
             for event in (h11.Response(status_code=status, headers=headers), h11.Data(sentence), h11.EndOfMessage()):

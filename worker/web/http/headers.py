@@ -1,4 +1,4 @@
-"""What every answer tells the browser to refuse, and the Content-Security-Policy of each kind of page."""
+"""Security headers of every response, with the Content-Security-Policy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ YEAR = 31_536_000  # seconds
 
 
 class SecurityHeaders:
-    """Adds the headers to every answer of an app, errors included."""
+    """ASGI middleware: adds the headers to every response, errors included."""
 
     def __init__(self, app: ASGIApp, *, headers: Iterable[tuple[str, str]]) -> None:
         self._app = app
@@ -34,7 +34,7 @@ class SecurityHeaders:
 
 
 def security_headers(settings: Settings) -> list[tuple[str, str]]:
-    """List them. Addresses hold a signed link, so other sites learn where a customer came from, but not the path."""
+    """Return the headers. URLs hold a signed link, so other sites learn the origin of a page, but not its path."""
     headers = [
         ("Content-Security-Policy", content_policy(settings)),
         ("X-Content-Type-Options", "nosniff"),
@@ -53,10 +53,10 @@ def security_headers(settings: Settings) -> list[tuple[str, str]]:
 
 
 def content_policy(settings: Settings) -> str:
-    """Let the page load its own files, PortOne's script, and the windows that it opens; nothing inline, ever.
+    """Return the policy: a page loads its own files, PortOne's script, and the windows that it opens; nothing inline.
 
-    Which hosts a PG's window lives on is nowhere published and changes, so with real money any https frame may be
-    shown, and a form posted into it. Nothing but our own script and PortOne's could ask for one.
+    The hosts of the PGs' windows are not published and change, so with real money any https frame may be shown, and a
+    form posted into it. Only our own script and PortOne's could ask for one.
     """
     sdk = _origin(settings.script_url)
     live = settings.live

@@ -1,4 +1,4 @@
-"""How often one link may have PortOne asked: a browser that asks without end gets what the database knows."""
+"""Rate limit (token bucket) of each link's look-ups at PortOne. Above it a page answers from the database."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from dataclasses import dataclass
 from time import monotonic
 
 BURST = 30
-"""So often without a pause: a page asks six times in twenty seconds, and some customers have several tabs."""
+"""Look-ups without a pause: a page asks six times in twenty seconds, and some customers have several tabs."""
 
 SECONDS_PER_LOOKUP = 2.0
-"""After that, once in so long."""
+"""After the burst, one look-up in this time."""
 
 MAX_LINKS = 10_000
-"""So many are remembered; the one that has not been used for longest is forgotten first, and begins anew."""
+"""Links that are remembered. The least recently used one is forgotten first, and has a full bucket again."""
 
 
 @dataclass(slots=True)
-class _Left:
-    turns: float
+class _Bucket:
+    tokens: float
     at: float  # seconds of the monotonic clock
 
 
 class RateLimit:
-    """A bucket of turns for each link. What is counted has a valid signature, so nobody fills it with made-up ones."""
+    """A token bucket per link. Only links with a valid signature are counted, so invented ones cannot fill it."""
 
     def __init__(self, *, monotonic: Callable[[], float] = monotonic) -> None:
         self._monotonic = monotonic
-        self._left: OrderedDict[str, _Left] = OrderedDict()
+        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
-    def take(self, code: str) -> bool:
-        """Take a turn, or say that there is none just now."""
+    def allow(self, code: str) -> bool:
+        """Take a token of the link; False when it has none left just now."""
         now = self._monotonic()
-        left = self._left.setdefault(code, _Left(BURST, now))
-        self._left.move_to_end(code)
-        if len(self._left) > MAX_LINKS:
-            self._left.popitem(last=False)
-        left.turns, left.at = min(BURST, left.turns + (now - left.at) / SECONDS_PER_LOOKUP), now
-        if left.turns < 1:
+        bucket = self._buckets.setdefault(code, _Bucket(BURST, now))
+        self._buckets.move_to_end(code)
+        if len(self._buckets) > MAX_LINKS:
+            self._buckets.popitem(last=False)
+        bucket.tokens, bucket.at = min(BURST, bucket.tokens + (now - bucket.at) / SECONDS_PER_LOOKUP), now
+        if bucket.tokens < 1:
             return False
-        left.turns -= 1
+        bucket.tokens -= 1
         return True

@@ -1,4 +1,4 @@
-"""Serving the pages over HTTP: binding, running, stopping cleanly."""
+"""The HTTP server of the pages: binding, running, stopping cleanly."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STOP_SECONDS = 10  # how long open requests may take to end after a stop
 
 
 class Server(EndedBySignal):
-    """A uvicorn that listens from its making on, so that port 0 can be read. Raises CannotListen."""
+    """A uvicorn that listens as soon as it is created, so that port 0 can be read. Raises CannotListen."""
 
     def __init__(self, app: ASGIApp, *, host: str, port: int) -> None:
         super().__init__(_config(app))
@@ -36,11 +36,11 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         http=GuardedProtocol,
         ws="none",
         lifespan="on",
-        access_log=False,  # it would write signed links down
+        access_log=False,  # it would log signed links
         log_config=None,
         log_level="warning",
         server_header=False,
-        proxy_headers=False,  # whom to believe is for source_addresses to say
+        proxy_headers=False,  # source_addresses decides which proxies are believed
         timeout_graceful_shutdown=STOP_SECONDS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         backlog=BACKLOG,

@@ -1,4 +1,4 @@
-"""Who is really asking: the address of the connection, or what trusted proxies say about it. Pure."""
+"""The client's IP address: that of the connection, or what trusted proxies report. Pure."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ LOOPBACK = ("127.0.0.0/8", "::1")
 
 @dataclass(frozen=True, slots=True)
 class SourceAddresses:
-    """Whose webhooks are taken, and whose word about others counts."""
+    """Networks whose webhooks are taken, and networks of trusted proxies."""
 
     webhooks: tuple[Network, ...]
     proxies: tuple[Network, ...]
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """Read the settings. The sandbox's webhooks come from this machine, so they are let in when it is used."""
+        """Return those of the settings; with the sandbox also this machine, from which its webhooks come."""
         webhooks = settings.webhook_addresses if settings.live else (*settings.webhook_addresses, *LOOPBACK)
         return cls(_networks(webhooks), _networks(settings.trusted_proxies))
 
     def client_address(self, peer: str | None, forwarded_for: Sequence[str]) -> Address | None:
-        """Say where a request comes from; None when that cannot be told.
+        """Return the IP address that a request comes from; None when it is unknown.
 
-        X-Forwarded-For is read from its end, where the nearest proxy wrote, and only as long as trusted proxies wrote
-        it: whatever stands before that, anybody may have made up.
+        X-Forwarded-For is read from its end, where the nearest proxy wrote, and only as far as trusted proxies wrote
+        it: an attacker may have written what stands before that.
         """
         address = _address(peer or "")
         for text in reversed([each for header in forwarded_for for each in header.split(",")]):
@@ -43,7 +43,7 @@ class SourceAddresses:
         return address
 
     def refusal_reason(self, peer: str | None, forwarded_for: Sequence[str]) -> str:
-        """Say why the webhooks of a request are not taken, without a word that a stranger has written."""
+        """Return why the webhooks of a request are not taken, without quoting what the request says."""
         address, nearest = self.client_address(peer, forwarded_for), _address(peer or "")
         if nearest is None:
             return "the connection has no address, as on a Unix socket: let the pages listen on a port"
@@ -66,7 +66,7 @@ _WRITTEN = re.compile(r"(?P<v4>[0-9.]+)(:[0-9]{1,5})?|\[(?P<v6>[0-9A-Fa-f]*:[0-9
 
 
 def _address(text: str) -> Address | None:
-    """Read an address as a socket or a proxy writes it; None for anything else."""
+    """Return an address as a socket or a proxy writes it; None for any other text."""
     text = text.strip()
     written = _WRITTEN.fullmatch(text)
     bare = text.partition("%")[0] if ":" in text and written is None else text

@@ -1,4 +1,4 @@
-"""Money, dates and cadences as a customer says them, in Korean and English. Pure."""
+"""Formats of money, dates and cadences for customers, in Korean and English. Pure."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def won(amount: int, language: Language) -> str:
 
 
 def day(instant: datetime, zone: str, language: Language) -> str:
-    """Give the date by the clocks of a zone, with its weekday."""
+    """Return the date in a time zone, with its weekday."""
     local = instant.astimezone(ZoneInfo(zone))
     weekday = _WEEKDAYS[language][local.weekday()]
     if language is Language.KOREAN:
@@ -44,7 +44,7 @@ def day(instant: datetime, zone: str, language: Language) -> str:
 
 
 def moment(instant: datetime, zone: str, language: Language) -> str:
-    """Give date and time by the clocks of a zone, which is named."""
+    """Return date and time in a time zone, with the zone's name."""
     local = instant.astimezone(ZoneInfo(zone))
     clocks = _clocks(local, zone, language)
     if language is Language.KOREAN:
@@ -55,7 +55,7 @@ def moment(instant: datetime, zone: str, language: Language) -> str:
 
 
 def _clocks(local: datetime, zone: str, language: Language) -> str:
-    """Name a zone by its city, and where it has none by its offset: POSIX calls Etc/GMT+3 what people call UTC-3."""
+    """Return a zone's city, or its offset where it has none: POSIX calls Etc/GMT+3 what customers call UTC-3."""
     korean = language is Language.KOREAN
     if zone == "Asia/Seoul":
         return "한국 시간" if korean else "Korean time"
@@ -66,7 +66,7 @@ def _clocks(local: datetime, zone: str, language: Language) -> str:
 
 
 def _offset(local: datetime) -> str:
-    """Write how far clocks are from UTC, as in UTC-3 and UTC+5:30."""
+    """Return the offset from UTC, as in UTC-3 and UTC+5:30."""
     minutes = round((local.utcoffset() or timedelta()) / timedelta(minutes=1))
     hours, rest = divmod(abs(minutes), 60)
     sign = "-" if minutes < 0 else "+"
@@ -74,7 +74,7 @@ def _offset(local: datetime) -> str:
 
 
 def cadence(text: str, language: Language) -> str:
-    """Say how often, in words that fit into a sentence; `text` is a plan's cadence. Raises InvalidCadence."""
+    """Return a plan's cadence in words that fit into a sentence. Raises InvalidCadence."""
     match parse_cadence(text):
         case Anchored(every=1, unit=unit):
             return _ONE[language][unit]
@@ -85,7 +85,7 @@ def cadence(text: str, language: Language) -> str:
 
 
 def _cron(expression: str, language: Language) -> str:
-    """Put the plain schedules into words; of others the page names the next dates."""
+    """Return simple schedules in words; for others the page shows the next dates."""
     _, _, of_month, month, of_week = expression.split()
     if month != "*" or (of_month != "*" and of_week != "*"):
         return _OTHERWISE[language]
@@ -103,7 +103,7 @@ def _cron(expression: str, language: Language) -> str:
 
 
 def _weekday(text: str) -> int | None:
-    """Read one day of the week, 0 being Sunday as cron has it; None for more than one."""
+    """Return one day of the week, 0 being Sunday as in cron; None for more than one."""
     if text in _CRON_DAYS:
         return _CRON_DAYS.index(text)
     return int(text) % 7 if re.fullmatch(r"[0-7]", text) else None

@@ -1,4 +1,4 @@
-"""What a customer has filled in: consent, the choice of a PG, and what a window has to be told about who pays."""
+"""The form of a checkout page: consent, the choice of a PG, and the buyer's details that a window requires."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DIVIDERS = re.compile(r"[.\u2010-\u2015]")  # full stops and dashes, between th
 
 
 def consent_problem(given: Mapping[str, Any], view: CheckoutView, language: Language) -> Response | None:
-    """Say what is wrong with a form that was sent; None for consent that is one."""
+    """Return the error response for a form; None when it gives consent."""
     words, pg = WORDS[language], given.get("pg")
     if given.get("consent") is not True:
         return error_response(words["agree_first"], 422)
@@ -36,7 +36,7 @@ def consent_problem(given: Mapping[str, Any], view: CheckoutView, language: Lang
 
 
 def invalid_fields(parameters: Iterable[str], language: Language) -> Response:
-    """Name the fields of the form that a window would not take, and what one of them looks like when it is right."""
+    """Return the response that names the fields which a window would not take, with an example if it is one field."""
     words, names = WORDS[language], sorted({_field(each) for each in parameters})
     message = words["buyer_wrong"]
     if len(names) == 1 and names[0] in terms.EXAMPLES:
@@ -45,30 +45,30 @@ def invalid_fields(parameters: Iterable[str], language: Language) -> Response:
 
 
 def read_buyer(given: Any) -> Buyer | None:
-    """Read what the form says about who pays; what is left empty is left out. None for what is no form of ours."""
+    """Return the buyer's details, without empty ones; None for what is no form of ours."""
     if not isinstance(given, Mapping):
         return None
     values = {name: stripped_text(given.get(name, "")) for name in ("name", "tel", "email")}
     if any(value is None for value in values.values()):
         return None
-    tel = _as_windows_take_it(values["tel"] or "")
+    tel = _normalized_tel(values["tel"] or "")
     return Buyer(name=values["name"] or None, tel=tel or None, email=values["email"] or None)
 
 
-def _as_windows_take_it(tel: str) -> str:
-    """Write a telephone number in ASCII: Korean and Japanese keyboards make wide digits, and some people full stops."""
+def _normalized_tel(tel: str) -> str:
+    """Return a telephone number in ASCII: Korean and Japanese keyboards type wide digits, some customers full stops."""
     return _DIVIDERS.sub("-", unicodedata.normalize("NFKC", tel))
 
 
 def invalid_buyer_parameters(refused: Refused) -> frozenset[str]:
-    """Give the parameters that stand against a window, if all of them are what the customer has written."""
+    """Return the parameters for which a window was refused, if all of them are what the customer has typed."""
     problems = refused.problems if isinstance(refused, InvalidWindow) else ()
     parameters = frozenset(problem.parameter for problem in problems)
     return parameters if parameters <= terms.BUYER else frozenset()
 
 
 def _field(parameter: str) -> str:
-    """Give the form's name of a window's parameter: tel for buyer_tel."""
+    """Return the form's name of a window's parameter: tel for buyer_tel."""
     return parameter.removeprefix("buyer_")
 
 

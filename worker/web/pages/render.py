@@ -1,4 +1,4 @@
-"""The pages themselves: what a checkout shows, put into words and HTML. Every word of a stranger is escaped."""
+"""Rendering of the pages: a checkout's view in words and HTML. Text from outside is escaped."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from worker.web.pages.wording import WORDS, Language, wording_version
 
 MAX_DECLINE_MESSAGE = 200
 
-_CODE = re.compile(r"^\[[A-Za-z0-9_-]+\]")  # before many PGs' words, as in [0002]한도초과; it tells a customer nothing
+_CODE = re.compile(r"^\[[A-Za-z0-9_-]+\]")  # before many PGs' messages, as in [0002]한도초과; no news to a customer
 _KOREAN = re.compile(r"[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")
 
 MOODS = {"done": "good", "pending": "waiting"}
@@ -25,7 +25,7 @@ MOODS = {"done": "good", "pending": "waiting"}
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What is the same on all pages: who charges, and where things are."""
+    """What is the same on all pages: the merchant, and where things are."""
 
     base: str  # the path that everything begins with; "" at the top of a host
     sdk_url: str
@@ -36,7 +36,7 @@ class Site:
 
 
 def agreement(site: Site, view: CheckoutView, token: str, language: Language, *, notice: str = "") -> str:
-    """Write the page that is agreed to, with its form, and what went wrong the last time."""
+    """Return the page that is agreed to, with its form, and what went wrong the last time."""
     words = WORDS[language]
     kind = terms.kind_of(view)
     amount, how_often = formats.won(view.amount, language), formats.cadence(view.cadence, language)
@@ -46,7 +46,7 @@ def agreement(site: Site, view: CheckoutView, token: str, language: Language, *,
         site,
         language,
         title=words[f"{kind}_title"],
-        lead=words[f"{kind}_lead{_standing(view, kind)}"],
+        lead=words[f"{kind}_lead{_key_suffix(view, kind)}"],
         address=f"{site.base}/c/{token}",
         wording=wording_version(language),
         owed=view.owed,
@@ -67,7 +67,7 @@ def agreement(site: Site, view: CheckoutView, token: str, language: Language, *,
 
 
 def done(site: Site, view: CheckoutView, token: str, language: Language) -> str:
-    """Say that everything is settled, the first time and every later one."""
+    """Return the page of a checkout that is done, the first time and every later one."""
     words, kind = WORDS[language], terms.kind_of(view)
     amount = formats.won(view.owed or view.paid or view.amount, language)
     return result(
@@ -75,7 +75,7 @@ def done(site: Site, view: CheckoutView, token: str, language: Language) -> str:
         language,
         "done",
         title=words[f"done_{kind}_title"],
-        lead=words[f"done_{kind}{_ending(view, kind)}"].format(amount=amount),
+        lead=words[f"done_{kind}{_done_suffix(view, kind)}"].format(amount=amount),
         facts=list(terms.done_facts_of(view, site.company, language)),
         token=token,
     )
@@ -92,7 +92,7 @@ def result(
     token: str = "",
     check: bool = False,
 ) -> str:
-    """Write a page that says how it stands. `check` lets it ask the server until that is known."""
+    """Return a page that shows a state. `check` lets it ask the server until the outcome is known."""
     words = WORDS[language]
     return _render(
         "result.html",
@@ -109,7 +109,7 @@ def result(
 
 
 def declined(view: CheckoutView, language: Language) -> str:
-    """Say that a window ended without success, and with which words of the PG, which are Korean as a rule."""
+    """Return the sentence about a window that ended without success, with the PG's message, which is mostly Korean."""
     words = WORDS[language]
     ended = words["declined" if terms.pays_in_window(view) else "declined_register"]
     said = _CODE.sub("", view.decline_message or "").strip()[:MAX_DECLINE_MESSAGE]
@@ -119,17 +119,17 @@ def declined(view: CheckoutView, language: Language) -> str:
     return f"{ended} {introduced.format(pg=terms.pg_name(view.pg or '', language), said=said)}"
 
 
-def _ending(view: CheckoutView, kind: str) -> str:
-    """Name the words for an end: money has moved with a first key, moves with another one at once, or cannot later."""
+def _done_suffix(view: CheckoutView, kind: str) -> str:
+    """Return the suffix of the words for an end: paid with the first key, owed with another, or no working key."""
     if kind == "register":
         return "_paid" if view.paid else ""
     if kind == "replace":
         return "_owed" if view.owed else ""
-    return _standing(view, kind)
+    return _key_suffix(view, kind)
 
 
-def _standing(view: CheckoutView, kind: str) -> str:
-    """Name the words for whoever pays by hand: a subscription goes on by itself only with a key that can be charged."""
+def _key_suffix(view: CheckoutView, kind: str) -> str:
+    """Return the suffix of the words for a payment by hand: the subscription goes on only with a key that works."""
     if kind != "overdue" or view.key is KeyAvailability.WORKS:
         return ""
     return f"_{view.key}"

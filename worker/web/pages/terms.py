@@ -1,4 +1,4 @@
-"""What is agreed to, line by line and in words: terms, dates, notes, consent, and what has to be asked. Pure."""
+"""The terms that a customer agrees to, in words: facts, dates, notes, consent, and the form's fields. Pure."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One thing that the payment windows of some PGs are told about who pays."""
+    """One detail of the buyer that the payment windows of some PGs require."""
 
     name: str
     label: str
@@ -49,7 +49,7 @@ class Field:
 
 
 def pg_name(pg: str, language: Language) -> str:
-    """Name a PG as its customers know it."""
+    """Return a PG's name as its customers know it."""
     if pg not in PGS:
         return pg
     facts = PGS[pg]
@@ -57,7 +57,7 @@ def pg_name(pg: str, language: Language) -> str:
 
 
 def required_of_buyer(view: CheckoutView, pg: str) -> frozenset[str]:
-    """Give what a PG's window has to be told about who pays, by its names there; nobody is asked for more."""
+    """Return the buyer's details that a PG's window requires, by its parameters; no others are asked for."""
     return frozenset(need for need in PGS[pg].window.needs(_use(view)) if need in BUYER)
 
 
@@ -68,7 +68,7 @@ def _use(view: CheckoutView) -> WindowUse:
 
 
 def pays_in_window(view: CheckoutView, pg: str | None = None) -> bool:
-    """Say whether a PG's window, by default the one that was opened last, takes money or registers a key alone."""
+    """Return whether a PG's window, by default the one opened last, takes a payment, or registers a key alone."""
     pg = pg or view.pg
     if view.purpose is CheckoutPurpose.PAY:
         return True
@@ -97,7 +97,7 @@ def facts_of(view: CheckoutView, company: str, language: Language) -> Iterator[F
 
 
 def _when(view: CheckoutView, language: Language) -> Iterator[Fact]:
-    """Give the dates of what is agreed to, by the clocks of the plan's zone."""
+    """Yield the dates of what is agreed to, in the plan's time zone."""
     words, zone = WORDS[language], view.time_zone
     if view.purpose is CheckoutPurpose.PAY:
         if view.period_start and view.period_end:
@@ -131,7 +131,7 @@ def done_facts_of(view: CheckoutView, company: str, language: Language) -> Itera
 
 
 def notes_of(view: CheckoutView, language: Language) -> Iterator[Note]:
-    """Give what a customer should know before the window opens: ours, and what the PGs' profiles hold."""
+    """Yield what a customer should know before the window opens: ours, and what the PGs' profiles hold."""
     words, use = WORDS[language], _use(view)
     if view.purpose is CheckoutPurpose.REPLACE and view.owed:
         yield Note(words["replace_owed"].format(owed=formats.won(view.owed, language)), view.pgs)
@@ -140,9 +140,9 @@ def notes_of(view: CheckoutView, language: Language) -> Iterator[Note]:
         yield Note(words["charged_now"].format(amount=amount) if view.charges_now else words["no_charge_now"], view.pgs)
     for pg in view.pgs:
         window = PGS[pg].window
-        for hint in (window.notice, window.key_notice if use is not WindowUse.PAYMENT else None):
-            if hint is not None:
-                yield Note(hint.ko if language is Language.KOREAN else hint.en, (pg,))
+        for notice in (window.notice, window.key_notice if use is not WindowUse.PAYMENT else None):
+            if notice is not None:
+                yield Note(notice.ko if language is Language.KOREAN else notice.en, (pg,))
         check_from = PGS[pg].call_confirmation_from
         if use is not WindowUse.REGISTRATION and check_from is not None and view.amount >= check_from:
             name, amount = pg_name(pg, language), formats.won(check_from, language)
@@ -165,16 +165,16 @@ def cancel_of(contact: str, language: Language) -> str:
 
 
 def fields_of(view: CheckoutView, words: Mapping[str, str]) -> list[Field]:
-    """Ask for what a window insists on and for nothing else: what is not asked for cannot leak."""
+    """Return the fields that some window requires, and no others: what is not asked for cannot leak."""
     every = (
         Field("name", words["name"], "text", "name", "text", 16),
         Field("tel", words["tel"], "tel", "tel", "tel", 16, EXAMPLES["tel"]),
         Field("email", words["email"], "email", "email", "email", 64, EXAMPLES["email"]),
     )
-    return [replace(field, pgs=pgs) for field in every if (pgs := _asking(view, f"buyer_{field.name}"))]
+    return [replace(field, pgs=pgs) for field in every if (pgs := _pgs_requiring(view, f"buyer_{field.name}"))]
 
 
-def _asking(view: CheckoutView, need: str) -> tuple[str, ...]:
+def _pgs_requiring(view: CheckoutView, need: str) -> tuple[str, ...]:
     return tuple(pg for pg in view.pgs if need in required_of_buyer(view, pg))
 
 

@@ -1,6 +1,6 @@
-"""Every word that customers read, in Korean and English, and the version of it that they agree to. Pure.
+"""Every text that customers read, in Korean and English, and the version of it that they agree to. Pure.
 
-Whoever changes what is agreed to changes VERSION: consent is recorded with it.
+A change of what is agreed to needs a new VERSION: consent is recorded with it.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ WORDS: Mapping[Language, Mapping[str, str]] = {Language.KOREAN: KOREAN, Language
 
 
 def wording_version(language: Language) -> str:
-    """Name what was read: the version and the language."""
+    """Return the name of a text for the record of consent: its version and language."""
     return f"{VERSION}-{language}"
 
 
 def choose_language(wanted: str | None, accept_language: str | None) -> Language:
-    """Take what the address asks for, else what the browser likes better; Korean when it likes neither."""
+    """Return the language that the URL asks for, else the browser's preference; Korean when it has none."""
     if wanted in set(Language):
         return Language(wanted)
     liked = {Language.KOREAN: 0.0, Language.ENGLISH: 0.0}
@@ -45,7 +45,7 @@ def choose_language(wanted: str | None, accept_language: str | None) -> Language
 
 
 def _weight(text: str) -> float:
-    """Read a preference from 0 to 1; none is 1, nonsense is 0."""
+    """Return a preference from 0 to 1; a missing one is 1, a malformed one 0."""
     try:
         return min(1.0, max(0.0, float(text))) if text else 1.0
     except ValueError:
