@@ -51,7 +51,7 @@ def service(name: str) -> dict[str, Any]:
     return SERVICES[name]
 
 
-def test_nothing_that_is_shipped_opens_flowers_api_to_everyone():
+def test_flowers_api_is_opened_by_nothing_that_is_shipped():
     texts = [
         path for path in SHIPPED if path.suffix not in {".pyc", ""} or path.name in {"Makefile", "Dockerfile", "run"}
     ]
@@ -60,15 +60,15 @@ def test_nothing_that_is_shipped_opens_flowers_api_to_everyone():
 
 
 @pytest.mark.parametrize("secret", NEEDED)
-def test_each_container_has_the_secrets_that_it_needs_and_no_other(secret: str):
+def test_secret_is_in_the_containers_that_need_it_and_in_no_other(secret: str):
     assert {name for name, each in SERVICES.items() if secret in named(each)} == NEEDED[secret]
 
 
-def test_no_container_is_given_the_whole_env_file():
+def test_env_file_is_given_whole_to_no_container():
     assert "env_file" not in str(PARSED)
 
 
-def test_every_secret_has_to_be_set_and_none_has_a_default():
+def test_secrets_have_to_be_set_and_have_no_default():
     found = re.findall(r"\$\{(\w+)(:[-?])([^}]*)\}", COMPOSE)
     for name in HAVE_TO_BE_SET:
         assert {kind for variable, kind, _ in found if variable == name} == {":?"}, name
@@ -78,13 +78,13 @@ def test_every_secret_has_to_be_set_and_none_has_a_default():
     assert {name: example.get(name) for name in NEEDED} == dict.fromkeys(NEEDED, "")
 
 
-def test_secrets_are_in_environments_alone_and_on_no_command_line():
+def test_secrets_are_in_environments_and_on_no_command_line():
     for name, each in SERVICES.items():
         elsewhere = {key: value for key, value in each.items() if key != "environment"}
         assert named(elsewhere) & NEEDED.keys() == set(), name
 
 
-def test_every_setting_reaches_the_worker_and_the_pages():
+def test_settings_reach_the_worker_and_the_pages():
     own = {"AGAIN_DATA_DIR", "AGAIN_BROKER_URL"}  # a container has no data folder, and the pages have no queue
     for name in ("worker", "checkout"):
         known = {f"AGAIN_{each.upper()}" for each in Settings.model_fields} - own
@@ -92,11 +92,11 @@ def test_every_setting_reaches_the_worker_and_the_pages():
 
 
 @pytest.mark.parametrize(("name", "role"), [("migrate", "again_owner"), ("checkout", "again_checkout")])
-def test_a_container_that_needs_another_role_has_it(name: str, role: str):
+def test_container_that_needs_another_role_connects_with_it(name: str, role: str):
     assert SERVICES[name]["environment"]["AGAIN_DATABASE_URL"].startswith(f"postgresql://{role}:$")
 
 
-def test_nothing_of_ours_connects_as_the_administrator():
+def test_containers_of_ours_never_connect_as_the_administrator():
     urls = {name: SERVICES[name].get("environment", {}).get("AGAIN_DATABASE_URL", "") for name in OURS}
     users = {name: url.split("://")[1].split(":$")[0] for name, url in urls.items() if "@" in url}
     assert users == {
@@ -107,7 +107,7 @@ def test_nothing_of_ours_connects_as_the_administrator():
     }
 
 
-def test_the_roles_are_made_before_the_tables_and_narrowed_after_them():
+def test_roles_are_made_before_the_tables_and_narrowed_after_them():
     def waits_for(name: str) -> dict[str, str]:
         return {other: how["condition"] for other, how in SERVICES[name]["depends_on"].items()}
 
@@ -119,7 +119,7 @@ def test_the_roles_are_made_before_the_tables_and_narrowed_after_them():
         assert waits_for(name)["rights"] == "service_completed_successfully"
 
 
-def test_the_queue_has_a_network_of_its_own_without_the_pages():
+def test_queue_has_a_network_of_its_own_without_the_pages():
     networks = {name: set(each.get("networks", [])) for name, each in SERVICES.items()}
     assert {name for name, joined in networks.items() if "queue" in joined} == {"valkey", "worker", "beat", "flower"}
     assert {name for name, joined in networks.items() if "outside" in joined} == {"worker", "checkout"}
@@ -129,7 +129,7 @@ def test_the_queue_has_a_network_of_its_own_without_the_pages():
     assert internal == {"books", "queue"}
 
 
-def test_the_queue_wants_a_password():
+def test_queue_requires_a_password():
     said = SERVICES["valkey"]["command"][-1]
     assert said.startswith("printf 'requirepass %s\\n")
     assert '"$$VALKEY_PASSWORD"' in said
@@ -137,7 +137,7 @@ def test_the_queue_wants_a_password():
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_a_container_can_do_no_more_than_it_must(name: str):
+def test_container_is_hardened(name: str):
     each = SERVICES[name]
     assert each["read_only"] is True
     assert each["cap_drop"] == ["ALL"]
@@ -157,7 +157,7 @@ def test_images_can_be_named_by_digest():
     assert set(re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)) == {"${PYTHON_IMAGE}"}
 
 
-def test_the_image_takes_nothing_whose_hash_is_not_known():
+def test_image_installs_only_packages_with_known_hashes():
     dockerfile = (ROOT / "Dockerfile").read_text()
     installs = re.findall(r"pip install ([^&]*?)(?:&&|$)", dockerfile.replace("\\\n", ""), re.MULTILINE)
     assert len(installs) == 3
@@ -169,14 +169,14 @@ def test_the_image_takes_nothing_whose_hash_is_not_known():
         assert len(pins) == len(re.findall(r"^[a-z0-9-]+==", (ROOT / path).read_text(), re.MULTILINE)), path
 
 
-def test_what_the_image_installs_is_what_is_pinned_here():
+def test_image_installs_the_versions_that_are_pinned_here():
     def pins(path: str) -> dict[str, str]:
         return dict(re.findall(r"^([a-z0-9-]+)==([^ \\]+)", (ROOT / path).read_text(), re.MULTILINE))
 
     assert pins("deploy/requirements.txt").items() <= pins("requirements.lock").items()
 
 
-def test_a_copy_of_the_settings_is_made_for_its_owner_alone():
+def test_documented_copy_of_the_settings_is_private():
     for path in (".env.example", "docs/operations.md"):
         text = (ROOT / path).read_text()
         assert "install -m 600 .env.example .env" in text
@@ -203,17 +203,17 @@ def environment_of(name: str, **env: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", sorted(OURS))
-def test_the_settings_of_every_container_are_read(name: str):
+def test_settings_of_each_container_are_valid(name: str):
     settings = Settings.from_env(environment_of(name))
     assert not settings.live
 
 
-def test_in_containers_a_browser_loads_the_sandboxs_script_from_where_it_can_reach_it():
+def test_browser_loads_the_sandboxs_script_from_an_address_that_it_reaches():
     assert Settings.from_env(environment_of("checkout")).script_url == "http://127.0.0.1:9101/v1/iamport.js"
     assert "127.0.0.1:9101:9101" in service("checkout")["ports"], "published by the container in whose network it is"
 
 
-def test_in_containers_the_sandboxs_webhooks_reach_the_pages_and_are_let_in():
+def test_webhooks_of_the_sandbox_reach_the_pages_in_containers():
     settings = Settings.from_env(environment_of("checkout"))
     assert service("sandbox")["network_mode"] == "service:checkout"
     assert DEFAULT_CHECKOUT_URL == "http://127.0.0.1:9102", "where notices go, from within that network"
@@ -223,12 +223,12 @@ def test_in_containers_the_sandboxs_webhooks_reach_the_pages_and_are_let_in():
     assert Settings.from_env(environment_of("worker")).gateway_url == "http://checkout:9101"
 
 
-def test_in_containers_links_are_signed_and_read_with_one_secret():
+def test_links_are_signed_and_read_with_one_secret_in_containers():
     for name in ("worker", "checkout"):
         assert environment_of(name)["AGAIN_CHECKOUT_SECRET"] == LINK_SECRET
 
 
-def test_in_containers_a_live_key_is_served_portones_own_script():
+def test_live_key_in_containers_is_served_portones_own_script():
     live = {"AGAIN_PORTONE_KEY": "k", "AGAIN_PORTONE_SECRET": "s", "AGAIN_IMP_CODE": "imp12345678"}
     live |= {"AGAIN_CHECKOUT_URL": "https://pay.example.com"}
     settings = Settings.from_env(environment_of("checkout", **live))
@@ -236,5 +236,5 @@ def test_in_containers_a_live_key_is_served_portones_own_script():
     assert settings.script_url == "https://cdn.iamport.kr/v1/iamport.js"
 
 
-def test_the_image_runs_as_a_user_without_rights():
+def test_image_runs_as_an_unprivileged_user():
     assert re.findall(r"^USER (\w+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE) == ["again"]

@@ -68,7 +68,6 @@ OLD_NAMES = frozenset(
         "tests/integration/doctor",
         "tests/integration/ledger",
         "tests/integration/web",
-        "tests/project",
         "tests/scenarios/checkout",
         "tests/scenarios/operations",
         "tests/simulation/windows",
