@@ -21,7 +21,7 @@ from worker.domain.gateway import Gateway
 from worker.domain.retry_policy import RetryPolicy
 from worker.ledger.database_identity import Watch, verify, watch_of
 from worker.operations.invariants import Thresholds
-from worker.reconciliation.statement import SweepPolicy
+from worker.reconciliation.slice_walk import StatementPolicy
 
 if TYPE_CHECKING:
     from worker.portone.client import PortOneClient
@@ -92,10 +92,10 @@ class Runtime:
         return watch_of(self.settings)
 
     @property
-    def sweep_policy(self) -> SweepPolicy:
+    def statement_policy(self) -> StatementPolicy:
         """How the settings want PortOne's payments compared."""
         settings = self.settings
-        return SweepPolicy(
+        return StatementPolicy(
             every=timedelta(seconds=settings.sweep_every_seconds),
             span=timedelta(days=settings.sweep_days),
             pause=1 / settings.sweep_requests_per_second,

@@ -115,11 +115,11 @@ async def _maintain_checkouts(runtime: Runtime, gateway: Gateway) -> Summarized:
 
 
 async def _sweep(runtime: Runtime, gateway: Gateway) -> Summarized:
-    return await statement.sweep(
+    return await statement.reconcile_statement(
         runtime.sessions,
         gateway,
         clock=runtime.clock,
-        policy=runtime.sweep_policy,
+        policy=runtime.statement_policy,
         budget=_budget(runtime),
         stopping=process.is_stopping,
     )

@@ -27,7 +27,7 @@ from worker.checkout.verification import (
     judge_key,
     judge_payment,
 )
-from worker.domain.discrepancy_rules import SENTENCES, DiscrepancyKind, DiscrepancyStatus
+from worker.domain.discrepancy_rules import MEANINGS, DiscrepancyKind, DiscrepancyStatus
 from worker.domain.gateway import Found, LookUpFailed, NoSuchKey, PaymentRecord, StoredKey
 from worker.domain.lookup_evidence import conclude
 from worker.domain.outcomes import Paid, Unknown
@@ -36,7 +36,7 @@ from worker.domain.settlement import settle
 from worker.domain.states import OPEN_ATTEMPTS, AttemptStatus, BillingKeyStatus, CheckoutStatus, Via
 from worker.domain.window_evidence import WINDOW_LIFE
 from worker.ledger import discrepancies, window_attempts
-from worker.ledger.discrepancies import Noted
+from worker.ledger.discrepancies import NewDiscrepancy
 from worker.ledger.write_back import write_back
 from worker.subscriptions import key_deletion_queries
 
@@ -207,13 +207,13 @@ def _record_discrepancy(
     session: Session, kind: DiscrepancyKind, record: PaymentRecord, charge_id: int | None, said: str, now: datetime
 ) -> None:
     """Ask an operator about money that moved and was not to."""
-    noted = Noted(
+    noted = NewDiscrepancy(
         kind=kind,
         status=DiscrepancyStatus.OPEN,
-        said=f"{SENTENCES[kind]}: {said}",
+        reason=f"{MEANINGS[kind]}: {said}",
         merchant_uid=record.merchant_uid,
         imp_uid=record.imp_uid,
         charge_id=charge_id,
         evidence={"portone": record.raw, "records": {"checkout": said}},
     )
-    discrepancies.note(session, [noted], now=now)
+    discrepancies.record(session, [noted], now=now)

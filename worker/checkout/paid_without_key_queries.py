@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from worker.domain.discrepancy_rules import SENTENCES, DiscrepancyKind, DiscrepancyStatus
+from worker.domain.discrepancy_rules import MEANINGS, DiscrepancyKind, DiscrepancyStatus
 from worker.ledger import discrepancies
-from worker.ledger.discrepancies import Noted
+from worker.ledger.discrepancies import NewDiscrepancy
 
 KEY_GRACE_PERIOD = timedelta(hours=1)
 """How long a payment may be known before its key is; an open window has all the time it needs."""
@@ -50,10 +50,10 @@ def record_discrepancies(session: Session, charge_ids: Sequence[int], *, now: da
     """Ask an operator about each charge whose subscription no window can start any more; returns how many are new."""
     kind = DiscrepancyKind.NOT_BEGUN
     noted = [
-        Noted(
+        NewDiscrepancy(
             kind=kind,
             status=DiscrepancyStatus.OPEN,
-            said=SENTENCES[kind],
+            reason=MEANINGS[kind],
             merchant_uid=row.merchant_uid,
             imp_uid=row.imp_uid or "",
             charge_id=row.charge_id,
@@ -62,7 +62,7 @@ def record_discrepancies(session: Session, charge_ids: Sequence[int], *, now: da
         )
         for row in session.execute(_FOUND, {"ids": list(charge_ids), "before": now - KEY_GRACE_PERIOD})
     ]
-    return discrepancies.note(session, noted, now=now)
+    return discrepancies.record(session, noted, now=now)
 
 
 def close_discrepancies(session: Session, subscription_id: int, *, now: datetime) -> None:

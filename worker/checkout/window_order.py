@@ -69,7 +69,7 @@ def _registration(
     subscription = _lock_running(session, checkout.subscription_code)
     if subscription.status != SubscriptionStatus.PENDING:
         raise Refused("This subscription has its billing key already; ask for a link that replaces it.")
-    if discrepancies.is_in_question(session, settings.merchant_uid_prefix + subscription.code):
+    if discrepancies.has_payment_not_in_records(session, settings.merchant_uid_prefix + subscription.code):
         raise Refused(PAID_ELSEWHERE)
     charge = None
     if checkout.with_payment and catalog.charges_in_window(pg):

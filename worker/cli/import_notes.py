@@ -31,7 +31,7 @@ def open_schedules(runtime: Runtime, *, now: datetime, quiet: bool) -> OpenSched
     async def ask() -> OpenSchedules | LookUpFailed:
         gateway = runtime.gateway()
         try:
-            return await portone_schedules.open_schedules(gateway, now=now, pause=runtime.sweep_policy.pause)
+            return await portone_schedules.open_schedules(gateway, now=now, pause=runtime.statement_policy.pause)
         finally:
             await gateway.aclose()
 

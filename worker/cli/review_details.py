@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from worker.cli import console, formats
 from worker.cli.audit import print_audit
 from worker.cli.charge import print_attempts
-from worker.domain.discrepancy_rules import SENTENCES, DiscrepancyStatus, refunded
+from worker.domain.discrepancy_rules import MEANINGS, DiscrepancyStatus, refunded
 from worker.domain.gateway import LookUpFailed, PaymentRecord
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def document(case: Case, details: Details) -> dict[str, Any]:
     failed = isinstance(case.finding, LookUpFailed)
     return {
         **_values(details.discrepancy),
-        "meaning": SENTENCES[case.kind],
+        "meaning": MEANINGS[case.kind],
         "attempts": details.attempts,
         "portone_now": {
             "asked_at": case.asked_at,
@@ -123,7 +123,7 @@ def _print_discrepancy(case: Case, row: DiscrepancyDetails) -> None:
     by = f" by {row.decided_by}" if row.decided_by else ""
     console.details(
         {
-            "discrepancy": f"{row.id}: {formats.spaced(row.kind)} ({SENTENCES[case.kind]})",
+            "discrepancy": f"{row.id}: {formats.spaced(row.kind)} ({MEANINGS[case.kind]})",
             "status": f"{row.status} since {at(row.status_at)}{by}: {row.status_reason}",
             "found": f"{at(row.found_at)}, last seen {at(row.seen_at)}",
             "subscription": row.subscription,

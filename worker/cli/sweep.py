@@ -83,7 +83,7 @@ def _begin(runtime: Runtime, start: datetime | None, *, restored: bool) -> int:
     now = runtime.clock()
     with runtime.sessions.begin() as session:
         if not restored:
-            since = now - runtime.sweep_policy.span if start is None else start
+            since = now - runtime.statement_policy.span if start is None else start
             return charging_hold.begin_sweep(
                 session, reason=SweepReason.BY_HAND, holds_claims=False, since=since, until=now, now=now
             )

@@ -14,7 +14,7 @@ from worker.cli.exits import ExitCode, NotReachable
 
 if TYPE_CHECKING:
     from worker.database.tables.operations import Sweep
-    from worker.reconciliation.statement import Swept
+    from worker.reconciliation.statement import StatementRun
     from worker.runtime import Runtime
 
 POLL_SECONDS = 1.0
@@ -42,18 +42,18 @@ def follow(runtime: Runtime, sweep_id: int, *, shown: bool) -> Sweep:
     return row
 
 
-def _carry_on(runtime: Runtime, row: Sweep) -> Swept:
+def _carry_on(runtime: Runtime, row: Sweep) -> StatementRun:
     """Do a worker's share; when a worker is at it, or the end is still ahead, wait a moment."""
-    from worker.reconciliation.statement import sweep as sweep_payments
+    from worker.reconciliation.statement import reconcile_statement
 
-    async def share() -> Swept:
+    async def share() -> StatementRun:
         gateway = runtime.gateway()
         try:
-            return await sweep_payments(
+            return await reconcile_statement(
                 runtime.sessions,
                 gateway,
                 clock=runtime.clock,
-                policy=runtime.sweep_policy,
+                policy=runtime.statement_policy,
                 budget=SHARE,
                 stopping=lambda: False,
                 only=row.id,
@@ -67,7 +67,7 @@ def _carry_on(runtime: Runtime, row: Sweep) -> Swept:
     return swept
 
 
-def _failures(before: list[str], swept: Swept, row: Sweep) -> list[str]:
+def _failures(before: list[str], swept: StatementRun, row: Sweep) -> list[str]:
     """Count what failed in a row; while a worker is at it, there is nothing to count."""
     if swept.sweep is None:
         return before
@@ -80,7 +80,7 @@ def _row(runtime: Runtime, sweep_id: int) -> Sweep:
     from worker.reconciliation import queries as reconciliation_queries
 
     with runtime.sessions() as session:
-        row = reconciliation_queries.named(session, sweep_id)
+        row = reconciliation_queries.find_sweep(session, sweep_id)
     assert row is not None, "sweeps are never deleted"
     return row
 

@@ -76,7 +76,7 @@ def schedules(patient: Patient) -> Finding:
 async def _look(patient: Patient) -> OpenSchedules | LookUpFailed:
     gateway = patient.runtime.gateway()
     try:
-        pause = patient.runtime.sweep_policy.pause
+        pause = patient.runtime.statement_policy.pause
         return await open_schedules(gateway, now=patient.now, pause=pause)
     finally:
         await gateway.aclose()

@@ -1,7 +1,7 @@
-"""What PortOne shows against what our records say, one payment at a time: a pure judgement.
+"""Compares one payment as PortOne shows it with our records, and names the discrepancy. Pure.
 
-Only payments in which money moved are judged: those that PortOne calls `paid`, and `cancelled` ones, which were paid
-and given back. Everything it cannot settle from PortOne's evidence is left to a person.
+Only payments in which money moved are compared: those that PortOne calls `paid`, and `cancelled` ones, which were paid
+and refunded. Whatever PortOne's evidence does not settle is left to an operator.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from worker.domain.states import OPEN_ATTEMPTS, AttemptStatus, ChargeStatus
 
 
 class DiscrepancyKind(StrEnum):
-    MISSING_HERE = "missing_here"  # paid there, never heard of here, or proved absent: adopted
+    MISSING_HERE = "missing_here"  # paid there, unknown here, or proved absent: backfilled
     DECLINED_HERE = "declined_here"  # paid there, declined here (seen in September 2023): corrected
-    REFUNDED_THERE = "refunded_there"  # given back outside of us: noted on the charge
+    REFUNDED_THERE = "refunded_there"  # refunded outside of Again: recorded on the charge
     PAID_TWICE = "paid_twice"  # more than one payment for one billing period
     NOT_OWED = "not_owed"  # paid there, void here
     NOT_IN_RECORDS = "not_in_records"  # a merchant_uid of ours, for a subscription or period that this database lacks
@@ -28,20 +28,20 @@ class DiscrepancyKind(StrEnum):
 
 
 class DiscrepancyStatus(StrEnum):
-    OPEN = "open"  # waits for a person
-    REPAIRED = "repaired"  # on PortOne's evidence, by the sweep
-    RESOLVED = "resolved"  # a person has decided
+    OPEN = "open"  # waits for an operator
+    REPAIRED = "repaired"  # on PortOne's evidence, by statement reconciliation
+    RESOLVED = "resolved"  # an operator has decided
     GONE = "gone"  # PortOne and our records agree again
 
 
 REPAIRABLE = frozenset({DiscrepancyKind.MISSING_HERE, DiscrepancyKind.DECLINED_HERE, DiscrepancyKind.REFUNDED_THERE})
-"""What the sweep settles by itself, for PortOne's evidence leaves no choice."""
+"""Kinds that statement reconciliation settles by itself, because PortOne's evidence leaves no choice."""
 
 
-SENTENCES: Mapping[DiscrepancyKind, str] = {
+MEANINGS: Mapping[DiscrepancyKind, str] = {
     DiscrepancyKind.MISSING_HERE: "paid at PortOne, and missing here",
     DiscrepancyKind.DECLINED_HERE: "paid at PortOne, and declined here",
-    DiscrepancyKind.REFUNDED_THERE: "given back at PortOne, not by us",
+    DiscrepancyKind.REFUNDED_THERE: "refunded at PortOne, not by us",
     DiscrepancyKind.PAID_TWICE: "more than one payment for one period",
     DiscrepancyKind.NOT_OWED: "paid at PortOne, and void here",
     DiscrepancyKind.NOT_IN_RECORDS: "paid at PortOne, for a subscription or period that is not in our records",
@@ -50,12 +50,12 @@ SENTENCES: Mapping[DiscrepancyKind, str] = {
     DiscrepancyKind.UNRESOLVED: "the look-ups could not settle an attempt",
     DiscrepancyKind.NOT_BEGUN: "a first period is paid, and its subscription has no billing key: make a new link",
 }
-"""What each kind says to a person."""
+"""What each kind means, as an operator reads it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalRecord:
-    """What we have about one merchant_uid of ours; each None where we have nothing."""
+    """What our records have about one of our merchant_uids; None for each part that they do not have."""
 
     subscription_id: int | None
     charge_id: int | None
@@ -70,33 +70,33 @@ class LocalRecord:
     flagged: bool
 
 
-class Agrees(StrEnum):
+class Agreement(StrEnum):
     """Why a payment is no discrepancy."""
 
     SETTLED = "settled"
-    OPEN = "open"  # its attempt is open still: the look-ups settle it
+    OPEN = "open"  # its attempt is still open: attempt reconciliation settles it
 
 
-Judgement = Agrees | DiscrepancyKind
+Verdict = Agreement | DiscrepancyKind
 
 
-def judge(record: PaymentRecord, local: LocalRecord) -> Judgement:
-    """Compare a payment in which money moved with what our records say about its merchant_uid."""
+def judge(record: PaymentRecord, local: LocalRecord) -> Verdict:
+    """Return whether a payment in which money moved agrees with our records of its merchant_uid, or how it differs."""
     if local.attempt_status in OPEN_ATTEMPTS:
-        return Agrees.OPEN
+        return Agreement.OPEN
     if record.odd is not None:
         return DiscrepancyKind.NOT_IN_RECORDS if local.subscription_id is None else DiscrepancyKind.OTHER_AMOUNT
     if record.imp_uid == local.imp_uid and local.attempt_status is AttemptStatus.PAID:
         return _judge_ours(record, local)
     if refunded(record) == record.amount and not _could_be_missing(local):
-        return Agrees.SETTLED  # nothing of it is left to tell
+        return Agreement.SETTLED  # nothing of it was kept
     if local.subscription_id is None:
         return DiscrepancyKind.NOT_IN_RECORDS
     return _judge_unknown(record, local)
 
 
 def _judge_unknown(record: PaymentRecord, local: LocalRecord) -> DiscrepancyKind:
-    """Name what is wrong with a payment of a subscription of ours that our records do not have."""
+    """Return the discrepancy of a payment for one of our subscriptions that our records do not have."""
     if local.attempt_status is AttemptStatus.PAID or local.paid_by is not None:
         return DiscrepancyKind.PAID_TWICE
     if local.charge_status is ChargeStatus.VOID:
@@ -108,22 +108,22 @@ def _judge_unknown(record: PaymentRecord, local: LocalRecord) -> DiscrepancyKind
 
 
 def _could_be_missing(local: LocalRecord) -> bool:
-    """Say whether the period may be charged again, though it was paid (and given back) there already."""
+    """Return whether the period may be charged again, though it was paid (and refunded) at PortOne already."""
     if local.subscription_id is None or local.attempt_status is AttemptStatus.DECLINED:
         return False
     return local.charge_status in {None, ChargeStatus.DUE, ChargeStatus.PAST_DUE}
 
 
-def _judge_ours(record: PaymentRecord, local: LocalRecord) -> Judgement:
+def _judge_ours(record: PaymentRecord, local: LocalRecord) -> Verdict:
     if local.paid_by is not None and local.paid_by < record.merchant_uid and refunded(record) < record.amount:
-        return DiscrepancyKind.PAID_TWICE  # named at the later of the two
+        return DiscrepancyKind.PAID_TWICE  # reported at the later of the two
     if (record.amount, record.currency) != (local.amount, local.currency):
         return DiscrepancyKind.OTHER_AMOUNT
     if local.charge_status is ChargeStatus.VOID:
         return DiscrepancyKind.NOT_OWED
-    return Agrees.SETTLED if refunded(record) == local.refunded else DiscrepancyKind.REFUNDED_THERE
+    return Agreement.SETTLED if refunded(record) == local.refunded else DiscrepancyKind.REFUNDED_THERE
 
 
 def refunded(record: PaymentRecord) -> int:
-    """Say how much of a payment was given back, in its currency; all of it when PortOne calls it cancelled."""
+    """Return how much of a payment was refunded, in its currency; all of it when PortOne calls it cancelled."""
     return record.amount if record.status == "cancelled" and not record.cancel_amount else record.cancel_amount

@@ -1,4 +1,4 @@
-"""What our records say about payments found at PortOne, and the rows of what differs."""
+"""Discrepancies as rows, and what our records have about payments found at PortOne."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from worker.database.bulk import as_rows
 from worker.domain.attempt import Attempt
-from worker.domain.discrepancy_rules import REPAIRABLE, SENTENCES, DiscrepancyKind, DiscrepancyStatus, LocalRecord
+from worker.domain.discrepancy_rules import MEANINGS, REPAIRABLE, DiscrepancyKind, DiscrepancyStatus, LocalRecord
 from worker.domain.gateway import PaymentRecord
 from worker.domain.merchant_uid import MerchantUid
 from worker.domain.states import AttemptStatus, ChargeStatus
@@ -32,20 +32,21 @@ _LOCAL_RECORDS = text("""
     ORDER BY v.place
 """)
 
-# What a person has decided stays decided, however often it is found again; but an attempt that they had sent again, and
-# that is unclear once more, is another question.
-_NOTE = text("""
+# What an operator has decided stays decided, however often it is found again; but an attempt that they had sent again,
+# and that is unclear once more, is another question.
+_RECORD = text("""
     INSERT INTO discrepancies AS d (kind, status, status_reason, status_at, merchant_uid, imp_uid,
                                     charge_id, attempt_id, evidence, found_at, seen_at)
-    SELECT v.kind, v.status, v.said, :now, v.merchant_uid, v.imp_uid, v.charge_id, v.attempt_id, v.evidence, :now, :now
+    SELECT v.kind, v.status, v.reason, :now, v.merchant_uid, v.imp_uid, v.charge_id, v.attempt_id, v.evidence, :now,
+           :now
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(
-        kind text, status text, said text, merchant_uid text, imp_uid text, charge_id bigint, attempt_id bigint,
+        kind text, status text, reason text, merchant_uid text, imp_uid text, charge_id bigint, attempt_id bigint,
         evidence jsonb)
     ON CONFLICT (kind, merchant_uid, imp_uid) DO UPDATE SET
         seen_at = excluded.seen_at, status = excluded.status, status_reason = excluded.status_reason,
         status_at = CASE WHEN d.status = excluded.status THEN d.status_at ELSE excluded.status_at END,
         charge_id = COALESCE(excluded.charge_id, d.charge_id), attempt_id = COALESCE(excluded.attempt_id, d.attempt_id),
-        -- A refund that a person has begun stays known.
+        -- A refund that an operator has started stays known.
         evidence = excluded.evidence || jsonb_strip_nulls(jsonb_build_object('refund', d.evidence -> 'refund'))
         WHERE d.status <> 'resolved' OR d.kind = 'unresolved'
     RETURNING d.id, d.status, xmax = 0 AS is_new
@@ -54,25 +55,25 @@ _NOTE = text("""
 _LOCK_ATTEMPTS = text("SELECT id FROM attempts WHERE charge_id = ANY(:ids) ORDER BY id FOR UPDATE")
 _LOCK_CHARGES = text("SELECT id FROM charges WHERE id = ANY(:ids) ORDER BY id FOR UPDATE")
 
-_GONE = text("""
+_CLOSE = text("""
     UPDATE discrepancies SET status = 'gone', status_reason = :reason, status_at = :now
     WHERE status = 'open' AND kind = ANY(:kinds) AND merchant_uid = ANY(:merchant_uids)
     RETURNING id
 """)
 
-_IN_QUESTION = text("""
+_HAS_PAYMENT_NOT_IN_RECORDS = text("""
     SELECT EXISTS (
         SELECT FROM discrepancies
-        WHERE status = 'open' AND kind = 'not_in_records' AND starts_with(merchant_uid, :beginning))
+        WHERE status = 'open' AND kind = 'not_in_records' AND starts_with(merchant_uid, :prefix))
 """)
 
-# Paid here in the window, and not among PortOne's payments. What a person has looked at already is left out, and what
-# was given back, which stands in another day's list. In no order: should they be many, each has its turn some day.
-_UNSEEN = text("""
+# Paid here in that time, and not among PortOne's payments. What an operator has decided already is left out, and what
+# was refunded, which stands in another day's list. In random order: should there be many, each has its turn some day.
+_NOT_LISTED = text("""
     SELECT a.id AS attempt_id, a.charge_id, a.merchant_uid, a.imp_uid, c.amount, c.currency, c.paid_at
     FROM charges c JOIN attempts a ON a.charge_id = c.id AND a.status = 'paid'
     WHERE c.paid_at >= :since AND c.paid_at < :until AND c.refunded < c.amount
-      AND NOT EXISTS (SELECT FROM unnest(CAST(:seen AS text[])) AS seen (imp_uid) WHERE seen.imp_uid = a.imp_uid)
+      AND NOT EXISTS (SELECT FROM unnest(CAST(:listed AS text[])) AS listed (imp_uid) WHERE listed.imp_uid = a.imp_uid)
       AND NOT EXISTS (
         SELECT FROM discrepancies d
         WHERE d.kind = 'not_there' AND d.merchant_uid = a.merchant_uid AND d.status = 'resolved')
@@ -81,12 +82,12 @@ _UNSEEN = text("""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Noted:
-    """A discrepancy to write down. `evidence` holds both sides, as far as they may be stored."""
+class NewDiscrepancy:
+    """A discrepancy to be recorded. `evidence` holds both sides, as far as they may be stored."""
 
     kind: DiscrepancyKind
     status: DiscrepancyStatus
-    said: str
+    reason: str
     merchant_uid: str
     imp_uid: str = ""
     charge_id: int | None = None
@@ -95,7 +96,7 @@ class Noted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnseenPayment:
+class UnlistedPayment:
     """A payment in our records that is not among those that PortOne's lists show."""
 
     attempt_id: int
@@ -108,7 +109,7 @@ class UnseenPayment:
 
 
 def local_records(session: Session, payments: Sequence[tuple[PaymentRecord, MerchantUid]]) -> list[LocalRecord]:
-    """Read what we have about each of these payments of ours, in their order."""
+    """Return what our records have about each of these payments of ours, in their order."""
     rows = [
         {
             "place": place,
@@ -121,39 +122,41 @@ def local_records(session: Session, payments: Sequence[tuple[PaymentRecord, Merc
     return [_local_record(row) for row in session.execute(_LOCAL_RECORDS, {"rows": as_rows(rows)})]
 
 
-def note(session: Session, noted: Iterable[Noted], *, now: datetime) -> int:
-    """Write discrepancies down, one row each however often they are found; returns how many are new and open."""
+def record(session: Session, found: Iterable[NewDiscrepancy], *, now: datetime) -> int:
+    """Record discrepancies, one row each however often they are found, and return how many are new and open."""
     # One statement cannot touch a row twice.
-    unique = {(each.kind, each.merchant_uid, each.imp_uid): each for each in noted}
+    unique = {(each.kind, each.merchant_uid, each.imp_uid): each for each in found}
     if not unique:
         return 0
-    written = session.execute(_NOTE, {"rows": as_rows(map(_row, unique.values())), "now": now})
+    written = session.execute(_RECORD, {"rows": as_rows(map(_row, unique.values())), "now": now})
     return sum(row.is_new and row.status == DiscrepancyStatus.OPEN for row in written)
 
 
-def lock(session: Session, charge_ids: Sequence[int]) -> None:
+def lock_charges(session: Session, charge_ids: Sequence[int]) -> None:
     """Lock charges with their attempts, in the order in which a write-back does, until the transaction ends."""
     session.execute(_LOCK_ATTEMPTS, {"ids": list(charge_ids)})
     session.execute(_LOCK_CHARGES, {"ids": list(charge_ids)})
 
 
-def is_in_question(session: Session, beginning: str) -> bool:
-    """Say whether a payment waits for a person whose merchant_uid begins so and names no period of this database."""
-    return bool(session.scalar(_IN_QUESTION, {"beginning": beginning}))
+def has_payment_not_in_records(session: Session, merchant_uid_prefix: str) -> bool:
+    """Return whether a payment under this prefix waits for an operator because it names no period of this database."""
+    return bool(session.scalar(_HAS_PAYMENT_NOT_IN_RECORDS, {"prefix": merchant_uid_prefix}))
 
 
-def gone(
+def close(
     session: Session, merchant_uids: Sequence[str], kinds: Iterable[DiscrepancyKind], *, reason: str, now: datetime
 ) -> int:
-    """Close open discrepancies that are none any more; returns how many."""
+    """Close open discrepancies because PortOne and our records agree by now, and return how many."""
     wanted = {"merchant_uids": list(merchant_uids), "kinds": [kind.value for kind in kinds]}
-    return len(session.execute(_GONE, {**wanted, "reason": reason, "now": now}).all())
+    return len(session.execute(_CLOSE, {**wanted, "reason": reason, "now": now}).all())
 
 
-def unseen(session: Session, *, since: datetime, until: datetime, seen: Sequence[str]) -> Sequence[UnseenPayment]:
-    """Return the payments made from `since` to `until`, by PortOne's own times, whose imp_uids are not among `seen`."""
-    rows = session.execute(_UNSEEN, {"since": since, "until": until, "seen": list(seen)})
-    return [UnseenPayment(**row._mapping) for row in rows]  # noqa: SLF001 - public, despite its name
+def payments_not_listed(
+    session: Session, *, since: datetime, until: datetime, listed: Sequence[str]
+) -> Sequence[UnlistedPayment]:
+    """Return our payments made from `since` to `until`, by PortOne's own times, whose imp_uids are not `listed`."""
+    rows = session.execute(_NOT_LISTED, {"since": since, "until": until, "listed": list(listed)})
+    return [UnlistedPayment(**row._mapping) for row in rows]  # noqa: SLF001 - public, despite its name
 
 
 def of_payment(
@@ -162,13 +165,13 @@ def of_payment(
     local: LocalRecord,
     parts: MerchantUid,
     written: WrittenAttempt | None = None,
-) -> Noted:
+) -> NewDiscrepancy:
     """Return the discrepancy of a payment; `written` holds the charge and attempt that were just backfilled for it."""
     repaired = kind is DiscrepancyKind.REFUNDED_THERE or (kind in REPAIRABLE and written is not None)
-    return Noted(
+    return NewDiscrepancy(
         kind=kind,
         status=DiscrepancyStatus.REPAIRED if repaired else DiscrepancyStatus.OPEN,
-        said=SENTENCES[kind],
+        reason=MEANINGS[kind],
         merchant_uid=record.merchant_uid,
         imp_uid=record.imp_uid,
         charge_id=local.charge_id if written is None else written.charge_id,
@@ -180,12 +183,12 @@ def of_payment(
     )
 
 
-def flagged(attempt: Attempt, reason: str) -> Noted:
-    """Make the discrepancy of an attempt whose look-ups are spent or told something odd."""
-    return Noted(
+def of_unresolved_attempt(attempt: Attempt, reason: str) -> NewDiscrepancy:
+    """Return the discrepancy of an attempt whose look-ups are used up or showed something implausible."""
+    return NewDiscrepancy(
         kind=DiscrepancyKind.UNRESOLVED,
         status=DiscrepancyStatus.OPEN,
-        said=reason,
+        reason=reason,
         merchant_uid=attempt.request.merchant_uid,
         charge_id=attempt.charge.id,
         attempt_id=attempt.id,
@@ -209,14 +212,14 @@ def _local_record(row: Row[Any]) -> LocalRecord:
     )
 
 
-def _row(noted: Noted) -> dict[str, Any]:
+def _row(found: NewDiscrepancy) -> dict[str, Any]:
     return {
-        "kind": noted.kind,
-        "status": noted.status,
-        "said": noted.said,
-        "merchant_uid": noted.merchant_uid,
-        "imp_uid": noted.imp_uid,
-        "charge_id": noted.charge_id,
-        "attempt_id": noted.attempt_id,
-        "evidence": noted.evidence,
+        "kind": found.kind,
+        "status": found.status,
+        "reason": found.reason,
+        "merchant_uid": found.merchant_uid,
+        "imp_uid": found.imp_uid,
+        "charge_id": found.charge_id,
+        "attempt_id": found.attempt_id,
+        "evidence": found.evidence,
     }

@@ -1,4 +1,4 @@
-"""Writing into the books what PortOne shows and they do not have: payments, corrections, and money given back."""
+"""Backfills: writing what PortOne shows and our records lack, which is payments, corrections and refunds."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ _SUBSCRIPTIONS = text(f"""
     SELECT s.code AS subscription_code, s.id, s.anchor_on,
            s.status = 'pending' AND NOT EXISTS (
                SELECT FROM charges c WHERE c.subscription_id = s.id AND c.status NOT IN ('void', 'due')
-           ) AS has_not_begun,
+           ) AS has_not_started,
            {PLAN_COLUMNS}
     FROM subscriptions s JOIN plans p ON p.id = s.plan_id
     WHERE s.code = ANY(:codes)
 """)  # noqa: S608 - constants only
 
 # The charge first: it may be missing, or wait for its next try; a void one stays void. Then the attempt: it may be
-# missing too, or have been declined or proved absent. Whoever settles them meanwhile wins, and nothing is written.
-_ADOPT = text("""
+# missing too, or have been declined or proved absent. Whatever settles them meanwhile wins, and nothing is written.
+_BACKFILL = text("""
     WITH v AS (
         SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(
             subscription_id bigint, period_start timestamptz, period_end timestamptz, amount bigint, tax_free bigint,
@@ -51,7 +51,7 @@ _ADOPT = text("""
             SET status = 'paid', status_reason = excluded.status_reason, status_at = excluded.status_at,
                 paid_at = excluded.paid_at, refunded = excluded.refunded, next_attempt_at = NULL
             -- What was claimed since it was judged is in flight under this very merchant_uid: look-ups settle it. But
-            -- another attempt in flight must not keep a payment out: it would be sent anew once that one has failed.
+            -- another attempt in flight must not keep a payment out: it would be sent again once that one has failed.
             WHERE c.status <> 'void' AND NOT EXISTS (
                 SELECT FROM attempts a WHERE a.charge_id = c.id AND a.status = 'paid')
               AND (c.status <> 'charging' OR EXISTS (
@@ -75,7 +75,7 @@ _ADOPT = text("""
 
 _CHARGE_ID = text("SELECT id FROM charges WHERE subscription_id = :subscription_id AND period_start = :period_start")
 
-_OF_OTHER_DAYS = text("""
+_DUE_FOR_EARLIER_DAYS = text("""
     SELECT c.id FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(id bigint, period_start timestamptz)
     JOIN subscriptions s ON s.id = v.id AND s.status = 'pending'
     JOIN charges c ON c.subscription_id = v.id
@@ -88,18 +88,18 @@ _MOVE_ANCHORS = text("""
     WHERE s.id = v.id AND s.status = 'pending' AND s.anchor_on <> v.anchor_on
 """)
 
-# Only a hard decline kills a key, and only the attempt that it was can tell.
+# Only a hard decline kills a key, and only its attempt shows that it was one.
 _REVIVE_KEYS = text("""
     UPDATE billing_keys k
     SET status = 'active', status_at = :now,
-        status_reason = 'the decline that killed it was none: PortOne shows a payment'
+        status_reason = 'the decline that killed it was wrong: PortOne shows a payment'
     FROM attempts a
     WHERE a.id = ANY(:ids) AND k.id = a.billing_key_id AND k.status = 'dead'
       AND NOT EXISTS (
         SELECT FROM attempts o WHERE o.billing_key_id = k.id AND o.status = 'declined' AND o.decline_kind = 'hard')
 """)
 
-_REFUNDED = text("""
+_RECORD_REFUNDS = text("""
     UPDATE charges c SET refunded = v.refunded
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(charge_id bigint, refunded bigint)
     WHERE c.id = v.charge_id AND c.status = 'paid'
@@ -112,7 +112,7 @@ class KnownSubscription:
 
     id: int
     anchor_on: date
-    has_not_begun: bool
+    has_not_started: bool
     plan: Plan | None
     plan_error: str = ""
 
@@ -138,8 +138,8 @@ class WrittenAttempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Adoption:
-    """A payment to be written into the books, and the period that it pays."""
+class Backfill:
+    """A payment to be written into our records, and the period that it pays."""
 
     record: PaymentRecord
     parts: MerchantUid
@@ -148,32 +148,34 @@ class Adoption:
     terms: OpeningTerms
     reason: str
     as_planned: bool  # the amount is the charge's, or what the plan asks for
-    anchor_on: date | None = None  # from which its subscription counts, if it has not begun otherwise
+    anchor_on: date | None = None  # the day from which its subscription counts, if it has not started yet
 
 
-def subscriptions(session: Session, codes: Iterable[str]) -> Mapping[str, KnownSubscription]:
+def subscriptions_by_code(session: Session, codes: Iterable[str]) -> Mapping[str, KnownSubscription]:
     """Return subscriptions with their plans, by code; those that are not in our records are left out."""
     rows = session.execute(_SUBSCRIPTIONS, {"codes": sorted(set(codes))})
     return {row.subscription_code: _known_subscription(row) for row in rows}
 
 
-def adopt(session: Session, adoptions: Sequence[Adoption], *, now: datetime) -> Mapping[str, WrittenAttempt]:
-    """Make these payments' charges and attempts paid, opening what is missing; one payment per period at most.
+def backfill_payments(
+    session: Session, backfills: Sequence[Backfill], *, now: datetime
+) -> Mapping[str, WrittenAttempt]:
+    """Mark the charges and attempts of payments as paid, inserting missing ones; at most one payment per period.
 
     Returns what was written, by merchant_uid.
     """
-    rows = [_row(adoption) for adoption in adoptions]
-    written = session.execute(_ADOPT, {"rows": as_rows(rows), "now": now})
+    rows = [_row(backfill) for backfill in backfills]
+    written = session.execute(_BACKFILL, {"rows": as_rows(rows), "now": now})
     return {row.merchant_uid: WrittenAttempt(row.id, row.charge_id, row.merchant_uid) for row in written}
 
 
-def open_unpaid(session: Session, adoption: Adoption, *, now: datetime) -> int:
-    """Open the missing charge of a payment with another amount, as the plan has it; returns its id."""
-    terms = adoption.terms
+def open_unpaid_charge(session: Session, backfill: Backfill, *, now: datetime) -> int:
+    """Open the missing charge of a payment with another amount, on the plan's terms, and return its id."""
+    terms = backfill.terms
     row = {
-        "subscription_id": adoption.subscription_id,
-        "period_start": adoption.period.start,
-        "period_end": adoption.period.end,
+        "subscription_id": backfill.subscription_id,
+        "period_start": backfill.period.start,
+        "period_end": backfill.period.end,
         "amount": terms.amount,
         "tax_free": terms.tax_free,
         "vat_amount": terms.vat_amount,
@@ -183,35 +185,35 @@ def open_unpaid(session: Session, adoption: Adoption, *, now: datetime) -> int:
         "reason": "its period began, and PortOne shows a payment of another amount",
     }
     opening.open_charges(session, [row], now=now)
-    known = {"subscription_id": adoption.subscription_id, "period_start": adoption.period.start}
+    known = {"subscription_id": backfill.subscription_id, "period_start": backfill.period.start}
     return int(session.execute(_CHARGE_ID, known).scalar_one())
 
 
-def move_anchors(session: Session, adoptions: Iterable[Adoption], *, now: datetime) -> None:
-    """Let subscriptions that have not begun count from the day that their first payment was for.
+def move_anchors(session: Session, backfills: Iterable[Backfill], *, now: datetime) -> None:
+    """Anchor subscriptions that have not started at the day that their first payment was for.
 
-    What a window was to pay on another day, and has not, is not owed.
+    Charges that a payment window was to pay on an earlier day, and has not paid, are voided.
     """
     rows = [
         {"id": each.subscription_id, "anchor_on": each.anchor_on.isoformat(), "period_start": each.period.start}
-        for each in adoptions
+        for each in backfills
         if each.anchor_on
     ]
-    left = session.scalars(_OF_OTHER_DAYS, {"rows": as_rows(rows)}).all()
-    reason = "its window was left unpaid, and the subscription began on another day"
+    left = session.scalars(_DUE_FOR_EARLIER_DAYS, {"rows": as_rows(rows)}).all()
+    reason = "its payment window was left unpaid, and the subscription started on another day"
     void(session, left, expecting={ChargeStatus.DUE}, reason=reason, now=now)
     session.execute(_MOVE_ANCHORS, {"rows": as_rows(rows)})
 
 
 def revive_keys(session: Session, attempt_ids: Sequence[int], *, now: datetime) -> None:
-    """Let keys live again that a decline had killed which was none."""
+    """Mark billing keys as active again that were marked dead by a decline which proved to be a payment."""
     session.execute(_REVIVE_KEYS, {"ids": list(attempt_ids), "now": now})
 
 
-def note_refunds(session: Session, refunded: Mapping[int, int]) -> None:
-    """Write down how much of paid charges PortOne shows as given back, by charge id."""
+def record_refunds(session: Session, refunded: Mapping[int, int]) -> None:
+    """Record how much of each paid charge PortOne shows as refunded, by charge id."""
     rows = [{"charge_id": charge_id, "refunded": amount} for charge_id, amount in refunded.items()]
-    session.execute(_REFUNDED, {"rows": as_rows(rows)})
+    session.execute(_RECORD_REFUNDS, {"rows": as_rows(rows)})
 
 
 def _known_subscription(row: Row[Any]) -> KnownSubscription:
@@ -221,25 +223,25 @@ def _known_subscription(row: Row[Any]) -> KnownSubscription:
     except (ValueError, LookupError, OSError) as unreadable:
         error = str(unreadable)
     return KnownSubscription(
-        id=row.id, anchor_on=row.anchor_on, has_not_begun=row.has_not_begun, plan=plan, plan_error=error
+        id=row.id, anchor_on=row.anchor_on, has_not_started=row.has_not_started, plan=plan, plan_error=error
     )
 
 
-def _row(adoption: Adoption) -> dict[str, Any]:
-    record = adoption.record
+def _row(backfill: Backfill) -> dict[str, Any]:
+    record = backfill.record
     return {
-        "order_name": adoption.terms.order_name,
-        "tax_free": adoption.terms.tax_free,
-        "vat_amount": adoption.terms.vat_amount,
-        "subscription_id": adoption.subscription_id,
-        "period_start": adoption.period.start,
-        "period_end": adoption.period.end,
+        "order_name": backfill.terms.order_name,
+        "tax_free": backfill.terms.tax_free,
+        "vat_amount": backfill.terms.vat_amount,
+        "subscription_id": backfill.subscription_id,
+        "period_start": backfill.period.start,
+        "period_end": backfill.period.end,
         "amount": record.amount,
         "currency": record.currency,
         "merchant_uid": record.merchant_uid,
-        "number": adoption.parts.number,
+        "number": backfill.parts.number,
         "paid_at": record.paid_at,
         "refunded": refunded(record),
         **asdict(answer_of(record)),
-        "reason": adoption.reason,
+        "reason": backfill.reason,
     }

@@ -1,4 +1,4 @@
-"""Money that moved where the books had decided otherwise: found when a settlement is written back."""
+"""Late payments: money that moved after our records had decided otherwise, found when a settlement is written back."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ from sqlalchemy.orm import Session
 from worker.domain.discrepancy_rules import DiscrepancyKind, DiscrepancyStatus
 from worker.domain.settlement import Settlement
 from worker.domain.states import AttemptStatus, ChargeStatus
-from worker.ledger.discrepancies import Noted
+from worker.ledger.discrepancies import NewDiscrepancy
 
-_AS_THEY_ARE = text("""
+_CURRENT_STATES = text("""
     SELECT a.merchant_uid, a.status, a.imp_uid, c.status AS charge
     FROM attempts a JOIN charges c ON c.id = a.charge_id WHERE a.merchant_uid = ANY(:merchant_uids)
 """)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fate:
-    """What the tables had about a settlement's attempt and charge, and what was written; None for what is not there."""
+class WriteBackRow:
+    """State of an attempt and its charge before a write-back, and which of them it changed.
+
+    Ids and states are None for a row that our records do not have.
+    """
 
     settled: bool
     charge_written: bool
@@ -35,55 +38,55 @@ class Fate:
     charge_before: str | None
 
 
-Decided = tuple[Settlement, Fate]
+WrittenBack = tuple[Settlement, WriteBackRow]
 
 
-def contradicts(settlement: Settlement, fate: Fate) -> bool:
-    """Say whether money moved and the books had decided otherwise: on the charge or attempt, or by another payment."""
+def is_late_payment(settlement: Settlement, row: WriteBackRow) -> bool:
+    """Return whether money moved although the charge or attempt was settled otherwise, or by another payment."""
     if settlement.attempt_status is not AttemptStatus.PAID:
         return False
-    if fate.settled:
-        return not fate.charge_written
-    return fate.status_before != AttemptStatus.PAID or fate.imp_uid_before != settlement.answer.imp_uid
+    if row.settled:
+        return not row.charge_written
+    return row.status_before != AttemptStatus.PAID or row.imp_uid_before != settlement.answer.imp_uid
 
 
-def as_they_are(session: Session, decided: Sequence[Decided]) -> list[Decided]:
-    """Look again at what seems to contradict: a write-back that had to wait for another saw the rows of before that."""
-    merchant_uids = [s.attempt.request.merchant_uid for s, fate in decided if contradicts(s, fate)]
+def reread_late_payments(session: Session, written: Sequence[WrittenBack]) -> list[WrittenBack]:
+    """Read the rows of late payments again: a write-back that waited for another one saw the rows of before that."""
+    merchant_uids = [s.attempt.request.merchant_uid for s, row in written if is_late_payment(s, row)]
     if not merchant_uids:
-        return list(decided)
-    rows = {row.merchant_uid: row for row in session.execute(_AS_THEY_ARE, {"merchant_uids": merchant_uids})}
-    return [(each, _as_it_is(fate, rows.get(each.attempt.request.merchant_uid))) for each, fate in decided]
+        return list(written)
+    current = {row.merchant_uid: row for row in session.execute(_CURRENT_STATES, {"merchant_uids": merchant_uids})}
+    return [(each, _updated(row, current.get(each.attempt.request.merchant_uid))) for each, row in written]
 
 
-def _as_it_is(fate: Fate, row: Row[Any] | None) -> Fate:
-    if row is None:
-        return fate
-    if fate.settled:  # what its attempt is now, we have written
-        return replace(fate, charge_before=row.charge)
-    return replace(fate, status_before=row.status, imp_uid_before=row.imp_uid, charge_before=row.charge)
+def _updated(row: WriteBackRow, current: Row[Any] | None) -> WriteBackRow:
+    if current is None:
+        return row
+    if row.settled:  # its attempt's state now is what we have written
+        return replace(row, charge_before=current.charge)
+    return replace(row, status_before=current.status, imp_uid_before=current.imp_uid, charge_before=current.charge)
 
 
-def discrepancy(settlement: Settlement, fate: Fate) -> Noted:
-    """Make the discrepancy of a contradiction."""
-    if fate.status_before is None:
-        kind, said = DiscrepancyKind.MISSING_HERE, "these books do not have its attempt; the next sweep adopts it"
-    elif fate.charge_written:
-        kind, said = DiscrepancyKind.DECLINED_HERE, "its attempt was settled as declined; the next sweep corrects it"
-    elif fate.charge_before == ChargeStatus.VOID:
-        kind, said = DiscrepancyKind.NOT_OWED, "its charge is void"
+def discrepancy_of(settlement: Settlement, row: WriteBackRow) -> NewDiscrepancy:
+    """Return the discrepancy of a late payment."""
+    if row.status_before is None:
+        kind, reason = DiscrepancyKind.MISSING_HERE, "our records do not have its attempt; the next sweep backfills it"
+    elif row.charge_written:
+        kind, reason = DiscrepancyKind.DECLINED_HERE, "its attempt was settled as declined; the next sweep corrects it"
+    elif row.charge_before == ChargeStatus.VOID:
+        kind, reason = DiscrepancyKind.NOT_OWED, "its charge is void"
     else:
-        kind, said = DiscrepancyKind.PAID_TWICE, "its charge was paid by another payment"
-    return Noted(
+        kind, reason = DiscrepancyKind.PAID_TWICE, "its charge was paid by another payment"
+    return NewDiscrepancy(
         kind=kind,
         status=DiscrepancyStatus.OPEN,
-        said=f"paid at PortOne, but {said}",
+        reason=f"paid at PortOne, but {reason}",
         merchant_uid=settlement.attempt.request.merchant_uid,
         imp_uid=settlement.answer.imp_uid or "",
-        charge_id=fate.charge_id,
-        attempt_id=fate.attempt_id,
+        charge_id=row.charge_id,
+        attempt_id=row.attempt_id,
         evidence={
             "portone": settlement.answer.raw,
-            "records": {"charge": fate.charge_before, "attempt": fate.status_before, "imp_uid": fate.imp_uid_before},
+            "records": {"charge": row.charge_before, "attempt": row.status_before, "imp_uid": row.imp_uid_before},
         },
     )

@@ -22,10 +22,9 @@ from worker.domain.other_server import BY, reason_of_stop, was_paid_by_another
 from worker.domain.outcomes import NO_ANSWER, DeclineKind
 from worker.domain.settlement import Settlement
 from worker.domain.states import CLAIMABLE_CHARGES, AttemptStatus, ChargeStatus, Via
-from worker.ledger import channel_stops, discrepancies, stops
-from worker.ledger import late_payments as contradictions
+from worker.ledger import channel_stops, discrepancies, late_payments, stops
 from worker.ledger.channel_stops import Weighed
-from worker.ledger.late_payments import Decided, Fate, contradicts
+from worker.ledger.late_payments import WriteBackRow, WrittenBack, is_late_payment
 from worker.ledger.subscription_status import mark_past_due, settle_subscriptions
 from worker.ledger.voiding import void
 from worker.ledger.waking import wake_charges
@@ -166,12 +165,12 @@ def _ids(settlement: Settlement) -> dict[str, object]:
 def write_back(session: Session, settlements: Sequence[Settlement], *, now: datetime) -> WriteBack:
     """Apply settlements to attempts, charges, subscriptions and billing keys; the caller commits."""
     rows = as_rows({"place": place, **_row(settlement)} for place, settlement in enumerate(settlements))
-    fates = [Fate(**row._mapping) for row in session.execute(_WRITE_BACK, {"rows": rows, "now": now})]  # noqa: SLF001 - public
-    decided = contradictions.as_they_are(session, list(zip(settlements, fates, strict=True)))
+    changed = [WriteBackRow(**row._mapping) for row in session.execute(_WRITE_BACK, {"rows": rows, "now": now})]  # noqa: SLF001 - public
+    decided = late_payments.reread_late_payments(session, list(zip(settlements, changed, strict=True)))
     result = WriteBack(
         settled=tuple(settlement for settlement, row in decided if row.settled),
         late=tuple(settlement for settlement, row in decided if not row.settled),
-        contradictions=tuple(settlement for settlement, fate in decided if contradicts(settlement, fate)),
+        contradictions=tuple(settlement for settlement, row in decided if is_late_payment(settlement, row)),
     )
     written = [(settlement, row) for settlement, row in decided if row.charge_written]
     _follow_up(session, result.settled, written, now)
@@ -179,23 +178,23 @@ def write_back(session: Session, settlements: Sequence[Settlement], *, now: date
     return replace(result, channels=channel_stops.note(session, result.settled, now=now))
 
 
-def _note_discrepancies(session: Session, decided: Sequence[Decided], now: datetime) -> None:
+def _note_discrepancies(session: Session, decided: Sequence[WrittenBack], now: datetime) -> None:
     """Write down what needs a person, and close what needed one and is settled now."""
-    flagged = [discrepancies.flagged(s.attempt, s.flag) for s, row in decided if row.settled and s.flag]
-    contradicting = [contradictions.discrepancy(s, fate) for s, fate in decided if contradicts(s, fate)]
-    discrepancies.note(session, [*flagged, *contradicting], now=now)
+    flagged = [discrepancies.of_unresolved_attempt(s.attempt, s.flag) for s, row in decided if row.settled and s.flag]
+    late = [late_payments.discrepancy_of(s, row) for s, row in decided if is_late_payment(s, row)]
+    discrepancies.record(session, [*flagged, *late], now=now)
     unflagged = [s for s, row in decided if row.settled and row.was_flagged and not s.flag]
     if merchant_uids := [s.attempt.request.merchant_uid for s in unflagged]:
         kinds = [DiscrepancyKind.UNRESOLVED]
-        discrepancies.gone(session, merchant_uids, kinds, reason="its outcome became clear", now=now)
+        discrepancies.close(session, merchant_uids, kinds, reason="its outcome became clear", now=now)
 
 
-def _follow_up(session: Session, settled: Sequence[Settlement], written: Sequence[Decided], now: datetime) -> None:
+def _follow_up(session: Session, settled: Sequence[Settlement], written: Sequence[WrittenBack], now: datetime) -> None:
     """Carry on to subscriptions and keys what became of attempts (`settled`) and of charges (`written`)."""
     declined = [s for s in settled if s.attempt_status is AttemptStatus.DECLINED]
-    if paid := _subscriptions(fate for s, fate in written if s.charge_status is ChargeStatus.PAID):
+    if paid := _subscriptions(row for s, row in written if s.charge_status is ChargeStatus.PAID):
         settle_subscriptions(session, paid, reason="paid", now=now)
-    if dunned := _subscriptions(fate for s, fate in written if s.declines > s.attempt.retry.declines):
+    if dunned := _subscriptions(row for s, row in written if s.declines > s.attempt.retry.declines):
         mark_past_due(session, dunned, now=now)
     if waiting := [s.attempt.charge.id for s in settled if s.charge_status in CLAIMABLE_CHARGES]:
         _void_of_canceled(session, waiting, now)
@@ -216,8 +215,8 @@ def _void_of_canceled(session: Session, charge_ids: Sequence[int], now: datetime
     void(session, canceled, reason="its subscription is over", now=now)
 
 
-def _subscriptions(fates: Iterable[Fate]) -> list[int]:
-    return sorted(fate.subscription_id for fate in fates if fate.subscription_id is not None)
+def _subscriptions(rows: Iterable[WriteBackRow]) -> list[int]:
+    return sorted(row.subscription_id for row in rows if row.subscription_id is not None)
 
 
 def _row(settlement: Settlement) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""Sweeps as rows: begun, taken by one worker at a time, moved on window by window, finished."""
+"""Sweeps as rows: started, leased by one worker at a time, advanced slice by slice, finished."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from worker.database.tables.operations import Sweep
 from worker.domain.states import SweepReason
 from worker.ledger.charging_hold import begin_sweep
 
-AT_MOST_EVERY = timedelta(minutes=10)
-"""How often a regular sweep begins when something waits for it."""
+MIN_BETWEEN_DAILY_SWEEPS = timedelta(minutes=10)
+"""Shortest time from any sweep to a daily one that starts early because a payment waits to be backfilled."""
 
-# One of its kind a day, however many beats ask: the lock makes the second see the first one's row.
+# One a day, however many ticks ask: the lock makes the second see the first one's row.
 _DAILY_LOCK = text("SELECT pg_advisory_xact_lock(hashtext('again.sweep'))")
-# Sooner when a late answer has named a payment that only a sweep can write into the books: its charge waits for that.
+# Earlier when a late answer has reported a payment that only a sweep can backfill: its charge waits for that.
 _DAILY_IS_DUE = text("""
     SELECT NOT EXISTS (SELECT FROM sweeps WHERE reason = 'daily' AND finished_at IS NULL)
        AND (NOT EXISTS (SELECT FROM sweeps WHERE reason = 'daily' AND ended_early IS NULL AND started_at > :after)
@@ -28,7 +28,7 @@ _DAILY_IS_DUE = text("""
 # A lease that ends later than one given now was given before the database's clock was set back.
 # What holds claims comes first, unless its list could not be read the last time; among the others each has its turn, so
 # that one that fails keeps none waiting.
-_TAKE = text("""
+_LEASE = text("""
     UPDATE sweeps SET lease_until = :lease_until
     WHERE id = (
         SELECT id FROM sweeps
@@ -52,7 +52,7 @@ _RENEW = text("""
     UPDATE sweeps SET lease_until = :lease_until WHERE id = :id AND started_at = :started_at AND finished_at IS NULL
 """)
 
-_LEAVE = text("""
+_RELEASE = text("""
     UPDATE sweeps
     SET lease_until = :free_at, failure = CAST(:failure AS text),
         failing_since = CASE WHEN CAST(:failure AS text) IS NOT NULL
@@ -62,29 +62,29 @@ _LEAVE = text("""
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """A sweep that is ours for a while."""
+class LeasedSweep:
+    """A sweep that this worker holds the lease of."""
 
     id: int
-    reason: str
+    reason: SweepReason
     holds_claims: bool
     since: datetime
     until: datetime
     position: datetime
-    started_at: datetime  # with it, its id is that of no other sweep: a restored database gives ids out again
+    started_at: datetime  # with the id it names one sweep for ever: a restored database gives ids out again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
-    """What a window held."""
+class SliceCounts:
+    """How many payments a time slice held, and what comparing them came to."""
 
     payments: int = 0
     not_ours: int = 0
     repaired: int = 0
     found: int = 0
 
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(
+    def __add__(self, other: SliceCounts) -> SliceCounts:
+        return SliceCounts(
             payments=self.payments + other.payments,
             not_ours=self.not_ours + other.not_ours,
             repaired=self.repaired + other.repaired,
@@ -92,44 +92,59 @@ class Counts:
         )
 
 
-def begin_daily(session: Session, *, every: timedelta, span: timedelta, now: datetime) -> bool:
-    """Begin the regular sweep over the last `span`, unless one began within `every` or is under way."""
+def start_daily_sweep(session: Session, *, every: timedelta, span: timedelta, now: datetime) -> bool:
+    """Start the daily sweep of the last `span`, unless one started within `every` or is in progress.
+
+    Returns whether it was started.
+    """
     session.execute(_DAILY_LOCK)
-    if not session.execute(_DAILY_IS_DUE, {"after": now - every, "recently": now - AT_MOST_EVERY}).scalar_one():
+    if not session.execute(
+        _DAILY_IS_DUE, {"after": now - every, "recently": now - MIN_BETWEEN_DAILY_SWEEPS}
+    ).scalar_one():
         return False
     begin_sweep(session, reason=SweepReason.DAILY, holds_claims=False, since=now - span, until=now, now=now)
     return True
 
 
-def take(session: Session, *, now: datetime, lease: timedelta, only: int | None = None) -> Taken | None:
-    """Take an unfinished sweep that nobody works on. Should we die, it is anybody's again after `lease`."""
-    row = session.execute(_TAKE, {"now": now, "lease_until": now + lease, "only": only}).one_or_none()
-    return None if row is None else Taken(*row)
+def lease_sweep(session: Session, *, now: datetime, lease: timedelta, only: int | None = None) -> LeasedSweep | None:
+    """Lease an unfinished sweep that no worker holds, the `only` one if named; another worker can after `lease`."""
+    row = session.execute(_LEASE, {"now": now, "lease_until": now + lease, "only": only}).one_or_none()
+    if row is None:
+        return None
+    return LeasedSweep(
+        id=row.id,
+        reason=SweepReason(row.reason),
+        holds_claims=row.holds_claims,
+        since=row.since,
+        until=row.until,
+        position=row.position,
+        started_at=row.started_at,
+    )
 
 
-def advance(
-    session: Session, taken: Taken, *, position: datetime, counts: Counts, now: datetime, lease: timedelta
+def advance_sweep(
+    session: Session, sweep: LeasedSweep, *, position: datetime, counts: SliceCounts, now: datetime, lease: timedelta
 ) -> bool | None:
-    """Move a sweep on; True when that was its end, None when somebody else has ended it, or a restore undone it."""
-    known = {"id": taken.id, "started_at": taken.started_at}
+    """Advance a sweep. True: it is finished. None: another process has finished it, or a restore has removed it."""
+    known = {"id": sweep.id, "started_at": sweep.started_at}
     parameters = {**known, "position": position, "now": now, "lease_until": now + lease, **asdict(counts)}
     moved: bool | None = session.execute(_ADVANCE, parameters).scalar()
     return moved
 
 
-def renew(session: Session, taken: Taken, *, now: datetime, lease: timedelta) -> None:
-    """Say that whoever took a sweep is alive."""
-    session.execute(_RENEW, {"id": taken.id, "started_at": taken.started_at, "lease_until": now + lease})
+def renew_lease(session: Session, sweep: LeasedSweep, *, now: datetime, lease: timedelta) -> None:
+    """Extend the lease of a worker that is alive."""
+    session.execute(_RENEW, {"id": sweep.id, "started_at": sweep.started_at, "lease_until": now + lease})
 
 
-def leave(session: Session, taken: Taken, *, now: datetime, back_off: timedelta, failure: str) -> None:
-    """Give a sweep back before its lease ends, to be taken up again after `back_off`.
+def release_lease(session: Session, sweep: LeasedSweep, *, now: datetime, back_off: timedelta, failure: str) -> None:
+    """End the lease, so that a worker can continue after `back_off`.
 
-    `failure` is why PortOne's list could not be read, for people to see until it was; empty when it was.
+    `failure` is why PortOne's list could not be read, which operators see until it can; empty when it was read.
     """
-    parameters = {"id": taken.id, "started_at": taken.started_at, "failure": failure or None}
-    session.execute(_LEAVE, {**parameters, "now": now, "free_at": now + back_off})
+    parameters = {"id": sweep.id, "started_at": sweep.started_at, "failure": failure or None}
+    session.execute(_RELEASE, {**parameters, "now": now, "free_at": now + back_off})
 
 
-def named(session: Session, sweep_id: int) -> Sweep | None:
+def find_sweep(session: Session, sweep_id: int) -> Sweep | None:
     return session.get(Sweep, sweep_id)

@@ -17,7 +17,7 @@ from worker.domain.discrepancy_rules import DiscrepancyKind, DiscrepancyStatus
 from worker.domain.gateway import PaymentRecord
 from worker.domain.merchant_uid import MerchantUid, parse
 from worker.domain.states import ChargeStatus
-from worker.ledger.found_payments import Adoption, OpeningTerms
+from worker.ledger.found_payments import Backfill, OpeningTerms
 from worker.review.case import ChargeFacts
 
 _LISTED_COLUMNS = """
@@ -166,7 +166,7 @@ def of_charge(session: Session, charge_id: int) -> Sequence[OpenDiscrepancy]:
     ]
 
 
-def adoption(session: Session, charge_id: int, payment: PaymentRecord, parts: MerchantUid, *, reason: str) -> Adoption:
+def adoption(session: Session, charge_id: int, payment: PaymentRecord, parts: MerchantUid, *, reason: str) -> Backfill:
     """Plan that a payment pays this charge, whatever its amount."""
     row = session.execute(_CHARGE_TERMS, {"id": charge_id}).one()
     terms = OpeningTerms(
@@ -177,7 +177,7 @@ def adoption(session: Session, charge_id: int, payment: PaymentRecord, parts: Me
         vat_amount=row.vat_amount,
     )
     period = BillingPeriod(row.period_start, row.period_end)
-    return Adoption(payment, parts, row.subscription_id, period, terms, reason, as_planned=True)
+    return Backfill(payment, parts, row.subscription_id, period, terms, reason, as_planned=True)
 
 
 def charge_status(session: Session, charge_id: int) -> ChargeStatus:

@@ -147,7 +147,7 @@ class Review:
         if charge is None or parts is None:
             raise overtaken(case)
         adoption = queries.adoption(session, charge.id, payment, parts, reason=said)
-        if not found_payments.adopt(session, [adoption], now=self.clock()):
+        if not found_payments.backfill_payments(session, [adoption], now=self.clock()):
             raise overtaken(case)
         settle_subscriptions(session, [adoption.subscription_id], reason="paid", now=self.clock())
 
@@ -189,7 +189,7 @@ def _note_refund(session: Session, case: Case, step: Step) -> None:
     counts = step.decision is Decision.ACCEPT or step.payment.imp_uid in case.charge.counted
     record = next((each for each in case.records if each.imp_uid == step.payment.imp_uid), None)
     if counts and record is not None and refunded(record):
-        found_payments.note_refunds(session, {case.charge.id: refunded(record)})
+        found_payments.record_refunds(session, {case.charge.id: refunded(record)})
 
 
 def _resolved(session: Session, case: Case, step: Step) -> Resolved:

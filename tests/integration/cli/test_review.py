@@ -17,7 +17,7 @@ from worker.database.engine import Sessions
 from worker.domain.discrepancy_rules import DiscrepancyKind, DiscrepancyStatus
 from worker.domain.merchant_uid import derive
 from worker.ledger import discrepancies
-from worker.ledger.discrepancies import Noted
+from worker.ledger.discrepancies import NewDiscrepancy
 
 KEY = "customer_uid_of_gildong"
 BUYER = "Hong Gildong"
@@ -91,10 +91,10 @@ class Reviews:
 
     def note(self, kind: DiscrepancyKind, merchant_uid: str, imp_uid: str, charge: int | None, shown: Any) -> int:
         attempt = self.tables.sql("SELECT id FROM attempts WHERE merchant_uid = :m", m=merchant_uid)
-        noted = Noted(
+        discrepancy = NewDiscrepancy(
             kind=kind,
             status=DiscrepancyStatus.OPEN,
-            said="found by the sweep",
+            reason="found by the sweep",
             merchant_uid=merchant_uid,
             imp_uid=imp_uid,
             charge_id=charge,
@@ -102,7 +102,7 @@ class Reviews:
             evidence={"portone": shown, "records": {}},
         )
         with self.sessions.begin() as session:
-            discrepancies.note(session, [noted], now=self.tables.now)
+            discrepancies.record(session, [discrepancy], now=self.tables.now)
         return int(self.tables.sql("SELECT max(id) AS id FROM discrepancies")[0].id)
 
     def refunded(self, found: Found) -> dict[str, int]:

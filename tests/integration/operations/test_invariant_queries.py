@@ -358,11 +358,13 @@ def test_what_is_in_the_middle_of_a_transaction_is_not_seen(healthy: Sessions, s
 def test_a_holding_sweep_that_is_worked_on_is_in_order_until_it_takes_too_long(session: Session):
     until = NOW + timedelta(minutes=30)
     charging_hold.begin_sweep(session, reason=SweepReason.RESTORED, holds_claims=True, since=NOW, until=until, now=NOW)
-    taken = reconciliation_queries.take(session, now=NOW, lease=timedelta(seconds=20))
+    taken = reconciliation_queries.lease_sweep(session, now=NOW, lease=timedelta(seconds=20))
     assert taken is not None
     for hours, expected in ((0.1, []), (5, []), (7, ["held_charging_goes_on"])):
         now = NOW + timedelta(hours=hours)
-        reconciliation_queries.leave(session, taken, now=now, back_off=timedelta(0), failure="")  # a worker was there
+        reconciliation_queries.release_lease(
+            session, taken, now=now, back_off=timedelta(0), failure=""
+        )  # a worker was there
         held = [each for each in INVARIANTS if each.name == "held_charging_goes_on"]
         assert names(invariant_results.evaluate(session, now=now, thresholds=THRESHOLDS, invariants=held)) == expected
 

@@ -21,9 +21,10 @@ from worker.ledger import charging_hold
 from worker.portone import connection
 from worker.portone.payloads import Page, read_page
 from worker.reconciliation import queries as reconciliation_queries
-from worker.reconciliation import statement as sweeping
-from worker.reconciliation.statement import Swept, sweep
-from worker.reconciliation.time_slices import MANY
+from worker.reconciliation import slice_walk, sweep_lease
+from worker.reconciliation.statement import BACK_OFF, StatementRun, reconcile_statement
+from worker.reconciliation.sweep_lease import LEASE
+from worker.reconciliation.time_slices import MAX_PAYMENTS
 from worker.sandbox.rules.behaviours import Reply, decline, misrecorded, pay, troubled
 
 MISREADABLE = ("CC10", "계좌 잔액 부족")
@@ -31,7 +32,7 @@ MISREADABLE = ("CC10", "계좌 잔액 부족")
 
 @pytest.fixture
 def quick_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweeping, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(slice_walk, "FIRST_WAIT", 0.001)
 
 
 def merchant_uid(charge: Charge, code: str, number: int = 1) -> str:
@@ -289,10 +290,10 @@ def test_reconciliation_of_a_dead_worker_is_taken_over_after_its_lease(world: Wo
            VALUES ('daily', false, :since, :now, :since, :now, :lease)""",
         since=world.now - timedelta(days=1),
         now=world.now,
-        lease=world.now + sweeping.LEASE,
+        lease=world.now + LEASE,
     )
     assert tasks.sweep()["sweep"] is None, "somebody works on it"
-    world.wait(seconds=sweeping.LEASE.total_seconds() + 1)
+    world.wait(seconds=LEASE.total_seconds() + 1)
     assert world.sweep()["finished"]
 
 
@@ -372,10 +373,10 @@ def started_sweep(world: World, *, days: int, reason: SweepReason = SweepReason.
         )
 
 
-def run(world: World, shop: Shop, *, budget: timedelta = timedelta(seconds=5), pause: float = 0.5) -> Swept:
+def run(world: World, shop: Shop, *, budget: timedelta = timedelta(seconds=5), pause: float = 0.5) -> StatementRun:
     runtime = world.runtime
-    policy = replace(runtime.sweep_policy, pause=pause)
-    sweeping = sweep(
+    policy = replace(runtime.statement_policy, pause=pause)
+    comparing = reconcile_statement(
         runtime.sessions,
         cast("Gateway", shop),
         clock=runtime.clock,
@@ -383,7 +384,7 @@ def run(world: World, shop: Shop, *, budget: timedelta = timedelta(seconds=5), p
         budget=budget,
         stopping=lambda: False,
     )
-    return asyncio.run(sweeping)
+    return asyncio.run(comparing)
 
 
 def test_million_payments_a_day_are_reconciled_with_few_in_memory(world: World):
@@ -391,7 +392,7 @@ def test_million_payments_a_day_are_reconciled_with_few_in_memory(world: World):
     shop = Shop(a_day=1_000_000)
     swept = run(world, shop, budget=timedelta(minutes=1))
     assert swept.finished
-    assert max(shop.held) <= 1.5 * MANY, "the last half an hour is read at once"
+    assert max(shop.held) <= 1.5 * MAX_PAYMENTS, "the last half an hour is read at once"
     assert len(shop.held) <= len(shop.asked) < 2 * len(shop.held)
     assert 2_000_000 < swept.payments < 3_500_000, "little is read twice"
 
@@ -414,7 +415,7 @@ def test_narrowest_time_slice_is_read_whatever_its_size(world: World):
     (row,) = world.sql("UPDATE sweeps SET position = until - interval '40 minutes' RETURNING id")
     shop = Shop(a_day=100_000_000)
     assert run(world, shop).finished, row
-    assert max(shop.held) > MANY
+    assert max(shop.held) > MAX_PAYMENTS
 
 
 def test_list_that_changes_is_requested_again_for_a_shorter_slice(world: World):
@@ -501,7 +502,7 @@ def test_reconciliation_that_holds_nothing_lets_others_go_first(world: World):
     started_sweep(world, days=2, reason=SweepReason.BY_HAND)
     assert run(world, Hesitant(1)).ended == "list not read"
     [row] = world.sql("SELECT lease_until FROM sweeps WHERE reason = 'by_hand'")
-    assert row.lease_until == world.now + sweeping.BACK_OFF
+    assert row.lease_until == world.now + BACK_OFF
 
 
 class Slow(Shop):
@@ -515,7 +516,7 @@ class Slow(Shop):
         self, status: str, *, since: datetime, until: datetime, pause: float, most: int | None = None
     ) -> Found | TooMany | LookUpFailed:
         for _ in range(4):
-            self.world.wait(seconds=sweeping.LEASE.total_seconds() / 2)
+            self.world.wait(seconds=LEASE.total_seconds() / 2)
             async with asyncio.timeout(60):
                 while not self._is_renewed():  # noqa: ASYNC110 - the row says it, and no event
                     await asyncio.sleep(0.001)
@@ -523,11 +524,11 @@ class Slow(Shop):
 
     def _is_renewed(self) -> bool:
         lease_until = self.world.sql("SELECT lease_until FROM sweeps WHERE holds_claims")[0].lease_until
-        return bool(lease_until >= self.world.now + sweeping.LEASE)
+        return bool(lease_until >= self.world.now + LEASE)
 
 
 def test_reconciliation_stays_with_its_worker_while_that_is_alive(world: World, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(sweeping, "RENEW_SECONDS", 0.001)
+    monkeypatch.setattr(sweep_lease, "RENEW_SECONDS", 0.001)
     started_sweep(world, days=2)
     assert run(world, Slow(world), budget=timedelta(minutes=1)).finished
 
@@ -535,7 +536,7 @@ def test_reconciliation_stays_with_its_worker_while_that_is_alive(world: World, 
 def test_reconciliation_of_a_killed_worker_is_taken_over_within_seconds(world: World):
     started_sweep(world, days=2)
     with world.runtime.sessions.begin() as session:
-        assert reconciliation_queries.take(session, now=world.now, lease=sweeping.LEASE) is not None
+        assert reconciliation_queries.lease_sweep(session, now=world.now, lease=LEASE) is not None
     assert run(world, Shop(a_day=0)).reason == "daily", "what holds is taken"
     world.wait(seconds=21)
     swept = run(world, Shop(a_day=0))
@@ -545,7 +546,5 @@ def test_reconciliation_of_a_killed_worker_is_taken_over_within_seconds(world: W
 def test_reconciliation_with_a_lease_from_before_a_set_clock_is_taken_over(world: World):
     started_sweep(world, days=2)
     with world.runtime.sessions.begin() as session:
-        assert (
-            reconciliation_queries.take(session, now=world.now + timedelta(hours=2), lease=sweeping.LEASE) is not None
-        )
+        assert reconciliation_queries.lease_sweep(session, now=world.now + timedelta(hours=2), lease=LEASE) is not None
     assert run(world, Shop(a_day=0)).reason == SweepReason.RESTORED

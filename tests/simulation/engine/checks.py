@@ -67,7 +67,7 @@ def problems(world: World) -> Iterator[str]:
     yield from (f"discrepancy {row.id} is linked to another subscription" for row in world.sql(_LINKED_WRONGLY))
     # How soon an operator decides is not part of the history.
     ours = [each for each in INVARIANTS if each.name != "discrepancy_is_decided_within_a_week"]
-    thresholds = replace(world.thresholds, sweep_every=world.sweep_policy.every)
+    thresholds = replace(world.thresholds, sweep_every=world.statement_policy.every)
     with world.sessions() as session:
         for each in evaluate(session, now=world.database_now(), thresholds=thresholds, invariants=ours):
             yield f"invariant: {each.invariant.name}, {each.invariant.about} {each.examples}"

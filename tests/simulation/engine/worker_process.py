@@ -22,7 +22,7 @@ from worker.portone.adapter import PortOneGateway
 from worker.portone.client import PortOneClient
 from worker.portone.connection import Connection
 from worker.reconciliation.attempts import reconcile
-from worker.reconciliation.statement import sweep
+from worker.reconciliation.statement import reconcile_statement
 
 if TYPE_CHECKING:
     from tests.simulation.engine.world import World
@@ -187,11 +187,11 @@ class WorkerProcess:
 
     async def _sweep(self) -> None:
         world = self.world
-        await sweep(
+        await reconcile_statement(
             world.sessions,
             self._gateway,
             clock=self.clock,
-            policy=world.sweep_policy,
+            policy=world.statement_policy,
             budget=timedelta(seconds=world.settings.pump_seconds),
             stopping=lambda: False,
             monotonic=self.loop.time,

@@ -51,7 +51,7 @@ class World:
         runtime = Runtime(SETTINGS, self.database_now, engine, self.sessions)
         self.policy, self.limits = runtime.policy, limits_of(SETTINGS)
         self.watch = runtime.watch if watched else None
-        self.sweep_policy = replace(runtime.sweep_policy, every=SWEEP_EVERY, span=SWEEP_SPAN, pause=0.0)
+        self.statement_policy = replace(runtime.statement_policy, every=SWEEP_EVERY, span=SWEEP_SPAN, pause=0.0)
         self.thresholds = runtime.thresholds
         self.idle_ticks = IdleTicks(self)
         self.book = Book(self.sessions)

@@ -25,15 +25,15 @@ class BlindWorker(WorkerProcess):
     watches = False
 
 
-def adopt_known_attempts_only(patch: pytest.MonkeyPatch) -> None:
+def backfill_known_attempts_only(patch: pytest.MonkeyPatch) -> None:
     """Backfill a payment only if its attempt exists; insert no missing rows."""
     look_at_no_earlier_number(patch)
-    planned = backfill._adoption
+    plan = backfill._plan
 
     def timid(each: Any, *given: Any) -> Any:
-        return None if each[2].attempt_id is None else planned(each, *given)
+        return None if each.local.attempt_id is None else plan(each, *given)
 
-    patch.setattr(backfill, "_adoption", timid)
+    patch.setattr(backfill, "_plan", timid)
 
 
 def end_the_hold_at_once(patch: pytest.MonkeyPatch) -> None:

@@ -79,7 +79,7 @@ def tell_restored(engine: Engine, history: Restored) -> Told:
     with emptied(engine):
         world = World(engine, history.plan, rules=history.rules, watched=True)
         if not history.daily:
-            world.sweep_policy = replace(world.sweep_policy, every=timedelta(days=30))
+            world.statement_policy = replace(world.statement_policy, every=timedelta(days=30))
         world.worker_class = history.worker_class
         try:
             world.change(_SWEPT, now=world.now())  # the regular reconciliation has just run
@@ -129,7 +129,7 @@ def _live(world: World) -> int:
         over = over or (len(world.points) if world.sql(_HOLD_OVER) else 0)
         due = due_in(world)
         coming = [at for at in due.values() if at > world.time]
-        coming.append(world.time + world.sweep_policy.every.total_seconds())
+        coming.append(world.time + world.statement_policy.every.total_seconds())
         waits_for_the_hold = due == before and "sweep" in due and world.living()
         if min(due.values(), default=AT_MOST) <= world.time and not waits_for_the_hold:
             coming.append(world.time + SOON_SECONDS)

@@ -47,7 +47,7 @@ def test_crash_of_the_statement_reconciliation_after_a_restore_is_harmless(engin
 @pytest.mark.parametrize(
     ("broken", "history"),
     [
-        (restore_breakages.adopt_known_attempts_only, Restored),
+        (restore_breakages.backfill_known_attempts_only, Restored),
         (restore_breakages.end_the_hold_at_once, Restored),
         (restore_breakages.forget_which_send_was_answered, LOST["a decline"]),
         (restore_breakages.trust_attempt_ids, LOST["a decline of another customer"]),

@@ -193,7 +193,7 @@ class WindowVerdict:
     def _invariants(self) -> Iterator[str]:
         world = self._world
         ours = [each for each in INVARIANTS if each.name != "discrepancy_is_decided_within_a_week"]
-        thresholds = replace(world.thresholds, sweep_every=world.sweep_policy.every)
+        thresholds = replace(world.thresholds, sweep_every=world.statement_policy.every)
         with world.sessions() as session:
             for each in evaluate(session, now=world.now(), thresholds=thresholds, invariants=ours):
                 yield f"invariant: {each.invariant.name}, {each.invariant.about} {each.examples}"

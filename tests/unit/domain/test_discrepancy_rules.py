@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 
 from tests.support.attempts import record
-from worker.domain.discrepancy_rules import REPAIRABLE, Agrees, DiscrepancyKind, Judgement, LocalRecord, judge, refunded
+from worker.domain.discrepancy_rules import (
+    REPAIRABLE,
+    Agreement,
+    DiscrepancyKind,
+    LocalRecord,
+    Verdict,
+    judge,
+    refunded,
+)
 from worker.domain.states import AttemptStatus, ChargeStatus
 
 IMP_UID = "imps_000000000001"  # the payment's, in tests.support.attempts
@@ -36,10 +44,10 @@ BY_ANOTHER: dict[str, Any] = {"paid_by": "another"}
 @pytest.mark.parametrize(
     ("local", "expected"),
     [
-        ({}, Agrees.SETTLED),
+        ({}, Agreement.SETTLED),
         # whoever settles an open attempt looks it up
-        ({"attempt_status": AttemptStatus.STARTED, "charge_status": ChargeStatus.CHARGING}, Agrees.OPEN),
-        ({"attempt_status": AttemptStatus.UNKNOWN, "charge_status": ChargeStatus.CHARGING}, Agrees.OPEN),
+        ({"attempt_status": AttemptStatus.STARTED, "charge_status": ChargeStatus.CHARGING}, Agreement.OPEN),
+        ({"attempt_status": AttemptStatus.UNKNOWN, "charge_status": ChargeStatus.CHARGING}, Agreement.OPEN),
         # forgotten: the attempt, the charge, both
         ({**NO_ATTEMPT, "charge_status": ChargeStatus.DUE}, DiscrepancyKind.MISSING_HERE),
         ({**NO_ATTEMPT, **PAST_DUE}, DiscrepancyKind.MISSING_HERE),
@@ -63,7 +71,7 @@ BY_ANOTHER: dict[str, Any] = {"paid_by": "another"}
         ({**DECLINED, **PAST_DUE, "currency": "USD"}, DiscrepancyKind.OTHER_AMOUNT),
     ],
 )
-def test_a_payment_is_judged_by_what_the_books_say(local: dict[str, Any], expected: Judgement):
+def test_a_payment_is_judged_by_what_the_books_say(local: dict[str, Any], expected: Verdict):
     assert judge(record("paid"), replace(PAID, **local)) == expected
 
 
@@ -71,21 +79,21 @@ def test_a_payment_is_judged_by_what_the_books_say(local: dict[str, Any], expect
     ("local", "expected"),
     [
         ({}, DiscrepancyKind.REFUNDED_THERE),
-        ({"refunded": 9900}, Agrees.SETTLED),
+        ({"refunded": 9900}, Agreement.SETTLED),
         ({"refunded": 4000}, DiscrepancyKind.REFUNDED_THERE),
         # the duplicate has been given back: nothing is left of it
-        ({"imp_uid": "imps_000000000002"}, Agrees.SETTLED),
-        ({**DECLINED, **BY_ANOTHER}, Agrees.SETTLED),
-        ({**NO_ATTEMPT, "charge_status": ChargeStatus.VOID}, Agrees.SETTLED),
-        ({**NO_CHARGE, "subscription_id": None}, Agrees.SETTLED),
+        ({"imp_uid": "imps_000000000002"}, Agreement.SETTLED),
+        ({**DECLINED, **BY_ANOTHER}, Agreement.SETTLED),
+        ({**NO_ATTEMPT, "charge_status": ChargeStatus.VOID}, Agreement.SETTLED),
+        ({**NO_CHARGE, "subscription_id": None}, Agreement.SETTLED),
         # a decline stays one: what the PG took and gave back at once was no payment
-        ({**DECLINED, **PAST_DUE}, Agrees.SETTLED),
+        ({**DECLINED, **PAST_DUE}, Agreement.SETTLED),
         # but a period that was paid, and given back by a person, must not be charged again
         ({**NO_ATTEMPT, "charge_status": ChargeStatus.DUE}, DiscrepancyKind.MISSING_HERE),
         (NO_CHARGE, DiscrepancyKind.MISSING_HERE),
     ],
 )
-def test_a_payment_that_was_given_back_is_judged_by_what_the_books_say(local: dict[str, Any], expected: Judgement):
+def test_a_payment_that_was_given_back_is_judged_by_what_the_books_say(local: dict[str, Any], expected: Verdict):
     assert judge(record("cancelled"), replace(PAID, **local)) == expected
 
 
