@@ -32,7 +32,7 @@ DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}}
 def browser(pytestconfig: pytest.Config) -> Iterator[Browser]:
     capture = pytestconfig.pluginmanager.getplugin("capturemanager")
     assert isinstance(capture, CaptureManager)
-    with capture.global_and_fixture_disabled():  # whoever waits for a download is told so at once
+    with capture.global_and_fixture_disabled():  # a download takes minutes, so it is announced at once
         found = chromium(lambda sentence: print(f"\nbrowser tests: {sentence}", file=sys.stderr, flush=True))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=arguments())

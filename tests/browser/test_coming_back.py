@@ -1,4 +1,4 @@
-"""Double clicks, Back, closed tabs, two tabs, and links that were used, expired or bent: it ends as agreed, once."""
+"""Double clicks, Back, closed tabs, two tabs, and links that were used, expired or altered: one end, as agreed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.checkout import Shop
 
 
 @ON_A_PHONE
-def test_back_from_the_payment_window_leads_to_a_form_that_works(visitor: Visitor, shop: Shop):
+def test_back_button_from_the_window_leads_to_a_working_form(visitor: Visitor, shop: Shop):
     page = visitor.visit(shop.link(shop.pending(), pg="kakaopay", with_payment=True))
     visitor.agree(page)
     visitor.window(page)
@@ -24,7 +24,7 @@ def test_back_from_the_payment_window_leads_to_a_form_that_works(visitor: Visito
 
 
 @BOTH_WAYS
-def test_back_after_the_end_shows_the_end(visitor: Visitor, shop: Shop, pg: str):
+def test_back_button_after_the_end_shows_the_end(visitor: Visitor, shop: Shop, pg: str):
     path = shop.link(shop.pending(), pg=pg)
     page = visitor.visit(f"{path}?lang=en")
     page.goto(f"{shop.pages.url}{path}?lang=ko")
@@ -40,7 +40,7 @@ def test_back_after_the_end_shows_the_end(visitor: Visitor, shop: Shop, pg: str)
 
 
 @BOTH_WAYS
-def test_a_double_click_opens_one_window(visitor: Visitor, shop: Shop, pg: str):
+def test_double_click_opens_one_window(visitor: Visitor, shop: Shop, pg: str):
     page = visitor.visit(shop.link(shop.pending(), pg=pg, with_payment=pg == "kakaopay"))
     visitor.fill_in(page)
     page.locator("#go").dblclick()
@@ -52,7 +52,7 @@ def test_a_double_click_opens_one_window(visitor: Visitor, shop: Shop, pg: str):
 
 
 @BOTH_WAYS
-def test_a_tab_closed_right_after_approving_is_finished_by_the_webhook(visitor: Visitor, shop: Shop, pg: str):
+def test_tab_closed_after_approval_is_completed_by_the_webhook(visitor: Visitor, shop: Shop, pg: str):
     shop.sandbox.admin.switch(window_reports=False)
     path = shop.link(shop.pending(), pg=pg, with_payment=pg == "kakaopay")
     page = visitor.visit(path)
@@ -66,7 +66,7 @@ def test_a_tab_closed_right_after_approving_is_finished_by_the_webhook(visitor: 
 
 
 @ON_A_DESKTOP
-def test_whoever_comes_back_finds_the_end_even_if_no_webhook_came(visitor: Visitor, shop: Shop):
+def test_customer_who_returns_finds_the_end_without_a_webhook(visitor: Visitor, shop: Shop):
     shop.sandbox.admin.switch(window_reports=False, webhook_delay_seconds=3600)
     path = shop.link(shop.pending(), pg="kakaopay", with_payment=True)
     page = visitor.visit(path)
@@ -95,7 +95,7 @@ def test_two_tabs_pay_once(visitor: Visitor, shop: Shop):
 
 
 @ON_A_DESKTOP
-def test_a_link_that_was_used_says_so_and_opens_nothing(visitor: Visitor, shop: Shop):
+def test_used_link_says_so_and_opens_nothing(visitor: Visitor, shop: Shop):
     path = shop.link(shop.pending(), pg="payco")
     page = visitor.visit(path)
     visitor.agree(page)
@@ -108,7 +108,7 @@ def test_a_link_that_was_used_says_so_and_opens_nothing(visitor: Visitor, shop: 
 
 
 @ON_A_PHONE
-def test_an_expired_link_says_so_and_opens_nothing(visitor: Visitor, shop: Shop):
+def test_expired_link_says_so_and_opens_nothing(visitor: Visitor, shop: Shop):
     path = shop.link(shop.pending(), pg="payco")
     left_open = visitor.visit(path)
     shop.wait(days=4)
@@ -122,7 +122,7 @@ def test_an_expired_link_says_so_and_opens_nothing(visitor: Visitor, shop: Shop)
 
 
 @ON_A_PHONE
-def test_a_link_that_was_bent_says_so(visitor: Visitor, shop: Shop):
+def test_altered_link_says_so(visitor: Visitor, shop: Shop):
     page = visitor.visit(shop.link(shop.pending())[:-1])
     visitor.expect("404")
     expect(page.get_by_role("heading", level=1)).to_have_text("사용할 수 없는 링크입니다")

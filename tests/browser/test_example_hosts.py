@@ -22,7 +22,7 @@ def decide(page: Page, decision: str) -> None:
     page.locator("[name=sandbox-window]").content_frame.get_by_test_id(decision).click()
 
 
-def test_a_customer_is_declined_and_then_registers_on_a_hosts_page(host: Host, browser: Browser):
+def test_declined_customer_registers_on_a_hosts_page(host: Host, browser: Browser):
     complaints: list[str] = []
     context = browser.new_context()
     context.add_cookies([{"name": n, "value": v, "url": host.url} for n, v in host.cookies("gildong").items()])

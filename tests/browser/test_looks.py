@@ -49,7 +49,7 @@ TOO_SMALL = """elements => elements
 
 
 def picture(page: Page, name: str, *, whole: bool = True) -> None:
-    """Take the picture anew only when asked to, with PICTURES=1."""
+    """Take a new picture only when asked to, with PICTURES=1."""
     kept = PICTURES / f"{name}.png"
     if os.environ.get("PICTURES"):
         assert shows_korean(), "without a Korean font the picture would show boxes"
@@ -60,7 +60,7 @@ def picture(page: Page, name: str, *, whole: bool = True) -> None:
 
 @ON_A_PHONE
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_on_the_smallest_phone_nothing_is_cut_off_and_all_can_be_read(visitor: Visitor, shop: Shop, scheme: Scheme):
+def test_smallest_phone_shows_everything_readably(visitor: Visitor, shop: Shop, scheme: Scheme):
     page = visitor.page()
     page.emulate_media(color_scheme=scheme)
     links = {
@@ -78,7 +78,7 @@ def test_on_the_smallest_phone_nothing_is_cut_off_and_all_can_be_read(visitor: V
 
 
 @ON_A_PHONE
-def test_the_page_on_a_phone(visitor: Visitor, shop: Shop):
+def test_page_on_a_phone_looks_as_recorded(visitor: Visitor, shop: Shop):
     page = visitor.visit(shop.link(shop.pending()))
     picture(page, "register-phone")
     visitor.agree(page, pg="kakaopay")
@@ -88,7 +88,7 @@ def test_the_page_on_a_phone(visitor: Visitor, shop: Shop):
 
 
 @ON_A_DESKTOP
-def test_the_page_on_a_desktop_with_its_window(visitor: Visitor, shop: Shop):
+def test_page_on_a_desktop_with_its_window_looks_as_recorded(visitor: Visitor, shop: Shop):
     page = visitor.page()
     page.set_viewport_size({"width": 1000, "height": 760})
     page.goto(shop.pages.url + shop.link(shop.pending(), pg="kakaopay", with_payment=True))

@@ -1,4 +1,4 @@
-"""What is changed in the page, or goes wrong behind it, moves no money and shows nobody anything of others."""
+"""Changes in the page, and errors behind it, move no money and show no other customer's data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from worker.domain.merchant_uid import parse
 
 
 @ON_A_DESKTOP
-def test_an_amount_changed_in_the_page_is_not_taken_for_the_payment(visitor: Visitor, shop: Shop):
+def test_amount_changed_in_the_page_is_no_payment(visitor: Visitor, shop: Shop):
     page = visitor.visit(shop.link(shop.pending(), pg="kakaopay", with_payment=True))
     ask_for_another_amount(page)
     visitor.agree(page)
@@ -24,7 +24,7 @@ def test_an_amount_changed_in_the_page_is_not_taken_for_the_payment(visitor: Vis
 
 
 @ON_A_DESKTOP
-def test_an_amount_changed_in_paycos_window_is_only_shown_and_never_charged(visitor: Visitor, shop: Shop):
+def test_amount_changed_in_paycos_window_is_shown_and_not_charged(visitor: Visitor, shop: Shop):
     page = visitor.visit(shop.link(shop.pending(), pg="payco"))
     ask_for_another_amount(page)
     visitor.agree(page)
@@ -49,7 +49,7 @@ def test_scripts_in_names_are_shown_and_not_run(visitor: Visitor, shop: Shop):
 
 
 @BOTH_WAYS
-def test_another_amount_than_is_owed_settles_nothing(visitor: Visitor, shop: Shop, pg: str):
+def test_wrong_amount_settles_nothing(visitor: Visitor, shop: Shop, pg: str):
     _, charge = overdue(shop)
     page = visitor.visit(shop.link(charge=charge, pg=pg))
     ask_for_another_amount(page)
@@ -65,7 +65,7 @@ def test_another_amount_than_is_owed_settles_nothing(visitor: Visitor, shop: Sho
 
 
 @ON_A_DESKTOP
-def test_a_server_in_trouble_is_not_asked_without_end(visitor: Visitor, shop: Shop):
+def test_failing_server_is_not_polled_without_end(visitor: Visitor, shop: Shop):
     path = shop.link(shop.pending(), pg="kakaopay")
     page = visitor.visit(path)
     visitor.agree(page)
@@ -85,7 +85,7 @@ def test_a_server_in_trouble_is_not_asked_without_end(visitor: Visitor, shop: Sh
 
 
 @ON_A_PHONE
-def test_before_the_script_is_there_the_form_sends_nothing(visitor: Visitor, shop: Shop):
+def test_form_sends_nothing_before_the_script_is_loaded(visitor: Visitor, shop: Shop):
     """Else the browser would send it by itself, with a telephone number in the address."""
     page = visitor.page()
     page.route("**/checkout.js", lambda route: route.abort())

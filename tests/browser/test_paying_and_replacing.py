@@ -19,7 +19,7 @@ def customer_uids(shop: Shop) -> set[str]:
 
 
 @BOTH_WAYS
-def test_an_overdue_charge_is_paid_by_hand_and_dunning_stops(visitor: Visitor, shop: Shop, pg: str):
+def test_overdue_charge_is_paid_by_hand_and_dunning_stops(visitor: Visitor, shop: Shop, pg: str):
     _, charge = overdue(shop)
     page = visitor.visit(shop.link(charge=charge, pg=pg))
     expect(page.get_by_role("heading", level=1)).to_have_text("미납 요금 결제")
@@ -34,9 +34,7 @@ def test_an_overdue_charge_is_paid_by_hand_and_dunning_stops(visitor: Visitor, s
 
 
 @BOTH_WAYS
-def test_an_overdue_charge_stays_owed_when_its_window_is_declined_or_closed_and_can_be_paid_then(
-    visitor: Visitor, shop: Shop, pg: str
-):
+def test_overdue_charge_can_be_paid_after_a_declined_or_closed_window(visitor: Visitor, shop: Shop, pg: str):
     _, charge = overdue(shop)
     page = visitor.visit(shop.link(charge=charge, pg=pg))
     for decision, said in (("decline", "한도초과"), ("close", "완료되지 않았습니다")):
@@ -52,7 +50,7 @@ def test_an_overdue_charge_stays_owed_when_its_window_is_declined_or_closed_and_
 
 
 @ON_A_DESKTOP
-def test_while_the_window_is_open_the_pump_leaves_the_charge_alone(visitor: Visitor, shop: Shop):
+def test_pump_leaves_a_charge_with_an_open_window_alone(visitor: Visitor, shop: Shop):
     _, charge = overdue(shop)
     shop.sandbox.admin.behave(Behaviour())  # from now on the card would pay
     page = visitor.visit(shop.link(charge=charge, pg="kakaopay"))
@@ -70,7 +68,7 @@ def test_while_the_window_is_open_the_pump_leaves_the_charge_alone(visitor: Visi
 
 
 @BOTH_WAYS
-def test_a_replaced_card_is_charged_what_was_owed_and_the_old_key_is_deleted(visitor: Visitor, shop: Shop, pg: str):
+def test_replaced_card_is_charged_what_is_owed_and_the_old_key_deleted(visitor: Visitor, shop: Shop, pg: str):
     code, charge = overdue(shop, LOST)
     old = shop.sandbox.admin.keys()[0]["customer_uid"]
     page = visitor.visit(shop.link(code, purpose=CheckoutPurpose.REPLACE, pg=pg))
@@ -121,7 +119,7 @@ def test_page_that_shows_an_older_sum_is_shown_again_before_anything_opens(visit
 
 
 @ON_A_PHONE
-def test_a_replacement_that_was_given_up_leaves_the_old_card(visitor: Visitor, shop: Shop):
+def test_abandoned_replacement_leaves_the_old_card(visitor: Visitor, shop: Shop):
     code, _ = overdue(shop)
     page = visitor.visit(shop.link(code, purpose=CheckoutPurpose.REPLACE, pg="payco"))
     visitor.agree(page)

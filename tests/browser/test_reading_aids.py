@@ -13,7 +13,7 @@ from tests.support.checkout import Shop
 
 
 @ON_A_DESKTOP
-def test_the_keyboard_alone_is_enough(visitor: Visitor, shop: Shop):
+def test_page_works_with_the_keyboard_alone(visitor: Visitor, shop: Shop):
     page = visitor.visit(shop.link(shop.pending()))
     focused = "document.activeElement.id || document.activeElement.value"
     reached = []
@@ -38,7 +38,7 @@ def test_the_keyboard_alone_is_enough(visitor: Visitor, shop: Shop):
 
 
 @ON_A_PHONE
-def test_the_language_is_the_browsers_and_can_be_changed(visitor: Visitor, shop: Shop):
+def test_language_is_the_browsers_and_can_be_changed(visitor: Visitor, shop: Shop):
     page = visitor.visit(shop.link(shop.pending(), pg="kakaopay"))
     expect(page.locator("html")).to_have_attribute("lang", "ko")
     page.get_by_role("link", name="English").click()
@@ -49,7 +49,7 @@ def test_the_language_is_the_browsers_and_can_be_changed(visitor: Visitor, shop:
     assert shop.one("SELECT wording FROM checkouts").endswith("-en")
 
 
-def test_everything_that_is_asked_for_has_a_label(visitor: Visitor, shop: Shop):
+def test_form_fields_all_have_a_label(visitor: Visitor, shop: Shop):
     page = visitor.visit(shop.link(shop.pending(), pg="payco"))
     unnamed = "els => els.filter(el => el.type !== 'hidden' && !el.labels.length).map(el => el.outerHTML)"
     assert page.eval_on_selector_all("input", unnamed) == []
@@ -58,7 +58,7 @@ def test_everything_that_is_asked_for_has_a_label(visitor: Visitor, shop: Shop):
 
 
 @ON_A_PHONE
-def test_a_telephone_number_that_no_window_takes_is_marked_and_its_format_is_named(visitor: Visitor, shop: Shop):
+def test_invalid_telephone_number_is_marked_with_its_format(visitor: Visitor, shop: Shop):
     _, charge = overdue(shop)
     page = visitor.visit(shop.link(charge=charge, pg="payco"))
     visitor.fill_in(page)
@@ -76,7 +76,7 @@ def test_a_telephone_number_that_no_window_takes_is_marked_and_its_format_is_nam
     expect(tel).not_to_have_attribute("aria-invalid", "true")
 
 
-def test_a_screen_reader_reads_what_is_agreed_to(visitor: Visitor, shop: Shop):
+def test_screen_reader_reads_the_terms(visitor: Visitor, shop: Shop):
     page = visitor.visit(shop.link(shop.pending()))
     expect(page.locator("main")).to_match_aria_snapshot(AS_READ)
 

@@ -11,7 +11,7 @@ from tests.support.checkout import Shop
 
 
 @PGS
-def test_a_key_is_registered_and_every_period_is_charged_to_it(visitor: Visitor, shop: Shop, pg: str):
+def test_registered_key_is_charged_for_every_period(visitor: Visitor, shop: Shop, pg: str):
     page = visitor.visit(shop.link(shop.pending()))
     visitor.agree(page, pg=pg)
     visitor.decide(page, "approve")
@@ -22,7 +22,7 @@ def test_a_key_is_registered_and_every_period_is_charged_to_it(visitor: Visitor,
 
 
 @ON_A_PHONE
-def test_kakao_pay_takes_the_first_period_in_its_window_and_nothing_takes_it_again(visitor: Visitor, shop: Shop):
+def test_kakaopay_window_takes_the_first_period_once(visitor: Visitor, shop: Shop):
     page = visitor.visit(shop.link(shop.pending(), pg="kakaopay", with_payment=True))
     visitor.agree(page)
     assert "9,900" in visitor.window(page).get_by_test_id("amount").inner_text()
@@ -34,9 +34,7 @@ def test_kakao_pay_takes_the_first_period_in_its_window_and_nothing_takes_it_aga
 
 
 @ON_A_DESKTOP
-def test_payco_shows_the_amount_charges_nothing_in_its_window_and_again_charges_it_at_once(
-    visitor: Visitor, shop: Shop
-):
+def test_payco_window_charges_nothing_and_again_charges_at_once(visitor: Visitor, shop: Shop):
     page = visitor.visit(shop.link(shop.pending(), pg="payco"))
     expect(page.get_by_text("페이코 창에 표시되는 금액은 자동결제를 등록할 때 결제되지 않습니다.")).to_be_visible()
     expect(page.get_by_test_id("first-charge")).to_have_text("오늘 (등록과 함께 결제)")
@@ -50,7 +48,7 @@ def test_payco_shows_the_amount_charges_nothing_in_its_window_and_again_charges_
 
 
 @ON_A_PHONE
-def test_payco_that_redirects_on_a_phone_registers_as_payco_that_calls_back(visitor: Visitor, shop: Shop):
+def test_payco_registers_on_a_phone_by_redirect_or_callback(visitor: Visitor, shop: Shop):
     shop.sandbox.admin.switch(payco_redirects=True)
     page = visitor.visit(shop.link(shop.pending(), pg="payco"))
     visitor.agree(page)
@@ -61,7 +59,7 @@ def test_payco_that_redirects_on_a_phone_registers_as_payco_that_calls_back(visi
 
 
 @BOTH_WAYS
-def test_a_window_that_was_closed_changes_nothing_and_may_be_opened_again(visitor: Visitor, shop: Shop, pg: str):
+def test_closed_window_changes_nothing_and_can_be_opened_again(visitor: Visitor, shop: Shop, pg: str):
     page = visitor.visit(shop.link(shop.pending(), pg=pg))
     visitor.agree(page)
     visitor.decide(page, "close")
@@ -74,7 +72,7 @@ def test_a_window_that_was_closed_changes_nothing_and_may_be_opened_again(visito
 
 
 @BOTH_WAYS
-def test_being_declined_is_explained_and_may_be_tried_again(visitor: Visitor, shop: Shop, pg: str):
+def test_decline_is_explained_and_can_be_tried_again(visitor: Visitor, shop: Shop, pg: str):
     page = visitor.visit(shop.link(shop.pending(), pg=pg, with_payment=pg == "kakaopay"))
     visitor.agree(page)
     visitor.decide(page, "decline")

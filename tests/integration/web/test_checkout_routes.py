@@ -1,4 +1,4 @@
-"""What the pages answer over HTTP: to links that are good, old, bent or used, and to whoever tries something."""
+"""The pages over HTTP: links that are valid, expired, altered or used, and requests of attackers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def rows(shop: Shop) -> list[Any]:
 # --- what every answer carries --------------------------------------------------------------------------------------
 
 
-def test_every_answer_carries_the_security_headers(shop: Shop, http: httpx.Client):
+def test_security_headers_are_on_every_answer(shop: Shop, http: httpx.Client):
     path = shop.link(shop.pending())
     answers = [
         http.get(path),
@@ -58,7 +58,7 @@ def test_every_answer_carries_the_security_headers(shop: Shop, http: httpx.Clien
         assert "set-cookie" not in headers
 
 
-def test_the_content_security_policy_lets_nothing_inline_run(shop: Shop, http: httpx.Client):
+def test_content_security_policy_allows_nothing_inline(shop: Shop, http: httpx.Client):
     answer = http.get(shop.link(shop.pending()))
     sandbox = shop.sandbox.base_url
     policy = dict(each.strip().split(" ", 1) for each in answer.headers["content-security-policy"].split(";"))
@@ -79,7 +79,7 @@ def test_the_content_security_policy_lets_nothing_inline_run(shop: Shop, http: h
     assert set(re.findall(r'(?:src|href)="(http[^"]+)"', page)) == {f"{sandbox}/v1/iamport.js"}
 
 
-def test_no_secret_and_no_key_is_in_a_page(shop: Shop, http: httpx.Client):
+def test_pages_hold_no_secret_and_no_key(shop: Shop, http: httpx.Client):
     code = shop.book.subscribe(now=shop.now).code
     page = http.get(shop.link(code)).text
     for secret in (shop.one("SELECT customer_uid FROM billing_keys"), "key-1", shop.signer._key.hex()):
@@ -89,7 +89,7 @@ def test_no_secret_and_no_key_is_in_a_page(shop: Shop, http: httpx.Client):
 # --- links ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_link_that_is_bent_leads_nowhere_whoever_asks(shop: Shop, http: httpx.Client):
+def test_altered_link_answers_404_to_browsers_and_programs(shop: Shop, http: httpx.Client):
     path, before = shop.link(shop.pending()), rows(shop)
     bent = path[:-1] + ("A" if path[-1] != "A" else "B")
     answers = [
@@ -102,7 +102,7 @@ def test_a_link_that_is_bent_leads_nowhere_whoever_asks(shop: Shop, http: httpx.
     assert rows(shop) == before
 
 
-def test_an_expired_link_is_gone(shop: Shop, http: httpx.Client):
+def test_expired_link_is_gone(shop: Shop, http: httpx.Client):
     path, before = shop.link(shop.pending()), rows(shop)
     shop.wait(days=3)  # the last second of it is over
     answer = http.get(path)
@@ -113,7 +113,7 @@ def test_an_expired_link_is_gone(shop: Shop, http: httpx.Client):
     assert rows(shop) == before
 
 
-def test_what_was_begun_before_a_link_expired_is_finished_after_it(shop: Shop, http: httpx.Client):
+def test_window_opened_in_time_is_completed_after_the_link_expired(shop: Shop, http: httpx.Client):
     path = shop.link(shop.pending())
     param = agree(http, path).json()["param"]
     pay(shop, param)
@@ -122,7 +122,7 @@ def test_what_was_begun_before_a_link_expired_is_finished_after_it(shop: Shop, h
     assert http.get(path).status_code == 200
 
 
-def test_a_result_that_is_not_known_yet_is_said_to_be_so_even_after_the_link_expired(shop: Shop, http: httpx.Client):
+def test_pending_result_is_shown_even_after_the_link_expired(shop: Shop, http: httpx.Client):
     path = shop.link(shop.pending())
     imp_uid = pay(shop, agree(http, path).json()["param"], decision="close")
     shop.sandbox.admin.switch(outage="unavailable")
@@ -132,7 +132,7 @@ def test_a_result_that_is_not_known_yet_is_said_to_be_so_even_after_the_link_exp
     assert "결제 결과를 확인하고 있습니다" in http.get(back.headers["location"]).text
 
 
-def test_a_used_link_is_done_for_good(shop: Shop, http: httpx.Client):
+def test_used_link_stays_done(shop: Shop, http: httpx.Client):
     path = shop.link(shop.pending())
     pay(shop, agree(http, path).json()["param"])
     assert http.post(f"{path}/complete", json={}).json()["state"] == "done"
@@ -145,7 +145,7 @@ def test_a_used_link_is_done_for_good(shop: Shop, http: httpx.Client):
     assert rows(shop) == before
 
 
-def test_an_older_link_of_a_subscription_that_has_its_key_says_so_at_once(shop: Shop, http: httpx.Client):
+def test_older_link_says_that_the_subscription_has_its_key(shop: Shop, http: httpx.Client):
     code = shop.pending()
     used, older, opened = shop.link(code), shop.link(code), shop.link(code)
     agree(http, opened, pg="payco", buyer={"tel": "010-1234-5678"})
@@ -160,7 +160,7 @@ def test_an_older_link_of_a_subscription_that_has_its_key_says_so_at_once(shop: 
     assert_says(http, older, "이미 결제 수단이 등록되어 있습니다")  # more to the point than that it has expired
 
 
-def test_a_link_of_a_subscription_that_is_over_says_so_at_once(shop: Shop, http: httpx.Client):
+def test_link_says_that_its_subscription_is_over(shop: Shop, http: httpx.Client):
     code = shop.pending()
     path = shop.link(code)
     cancellation.cancel(shop.runtime.sessions, code, reason="test", now=shop.now)
@@ -168,7 +168,7 @@ def test_a_link_of_a_subscription_that_is_over_says_so_at_once(shop: Shop, http:
     assert agree(http, path).json() == {"state": "over"}
 
 
-def test_a_link_for_a_charge_that_was_paid_by_another_says_so_at_once(shop: Shop, http: httpx.Client):
+def test_link_says_that_its_charge_was_paid_by_another(shop: Shop, http: httpx.Client):
     _, charge = overdue(shop)
     used, other = shop.link(charge=charge), shop.link(charge=charge)
     pay(shop, agree(http, used).json()["param"])
@@ -177,7 +177,7 @@ def test_a_link_for_a_charge_that_was_paid_by_another_says_so_at_once(shop: Shop
     assert agree(http, other).json() == {"state": "settled"}
 
 
-def test_a_window_whose_payment_was_settled_behind_its_page_ends_as_done(shop: Shop, http: httpx.Client):
+def test_window_settled_by_reconciliation_ends_as_done(shop: Shop, http: httpx.Client):
     shop.sandbox.admin.switch(webhook_delay_seconds=3600)
     _, charge = overdue(shop)
     path = shop.link(charge=charge)
@@ -200,7 +200,7 @@ def test_charge_that_portone_corrected_to_paid_opens_no_window(shop: Shop, http:
     assert len(shop.paid_on_the_ledger()) == 1
 
 
-def test_agreeing_again_and_again_does_not_ask_portone_without_end(shop: Shop, http: httpx.Client):
+def test_repeated_agreement_is_rate_limited(shop: Shop, http: httpx.Client):
     _, charge = overdue(shop)
     path = shop.link(charge=charge)
     before = len(shop.sandbox.admin.requests())
@@ -221,7 +221,7 @@ def assert_says(http: httpx.Client, path: str, korean: str, english: str = "") -
 # --- what is paid ---------------------------------------------------------------------------------------------------
 
 
-def test_who_pays_by_hand_while_no_key_can_be_charged_is_told_to_register_one(shop: Shop, http: httpx.Client):
+def test_payment_by_hand_without_a_working_key_asks_for_one(shop: Shop, http: httpx.Client):
     code, charge = overdue(shop, LOST)
     path = shop.link(charge=charge)
     page = http.get(path).text
@@ -236,7 +236,7 @@ def test_who_pays_by_hand_while_no_key_can_be_charged_is_told_to_register_one(sh
     assert "등록해 주세요" not in http.get(path).text
 
 
-def test_the_end_of_a_replacement_names_what_is_charged_at_once(shop: Shop, http: httpx.Client):
+def test_done_page_of_a_replacement_names_what_is_charged_at_once(shop: Shop, http: httpx.Client):
     code, _ = overdue(shop, LOST)
     path = shop.link(code, pg="kakaopay", purpose=CheckoutPurpose.REPLACE)
     pay(shop, agree(http, path).json()["param"])
@@ -247,12 +247,12 @@ def test_the_end_of_a_replacement_names_what_is_charged_at_once(shop: Shop, http
     assert "미납 요금" not in http.get(path).text  # it is paid
 
 
-def test_who_pays_by_hand_while_the_key_can_be_charged_is_told_that_it_goes_on(shop: Shop, http: httpx.Client):
+def test_payment_by_hand_with_a_working_key_says_that_it_goes_on(shop: Shop, http: httpx.Client):
     _, charge = overdue(shop)
     assert "지금 결제하면 구독이 그대로 이어집니다" in http.get(shop.link(charge=charge)).text
 
 
-def test_the_end_names_what_was_paid_in_the_window_that_registered(shop: Shop, http: httpx.Client):
+def test_done_page_names_what_the_registering_window_paid(shop: Shop, http: httpx.Client):
     path = shop.link(shop.pending(), pg="kakaopay", with_payment=True)
     pay(shop, agree(http, path).json()["param"])
     assert http.post(f"{path}/complete", json={}).json()["state"] == "done"
@@ -286,7 +286,7 @@ NO_CONSENT: list[tuple[dict[str, Any], int]] = [
 ]
 
 
-def test_consent_that_is_none_opens_no_window(shop: Shop, http: httpx.Client):
+def test_missing_consent_opens_no_window(shop: Shop, http: httpx.Client):
     path, before = shop.link(shop.pending()), rows(shop)
     for changed, status in NO_CONSENT:
         answer = agree(http, path, **changed)
@@ -320,7 +320,7 @@ OTHER_SITES: list[tuple[dict[str, str], int]] = [
 ]
 
 
-def test_other_sites_pages_cannot_agree_for_anybody(shop: Shop, http: httpx.Client):
+def test_other_sites_pages_cannot_agree(shop: Shop, http: httpx.Client):
     path = shop.link(shop.pending())
     for headers, status in OTHER_SITES:
         answer = http.post(f"{path}/agree?lang=ko", json=KO, headers=headers)
@@ -339,7 +339,7 @@ BODIES = [
 ]
 
 
-def test_bodies_that_no_page_of_ours_sends_are_refused(shop: Shop, http: httpx.Client):
+def test_bodies_unlike_our_pages_are_refused(shop: Shop, http: httpx.Client):
     path, before = shop.link(shop.pending()), rows(shop)
     for content, kind, status in BODIES:
         answer = http.post(f"{path}/agree", content=content, headers={"Content-Type": kind})
@@ -351,7 +351,7 @@ def test_bodies_that_no_page_of_ours_sends_are_refused(shop: Shop, http: httpx.C
 # --- coming back ----------------------------------------------------------------------------------------------------
 
 
-def test_anothers_payment_completes_nothing(shop: Shop, http: httpx.Client):
+def test_payment_of_another_checkout_completes_nothing(shop: Shop, http: httpx.Client):
     shop.sandbox.admin.switch(webhook_delay_seconds=3600)
     mine, other = shop.link(shop.pending()), shop.link(shop.pending(customer="customer-2"))
     imp_uid = pay(shop, agree(http, other).json()["param"])
@@ -365,7 +365,7 @@ def test_anothers_payment_completes_nothing(shop: Shop, http: httpx.Client):
     assert rows(shop) == before
 
 
-def test_a_browser_that_says_paid_is_not_believed(shop: Shop, http: httpx.Client):
+def test_browsers_claim_of_payment_is_not_believed(shop: Shop, http: httpx.Client):
     path = shop.link(shop.pending())
     agree(http, path)
     for imp_uid in ("imp_999", "", None, "x" * 5000, "imp_1'--", "<script>", 17, {"a": 1}):
@@ -374,13 +374,13 @@ def test_a_browser_that_says_paid_is_not_believed(shop: Shop, http: httpx.Client
     assert shop.one("SELECT status FROM subscriptions") == "pending"
 
 
-def test_completing_before_agreeing_does_nothing(shop: Shop, http: httpx.Client):
+def test_completion_before_consent_does_nothing(shop: Shop, http: httpx.Client):
     path, before = shop.link(shop.pending()), rows(shop)
     assert http.post(f"{path}/complete", json={"imp_uid": "imp_1"}).json()["state"] == "open"
     assert rows(shop) == before
 
 
-def test_nothing_of_a_query_is_reflected(shop: Shop, http: httpx.Client):
+def test_query_values_are_not_reflected(shop: Shop, http: httpx.Client):
     path = shop.link(shop.pending())
     bad = "%22%3E%3Cscript%3Ealert(1)%3C/script%3E"
     for address in (f"{path}?lang={bad}&told={bad}", f"{path}?told={bad}", f"/c/{bad}", f"/{bad}"):
@@ -401,7 +401,7 @@ def test_scripts_in_names_are_escaped(shop: Shop, http: httpx.Client):
 AS_A_BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
-def test_a_browser_that_is_nowhere_gets_a_page_and_a_program_gets_json(http: httpx.Client):
+def test_unknown_url_is_a_page_for_browsers_and_json_for_programs(http: httpx.Client):
     for address in ("/", "/nothing", "/static/nothing.js"):
         page = http.get(address, headers=AS_A_BROWSER)
         assert page.status_code == 404
@@ -423,7 +423,7 @@ def test_head_is_answered_for_pages_and_health(shop: Shop, http: httpx.Client):
         assert (answer.status_code, answer.content) == (200, b"")
 
 
-def test_the_page_is_in_the_language_of_its_reader(shop: Shop, http: httpx.Client):
+def test_page_is_in_the_readers_language(shop: Shop, http: httpx.Client):
     path = shop.link(shop.pending())
     assert '<html lang="ko">' in http.get(path).text
     english = http.get(path, headers={"Accept-Language": "en-GB,en;q=0.9,ko;q=0.5"}).text
@@ -432,7 +432,7 @@ def test_the_page_is_in_the_language_of_its_reader(shop: Shop, http: httpx.Clien
     assert '<html lang="ko">' in http.get(f"{path}?lang=ko", headers={"Accept-Language": "en"}).text
 
 
-def test_a_bug_is_a_sentence_and_not_a_traceback(shop: Shop):
+def test_unhandled_error_shows_no_traceback(shop: Shop):
     path = shop.link(shop.pending())
     shop.sql("ALTER TABLE checkouts RENAME TO hidden")
     for method, address in (("GET", path), ("POST", f"{path}/complete")):
@@ -444,7 +444,7 @@ def test_a_bug_is_a_sentence_and_not_a_traceback(shop: Shop):
         assert answer.headers["x-frame-options"] == "DENY"
 
 
-def test_a_database_that_does_not_answer_is_503(shop: Shop, http: httpx.Client, postgres: Postgres):
+def test_unreachable_database_is_answered_503(shop: Shop, http: httpx.Client, postgres: Postgres):
     path = shop.link(shop.pending())
     name = shop.one("SELECT current_database()")
     shop.runtime.engine.dispose()

@@ -32,7 +32,7 @@ def register(customer: Customer, pg: str) -> str:
 
 
 @pytest.mark.parametrize("pg", ["kakaopay", "payco"])
-def test_a_customer_registers_on_the_hosts_page_and_the_first_period_is_paid_once(host: Host, pg: str):
+def test_registration_on_a_hosts_page_pays_the_first_period_once(host: Host, pg: str):
     with host.customer() as customer:
         assert "Subscribe" in customer.http.get("/").text
         checkout = customer.begin()
@@ -51,7 +51,7 @@ def test_a_customer_registers_on_the_hosts_page_and_the_first_period_is_paid_onc
     assert host.shop.sql("SELECT status, amount FROM charges") == [("paid", 9900)]
 
 
-def test_a_phone_that_comes_back_in_another_browser_completes_what_it_paid(host: Host):
+def test_phone_that_returns_in_another_browser_completes_its_payment(host: Host):
     with host.customer() as customer, host.stranger() as another_browser:
         checkout = customer.begin()
         told = customer.pay(customer.agree(checkout, "kakaopay").json(), mobile=True)
@@ -63,7 +63,7 @@ def test_a_phone_that_comes_back_in_another_browser_completes_what_it_paid(host:
     assert len(host.shop.paid_on_the_ledger()) == 1
 
 
-def test_an_overdue_charge_is_paid_by_hand_though_nobody_comes_back(host: Host):
+def test_overdue_charge_is_paid_although_no_browser_returns(host: Host):
     """The tab is closed after paying: PortOne's webhook to the host is all there is."""
     shop = host.shop
     with host.customer() as customer:
@@ -94,7 +94,7 @@ def test_another_card_is_registered_for_a_subscription_that_runs(host: Host):
     assert len(shop.paid_on_the_ledger()) == 1
 
 
-def test_what_is_wrong_is_a_sentence_and_changes_nothing(host: Host):
+def test_refused_host_request_is_a_sentence_and_changes_nothing(host: Host):
     with host.customer() as customer, host.customer("cheolsu") as other, host.stranger() as stranger:
         checkout = customer.begin()
         before = books(host)
@@ -129,7 +129,7 @@ def test_another_customers_subscription_gets_no_checkout(host: Host):
         assert books(host) == before
 
 
-def test_less_than_was_agreed_to_completes_nothing(host: Host):
+def test_smaller_payment_than_agreed_completes_nothing(host: Host):
     host.shop.sandbox.admin.switch(webhook_delay_seconds=3600)
     with host.customer() as customer:
         checkout = customer.begin()
@@ -157,7 +157,7 @@ def test_webhooks_are_taken_as_json_and_form_and_looked_up(host: Host):
     assert host.shop.sql(outcome) == [("unknown_payment",)]
 
 
-def test_requests_that_each_have_an_event_loop_share_one_connection_and_leave_nothing(host: Host):
+def test_requests_with_loops_of_their_own_share_one_connection(host: Host):
     """Django's views are synchronous here: each call begins and ends a loop of its own."""
     with host.customer() as customer:
         checkout = customer.begin()
@@ -170,7 +170,7 @@ def test_requests_that_each_have_an_event_loop_share_one_connection_and_leave_no
     assert len(host.shop.sandbox.admin.requests(endpoint="POST /users/getToken")) == 1
 
 
-def test_nothing_secret_or_personal_is_in_a_hosts_logs(host: Host, caplog: pytest.LogCaptureFixture):
+def test_hosts_logs_hold_nothing_secret_or_personal(host: Host, caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.DEBUG)
     caplog.set_level(logging.DEBUG, logger="httpx")  # which our own commands keep quiet, and a host may not
     with host.customer() as customer:
@@ -183,7 +183,7 @@ def test_nothing_secret_or_personal_is_in_a_hosts_logs(host: Host, caplog: pytes
         assert hidden not in caplog.text
 
 
-def test_a_customer_who_asks_without_end_has_portone_asked_only_so_often(host: Host, monkeypatch: pytest.MonkeyPatch):
+def test_host_customer_who_asks_without_end_is_rate_limited(host: Host, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(rate_limit, "BURST", 3)
     monkeypatch.setattr(rate_limit, "SECONDS_PER_LOOKUP", 1e9)
     with host.customer() as customer:
@@ -194,7 +194,7 @@ def test_a_customer_who_asks_without_end_has_portone_asked_only_so_often(host: H
 
 
 @pytest.mark.parametrize("code", ["%00", "%ED%A0%80", "a" * 500, "0000000000%00000", "%E2%80%AE"])
-def test_a_code_that_can_be_none_is_refused_with_a_sentence(host: Host, code: str):
+def test_malformed_code_is_refused_with_a_sentence(host: Host, code: str):
     with host.customer() as customer:
         for answer in (
             customer.http.get(f"/checkout/{code}"),

@@ -35,20 +35,20 @@ def empty_database(postgres: Postgres) -> Iterator[str]:
         admin.execute(f"DROP DATABASE {name}")  # fails while anybody is connected
 
 
-def test_a_database_without_tables_is_a_sentence(empty_database: str, monkeypatch: pytest.MonkeyPatch):
+def test_database_without_tables_is_reported_with_the_command(empty_database: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("AGAIN_DATABASE_URL", empty_database)
     with pytest.raises(NotAvailable, match="run `again migrate`"):
         HostCheckout.from_env(actor="shop")
 
 
-def test_a_folder_without_a_database_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_folder_without_a_database_is_reported_and_left_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("AGAIN_DATA_DIR", str(tmp_path))
     with pytest.raises(NotAvailable, match="There is no Again database"):
         HostCheckout.from_env(actor="shop")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_real_money_needs_the_merchants_code(database_url: str, monkeypatch: pytest.MonkeyPatch):
+def test_live_host_needs_the_merchant_code(database_url: str, monkeypatch: pytest.MonkeyPatch):
     for name, value in {**LIVE, "AGAIN_DATABASE_URL": database_url}.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(InvalidSettings, match="AGAIN_IMP_CODE"):
@@ -60,7 +60,7 @@ def test_real_money_needs_the_merchants_code(database_url: str, monkeypatch: pyt
     async def strange_webhook() -> None:
         fields = {"imp_uid": "imp_1", "merchant_uid": "order-1", "status": "paid"}
         with pytest.raises(Refused, match="not taken from this address"):
-            await host.take_webhook(fields, peer="127.0.0.1")  # nobody's proxy, and not PortOne
+            await host.take_webhook(fields, peer="127.0.0.1")  # neither a proxy nor PortOne
         assert await host.subscriptions_of("nobody") == ()
         await host.close()
 

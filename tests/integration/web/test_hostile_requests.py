@@ -1,4 +1,4 @@
-"""What is sent by whoever is no browser: nothing is reflected, nothing waits for ever, every answer has headers."""
+"""Requests that no browser sends: nothing is reflected, nothing waits for ever, every answer has headers."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ REFUSED_BEFORE_THE_APPLICATION = [
 ]
 
 
-def test_what_is_no_http_is_refused_with_headers_too(send: Send):
+def test_malformed_http_is_refused_with_security_headers(send: Send):
     for data in REFUSED_BEFORE_THE_APPLICATION:
         head, _, body = send(data).partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 400"), data[:40]
@@ -72,7 +72,7 @@ NAMED = {
 }
 
 
-def test_headers_are_on_every_kind_of_answer(shop: Shop, http: httpx.Client, monkeypatch: pytest.MonkeyPatch):
+def test_security_headers_are_on_every_kind_of_answer(shop: Shop, http: httpx.Client, monkeypatch: pytest.MonkeyPatch):
     path = shop.link(shop.pending())
     as_json = {"Content-Type": "application/json"}
     answers = [
@@ -106,7 +106,7 @@ async def no_connection(*_: object) -> None:
     raise NoConnection("QueuePool limit of size 5 overflow 10 reached")
 
 
-def test_with_no_connection_left_the_page_says_try_again(
+def test_page_without_a_database_connection_says_try_again(
     shop: Shop, http: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(CheckoutService, "view", no_connection)
@@ -121,7 +121,7 @@ def test_with_no_connection_left_the_page_says_try_again(
 HOSTS = ["evil.example", "[", "a b", "evil.example/x?", "127.0.0.1:1@evil.example", '"><script>']
 
 
-def test_whatever_the_host_is_said_to_be_nobody_is_sent_there(shop: Shop, send: Send):
+def test_forged_host_header_redirects_to_no_other_site(shop: Shop, send: Send):
     path = shop.link(shop.pending())
     for host in HOSTS:
         for address, status in ((path, b"200"), (f"{path}/", b"404"), ("/static", b"404"), ("/c/x", b"404")):
@@ -132,14 +132,14 @@ def test_whatever_the_host_is_said_to_be_nobody_is_sent_there(shop: Shop, send: 
             assert b"location:" not in answer.lower()
 
 
-def test_windows_report_to_us_whatever_the_host_is_said_to_be(shop: Shop, http: httpx.Client):
+def test_forged_host_header_changes_no_callback_url(shop: Shop, http: httpx.Client):
     path = shop.link(shop.pending())
     param = http.post(f"{path}/agree?lang=ko", json=KO, headers={"Host": "evil.example"}).json()["param"]
     assert param["m_redirect_url"] == f"{shop.pages.url}{path}/return?lang=ko"
     assert param["notice_url"] == f"{shop.pages.url}/webhooks/portone"
 
 
-def test_coming_back_leads_to_the_page_and_nowhere_else(shop: Shop, http: httpx.Client):
+def test_return_route_redirects_to_its_own_page_only(shop: Shop, http: httpx.Client):
     path = shop.link(shop.pending())
     query = "imp_uid=//evil.example&lang=//evil.example&told=%0d%0aSet-Cookie:a&next=https://evil.example&imp_success=x"
     answer = http.get(f"{path}/return?{query}")
@@ -165,7 +165,7 @@ BODIES: list[tuple[bytes, dict[str, str], int]] = [
 ]
 
 
-def test_no_body_is_read_in_two_ways(shop: Shop, http: httpx.Client, capfd: pytest.CaptureFixture[str]):
+def test_ambiguous_bodies_are_refused(shop: Shop, http: httpx.Client, capfd: pytest.CaptureFixture[str]):
     path, before = shop.link(shop.pending()), rows(shop)
     for content, headers, status in BODIES:
         as_json = {"Content-Type": "application/json", **headers}
@@ -179,13 +179,13 @@ def test_no_body_is_read_in_two_ways(shop: Shop, http: httpx.Client, capfd: pyte
 # --- without end ----------------------------------------------------------------------------------------------------
 
 
-def test_a_head_that_never_ends_is_not_waited_for(send: Send, monkeypatch: pytest.MonkeyPatch):
+def test_endless_request_head_is_cut_off(send: Send, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(connections, "HEAD_SECONDS", 0.2)
     assert send(b"GET /health HTTP/1.1\r\nHo").startswith(b"HTTP/1.1 408")
     assert send(b"") == b""
 
 
-def test_a_connection_beyond_the_most_is_turned_away_when_none_waits(
+def test_connection_beyond_the_limit_is_refused_when_none_is_idle(
     shop: Shop, send: Send, monkeypatch: pytest.MonkeyPatch
 ):
     address = ("127.0.0.1", int(shop.pages.url.rpartition(":")[2]))
@@ -203,9 +203,7 @@ def test_a_connection_beyond_the_most_is_turned_away_when_none_waits(
         assert busy.recv(65_536).startswith(b"HTTP/1.1 200")
 
 
-def test_a_browser_that_asks_without_end_has_portone_asked_only_so_often(
-    shop: Shop, http: httpx.Client, monkeypatch: pytest.MonkeyPatch
-):
+def test_page_that_asks_without_end_is_rate_limited(shop: Shop, http: httpx.Client, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(rate_limit, "BURST", 3)
     monkeypatch.setattr(rate_limit, "SECONDS_PER_LOOKUP", 1e9)
     path = shop.link(shop.pending())
@@ -216,7 +214,7 @@ def test_a_browser_that_asks_without_end_has_portone_asked_only_so_often(
     assert "다시 결제하지" in asked[-1].json()["message"]
     back = http.get(f"{path}/return?lang=ko&imp_uid=imp_1&imp_success=true")
     assert back.headers["location"].endswith("&told=pending")
-    # Webhooks and the periodic look ask all the same, and what the database knows is told for nothing.
+    # Webhooks and maintenance still look up, and the state in the database costs no look-up.
     pay(shop, param)
     shop.until(lambda: shop.sql("SELECT status FROM checkouts") == [("done",)], "the webhook finished nothing")
     assert http.post(f"{path}/complete", json={}).json()["state"] == "done"
@@ -225,7 +223,7 @@ def test_a_browser_that_asks_without_end_has_portone_asked_only_so_often(
 # --- logs -----------------------------------------------------------------------------------------------------------
 
 
-def test_no_log_names_a_link_or_who_pays(shop: Shop, http: httpx.Client, capfd: pytest.CaptureFixture[str]):
+def test_logs_hold_no_link_and_no_buyer(shop: Shop, http: httpx.Client, capfd: pytest.CaptureFixture[str]):
     path = shop.link(shop.pending())
     buyer = {"name": "김하늘", "tel": "010-9876-5432", "email": "sky@example.com"}
     pay(shop, agree(http, path, pg="payco", buyer=buyer).json()["param"])
@@ -246,7 +244,7 @@ def test_no_log_names_a_link_or_who_pays(shop: Shop, http: httpx.Client, capfd: 
 
 @pytest.mark.parametrize("lengths", [("Content-Length: 4", "Transfer-Encoding: chunked")])
 @pytest.mark.parametrize("turned", [False, True])
-def test_a_request_of_two_lengths_is_refused_and_what_follows_is_not_read(send: Send, lengths, turned):
+def test_request_with_two_lengths_is_refused_and_the_rest_unread(send: Send, lengths, turned):
     both = "\r\n".join(reversed(lengths) if turned else lengths)
     smuggled = "0\r\n\r\nGET /health HTTP/1.1\r\nHost: a\r\n\r\n"
     answer = send(f"POST /webhooks/portone HTTP/1.1\r\nHost: a\r\n{both}\r\n\r\n{smuggled}".encode())
@@ -255,7 +253,7 @@ def test_a_request_of_two_lengths_is_refused_and_what_follows_is_not_read(send: 
     assert b"connection: close" in answer.lower()
 
 
-def test_a_full_server_closes_what_waits_longest_for_its_client(shop: Shop, monkeypatch: pytest.MonkeyPatch):
+def test_full_server_closes_the_longest_idle_connection(shop: Shop, monkeypatch: pytest.MonkeyPatch):
     address = ("127.0.0.1", int(shop.pages.url.rpartition(":")[2]))
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 2)
     with (
@@ -285,12 +283,12 @@ def ended(connection: socket.socket) -> bool:
 
 
 @pytest.mark.parametrize("imp_uid", ["..", "../users", "imp_1/2", "imp-1", "imp_%2e", "i" * 81, "imp 1"])
-def test_a_webhook_of_no_payments_id_is_refused(http: httpx.Client, imp_uid: str):
+def test_webhook_without_a_payment_id_is_refused(http: httpx.Client, imp_uid: str):
     sent = http.post("/webhooks/portone", json={"imp_uid": imp_uid, "merchant_uid": "a", "status": "paid"})
     assert sent.status_code == 400
 
 
-def test_an_agreement_refused_without_end_fills_no_log(
+def test_repeated_refusals_are_logged_in_samples(
     shop: Shop, http: httpx.Client, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ):
     monkeypatch.setattr(rate_limit, "BURST", 2)
@@ -306,7 +304,7 @@ def test_an_agreement_refused_without_end_fills_no_log(
     assert "".join(capfd.readouterr()).count("a payment window was refused") == 2
 
 
-def test_a_link_that_has_long_expired_shows_nobodys_plan(shop: Shop, http: httpx.Client):
+def test_long_expired_link_shows_no_plan(shop: Shop, http: httpx.Client):
     path = shop.link(shop.pending())
     pay(shop, agree(http, path, pg="payco").json()["param"])
     assert http.post(f"{path}/complete", json={}).json()["state"] == "done"

@@ -17,7 +17,7 @@ from worker.pg.window.request import Buyer, CallbackUrls
 from worker.web.app import create_app
 
 
-def test_mounted_below_a_path_everything_is_found_there(shop: Shop):
+def test_mounted_pages_work_below_their_path(shop: Shop):
     settings = shop.runtime.settings.model_copy(update={"checkout_url": "https://shop.example.com/billing"})
     pages = create_app(replace(shop.runtime, settings=settings))
     host = Starlette(routes=[Mount("/billing", pages)])
@@ -38,7 +38,7 @@ def test_mounted_below_a_path_everything_is_found_there(shop: Shop):
             assert param["notice_url"] == "https://shop.example.com/billing/webhooks/portone"
             await asyncio.to_thread(pay, shop, param)
             assert (await http.post(f"{path}/complete", json={})).json()["state"] == "done"
-            # Nobody told the mounted pages that the host has started; webhooks are looked up all the same.
+            # Mounted pages are not told that the host has started; webhooks are looked up nevertheless.
             assert (await http.post("/billing/webhooks/portone", json=HINT)).status_code == 200
             await asyncio.to_thread(
                 shop.until,
@@ -50,7 +50,7 @@ def test_mounted_below_a_path_everything_is_found_there(shop: Shop):
     asyncio.run(story())
 
 
-def test_pages_of_ones_own_call_the_same_functions(shop: Shop):
+def test_hosts_can_call_the_checkout_functions_directly(shop: Shop):
     """What docs/your-own-pages.md names, in the order in which a host calls it."""
     runtime = shop.runtime
     link = checkout.create_link(runtime.sessions, runtime.settings, subscription=shop.pending(), now=shop.now)

@@ -27,7 +27,7 @@ PROCESSED = "SELECT 1 FROM webhooks WHERE outcome_code IS NOT NULL"
 HINT = {"imp_uid": "imp_1", "merchant_uid": "order-1", "status": "paid"}
 
 
-def test_a_webhook_completes_what_no_browser_came_back_for(shop: Shop, http: httpx.Client):
+def test_webhook_completes_a_checkout_whose_browser_is_gone(shop: Shop, http: httpx.Client):
     """The sandbox sends it by itself, to the address that the window was opened with."""
     path = shop.link(shop.pending())
     pay(shop, agree(http, path).json()["param"])
@@ -36,7 +36,7 @@ def test_a_webhook_completes_what_no_browser_came_back_for(shop: Shop, http: htt
 
 
 @pytest.mark.parametrize("form", [False, True])
-def test_json_and_forms_are_taken_stored_once_and_counted(shop: Shop, http: httpx.Client, form: bool):
+def test_webhook_as_json_or_form_is_stored_once_and_counted(shop: Shop, http: httpx.Client, form: bool):
     for _ in range(3):
         answer = http.post("/webhooks/portone", data=HINT) if form else http.post("/webhooks/portone", json=HINT)
         assert (answer.status_code, answer.json()) == (200, {"taken": True})
@@ -49,7 +49,7 @@ def test_json_and_forms_are_taken_stored_once_and_counted(shop: Shop, http: http
     ]
 
 
-def test_each_cancellation_in_the_console_is_noticed_and_recorded(shop: Shop, http: httpx.Client):
+def test_refunds_in_the_console_are_noticed_and_recorded(shop: Shop, http: httpx.Client):
     path = shop.link(shop.pending(), pg="kakaopay", with_payment=True)
     imp_uid = pay(shop, agree(http, path).json()["param"])
     assert http.post(f"{path}/complete", json={}).json()["state"] == "done"
@@ -74,7 +74,7 @@ OF_OTHER_SHOPS = [
 ]
 
 
-def test_payments_of_other_shops_are_answered_with_200_and_counted(shop: Shop, http: httpx.Client):
+def test_webhooks_of_other_shops_are_answered_200_and_counted(shop: Shop, http: httpx.Client):
     for changed in OF_OTHER_SHOPS:
         assert http.post("/webhooks/portone", json={**HINT, **changed}).status_code == 200
     unknown = {**HINT, "cancellation_id": "c-1", "status": "cancelled"}
@@ -82,7 +82,7 @@ def test_payments_of_other_shops_are_answered_with_200_and_counted(shop: Shop, h
     shop.until(lambda: shop.sql("SELECT merchant_uid, times FROM webhooks") == [("order-1", 1)], "it was not counted")
 
 
-def test_a_webhook_that_lies_changes_nothing(shop: Shop, http: httpx.Client):
+def test_false_webhook_changes_nothing(shop: Shop, http: httpx.Client):
     path = shop.link(shop.pending())
     param = agree(http, path).json()["param"]
     lie = {"imp_uid": "imp_lie", "merchant_uid": param["merchant_uid"], "status": "paid"}
@@ -111,7 +111,7 @@ BODIES = [
 ]
 
 
-def test_bodies_that_portone_does_not_send_are_refused(shop: Shop, http: httpx.Client):
+def test_bodies_unlike_portones_are_refused(shop: Shop, http: httpx.Client):
     for content, kind, status in BODIES:
         answer = http.post("/webhooks/portone", content=content, headers={"Content-Type": kind} if kind else {})
         assert answer.status_code == status, (content[:60], answer.text)
@@ -119,7 +119,7 @@ def test_bodies_that_portone_does_not_send_are_refused(shop: Shop, http: httpx.C
     assert shop.sql("SELECT 1 FROM webhooks") == []
 
 
-def test_a_body_without_a_length_is_cut_off_where_it_is_too_long(shop: Shop, http: httpx.Client):
+def test_body_without_a_length_is_cut_off_at_the_limit(shop: Shop, http: httpx.Client):
     def endless() -> Any:
         for _ in range(1000):
             yield b" " * 1000
@@ -131,7 +131,7 @@ def test_a_body_without_a_length_is_cut_off_where_it_is_too_long(shop: Shop, htt
         pass  # the server had answered and hung up before all of it was sent
 
 
-def test_a_body_that_never_ends_is_not_waited_for(shop: Shop, monkeypatch: pytest.MonkeyPatch):
+def test_endless_body_is_cut_off(shop: Shop, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(bodies, "BODY_SECONDS", 0.2)
     with socket.create_connection(("127.0.0.1", int(shop.pages.url.rpartition(":")[2])), timeout=60) as connection:
         head = ("POST /webhooks/portone HTTP/1.1", "Host: x", "Content-Type: application/json", "Content-Length: 99")
@@ -139,7 +139,7 @@ def test_a_body_that_never_ends_is_not_waited_for(shop: Shop, monkeypatch: pytes
         assert connection.recv(100).startswith(b"HTTP/1.1 408")
 
 
-def test_only_portones_addresses_are_listened_to(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_webhooks_from_other_addresses_are_refused(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("AGAIN_BROKER_URL", "memory://")
     with (
         running_shop(database_url, tmp_path, AGAIN_TRUSTED_PROXIES="127.0.0.1") as shop,
@@ -156,7 +156,7 @@ def test_only_portones_addresses_are_listened_to(database_url: str, tmp_path: Pa
             assert answer.status_code == status, forwarded_for
 
 
-def test_a_flood_of_1000_a_second_is_answered_and_the_pages_go_on(shop: Shop, database_url: str, tmp_path: Path):
+def test_flood_of_webhooks_leaves_the_pages_responsive(shop: Shop, database_url: str, tmp_path: Path):
     """Each another hint, while PortOne hangs: what there is no room for is turned away, and no page waits."""
     shop.open_today()
     shop.sandbox.admin.switch(latency_seconds=[2, 2])
@@ -215,7 +215,7 @@ def hint(number: int) -> WebhookEvent:
     return WebhookEvent(f"imp_{number}", "order", "paid")
 
 
-def test_the_queue_takes_equal_hints_as_one_and_turns_away_what_has_no_room():
+def test_queue_takes_equal_events_as_one_and_refuses_beyond_its_room():
     looked_up: list[WebhookEvent] = []
 
     async def look_up(each: WebhookEvent) -> None:
@@ -231,7 +231,7 @@ def test_the_queue_takes_equal_hints_as_one_and_turns_away_what_has_no_room():
     assert looked_up == [hint(1), hint(2)]
 
 
-def test_stopping_does_not_wait_for_look_ups_without_end():
+def test_stopping_the_queue_waits_for_its_patience_only():
     begun: list[WebhookEvent] = []
 
     async def look_up(each: WebhookEvent) -> None:
@@ -249,7 +249,7 @@ def test_stopping_does_not_wait_for_look_ups_without_end():
     assert len(begun) == 2
 
 
-def test_a_hint_that_cannot_be_looked_up_ends_nothing_else():
+def test_failing_event_does_not_end_the_queue():
     looked_up: list[WebhookEvent] = []
 
     async def look_up(each: WebhookEvent) -> None:

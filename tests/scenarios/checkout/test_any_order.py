@@ -73,7 +73,7 @@ class Crowd:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_no_order_of_events_pays_a_period_twice(world: World, seed: int):
+def test_period_is_paid_once_in_every_order_of_events(world: World, seed: int):
     world.portone.switch(window_life_seconds=86_400)
     crowd = Crowd(world, Till(world), seed)
     for _ in range(STEPS):

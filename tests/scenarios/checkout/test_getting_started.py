@@ -27,7 +27,7 @@ def time_zone(now: datetime, capsys: pytest.CaptureFixture[str], monkeypatch: py
     return capsys.readouterr().out.strip()
 
 
-def test_there_is_a_time_zone_at_every_hour_whose_day_ends_with_it(capsys, monkeypatch: pytest.MonkeyPatch):
+def test_some_time_zones_day_ends_at_every_hour(capsys, monkeypatch: pytest.MonkeyPatch):
     for hour in range(24):
         now = datetime(2026, 11, 22, hour, 17, tzinfo=UTC)
         assert now.astimezone(ZoneInfo(time_zone(now, capsys, monkeypatch))).hour == 23, hour

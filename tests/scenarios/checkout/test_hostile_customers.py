@@ -39,7 +39,7 @@ def test_another_subscriptions_payment_is_refused_and_changes_nothing(world: Wor
     assert till.complete(theirs, imp_uid).progress is Progress.DONE
 
 
-def test_a_payment_that_does_not_exist_completes_nothing(world: World, till: Till):
+def test_unknown_payment_completes_nothing(world: World, till: Till):
     code = till.link(till.pending(), pg="payco")
     till.open(code)
     before = books(world)
@@ -48,7 +48,7 @@ def test_a_payment_that_does_not_exist_completes_nothing(world: World, till: Til
 
 
 @pytest.mark.parametrize("imp_uid", ["x" * 81, "결제", "a\nb", "../customers", "..", "imp-1", "%2e%2e"])
-def test_what_can_be_no_payments_id_is_refused(world: World, till: Till, imp_uid: str):
+def test_malformed_payment_id_is_refused(world: World, till: Till, imp_uid: str):
     code = till.link(till.pending(), pg="payco")
     till.open(code)
     with pytest.raises(Refused, match="no payment's id"):
@@ -64,7 +64,7 @@ TAMPERED: dict[str, tuple[Mapping[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("changes", "said"), TAMPERED.values(), ids=TAMPERED.keys())
-def test_what_was_changed_in_the_page_is_not_taken_for_what_was_asked(
+def test_values_changed_in_the_page_are_not_taken_for_the_order(
     world: World, till: Till, changes: Mapping[str, Any], said: str
 ):
     subscription = till.pending()
@@ -81,7 +81,7 @@ def test_what_was_changed_in_the_page_is_not_taken_for_what_was_asked(
     assert world.subscription(subscription).status == "pending"
 
 
-def test_money_taken_where_only_a_key_was_asked_for_is_shown_to_a_person(world: World, till: Till):
+def test_payment_where_only_a_key_was_asked_for_is_left_to_an_operator(world: World, till: Till):
     code = till.link(till.pending(), pg="kakaopay")
     imp_uid = till.approve(till.open(code, tampered={"amount": 5000}))
     with pytest.raises(Refused, match="5,000 KRW"):
@@ -89,7 +89,7 @@ def test_money_taken_where_only_a_key_was_asked_for_is_shown_to_a_person(world: 
     assert (till.keys(), world.discrepancies()) == (["registering"], [("other_amount", "open")])
 
 
-def test_an_overdue_charge_of_which_less_was_paid_is_left_to_a_person(world: World, till: Till):
+def test_overdue_charge_paid_in_part_is_left_to_an_operator(world: World, till: Till):
     world.subscribe(decline("LACK_BALANCE", "잔액이 부족합니다"))
     world.tick()
     (charge,) = world.charges()
@@ -105,7 +105,7 @@ def test_an_overdue_charge_of_which_less_was_paid_is_left_to_a_person(world: Wor
         till.agree(code)
 
 
-def test_a_link_that_nobody_made_or_opened_completes_nothing(world: World, till: Till):
+def test_unknown_or_unopened_link_completes_nothing(world: World, till: Till):
     with pytest.raises(Refused, match="leads to nothing"):
         till.complete("0123456789ABC")
     with pytest.raises(Refused, match="No payment window was opened"):
@@ -117,7 +117,7 @@ def test_a_link_that_nobody_made_or_opened_completes_nothing(world: World, till:
 # --- webhooks ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_webhook_is_stored_once_and_counted(world: World, till: Till):
+def test_webhook_is_stored_once_and_counted(world: World, till: Till):
     code = till.link(till.pending(), pg="payco")
     body = till.webhook(till.approve(till.open(code)))
     for _ in range(3):
@@ -125,7 +125,7 @@ def test_a_webhook_is_stored_once_and_counted(world: World, till: Till):
     assert [tuple(row) for row in world.sql("SELECT times, outcome_code FROM webhooks")] == [(3, "done")]
 
 
-def test_what_a_webhook_says_is_never_believed(world: World, till: Till):
+def test_webhooks_claims_are_never_believed(world: World, till: Till):
     code = till.link(till.pending(), pg="payco")
     till.open(code)
     (payment,) = world.portone.payments()
@@ -137,7 +137,7 @@ def test_what_a_webhook_says_is_never_believed(world: World, till: Till):
     assert outcomes == ["waiting", "unknown_payment"]
 
 
-def test_a_webhook_that_could_not_be_looked_up_is_looked_up_later(world: World, till: Till):
+def test_webhook_that_could_not_be_looked_up_is_looked_up_later(world: World, till: Till):
     code = till.link(till.pending(), pg="payco")
     window = till.open(code)
     assert till.complete(code).progress is Progress.WAITING
@@ -152,7 +152,7 @@ def test_a_webhook_that_could_not_be_looked_up_is_looked_up_later(world: World, 
     assert till.run_maintenance().webhooks == 0
 
 
-def test_an_overdue_charge_that_was_paid_through_another_pg_than_agreed_is_left_to_a_person(world: World, till: Till):
+def test_overdue_charge_paid_through_another_pg_is_left_to_an_operator(world: World, till: Till):
     world.subscribe(decline("LACK_BALANCE", "잔액이 부족합니다"))
     world.tick()
     (charge,) = world.charges()
@@ -164,7 +164,7 @@ def test_an_overdue_charge_that_was_paid_through_another_pg_than_agreed_is_left_
 
 
 @pytest.mark.parametrize("amount", [None, 3000])
-def test_a_cancellation_in_the_console_is_noticed_and_recorded(world: World, till: Till, amount: int | None):
+def test_refund_in_the_console_is_noticed_and_recorded(world: World, till: Till, amount: int | None):
     subscription = world.subscribe()
     world.tick()
     (payment,) = world.portone.payments()
@@ -177,7 +177,7 @@ def test_a_cancellation_in_the_console_is_noticed_and_recorded(world: World, til
     assert world.discrepancies() == [("refunded_there", "repaired")]
 
 
-def test_a_cancelled_first_payment_is_recorded_too(world: World, till: Till):
+def test_refund_of_a_first_payment_is_recorded(world: World, till: Till):
     code = till.link(till.pending(), pg="kakaopay", with_payment=True)
     imp_uid = till.approve(till.open(code))
     till.complete(code, imp_uid)
@@ -191,7 +191,7 @@ def test_a_cancelled_first_payment_is_recorded_too(world: World, till: Till):
     "changes",
     [{"imp_uid": ""}, {"merchant_uid": ""}, {"imp_uid": "x" * 101}, {"status": "paid" * 9}, {"merchant_uid": "a\x00"}],
 )
-def test_a_webhook_that_can_be_about_nothing_is_refused_and_not_stored(world: World, till: Till, changes):
+def test_malformed_webhook_is_refused_and_not_stored(world: World, till: Till, changes):
     with pytest.raises(Refused):
         till.receive_webhook({"imp_uid": "imp_1", "merchant_uid": "again1", "status": "paid", **changes})
     assert world.sql("SELECT FROM webhooks") == []

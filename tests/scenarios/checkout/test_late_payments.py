@@ -19,7 +19,7 @@ def till(world: World) -> Till:
 
 
 @pytest.mark.parametrize("with_payment", [True, False])
-def test_a_checkout_does_not_expire_because_portone_did_not_answer(world: World, till: Till, with_payment: bool):
+def test_checkout_does_not_expire_because_portone_did_not_answer(world: World, till: Till, with_payment: bool):
     subscription = till.pending()
     code = till.link(subscription, pg="kakaopay", with_payment=with_payment)
     window = till.open(code)
@@ -34,7 +34,7 @@ def test_a_checkout_does_not_expire_because_portone_did_not_answer(world: World,
     assert world.subscription(subscription).status is SubscriptionStatus.ACTIVE
 
 
-def test_a_first_payment_that_only_the_sweep_finds_begins_its_subscription(world: World, till: Till):
+def test_first_payment_found_by_the_sweep_starts_its_subscription(world: World, till: Till):
     world.portone.switch(window_life_seconds=86_400)
     subscription = till.pending()
     parameters = till.agree(till.link(subscription, pg="kakaopay", with_payment=True))
@@ -51,7 +51,7 @@ def test_a_first_payment_that_only_the_sweep_finds_begins_its_subscription(world
     assert world.subscription(subscription).status is SubscriptionStatus.ACTIVE
 
 
-def test_whoever_paid_before_a_backup_was_restored_is_not_charged_for_the_same_days_again(
+def test_payment_before_a_restored_backup_is_not_charged_again(
     world: World, till: Till, database_url: str, tmp_path: Path
 ):
     subscription = till.pending()
@@ -69,7 +69,7 @@ def test_whoever_paid_before_a_backup_was_restored_is_not_charged_for_the_same_d
     assert world.portone.report().charges == 1
 
 
-def test_a_checkout_that_a_backup_holds_open_begins_nothing_before_the_payments_were_compared(
+def test_checkout_reopened_by_a_backup_waits_until_payments_are_compared(
     world: World, till: Till, database_url: str, tmp_path: Path
 ):
     code = till.link(till.pending(), pg="payco")

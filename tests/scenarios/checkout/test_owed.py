@@ -15,9 +15,7 @@ def till(world: World) -> Till:
     return Till(world)
 
 
-def test_who_replaces_a_card_is_told_of_the_month_spent_charge_that_it_is_charged_with_at_once(
-    world: World, till: Till
-):
+def test_replacement_page_names_a_charge_that_waits_for_next_month(world: World, till: Till):
     subscription = world.subscribe(decline("-752", "월 결제 가능 횟수 초과"), pay())
     world.tick()
     code = till.link(subscription, pg="payco")
@@ -27,7 +25,7 @@ def test_who_replaces_a_card_is_told_of_the_month_spent_charge_that_it_is_charge
     assert world.portone.report().charged_krw == promised
 
 
-def test_a_month_spent_charge_can_be_paid_by_hand_though_its_first_window_was_left(world: World, till: Till):
+def test_charge_of_a_spent_month_can_be_paid_after_an_abandoned_window(world: World, till: Till):
     world.subscribe(decline("-752", "월 결제 가능 횟수 초과"), pay())
     world.tick()
     (charge,) = world.charges()
@@ -38,7 +36,7 @@ def test_a_month_spent_charge_can_be_paid_by_hand_though_its_first_window_was_le
     assert world.portone.report().charges == 1
 
 
-def test_a_debt_that_was_given_up_can_be_paid_on_a_hosts_pages_too(world: World, till: Till):
+def test_uncollectible_charge_can_be_paid_on_a_hosts_pages(world: World, till: Till):
     world.plan(dunning="1")
     world.subscribe(decline(times=9))
     world.tick()

@@ -35,7 +35,7 @@ def overdue(world: World, *story: Behaviour, pg: str = "kakaopay") -> tuple[str,
 
 @pytest.mark.parametrize("pg", ["kakaopay", "payco"])
 @pytest.mark.parametrize("told", ["callback", "webhook", "nobody"])
-def test_an_overdue_charge_is_paid_by_hand_and_dunning_stops(world: World, till: Till, pg: str, told: str):
+def test_overdue_charge_is_paid_by_hand_and_dunning_stops(world: World, till: Till, pg: str, told: str):
     subscription, charge_id = overdue(world)
     code = till.link(charge=charge_id, pg=pg)
     window = till.open(code)
@@ -60,7 +60,7 @@ def test_an_overdue_charge_is_paid_by_hand_and_dunning_stops(world: World, till:
     world.assert_books_agree()
 
 
-def test_what_is_paid_by_hand_shows_the_charge_and_its_period(world: World, till: Till):
+def test_view_of_a_payment_by_hand_shows_the_charge_and_its_period(world: World, till: Till):
     subscription, charge_id = overdue(world)
     (charge,) = world.charges(subscription)
     view = till.view(till.link(charge=charge_id))
@@ -75,7 +75,7 @@ def test_what_is_paid_by_hand_shows_the_charge_and_its_period(world: World, till
     assert (parameters["pay_method"], parameters["pg"]) == ("card", "payco.PARTNERTEST")
 
 
-def test_a_window_left_open_holds_dunning_for_a_day_and_then_the_calendar_goes_on(world: World, till: Till):
+def test_window_left_open_holds_dunning_for_a_day(world: World, till: Till):
     subscription, charge_id = overdue(world, NO_BALANCE)
     code = till.link(charge=charge_id, pg="kakaopay")
     till.open(code)
@@ -101,7 +101,7 @@ LATE = [
 
 
 @pytest.mark.parametrize(("hours", "told"), LATE)
-def test_a_window_paid_hours_later_is_the_only_payment(world: World, till: Till, hours: int, told: str):
+def test_window_paid_hours_later_is_the_only_payment(world: World, till: Till, hours: int, told: str):
     world.portone.switch(window_life_seconds=86_400)
     subscription, charge_id = overdue(world, decline("LACK_BALANCE", "잔액이 부족합니다", times=1), pay())
     code = till.link(charge=charge_id, pg="kakaopay")
@@ -119,9 +119,7 @@ def test_a_window_paid_hours_later_is_the_only_payment(world: World, till: Till,
     world.assert_books_agree()
 
 
-def test_once_the_window_is_taken_for_dead_the_same_order_goes_through_again_so_that_it_cannot_pay_beside_it(
-    world: World, till: Till
-):
+def test_expired_window_is_recharged_under_its_own_merchant_uid(world: World, till: Till):
     """The sandbox keeps a window for a day at most, so it is opened a little later than it was agreed to."""
     world.portone.switch(window_life_seconds=86_400)
     subscription, charge_id = overdue(world, decline("LACK_BALANCE", "잔액이 부족합니다", times=1), pay())
@@ -137,7 +135,7 @@ def test_once_the_window_is_taken_for_dead_the_same_order_goes_through_again_so_
     world.assert_books_agree()
 
 
-def test_a_window_paid_at_the_moment_the_pump_sends_the_same_order_costs_once(world: World, till: Till):
+def test_window_paid_while_the_pump_sends_its_order_costs_once(world: World, till: Till):
     world.portone.switch(window_life_seconds=86_400)
     subscription, charge_id = overdue(world, decline("LACK_BALANCE", "잔액이 부족합니다", times=1), pay())
     parameters = till.agree(till.link(charge=charge_id), "kakaopay")
@@ -153,9 +151,7 @@ def test_a_window_paid_at_the_moment_the_pump_sends_the_same_order_costs_once(wo
     world.assert_books_agree()
 
 
-def test_a_send_after_a_dead_window_that_is_lost_is_looked_up_without_minding_what_the_window_left(
-    world: World, till: Till
-):
+def test_lost_send_after_an_expired_window_is_looked_up_on_its_own(world: World, till: Till):
     lost = troubled(Reply.DROP, charged=False)
     subscription, charge_id = overdue(world, decline("LACK_BALANCE", "잔액이 부족합니다", times=1), lost, pay())
     code = till.link(charge=charge_id)
@@ -167,7 +163,7 @@ def test_a_send_after_a_dead_window_that_is_lost_is_looked_up_without_minding_wh
     world.assert_books_agree()
 
 
-def test_two_tabs_and_two_links_of_one_charge_are_one_order(world: World, till: Till):
+def test_tabs_and_links_of_one_charge_share_one_order(world: World, till: Till):
     _, charge_id = overdue(world)
     first, second = till.link(charge=charge_id, pg="kakaopay"), till.link(charge=charge_id, pg="payco")
     windows = [till.open(first), till.open(first), till.open(second)]
@@ -181,7 +177,7 @@ def test_two_tabs_and_two_links_of_one_charge_are_one_order(world: World, till: 
     world.assert_books_agree()
 
 
-def test_a_charge_that_waits_for_another_key_still_does_after_a_window_was_left(world: World, till: Till):
+def test_charge_waiting_for_a_key_still_waits_after_an_abandoned_window(world: World, till: Till):
     subscription, charge_id = overdue(world, LOST_CARD, pg="payco")
     till.open(till.link(charge=charge_id, pg="payco"))
     world.live(days=2)
@@ -190,7 +186,7 @@ def test_a_charge_that_waits_for_another_key_still_does_after_a_window_was_left(
     world.assert_books_agree()
 
 
-def test_a_key_that_comes_while_a_window_is_open_charges_once_the_window_is_over(world: World, till: Till):
+def test_key_registered_while_a_window_is_open_is_charged_after_it(world: World, till: Till):
     subscription, charge_id = overdue(world, LOST_CARD, pg="payco")
     till.open(till.link(charge=charge_id, pg="payco"))
     code = till.link(subscription, pg="kakaopay")
@@ -202,7 +198,7 @@ def test_a_key_that_comes_while_a_window_is_open_charges_once_the_window_is_over
     world.assert_books_agree()
 
 
-def test_a_process_that_dies_between_the_commit_and_the_window_leaves_a_charge_that_goes_on(world: World, till: Till):
+def test_crash_between_commit_and_window_leaves_a_charge_that_goes_on(world: World, till: Till):
     subscription, charge_id = overdue(world, decline("LACK_BALANCE", "잔액이 부족합니다", times=1), pay())
     till.agree(till.link(charge=charge_id), "kakaopay")  # the parameters never reach the browser
     assert [charge.status for charge in world.charges(subscription)] == ["charging"]
@@ -211,7 +207,7 @@ def test_a_process_that_dies_between_the_commit_and_the_window_leaves_a_charge_t
     world.assert_books_agree()
 
 
-def test_nothing_opens_while_everything_is_stopped(world: World, till: Till):
+def test_window_does_not_open_while_everything_is_stopped(world: World, till: Till):
     _, charge_id = overdue(world)
     code = till.link(charge=charge_id)
     with world.runtime.sessions.begin() as session:
@@ -221,7 +217,7 @@ def test_nothing_opens_while_everything_is_stopped(world: World, till: Till):
     assert [charge.status for charge in world.charges()] == ["past_due"]
 
 
-def test_only_what_is_past_due_is_paid_by_hand(world: World, till: Till):
+def test_charge_that_is_not_past_due_cannot_be_paid_by_hand(world: World, till: Till):
     world.subscribe()
     world.tick()
     (charge,) = world.charges()
@@ -238,7 +234,7 @@ def test_only_what_is_past_due_is_paid_by_hand(world: World, till: Till):
         till.agree(code)
 
 
-def test_a_charge_voided_while_its_window_is_open_becomes_paid_if_the_customer_pays(world: World, till: Till):
+def test_charge_voided_while_its_window_is_open_becomes_paid(world: World, till: Till):
     subscription, charge_id = overdue(world)
     code = till.link(charge=charge_id, pg="kakaopay")
     window = till.open(code)
@@ -248,7 +244,7 @@ def test_a_charge_voided_while_its_window_is_open_becomes_paid_if_the_customer_p
     world.assert_books_agree()
 
 
-def test_two_links_looked_after_at_the_same_moment_make_no_second_payment_out_of_one(world: World, till: Till):
+def test_links_completed_at_the_same_moment_count_one_payment(world: World, till: Till):
     _, charge_id = overdue(world)
     links = [till.link(charge=charge_id, pg="kakaopay") for _ in range(5)]
     windows = [till.open(link) for link in links]
@@ -260,7 +256,7 @@ def test_two_links_looked_after_at_the_same_moment_make_no_second_payment_out_of
     world.assert_books_agree()
 
 
-def test_a_link_whose_order_was_charged_through_again_afterwards_is_no_reason_to_ask_a_person(world: World, till: Till):
+def test_link_whose_order_was_charged_by_again_is_no_discrepancy(world: World, till: Till):
     subscription, charge_id = overdue(world, decline("LACK_BALANCE", "잔액이 부족합니다", times=1), pay())
     code = till.link(charge=charge_id, pg="payco")  # the key is Kakao Pay's
     till.open(code)

@@ -1,4 +1,4 @@
-"""What a page promises is kept, and what nobody could know is told to a person."""
+"""What a page promises is kept, and what could not be known is left to an operator."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def till(world: World) -> Till:
     return Till(world)
 
 
-def test_what_a_replaced_card_owes_is_charged_with_the_new_one_at_once_as_its_page_says(world: World, till: Till):
+def test_new_card_is_charged_at_once_what_its_page_says(world: World, till: Till):
     subscription = world.subscribe(NO_BALANCE)
     world.tick()
     code = till.link(subscription, pg="payco")
@@ -37,7 +37,7 @@ def test_what_a_replaced_card_owes_is_charged_with_the_new_one_at_once_as_its_pa
     assert [charge.status for charge in world.charges(subscription)] == ["paid"]
 
 
-def test_the_page_of_a_first_key_says_nothing_is_charged_once_the_first_period_is_paid(world: World, till: Till):
+def test_page_of_a_first_key_charges_nothing_once_its_period_is_paid(world: World, till: Till):
     subscription = till.pending()
     code = till.link(subscription, with_payment=True)
     till.approve(till.open(code, "kakaopay"))
@@ -58,7 +58,7 @@ def test_the_page_of_a_first_key_says_nothing_is_charged_once_the_first_period_i
     assert not till.view(second).charges_now
 
 
-def test_a_first_payment_for_a_subscription_that_was_canceled_meanwhile_is_shown_to_a_person(world: World, till: Till):
+def test_first_payment_for_a_canceled_subscription_is_left_to_an_operator(world: World, till: Till):
     subscription = till.pending()
     code = till.link(subscription, pg="kakaopay", with_payment=True)
     window = till.open(code)
@@ -68,7 +68,7 @@ def test_a_first_payment_for_a_subscription_that_was_canceled_meanwhile_is_shown
     assert [status for _, status in world.discrepancies()] == ["open"]
 
 
-def test_the_card_that_was_registered_last_stays_though_an_earlier_one_is_heard_of_later(world: World, till: Till):
+def test_newest_card_stays_although_an_older_one_is_reported_later(world: World, till: Till):
     subscription = world.subscribe()
     first, last = till.link(subscription, pg="payco"), till.link(subscription, pg="kakaopay")
     windows = till.open(first), till.open(last)
@@ -80,7 +80,7 @@ def test_the_card_that_was_registered_last_stays_though_an_earlier_one_is_heard_
     assert [row.pg for row in world.sql("SELECT pg FROM billing_keys WHERE status = 'active'")] == ["kakaopay"]
 
 
-def test_a_first_payment_whose_key_portone_does_not_have_is_shown_to_a_person(
+def test_first_payment_without_a_key_at_portone_is_left_to_an_operator(
     world: World, till: Till, sandbox: RunningSandbox
 ):
     code = till.link(till.pending(), pg="kakaopay", with_payment=True)
@@ -93,7 +93,7 @@ def test_a_first_payment_whose_key_portone_does_not_have_is_shown_to_a_person(
     assert [status for _, status in world.discrepancies()] == ["open"]
 
 
-def test_a_paid_first_period_whose_key_portone_never_tells_about_is_put_before_a_person(
+def test_paid_first_period_whose_key_never_comes_is_left_to_an_operator(
     world: World, till: Till, monkeypatch: pytest.MonkeyPatch
 ):
     async def odd(_: PortOneGateway, customer_uid: str) -> LookUpFailed:

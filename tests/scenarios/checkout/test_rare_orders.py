@@ -1,4 +1,4 @@
-"""Window payments beside rarer things: restores amid dunning, forged webhooks, keys given anew, old debts."""
+"""Window payments beside rarer things: restores amid dunning, forged webhooks, reassigned keys, old debts."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def overdue(world: World, *story: Any, **more: Any) -> tuple[str, int]:
     return subscription, charge.id
 
 
-def test_a_window_that_a_backup_forgets_and_another_number_do_not_pay_a_period_twice(
+def test_window_forgotten_by_a_backup_does_not_pay_a_period_twice(
     world: World, till: Till, database_url: str, tmp_path: Path
 ):
     world.portone.switch(window_life_seconds=86_400)
@@ -58,7 +58,7 @@ def test_a_window_that_a_backup_forgets_and_another_number_do_not_pay_a_period_t
     assert [times for times in world.paid_periods().values() if times > 1] == []
 
 
-def test_a_pg_that_cannot_take_the_plans_amount_registers_no_key_for_it(world: World, till: Till):
+def test_pg_that_cannot_take_the_plans_amount_registers_no_key_for_it(world: World, till: Till):
     world.plan("dear", amount="2500000")
     world.changed(max_amount=5_000_000)
     made = sign_up.subscribe(
@@ -69,7 +69,7 @@ def test_a_pg_that_cannot_take_the_plans_amount_registers_no_key_for_it(world: W
         till.agree(code, "kakaopay")
 
 
-def test_the_vat_of_a_plan_is_told_to_a_window_that_takes_it_as_again_is(world: World, till: Till):
+def test_vat_of_a_plan_is_passed_to_a_window_that_takes_it(world: World, till: Till):
     world.changed(payment_channels=("nice",))
     world.plan("books", vat_amount="500", tax_free="4000")
     _, charge_id = overdue(world, plan="books")
@@ -77,7 +77,7 @@ def test_the_vat_of_a_plan_is_told_to_a_window_that_takes_it_as_again_is(world: 
     assert (parameters["tax_free"], parameters.get("vat_amount")) == (4000, 500)
 
 
-def test_a_webhook_forged_before_the_payment_does_not_swallow_the_true_one(world: World, till: Till):
+def test_webhook_forged_before_the_payment_does_not_hide_the_true_one(world: World, till: Till):
     world.portone.switch(window_life_seconds=86_400)
     subscription = till.pending()
     parameters = till.agree(till.link(subscription, pg="payco"))
@@ -95,9 +95,7 @@ def test_a_webhook_forged_before_the_payment_does_not_swallow_the_true_one(world
     assert world.subscription(subscription).status is SubscriptionStatus.ACTIVE
 
 
-def test_a_replaced_key_that_is_given_out_anew_while_it_is_being_deleted_is_not_charged_in_vain(
-    world: World, till: Till
-):
+def test_key_reassigned_while_being_deleted_is_not_charged_in_vain(world: World, till: Till):
     first, second = world.subscribe(), world.subscribe()
     code = till.link(second, pg="payco")
     till.complete(code, till.approve(till.open(code)))  # key 2 is replaced and waits for its deletion
@@ -136,7 +134,7 @@ def test_a_replaced_key_that_is_given_out_anew_while_it_is_being_deleted_is_not_
     assert (status, customer_uid in till.keys_at_portone()) == ("active", True)
 
 
-def test_a_debt_whose_dunning_has_ended_can_be_paid_by_hand(world: World, till: Till):
+def test_uncollectible_charge_can_be_paid_by_hand(world: World, till: Till):
     subscription, charge_id = overdue(world)
     world.live(days=20, step=timedelta(days=1))
     assert [charge.status for charge in world.charges(subscription)] == ["uncollectible"]
@@ -145,7 +143,7 @@ def test_a_debt_whose_dunning_has_ended_can_be_paid_by_hand(world: World, till: 
     assert [charge.status for charge in world.charges(subscription)] == ["paid"]
 
 
-def test_two_links_agreed_to_at_the_same_moment_both_open_the_one_window(world: World, till: Till):
+def test_links_agreed_to_at_the_same_moment_open_the_same_window(world: World, till: Till):
     _, charge_id = overdue(world)
     links = [till.link(charge=charge_id, pg="kakaopay") for _ in range(6)]
     with ThreadPoolExecutor(6) as pool:
@@ -153,7 +151,7 @@ def test_two_links_agreed_to_at_the_same_moment_both_open_the_one_window(world: 
     assert len(orders) == 1
 
 
-def test_agreeing_and_completing_do_not_block_each_other(world: World, till: Till):
+def test_agreement_and_completion_do_not_deadlock(world: World, till: Till):
     code = till.link(till.pending(), pg="payco")
     till.approve(till.open(code))
     world.wait(minutes=5)

@@ -46,7 +46,7 @@ ORDERS: dict[str, tuple[Callable[[Till, str, str], None], ...]] = {
 
 
 @pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS.keys())
-def test_kakao_pay_with_initial_payment_pays_the_first_period_once(world: World, till: Till, order):
+def test_kakaopay_initial_payment_pays_the_first_period_once(world: World, till: Till, order):
     subscription = till.pending()
     code = till.link(subscription, pg="kakaopay", with_payment=True)
     imp_uid = till.approve(till.open(code))
@@ -68,9 +68,7 @@ def test_kakao_pay_with_initial_payment_pays_the_first_period_once(world: World,
 
 @pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS.keys())
 @pytest.mark.parametrize("pg", ["kakaopay", "payco"])
-def test_a_key_alone_is_registered_once_and_the_first_period_charged_at_once_through_again(
-    world: World, till: Till, pg: str, order
-):
+def test_key_alone_is_registered_and_the_first_period_charged_at_once(world: World, till: Till, pg: str, order):
     subscription = till.pending()
     code = till.link(subscription, pg=pg)
     imp_uid = till.approve(till.open(code))
@@ -84,7 +82,7 @@ def test_a_key_alone_is_registered_once_and_the_first_period_charged_at_once_thr
     world.assert_books_agree()
 
 
-def test_the_first_charge_does_not_wait_for_the_plans_hour(world: World, till: Till):
+def test_first_charge_does_not_wait_for_the_plans_hour(world: World, till: Till):
     world.wait(hours=20)  # 08:00 in Seoul, two hours before the plan's hour
     subscription = till.pending()
     code = till.link(subscription, pg="payco")
@@ -95,11 +93,11 @@ def test_the_first_charge_does_not_wait_for_the_plans_hour(world: World, till: T
     world.assert_books_agree()
 
 
-def test_with_a_trial_the_key_is_registered_and_nothing_is_charged_before_its_end(world: World, till: Till):
+def test_trial_registers_the_key_and_charges_nothing_before_its_end(world: World, till: Till):
     subscription = till.pending("trial", trial_days="14")
     with pytest.raises(Refused, match=r"Nothing of subscription .* is due today"):
         till.link(subscription, pg="kakaopay", with_payment=True)
-    world.wait(days=3)  # whoever registers late has their trial all the same
+    world.wait(days=3)  # a late registration has its whole trial too
     code = till.link(subscription, pg="kakaopay")
     assert (till.view(code).charges_now, till.view(code).first_charge_at) == (
         False,
@@ -114,7 +112,7 @@ def test_with_a_trial_the_key_is_registered_and_nothing_is_charged_before_its_en
     world.assert_books_agree()
 
 
-def test_whoever_registers_late_pays_from_that_day_on(world: World, till: Till):
+def test_late_registration_is_charged_from_its_day_on(world: World, till: Till):
     subscription = till.pending()
     world.wait(days=10)
     code = till.link(subscription, pg="kakaopay", with_payment=True)
@@ -124,7 +122,7 @@ def test_whoever_registers_late_pays_from_that_day_on(world: World, till: Till):
     world.assert_books_agree()
 
 
-def test_a_window_left_one_day_and_paid_in_another_the_next_week_costs_one_period(world: World, till: Till):
+def test_window_left_one_day_and_another_paid_a_week_later_cost_one_period(world: World, till: Till):
     subscription = till.pending()
     till.open(till.link(subscription, pg="kakaopay", with_payment=True))
     world.live(days=5, step=timedelta(hours=12))
@@ -137,9 +135,7 @@ def test_a_window_left_one_day_and_paid_in_another_the_next_week_costs_one_perio
 
 
 @pytest.mark.parametrize(("with_payment", "second_ends"), [(True, "declined"), (False, "approved")])
-def test_two_tabs_of_one_link_pay_once_or_register_one_key(
-    world: World, till: Till, with_payment: bool, second_ends: str
-):
+def test_tabs_of_one_link_pay_once_or_register_one_key(world: World, till: Till, with_payment: bool, second_ends: str):
     code = till.link(till.pending(), pg="kakaopay", with_payment=with_payment)
     first, second = till.open(code), till.open(code)
     imp_uid = till.approve(first)
@@ -151,7 +147,7 @@ def test_two_tabs_of_one_link_pay_once_or_register_one_key(
     world.assert_books_agree()
 
 
-def test_two_links_of_one_first_payment_are_one_order_too(world: World, till: Till):
+def test_links_of_one_first_payment_share_one_order(world: World, till: Till):
     subscription = till.pending()
     links = [till.link(subscription, pg="kakaopay", with_payment=True) for _ in range(2)]
     windows = [till.open(link) for link in links]
@@ -164,7 +160,7 @@ def test_two_links_of_one_first_payment_are_one_order_too(world: World, till: Ti
     world.assert_books_agree()
 
 
-def test_a_decline_in_the_window_ends_nothing_and_the_customer_may_try_again(world: World, till: Till):
+def test_decline_in_the_window_ends_nothing_and_the_customer_may_try_again(world: World, till: Till):
     subscription = till.pending()
     code = till.link(subscription, pg="kakaopay", with_payment=True)
     assert world.portone.decide(till.open(code), "decline", reason="balance")["state"] == "declined"
@@ -177,7 +173,7 @@ def test_a_decline_in_the_window_ends_nothing_and_the_customer_may_try_again(wor
     world.assert_books_agree()
 
 
-def test_a_customer_who_changes_from_one_pg_to_another_registers_with_the_second(world: World, till: Till):
+def test_customer_who_changes_the_pg_registers_with_the_second(world: World, till: Till):
     subscription = till.pending()
     code = till.link(subscription)
     assert set(till.view(code).pgs) == {"kakaopay", "payco"}
@@ -188,14 +184,14 @@ def test_a_customer_who_changes_from_one_pg_to_another_registers_with_the_second
     world.assert_books_agree()
 
 
-def test_a_window_that_registers_alone_is_no_payment_of_a_period(world: World, till: Till):
+def test_window_that_only_registers_is_no_periods_payment(world: World, till: Till):
     parameters = till.agree(till.link(till.pending(), pg="payco"))
     assert parse(parameters["merchant_uid"]) is None
     assert parameters["amount"] == 9900  # shown
     assert till.agree(till.link(till.pending(customer="other"), pg="kakaopay"))["amount"] == 0
 
 
-def test_the_consent_is_kept_with_its_time_and_wording_and_nothing_about_the_buyer_is(world: World, till: Till):
+def test_consent_is_kept_with_time_and_wording_and_without_the_buyer(world: World, till: Till):
     code = till.link(till.pending(), pg="payco")
     till.agree(code, wording="ko-2026-01")
     ((agreed_at, wording),) = world.sql("SELECT agreed_at, wording FROM checkouts")
@@ -205,7 +201,7 @@ def test_the_consent_is_kept_with_its_time_and_wording_and_nothing_about_the_buy
     assert "010-1234" not in kept
 
 
-def test_a_canceled_subscription_needs_no_key_so_the_new_one_is_deleted_at_portone(world: World, till: Till):
+def test_new_key_of_a_canceled_subscription_is_deleted_at_portone(world: World, till: Till):
     subscription = till.pending()
     code = till.link(subscription, pg="payco")
     window = till.open(code)
@@ -216,7 +212,7 @@ def test_a_canceled_subscription_needs_no_key_so_the_new_one_is_deleted_at_porto
     assert world.subscription(subscription).status is SubscriptionStatus.CANCELED
 
 
-def test_a_link_of_no_use_is_refused_with_a_sentence(world: World, till: Till):
+def test_useless_link_is_refused_with_a_sentence(world: World, till: Till):
     running = world.subscribe()
     with pytest.raises(Refused, match="it has had its first billing key"):
         till.link(running, purpose=CheckoutPurpose.REGISTER)
@@ -228,7 +224,7 @@ def test_a_link_of_no_use_is_refused_with_a_sentence(world: World, till: Till):
         till.link(running, pg="naverpay")
 
 
-def test_an_expired_or_used_link_opens_no_window(world: World, till: Till):
+def test_expired_or_used_link_opens_no_window(world: World, till: Till):
     code = till.link(till.pending(), pg="payco")
     world.wait(days=3)
     with pytest.raises(Refused, match="expired"):
@@ -241,7 +237,7 @@ def test_an_expired_or_used_link_opens_no_window(world: World, till: Till):
         till.agree(used)
 
 
-def test_a_callback_a_webhook_and_a_look_at_the_same_moment_are_carried_out_once(world: World, till: Till):
+def test_callback_and_webhook_at_the_same_moment_are_fulfilled_once(world: World, till: Till):
     subscription = till.pending()
     code = till.link(subscription, pg="kakaopay", with_payment=True)
     imp_uid = till.approve(till.open(code))
@@ -261,7 +257,7 @@ def test_a_callback_a_webhook_and_a_look_at_the_same_moment_are_carried_out_once
     world.assert_books_agree()
 
 
-def test_a_key_given_by_hand_begins_a_pending_subscription_too(world: World, till: Till):
+def test_key_added_by_an_operator_starts_a_pending_subscription(world: World, till: Till):
     subscription = till.pending()
     world.subscribe()
     changed = key_change.change_key(
@@ -279,7 +275,7 @@ def test_a_key_given_by_hand_begins_a_pending_subscription_too(world: World, til
     world.assert_books_agree()
 
 
-def test_every_consent_is_kept_though_the_last_one_counts(world: World, till: Till):
+def test_consents_are_all_kept_and_the_last_one_counts(world: World, till: Till):
     code = till.link(till.pending())
     for wording in ("ko-1", "ko-2", "en-2"):
         till.agree(code, "kakaopay", wording=wording)
@@ -288,7 +284,7 @@ def test_every_consent_is_kept_though_the_last_one_counts(world: World, till: Ti
     assert [reason.split()[3].rstrip(";") for reason in said] == ["ko-1", "ko-2", "en-2"]
 
 
-def test_a_pending_subscription_waits_and_is_not_billed(world: World, till: Till):
+def test_pending_subscription_waits_and_is_not_billed(world: World, till: Till):
     subscription = till.pending()
     world.live(days=40, step=timedelta(days=1))
     assert world.charges(subscription) == []
@@ -297,7 +293,7 @@ def test_a_pending_subscription_waits_and_is_not_billed(world: World, till: Till
         till.pending()
 
 
-def test_of_two_links_to_the_first_key_the_second_ones_key_is_not_kept(world: World, till: Till):
+def test_second_link_to_the_first_key_does_not_keep_its_key(world: World, till: Till):
     subscription = till.pending()
     first, second = till.link(subscription, pg="payco"), till.link(subscription, pg="kakaopay")
     windows = till.open(first), till.open(second)
@@ -311,7 +307,7 @@ def test_of_two_links_to_the_first_key_the_second_ones_key_is_not_kept(world: Wo
 
 
 @pytest.mark.parametrize("first", ["callback", "webhook"])
-def test_a_payment_that_look_ups_show_late_is_found_later(world: World, till: Till, first: str):
+def test_payment_that_look_ups_show_late_is_found_later(world: World, till: Till, first: str):
     world.portone.switch(lookup_delay_seconds=90)
     subscription = till.pending()
     code = till.link(subscription, pg="kakaopay", with_payment=True)
@@ -327,9 +323,7 @@ def test_a_payment_that_look_ups_show_late_is_found_later(world: World, till: Ti
 
 
 @pytest.mark.parametrize("told", ["webhook", "nobody"])
-def test_a_first_payment_hours_after_its_lease_begins_the_subscription_all_the_same(
-    world: World, till: Till, told: str
-):
+def test_first_payment_hours_after_its_lease_starts_the_subscription(world: World, till: Till, told: str):
     world.portone.switch(window_life_seconds=86_400)
     subscription = till.pending()
     code = till.link(subscription, pg="kakaopay", with_payment=True)
@@ -348,7 +342,7 @@ def test_a_first_payment_hours_after_its_lease_begins_the_subscription_all_the_s
 
 
 @pytest.mark.parametrize("pg", ["payco", "kakaopay"])
-def test_every_window_that_registers_a_key_alone_has_a_merchant_uid_of_its_own(world: World, pg: str):
+def test_windows_that_register_a_key_alone_have_own_merchant_uids(world: World, pg: str):
     world.portone.switch(repeated_window="refuse")
     till = Till(world)
     code = till.link(till.pending(), pg=pg)

@@ -39,9 +39,7 @@ def test_dunning_resumes_with_the_new_key_and_the_old_one_is_deleted_at_portone(
     world.assert_books_agree()
 
 
-def test_the_old_key_is_given_to_nobody_any_more_and_its_deletion_is_asked_for_until_portone_confirms(
-    world: World, till: Till
-):
+def test_old_key_is_deleted_again_until_portone_confirms(world: World, till: Till):
     subscription = world.subscribe()
     world.tick()
     replaced(till, subscription)
@@ -58,7 +56,7 @@ def test_the_old_key_is_given_to_nobody_any_more_and_its_deletion_is_asked_for_u
     assert till.run_maintenance().deleted_keys == 0
 
 
-def test_a_key_that_portone_has_no_more_counts_as_deleted(world: World, till: Till):
+def test_key_missing_at_portone_counts_as_deleted(world: World, till: Till):
     subscription = world.subscribe()
     replaced(till, subscription)
     (old,) = world.sql("SELECT customer_uid FROM billing_keys ORDER BY id LIMIT 1")
@@ -70,7 +68,7 @@ def test_a_key_that_portone_has_no_more_counts_as_deleted(world: World, till: Ti
     assert till.keys() == ["deleted", "active"]
 
 
-def test_the_old_key_is_kept_where_another_subscription_is_charged_by_it(world: World, till: Till):
+def test_old_key_that_another_subscription_uses_is_kept(world: World, till: Till):
     first, second = world.subscribe(), world.subscribe()
     world.sql("UPDATE subscriptions SET billing_key_id = (SELECT min(id) FROM billing_keys)")
     replaced(till, second)
@@ -80,7 +78,7 @@ def test_the_old_key_is_kept_where_another_subscription_is_charged_by_it(world: 
     assert till.keys() == ["active", "active", "active"]
 
 
-def test_a_window_that_was_left_changes_no_key(world: World, till: Till):
+def test_abandoned_window_changes_no_key(world: World, till: Till):
     subscription = world.subscribe()
     code = till.link(subscription, pg="payco")
     till.open(code)
@@ -90,7 +88,7 @@ def test_a_window_that_was_left_changes_no_key(world: World, till: Till):
     world.assert_books_agree()
 
 
-def test_a_key_registered_in_a_window_long_after_is_taken_all_the_same(world: World, till: Till):
+def test_key_registered_in_an_old_window_is_still_taken(world: World, till: Till):
     world.portone.switch(window_life_seconds=86_400)
     subscription = world.subscribe()
     code = till.link(subscription, pg="payco")
@@ -105,7 +103,7 @@ def test_a_key_registered_in_a_window_long_after_is_taken_all_the_same(world: Wo
     assert (till.status(code), world.subscription(subscription).billing_key_id) == ("done", 2)
 
 
-def test_replaced_twice_in_two_tabs_there_is_one_key_in_the_end(world: World, till: Till):
+def test_key_replaced_twice_in_two_tabs_is_one_key_in_the_end(world: World, till: Till):
     subscription = world.subscribe()
     code = till.link(subscription, pg="payco")
     first, second = till.open(code), till.open(code)

@@ -31,9 +31,7 @@ def overdue(world: World, *story: Any) -> tuple[str, int]:
     return subscription, charge.id
 
 
-def test_a_first_payment_in_the_first_tab_begins_the_subscription_though_another_pg_was_opened_in_a_second(
-    world: World, till: Till
-):
+def test_first_payment_in_one_tab_counts_although_another_opened_a_second_pg(world: World, till: Till):
     subscription = till.pending()
     code = till.link(subscription, with_payment=True)
     kakao = till.open(code, "kakaopay")
@@ -46,9 +44,7 @@ def test_a_first_payment_in_the_first_tab_begins_the_subscription_though_another
 
 
 @pytest.mark.parametrize("purpose", ["first", "another"])
-def test_a_key_registered_in_the_first_tab_is_taken_though_another_pg_was_opened_in_a_second(
-    world: World, till: Till, purpose: str
-):
+def test_key_registered_in_one_tab_counts_although_another_opened_a_second_pg(world: World, till: Till, purpose: str):
     subscription = till.pending() if purpose == "first" else world.subscribe()
     code = till.link(subscription)
     kakao = till.open(code, "kakaopay")
@@ -63,7 +59,7 @@ def test_a_key_registered_in_the_first_tab_is_taken_though_another_pg_was_opened
     assert len(till.keys_at_portone()) == 1
 
 
-def test_of_two_keys_registered_with_one_link_the_second_is_deleted_when_its_window_is_over(world: World, till: Till):
+def test_second_key_of_one_link_is_deleted_when_its_window_is_over(world: World, till: Till):
     subscription = till.pending()
     code = till.link(subscription)
     kakao, payco = till.open(code, "kakaopay"), till.open(code, "payco")
@@ -75,7 +71,7 @@ def test_of_two_keys_registered_with_one_link_the_second_is_deleted_when_its_win
 
 
 @pytest.mark.parametrize("tampered", [{"customer_uid": "anothers-customer-uid"}, {"pg": "payco.PARTNERTEST"}])
-def test_a_wrong_payment_is_left_to_a_person_even_when_reconciliation_sees_it_first(
+def test_wrong_payment_seen_first_by_reconciliation_is_left_to_an_operator(
     world: World, till: Till, tampered: dict[str, str]
 ):
     if "pg" in tampered:
@@ -90,9 +86,7 @@ def test_a_wrong_payment_is_left_to_a_person_even_when_reconciliation_sees_it_fi
     assert [charge.status for charge in world.charges()] == ["charging"]
 
 
-def test_no_window_opens_for_a_charge_of_which_portone_shows_money_that_is_in_question(
-    world: World, till: Till, sandbox: RunningSandbox
-):
+def test_charge_with_an_open_discrepancy_opens_no_window(world: World, till: Till, sandbox: RunningSandbox):
     subscription, charge_id = overdue(world, decline(), pay())
     code = till.link(charge=charge_id, pg="kakaopay")
     (charge,) = world.charges()
@@ -106,7 +100,7 @@ def test_no_window_opens_for_a_charge_of_which_portone_shows_money_that_is_in_qu
         till.agree(code)
 
 
-def test_money_taken_in_a_window_of_another_pg_that_this_link_had_opened_before_is_noticed(world: World, till: Till):
+def test_payment_in_an_earlier_pgs_window_of_the_link_is_noticed(world: World, till: Till):
     code = till.link(till.pending())
     world.portone.decide(till.open(code, "kakaopay"), "close")
     window = till.open(code, "payco", tampered={"pg": "kakaopay.TCSUBSCRIP"})  # which really charges what it shows
@@ -117,7 +111,7 @@ def test_money_taken_in_a_window_of_another_pg_that_this_link_had_opened_before_
     assert world.discrepancies() == [("other_amount", "open")]
 
 
-def test_a_key_registered_with_another_pg_for_nothing_is_put_before_a_person_too(world: World, till: Till):
+def test_payment_for_a_key_alone_of_another_pg_is_left_to_an_operator(world: World, till: Till):
     code = till.link(till.pending(), pg="payco")
     imp_uid = till.approve(till.open(code, tampered={"pg": "kakaopay.TCSUBSCRIP", "amount": 0}))
     assert world.portone.report().charges == 0
@@ -127,7 +121,7 @@ def test_a_key_registered_with_another_pg_for_nothing_is_put_before_a_person_too
     assert world.discrepancies() == [("other_amount", "open")]
 
 
-def test_paying_through_another_pg_than_a_stopped_one_breaks_no_invariant(world: World, till: Till):
+def test_payment_past_a_stopped_pg_breaks_no_invariant(world: World, till: Till):
     from worker.ledger import stops
 
     _, charge_id = overdue(world)
@@ -139,7 +133,7 @@ def test_paying_through_another_pg_than_a_stopped_one_breaks_no_invariant(world:
     assert world.broken_invariants() == {}
 
 
-def test_each_window_that_is_declined_says_its_own_reason_whatever_pg_it_was_of(world: World, till: Till):
+def test_declined_windows_each_show_their_own_reason(world: World, till: Till):
     code = till.link(world.subscribe())
     for pg, reason in (("payco", "expired"), ("kakaopay", "balance"), ("payco", "lost"), ("kakaopay", "limit")):
         told = world.portone.decide(till.open(code, pg), "decline", reason=reason)

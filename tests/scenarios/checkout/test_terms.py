@@ -15,7 +15,7 @@ def till(world: World) -> Till:
     return Till(world)
 
 
-def test_a_pg_that_cannot_charge_the_plan_is_neither_offered_nor_taken(world: World, till: Till):
+def test_pg_that_cannot_charge_the_plan_is_neither_offered_nor_taken(world: World, till: Till):
     world.changed(max_amount=9_000_000)
     world.plan("dear", amount="2500000")
     made = subscribe(world.runtime.sessions, "gildong", plan="dear", key=None, max_amount=9_000_000, now=world.now)
@@ -27,7 +27,7 @@ def test_a_pg_that_cannot_charge_the_plan_is_neither_offered_nor_taken(world: Wo
     assert till.agree(code)["pg"] == "payco.AUTOPAY", "the only one is the choice"
 
 
-def test_a_link_whose_amount_nothing_takes_any_more_opens_no_window(world: World, till: Till):
+def test_link_whose_amount_no_pg_takes_opens_no_window(world: World, till: Till):
     code = till.link(till.pending())
     world.changed(key_channels=())
     with pytest.raises(Refused, match="please contact the shop"):

@@ -33,7 +33,7 @@ class _RolledBack:
     """Sessions whose transactions come to nothing."""
 
     def __init__(self, sessions: Sessions) -> None:
-        self.begin = sessions  # a session that nobody commits
+        self.begin = sessions  # a session that is never committed
 
 
 def open_before_the_commit(patch: pytest.MonkeyPatch) -> None:
@@ -115,7 +115,7 @@ def believe_the_browser(patch: pytest.MonkeyPatch) -> None:
 
 
 def complete_again_and_again(patch: pytest.MonkeyPatch) -> None:
-    """Carry a checkout out each time that somebody asks, whether it is done already or another has followed."""
+    """Fulfil a checkout with each look-up, whether it is done already or another has followed."""
     find, lock, done = rows.find, rows.lock, str(rows._DONE)
 
     def undone(checkout: CheckoutRow | None) -> CheckoutRow | None:

@@ -75,7 +75,7 @@ class Customer:
             self._world.page.complete(self._random.choice(self._links), self._random.choice((None, FORGED, *imp_uids)))
 
     def forge(self) -> None:
-        """Send a webhook that comes before its payment, or is nobody's at all."""
+        """Send a webhook that comes before its payment, or is about no payment at all."""
         if self._browser.windows:
             window = self._random.choice(self._browser.windows)
             imp_uid = self._random.choice((FORGED, window.imp_uid))

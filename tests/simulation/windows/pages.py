@@ -24,7 +24,7 @@ Answered = Callable[[Any], object]
 
 
 def unheard(answer: Any) -> None:
-    """Nobody is there any more when the answer comes."""
+    """Drop an answer whose browser is gone."""
 
 
 class PageServer(WorkerProcess):

@@ -179,7 +179,7 @@ def a_backup_forgets_the_registration(world: WindowWorld, browser: Browser) -> N
 
 
 def pays_unheard_before_the_next_number(world: WindowWorld, browser: Browser) -> None:
-    """In an ancient window, after a decline; nobody tells, and the next number comes before the next sweep."""
+    """In an expired window, after a decline; no webhook comes, and the next number comes before the next sweep."""
     lost(world)
     _, charge = overdue(world, decline(times=2), pay())
     world.run(until=EVENING)

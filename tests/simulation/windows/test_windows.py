@@ -29,26 +29,26 @@ BITES: dict[Break, tuple[Story, str]] = {
 
 
 @pytest.mark.parametrize("story", STORIES.values(), ids=STORIES)
-def test_a_crash_at_any_point_of_a_story_changes_nothing(engine: Engine, story: Story, thorough: bool):
+def test_crash_at_any_point_of_a_story_changes_nothing(engine: Engine, story: Story, thorough: bool):
     assert tell_every_crash(engine, story, thorough=thorough) > 3
 
 
 @pytest.mark.parametrize("story", TOLD_ONCE.values(), ids=TOLD_ONCE)
-def test_what_the_books_do_not_know_is_paid_once_all_the_same(engine: Engine, story: Story):
+def test_payment_lost_by_our_records_is_still_paid_once(engine: Engine, story: Story):
     assert tell_story(engine, story).twice == 0
 
 
-def test_what_is_left_is_paid_twice_and_in_front_of_a_person(engine: Engine):
+def test_residual_double_payment_is_shown_to_an_operator(engine: Engine):
     assert tell_story(engine, RESIDUE).twice == 1
 
 
-def test_days_of_everything_at_once_end_well(engine: Engine, thorough: bool):
+def test_random_walks_of_days_keep_every_promise(engine: Engine, thorough: bool):
     for seed in MANY_WALKS if thorough else WALKS:
         tell_walk(engine, seed)
 
 
 @pytest.mark.parametrize("broken", BITES, ids=lambda broken: broken.__name__)
-def test_a_broken_product_does_not_get_away_with_it(engine: Engine, monkeypatch: pytest.MonkeyPatch, broken: Break):
+def test_broken_product_is_caught_by_its_story(engine: Engine, monkeypatch: pytest.MonkeyPatch, broken: Break):
     story, said = BITES[broken]
     tell_story(engine, story)
     broken(monkeypatch)
@@ -56,7 +56,7 @@ def test_a_broken_product_does_not_get_away_with_it(engine: Engine, monkeypatch:
         tell_story(engine, story)
 
 
-def test_nor_does_one_that_deletes_the_old_key_before_the_new_one_is_there(engine: Engine):
+def test_early_deletion_of_the_old_key_is_caught(engine: Engine):
     tell_story(engine, LEFT)
     with pytest.raises(Violation, match=r"is charged by .*deleted"):
         tell_story(engine, replace(LEFT, page_class=breakages.HastyPages))

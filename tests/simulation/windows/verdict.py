@@ -24,7 +24,7 @@ from worker.operations.invariant_results import evaluate
 from worker.operations.invariants import INVARIANTS
 
 GIVEN_WITH_THE_SUBSCRIPTION = "key-"
-"""Begins the customer_uid of a key that a subscription has begun with: nobody was asked about arrears."""
+"""Prefix of the customer_uid of a key that a subscription has started with: its customer saw no arrears."""
 
 _MONEY = """
     SELECT p.number, p.merchant_uid, p.imp_uid, p.paid_at, p.charged, p.customer_uid, w.opened_at,
@@ -112,7 +112,7 @@ class WindowVerdict:
         return paid_at - agreed_at >= WINDOW_LIFE.total_seconds() and bool(later)
 
     def _beyond_consent(self) -> Iterator[str]:
-        """Hold what each new key was charged with for begun periods against what a page or a command had said."""
+        """Hold what each new key was charged with for started periods against what a page or a command had said."""
         by_key: dict[tuple[str, str], list[tuple[datetime, int]]] = {}
         for (code, start), rows in self._paid.items():
             for row in rows:

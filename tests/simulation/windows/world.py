@@ -100,7 +100,7 @@ class WindowWorld(World):
 
     @property
     def page(self) -> PageServer:
-        """The web process; one that died is started again by the time somebody asks."""
+        """The web process; one that died is started again by the next request."""
         if self._page is None or not self._page.alive:
             self._page = self.page_class(self, f"page{len(self.workers) + 1}")
             self.workers.append(self._page)

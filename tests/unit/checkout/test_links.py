@@ -31,5 +31,5 @@ SETTINGS = Settings(
         (PAY, 9900, 500, ("nice",)),
     ],
 )
-def test_a_page_offers_the_pgs_that_can_take_the_amount(purpose, amount, vat_amount, offered):
+def test_page_offers_only_pgs_that_can_take_the_amount(purpose, amount, vat_amount, offered):
     assert offered_pgs(SETTINGS, purpose, SimpleNamespace(amount=amount, tax_free=0, vat_amount=vat_amount)) == offered

@@ -62,11 +62,11 @@ JUDGEMENTS = [
 
 
 @pytest.mark.parametrize(("expected", "records", "verdict"), JUDGEMENTS)
-def test_a_payment_is_judged_by_everything_that_portone_shows(expected, records, verdict):
+def test_payment_is_judged_by_every_record_that_portone_shows(expected, records, verdict):
     assert isinstance(judge_payment(expected, Found(tuple(records))), verdict)
 
 
-def test_without_an_answer_nothing_is_proved_and_nothing_refused():
+def test_unanswered_look_up_proves_nothing_and_refuses_nothing():
     assert isinstance(judge_payment(WITH_PAYMENT, LookUpFailed(NO_ANSWER)), Waiting)
     assert isinstance(judge_key(KEY_ALONE, LookUpFailed(NO_ANSWER)), Waiting)
 
@@ -79,11 +79,11 @@ def test_without_an_answer_nothing_is_proved_and_nothing_refused():
         (NoSuchKey(), Waiting),
     ],
 )
-def test_a_key_is_judged_by_what_portone_has_stored(answer, verdict):
+def test_key_is_judged_by_what_portone_has_stored(answer, verdict):
     assert isinstance(judge_key(KEY_ALONE, answer), verdict)
 
 
-def test_money_has_moved_only_where_portone_shows_it_paid():
+def test_money_has_moved_only_if_portone_shows_it_paid():
     judged = {
         amount: judge_payment(replace(KEY_ALONE, shown=0), Found((record(amount=amount),))) for amount in (1, 5000)
     }
@@ -93,5 +93,5 @@ def test_money_has_moved_only_where_portone_shows_it_paid():
     assert not given_back.moved
 
 
-def test_no_customer_uid_shows_in_what_is_asked_and_found():
+def test_customer_uid_is_in_no_repr_of_expectations_and_records():
     assert CUSTOMER_UID not in repr([WITH_PAYMENT, PAID, StoredKey(customer_uid=CUSTOMER_UID, pg="payco", card=None)])

@@ -20,26 +20,26 @@ KAKAOPAY, PAYCO = PGS["kakaopay"], PGS["payco"]
 # --- the table as a whole -------------------------------------------------------------------------------------------
 
 
-def test_both_wallets_and_every_pg_with_codes_are_in_the_table():
+def test_table_has_both_wallets_and_every_pg_with_decline_codes():
     assert {"kakaopay", "payco"} <= set(PGS)
     assert set(CODES) <= set(PGS)
 
 
-def test_every_pg_that_again_charges_is_in_the_table():
+def test_table_has_every_pg_that_again_charges():
     assert set(PGS) == providers.PG_PROVIDERS
 
 
-def test_every_pg_fits_into_its_column():
+def test_pg_codes_fit_into_their_column():
     assert all(1 <= len(pg) <= 16 for pg in PGS)
     assert "all" not in PGS  # the scope of `again stop` that is no PG
 
 
-def test_every_listed_pay_method_is_one_of_portones():
+def test_listed_pay_methods_are_portones_codes():
     for facts in PGS.values():
         assert facts.window.methods | facts.window.key_methods <= PAY_METHODS
 
 
-def test_what_the_sandbox_believes_of_ids_and_refunds_is_what_the_table_says():
+def test_sandbox_and_table_agree_on_ids_and_refunds():
     for pg, test_id in providers.TEST_IDS.items():
         assert PGS[pg].ids.kind(test_id) is MerchantIdKind.RECURRING_TEST
     states = {pg for pg, facts in PGS.items() if facts.refunds.states_tax_free}
@@ -61,7 +61,7 @@ def test_what_the_sandbox_believes_of_ids_and_refunds_is_what_the_table_says():
         ("paypal_v2", 9900, "takes no KRW"),
     ],
 )
-def test_a_pg_says_which_amounts_it_takes(pg, amount, expected):
+def test_amounts_beyond_a_pgs_limits_are_refused(pg, amount, expected):
     said = limit_objection(pg, amount)
     assert (said is None) if expected is None else (said is not None and expected in said)
 
@@ -83,7 +83,7 @@ def test_a_pg_says_which_amounts_it_takes(pg, amount, expected):
         (KeyWindow.NONE, {"daou", "inicis", "kcp", "ksnet", "nice", "nice_v2", "settle"}),
     ],
 )
-def test_every_pg_says_what_its_window_does_with_an_amount(keys, pgs):
+def test_window_of_every_pg_handles_the_amount_as_documented(keys, pgs):
     assert {pg for pg, facts in PGS.items() if facts.window.keys is keys} == pgs
     assert all(charges_in_window(pg) is (keys is KeyWindow.CHARGES) for pg in pgs)
 
@@ -115,7 +115,7 @@ def test_kakaopay_key_issue_by_api_is_not_supported(route):
         require_key_by_api("kakaopay", route)
 
 
-def test_key_issue_by_api_at_a_pg_that_nobody_knows_is_not_supported():
+def test_key_issue_by_api_at_an_unknown_pg_is_not_supported():
     with pytest.raises(Refused, match=r"^Not supported\. 'acme' is no PG"):
         require_key_by_api("acme")
 
@@ -136,7 +136,7 @@ def test_key_issue_by_api_at_a_pg_that_nobody_knows_is_not_supported():
         ),
     ],
 )
-def test_keys_are_made_from_card_data_exactly_where_portone_says_so(route, pgs):
+def test_keys_are_created_from_card_data_only_where_documented(route, pgs):
     for pg in PGS:
         if pg in pgs:
             require_key_by_api(pg, route)
@@ -146,7 +146,7 @@ def test_keys_are_made_from_card_data_exactly_where_portone_says_so(route, pgs):
 
 
 @pytest.mark.parametrize("pg", ["kakaopay", "payco"])
-def test_a_refusal_of_key_issue_by_api_says_where_keys_are_made_instead(pg):
+def test_refused_key_issue_by_api_says_where_keys_are_registered(pg):
     with pytest.raises(NotSupported, match=r"Keys are registered by the customer, in the PG's payment window\.$"):
         require_key_by_api(pg)
 
@@ -176,7 +176,7 @@ def test_kakaopay_limits_a_card_money_and_tests():
     assert KAKAOPAY.test_card_below == 1_000_000
 
 
-def test_kakaopay_caps_the_charges_of_a_key_in_a_month():
+def test_kakaopay_has_a_monthly_quota_per_key():
     assert KAKAOPAY.monthly_quota
     assert [pg for pg, facts in PGS.items() if facts.monthly_quota] == ["kakaopay"]
 
@@ -196,13 +196,13 @@ def test_kakaopay_takes_won_and_ignores_the_pay_method_of_every_window():
     assert all(KAKAOPAY.window.methods_for(use) == frozenset() for use in WindowUse)
 
 
-def test_kakaopay_gives_a_card_back_for_one_year_and_money_for_five():
+def test_kakaopay_refunds_cards_for_one_year_and_money_for_five():
     assert (KAKAOPAY.refunds.card_years, KAKAOPAY.refunds.money_years) == (1, 5)
     assert not KAKAOPAY.refunds.is_final
     assert not KAKAOPAY.refunds.states_tax_free
 
 
-def test_kakaopay_is_processed_in_the_kakao_app_and_customers_are_told_so():
+def test_kakaopay_customers_are_told_of_the_kakao_app():
     hint = KAKAOPAY.window.notice
     assert hint is not None
     assert "Kakao app" in hint.en
@@ -235,7 +235,7 @@ def test_payco_may_answer_either_way_on_a_phone():
     assert PAYCO.window.on_phones == {ResultDelivery.CALLBACK, ResultDelivery.REDIRECT}
 
 
-def test_payco_answers_the_callback_and_needs_the_buyers_telephone_number_for_a_payment():
+def test_payco_uses_the_callback_and_requires_buyer_tel_for_payments():
     assert PAYCO.window.payment_needs == {"buyer_tel"}
     assert ResultDelivery.CALLBACK in PAYCO.window.on_pc & PAYCO.window.on_phones
 
@@ -249,7 +249,7 @@ def test_payco_registers_a_key_with_or_without_the_buyers_telephone_number():
     assert registration(channel, order, "gildong_0001", buyer=Buyer(tel="010-1234-5678"))["buyer_tel"]
 
 
-def test_the_pgs_that_pages_offer_without_a_setting_have_a_korean_name():
+def test_pgs_offered_by_default_have_a_korean_name():
     settings = Settings()
     assert all(PGS[pg].name_ko for pg in (*settings.key_channels, *settings.payment_channels))
 
@@ -259,17 +259,17 @@ def test_payco_takes_no_vat_amount_anywhere():
     assert not PAYCO.window.vat_amount
 
 
-def test_payco_caps_no_number_of_charges_as_far_as_is_known():
+def test_payco_has_no_known_monthly_quota():
     assert not PAYCO.monthly_quota
 
 
-def test_a_payco_refund_cannot_be_undone_and_states_its_tax_free_part():
+def test_payco_refund_is_final_and_states_its_tax_free_part():
     assert PAYCO.refunds.is_final
     assert PAYCO.refunds.states_tax_free
     assert {pg for pg, facts in PGS.items() if facts.refunds.is_final} == {"payco"}
 
 
-def test_payco_pay_methods_count_for_a_payment_and_are_set_by_payco_at_a_registration():
+def test_payco_pay_methods_count_for_payments_and_not_for_registrations():
     assert PAYCO.window.methods_for(WindowUse.PAYMENT) == {"card", "trans", "vbank"}
     assert PAYCO.window.methods_for(WindowUse.REGISTRATION) == frozenset()
 
@@ -277,7 +277,7 @@ def test_payco_pay_methods_count_for_a_payment_and_are_set_by_payco_at_a_registr
 # --- the others -----------------------------------------------------------------------------------------------------
 
 
-def test_vat_amount_is_taken_exactly_where_portone_says_so():
+def test_vat_amount_is_taken_only_where_documented():
     by_again = {pg for pg, facts in PGS.items() if facts.takes_vat_amount}
     assert by_again == {"nice", "html5_inicis", "nice_v2", "welcome", "tosspay_v2"}
     assert {pg for pg, facts in PGS.items() if facts.window.vat_amount} == {
@@ -285,27 +285,27 @@ def test_vat_amount_is_taken_exactly_where_portone_says_so():
     }
 
 
-def test_tax_free_is_stated_on_refunds_exactly_where_portone_says_so():
+def test_tax_free_is_stated_on_refunds_only_where_documented():
     # PortOne's list has kcp_quick too, which `again` does not charge
     states = {pg for pg, facts in PGS.items() if facts.refunds.states_tax_free}
     assert states == {"kcp", "kicc", "nice", "payco", "welcome"}
 
 
-def test_the_buyers_data_is_wanted_with_every_charge_exactly_where_portone_says_so():
+def test_buyers_data_is_required_with_charges_only_where_documented():
     assert {pg for pg, facts in PGS.items() if facts.needs} == {"ksnet", "paymentwall", "smartro_v2", "welcome"}
     assert all("the buyer's" in facts.needs for facts in PGS.values() if facts.needs)
 
 
-def test_who_asks_is_named_exactly_where_portone_says_so():
+def test_requester_is_named_only_where_documented():
     assert {pg for pg, facts in PGS.items() if facts.refunds.names_requester} == {"naverpay"}
 
 
-def test_vat_is_stated_with_refunds_exactly_where_it_can_be_stated_with_the_payment():
+def test_vat_is_stated_with_refunds_where_payments_can_state_it():
     assert {pg for pg in PGS if states_vat(pg)} == {"nice", "html5_inicis", "nice_v2", "welcome", "tosspay_v2"}
     assert not states_vat("acme")
 
 
-def test_what_a_general_payments_window_insists_on():
+def test_general_payment_requires_the_documented_parameters():
     insisted = {pg: facts.window.payment_needs - {"m_redirect_url"} for pg, facts in PGS.items()}
     assert {pg: needs for pg, needs in insisted.items() if needs} == {
         "html5_inicis": {"buyer_tel", "pay_method"},
@@ -333,5 +333,5 @@ def test_what_a_general_payments_window_insists_on():
         ("mobilians", "abcd", True),
     ],
 )
-def test_a_pg_says_which_merchant_uids_it_takes(pg, text, expected):
+def test_merchant_uid_must_fit_the_pgs_rule(pg, text, expected):
     assert PGS[pg].merchant_uid.takes(text) is expected

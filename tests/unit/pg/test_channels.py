@@ -17,12 +17,12 @@ WRONG = [("kakao",), ("kakaopay", "kakaopay.CA1"), ("kakaopay.",), ("kakaopay=",
 
 
 @pytest.mark.parametrize("entries", WRONG)
-def test_what_names_no_channel_is_refused(entries):
+def test_malformed_channel_entry_is_refused(entries):
     with pytest.raises(ValueError, match="each PG once"):
         check_entries(entries)
 
 
-def test_an_entry_names_the_pg_and_how_its_channel_is_found():
+def test_entry_names_the_pg_and_how_its_channel_is_found():
     assert check_entries(ENTRIES) == ENTRIES
     assert entry_pgs(ENTRIES) == ("kakaopay", "payco", "tosspay_v2")
     found = [channel_for(ENTRIES, pg, WindowUse.PAYMENT, sandbox=False) for pg in entry_pgs(ENTRIES)]
@@ -44,7 +44,7 @@ TEST_IDS = [
 
 
 @pytest.mark.parametrize(("pg", "use", "pg_id"), TEST_IDS)
-def test_the_sandbox_takes_the_test_contract_of_the_use(pg, use, pg_id):
+def test_sandbox_takes_the_test_contract_of_the_use(pg, use, pg_id):
     assert channel_for(("kakaopay", "payco"), pg, use, sandbox=True) == WindowChannel(pg=pg, pg_id=pg_id)
     assert channel_for(("kakaopay", "payco"), pg, use, sandbox=False) == WindowChannel(pg=pg)
 
@@ -62,12 +62,12 @@ def test_the_sandbox_takes_the_test_contract_of_the_use(pg, use, pg_id):
         (payment_channels, "paypal_v2", "takes no KRW"),
     ],
 )
-def test_a_setting_takes_no_pg_without_such_a_window(check, entry, says):
+def test_setting_with_a_pg_without_such_a_window_is_refused(check, entry, says):
     with pytest.raises(ValueError, match=says):
         check(("payco", entry) if not entry.startswith("payco") else (entry,))
 
 
-def test_each_setting_takes_every_pg_that_has_such_a_window():
+def test_settings_take_every_pg_with_such_a_window():
     for check, use in ((key_channels, WindowUse.REGISTRATION), (payment_channels, WindowUse.PAYMENT)):
         taken = {pg for pg, facts in PGS.items() if not list(pg_problems(use, facts))}
         assert {"kakaopay", "payco"} <= taken < set(PGS)
@@ -75,6 +75,6 @@ def test_each_setting_takes_every_pg_that_has_such_a_window():
     assert key_channels(("kakaopay.TCSUBSCRIP", "payco.AUTOPAY")) == ("kakaopay.TCSUBSCRIP", "payco.AUTOPAY")
 
 
-def test_another_pg_is_refused():
+def test_pg_without_a_channel_is_refused():
     with pytest.raises(Refused, match="choose kakaopay or payco"):
         channel_for(("kakaopay", "payco"), "naverpay", WindowUse.PAYMENT, sandbox=True)

@@ -20,17 +20,17 @@ SIGNER = Signer("s" * 64)
 TOKEN = SIGNER.token(LINK)
 
 
-def test_what_was_signed_reads_back():
+def test_signed_link_reads_back():
     assert SIGNER.read(TOKEN) == LINK
 
 
-def test_a_link_has_expired_from_its_last_second_on():
+def test_link_has_expired_from_its_last_second_on():
     assert not LINK.has_expired(LINK.expires_at - timedelta(seconds=1))
     assert LINK.has_expired(LINK.expires_at)
 
 
 @given(place=st.integers(0, len(TOKEN) - 1), character=st.characters(min_codepoint=33, max_codepoint=126))
-def test_one_changed_character_spoils_a_link(place: int, character: str):
+def test_link_with_one_changed_character_is_refused(place: int, character: str):
     changed = TOKEN[:place] + character + TOKEN[place + 1 :]
     if changed == TOKEN:
         return
@@ -39,7 +39,7 @@ def test_one_changed_character_spoils_a_link(place: int, character: str):
 
 
 @given(st.text(max_size=200))
-def test_no_text_is_taken_for_a_link(text: str):
+def test_arbitrary_text_is_no_link(text: str):
     with pytest.raises(InvalidLink):
         SIGNER.read(text)
 
@@ -57,17 +57,17 @@ def test_no_text_is_taken_for_a_link(text: str):
         f"{LINK.code}.{2**39:x}.{TOKEN.rpartition('.')[2]}",  # given a longer life
     ],
 )
-def test_links_that_were_bent_are_refused(changed: str):
+def test_altered_links_are_refused(changed: str):
     with pytest.raises(InvalidLink):
         SIGNER.read(changed)
 
 
-def test_another_secret_makes_other_signatures():
+def test_secrets_make_different_signatures():
     with pytest.raises(InvalidLink):
         Signer("t" * 64).read(TOKEN)
 
 
-def test_the_secret_itself_signs_nothing():
+def test_derived_key_signs_and_not_the_secret_itself():
     """The key is derived for links alone, so a signature made with the secret elsewhere is worth nothing here."""
     import hmac
     from base64 import urlsafe_b64encode
@@ -91,7 +91,7 @@ def test_signatures_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatc
     assert len(compared) == 1
 
 
-def test_the_sandboxs_secret_is_made_once_and_kept_private(tmp_path):
+def test_sandbox_secret_is_generated_once_and_kept_private(tmp_path):
     settings = Settings.from_env({"AGAIN_DATA_DIR": str(tmp_path / "new")})
     made = link_secret(settings)
     assert len(made) == 64
@@ -108,7 +108,7 @@ LIVE = {
 }
 
 
-def test_with_a_live_key_no_secret_is_made_up(tmp_path):
+def test_live_key_generates_no_secret(tmp_path):
     settings = Settings.from_env({**LIVE, "AGAIN_DATA_DIR": str(tmp_path)})
     with pytest.raises(InvalidSettings, match="AGAIN_CHECKOUT_SECRET"):
         link_secret(settings)
@@ -128,13 +128,13 @@ def test_with_a_live_key_no_secret_is_made_up(tmp_path):
         ("AGAIN_IMP_CODE", "imp 1", "AGAIN_IMP_CODE"),
     ],
 )
-def test_settings_of_the_pages_that_cannot_be_right_are_refused(variable: str, value: str, said: str):
+def test_invalid_settings_of_the_pages_are_refused(variable: str, value: str, said: str):
     with pytest.raises(InvalidSettings, match=said):
         Settings.from_env({**LIVE, variable: value})
 
 
 @pytest.mark.parametrize("kept", ["", " \n", "short", "a" * 64])
-def test_a_kept_secret_that_is_none_signs_nothing(tmp_path: Path, kept: str):
+def test_malformed_kept_secret_is_refused(tmp_path: Path, kept: str):
     settings = Settings.from_env({"AGAIN_DATA_DIR": str(tmp_path)})
     (tmp_path / "checkout.secret").write_text(kept)
     with pytest.raises(InvalidSettings, match="delete it"):

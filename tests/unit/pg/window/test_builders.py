@@ -18,6 +18,6 @@ from worker.pg.window import build
         ("payco", REGISTRATION),  # there is no registration with payment at PAYCO
     ],
 )
-def test_the_window_that_others_change_can_be_opened(pg, use):
+def test_windows_of_the_builders_can_be_opened(pg, use):
     assert problems(request(pg, use)) == {}
     assert build(request(pg, use))["pg"] == pg

@@ -20,7 +20,7 @@ def test_kakaopay_general_payment_is_the_documented_object():
     assert built == {"pg": "kakaopay", "pay_method": "card", **DOCUMENTED_PAYMENT, "m_redirect_url": URL}
 
 
-def test_kakaopay_pg_is_named_even_where_it_is_the_only_one():
+def test_kakaopay_pg_is_named_even_if_it_is_the_only_one():
     assert general_payment(WindowChannel(pg="kakaopay"), order(), callback_urls=LINKS)["pg"] == "kakaopay"
 
 
@@ -28,7 +28,7 @@ def test_kakaopay_pay_method_can_be_omitted():
     assert "pay_method" not in general_payment(WindowChannel(pg="kakaopay"), order(), callback_urls=LINKS)
 
 
-def test_kakaopay_pay_method_is_overwritten_so_any_code_will_do():
+def test_kakaopay_pay_method_may_be_any_code():
     wanted = request(order=order(pay_method="vbank"))
     assert build(wanted)["pay_method"] == "vbank"
 
@@ -43,7 +43,7 @@ def test_kakaopay_amount_must_be_an_integer_and_not_a_string():
     }
 
 
-def test_kakaopay_m_redirect_url_is_required_since_phones_are_redirected():
+def test_kakaopay_m_redirect_url_is_required():
     assert problems(request(callback_urls=CallbackUrls())) == {
         "m_redirect_url": "m_redirect_url is missing: on a phone the result comes nowhere else."
     }
@@ -87,7 +87,7 @@ def test_payco_general_payment_is_the_documented_object():
     assert built == {"pg": "payco", **DOCUMENTED_PAYMENT}
 
 
-def test_payco_pg_is_named_even_where_it_is_the_only_one():
+def test_payco_pg_is_named_even_if_it_is_the_only_one():
     assert build(request("payco"))["pg"] == "payco"
 
 
@@ -115,7 +115,7 @@ def test_payco_amount_must_be_an_integer_and_not_a_string():
     assert set(problems(request("payco", amount="14000"))) == {"amount"}
 
 
-def test_payco_takes_m_redirect_url_and_does_without():
+def test_payco_m_redirect_url_is_optional():
     assert build(request("payco"))["m_redirect_url"] == URL
     assert "m_redirect_url" not in build(request("payco", callback_urls=CallbackUrls()))
 
@@ -134,7 +134,7 @@ def test_payco_needs_nothing_of_the_buyer_but_a_telephone_number():
     assert problems(request("payco", buyer=Buyer(tel="010-1234-5678"))) == {}
 
 
-def test_payco_takes_100_and_more_for_no_most_is_published():
+def test_payco_takes_100_or_more_without_an_upper_limit():
     assert set(problems(request("payco", amount=99))) == {"amount"}
     assert build(request("payco", amount=100))["amount"] == 100
     assert build(request("payco", amount=9_000_000))["amount"] == 9_000_000
@@ -149,11 +149,11 @@ def test_payco_takes_tax_free_and_no_vat_amount_in_its_window():
 
 
 @pytest.mark.parametrize("pg", ["kakaopay", "payco"])
-def test_a_general_payment_registers_no_key_so_a_customer_uid_is_refused(pg):
+def test_general_payment_with_a_customer_uid_is_refused(pg):
     assert set(problems(request(pg, customer_uid="gildong_0001_1234"))) == {"customer_uid"}
 
 
 @pytest.mark.parametrize("pg", ["kakaopay", "payco"])
-def test_a_general_payment_takes_one_time_and_recurring_contracts(pg):
+def test_general_payment_takes_one_time_and_recurring_contracts(pg):
     for pg_id in {"TC0ONETIME", "TCSUBSCRIP"} if pg == "kakaopay" else {"PARTNERTEST", "AUTOPAY"}:
         assert build(request(pg, channel=WindowChannel(pg=pg, pg_id=pg_id)))["pg"] == f"{pg}.{pg_id}"

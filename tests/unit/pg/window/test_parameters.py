@@ -18,7 +18,7 @@ from worker.pg.window import InvalidWindow, build
 from worker.pg.window.request import CallbackUrls, Options, WindowChannel
 
 
-def test_a_third_pg_is_its_entry_alone():
+def test_new_pg_needs_its_entry_and_nothing_else():
     wanted = request("kcp_billing", REGISTRATION, amount=14000, order=order(14000, pay_method="card"))
     assert build(wanted)["pg"] == "kcp_billing"
     assert set(problems(request("kcp_billing", REGISTRATION, order=order(0, pay_method="trans")))) == {"pay_method"}
@@ -26,7 +26,7 @@ def test_a_third_pg_is_its_entry_alone():
     assert problems(request("kcp_billing")) == {"pg": "NHN KCP (billing) has no window for general payments."}
 
 
-def test_a_channel_key_replaces_pg():
+def test_channel_key_replaces_pg():
     channel = WindowChannel(pg="kakaopay", pg_id="TCSUBSCRIP", channel_key="channel-key-0001")
     built = build(request(use=REGISTRATION, channel=channel))
     assert built["channelKey"] == "channel-key-0001"
@@ -36,7 +36,7 @@ def test_a_channel_key_replaces_pg():
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:8000/done", "http://localhost:8000/done", "http://[::1]:8000/done", URL + "?token=a.b"]
 )
-def test_a_redirect_is_https_or_within_this_machine(url):
+def test_redirect_is_https_or_within_this_machine(url):
     assert build(request(callback_urls=CallbackUrls(m_redirect_url=url)))["m_redirect_url"] == url
 
 
@@ -60,7 +60,7 @@ def test_optional_parameters_have_the_documented_names_and_types():
     assert {name: built[name] for name in added} == added
 
 
-def test_one_notice_url_stays_a_text():
+def test_single_notice_url_stays_a_text():
     assert build(request(callback_urls=CallbackUrls(m_redirect_url=URL, notice_url=URL)))["notice_url"] == URL
 
 
@@ -71,7 +71,7 @@ USES = st.sampled_from(list(WindowUse))
 
 
 @given(st.sampled_from(sorted(PGS)), USES, st.one_of(st.integers(), st.text(), st.floats(), st.booleans(), st.none()))
-def test_whatever_the_amount_it_is_an_integer_that_the_pg_takes_or_refused(pg, use, amount):
+def test_built_amount_is_an_integer_that_the_pg_takes(pg, use, amount):
     wanted = request(pg, use, order=order(amount, pay_method="card"))
     try:
         built = build(wanted)
@@ -90,7 +90,7 @@ def test_whatever_the_amount_it_is_an_integer_that_the_pg_takes_or_refused(pg, u
     st.none() | st.text(max_size=85),
     USES,
 )
-def test_what_is_built_keeps_to_every_length_and_survives_json(amount, tax_free, uid, name, customer_uid, use):
+def test_built_parameters_keep_every_length_and_survive_json(amount, tax_free, uid, name, customer_uid, use):
     wanted = request(use=use, order=order(amount, tax_free=tax_free, merchant_uid=uid, name=name))
     try:
         built = build(replace(wanted, customer_uid=customer_uid))
@@ -105,6 +105,6 @@ def test_what_is_built_keeps_to_every_length_and_survives_json(amount, tax_free,
 
 
 @given(st.datetimes(timezones=st.just(UTC)), st.integers(1, merchant_uid.MAX_NUMBER), st.sampled_from(sorted(PGS)))
-def test_every_pg_takes_our_own_merchant_uids(at, number, pg):
+def test_our_merchant_uids_are_taken_by_every_pg(at, number, pg):
     ours = merchant_uid.derive("again", "7ZK3M9QX2VB4C", at.replace(microsecond=0), number)
     assert PGS[pg].merchant_uid.takes(ours)

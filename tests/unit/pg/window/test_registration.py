@@ -39,7 +39,7 @@ def test_kakaopay_amount_zero_registers_the_key_only():
     assert "no less than 100" in problems(request(use=WITH_PAYMENT, amount=0))["amount"]
 
 
-def test_kakaopay_amount_above_zero_is_refused_when_only_the_key_was_wanted():
+def test_kakaopay_registration_with_an_amount_is_refused():
     sentence = problems(request(use=REGISTRATION, amount=14000))["amount"]
     assert sentence.startswith("amount is 14,000, and Kakao Pay would really charge it")
 
@@ -62,7 +62,7 @@ def test_kakaopay_key_of_a_one_time_channel_is_refused():
     assert build(request(channel=WindowChannel(pg="kakaopay", pg_id="TC0ONETIME")))["pg"] == "kakaopay.TC0ONETIME"
 
 
-def test_kakaopay_key_of_a_one_time_channel_is_refused_under_a_channel_key_too():
+def test_kakaopay_one_time_channel_is_refused_under_a_channel_key_too():
     channel = WindowChannel(pg="kakaopay", pg_id="TC0ONETIME", channel_key="channel-key-0001")
     assert set(problems(request(use=REGISTRATION, channel=channel))) == {"pg"}
 
@@ -84,7 +84,7 @@ def test_kakaopay_subscription_amount_must_be_an_integer_and_not_a_string(use):
 
 
 @pytest.mark.parametrize("use", [REGISTRATION, WITH_PAYMENT])
-def test_kakaopay_subscription_m_redirect_url_is_required_since_phones_are_redirected(use):
+def test_kakaopay_subscription_m_redirect_url_is_required(use):
     assert set(problems(request(use=use, callback_urls=CallbackUrls()))) == {"m_redirect_url"}
 
 
@@ -135,7 +135,7 @@ def test_payco_pay_method_is_set_by_payco_while_a_key_is_registered():
     assert build(request("payco", REGISTRATION, order=order(0, pay_method="phone")))["pay_method"] == "phone"
 
 
-def test_payco_amount_for_display_may_be_beyond_what_it_charges_but_not_below_nothing():
+def test_payco_displayed_amount_may_exceed_its_limit_but_not_be_negative():
     assert build(request("payco", REGISTRATION, amount=50))["amount"] == 50
     assert set(problems(request("payco", REGISTRATION, amount=-1))) == {"amount"}
 
@@ -144,7 +144,7 @@ def test_payco_subscription_merchant_uid_is_required():
     assert set(problems(request("payco", REGISTRATION, order=order(0, merchant_uid="")))) == {"merchant_uid"}
 
 
-def test_payco_subscription_takes_m_redirect_url_and_does_without():
+def test_payco_subscription_m_redirect_url_is_optional():
     assert build(request("payco", REGISTRATION))["m_redirect_url"] == URL
     assert problems(request("payco", REGISTRATION, callback_urls=CallbackUrls())) == {}
 
@@ -158,12 +158,12 @@ def test_payco_key_of_a_recurring_channel_is_made():
 
 
 @pytest.mark.parametrize("pg", ["kakaopay", "payco"])
-def test_customer_uid_is_handed_on_as_it_is_for_it_stands_1_to_1_for_the_key(pg):
+def test_customer_uid_is_passed_on_unchanged(pg):
     for uid in ("gildong_0001_1234", "u" * 80, "a.b:c@d"):
         assert build(request(pg, REGISTRATION, customer_uid=uid))["customer_uid"] == uid
 
 
-def test_the_billing_key_itself_stays_at_portone():
+def test_billing_key_itself_stays_at_portone():
     """No server can read it (documented): what we are shown and what we send knows its customer_uid alone."""
     assert {field.name for field in fields(StoredKey)} == {"customer_uid", "pg", "card", "registered_at"}
     assert not {field.name for field in fields(ChargeRequest)} & {"billing_key", "card_number", "expiry"}

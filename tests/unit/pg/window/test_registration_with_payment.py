@@ -31,7 +31,7 @@ def test_kakaopay_amount_above_zero_is_key_and_initial_payment():
     assert (built["amount"], built["customer_uid"]) == (14000, CUSTOMER_UID)
 
 
-def test_kakaopay_initial_payment_is_the_documented_object_with_the_actual_amount():
+def test_kakaopay_initial_payment_is_the_documented_object_with_its_amount():
     built = registration_with_payment(
         WindowChannel(pg="kakaopay"),
         replace(SUBSCRIPTION, amount=9900),
@@ -47,24 +47,24 @@ def test_kakaopay_initial_payment_takes_100_to_2_000_000():
         assert (problems(request(use=WITH_PAYMENT, amount=amount)) == {}) is is_taken, amount
 
 
-def test_kakaopay_initial_payment_states_what_is_free_of_tax():
+def test_kakaopay_initial_payment_states_its_tax_free_part():
     assert build(request(use=WITH_PAYMENT, order=order(tax_free=4000)))["tax_free"] == 4000
     assert set(problems(request(use=WITH_PAYMENT, order=order(vat_amount=1272)))) == {"vat_amount"}
 
 
-def test_payco_approves_no_payment_while_it_registers_so_an_initial_payment_is_refused():
+def test_payco_initial_payment_is_refused_for_its_window_charges_nothing():
     assert problems(request("payco", WITH_PAYMENT)) == {
         "amount": "PAYCO only shows the amount in this window: nothing would be charged. Register the key alone; "
         "the first period is charged through `again` right after."
     }
 
 
-def test_payco_registers_with_an_initial_payment_of_no_amount_at_all():
+def test_payco_initial_payment_is_refused_at_any_amount():
     for amount in (0, 99, 100, 14000, 2_000_000):  # and no other amount is suggested, for none would do
         assert "nothing would be charged" in problems(request("payco", WITH_PAYMENT, amount=amount))["amount"]
 
 
 @pytest.mark.parametrize("pg", sorted(PGS))
-def test_only_a_window_that_charges_takes_an_initial_payment(pg):
+def test_initial_payment_needs_a_window_that_charges(pg):
     wanted = request(pg, WITH_PAYMENT, order=order(pay_method="card"))
     assert (problems(wanted) == {}) is (PGS[pg].window.keys is KeyWindow.CHARGES)

@@ -35,23 +35,23 @@ from worker.pg.window.rules import problems_in
         ("html5_inicis", PAYMENT, "pay_method", "KG Inicis requires it"),
     ],
 )
-def test_a_window_that_a_pg_does_not_have_is_refused(pg, use, parameter, words):
+def test_window_that_a_pg_does_not_have_is_refused(pg, use, parameter, words):
     assert words in problems(request(pg, use))[parameter]
 
 
 @pytest.mark.parametrize("pg", ["kicc", "welcome"])
-def test_where_nothing_is_told_about_an_amount_a_key_is_registered_with_zero(pg):
+def test_undocumented_amount_must_be_zero_for_a_registration(pg):
     assert "give 0" in problems(request(pg, REGISTRATION, amount=100))["amount"]
     assert build(request(pg, REGISTRATION))["amount"] == 0
 
 
-def test_no_pg_charges_in_a_registration_that_asked_for_none():
+def test_registration_without_payment_is_charged_by_no_pg():
     for pg in PGS:
         found = problems_in(request(pg, REGISTRATION, amount=14000))
         assert found or PGS[pg].window.keys == "shows", pg
 
 
-def test_a_pg_that_nobody_knows_is_one_problem():
+def test_unknown_pg_is_one_problem():
     assert set(problems(request("Kakao Pay"))) == {"pg"}
 
 
@@ -111,23 +111,23 @@ def test_a_pg_that_nobody_knows_is_one_problem():
         ("m_redirect_url", {"callback_urls": CallbackUrls(m_redirect_url="https://yourservice.com/a b")}),
     ],
 )
-def test_a_parameter_that_is_not_what_it_must_be_is_named_alone(parameter, changes):
+def test_invalid_parameter_is_the_only_problem(parameter, changes):
     assert set(problems(request(**changes))) == {parameter}
 
 
 @pytest.mark.parametrize("uid", ["u" * 81, "gil dong", "길동", "", 7])
-def test_a_customer_uid_has_at_most_80_printable_characters_and_is_never_repeated(uid):
+def test_customer_uid_beyond_80_printable_characters_is_refused_unquoted(uid):
     found = problems(request(use=REGISTRATION, customer_uid=uid))
     assert set(found) == {"customer_uid"}
     assert not uid or str(uid) not in found["customer_uid"].replace("80", "")
 
 
-def test_the_taxed_part_bounds_vat_amount():
+def test_taxed_part_bounds_vat_amount():
     assert build(request("nice", order=order(1100, tax_free=1000, vat_amount=100)))["vat_amount"] == 100
     assert set(problems(request("nice", order=order(1100, tax_free=1000, vat_amount=101)))) == {"vat_amount"}
 
 
-def test_every_reason_is_given_at_once():
+def test_window_with_several_problems_names_them_all():
     buyer = Buyer(email="secret-nobody", name="Secret-Hong Gildong the Second")
     wanted = request("payco", order=order("99", merchant_uid="주문", name=""), buyer=buyer)
     with pytest.raises(InvalidWindow) as raised:
@@ -138,7 +138,7 @@ def test_every_reason_is_given_at_once():
     assert "ecret" not in str(raised.value)
 
 
-def test_nothing_personal_shows_in_a_repr():
+def test_reprs_hold_nothing_personal():
     shown = repr(request(use=REGISTRATION, options=Options(customer_id="customer-77", custom_data={"who": "Hong"})))
     for secret in (CUSTOMER_UID, URL, "iamport@siot.do", "010-1234-5678", "Samseong", "customer-77", "Hong"):
         assert secret not in shown

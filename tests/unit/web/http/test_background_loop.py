@@ -24,7 +24,7 @@ async def where() -> int:
     return id(asyncio.get_running_loop())
 
 
-def test_loops_that_last_for_one_call_ask_one_that_lasts(own: BackgroundLoop):
+def test_callers_in_short_lived_loops_share_one_background_loop(own: BackgroundLoop):
     asked_in, answered_in = set(), set()
 
     async def ask() -> None:
@@ -40,7 +40,7 @@ def test_loops_that_last_for_one_call_ask_one_that_lasts(own: BackgroundLoop):
     assert (len(asked_in), len(answered_in)) == (5, 1)
 
 
-def test_what_is_raised_there_is_raised_here(own: BackgroundLoop):
+def test_exception_in_the_background_is_raised_in_the_caller(own: BackgroundLoop):
     async def refuse(sentence: str) -> None:
         raise LookupError(sentence)
 
@@ -48,7 +48,7 @@ def test_what_is_raised_there_is_raised_here(own: BackgroundLoop):
         asyncio.run(own.run(refuse, "no such thing"))
 
 
-def test_cancelled_here_it_is_cancelled_there(own: BackgroundLoop):
+def test_cancelled_caller_cancels_the_background_call(own: BackgroundLoop):
     begun, ended = threading.Event(), threading.Event()
 
     async def wait() -> None:
@@ -67,7 +67,7 @@ def test_cancelled_here_it_is_cancelled_there(own: BackgroundLoop):
     asyncio.run(ask_and_leave())
 
 
-def test_after_its_end_there_is_no_thread_and_a_sentence():
+def test_stopped_loop_has_no_thread_and_refuses_with_a_sentence():
     own = BackgroundLoop("test loop")
     asyncio.run(own.run(where))
     asyncio.run(own.stop())
@@ -77,7 +77,7 @@ def test_after_its_end_there_is_no_thread_and_a_sentence():
         asyncio.run(own.run(where))
 
 
-def test_one_that_was_never_used_ends_without_having_begun():
+def test_unused_loop_stops_without_having_started():
     asyncio.run(BackgroundLoop("test loop").stop())
 
 
@@ -96,6 +96,6 @@ os._exit(9)
 """
 
 
-def test_after_a_fork_the_child_is_told_so_instead_of_waiting_for_ever():
+def test_loop_used_before_a_fork_raises_in_the_child():
     forked = subprocess.run([sys.executable, "-W", "ignore", "-c", FORKED], timeout=120, check=False)
     assert forked.returncode == 7

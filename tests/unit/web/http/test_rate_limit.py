@@ -17,7 +17,7 @@ class Seconds:
         return self.now
 
 
-def test_after_the_first_ones_a_turn_comes_every_two_seconds():
+def test_look_ups_after_the_burst_are_allowed_every_two_seconds():
     clock = Seconds()
     asked = RateLimit(monotonic=clock)
     assert [asked.allow("a") for _ in range(BURST + 2)] == [True] * BURST + [False, False]
@@ -26,7 +26,7 @@ def test_after_the_first_ones_a_turn_comes_every_two_seconds():
     assert asked.allow("b")  # another link has its own
 
 
-def test_a_long_pause_saves_up_no_more_than_there_were_at_first():
+def test_long_pause_refills_the_bucket_to_the_burst_and_no_further():
     clock = Seconds()
     asked = RateLimit(monotonic=clock)
     asked.allow("a")
@@ -34,7 +34,7 @@ def test_a_long_pause_saves_up_no_more_than_there_were_at_first():
     assert sum(asked.allow("a") for _ in range(2 * BURST)) == BURST
 
 
-def test_being_refused_costs_nothing_so_whoever_waits_gets_a_turn():
+def test_refused_look_up_costs_no_token():
     clock = Seconds()
     asked = RateLimit(monotonic=clock)
     for _ in range(1000):
@@ -43,7 +43,7 @@ def test_being_refused_costs_nothing_so_whoever_waits_gets_a_turn():
     assert asked.allow("a")
 
 
-def test_of_too_many_links_the_one_that_waited_longest_is_forgotten(monkeypatch: pytest.MonkeyPatch):
+def test_least_recently_used_link_is_forgotten_first(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(rate_limit, "MAX_LINKS", 2)
     asked = RateLimit(monotonic=Seconds())
     for code in "abacad":

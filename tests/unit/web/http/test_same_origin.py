@@ -1,4 +1,4 @@
-"""Whose page it is that sends something: with a public address, nobody's word in a header counts."""
+"""The same-origin check: with a public URL, the Host header does not count."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def sent(**headers: str) -> Request:
         (None, {"host": "localhost:9102", "origin": "http://evil.example"}, False),
     ],
 )
-def test_only_pages_of_our_own_may_send(public_url: str | None, headers: dict[str, str], taken: bool):
+def test_requests_of_other_sites_pages_are_refused(public_url: str | None, headers: dict[str, str], taken: bool):
     own = SameOrigin(public_url)
     if taken:
         own.require(sent(**headers))

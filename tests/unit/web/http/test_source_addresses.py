@@ -36,7 +36,7 @@ LIVE = SourceAddresses.of(
         ("10.1.2.3", [f"{PORTONE}, 203.0.113.5, 10.9.9.9"], False),  # through two of ours
         ("10.1.2.3", [f"203.0.113.5, {PORTONE}"], True),  # PortOne may come through whatever it likes
         ("::ffff:10.1.2.3", [f"::ffff:{PORTONE}"], True),  # our proxy, on sockets for both families
-        ("10.1.2.3", ["052.78.100.19"], False),  # octal somewhere, so read by nobody
+        ("10.1.2.3", ["052.78.100.19"], False),  # octal to some readers, so not read at all
         ("10.1.2.3", [f"{PORTONE}%eth0"], False),
         ("10.1.2.3", [f"{PORTONE}:53124"], True),  # as Azure's gateway and IIS write it
         ("10.1.2.3", [f" {PORTONE}:443 "], True),
@@ -63,7 +63,7 @@ LIVE = SourceAddresses.of(
         ("testclient", [PORTONE], False),
     ],
 )
-def test_who_is_believed_to_be_portone(peer: str | None, forwarded_for: list[str], taken: bool):
+def test_webhooks_are_taken_from_portones_addresses_only(peer: str | None, forwarded_for: list[str], taken: bool):
     assert LIVE.may_send_webhooks(LIVE.client_address(peer, forwarded_for)) is taken
 
 
@@ -79,12 +79,12 @@ def test_who_is_believed_to_be_portone(peer: str | None, forwarded_for: list[str
         ("10.1.2.3", ["fe80::1%\x1b]0;PWNED\x07"], "fe80::1 is not among AGAIN_WEBHOOK_ADDRESSES"),
     ],
 )
-def test_a_refused_source_is_told_why_in_our_own_words(peer, forwarded_for, reason):
+def test_refusal_reason_quotes_nothing_of_the_request(peer, forwarded_for, reason):
     assert not LIVE.may_send_webhooks(LIVE.client_address(peer, forwarded_for))
     assert LIVE.refusal_reason(peer, forwarded_for) == reason
 
 
-def test_the_sandboxs_webhooks_come_from_this_machine():
+def test_sandbox_webhooks_are_taken_from_this_machine():
     assert SANDBOX.may_send_webhooks(SANDBOX.client_address("127.0.0.1", []))
     assert SANDBOX.may_send_webhooks(SANDBOX.client_address("::1", []))
     assert not SANDBOX.may_send_webhooks(SANDBOX.client_address("192.0.2.1", ["127.0.0.1"]))

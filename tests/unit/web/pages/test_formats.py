@@ -32,7 +32,7 @@ KO, EN = Language.KOREAN, Language.ENGLISH
         ("cron 0 9 * * 1-5", "정해진 날짜마다", "on the agreed dates"),
     ],
 )
-def test_a_cadence_in_words(cadence: str, korean: str, english: str):
+def test_cadence_in_words(cadence: str, korean: str, english: str):
     assert (formats.cadence(cadence, KO), formats.cadence(cadence, EN)) == (korean, english)
 
 
@@ -57,16 +57,16 @@ def test_a_cadence_in_words(cadence: str, korean: str, english: str):
         (12, "NZ-CHAT", "2026년 11월 23일 (월) 오전 1시 45분 (UTC+13:45)", "Mon, 23 November 2026, 01:45 (UTC+13:45)"),
     ],
 )
-def test_a_moment_by_the_clocks_of_the_plans_zone(hour: int, zone: str, korean: str, english: str):
+def test_moment_in_the_plans_time_zone(hour: int, zone: str, korean: str, english: str):
     instant = datetime(2026, 11, 22, hour, tzinfo=UTC)
     assert (formats.moment(instant, zone, KO), formats.moment(instant, zone, EN)) == (korean, english)
 
 
-def test_money():
+def test_won_in_both_languages():
     assert (formats.won(9900, KO), formats.won(1_234_567, EN)) == ("9,900원", "₩1,234,567")
 
 
-def test_both_languages_say_the_same_things_about_the_same_values():
+def test_languages_have_the_same_texts_with_the_same_values():
     assert WORDS[KO].keys() == WORDS[EN].keys()
     for name, korean in WORDS[KO].items():
         assert set(re.findall(r"\{(\w+)\}", korean)) == set(re.findall(r"\{(\w+)\}", WORDS[EN][name])), name
@@ -89,11 +89,13 @@ def test_both_languages_say_the_same_things_about_the_same_values():
         (None, ";q=;,,en" * 1000, KO),  # neither is said to be liked
     ],
 )
-def test_the_language_of_a_page(wanted: str | None, accepted: str | None, chosen: Language):
+def test_language_of_a_page_follows_the_url_then_the_browser(
+    wanted: str | None, accepted: str | None, chosen: Language
+):
     assert choose_language(wanted, accepted) is chosen
 
 
-def test_consent_names_the_version_and_the_language_that_were_read():
+def test_consent_names_the_version_and_language_of_the_text():
     assert wording_version(EN) == f"{VERSION}-en"
 
 
@@ -104,7 +106,7 @@ AGREED = (
 KNOWN = {"2026-11": "c477066cbaec14de"}
 
 
-def test_whoever_changes_what_is_agreed_to_changes_its_version():
+def test_changed_wording_needs_a_new_version():
     import hashlib
 
     agreed = "\n".join(WORDS[language][name] for language in Language for name in AGREED)

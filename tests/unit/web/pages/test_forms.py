@@ -23,18 +23,18 @@ TELEPHONES = [
 
 
 @pytest.mark.parametrize(("written", "read"), TELEPHONES)
-def test_a_telephone_number_may_be_written_as_people_write_it(written: str, read: str):
+def test_telephone_number_is_taken_in_every_usual_form(written: str, read: str):
     buyer = read_buyer({"tel": written})
     assert buyer is not None
     assert buyer.tel == read
 
 
 @pytest.mark.parametrize("given", [None, [], "tel", {"tel": 1}, {"name": ["a"]}, {"email": None}])
-def test_what_is_no_form_of_ours_is_read_as_none(given: object):
+def test_malformed_buyer_is_read_as_none(given: object):
     assert read_buyer(given) is None
 
 
-def test_only_what_the_customer_wrote_is_laid_at_the_customers_door():
+def test_customer_is_told_of_the_buyers_parameters_only():
     tel, url = WindowProblem("buyer_tel", "-"), WindowProblem("m_redirect_url", "-")
     assert invalid_buyer_parameters(InvalidWindow((tel,))) == {"buyer_tel"}
     assert not invalid_buyer_parameters(InvalidWindow((tel, url)))
@@ -50,7 +50,7 @@ def test_only_what_the_customer_wrote_is_laid_at_the_customers_door():
         (["buyer_tel", "buyer_name"], ["name", "tel"], "Please check the details you have entered."),
     ],
 )
-def test_what_is_wrong_is_named_with_an_example(parameters: list[str], fields: list[str], message: str):
+def test_invalid_field_is_named_with_an_example(parameters: list[str], fields: list[str], message: str):
     answer = invalid_fields(parameters, Language.ENGLISH)
     assert answer.status_code == 422
     assert json.loads(bytes(answer.body)) == {"message": message, "fields": fields}

@@ -111,32 +111,32 @@ TERMS = [
 
 
 @pytest.mark.parametrize(("view", "korean", "english"), TERMS)
-def test_what_is_agreed_to_is_on_the_page_in_both_languages(view, korean, english):
+def test_agreement_page_shows_the_terms_in_both_languages(view, korean, english):
     assert korean in stripped_text(view, KO)
     assert english in stripped_text(view, EN)
 
 
-def test_a_price_free_of_tax_says_so():
+def test_tax_free_price_says_so():
     view = replace(TODAY, tax_free=9900, vat=0)
     assert "부가세 없음(면세)" in stripped_text(view, KO)
     assert "free of VAT" in stripped_text(view, EN)
 
 
-def test_without_a_contact_the_page_still_says_how_to_cancel():
+def test_page_without_a_contact_says_how_to_cancel():
     site = replace(SITE, contact="")
     assert "해지는 구독을 신청한 서비스에서" in stripped_text(TODAY, KO, site=site)
     assert "Cancel where you signed up" in stripped_text(TODAY, EN, site=site)
 
 
 @pytest.mark.parametrize("view", [TODAY, AFTER_A_TRIAL, ANOTHER_CARD, OVERDUE])
-def test_kakaopay_is_processed_in_the_kakao_app_and_every_page_says_so(view):
+def test_kakaopay_pages_say_that_payment_is_made_in_the_kakao_app(view):
     assert "카카오페이 결제는 휴대폰의 카카오 앱에서 진행됩니다." in hints_of(view, KO, "kakaopay")
     assert "Kakao Pay is completed in the Kakao app on your phone." in hints_of(view, EN, "kakaopay")
     assert not any("Kakao app" in hint for hint in hints_of(view, EN, "payco"))
 
 
 @pytest.mark.parametrize(("view", "is_said"), [(TODAY, True), (ANOTHER_CARD, True), (OVERDUE, False)])
-def test_payco_shows_an_amount_that_it_does_not_charge_and_pages_that_register_say_so(view, is_said):
+def test_payco_registration_pages_say_that_the_shown_amount_is_not_charged(view, is_said):
     korean, english = hints_of(view, KO, "payco"), hints_of(view, EN, "payco")
     assert any("등록할 때 결제되지 않습니다" in hint for hint in korean) is is_said
     assert any("PAYCO's window is not charged" in hint for hint in english) is is_said
@@ -151,6 +151,6 @@ def test_kakaopay_initial_payment_has_its_amount_on_the_button():
 
 
 @pytest.mark.parametrize(("view", "asked"), [(TODAY, []), (ANOTHER_CARD, []), (OVERDUE, [("payco", "tel")])])
-def test_payco_buyer_tel_is_asked_for_a_payment_and_kakaopay_asks_for_nothing(view, asked):
+def test_buyers_telephone_number_is_asked_for_paycos_payments_only(view, asked):
     page = render.agreement(SITE, view, "token", KO)
     assert re.findall(r'<div class="field" data-pgs="([^"]+)">\s*<label for="(\w+)">', page) == asked

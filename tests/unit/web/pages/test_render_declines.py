@@ -48,7 +48,7 @@ def declined(
         ("[0002]한도초과", Language.KOREAN, "카카오페이 안내: 한도초과"),
     ],
 )
-def test_it_is_said_whose_words_they_are_and_in_which_language(said: str, language: Language, read: str):
+def test_pgs_message_is_introduced_with_its_name_and_language(said: str, language: Language, read: str):
     assert declined(said, language).endswith(f" {read}")
 
 
@@ -61,7 +61,7 @@ def test_it_is_said_whose_words_they_are_and_in_which_language(said: str, langua
         (CheckoutPurpose.REPLACE, False, False),
     ],
 )
-def test_where_a_key_alone_was_registered_no_payment_is_said_to_have_failed(purpose, with_payment, is_payment):
+def test_declined_registration_is_not_called_a_failed_payment(purpose, with_payment, is_payment):
     english = declined(None, Language.ENGLISH, purpose, with_payment=with_payment)
     korean = declined(None, Language.KOREAN, purpose, with_payment=with_payment)
     assert english.startswith("The payment was not completed" if is_payment else "The payment method was not regist")
@@ -69,20 +69,20 @@ def test_where_a_key_alone_was_registered_no_payment_is_said_to_have_failed(purp
 
 
 @pytest.mark.parametrize(("said", "read"), SAID)
-def test_a_pgs_words_are_repeated_without_their_code(said: str, read: str):
+def test_pgs_message_is_shown_without_its_code(said: str, read: str):
     assert declined(said).endswith(read)
 
 
 @pytest.mark.parametrize("said", [None, "", "[0002]"])
-def test_where_a_pg_says_nothing_nothing_is_repeated(said: str | None):
+def test_decline_without_a_message_shows_none(said: str | None):
     assert "안내" not in declined(said)
 
 
-def test_an_endless_reason_is_cut_off():
+def test_long_decline_message_is_cut_off():
     assert len(declined("가" * 5000)) < 400
 
 
-def test_what_a_pg_says_is_escaped_in_the_page():
+def test_pgs_message_is_escaped_in_the_page():
     site = render.Site(base="", sdk_url="", merchant="", company="<i>Co</i>", contact="<u>us</u>", sandbox=True)
     page = render.result(site, Language.KOREAN, "error", title="<b>", lead=declined("<script>\"'&"))
     assert '<script>"' not in page

@@ -27,11 +27,11 @@ def told(purpose: CheckoutPurpose, amount: int, language: Language = Language.KO
         (CheckoutPurpose.REGISTER, 300_000, False),  # nothing is paid in that window
     ],
 )
-def test_payco_customers_are_told_of_the_spoken_check_from_300_000_won(purpose, amount, is_told):
+def test_payco_page_announces_the_confirmation_call_from_300_000_won(purpose, amount, is_told):
     sentence = "페이코(PAYCO): 300,000원 이상은 결제창에서 전화(ARS) 확인이 있을 수 있습니다."
     assert (sentence in told(purpose, amount)) is is_told
 
 
-def test_the_spoken_check_is_told_in_english_too():
+def test_confirmation_call_is_announced_in_english_too():
     (note,) = told(CheckoutPurpose.PAY, 300_000, Language.ENGLISH)
     assert note == "PAYCO: from ₩300,000 on, its window may call you to confirm the payment."
