@@ -16,8 +16,8 @@ from schedules.beat import beat_table
 from worker import process
 from worker.app import app, send
 from worker.charging.open_due import open_due_charges
-from worker.charging.pump import BUDGET_SPENT, Pump, Pumped
-from worker.charging.run_limits import limits_of
+from worker.charging.pump import BUDGET_SPENT, Pump, PumpResult
+from worker.charging.run_limits import run_limits
 from worker.checkout.maintenance import run_maintenance
 from worker.database import heartbeats
 from worker.database.clock import DatabaseClock
@@ -44,8 +44,8 @@ class GatewayWork(Protocol):
 def open_charges(self: Any) -> dict[str, object]:
     """Open a charge for every period that has come due."""
     runtime = _begin(self)
-    cap, watch = runtime.settings.catch_up_cap, runtime.watch
-    opened = open_due_charges(runtime.sessions, now=runtime.clock(), cap=cap, watch=watch)
+    limit, watch = runtime.settings.catch_up_limit, runtime.watch
+    opened = open_due_charges(runtime.sessions, now=runtime.clock(), limit=limit, watch=watch)
     return opened.summary()
 
 
@@ -87,12 +87,12 @@ def check_invariants(self: Any) -> dict[str, object]:
     ).summary()
 
 
-async def _pump(runtime: Runtime, gateway: Gateway) -> Pumped:
+async def _pump(runtime: Runtime, gateway: Gateway) -> PumpResult:
     return await Pump(
         runtime.sessions,
         gateway,
         clock=runtime.clock,
-        limits=limits_of(runtime.settings, runtime.watch),
+        limits=run_limits(runtime.settings, runtime.watch),
         policy=runtime.policy,
         stopping=process.is_stopping,
     ).run()

@@ -20,7 +20,7 @@ def book(sessions: Sessions) -> Book:
 
 
 def open_all(sessions: Sessions, now: datetime = NOW) -> Opened:
-    return open_due_charges(sessions, now=now, cap=12)
+    return open_due_charges(sessions, now=now, limit=12)
 
 
 def claim_now(sessions: Sessions, *, now: datetime = NOW, limit: int = 100) -> list[Attempt]:

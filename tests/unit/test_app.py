@@ -11,7 +11,7 @@ from kombu.serialization import loads, prepare_accept_content
 
 from schedules.beat import beat_table
 from worker.app import QUEUE, app, configuration, task_time_limit, visibility_timeout
-from worker.charging.run_limits import Limits, limits_of
+from worker.charging.run_limits import RunLimits, run_limits
 from worker.config.settings import Settings
 
 
@@ -77,7 +77,7 @@ EXTREMES = [
 @pytest.mark.parametrize("variables", EXTREMES, ids=str)
 def test_no_time_limit_cuts_a_pump_in_half(variables: dict[str, str]):
     settings = Settings.from_env(variables)
-    limits: Limits = limits_of(settings)
+    limits: RunLimits = run_limits(settings)
     longest = limits.budget + limits.send_within + settings.call_deadline + limits.send_within
     assert task_time_limit(settings) >= longest
     assert timedelta(seconds=visibility_timeout(settings)) > task_time_limit(settings)

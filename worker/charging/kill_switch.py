@@ -1,4 +1,4 @@
-"""The kill switch in use: set, waited for, released."""
+"""The kill switch: setting it, waiting until it has taken effect, releasing it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ from worker.ledger.stops import MayStillMove
 from worker.pg.catalog import PGS
 
 POLL_SECONDS = 0.25
+"""Between two looks at the calls in flight."""
 
-PATIENCE = timedelta(seconds=20)
-"""How long a claim under way is waited for. Claims queue behind the wait, and give up themselves after 30 seconds."""
+CLAIM_TIMEOUT = timedelta(seconds=20)
+"""How long a claim in progress is waited for. Claims queue behind the wait, and give up after 30 seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """The switch as it stands; `was_set` when somebody had set it before, whose reason then stays."""
+    """The switch as it is now; `was_set` if it had been set before: its first reason then stays."""
 
     scope: str
     reason: str
@@ -38,7 +39,7 @@ class Stopped:
 
 
 def set_switch(sessions: Sessions, scope: str, *, reason: str, stopped_by: str, now: datetime) -> Stopped:
-    """Set the switch, which waits for nobody. A claim that is under way may still take charges of the scope."""
+    """Set the switch, without waiting. A claim in progress may still take charges of the scope."""
     _require_scope(scope)
     with sessions.begin() as session:
         known = {stop.scope for stop in stops.standing(session)}
@@ -47,39 +48,39 @@ def set_switch(sessions: Sessions, scope: str, *, reason: str, stopped_by: str, 
         return Stopped(scope, stop.reason, stop.stopped_by, stop.stopped_at, scope in known)
 
 
-def wait_for_claims(sessions: Sessions, scope: str, *, patience: timedelta = PATIENCE) -> None:
-    """Wait until no claim is under way that may not have seen the switch: nothing more of the scope is claimed then.
+def wait_for_claims(sessions: Sessions, scope: str, *, timeout: timedelta = CLAIM_TIMEOUT) -> None:
+    """Wait until every claim that may not have seen the switch has ended: nothing of the scope is claimed after that.
 
-    Raises Refused when one does not end, with who it is; the switch stays set.
+    Raises Refused, with the PostgreSQL process, when one does not end; the switch stays set.
     """
-    _wait_for_claims(sessions, f"The switch is set ({scope})", "again stop", patience)
+    _wait_for_claims(sessions, f"The switch is set ({scope})", "again stop", timeout)
 
 
-def wait_while_held(sessions: Sessions, *, patience: timedelta = PATIENCE) -> None:
-    """Wait until no claim is under way that may not have seen that a sweep holds charging. Raises Refused likewise."""
-    _wait_for_claims(sessions, "Charging is held", "again sweep --restored", patience)
+def wait_while_held(sessions: Sessions, *, timeout: timedelta = CLAIM_TIMEOUT) -> None:
+    """Wait until every claim that may not have seen the charging hold has ended. Raises Refused likewise."""
+    _wait_for_claims(sessions, "Charging is held", "again sweep --restored", timeout)
 
 
-def _wait_for_claims(sessions: Sessions, standing: str, command: str, patience: timedelta) -> None:
+def _wait_for_claims(sessions: Sessions, standing: str, command: str, timeout: timedelta) -> None:
     try:
         with sessions.begin() as session:
-            stops.await_claims(session, patience=patience)
+            stops.await_claims(session, patience=timeout)
     except OperationalError as error:
         if not isinstance(error.orig, LockNotAvailable):
             raise
         with sessions() as session:
             pids = ", ".join(map(str, stops.claims_under_way(session)))
         raise Refused(
-            f"{standing}, and nothing new is claimed; but a claim under way does not end "
+            f"{standing}, and nothing new is claimed; but a claim in progress does not end "
             f"(PostgreSQL pid {pids or 'unknown'}), and may still charge what it has taken. End that worker, or "
             f"`SELECT pg_terminate_backend(pid)`, and run `{command}` once more."
         ) from None
 
 
 def wait_until_quiet(sessions: Sessions, scope: str, *, clock: Clock, tell: Callable[[int], None]) -> None:
-    """Wait until no call of a stopped scope is in flight, telling how many are.
+    """Wait until no call of a stopped scope is in flight; `tell` is called with their number.
 
-    That ends: a call whose worker died counts no more when its lease has run out by every clock.
+    It ends: a call whose worker died stops counting when its lease has expired by every clock.
     """
     while True:
         with sessions() as session:
@@ -98,16 +99,16 @@ def may_still_move(sessions: Sessions, scope: str, *, quiet_period: timedelta, n
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """What stands still after a release. `counts_anew`: a cap had set the switch, and the day's count began again."""
+    """What is still stopped after a release. `resets_count`: a charge limit had set the switch; the day's count restarts."""
 
     left: Sequence[Stop]
-    counts_anew: bool
+    resets_count: bool
 
 
 def start_charging(sessions: Sessions, scope: str, *, reason: str = stops.BY_HAND, now: datetime) -> Started:
-    """Release the switch, and list what is stopped still. Raises Refused when it was not set.
+    """Release the switch, and return what is still stopped. Raises Refused when it was not set.
 
-    Who did it (the connection's name) and why is in the audit.
+    The audit keeps who did it (the connection's name) and why.
     """
     _require_scope(scope)
     with sessions.begin() as session:
@@ -117,9 +118,9 @@ def start_charging(sessions: Sessions, scope: str, *, reason: str = stops.BY_HAN
             commands = ", ".join(f"`again start {stop.scope}`" for stop in left)
             other = f"Stopped is something else; start it with {commands}." if left else "Nothing else is either."
             raise Refused(f"{scope!r} is not stopped. {other}")
-        if counts_anew := started.stopped_by == charge_limits.BY:
+        if resets_count := started.stopped_by == charge_limits.STOPPED_BY_LIMIT:
             count_anew(session, scope, now=now)
-        return Started(left, counts_anew)
+        return Started(left, resets_count)
 
 
 def _require_scope(scope: str) -> None:

@@ -1,4 +1,4 @@
-"""Opening charges: one for every period that has come due, in bulk, however many beats and workers do it at once."""
+"""Opening charges: one for every due period, in bulk, however many beats and workers do it at once."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ class Opened:
         return asdict(self)
 
 
-def open_due_charges(sessions: Sessions, *, now: datetime, cap: int, watch: Watch | None = None) -> Opened:
-    """Open a charge per due period of every due subscription, at most `cap` per subscription in one tick.
+def open_due_charges(sessions: Sessions, *, now: datetime, limit: int, watch: Watch | None = None) -> Opened:
+    """Open a charge per due period of every due subscription, at most `limit` per subscription and tick.
 
-    A period that has its charge already is left alone, so doubled ticks and crashes between chunks change nothing.
+    A period that already has its charge is left alone, so doubled ticks and crashes between chunks change nothing.
     Nothing is opened while `watch` finds that the database may have forgotten payments: a period that was paid must
     not become void because it looks missed. Raises WrongDatabase.
     """
     total = Opened(ended=_end_canceled(sessions, now, watch))
     after: Place | None = openings.START
     while after is not None:
-        chunk, after = _open_chunk(sessions, after, now, cap, watch)
+        chunk, after = _open_chunk(sessions, after, now, limit, watch)
         total = replace(
             total,
             subscriptions=total.subscriptions + chunk.subscriptions,
@@ -62,7 +62,10 @@ def open_due_charges(sessions: Sessions, *, now: datetime, cap: int, watch: Watc
 
 
 def _end_canceled(sessions: Sessions, now: datetime, watch: Watch | None) -> int:
-    """End what was canceled and is paid for no longer; returns how many. A forgotten payment would end one too soon."""
+    """End canceled subscriptions whose paid time is over; return how many.
+
+    Not while the database may have forgotten a payment, which would end one too soon.
+    """
     ended = 0
     while True:
         with sessions.begin() as session:
@@ -75,17 +78,17 @@ def _end_canceled(sessions: Sessions, now: datetime, watch: Watch | None) -> int
 
 
 def _open_chunk(
-    sessions: Sessions, after: Place, now: datetime, cap: int, watch: Watch | None
+    sessions: Sessions, after: Place, now: datetime, limit: int, watch: Watch | None
 ) -> tuple[Opened, Place | None]:
-    """Open the charges of the next subscriptions in order; also gives where to go on, or None at the end.
+    """Open the charges of the next subscriptions in order; also return where to go on, or None at the end.
 
-    The walk goes by place, so that subscriptions which cannot be billed are passed once and stop nobody behind them.
+    Paging goes by position, so that subscriptions which cannot be billed are passed once and block no others.
     """
     with sessions.begin() as session:
         if watch is not None and not goes_on(session, watch, now=now):
             return Opened(), None
         due = openings.due_subscriptions(session, after=after, now=now, limit=CHUNK)
-        decided = list(_decided(due, now, cap))
+        decided = list(_decided(due, now, limit))
         charges = [charge for row, opening in decided for charge in charges_of(row, opening)]
         created = openings.open_charges(session, charges, now=now)
         openings.advance(session, [advanced(row, opening) for row, opening in decided], now=now)
@@ -94,14 +97,14 @@ def _open_chunk(
     return Opened(len(decided), opened, len(created) - opened), on
 
 
-def _decided(due: Sequence[Any], now: datetime, cap: int) -> Iterator[tuple[Any, Opening]]:
-    """Decide about each subscription by itself: one that cannot be billed must not keep the others from it."""
+def _decided(due: Sequence[Any], now: datetime, limit: int) -> Iterator[tuple[Any, Opening]]:
+    """Decide each subscription on its own: one that cannot be billed must not block the others."""
     plans: dict[str, Plan] = {}
     for row in due:
         try:
             if (plan := plans.get(row.code)) is None:
                 plan = plans[row.code] = plan_of(row)
-            opening = opening_by(plan, row, now=now, cap=cap)
+            opening = opening_by(plan, row, now=now, cap=limit)
         except (ValueError, LookupError, OSError) as error:
             log.error("subscription cannot be billed", subscription_id=row.id, plan=row.code, reason=str(error))  # noqa: TRY400
             continue

@@ -1,4 +1,4 @@
-"""How much one pump run does at once, and for how long."""
+"""Limits of one pump run: concurrency, time, and the most it may charge."""
 
 from __future__ import annotations
 
@@ -6,40 +6,40 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from worker.config.settings import Settings
-from worker.domain.charge_limits import Caps
+from worker.domain.charge_limits import ChargeLimits
 from worker.ledger.database_identity import Watch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class RunLimits:
     """How much one pump run does at once, and for how long it goes on claiming."""
 
-    window: int
-    chunk: int
+    max_in_flight: int  # calls
+    chunk: int  # charges claimed per transaction
     budget: timedelta
     lease: timedelta
-    send_within: timedelta  # a claimed attempt that could not be sent by then is given back
+    send_within: timedelta  # a claimed attempt that was not sent by then is released
     prefix: str
     watch: Watch | None = None  # None: the database is known to be whole, as in a test
-    caps: Caps | None = None  # None: nothing guards, as in a test
+    charge_limits: ChargeLimits | None = None  # None: no limit, as in a test
 
     @property
-    def least_room(self) -> int:
-        """So much of the window must be free for a claim to be worth its round trips; the rest of it stays busy."""
-        return max(1, min(self.chunk, self.window // 20))
+    def min_free_slots(self) -> int:
+        """Return how many slots must be free before another claim is worth its round trips; the others stay busy."""
+        return max(1, min(self.chunk, self.max_in_flight // 20))
 
 
-def limits_of(settings: Settings, watch: Watch | None = None) -> Limits:
-    """Give a pump run its limits from the settings."""
-    return Limits(
-        window=settings.max_in_flight,
+def run_limits(settings: Settings, watch: Watch | None = None) -> RunLimits:
+    """Return the limits that the settings give a pump run."""
+    return RunLimits(
+        max_in_flight=settings.max_in_flight,
         chunk=settings.claim_chunk,
         budget=timedelta(seconds=settings.pump_seconds),
         lease=settings.lease,
         send_within=timedelta(seconds=settings.write_back_seconds),
         prefix=settings.merchant_uid_prefix,
         watch=watch,
-        caps=Caps(
+        charge_limits=ChargeLimits(
             amount=settings.max_amount,
             run_charges=settings.max_run_charges,
             run_sum=settings.max_run_sum,

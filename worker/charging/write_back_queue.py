@@ -1,4 +1,4 @@
-"""The answers of one pump run on their way into the books: written back in bulk, beside the calls still in flight."""
+"""Write-back queue of one pump run: persists outcomes in batches while other calls are in flight."""
 
 from __future__ import annotations
 
@@ -13,18 +13,21 @@ from worker.domain.attempt import Attempt
 from worker.domain.outcomes import Outcome
 
 WRITE_BACK_ROWS = 500
+"""Outcomes per transaction, at most."""
+
 RETRY_WRITE_BACK_SECONDS = 0.5
+"""Between two tries while the database is away."""
 
 Answered = tuple[Attempt, Outcome]
 
 log = structlog.get_logger()
 
 
-class Answers:
-    """What was answered and is not written back yet. Belongs to one event loop.
+class WriteBackQueue:
+    """Outcomes that are not written back yet. Belongs to one event loop.
 
-    `awaited` counts the attempts whose outcome is not in the books, their calls in flight included; `lost` those whose
-    answer could not be written back, which reconciliation will learn anew.
+    `awaited` counts the attempts whose outcome is not in the database, calls in flight included; `lost` those whose
+    outcome could not be written back: reconciliation looks them up.
     """
 
     def __init__(
@@ -46,11 +49,11 @@ class Answers:
         self._answer_came.set()
 
     async def next_one(self) -> None:
-        """Wait until one more call has ended, or its answer was written back."""
+        """Wait until one more call has ended, or its outcome was written back."""
         await _next(self._answer_came)
 
     async def next_written(self) -> None:
-        """Wait until more was written back."""
+        """Wait until another batch was written back."""
         await _next(self._written)
 
     async def drained(self) -> None:
@@ -59,7 +62,7 @@ class Answers:
             await self.next_written()
 
     async def write_all_back(self) -> None:
-        """Write back whatever was answered while the previous batch was being written: the load sets the batch."""
+        """Write back what was answered while the previous batch was being written: the load sets the batch size."""
         while True:
             await self._wake.wait()
             batch = self._answered[:WRITE_BACK_ROWS]
@@ -75,7 +78,7 @@ class Answers:
     async def _write(self, batch: list[Answered]) -> None:
         """Write a batch back, trying again while the database is away.
 
-        If it stays away, the answers are lost and the attempts stay `started`: reconciliation learns them anew.
+        If it stays away, the outcomes are lost and the attempts stay `started`: reconciliation looks them up.
         """
         give_up_at = self._monotonic() + self._patience.total_seconds()
         while True:
@@ -99,6 +102,6 @@ class Answers:
 
 
 async def _next(event: asyncio.Event) -> None:
-    """Wait for something that happens from now on; nothing is missed, for between asking and this nothing else runs."""
+    """Wait for an event that is set from now on; none is missed, for nothing else runs between the check and this."""
     event.clear()
     await event.wait()

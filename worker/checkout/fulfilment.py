@@ -29,7 +29,7 @@ from worker.checkout.verification import (
 )
 from worker.domain.discrepancy_rules import MEANINGS, DiscrepancyKind, DiscrepancyStatus
 from worker.domain.gateway import Found, LookUpFailed, NoSuchKey, PaymentRecord, StoredKey
-from worker.domain.lookup_evidence import conclude
+from worker.domain.lookup_evidence import outcome_of_lookup
 from worker.domain.outcomes import Paid, Unknown
 from worker.domain.retry_policy import RetryPolicy
 from worker.domain.settlement import settle
@@ -160,7 +160,7 @@ def _settle(session: Session, evidence: OrderEvidence, verdict: Verdict, now: da
         return Proved() if by_hand else Waiting("It was charged in another way meanwhile.")
     if status is AttemptStatus.PAID:
         return verdict
-    outcome = conclude(attempt, evidence.payments, now=evidence.asked_at, quiet_period=policy.quiet_period)
+    outcome = outcome_of_lookup(attempt, evidence.payments, now=evidence.asked_at, quiet_period=policy.quiet_period)
     decided = isinstance(outcome, Paid) or (isinstance(outcome, Unknown) and outcome.needs_human)
     if decided and (isinstance(outcome, Paid) or status in OPEN_ATTEMPTS):
         result = write_back(session, [settle(attempt, outcome, now=now, policy=policy)], now=now)

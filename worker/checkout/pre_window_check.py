@@ -10,7 +10,7 @@ from worker.checkout.links import find_checkout
 from worker.domain.errors import RateLimited, Refused
 from worker.domain.outcomes import NotChargedReason
 from worker.ledger import window_attempts
-from worker.reconciliation.pre_send_check import EarlierAttempts
+from worker.reconciliation.pre_send_check import PreSendCheck
 
 UNCLEAR = "PortOne does not answer just now, so it is not known whether this is paid already; please try again later."
 
@@ -26,7 +26,7 @@ async def look_up_earlier_attempts(
     declined = await asyncio.to_thread(_declined, context, code)
     if declined and not may_ask(code):
         raise RateLimited
-    earlier = EarlierAttempts(
+    earlier = PreSendCheck(
         sessions=context.sessions, gateway=context.gateway, clock=context.clock, prefix=context.prefix
     )
     reason = await earlier.reason_to_wait(declined)

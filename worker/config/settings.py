@@ -91,7 +91,7 @@ class Settings(BaseModel):
     claim_chunk: Annotated[int, Field(ge=1, le=1000)] = 100
     pump_seconds: Seconds = 20
     tick_seconds: Seconds | None = None
-    catch_up_cap: Annotated[int, Field(ge=1, le=1000)] = 12
+    catch_up_limit: Annotated[int, Field(ge=1, le=1000)] = 12
     max_amount: Annotated[int, Field(ge=100)] = 2_000_000
     max_run_charges: Annotated[int, Field(ge=1)] = 50_000
     max_run_sum: Annotated[int, Field(ge=100)] = 2_000_000_000

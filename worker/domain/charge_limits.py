@@ -1,7 +1,8 @@
-"""Guards against ourselves: what charging never exceeds, whatever the rows say. What they stop, a person releases.
+"""Charge limits: a circuit breaker against our own faults, which an operator resets.
 
-They are no quotas: a claim that would exceed one takes nothing at all, and what exceeds it stands still. That is the
-channel, where many do together, and the subscription, where one does alone: no customer stops a channel for the others.
+They are no quotas: a claim that would exceed one is rolled back whole, and what exceeds it stops. That is the
+channel where many charges exceed it together, and the subscription where one does alone: no customer stops a channel
+for others.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from datetime import date, datetime
 from schedules.plans import SEOUL
 from worker.domain.attempt import Attempt, AttemptPlan
 
-BY = "caps"
-"""Who has stopped a channel when a cap did."""
+STOPPED_BY_LIMIT = "charge limits"
+"""`stops.stopped_by` and `holds.held_by` when a charge limit tripped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Caps:
-    """The most there may be through one PG: won, and charges. A day is one in Seoul."""
+class ChargeLimits:
+    """The most that may be charged through one PG, in won and in charges. A day is one in Seoul."""
 
     amount: int  # of one charge
     run_charges: int
@@ -31,7 +32,7 @@ class Caps:
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """So many charges, of so many won together. Each send counts: by the rows alone, each may have moved money."""
+    """A number of charges and their sum in won. Every send counts, for each may have moved money."""
 
     charges: int = 0
     amount: int = 0
@@ -47,25 +48,25 @@ class Total:
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
-    """The caps, and what this pump run has claimed by PG."""
+class LimitCheck:
+    """The limits, and what this pump run has claimed, by PG."""
 
-    caps: Caps
-    run: Mapping[str, Total]
+    limits: ChargeLimits
+    claimed: Mapping[str, Total]
 
 
-class CapExceeded(RuntimeError):
-    """A claim would exceed a cap: it is rolled back, and its channel is to be stopped with this sentence."""
+class LimitExceeded(RuntimeError):
+    """A claim would exceed a limit: it is rolled back, and its channel is to be stopped with this message."""
 
     def __init__(self, pg: str, sentence: str) -> None:
         super().__init__(sentence)
         self.pg = pg
 
 
-class SubscriptionsExceed(RuntimeError):
-    """A claim would charge subscriptions too much or too often: it is rolled back, and these alone are to be held.
+class SubscriptionLimitsExceeded(RuntimeError):
+    """A claim would charge subscriptions too much or too often: it is rolled back, and only these are to be held.
 
-    `reasons` by the subscription's id; `{code}` in them is its code.
+    `reasons` by the subscription's id; `{code}` in them stands for its code.
     """
 
     def __init__(self, reasons: Mapping[int, str]) -> None:
@@ -74,7 +75,7 @@ class SubscriptionsExceed(RuntimeError):
 
 
 def totals(attempts: Iterable[Attempt | AttemptPlan]) -> dict[str, Total]:
-    """Add up by PG what is claimed."""
+    """Return the total of what is claimed, by PG."""
     found: dict[str, Total] = {}
     for request in (attempt.request for attempt in attempts):
         found[request.pg] = found.get(request.pg, Total()) + Total(1, request.amount)
@@ -82,25 +83,25 @@ def totals(attempts: Iterable[Attempt | AttemptPlan]) -> dict[str, Total]:
 
 
 def day_of(now: datetime) -> tuple[date, datetime]:
-    """Give the day in Seoul, and the instant at which it began."""
+    """Return the day in Seoul, and the instant at which it began."""
     midnight = now.astimezone(SEOUL).replace(hour=0, minute=0, second=0, microsecond=0)
     return midnight.date(), midnight
 
 
-def hold_to_run(attempts: Sequence[AttemptPlan], guard: Guard) -> None:
-    """Raise SubscriptionsExceed when single charges are too much, and CapExceeded when the run is with all of these."""
-    too_much = {each.charge.subscription_id: said for each in attempts if (said := amount_exceeded(guard.caps, each))}
+def enforce_run_limits(attempts: Sequence[AttemptPlan], check: LimitCheck) -> None:
+    """Raise SubscriptionLimitsExceeded for single charges that are too much, LimitExceeded for too much in one run."""
+    too_much = {each.charge.subscription_id: said for each in attempts if (said := amount_exceeded(check.limits, each))}
     if too_much:
-        raise SubscriptionsExceed(too_much)
+        raise SubscriptionLimitsExceeded(too_much)
     for pg, more in totals(attempts).items():
-        if sentence := run_exceeded(guard.caps, pg, guard.run.get(pg, Total()), more):
-            raise CapExceeded(pg, sentence)
+        if sentence := run_exceeded(check.limits, pg, check.claimed.get(pg, Total()), more):
+            raise LimitExceeded(pg, sentence)
 
 
-def amount_exceeded(caps: Caps, attempt: AttemptPlan) -> str | None:
-    """Say so when one charge is above what any may be, or alone above what all of a run or a day may be."""
-    own = (caps.amount, "AGAIN_MAX_AMOUNT")
-    sums = ((caps.run_sum, "AGAIN_MAX_RUN_SUM"), (caps.day_sum, "AGAIN_MAX_DAY_SUM"))
+def amount_exceeded(limits: ChargeLimits, attempt: AttemptPlan) -> str | None:
+    """Return a message if one charge exceeds what a charge, or all of a run or a day, may be; else None."""
+    own = (limits.amount, "AGAIN_MAX_AMOUNT")
+    sums = ((limits.run_sum, "AGAIN_MAX_RUN_SUM"), (limits.day_sum, "AGAIN_MAX_DAY_SUM"))
     most, setting = min((own, *sums), key=lambda each: each[0])
     if attempt.request.amount <= most:
         return None
@@ -112,37 +113,37 @@ def amount_exceeded(caps: Caps, attempt: AttemptPlan) -> str | None:
     )
 
 
-def run_exceeded(caps: Caps, pg: str, before: Total, more: Total) -> str | None:
-    """Say so when what a pump run has claimed through a PG, and more, is too much for one run."""
-    settings = (("AGAIN_MAX_RUN_CHARGES", caps.run_charges), ("AGAIN_MAX_RUN_SUM", caps.run_sum))
+def run_exceeded(limits: ChargeLimits, pg: str, before: Total, more: Total) -> str | None:
+    """Return a message if what a pump run has claimed through a PG exceeds a run's limits with `more`; else None."""
+    settings = (("AGAIN_MAX_RUN_CHARGES", limits.run_charges), ("AGAIN_MAX_RUN_SUM", limits.run_sum))
     return _exceeded(settings, pg, before, more, "this run")
 
 
-def day_exceeded(caps: Caps, pg: str, day_on: date, before: Total, more: Total) -> str | None:
-    """Say so when what all runs have claimed through a PG on one day, and more, is too much for one day."""
-    settings = (("AGAIN_MAX_DAY_CHARGES", caps.day_charges), ("AGAIN_MAX_DAY_SUM", caps.day_sum))
+def day_exceeded(limits: ChargeLimits, pg: str, day_on: date, before: Total, more: Total) -> str | None:
+    """Return a message if what all runs claimed through a PG on a day exceeds its limits with `more`; else None."""
+    settings = (("AGAIN_MAX_DAY_CHARGES", limits.day_charges), ("AGAIN_MAX_DAY_SUM", limits.day_sum))
     return _exceeded(settings, pg, before, more, f"{day_on} in Seoul")
 
 
-def subscription_most(caps: Caps, amount: int) -> tuple[int, str]:
-    """Return how often a subscription may be charged an amount on one day, and what says so.
+def subscription_most(limits: ChargeLimits, amount: int) -> tuple[int, str]:
+    """Return how often a subscription may be charged an amount on one day, and the setting that limits it.
 
-    Never more than half of what a run or a day may take through its PG: no single customer uses that up.
+    Never more than half of what a run or a day may charge through its PG: no single customer uses that up.
     """
     halves = (
-        (caps.run_charges // 2, "half of AGAIN_MAX_RUN_CHARGES"),
-        (caps.day_charges // 2, "half of AGAIN_MAX_DAY_CHARGES"),
-        (caps.run_sum // 2 // amount, "half of AGAIN_MAX_RUN_SUM"),
-        (caps.day_sum // 2 // amount, "half of AGAIN_MAX_DAY_SUM"),
+        (limits.run_charges // 2, "half of AGAIN_MAX_RUN_CHARGES"),
+        (limits.day_charges // 2, "half of AGAIN_MAX_DAY_CHARGES"),
+        (limits.run_sum // 2 // amount, "half of AGAIN_MAX_RUN_SUM"),
+        (limits.day_sum // 2 // amount, "half of AGAIN_MAX_DAY_SUM"),
     )
-    own = (caps.subscription_charges_per_day, "AGAIN_MAX_SUBSCRIPTION_CHARGES_PER_DAY")
+    own = (limits.subscription_charges_per_day, "AGAIN_MAX_SUBSCRIPTION_CHARGES_PER_DAY")
     most, setting = min((own, *halves), key=lambda each: each[0])
     return max(most, 1), setting
 
 
-def subscription_exceeded(caps: Caps, attempt: Attempt, charges: int) -> str | None:
-    """Say so when a subscription, with the charge being claimed, would be charged too often on one day."""
-    most, setting = subscription_most(caps, attempt.request.amount)
+def subscription_exceeded(limits: ChargeLimits, attempt: Attempt, charges: int) -> str | None:
+    """Return a message if the charge being claimed would be one too many of its subscription on one day; else None."""
+    most, setting = subscription_most(limits, attempt.request.amount)
     if charges <= most:
         return None
     return (

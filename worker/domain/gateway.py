@@ -143,7 +143,7 @@ class RefundRefused:
     sent: bool = True
 
 
-StillOurs = Callable[[], bool]
+LeaseCheck = Callable[[], bool]
 """Says whether the attempt to be sent still belongs to this worker."""
 
 
@@ -155,10 +155,10 @@ class Gateway(Protocol):
     async def ready(self) -> NotCharged | None:
         """Say why no charge can be made just now (no connection, no token), or None."""
 
-    async def charge(self, request: ChargeRequest, *, still_ours: StillOurs = always) -> Outcome:
+    async def charge(self, request: ChargeRequest, *, holds_lease: LeaseCheck = always) -> Outcome:
         """Send one charge. Never raises for anything the network or PortOne does.
 
-        `still_ours` is asked right before the request leaves, when there is a connection: a process that slept until
+        `holds_lease` is asked right before the request leaves, when there is a connection: a process that slept until
         somebody else may have looked its attempt up sends nothing.
         """
 

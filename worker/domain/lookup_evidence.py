@@ -25,7 +25,9 @@ from worker.domain.states import Via
 from worker.domain.window_evidence import paid_otherwise
 
 
-def conclude(attempt: Attempt, finding: Found | LookUpFailed, *, now: datetime, quiet_period: timedelta) -> Outcome:
+def outcome_of_lookup(
+    attempt: Attempt, finding: Found | LookUpFailed, *, now: datetime, quiet_period: timedelta
+) -> Outcome:
     """Judge an open attempt by everything PortOne has under its merchant_uid.
 
     The quiet period counts from the claim of the last send, or from a hold that began after it. Until it is over, a
@@ -44,7 +46,7 @@ def conclude(attempt: Attempt, finding: Found | LookUpFailed, *, now: datetime, 
     return _unpaid(attempt, _without_windows(attempt, records), now=now, quiet_period=quiet_period)
 
 
-def believed(attempt: Attempt, outcome: Outcome) -> Outcome:
+def outcome_of_answer(attempt: Attempt, outcome: Outcome) -> Outcome:
     """Return what a direct answer proves about all sends of an attempt, of which it has answered the last.
 
     A refusal in words that nobody knows may be the PG's way to say that it knows the order: of the only send that says

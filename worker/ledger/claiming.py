@@ -14,7 +14,7 @@ from worker.database.bulk import as_rows
 from worker.database.clock import read
 from worker.database.mapping import OF_ITS_CHARGE, attempt_plan
 from worker.domain.attempt import Attempt, AttemptPlan, WindowFacts
-from worker.domain.charge_limits import Guard, hold_to_run
+from worker.domain.charge_limits import LimitCheck, enforce_run_limits
 from worker.domain.clock import Clock
 from worker.domain.merchant_uid import derive
 from worker.domain.states import AttemptStatus
@@ -22,7 +22,7 @@ from worker.domain.window_evidence import WINDOW_LIFE
 from worker.ledger.blockers import BLOCKER_TABLES, CLAIMABLE, parameters
 from worker.ledger.charging_hold import goes_on
 from worker.ledger.database_identity import Watch
-from worker.ledger.day_totals import hold_to_day
+from worker.ledger.day_totals import enforce_day_limits
 
 log = structlog.get_logger()
 
@@ -104,13 +104,13 @@ def claim(
     limit: int,
     lease: timedelta,
     prefix: str,
-    guard: Guard | None = None,
+    check: LimitCheck | None = None,
 ) -> list[Attempt]:
     """Claim up to `limit` due charges, with an attempt row each; the caller commits, then sends.
 
     `now` is asked of the database in this very transaction (`may_claim`): leases and quiet periods count from it.
-    Claims nothing while `again stop` holds or has set the switch. Raises ClaimConflict, and CapExceeded or
-    SubscriptionsExceed when a cap of `guard` forbids it; the claim must then be rolled back.
+    Claims nothing while `again stop` holds or has set the switch. Raises ClaimConflict, and LimitExceeded or
+    SubscriptionLimitsExceeded when a cap of `check` forbids it; the claim must then be rolled back.
     """
     _let_stops_wait(session)
     asked = parameters(session, now=now)
@@ -119,8 +119,8 @@ def claim(
     wanted = _due(session, asked, limit=limit, prefix=prefix)
     if not wanted:
         return []
-    if guard is not None:
-        hold_to_run(list(wanted.values()), guard)
+    if check is not None:
+        enforce_run_limits(list(wanted.values()), check)
     rows = [_attempt_row(plan) for plan in wanted.values()]
     claimed = session.execute(_CLAIM, {"rows": as_rows(rows), "now": now, "lease_until": now + lease}).all()
     if len(claimed) != len(wanted):
@@ -129,8 +129,8 @@ def claim(
         wanted[row.charge_id].claimed(attempt_id=row.id, sends=row.sends, now=now)
         for row in sorted(claimed, key=_by_charge)
     ]
-    if guard is not None:
-        hold_to_day(session, attempts, guard, now=now)
+    if check is not None:
+        enforce_day_limits(session, attempts, check, now=now)
     return attempts
 
 

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 from worker.database.bulk import as_rows
 from worker.domain.attempt import Attempt
 from worker.domain.charge_limits import (
-    CapExceeded,
-    Guard,
-    SubscriptionsExceed,
+    LimitCheck,
+    LimitExceeded,
+    SubscriptionLimitsExceeded,
     Total,
     day_exceeded,
     day_of,
@@ -94,26 +94,26 @@ _COUNT_ANEW = text("""
 """)
 
 
-def hold_to_day(session: Session, attempts: Sequence[Attempt], guard: Guard, *, now: datetime) -> None:
-    """Count what has just been claimed; raise CapExceeded or SubscriptionsExceed when it is too much.
+def enforce_day_limits(session: Session, attempts: Sequence[Attempt], check: LimitCheck, *, now: datetime) -> None:
+    """Count what has just been claimed; raise LimitExceeded or SubscriptionLimitsExceeded when it is too much.
 
     The last thing before the commit: all other claims through these PGs wait for it.
     """
     day_on, midnight = day_of(now)
-    _hold_subscriptions(session, attempts, guard, day_on, midnight)
+    _hold_subscriptions(session, attempts, check, day_on, midnight)
     added = totals(attempts)
     rows = as_rows({"pg": pg, "charges": more.charges, "amount": more.amount} for pg, more in added.items())
     for row in session.execute(_ADD, {"day_on": day_on, "rows": rows, "now": now}).all():
         more = added[row.pg]
         before = Total(row.sends, row.amount) - more
-        if sentence := day_exceeded(guard.caps, row.pg, day_on, before, more):
-            raise CapExceeded(row.pg, sentence)
+        if sentence := day_exceeded(check.limits, row.pg, day_on, before, more):
+            raise LimitExceeded(row.pg, sentence)
 
 
 def _hold_subscriptions(
-    session: Session, attempts: Sequence[Attempt], guard: Guard, day_on: date, midnight: datetime
+    session: Session, attempts: Sequence[Attempt], check: LimitCheck, day_on: date, midnight: datetime
 ) -> None:
-    most = {each.charge.id: subscription_most(guard.caps, each.request.amount)[0] for each in attempts}
+    most = {each.charge.id: subscription_most(check.limits, each.request.amount)[0] for each in attempts}
     beside = {"ids": list(most), "midnight": midnight}
     doubtful = set(session.scalars(_CHARGED_BESIDE, beside))
     asked = {
@@ -126,10 +126,10 @@ def _hold_subscriptions(
     reasons: dict[int, str] = {}
     for row in session.execute(_SUBSCRIPTION_DAY, parameters).all():
         attempt = asked[row.charge_id]
-        if sentence := subscription_exceeded(guard.caps, attempt, row.charges):
+        if sentence := subscription_exceeded(check.limits, attempt, row.charges):
             reasons[attempt.charge.subscription_id] = sentence
     if reasons:
-        raise SubscriptionsExceed(reasons)
+        raise SubscriptionLimitsExceeded(reasons)
 
 
 def count_anew(session: Session, pg: str, *, now: datetime) -> None:

@@ -12,6 +12,7 @@ import structlog
 from worker.domain.gateway import (
     ChargeRequest,
     Found,
+    LeaseCheck,
     ListChanged,
     LookUpFailed,
     NoSuchKey,
@@ -19,7 +20,6 @@ from worker.domain.gateway import (
     PaymentRecord,
     Refund,
     RefundRefused,
-    StillOurs,
     StillScheduled,
     StoredKey,
     TooMany,
@@ -55,10 +55,10 @@ class PortOneGateway:
             return NotCharged(NotChargedReason.NO_TOKEN, Answer(message="PortOne issued no access token in time"))
         return None
 
-    async def charge(self, request: ChargeRequest, *, still_ours: StillOurs = always) -> Outcome:
+    async def charge(self, request: ChargeRequest, *, holds_lease: LeaseCheck = always) -> Outcome:
         try:
             async with asyncio.timeout(self._deadline):
-                return read_charge(request, await self._client.again(request, still_ours=still_ours))
+                return read_charge(request, await self._client.again(request, holds_lease=holds_lease))
         except NotSent as error:
             return NotCharged(error.reason, Answer(message=str(error)))
         except NoAnswer as error:

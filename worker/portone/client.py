@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from worker.domain.gateway import ChargeRequest, PaymentRecord, StillOurs, always
+from worker.domain.gateway import ChargeRequest, LeaseCheck, PaymentRecord, always
 from worker.domain.outcomes import Answer, UnknownReason
 from worker.portone.connection import MAX_PAGE_BYTES, Connection
 from worker.portone.errors import NoAnswer, Rejected
@@ -41,10 +41,10 @@ class PortOneClient:
 
     # --- charging ---------------------------------------------------------------------------------------------------
 
-    async def again(self, request: ChargeRequest, *, still_ours: StillOurs = always) -> Envelope:
+    async def again(self, request: ChargeRequest, *, holds_lease: LeaseCheck = always) -> Envelope:
         """POST /subscribe/payments/again: charge a stored key once. Money may have moved unless NotSent is raised."""
         return await self._connection.call(
-            "POST", "/subscribe/payments/again", json=again_body(request), extensions={STILL_OURS: still_ours}
+            "POST", "/subscribe/payments/again", json=again_body(request), extensions={STILL_OURS: holds_lease}
         )
 
     async def cancel(

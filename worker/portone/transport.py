@@ -16,10 +16,10 @@ from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 from yarl import URL
 
-from worker.domain.gateway import StillOurs, always
+from worker.domain.gateway import LeaseCheck, always
 from worker.portone.errors import TooLate
 
-STILL_OURS = "again.still_ours"
+STILL_OURS = "again.holds_lease"
 """The request extension that holds the lease check."""
 
 KEEP_ALIVE_SECONDS = 4.0
@@ -77,7 +77,7 @@ class _Body(httpx.AsyncByteStream):
             self._response.close()
 
 
-_still_ours: ContextVar[StillOurs] = ContextVar("still_ours", default=always)
+_still_ours: ContextVar[LeaseCheck] = ContextVar("holds_lease", default=always)
 """Called by the connector, in the task of the request, once it has a connection and before a byte is written."""
 
 

@@ -16,7 +16,7 @@ from worker.database.engine import Sessions
 from worker.domain.attempt import Attempt
 from worker.domain.clock import Clock, elapsed_seconds
 from worker.domain.gateway import Gateway
-from worker.domain.lookup_evidence import conclude
+from worker.domain.lookup_evidence import outcome_of_lookup
 from worker.domain.retry_policy import RetryPolicy
 from worker.domain.settlement import settle
 from worker.domain.states import AttemptStatus
@@ -99,7 +99,7 @@ async def _look_up_and_settle(
     now = clock()
     settlements = []
     for attempt, finding in zip(attempts, findings, strict=True):
-        outcome = conclude(attempt, finding, now=taken_at, quiet_period=policy.quiet_period)
+        outcome = outcome_of_lookup(attempt, finding, now=taken_at, quiet_period=policy.quiet_period)
         settlements.append(settle(attempt, outcome, now=now, policy=policy))
     await asyncio.to_thread(record, sessions, settlements, now=now)
     return Counter({"looked_up": len(attempts)}) + Counter(each.attempt_status.value for each in settlements)

@@ -18,7 +18,7 @@ from worker.database.engine import Sessions
 from worker.domain.attempt import Attempt
 from worker.domain.clock import Clock
 from worker.domain.gateway import Found, Gateway, LookUpFailed, PaymentRecord
-from worker.domain.lookup_evidence import conclude, window_begun_at
+from worker.domain.lookup_evidence import outcome_of_lookup, window_begun_at
 from worker.domain.merchant_uid import MAX_NUMBER, derive, parse
 from worker.domain.outcomes import NotCharged, NotChargedReason, Outcome
 from worker.domain.window_evidence import WINDOW_LIFE
@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EarlierAttempts:
+class PreSendCheck:
     """Where earlier numbers are looked up, and where a payment under one of them is written down."""
 
     sessions: Sessions
@@ -50,7 +50,7 @@ class EarlierAttempts:
             return NotCharged(NotChargedReason.EARLIER_UNCLEAR, own.answer)
         if any(record.status in MONEY_MOVED for record in own.records):
             log.warning("paid before a restore, so it is not sent", merchant_uid=attempt.request.merchant_uid)
-            return conclude(attempt, own, now=self.clock(), quiet_period=timedelta(0))
+            return outcome_of_lookup(attempt, own, now=self.clock(), quiet_period=timedelta(0))
         for merchant_uid in _all_other_numbers(attempt):
             finding = await self.gateway.look_up(merchant_uid)
             if (reason := await self._judge(merchant_uid, finding)) is not None:

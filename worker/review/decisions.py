@@ -9,7 +9,7 @@ from worker.domain.attempt import Attempt
 from worker.domain.discrepancy_rules import DiscrepancyKind, DiscrepancyStatus, refunded
 from worker.domain.errors import Refused
 from worker.domain.gateway import LookUpFailed, PaymentRecord
-from worker.domain.lookup_evidence import answer_of, conclude
+from worker.domain.lookup_evidence import answer_of, outcome_of_lookup
 from worker.domain.outcomes import Declined, NotCharged, NotChargedReason, Outcome, Paid, Unknown
 from worker.domain.payment_time import can_be_paid_at
 from worker.domain.states import CLAIMABLE_CHARGES, ChargeStatus
@@ -82,7 +82,7 @@ def _require_fitting(wish: Wish) -> None:
 def _look_up(case: Case, _: Wish) -> Step:
     attempt = _unresolved(case)
     _require_answer(case)
-    outcome = conclude(attempt, case.finding, now=case.asked_at, quiet_period=case.quiet_period)
+    outcome = outcome_of_lookup(attempt, case.finding, now=case.asked_at, quiet_period=case.quiet_period)
     effect = ChargeEffect(charge_id=attempt.charge.id, becomes=None)
     match outcome:
         case Paid():

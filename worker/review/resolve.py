@@ -17,7 +17,7 @@ from worker.domain.clock import Clock
 from worker.domain.discrepancy_rules import refunded
 from worker.domain.errors import Refused
 from worker.domain.gateway import Found, Gateway, LookUpFailed, PaymentRecord
-from worker.domain.lookup_evidence import conclude
+from worker.domain.lookup_evidence import outcome_of_lookup
 from worker.domain.merchant_uid import parse
 from worker.domain.outcomes import Outcome, Unknown
 from worker.domain.retry_policy import RetryPolicy
@@ -126,7 +126,7 @@ class Review:
         """Write the decision into the books: all of it, or nothing when somebody else was faster."""
         outcome = step.outcome
         if step.decision is Decision.REFUND and case.attempt is not None:
-            outcome = conclude(case.attempt, case.finding, now=case.asked_at, quiet_period=case.quiet_period)
+            outcome = outcome_of_lookup(case.attempt, case.finding, now=case.asked_at, quiet_period=case.quiet_period)
         said = f"{step.decision}: {wish.note} ({step.sentence.rstrip('.')})"
         if isinstance(outcome, Unknown):
             return _still_open(case, step, outcome)

@@ -203,7 +203,7 @@ def test_a_frozen_claim_does_not_keep_the_switch_from_being_set(book: Book, sess
         pid = frozen.scalar(text("SELECT pg_backend_pid()"))
         set_switch(sessions, stops.EVERYTHING, reason="test", stopped_by="me", now=NOW)
         with pytest.raises(Refused, match=f"switch is set .* does not end .*pid {pid}"):
-            wait_for_claims(sessions, stops.EVERYTHING, patience=timedelta(milliseconds=50))
+            wait_for_claims(sessions, stops.EVERYTHING, timeout=timedelta(milliseconds=50))
         assert claim_now(sessions) == []  # other workers have seen it
 
 

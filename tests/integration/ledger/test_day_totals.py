@@ -16,12 +16,12 @@ from worker.charging import kill_switch
 from worker.database.engine import Sessions
 from worker.domain import charge_limits
 from worker.domain.attempt import Attempt
-from worker.domain.charge_limits import CapExceeded, Caps, Guard, SubscriptionsExceed, Total
+from worker.domain.charge_limits import ChargeLimits, LimitCheck, LimitExceeded, SubscriptionLimitsExceeded, Total
 from worker.ledger import stops, subscription_holds
 from worker.ledger.claiming import claim
 
 MANY = 10**12
-NO_CAPS = Caps(
+NO_CAPS = ChargeLimits(
     amount=MANY,
     run_charges=MANY,
     run_sum=MANY,
@@ -33,10 +33,15 @@ TODAY = date(2026, 1, 5)
 
 
 def claimed(
-    sessions: Sessions, limits: Caps, *, run: dict[str, Total] | None = None, limit: int = 100, now: datetime = NOW
+    sessions: Sessions,
+    limits: ChargeLimits,
+    *,
+    run: dict[str, Total] | None = None,
+    limit: int = 100,
+    now: datetime = NOW,
 ) -> list[Attempt]:
     with sessions.begin() as session:
-        return claim(session, now=now, limit=limit, lease=LEASE, prefix="test", guard=Guard(limits, run or {}))
+        return claim(session, now=now, limit=limit, lease=LEASE, prefix="test", check=LimitCheck(limits, run or {}))
 
 
 def rows(sessions: Sessions, query: str) -> list[tuple[object, ...]]:
@@ -75,10 +80,10 @@ EXCEEDED = [
 
 @pytest.mark.parametrize(("limits", "run", "setting"), EXCEEDED)
 def test_a_claim_beyond_a_cap_leaves_no_attempt_and_counts_nothing(
-    limits: Caps, run: dict[str, Total], setting: str, book: Book, sessions: Sessions
+    limits: ChargeLimits, run: dict[str, Total], setting: str, book: Book, sessions: Sessions
 ):
     due(book, sessions, 5)
-    with pytest.raises(CapExceeded, match=f"^{setting} allows") as exceeded:
+    with pytest.raises(LimitExceeded, match=f"^{setting} allows") as exceeded:
         claimed(sessions, limits, run=run)
     assert exceeded.value.pg == "kakaopay"
     assert rows(sessions, "SELECT count(*) FROM attempts") == [(0,)]
@@ -88,7 +93,7 @@ def test_a_claim_beyond_a_cap_leaves_no_attempt_and_counts_nothing(
 
 def test_what_reaches_the_caps_and_does_not_exceed_them_is_claimed(book: Book, sessions: Sessions):
     due(book, sessions, 5)
-    exact = Caps(
+    exact = ChargeLimits(
         amount=9_900,
         run_charges=5,
         run_sum=49_500,
@@ -125,7 +130,7 @@ def test_two_claims_at_once_do_not_exceed_the_day_together(_round: int, book: Bo
         barrier.wait()
         try:
             return len(claimed(sessions, replace(NO_CAPS, day_charges=5), limit=3))
-        except CapExceeded:
+        except LimitExceeded:
             return 0
 
     with ThreadPoolExecutor(2) as threads:
@@ -158,7 +163,7 @@ def test_a_subscription_is_charged_so_often_a_day_and_not_once_more(
     if not counts:
         assert len(claimed(sessions, limits, now=later)) == 1
         return
-    with pytest.raises(SubscriptionsExceed, match=r"AGAIN_MAX_SUBSCRIPTION_CHARGES_PER_DAY .* 4 times today"):
+    with pytest.raises(SubscriptionLimitsExceeded, match=r"AGAIN_MAX_SUBSCRIPTION_CHARGES_PER_DAY .* 4 times today"):
         claimed(sessions, limits, now=later)
     # a new day in Seoul is another one
     assert len(claimed(sessions, limits, now=NOW + timedelta(hours=12))) == 1
@@ -171,7 +176,7 @@ def test_one_charge_that_is_tried_again_and_again_counts_as_often(book: Book, se
         now = NOW + timedelta(minutes=minute)
         assert len(claimed(sessions, limits, now=now)) == 1
         settle_all(sessions, "declined", at=now)
-    with pytest.raises(SubscriptionsExceed, match="4 times today"):
+    with pytest.raises(SubscriptionLimitsExceeded, match="4 times today"):
         claimed(sessions, limits, now=NOW + timedelta(minutes=5))
 
 
@@ -190,7 +195,7 @@ def test_a_long_past_is_no_business_of_today(book: Book, sessions: Sessions):
 
 def stop_by_cap(sessions: Sessions, pg: str) -> None:
     with sessions.begin() as session:
-        stops.stop(session, scope=pg, reason="too much", stopped_by=charge_limits.BY, now=NOW)
+        stops.stop(session, scope=pg, reason="too much", stopped_by=charge_limits.STOPPED_BY_LIMIT, now=NOW)
 
 
 def test_a_person_who_releases_a_cap_begins_to_count_anew(book: Book, sessions: Sessions):
@@ -198,12 +203,12 @@ def test_a_person_who_releases_a_cap_begins_to_count_anew(book: Book, sessions: 
     due(book, sessions, 1, "payco")
     limits = replace(NO_CAPS, day_charges=3)
     claimed(sessions, NO_CAPS, limit=2)
-    with pytest.raises(CapExceeded):
+    with pytest.raises(LimitExceeded):
         claimed(sessions, limits)
     stop_by_cap(sessions, "kakaopay")
     assert [each.request.pg for each in claimed(sessions, limits)] == ["payco"]  # the other channel goes on
     later = NOW + timedelta(minutes=1)
-    assert kill_switch.start_charging(sessions, "kakaopay", now=later).counts_anew
+    assert kill_switch.start_charging(sessions, "kakaopay", now=later).resets_count
     assert rows(sessions, "SELECT pg, sends, amount, since FROM day_totals ORDER BY pg") == [
         ("kakaopay", 0, 0, later),
         ("payco", 1, 9_900, NOW),
@@ -211,9 +216,9 @@ def test_a_person_who_releases_a_cap_begins_to_count_anew(book: Book, sessions: 
     assert len(claimed(sessions, limits, now=later)) == 2
 
 
-def hold(sessions: Sessions, exceeded: SubscriptionsExceed, *, now: datetime = NOW) -> None:
+def hold(sessions: Sessions, exceeded: SubscriptionLimitsExceeded, *, now: datetime = NOW) -> None:
     with sessions.begin() as session:
-        subscription_holds.hold(session, exceeded.reasons, by=charge_limits.BY, now=now)
+        subscription_holds.hold(session, exceeded.reasons, by=charge_limits.STOPPED_BY_LIMIT, now=now)
 
 
 def test_held_subscription_is_not_claimed_and_all_others_are(book: Book, sessions: Sessions):
@@ -221,7 +226,7 @@ def test_held_subscription_is_not_claimed_and_all_others_are(book: Book, session
     dear = [book.subscribe(now=NOW, plan="dear") for _ in range(2)]
     due(book, sessions, 3)
     limits = replace(NO_CAPS, amount=2_000_000)
-    with pytest.raises(SubscriptionsExceed) as exceeded:
+    with pytest.raises(SubscriptionLimitsExceeded) as exceeded:
         claimed(sessions, limits)
     assert rows(sessions, "SELECT count(*) FROM attempts") == [(0,)]
     hold(sessions, exceeded.value)
@@ -240,7 +245,7 @@ def test_released_subscription_is_counted_anew(book: Book, sessions: Sessions):
     claimed(sessions, limits)
     settle_all(sessions, "paid")
     later = NOW + timedelta(minutes=1)
-    with pytest.raises(SubscriptionsExceed) as exceeded:
+    with pytest.raises(SubscriptionLimitsExceeded) as exceeded:
         claimed(sessions, limits, now=later)
     hold(sessions, exceeded.value, now=later)
     assert claimed(sessions, limits, now=later) == []
@@ -256,5 +261,5 @@ def test_a_switch_that_a_person_had_set_leaves_the_count_as_it_is(book: Book, se
     due(book, sessions, 2)
     claimed(sessions, NO_CAPS)
     kill_switch.set_switch(sessions, "kakaopay", reason="lunch", stopped_by="cli", now=NOW)
-    assert not kill_switch.start_charging(sessions, "kakaopay", now=NOW).counts_anew
+    assert not kill_switch.start_charging(sessions, "kakaopay", now=NOW).resets_count
     assert rows(sessions, "SELECT sends FROM day_totals") == [(2,)]

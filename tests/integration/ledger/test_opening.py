@@ -82,7 +82,7 @@ def test_a_subscription_far_behind_is_caught_up_a_cap_at_a_time(book: Book, sess
     counts = []
     for _ in range(9):
         before = len(periods(sessions))
-        open_due_charges(sessions, now=NOW, cap=5)
+        open_due_charges(sessions, now=NOW, limit=5)
         counts.append(len(periods(sessions)) - before)
     assert sum(counts) == 36
     assert len({start for _, start, _ in periods(sessions)}) == 36

@@ -31,7 +31,7 @@ def again(*arguments: str) -> str:
 def stopped(world: World) -> dict[str, str]:
     with world.runtime.sessions() as session:
         standing = stops.standing(session)
-    assert {stop.stopped_by for stop in standing} <= {charge_limits.BY}
+    assert {stop.stopped_by for stop in standing} <= {charge_limits.STOPPED_BY_LIMIT}
     return {stop.scope: stop.reason for stop in standing}
 
 
@@ -123,7 +123,7 @@ def test_subscription_far_behind_is_held_while_others_are_charged(world: World):
 def test_seventy_two_due_periods_of_one_customer_stop_no_other(world: World):
     world.plan("hourly-like", cadence="day")
     world.subscribe(plan="hourly-like", starts_on=date(2025, 10, 26))
-    set_caps(world, catch_up_cap=100, max_run_charges=40, max_day_charges=100, claim_chunk=10)
+    set_caps(world, catch_up_limit=100, max_run_charges=40, max_day_charges=100, claim_chunk=10)
     for _ in range(6):
         world.tick()
     bystanders = [world.subscribe() for _ in range(5)]

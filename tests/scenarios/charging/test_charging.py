@@ -9,7 +9,7 @@ import pytest
 
 from tests.scenarios.conftest import World
 from worker import tasks
-from worker.charging.run_limits import limits_of
+from worker.charging.run_limits import run_limits
 from worker.domain.states import SubscriptionStatus
 from worker.ledger import stops
 from worker.ledger.claiming import claim
@@ -124,7 +124,7 @@ def test_attempt_of_a_worker_that_died_after_the_claim_is_looked_up(world: World
     # A claim commits the attempt; the process ends before anything is sent.
     tasks.open_charges()
     with world.runtime.sessions.begin() as session:
-        settings = limits_of(world.runtime.settings)
+        settings = run_limits(world.runtime.settings)
         (left,) = claim(session, now=world.now, limit=10, lease=settings.lease, prefix=settings.prefix)
     assert left.sends == 1
     world.tick()

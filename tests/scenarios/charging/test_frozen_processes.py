@@ -8,7 +8,7 @@ import pytest
 
 from tests.scenarios.conftest import World
 from worker import process, tasks
-from worker.charging.run_limits import limits_of
+from worker.charging.run_limits import run_limits
 from worker.domain.attempt import Attempt
 from worker.domain.gateway import Found, Gateway, LookUpFailed
 from worker.domain.outcomes import NotCharged, NotChargedReason, Outcome, Paid
@@ -22,7 +22,7 @@ from worker.subscriptions.key_change import change_key
 
 
 def claim_one(world: World) -> Attempt:
-    limits = limits_of(world.runtime.settings)
+    limits = run_limits(world.runtime.settings)
     with world.runtime.sessions.begin() as session:
         (attempt,) = claim(session, now=world.now, limit=1, lease=limits.lease, prefix=limits.prefix)
     return attempt
@@ -87,7 +87,7 @@ def test_worker_whose_lease_expired_before_it_had_a_connection_sends_nothing(wor
 
     async def send(gateway: Gateway) -> Outcome:
         await gateway.ready()  # the token is cached: only the charge itself is requested
-        return await gateway.charge(attempt.request, still_ours=lambda: False)
+        return await gateway.charge(attempt.request, holds_lease=lambda: False)
 
     outcome = process.current().run(send)
     assert isinstance(outcome, NotCharged)

@@ -24,7 +24,7 @@ from worker.ledger.claiming import claim
 from worker.portone import transport
 from worker.portone.adapter import PortOneGateway
 from worker.reconciliation import attempts
-from worker.reconciliation.pre_send_check import EarlierAttempts
+from worker.reconciliation.pre_send_check import PreSendCheck
 
 _GUARDS = """WHERE a.merchant_uid = v.merchant_uid AND (
             (a.status IN ('started', 'unknown') AND a.sends = v.sends AND a.started_at = v.started_at)
@@ -66,7 +66,7 @@ def look_at_no_earlier_number(patch: pytest.MonkeyPatch) -> None:
     async def unseen(*_: Any) -> None:
         return None
 
-    patch.setattr(EarlierAttempts, "reason_not_to_send", unseen)
+    patch.setattr(PreSendCheck, "reason_not_to_send", unseen)
 
 
 def trust_the_newest_record(patch: pytest.MonkeyPatch) -> None:
@@ -115,17 +115,17 @@ def call_a_lost_connection_not_sent(patch: pytest.MonkeyPatch) -> None:
 
 def take_vague_words_for_a_decline(patch: pytest.MonkeyPatch) -> None:
     """Treat absence and an unknown rejection as a decline, whatever happened to the send before."""
-    conclude = lookup_evidence.conclude
+    as_it_should = lookup_evidence.outcome_of_lookup
 
     def hasty(attempt: Attempt, finding: Any, **named: Any) -> Outcome:
-        return conclude(replace(attempt, sends=1), finding, **named)
+        return as_it_should(replace(attempt, sends=1), finding, **named)
 
-    patch.setattr(attempts, "conclude", hasty)
+    patch.setattr(attempts, "outcome_of_lookup", hasty)
 
 
 def judge_by_when_the_answer_was_read(patch: pytest.MonkeyPatch) -> None:
     """Treat a look-up's "not found" as current, however old it is."""
-    conclude = lookup_evidence.conclude
+    as_it_should = lookup_evidence.outcome_of_lookup
     clocks: list[Any] = []
     look_up_and_settle = attempts._look_up_and_settle
 
@@ -134,7 +134,7 @@ def judge_by_when_the_answer_was_read(patch: pytest.MonkeyPatch) -> None:
         return await look_up_and_settle(*given)
 
     def late(attempt: Attempt, finding: Any, **named: Any) -> Outcome:
-        return conclude(attempt, finding, **{**named, "now": clocks[-1]()})
+        return as_it_should(attempt, finding, **{**named, "now": clocks[-1]()})
 
     patch.setattr(attempts, "_look_up_and_settle", remembering)
-    patch.setattr(attempts, "conclude", late)
+    patch.setattr(attempts, "outcome_of_lookup", late)

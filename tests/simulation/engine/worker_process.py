@@ -152,7 +152,7 @@ class WorkerProcess:
             self.busy, self.done = False, self.done + 1
 
     async def _open(self) -> None:
-        now, cap = self.clock(), self.world.settings.catch_up_cap
+        now, cap = self.clock(), self.world.settings.catch_up_limit
         await asyncio.to_thread(open_due_charges, self.world.sessions, now=now, cap=cap, watch=self._watch)
 
     async def _charge(self) -> None:

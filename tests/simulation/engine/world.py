@@ -18,7 +18,7 @@ from tests.simulation.engine.faults import AFTER_COMMIT, BEFORE_COMMIT, STANDSTI
 from tests.simulation.engine.idle_ticks import IdleTicks
 from tests.simulation.engine.worker_process import WorkerProcess
 from tests.support.book import Book
-from worker.charging.run_limits import limits_of
+from worker.charging.run_limits import run_limits
 from worker.config.settings import Settings
 from worker.database.engine import session_factory
 from worker.runtime import Runtime
@@ -49,7 +49,7 @@ class World:
         self.engine, self.settings = engine, SETTINGS
         self.sessions = session_factory(engine)
         runtime = Runtime(SETTINGS, self.database_now, engine, self.sessions)
-        self.policy, self.limits = runtime.policy, limits_of(SETTINGS)
+        self.policy, self.limits = runtime.policy, run_limits(SETTINGS)
         self.watch = runtime.watch if watched else None
         self.statement_policy = replace(runtime.statement_policy, every=SWEEP_EVERY, span=SWEEP_SPAN, pause=0.0)
         self.thresholds = runtime.thresholds

@@ -1,4 +1,4 @@
-"""The caps: what is within them, what exceeds them, and what a person reads then."""
+"""The limits: what is within them, what exceeds them, and what a person reads then."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import pytest
 
 from tests.support.attempts import attempt, changed, planned, request
 from worker.domain.charge_limits import (
-    CapExceeded,
-    Caps,
-    Guard,
-    SubscriptionsExceed,
+    ChargeLimits,
+    LimitCheck,
+    LimitExceeded,
+    SubscriptionLimitsExceeded,
     Total,
     amount_exceeded,
     day_exceeded,
     day_of,
-    hold_to_run,
+    enforce_run_limits,
     run_exceeded,
     subscription_exceeded,
     subscription_most,
     totals,
 )
 
-CAPS = Caps(
+LIMITS = ChargeLimits(
     amount=10_000,
     run_charges=10,
     run_sum=100_000,
@@ -50,13 +50,13 @@ def charges(*amounts: int, pg: str = "kakaopay"):
 )
 def test_one_charge_may_be_as_much_as_the_cap_and_no_more(amount: int, exceeds: bool):
     (one,) = charges(amount)
-    assert (amount_exceeded(CAPS, one) is not None) == exceeds
+    assert (amount_exceeded(LIMITS, one) is not None) == exceeds
 
 
 @pytest.mark.parametrize(
     ("before", "more", "setting"),
     [
-        (Total(), Total(10, 100_000), None),  # both caps reached and not exceeded
+        (Total(), Total(10, 100_000), None),  # both limits reached and not exceeded
         (Total(9, 9), Total(1, 9), None),
         (Total(10, 10), Total(1, 1), "AGAIN_MAX_RUN_CHARGES"),
         (Total(), Total(11, 11), "AGAIN_MAX_RUN_CHARGES"),  # a first claim that is too much by itself
@@ -65,7 +65,7 @@ def test_one_charge_may_be_as_much_as_the_cap_and_no_more(amount: int, exceeds: 
     ],
 )
 def test_a_run_may_reach_its_caps_and_not_exceed_them(before: Total, more: Total, setting: str | None):
-    sentence = run_exceeded(CAPS, "kakaopay", before, more)
+    sentence = run_exceeded(LIMITS, "kakaopay", before, more)
     assert (sentence is None) if setting is None else str(sentence).startswith(f"{setting} allows ")
 
 
@@ -78,31 +78,31 @@ def test_a_run_may_reach_its_caps_and_not_exceed_them(before: Total, more: Total
     ],
 )
 def test_a_day_may_reach_its_caps_and_not_exceed_them(before: Total, more: Total, setting: str | None):
-    sentence = day_exceeded(CAPS, "payco", ON, before, more)
+    sentence = day_exceeded(LIMITS, "payco", ON, before, more)
     assert (sentence is None) if setting is None else str(sentence).startswith(f"{setting} allows ")
 
 
 @pytest.mark.parametrize(("times", "exceeds"), [(1, False), (3, False), (4, True)])
 def test_a_subscription_may_be_charged_as_often_as_the_cap(times: int, exceeds: bool):
     (attempt,) = charges(100)
-    assert (subscription_exceeded(CAPS, attempt, times) is not None) == exceeds
+    assert (subscription_exceeded(LIMITS, attempt, times) is not None) == exceeds
 
 
 def test_the_sentences_name_the_cap_what_was_about_to_happen_and_the_command_that_releases_it():
     (dear,) = charges(50_000_000)
-    assert amount_exceeded(CAPS, planned(changed(dear, charge_id=17))) == (
+    assert amount_exceeded(LIMITS, planned(changed(dear, charge_id=17))) == (
         "AGAIN_MAX_AMOUNT allows 10,000 KRW, and charge 17 is over 50,000,000 KRW: it is not claimed, nor is anything "
         "else of this subscription. If it is right, raise the setting and restart the workers, then `again "
         "subscription release {code}`; if not, `again subscription cancel {code}` makes it void."
     )
-    assert run_exceeded(CAPS, "payco", Total(8, 80_000), Total(5, 50_000)) == (
+    assert run_exceeded(LIMITS, "payco", Total(8, 80_000), Total(5, 50_000)) == (
         "AGAIN_MAX_RUN_CHARGES allows 10 charges: of this run, 8 of 80,000 KRW were claimed, and 5 of 50,000 KRW more "
         "were about to be, which were not. If they are right, `again start payco` begins to count anew; when it stops "
         "again, raise the setting and restart the workers."
     )
-    day = day_exceeded(CAPS, "payco", ON, Total(), Total(1, 200_001))
+    day = day_exceeded(LIMITS, "payco", ON, Total(), Total(1, 200_001))
     assert str(day).startswith("AGAIN_MAX_DAY_SUM allows 200,000 KRW: of 2026-01-05 in Seoul, 0 of 0 KRW were claimed")
-    often = subscription_exceeded(CAPS, changed(dear, charge_id=17, request=replace(dear.request, amount=100)), 4)
+    often = subscription_exceeded(LIMITS, changed(dear, charge_id=17, request=replace(dear.request, amount=100)), 4)
     assert "would have been charged 4 times today" in str(often)
     assert "`again subscription release {code}`" in str(often)
 
@@ -114,10 +114,10 @@ def test_a_claim_is_added_up_by_pg():
 
 
 def test_each_channel_is_held_to_the_caps_alone():
-    guard = Guard(CAPS, {"payco": Total(10, 10)})
-    hold_to_run(charges(*[100] * 10), guard)
-    with pytest.raises(CapExceeded, match="AGAIN_MAX_RUN_CHARGES") as exceeded:
-        hold_to_run([*charges(100), *charges(100, pg="payco")], guard)
+    check = LimitCheck(LIMITS, {"payco": Total(10, 10)})
+    enforce_run_limits(charges(*[100] * 10), check)
+    with pytest.raises(LimitExceeded, match="AGAIN_MAX_RUN_CHARGES") as exceeded:
+        enforce_run_limits([*charges(100), *charges(100, pg="payco")], check)
     assert exceeded.value.pg == "payco"
 
 
@@ -136,8 +136,8 @@ def test_a_day_is_one_in_seoul(instant: datetime, day: date, began: datetime):
 def test_charges_above_the_cap_are_named_by_their_subscriptions_and_stop_no_channel():
     small, dear, dearer = charges(100, 50_000_000, 60_000_000)
     named = [changed(each, subscription_id=number) for number, each in enumerate((small, dear, dearer), start=7)]
-    with pytest.raises(SubscriptionsExceed) as exceeded:
-        hold_to_run([planned(each) for each in named], Guard(CAPS, {}))
+    with pytest.raises(SubscriptionLimitsExceeded) as exceeded:
+        enforce_run_limits([planned(each) for each in named], LimitCheck(LIMITS, {}))
     assert set(exceeded.value.reasons) == {8, 9}
 
 
@@ -145,23 +145,23 @@ def test_charges_above_the_cap_are_named_by_their_subscriptions_and_stop_no_chan
 def test_charge_that_alone_exceeds_a_sum_of_all_stops_no_channel(setting: str):
     small, dear = charges(100, 9_900)
     named = [changed(small, subscription_id=7), changed(dear, subscription_id=8)]
-    caps = replace(CAPS, **{setting: 5_000})
-    with pytest.raises(SubscriptionsExceed) as exceeded:
-        hold_to_run([planned(each) for each in named], Guard(caps, {}))
+    limits = replace(LIMITS, **{setting: 5_000})
+    with pytest.raises(SubscriptionLimitsExceeded) as exceeded:
+        enforce_run_limits([planned(each) for each in named], LimitCheck(limits, {}))
     assert list(exceeded.value.reasons) == [8]
     assert exceeded.value.reasons[8].startswith(f"AGAIN_MAX_{setting.upper()} allows 5,000 KRW")
 
 
 @pytest.mark.parametrize(
-    ("caps", "amount", "expected"),
+    ("limits", "amount", "expected"),
     [
-        (CAPS, 100, (3, "AGAIN_MAX_SUBSCRIPTION_CHARGES_PER_DAY")),
-        (replace(CAPS, subscription_charges_per_day=60), 100, (5, "half of AGAIN_MAX_RUN_CHARGES")),
-        (replace(CAPS, subscription_charges_per_day=60, day_charges=6), 100, (3, "half of AGAIN_MAX_DAY_CHARGES")),
-        (replace(CAPS, subscription_charges_per_day=60), 25_000, (2, "half of AGAIN_MAX_RUN_SUM")),
-        (replace(CAPS, subscription_charges_per_day=60, day_sum=60_000), 15_000, (2, "half of AGAIN_MAX_DAY_SUM")),
-        (replace(CAPS, day_charges=1), 100, (1, "half of AGAIN_MAX_DAY_CHARGES")),  # never less than one
+        (LIMITS, 100, (3, "AGAIN_MAX_SUBSCRIPTION_CHARGES_PER_DAY")),
+        (replace(LIMITS, subscription_charges_per_day=60), 100, (5, "half of AGAIN_MAX_RUN_CHARGES")),
+        (replace(LIMITS, subscription_charges_per_day=60, day_charges=6), 100, (3, "half of AGAIN_MAX_DAY_CHARGES")),
+        (replace(LIMITS, subscription_charges_per_day=60), 25_000, (2, "half of AGAIN_MAX_RUN_SUM")),
+        (replace(LIMITS, subscription_charges_per_day=60, day_sum=60_000), 15_000, (2, "half of AGAIN_MAX_DAY_SUM")),
+        (replace(LIMITS, day_charges=1), 100, (1, "half of AGAIN_MAX_DAY_CHARGES")),  # never less than one
     ],
 )
-def test_subscription_never_uses_up_more_than_half_of_its_channels_caps(caps: Caps, amount: int, expected):
-    assert subscription_most(caps, amount) == expected
+def test_subscription_never_uses_up_more_than_half_of_its_channels_caps(limits: ChargeLimits, amount: int, expected):
+    assert subscription_most(limits, amount) == expected

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.attempts import POLICY, QUIET_PERIOD, STARTED_AT, attempt, record
 from worker.domain.gateway import Found, LookUpFailed
-from worker.domain.lookup_evidence import conclude
+from worker.domain.lookup_evidence import outcome_of_lookup
 from worker.domain.outcomes import NO_ANSWER, Declined, NotCharged, NotChargedReason, Paid, Unknown
 from worker.domain.settlement import settle
 from worker.domain.states import AttemptStatus, ChargeStatus, Via
@@ -42,13 +42,13 @@ CONCLUSIONS = [
 @pytest.mark.parametrize(("records", "can_be_paid", "outcome"), CONCLUSIONS)
 def test_only_a_payment_ends_it_while_a_window_can_be_paid(records, can_be_paid, outcome):
     now = UNTIL - timedelta(seconds=1) if can_be_paid else UNTIL
-    concluded = conclude(WINDOW, Found(tuple(records)), now=now, quiet_period=QUIET_PERIOD)
+    concluded = outcome_of_lookup(WINDOW, Found(tuple(records)), now=now, quiet_period=QUIET_PERIOD)
     assert isinstance(concluded, outcome)
 
 
 def test_without_an_answer_it_is_never_taken_for_left():
     failed = LookUpFailed(NO_ANSWER)
-    assert isinstance(conclude(WINDOW, failed, now=UNTIL, quiet_period=QUIET_PERIOD), Unknown)
+    assert isinstance(outcome_of_lookup(WINDOW, failed, now=UNTIL, quiet_period=QUIET_PERIOD), Unknown)
 
 
 SENT_AFTERWARDS = [
@@ -63,7 +63,7 @@ SENT_AFTERWARDS = [
 def test_what_left_windows_show_says_nothing_about_a_send_of_our_own(records, outcome):
     sent = attempt(payable_until=STARTED_AT - timedelta(hours=1), sends=3)
     later = STARTED_AT + QUIET_PERIOD
-    assert isinstance(conclude(sent, Found(tuple(records)), now=later, quiet_period=QUIET_PERIOD), outcome)
+    assert isinstance(outcome_of_lookup(sent, Found(tuple(records)), now=later, quiet_period=QUIET_PERIOD), outcome)
 
 
 PLANNED = STARTED_AT + timedelta(days=5)
@@ -91,6 +91,6 @@ def test_a_charge_whose_window_was_left_goes_on_where_it_was(before, resume_at, 
 
 def test_it_is_looked_up_once_more_when_its_windows_are_over_whatever_the_ladder_is():
     short = replace(POLICY, lookup_backoff=(timedelta(minutes=5),))
-    unclear = conclude(WINDOW, Found(()), now=STARTED_AT, quiet_period=QUIET_PERIOD)
+    unclear = outcome_of_lookup(WINDOW, Found(()), now=STARTED_AT, quiet_period=QUIET_PERIOD)
     done = settle(WINDOW, unclear, now=STARTED_AT + timedelta(hours=1), policy=short)
     assert (done.attempt_status, done.next_lookup_at, done.flag) == (AttemptStatus.UNKNOWN, UNTIL, None)

@@ -15,7 +15,7 @@ from tests.support.gateways import Answered, assert_storable
 from tests.support.wire_server import envelope
 from worker.domain.declines.money import says_before
 from worker.domain.gateway import Found, LookUpFailed, PaymentRecord, Refund, RefundRefused
-from worker.domain.lookup_evidence import conclude
+from worker.domain.lookup_evidence import outcome_of_lookup
 from worker.domain.outcomes import (
     Declined,
     DeclineKind,
@@ -300,7 +300,7 @@ def test_arbitrary_answer_to_a_look_up_is_evidence_or_a_failed_look_up(portone, 
         return
     assert 200 <= status < 300, "404 comes with another code than 0"
     assert {each.merchant_uid for each in finding.records} <= {MERCHANT_UID}
-    outcome = conclude(attempt(), finding, now=STARTED_AT + QUIET_PERIOD, quiet_period=QUIET_PERIOD)
+    outcome = outcome_of_lookup(attempt(), finding, now=STARTED_AT + QUIET_PERIOD, quiet_period=QUIET_PERIOD)
     assert_storable(outcome.answer)
     if any(each["status"] == "paid" for each in listed):
         assert isinstance(outcome, Paid | Unknown)
