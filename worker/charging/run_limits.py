@@ -1,4 +1,4 @@
-"""Limits of one pump run: concurrency, time, and the most it may charge."""
+"""RunLimits of one pump run: concurrency, time, and the most it may charge."""
 
 from __future__ import annotations
 

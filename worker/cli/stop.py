@@ -91,7 +91,11 @@ def start(
     if as_json:
         console.print_json({"scope": scope, "still_stopped": [stop.scope for stop in started.left]})
         return
-    anew = " A charge limit had stopped it; its charges of today are counted from zero now." if started.resets_count else ""
+    anew = (
+        " A charge limit had stopped it; its charges of today are counted from zero now."
+        if started.resets_count
+        else ""
+    )
     console.say(f"Started: {scope}.{anew}")
     for each in started.left:
         console.note(f"still stopped: {each.scope} ({each.reason})", style="yellow")
