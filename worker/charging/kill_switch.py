@@ -64,7 +64,7 @@ def wait_while_held(sessions: Sessions, *, timeout: timedelta = CLAIM_TIMEOUT) -
 def _wait_for_claims(sessions: Sessions, standing: str, command: str, timeout: timedelta) -> None:
     try:
         with sessions.begin() as session:
-            stops.await_claims(session, patience=timeout)
+            stops.await_claims(session, timeout=timeout)
     except OperationalError as error:
         if not isinstance(error.orig, LockNotAvailable):
             raise
@@ -99,7 +99,7 @@ def may_still_move(sessions: Sessions, scope: str, *, quiet_period: timedelta, n
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """What is still stopped after a release. `resets_count`: a charge limit had set the switch; the day's count restarts."""
+    """What is still stopped after a release; `resets_count` if a charge limit had set the switch."""
 
     left: Sequence[Stop]
     resets_count: bool

@@ -14,13 +14,12 @@ from dataclasses import asdict, dataclass
 
 import structlog
 
+from worker.charging.limited_claim import claim_within_limits
 from worker.charging.run_limits import RunLimits
 from worker.charging.write_back_queue import Answered, WriteBackQueue
 from worker.database.engine import Sessions
 from worker.domain.attempt import Attempt
 from worker.domain.charge_limits import (
-    STOPPED_BY_LIMIT,
-    LimitCheck,
     LimitExceeded,
     SubscriptionLimitsExceeded,
     Total,
@@ -32,8 +31,7 @@ from worker.domain.lookup_evidence import outcome_of_answer
 from worker.domain.outcomes import NotCharged, NotChargedReason, Outcome, Unknown, UnknownReason
 from worker.domain.retry_policy import RetryPolicy
 from worker.domain.settlement import settle
-from worker.ledger import stops, subscription_holds
-from worker.ledger.claiming import ClaimConflict, claim, may_claim
+from worker.ledger.claiming import ClaimConflict
 from worker.ledger.database_identity import WrongDatabase
 from worker.ledger.write_back import record
 from worker.reconciliation.pre_send_check import PreSendCheck
@@ -193,30 +191,7 @@ class Pump:
         return holds_lease
 
     def _claim(self, limit: int) -> list[Attempt]:
-        limits, most = self._limits, self._limits.charge_limits
-        try:
-            with self._sessions.begin() as session:
-                now = may_claim(session, self._clock, limits.watch)
-                if now is None:
-                    return []
-                return claim(
-                    session,
-                    now=now,
-                    limit=limit,
-                    lease=limits.lease,
-                    prefix=limits.prefix,
-                    check=None if most is None else LimitCheck(most, self._claimed),
-                )
-        except LimitExceeded as exceeded:
-            with self._sessions.begin() as session:
-                stops.stop(
-                    session, scope=exceeded.pg, reason=str(exceeded), stopped_by=STOPPED_BY_LIMIT, now=self._clock()
-                )
-            raise
-        except SubscriptionLimitsExceeded as exceeded:
-            with self._sessions.begin() as session:
-                subscription_holds.hold(session, exceeded.reasons, by=STOPPED_BY_LIMIT, now=self._clock())
-            raise
+        return claim_within_limits(self._sessions, self._limits, self._claimed, limit=limit, clock=self._clock)
 
     async def _charge(self, attempt: Attempt, holds_lease: LeaseCheck) -> None:
         """Make one call. A worker that slept past its lease sends nothing: others may have looked the attempt up."""

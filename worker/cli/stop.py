@@ -91,12 +91,8 @@ def start(
     if as_json:
         console.print_json({"scope": scope, "still_stopped": [stop.scope for stop in started.left]})
         return
-    anew = (
-        " A charge limit had stopped it; its charges of today are counted from zero now."
-        if started.resets_count
-        else ""
-    )
-    console.say(f"Started: {scope}.{anew}")
+    said = " A charge limit had stopped it; its charges of today are counted from zero." if started.resets_count else ""
+    console.say(f"Started: {scope}.{said}")
     for each in started.left:
         console.note(f"still stopped: {each.scope} ({each.reason})", style="yellow")
 

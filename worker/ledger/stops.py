@@ -101,13 +101,13 @@ def stop(session: Session, *, scope: str, reason: str, stopped_by: str, now: dat
             return
 
 
-def await_claims(session: Session, *, patience: timedelta) -> None:
+def await_claims(session: Session, *, timeout: timedelta) -> None:
     """Wait until every claim that began before a committed stop has ended.
 
-    Raises OperationalError (LockNotAvailable) when one does not end within `patience`.
+    Raises OperationalError (LockNotAvailable) when one does not end within `timeout`.
     """
-    milliseconds = f"{patience // timedelta(milliseconds=1)}ms"
-    session.execute(text("SELECT set_config('lock_timeout', :patience, true)"), {"patience": milliseconds})
+    milliseconds = f"{timeout // timedelta(milliseconds=1)}ms"
+    session.execute(text("SELECT set_config('lock_timeout', :timeout, true)"), {"timeout": milliseconds})
     session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": CLAIM_LOCK})
 
 

@@ -180,7 +180,7 @@ def test_a_script_that_starts_real_money_must_say_that_it_means_it(again: Again,
 def test_the_switch_is_set_though_a_claim_does_not_end(
     again: Again, subscription: str, tables: Tables, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(kill_switch.wait_for_claims, "__kwdefaults__", {"patience": timedelta(milliseconds=100)})
+    monkeypatch.setattr(kill_switch.wait_for_claims, "__kwdefaults__", {"timeout": timedelta(milliseconds=100)})
     tables.charge(subscription)
     with sessions() as frozen:
         claim(frozen, now=datetime.now(UTC), limit=1, lease=timedelta(seconds=2), prefix="again")

@@ -37,7 +37,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One place in one history. `what` names it, such as `again: sent` or `_claim: before commit`."""
+    """One place in one history. `what` names it, such as `again: sent` or `claim_within_limits: before commit`."""
 
     number: int
     worker: str

@@ -153,7 +153,7 @@ class WorkerProcess:
 
     async def _open(self) -> None:
         now, cap = self.clock(), self.world.settings.catch_up_limit
-        await asyncio.to_thread(open_due_charges, self.world.sessions, now=now, cap=cap, watch=self._watch)
+        await asyncio.to_thread(open_due_charges, self.world.sessions, now=now, limit=cap, watch=self._watch)
 
     async def _charge(self) -> None:
         world = self.world

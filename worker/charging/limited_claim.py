@@ -1,0 +1,44 @@
+"""One claim of a pump run, within the charge limits: what would exceed one is stopped or held instead of claimed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from worker.charging.run_limits import RunLimits
+from worker.database.engine import Sessions
+from worker.domain.attempt import Attempt
+from worker.domain.charge_limits import (
+    STOPPED_BY_LIMIT,
+    LimitCheck,
+    LimitExceeded,
+    SubscriptionLimitsExceeded,
+    Total,
+)
+from worker.domain.clock import Clock
+from worker.ledger import stops, subscription_holds
+from worker.ledger.claiming import claim, may_claim
+
+
+def claim_within_limits(
+    sessions: Sessions, limits: RunLimits, claimed: Mapping[str, Total], *, limit: int, clock: Clock
+) -> list[Attempt]:
+    """Claim up to `limit` charges in one transaction; none while charging is held. `claimed` is this run's, by PG.
+
+    Raises LimitExceeded after stopping the channel, SubscriptionLimitsExceeded after holding the subscriptions,
+    ClaimConflict and WrongDatabase. Nothing is claimed then.
+    """
+    check = None if limits.charge_limits is None else LimitCheck(limits.charge_limits, claimed)
+    try:
+        with sessions.begin() as session:
+            now = may_claim(session, clock, limits.watch)
+            if now is None:
+                return []
+            return claim(session, now=now, limit=limit, lease=limits.lease, prefix=limits.prefix, check=check)
+    except LimitExceeded as exceeded:
+        with sessions.begin() as session:
+            stops.stop(session, scope=exceeded.pg, reason=str(exceeded), stopped_by=STOPPED_BY_LIMIT, now=clock())
+        raise
+    except SubscriptionLimitsExceeded as exceeded:
+        with sessions.begin() as session:
+            subscription_holds.hold(session, exceeded.reasons, by=STOPPED_BY_LIMIT, now=clock())
+        raise
