@@ -80,7 +80,7 @@ class Visitor:
         return page
 
     def agree(self, page: Page, *, pg: str | None = None) -> None:
-        """Fill the form in and send it, as a person does."""
+        """Fill the form in and send it, as a customer does."""
         self.fill_in(page, pg=pg)
         page.locator("#go").click()
 

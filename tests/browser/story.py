@@ -42,7 +42,7 @@ def charged_in_two_months(shop: Shop) -> int:
 
 
 def ask_for_another_amount(page: Page) -> None:
-    """Do what anybody can do with the developer tools: call PortOne's script with 100 won."""
+    """Do what any customer can do with the developer tools: call PortOne's script with 100 won."""
     page.evaluate("""() => {
         const honest = window.IMP.request_pay;
         window.IMP.request_pay = (param, callback) => honest({ ...param, amount: 100 }, callback);

@@ -29,7 +29,7 @@ from worker.subscriptions import sign_up
 from worker.web.app import create_app
 from worker.web.http.server import Server
 from worker.web.link_secret import link_secret
-from worker.web.link_signing import Signer
+from worker.web.link_signing import LinkSigner
 
 START = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)  # a Monday, 10 in the morning in Seoul
 PATIENCE_SECONDS = 60.0
@@ -103,8 +103,8 @@ class Shop:
         return f"/c/{self.signer.token(CheckoutLink(made.code, made.expires_at))}"
 
     @property
-    def signer(self) -> Signer:
-        return Signer(link_secret(self.runtime.settings))
+    def signer(self) -> LinkSigner:
+        return LinkSigner(link_secret(self.runtime.settings))
 
     # --- what happens -----------------------------------------------------------------------------------------------
 

@@ -139,7 +139,7 @@ def _judge(session: Session, order: OrderRow, evidence: OrderEvidence, now: date
     if order.charge_id is not None:
         return _settle(session, evidence, verdict, now, policy)
     if isinstance(verdict, Wrong) and verdict.record is not None:
-        # Also where no money moved: the customer was told that a person looks into it.
+        # Also where no money moved: the customer was told that the shop looks into it.
         said = "a key was to be registered, for nothing" if verdict.moved else verdict.sentence
         _record_discrepancy(session, DiscrepancyKind.OTHER_AMOUNT, verdict.record, None, said, now)
     return verdict

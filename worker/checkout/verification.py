@@ -73,12 +73,12 @@ def judge_payment(expected: Expected, finding: Found | LookUpFailed) -> Verdict:
         return Waiting("PortOne does not answer just now.", answered=False)
     paid = [record for record in finding.records if record.status == "paid"]
     if len(paid) > 1 and expected.charged:
-        return Wrong("PortOne shows more than one payment for this order; a person has to look at it.", paid[0])
+        return Wrong("PortOne shows more than one payment for this order; an operator has to look at it.", paid[0])
     if paid:
         wrong = mismatch(expected, paid[0])
         return Proved(paid[0]) if wrong is None else Wrong(wrong, paid[0])
     if any(record.status == "cancelled" for record in finding.records):
-        return Wrong("The payment was made and given back; ask for a new link.")
+        return Wrong("The payment was made and refunded; ask for a new link.")
     failed = [record for record in finding.records if record.status == "failed"]
     if finding.records and finding.records[0].status == "failed":
         return Failed(failed[0].fail_reason or "")
@@ -90,7 +90,7 @@ def mismatch(expected: Expected, record: PaymentRecord) -> str | None:
     if record.merchant_uid != expected.merchant_uid:
         return "The payment belongs to another order."
     if record.odd is not None:
-        return f"PortOne shows {record.odd}; a person has to look at it."
+        return f"PortOne shows {record.odd}; an operator has to look at it."
     # A key alone costs nothing; of one PG's the record has the amount that its window showed (documented).
     amounts = {expected.charged} if expected.charged else {0, expected.shown}
     if record.amount not in amounts or record.currency != expected.currency:

@@ -29,8 +29,8 @@ from worker.subscriptions.activation import first_charge
 from worker.subscriptions.plans import plan_row
 from worker.subscriptions.start_terms import amount_objection
 
-IN_QUESTION = "This charge needs a person to look at it; please contact the shop."
-PAID_ELSEWHERE = "A payment for this subscription needs a person to look at it first; please contact the shop."
+IN_QUESTION = "This charge has to be checked first; please contact the shop."
+PAID_ELSEWHERE = "A payment for this subscription has to be checked first; please contact the shop."
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ def script_address(value: str) -> str:
 
 
 def secret_problems(secret: str) -> Iterator[str]:
-    """Say why a secret could be guessed."""
+    """Yield why a secret could be guessed."""
     if len(secret) < LEAST_SECRET:
         yield f"AGAIN_CHECKOUT_SECRET must have at least {LEAST_SECRET} characters; `openssl rand -hex 32` makes one."
     elif len(set(secret)) < LEAST_LETTERS or (secret + secret).find(secret, 1) < LEAST_PERIOD:
@@ -74,6 +74,6 @@ def missing_for_pages(*, checkout_url: str | None, imp_code: str, has_secret: bo
 
 
 def sdk_problems(sdk_url: str | None, *, live: bool) -> Iterator[str]:
-    """Say what would let a stranger's script, or the sandbox's, ask a customer for money."""
+    """Yield what would let a foreign script, or the sandbox's, ask a customer for money."""
     if live and sdk_url is not None and sdk_url != LIVE_SDK_URL:
         yield f"AGAIN_SDK_URL must be empty or {LIVE_SDK_URL} when AGAIN_PORTONE_KEY is set: it is PortOne's script."

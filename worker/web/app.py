@@ -23,7 +23,7 @@ from worker.web.checkout_service import CheckoutService
 from worker.web.http.headers import SecurityHeaders, security_headers
 from worker.web.http.source_addresses import SourceAddresses
 from worker.web.link_secret import link_secret
-from worker.web.link_signing import Signer
+from worker.web.link_signing import LinkSigner
 from worker.web.pages import render
 from worker.web.pages.wording import WORDS
 from worker.web.webhook_queue import WebhookQueue
@@ -62,7 +62,7 @@ def create_app(runtime: Runtime) -> CheckoutApp:
         contact=settings.company_contact,
         sandbox=not settings.live,
     )
-    checkouts = CheckoutRoutes(service, Signer(link_secret(settings)), site, runtime.clock, settings.checkout_url)
+    checkouts = CheckoutRoutes(service, LinkSigner(link_secret(settings)), site, runtime.clock, settings.checkout_url)
     webhooks = WebhookRoute(queue, SourceAddresses.of(settings))
 
     async def close() -> None:

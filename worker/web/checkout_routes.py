@@ -20,7 +20,7 @@ from worker.web.checkout_service import CheckoutService
 from worker.web.http.bodies import read_object
 from worker.web.http.rate_limit import SECONDS_PER_LOOKUP, RateLimit
 from worker.web.http.same_origin import SameOrigin
-from worker.web.link_signing import InvalidLink, Signer
+from worker.web.link_signing import InvalidLink, LinkSigner
 from worker.web.pages import render
 from worker.web.pages.forms import (
     consent_problem,
@@ -47,7 +47,7 @@ class CheckoutRoutes:
     """Handlers of the routes. The signed link is the only credential: there are no cookies."""
 
     def __init__(
-        self, service: CheckoutService, signer: Signer, site: render.Site, clock: Clock, public_url: str | None
+        self, service: CheckoutService, signer: LinkSigner, site: render.Site, clock: Clock, public_url: str | None
     ) -> None:
         self._service = service
         self._signer = signer

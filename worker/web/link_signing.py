@@ -25,7 +25,7 @@ class InvalidLink(ValueError):
     """A link that was not made with this secret, or was changed on its way."""
 
 
-class Signer:
+class LinkSigner:
     """Makes and reads links with one secret."""
 
     def __init__(self, secret: str) -> None:
@@ -53,4 +53,4 @@ class Signer:
 
 def link_url(settings: Settings, link: CheckoutLink) -> str:
     """Return a link's URL. Raises InvalidSettings when real money moves and AGAIN_CHECKOUT_URL is not set."""
-    return f"{settings.pages_url}/c/{Signer(link_secret(settings)).token(link)}"
+    return f"{settings.pages_url}/c/{LinkSigner(link_secret(settings)).token(link)}"

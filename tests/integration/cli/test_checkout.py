@@ -11,7 +11,7 @@ from sqlalchemy import text
 from tests.integration.cli.conftest import Again
 from worker.domain.errors import Refused
 from worker.runtime import Runtime
-from worker.web.link_signing import Signer
+from worker.web.link_signing import LinkSigner
 
 SECRET = "0123456789abcdef" * 4
 SETTINGS = {"again_checkout_secret": SECRET, "again_checkout_url": "https://pay.example.com/billing"}
@@ -29,7 +29,7 @@ def test_a_link_is_an_address_of_ours_with_a_signature_of_ours(again: Again, cod
     made = again("checkout", "link", code, **SETTINGS)
     found = re.fullmatch(r"https://pay\.example\.com/billing/c/(\S+)\n", made.out)
     assert found is not None
-    assert Signer(SECRET).read(found[1]).code
+    assert LinkSigner(SECRET).read(found[1]).code
     assert "works until" in made.err
     assert SECRET not in made.said
 

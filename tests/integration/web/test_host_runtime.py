@@ -32,7 +32,7 @@ def empty_database(postgres: Postgres) -> Iterator[str]:
     with psycopg.connect(postgres.url.replace("/again?", "/postgres?"), autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name}")
         yield postgres.url.replace("/again?", f"/{name}?")
-        admin.execute(f"DROP DATABASE {name}")  # fails while anybody is connected
+        admin.execute(f"DROP DATABASE {name}")  # fails while a connection is open
 
 
 def test_database_without_tables_is_reported_with_the_command(empty_database: str, monkeypatch: pytest.MonkeyPatch):

@@ -102,7 +102,7 @@ def test_key_reassigned_while_being_deleted_is_not_charged_in_vain(world: World,
     runtime = world.runtime
 
     class Slow:
-        """A gateway with a person who is quicker than its deletions."""
+        """A gateway with an operator who is quicker than its deletions."""
 
         def __init__(self, gateway: Gateway) -> None:
             self._gateway = gateway

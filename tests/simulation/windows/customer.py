@@ -33,7 +33,7 @@ def a_story(draw: Random) -> tuple[Behaviour, ...]:
 
 
 class Customer:
-    """Everybody who has a link, in as many tabs as they like."""
+    """All customers who have a link, in as many tabs as they like."""
 
     def __init__(self, world: WindowWorld, draw: Random, links: Sequence[str]) -> None:
         self._world, self._random, self._links = world, draw, links

@@ -161,7 +161,7 @@ def a_backup_forgets_the_window(world: WindowWorld, browser: Browser) -> None:
 
 
 def a_backup_forgets_the_hold(world: WindowWorld, browser: Browser) -> None:
-    """What was declined before is due at once, beside a window of which the books know nothing any more."""
+    """What was declined before is due at once, beside a window that our records have forgotten."""
     _, charge = overdue(world, decline(times=2), pay())
     world.run(until=EVENING - HOUR)
     since = world.back_up()

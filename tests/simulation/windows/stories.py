@@ -50,7 +50,7 @@ def tell_story(engine: Engine, story: Story, plan: Plan = nothing) -> Told:
 
 
 def _of_windows(points: Sequence[Point]) -> Sequence[Point]:
-    """Leave out what comes before anybody has agreed, and the sweeps."""
+    """Leave out what comes before a customer has agreed, and the sweeps."""
     first = next((at for at, point in enumerate(points) if point.worker.startswith("page")), len(points))
     return [point for point in points[first:] if not point.what.startswith("status")]
 
@@ -81,4 +81,4 @@ TOLD_ONCE = {
     "pays one by hand and replaces the key": Story(scenes.pays_one_by_hand_and_replaces_the_key),
     "pays unheard before the next number": Story(scenes.pays_unheard_before_the_next_number, quiet_after=4 * DAY),
 }
-"""Without crashes: these are about what the books have forgotten, or were never told."""
+"""Without crashes: these are about what our records have forgotten, or were never told."""

@@ -133,7 +133,7 @@ class WindowVerdict:
                 yield f"paid there and not here: {period[0]} for the period of {period[1]}"
 
     def _shows(self, row: Any, *kinds: DiscrepancyKind) -> bool:
-        """Say whether a person is asked about a payment, or about its merchant_uid."""
+        """Return whether an operator is asked about a payment, or about its merchant_uid."""
         return any(
             each.kind in (kinds or FOR_A_PERSON)
             and each.status in IN_FRONT_OF_A_PERSON
@@ -162,7 +162,7 @@ class WindowVerdict:
     def _stuck(self) -> Iterator[str]:
         for row in self._charges:
             over = row.status in ("paid", "uncollectible", "void")
-            # A dead key, and a subscription that rests, are there for everybody to see; so is the calendar's next day.
+            # A dead key, and a subscription that rests, are visible; so is the calendar's next day.
             waits = row.key_status != "active" or row.subscription in ("pending", "paused")
             waits = waits or row.awaits_consent
             waits = waits or (row.next_attempt_at is not None and row.next_attempt_at > self._world.now())
@@ -172,7 +172,7 @@ class WindowVerdict:
                 yield f"paid for nothing: {row.code} has paid charge {row.id}, and waits for a key"
 
     def _unexplained(self) -> Iterator[str]:
-        """Look for discrepancies that ask a person about nothing that has happened."""
+        """Look for discrepancies that ask an operator about nothing that has happened."""
         codes = {row.code for row in self._world.sql("SELECT code FROM subscriptions")}
         for row in self._discrepancies:
             parts = parse(row.merchant_uid)

@@ -22,7 +22,7 @@ from worker.sandbox.rules.webhooks import Webhook
 from worker.sandbox.store import key_rows
 from worker.sandbox.switches import Outage, RegistrationAmount, Repeat
 
-EPILOGUE = 9 * DAY  # longer than the ladder of look-ups and the dunning calendar
+EPILOGUE = 9 * DAY  # longer than the look-up backoff and the dunning calendar
 LONGEST_FREEZE_IN_ALL = 600.0  # of one worker's run: what it sends afterwards lands within the quiet period
 
 

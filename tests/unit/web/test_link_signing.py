@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.checkout import CheckoutLink
-from worker.config.settings import InvalidSettings, Settings
-from worker.web.link_secret import link_secret
-from worker.web.link_signing import InvalidLink, Signer
+from worker.web.link_signing import InvalidLink, LinkSigner
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 LINK = CheckoutLink("8K3JD5W2QXN7A", NOW + timedelta(days=3))
-SIGNER = Signer("s" * 64)
+SIGNER = LinkSigner("s" * 64)
 TOKEN = SIGNER.token(LINK)
 
 
@@ -64,7 +61,7 @@ def test_altered_links_are_refused(changed: str):
 
 def test_secrets_make_different_signatures():
     with pytest.raises(InvalidLink):
-        Signer("t" * 64).read(TOKEN)
+        LinkSigner("t" * 64).read(TOKEN)
 
 
 def test_derived_key_signs_and_not_the_secret_itself():
@@ -89,53 +86,3 @@ def test_signatures_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(InvalidLink):
         SIGNER.read(TOKEN[:-1] + ("A" if TOKEN[-1] != "A" else "B"))
     assert len(compared) == 1
-
-
-def test_sandbox_secret_is_generated_once_and_kept_private(tmp_path):
-    settings = Settings.from_env({"AGAIN_DATA_DIR": str(tmp_path / "new")})
-    made = link_secret(settings)
-    assert len(made) == 64
-    assert link_secret(settings) == made
-    assert [each.name for each in (tmp_path / "new").iterdir()] == ["checkout.secret"]
-    assert (tmp_path / "new" / "checkout.secret").stat().st_mode & 0o777 == 0o600
-
-
-LIVE = {
-    "AGAIN_PORTONE_KEY": "key",
-    "AGAIN_PORTONE_SECRET": "secret",
-    "AGAIN_DATABASE_URL": "postgresql://a@b/c",
-    "AGAIN_BROKER_URL": "redis://b/0",
-}
-
-
-def test_live_key_generates_no_secret(tmp_path):
-    settings = Settings.from_env({**LIVE, "AGAIN_DATA_DIR": str(tmp_path)})
-    with pytest.raises(InvalidSettings, match="AGAIN_CHECKOUT_SECRET"):
-        link_secret(settings)
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("variable", "value", "said"),
-    [
-        ("AGAIN_CHECKOUT_SECRET", "short", "at least 32 characters"),
-        ("AGAIN_CHECKOUT_URL", "http://pay.example.com", "https://"),
-        ("AGAIN_CHECKOUT_URL", "https://pay.example.com/?a=b", "https://"),
-        ("AGAIN_WEBHOOK_ADDRESSES", "52.78.100.19,everyone", "IP addresses or networks"),
-        ("AGAIN_TRUSTED_PROXIES", "10.0.0.1/8", "IP addresses or networks"),  # a host within a network: which is meant?
-        ("AGAIN_SDK_URL", "https://cdn.example.com/iamport.js", "PortOne's script"),  # with a live key
-        ("AGAIN_SDK_URL", "javascript:alert(1)", "address of a script"),
-        ("AGAIN_IMP_CODE", "imp 1", "AGAIN_IMP_CODE"),
-    ],
-)
-def test_invalid_settings_of_the_pages_are_refused(variable: str, value: str, said: str):
-    with pytest.raises(InvalidSettings, match=said):
-        Settings.from_env({**LIVE, variable: value})
-
-
-@pytest.mark.parametrize("kept", ["", " \n", "short", "a" * 64])
-def test_malformed_kept_secret_is_refused(tmp_path: Path, kept: str):
-    settings = Settings.from_env({"AGAIN_DATA_DIR": str(tmp_path)})
-    (tmp_path / "checkout.secret").write_text(kept)
-    with pytest.raises(InvalidSettings, match="delete it"):
-        link_secret(settings)

@@ -30,8 +30,8 @@ LIVE = SourceAddresses.of(
         ("::1", [PORTONE], True),
         ("10.1.2.3", [f"{PORTONE}, 10.9.9.9"], True),  # through two of ours
         ("10.1.2.3", [PORTONE, "10.9.9.9"], True),  # each with a header of its own
-        ("203.0.113.5", [], False),  # anybody
-        ("203.0.113.5", [PORTONE], False),  # anybody who says to be PortOne
+        ("203.0.113.5", [], False),  # any other address
+        ("203.0.113.5", [PORTONE], False),  # an attacker who claims to be PortOne
         ("10.1.2.3", [f"{PORTONE}, 203.0.113.5"], False),  # the same, through our proxy
         ("10.1.2.3", [f"{PORTONE}, 203.0.113.5, 10.9.9.9"], False),  # through two of ours
         ("10.1.2.3", [f"203.0.113.5, {PORTONE}"], True),  # PortOne may come through whatever it likes

@@ -1,14 +1,13 @@
-"""What customers read is said as people say it, in both languages, and nothing is missing in one of them."""
+"""Formats of money, dates and cadences, as customers read them in both languages."""
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 
 import pytest
 
 from worker.web.pages import formats
-from worker.web.pages.wording import VERSION, WORDS, Language, choose_language, wording_version
+from worker.web.pages.wording import Language
 
 KO, EN = Language.KOREAN, Language.ENGLISH
 
@@ -64,51 +63,3 @@ def test_moment_in_the_plans_time_zone(hour: int, zone: str, korean: str, englis
 
 def test_won_in_both_languages():
     assert (formats.won(9900, KO), formats.won(1_234_567, EN)) == ("9,900원", "₩1,234,567")
-
-
-def test_languages_have_the_same_texts_with_the_same_values():
-    assert WORDS[KO].keys() == WORDS[EN].keys()
-    for name, korean in WORDS[KO].items():
-        assert set(re.findall(r"\{(\w+)\}", korean)) == set(re.findall(r"\{(\w+)\}", WORDS[EN][name])), name
-
-
-@pytest.mark.parametrize(
-    ("wanted", "accepted", "chosen"),
-    [
-        (None, None, KO),
-        (None, "en-US,en;q=0.9", EN),
-        (None, "ko-KR,ko;q=0.9,en-US;q=0.8", KO),
-        (None, "en;q=0.8,ko;q=0.9", KO),
-        (None, "ja,en;q=0.5", EN),
-        (None, "ja", KO),
-        (None, "en;q=nonsense", KO),
-        (None, "*", KO),
-        ("en", "ko", EN),  # the address says more than the browser
-        ("ko", "en", KO),
-        ("<script>", "en", EN),
-        (None, ";q=;,,en" * 1000, KO),  # neither is said to be liked
-    ],
-)
-def test_language_of_a_page_follows_the_url_then_the_browser(
-    wanted: str | None, accepted: str | None, chosen: Language
-):
-    assert choose_language(wanted, accepted) is chosen
-
-
-def test_consent_names_the_version_and_language_of_the_text():
-    assert wording_version(EN) == f"{VERSION}-en"
-
-
-AGREED = (
-    *("consent_register", "consent_register_now", "consent_replace", "consent_replace_owed", "consent_overdue"),
-    *("cancel", "cancel_no_contact", "vat_included", "no_vat", "no_charge_now", "charged_now", "replace_owed"),
-)
-KNOWN = {"2026-11": "c477066cbaec14de"}
-
-
-def test_changed_wording_needs_a_new_version():
-    import hashlib
-
-    agreed = "\n".join(WORDS[language][name] for language in Language for name in AGREED)
-    digest = hashlib.sha256(agreed.encode()).hexdigest()[:16]
-    assert KNOWN[VERSION] == digest, f"give the wording a new VERSION and write {digest} beside it"
