@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any
 
 import structlog
 
@@ -18,7 +17,7 @@ from worker.ledger import ending
 from worker.ledger import opening as openings
 from worker.ledger.charging_hold import goes_on
 from worker.ledger.database_identity import Watch
-from worker.ledger.opening import Place, advanced, charges_of, opening_by
+from worker.ledger.opening import DueSubscription, Place, advanced, charges_of, opening_by
 
 CHUNK = 500
 """Subscriptions per transaction: large enough for bulk to pay, small enough that a crash repeats little."""
@@ -97,7 +96,7 @@ def _open_chunk(
     return Opened(len(decided), opened, len(created) - opened), on
 
 
-def _decided(due: Sequence[Any], now: datetime, limit: int) -> Iterator[tuple[Any, Opening]]:
+def _decided(due: Sequence[DueSubscription], now: datetime, limit: int) -> Iterator[tuple[DueSubscription, Opening]]:
     """Decide each subscription on its own: one that cannot be billed must not block the others."""
     plans: dict[str, Plan] = {}
     for row in due:

@@ -13,10 +13,10 @@ from worker.database.mapping import plan_of
 from worker.domain.errors import Refused
 from worker.domain.states import CheckoutPurpose, ConsentSource
 from worker.ledger import consents
-from worker.ledger.opening import open_due_now
-from worker.subscriptions import queries as subscription_queries
+from worker.ledger.charges import OwedPeriod
+from worker.ledger.opening import due_subscription, open_due_now
 from worker.subscriptions.activation import anchor_now
-from worker.subscriptions.arrears import Arrears, OwedPeriod, arrears_of
+from worker.subscriptions.arrears import Arrears, arrears_of
 from worker.subscriptions.plans import plan_row
 from worker.subscriptions.start_terms import starts_now
 
@@ -72,7 +72,7 @@ def _agreed(session: Session, checkout: CheckoutRow, now: datetime) -> Arrears:
 
 def _owed_now(session: Session, checkout: CheckoutRow, now: datetime) -> Arrears:
     """Open the periods that have started, so that no tick can open them after the consent, and return what is owed."""
-    if (due := subscription_queries.due_now(session, checkout.subscription_id, now=now)) is not None:
+    if (due := due_subscription(session, checkout.subscription_id, now=now)) is not None:
         open_due_now(session, due, now=now)
     return arrears_of(session, subject_queries.subscription_by_code(session, checkout.subscription_code), now=now)
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from worker.checkout import paid_without_key_queries
@@ -15,12 +13,13 @@ from worker.checkout.verification import Proved
 from worker.database.mapping import plan_of
 from worker.domain.states import BillingKeyStatus, CheckoutPurpose, SubscriptionStatus
 from worker.ledger import charges, consents
-from worker.ledger.opening import open_due_now
+from worker.ledger.opening import due_subscription, open_due_now
 from worker.subscriptions import activation_queries
 from worker.subscriptions import queries as subscription_queries
 from worker.subscriptions.activation import begin
 from worker.subscriptions.billing_keys import is_label
 from worker.subscriptions.plans import plan_row
+from worker.subscriptions.queries import LockedSubscription
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ def activate_key(
 
 
 def _attach(
-    session: Session, checkout: CheckoutRow, subscription: Row[Any], key_id: int, key: Proved, now: datetime
+    session: Session, checkout: CheckoutRow, subscription: LockedSubscription, key_id: int, key: Proved, now: datetime
 ) -> KeyActivation:
     if subscription.status in {SubscriptionStatus.CANCELED, SubscriptionStatus.ENDED}:
         return KeyActivation("its subscription is over, so the key is not needed", key_id, subscription_is_over=True)
@@ -78,10 +77,10 @@ def _is_older(registered_at: datetime | None, than: datetime | None) -> bool:
 
 
 def _replace(
-    session: Session, checkout: CheckoutRow, subscription: Row[Any], key_id: int, now: datetime
+    session: Session, checkout: CheckoutRow, subscription: LockedSubscription, key_id: int, now: datetime
 ) -> KeyActivation:
     """Charge the new key from now on, and at once for what was agreed to; only then is the old one unneeded."""
-    if (due := subscription_queries.due_now(session, subscription.id, now=now)) is not None:
+    if (due := due_subscription(session, subscription.id, now=now)) is not None:
         open_due_now(session, due, now=now)  # while the old key still decides how many periods may be open
     change = f"billing key {subscription.billing_key_id or 'none'} to {key_id}: registered in a payment window"
     changed = subscription_queries.change_key(session, subscription, key_id, reason=change, now=now)

@@ -6,10 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
-from sqlalchemy import Row
 
 from worker.checkout import paid_without_key_queries, queries, webhook_queries, webhooks
 from worker.checkout.completion import complete
@@ -22,6 +20,7 @@ from worker.database.engine import Sessions
 from worker.domain.errors import Refused
 from worker.domain.gateway import LookUpFailed, StillScheduled
 from worker.subscriptions import key_deletion_queries
+from worker.subscriptions.key_deletion_queries import UnneededKey
 
 CHUNK = 50
 """Checkouts, webhooks and keys that one run takes, of each."""
@@ -95,7 +94,7 @@ async def _complete_or_expire(context: CheckoutContext, checkout: OpenCheckout) 
     return False
 
 
-async def _delete_key(context: CheckoutContext, row: Row[Any]) -> bool:
+async def _delete_key(context: CheckoutContext, row: UnneededKey) -> bool:
     """Delete an unneeded key at PortOne."""
     answer = await context.gateway.delete_key(
         row.customer_uid, pg=row.pg, reason="not needed any more", now=context.clock()
@@ -132,7 +131,7 @@ def _take_webhooks(context: CheckoutContext) -> list[WebhookRow]:
         return webhook_queries.take(session, now=now, limit=CHUNK)
 
 
-def _take_unneeded_keys(context: CheckoutContext) -> list[Row[Any]]:
+def _take_unneeded_keys(context: CheckoutContext) -> list[UnneededKey]:
     with context.sessions.begin() as session:
         if not context.charging_is_allowed(session):
             return []

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row
-
 from schedules.periods import first_start, next_start
 from schedules.plans import Plan
 from worker.checkout import subject_queries
@@ -19,6 +17,7 @@ from worker.database.engine import Sessions
 from worker.database.mapping import plan_of
 from worker.domain.states import BILLED_SUBSCRIPTIONS, ChargeStatus, CheckoutPurpose, CheckoutStatus
 from worker.ledger import charges
+from worker.ledger.charges import FirstCharge
 from worker.pg.facts import vat_of
 from worker.subscriptions.arrears import NOTHING, Arrears, arrears_of
 from worker.subscriptions.plans import plan_row
@@ -121,7 +120,7 @@ def _times(
     about: SubscriptionRow,
     plan: Plan,
     charge: ChargeRow | None,
-    kept: Row[Any] | None,
+    kept: FirstCharge | None,
     arrears: Arrears,
     now: datetime,
 ) -> dict[str, Any]:
@@ -135,7 +134,7 @@ def _times(
     if about.status in BILLED_SUBSCRIPTIONS:
         return times
     # Paid in a window, whose key has not come yet.
-    if kept is not None and kept.status == ChargeStatus.PAID and not kept.given_back:
+    if kept is not None and kept.status == ChargeStatus.PAID and not kept.is_refunded:
         following = next_start(plan, about.anchor_on, after=kept.period_end)
         return times | {"first_charge_at": kept.period_end, "next_charge_at": following}
     anchor_on = about.anchor_on if charge is not None else anchor_of(plan, about.anchor_on, now=now)

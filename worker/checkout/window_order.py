@@ -5,9 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from worker.checkout import order_queries
@@ -19,6 +17,7 @@ from worker.domain.merchant_uid import MAX_NUMBER, derive, key_only_uid
 from worker.domain.states import AttemptStatus, ChargeStatus, CheckoutPurpose, SubscriptionStatus, Via
 from worker.domain.window_evidence import KEY_KEPT, WINDOW_LIFE
 from worker.ledger import charges, discrepancies, window_attempts
+from worker.ledger.window_attempts import LockedCharge
 from worker.pg import catalog
 from worker.pg.channels import channel_for
 from worker.pg.facts import KeyWindow, WindowUse
@@ -26,7 +25,9 @@ from worker.pg.window.request import WindowOrder
 from worker.subscriptions import activation_queries
 from worker.subscriptions import queries as subscription_queries
 from worker.subscriptions.activation import first_charge
+from worker.subscriptions.activation_queries import LockedKey
 from worker.subscriptions.plans import plan_row
+from worker.subscriptions.queries import LockedSubscription
 from worker.subscriptions.start_terms import amount_objection
 
 IN_QUESTION = "This charge has to be checked first; please contact the shop."
@@ -85,7 +86,7 @@ def _registration(
 
 
 def _payment(
-    session: Session, settings: Settings, charge: Row[Any], pg: str, key: Row[Any] | None, now: datetime
+    session: Session, settings: Settings, charge: LockedCharge, pg: str, key: LockedKey | None, now: datetime
 ) -> PreparedWindow:
     """Commit the attempt that the window may make: from here on nothing else pays the period beside it.
 
@@ -121,7 +122,7 @@ def _payment(
     return PreparedWindow(WindowUse.REGISTRATION_WITH_PAYMENT, order, key.customer_uid, key.id, charge.id)
 
 
-def _require_payable(charge: Row[Any], *, by_hand: bool) -> None:
+def _require_payable(charge: LockedCharge, *, by_hand: bool) -> None:
     if charge.status == ChargeStatus.PAID:
         raise Refused("This is paid already.")
     if charge.in_question:
@@ -135,9 +136,13 @@ def _require_payable(charge: Row[Any], *, by_hand: bool) -> None:
         raise Refused(f"This is not owed any more ({charge.status}).")
 
 
-def _next_order(settings: Settings, charge: Row[Any]) -> tuple[int, str]:
+def _next_order(settings: Settings, charge: LockedCharge) -> tuple[int, str]:
     """Return number and merchant_uid: those that a window or a send was proved to have left unpaid, before new ones."""
-    if charge.last_merchant_uid is not None and charge.last_status != AttemptStatus.DECLINED:
+    if (
+        charge.last_number is not None
+        and charge.last_merchant_uid is not None
+        and charge.last_status != AttemptStatus.DECLINED
+    ):
         return charge.last_number, charge.last_merchant_uid
     number = (charge.last_number or 0) + 1
     if number > MAX_NUMBER:
@@ -183,12 +188,12 @@ def _key_to_register(
     use: WindowUse,
     known_id: int | None,
     now: datetime,
-) -> Row[Any]:
+) -> LockedKey:
     """Return the key that the window registers: the known one while it can be, else a new one of this PG."""
     forget_at = now + WINDOW_LIFE + KEY_KEPT
     if known_id is not None:
         known = activation_queries.key(session, known_id)
-        if known.pg == pg and activation_queries.is_registering(known):
+        if known.pg == pg and known.is_registering:
             activation_queries.keep_key(session, known.id, forget_at=forget_at)
             return known
         if use is WindowUse.REGISTRATION_WITH_PAYMENT and known.pg != pg:
@@ -202,7 +207,7 @@ def _key_to_register(
     return activation_queries.key(session, added)
 
 
-def _lock_running(session: Session, code: str) -> Row[Any]:
+def _lock_running(session: Session, code: str) -> LockedSubscription:
     charges.lock_open_charges(session, code)
     subscription = subscription_queries.locked(session, code)
     if subscription is None or subscription.status in {SubscriptionStatus.CANCELED, SubscriptionStatus.ENDED}:

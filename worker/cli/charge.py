@@ -12,12 +12,12 @@ import typer
 from worker.cli import console, formats
 from worker.cli.audit import print_audit
 from worker.cli.options import Json, Limit
-from worker.domain.blockers import Blocker
-from worker.domain.states import AttemptStatus, BillingKeyStatus, ChargeStatus, SubscriptionStatus, Via
+from worker.domain.states import AttemptStatus, ChargeStatus, Via
 
 if TYPE_CHECKING:
-    from sqlalchemy import Row
     from sqlalchemy.orm import Session
+
+    from worker.ledger.history import ChargeDetails
 
 app = typer.Typer(help="What is owed, was paid, and why it waits.", no_args_is_help=True)
 
@@ -64,7 +64,7 @@ def show(
         discrepancies = [asdict(each) for each in review_queries.of_charge(session, row.id)]
     sentence = _prospect(row, attempts, now)
     hidden = {"first_charge_id", "discrepancy_id"}  # the sentence tells them
-    shown = {name: value for name, value in row._mapping.items() if name not in hidden}  # noqa: SLF001 - public
+    shown = {name: value for name, value in asdict(row).items() if name not in hidden}
     if as_json:
         console.print_json(
             {**shown, "next": sentence, "discrepancies": discrepancies, "attempts": attempts, "audit": audit}
@@ -111,7 +111,7 @@ def _when(row: Mapping[str, Any]) -> str:
     return formats.local(row["paid_at"] or row["status_at"], row["time_zone"])
 
 
-def _found(session: Session, text: str, now: datetime) -> Row[Any]:
+def _found(session: Session, text: str, now: datetime) -> ChargeDetails:
     from worker.domain.errors import Refused
     from worker.domain.ids import read_id
     from worker.ledger import history
@@ -123,7 +123,7 @@ def _found(session: Session, text: str, now: datetime) -> Row[Any]:
     return row
 
 
-def _prospect(row: Row[Any], attempts: Sequence[Mapping[str, Any]], now: datetime) -> str:
+def _prospect(row: ChargeDetails, attempts: Sequence[Mapping[str, Any]], now: datetime) -> str:
     from worker.operations.explain_charge import LastAttempt, Standing, prospect
 
     last = None
@@ -133,15 +133,15 @@ def _prospect(row: Row[Any], attempts: Sequence[Mapping[str, Any]], now: datetim
         until = attempts[-1]["window_until"] if attempts[-1]["via"] == Via.WINDOW else None
         last = LastAttempt(status=AttemptStatus(attempts[-1]["status"]), window_until=until, **known)
     standing = Standing(
-        status=ChargeStatus(row.status),
-        blocker=None if row.blocked_by is None else Blocker(row.blocked_by),
+        status=row.status,
+        blocker=row.blocked_by,
         status_reason=row.status_reason,
         declines=row.declines,
         next_attempt_at=row.next_attempt_at,
         paid_at=row.paid_at,
-        subscription=SubscriptionStatus(row.subscription_status),
+        subscription=row.subscription_status,
         subscription_code=row.subscription,
-        key=None if row.key_status is None else BillingKeyStatus(row.key_status),
+        key=row.key_status,
         stop_scope=row.stop_scope,
         stop_reason=row.stop_reason,
         hold_reason=row.hold_reason,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
@@ -14,10 +14,11 @@ from worker.cli.status_json import Watched, document
 from worker.config.terminal import plain
 
 if TYPE_CHECKING:
-    from sqlalchemy import Row
     from sqlalchemy.orm import Session
 
     from worker.database.tables.operations import Sweep, Violation
+    from worker.ledger.channel_stops import BlamedSubscription
+    from worker.ledger.subscription_holds import HeldSubscription
     from worker.operations.explain_hold import Waiting
     from worker.operations.status_queries import Count, Heard, Paid
 
@@ -138,14 +139,14 @@ def _print_stops(watched: Watched, waiting: Waiting | None, now: datetime) -> No
     console.table("SCOPE", "FOR", "REASON", "BY", rows=rows, whole=("SCOPE", "FOR"))
 
 
-def _print_held(held: Sequence[Row[Any]], now: datetime) -> None:
+def _print_held(held: Sequence[HeldSubscription], now: datetime) -> None:
     rows = [(Text(each.code, LATE), formats.age(each.held_at, now), plain(each.reason)) for each in held]
     console.table("SUBSCRIPTION", "FOR", "REASON", rows=rows, whole=("SUBSCRIPTION", "FOR"))
     if (more := held[0].held - len(held)) > 0:
         console.say(f"... and {more:,} more")
 
 
-def _print_blamed(blamed: Sequence[Row[Any]]) -> None:
+def _print_blamed(blamed: Sequence[BlamedSubscription]) -> None:
     """Name the first customer of each PG whose refusals blame the configuration while others are paid."""
     for first in {each.pg: each for each in reversed(blamed)}.values():
         more = f" and {first.customers - 1:,} more" if first.customers > 1 else ""

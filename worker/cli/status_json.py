@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sqlalchemy import Row
-
     from worker.database.tables.operations import Stop, Sweep, Violation
+    from worker.ledger.channel_stops import BlamedSubscription
+    from worker.ledger.subscription_holds import HeldSubscription
     from worker.operations.explain_hold import Waiting
     from worker.operations.status_queries import Count, Heard, Paid
 
@@ -20,8 +20,8 @@ class Watched:
     """What stands in the way, and what watches over the books: stops, sweeps, and invariants that do not hold."""
 
     stopped: Sequence[Stop]
-    held: Sequence[Row[Any]]  # subscriptions
-    blamed: Sequence[Row[Any]]  # subscriptions whose refusals blame the configuration, while others are paid
+    held: Sequence[HeldSubscription]  # subscriptions
+    blamed: Sequence[BlamedSubscription]  # subscriptions whose refusals blame the configuration, while others are paid
     holding: Sweep | None
     daily: Sweep | None
     violations: Sequence[Violation]

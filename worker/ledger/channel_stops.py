@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.database.bulk import as_rows
@@ -109,6 +108,15 @@ _RELEASED = text("UPDATE refusals SET counts = false WHERE pg = :pg AND counts")
 
 
 @dataclass(frozen=True, slots=True)
+class BlamedSubscription:
+    """A subscription whose charges wait because its refusals blame the configuration."""
+
+    pg: str
+    code: str
+    customers: int  # how many there are of its PG
+
+
+@dataclass(frozen=True, slots=True)
 class Weighed:
     """What settlements have done to channels: `stopped` with the reason of each, and `lifted`."""
 
@@ -158,12 +166,12 @@ def _weigh(session: Session, refusals: Sequence[Refusal], now: datetime) -> Mapp
     return {row.scope: row.reason for row in session.execute(_STOP, {"rows": rows, "by": BY, "now": now})}
 
 
-def blamed(session: Session, *, limit: int = 20) -> Sequence[Row[Any]]:
+def blamed(session: Session, *, limit: int = 20) -> Sequence[BlamedSubscription]:
     """List subscriptions whose charges wait because their refusals blame the configuration, which stops no channel.
 
     `customers` of each row is how many there are of its PG.
     """
-    return session.execute(_BLAMED, {"limit": limit}).all()
+    return [BlamedSubscription(**row._mapping) for row in session.execute(_BLAMED, {"limit": limit})]  # noqa: SLF001 - public
 
 
 def release(session: Session, pg: str, *, now: datetime) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
+
+from worker.domain.states import ChargeStatus
 
 OWED = "c.status IN ('due', 'charging', 'past_due')"
 """The condition that a charge `c` is owed: it is neither paid, nor given up, nor void.
@@ -81,15 +84,36 @@ _IN_FLIGHT = text("SELECT count(*) FROM charges WHERE subscription_id = :id AND 
 
 # What a window has begun to pay, or has paid, before there was a key. One that came to nothing is `due`, or void.
 _FIRST = text("""
-    SELECT id, status, period_start, period_end, status = 'paid' AND refunded >= amount AS given_back FROM charges
+    SELECT id, status, period_start, period_end, status = 'paid' AND refunded >= amount AS is_refunded FROM charges
     WHERE subscription_id = :id AND status <> 'void'
     ORDER BY period_start DESC LIMIT 1
 """)
 
 
-def owed_charges(session: Session, subscription_id: int) -> Sequence[Row[Any]]:
-    """List the open charges of a subscription that are owed, the oldest first."""
-    return session.execute(_OPEN, {"id": subscription_id}).all()
+@dataclass(frozen=True, slots=True)
+class OwedPeriod:
+    """One period that is owed, opened or not: a charge is known by its period for ever."""
+
+    period_start: datetime
+    amount: int
+    awaits_consent: bool = False
+    under_way: bool = False  # sent already, or in a payment window: charged anew only if that comes to nothing
+
+
+@dataclass(frozen=True, slots=True)
+class FirstCharge:
+    """The charge that a pending subscription has already."""
+
+    id: int
+    status: ChargeStatus
+    period_start: datetime
+    period_end: datetime
+    is_refunded: bool  # in full
+
+
+def owed_charges(session: Session, subscription_id: int) -> Sequence[OwedPeriod]:
+    """Return the open charges of a subscription that are owed, the oldest first."""
+    return [OwedPeriod(**row._mapping) for row in session.execute(_OPEN, {"id": subscription_id})]  # noqa: SLF001 - public
 
 
 def lock_open_charges(session: Session, code: str) -> None:
@@ -110,6 +134,7 @@ def charges_in_flight(session: Session, subscription_id: int) -> int:
     return int(session.scalar(_IN_FLIGHT, {"id": subscription_id}) or 0)
 
 
-def first_charge(session: Session, subscription_id: int) -> Row[Any] | None:
+def first_charge(session: Session, subscription_id: int) -> FirstCharge | None:
     """Return the charge that a pending subscription has already, if a window was opened to pay it."""
-    return session.execute(_FIRST, {"id": subscription_id}).one_or_none()
+    row = session.execute(_FIRST, {"id": subscription_id}).one_or_none()
+    return None if row is None else FirstCharge(**{**row._mapping, "status": ChargeStatus(row.status)})  # noqa: SLF001 - public

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.database.bulk import as_rows
@@ -54,6 +54,14 @@ _WAKE = text("""
 
 
 @dataclass(frozen=True, slots=True)
+class Consent:
+    """What a customer has agreed to, as it was written down."""
+
+    id: int
+    agreed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ChargedNow:
     """What a replaced key is charged with at once: how many charges, and their sum in won."""
 
@@ -67,21 +75,23 @@ def add(
     periods: Iterable[tuple[datetime, int]],
     *,
     now: datetime,
-) -> Row[Any]:
+) -> Consent:
     """Write a consent down, with the start and the amount of each period that it lets be charged at once."""
     listed = list(periods)
     rows = as_rows({"period_start": start, "amount": amount} for start, amount in listed)
     due_now = sum(amount for _, amount in listed)
-    return session.execute(_ADD, {**values, "periods": rows, "due_now": due_now, "now": now}).one()
+    row = session.execute(_ADD, {**values, "periods": rows, "due_now": due_now, "now": now}).one()
+    return Consent(row.id, row.agreed_at)
 
 
-def newest(session: Session, checkout_id: int) -> Row[Any] | None:
+def newest(session: Session, checkout_id: int) -> Consent | None:
     """Return the consent that was given last with a checkout; None for one that a restored backup has forgotten."""
-    return session.execute(_NEWEST, {"id": checkout_id}).one_or_none()
+    row = session.execute(_NEWEST, {"id": checkout_id}).one_or_none()
+    return None if row is None else Consent(row.id, row.agreed_at)
 
 
 def charge_what_was_agreed(
-    session: Session, subscription_id: int, consent: Row[Any] | None, *, agreed_at: datetime, now: datetime
+    session: Session, subscription_id: int, consent: Consent | None, *, agreed_at: datetime, now: datetime
 ) -> ChargedNow:
     """Let the new key of a locked subscription be charged with what its consent lists, and with nothing else now.
 
@@ -91,5 +101,5 @@ def charge_what_was_agreed(
     agreed = {"id": subscription_id, "consent_id": None if consent is None else consent.id, "now": now}
     session.execute(_WITHHOLD, {**agreed, "agreed_at": agreed_at})
     session.execute(_RELEASE, agreed)
-    woken: Sequence[Row[Any]] = session.execute(_WAKE, {"id": subscription_id, "now": now}).all()
+    woken = session.execute(_WAKE, {"id": subscription_id, "now": now}).all()
     return ChargedNow(len(woken), sum(row.amount for row in woken))

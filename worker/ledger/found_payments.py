@@ -172,19 +172,19 @@ def backfill_payments(
 def open_unpaid_charge(session: Session, backfill: Backfill, *, now: datetime) -> int:
     """Open the missing charge of a payment with another amount, on the plan's terms, and return its id."""
     terms = backfill.terms
-    row = {
-        "subscription_id": backfill.subscription_id,
-        "period_start": backfill.period.start,
-        "period_end": backfill.period.end,
-        "amount": terms.amount,
-        "tax_free": terms.tax_free,
-        "vat_amount": terms.vat_amount,
-        "currency": terms.currency,
-        "order_name": terms.order_name,
-        "status": ChargeStatus.DUE,
-        "reason": "its period began, and PortOne shows a payment of another amount",
-    }
-    opening.open_charges(session, [row], now=now)
+    missing = opening.NewCharge(
+        subscription_id=backfill.subscription_id,
+        period_start=backfill.period.start,
+        period_end=backfill.period.end,
+        amount=terms.amount,
+        tax_free=terms.tax_free,
+        vat_amount=terms.vat_amount,
+        currency=terms.currency,
+        order_name=terms.order_name,
+        status=ChargeStatus.DUE,
+        reason="its period began, and PortOne shows a payment of another amount",
+    )
+    opening.open_charges(session, [missing], now=now)
     known = {"subscription_id": backfill.subscription_id, "period_start": backfill.period.start}
     return int(session.execute(_CHARGE_ID, known).scalar_one())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +11,8 @@ from sqlalchemy import Row, TextClause, select, text
 from sqlalchemy.orm import Session
 
 from worker.database.tables.billing import Attempt
-from worker.domain.states import ChargeStatus
+from worker.domain.blockers import Blocker
+from worker.domain.states import BillingKeyStatus, ChargeStatus, SubscriptionStatus
 from worker.ledger.blockers import (
     BLOCKER_TABLES,
     EARLIER_CHARGES,
@@ -75,6 +77,45 @@ _AUDIT = text("""
 """)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargeDetails:
+    """A charge with what blocks it, and everything that says more about that."""
+
+    id: int
+    subscription: str
+    customer_reference: str
+    plan: str
+    time_zone: str
+    period_start: datetime
+    period_end: datetime
+    amount: int
+    tax_free: int
+    vat_amount: int | None
+    currency: str
+    order_name: str
+    status: ChargeStatus
+    status_reason: str
+    status_at: datetime
+    next_attempt_at: datetime | None
+    paid_at: datetime | None
+    declines: int
+    first_declined_at: datetime | None
+    deferrals: int
+    refunded: int
+    awaits_consent_since: datetime | None
+    created_at: datetime
+    blocked_by: Blocker | None
+    subscription_status: SubscriptionStatus
+    key_id: int | None
+    pg: str | None
+    key_status: BillingKeyStatus | None
+    stop_scope: str | None
+    stop_reason: str | None
+    hold_reason: str | None
+    first_charge_id: int | None
+    discrepancy_id: int | None
+
+
 def charges(
     session: Session, *, status: ChargeStatus | None, subscription: str | None, limit: int, now: datetime
 ) -> Sequence[Mapping[str, Any]]:
@@ -83,9 +124,10 @@ def charges(
     return _rows(session, _charges_query(status, subscription), **wanted, **parameters(session, now=now))
 
 
-def charge(session: Session, charge_id: int, *, now: datetime) -> Row[Any] | None:
-    """Return a charge with what blocks it (`blocked_by`) and everything that says more about that."""
-    return session.execute(_CHARGE, {"id": charge_id, **parameters(session, now=now)}).one_or_none()
+def charge(session: Session, charge_id: int, *, now: datetime) -> ChargeDetails | None:
+    """Return a charge as it stands at an instant; None when there is none of this id."""
+    row = session.execute(_CHARGE, {"id": charge_id, **parameters(session, now=now)}).one_or_none()
+    return None if row is None else _details(row)
 
 
 def charge_of(session: Session, merchant_uid: str) -> int | None:
@@ -122,3 +164,12 @@ def _charges_query(status: ChargeStatus | None, subscription: str | None) -> Tex
 
 def _rows(session: Session, query: TextClause, **parameters: Any) -> Sequence[Mapping[str, Any]]:
     return [dict(row) for row in session.execute(query, parameters).mappings()]
+
+
+def _details(row: Row[Any]) -> ChargeDetails:
+    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
+    values["status"] = ChargeStatus(row.status)
+    values["blocked_by"] = None if row.blocked_by is None else Blocker(row.blocked_by)
+    values["subscription_status"] = SubscriptionStatus(row.subscription_status)
+    values["key_status"] = None if row.key_status is None else BillingKeyStatus(row.key_status)
+    return ChargeDetails(**values)

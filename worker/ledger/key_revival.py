@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.domain.blockers import Blocker
@@ -55,6 +55,15 @@ _CHARGED_NOW = text(f"""
 """)  # noqa: S608 - constants only
 
 
+@dataclass(frozen=True, slots=True)
+class ChargedWithKey:
+    """What is charged to a key, in won: at once, or once its paused or held subscriptions go on (`waits`)."""
+
+    waits: bool
+    charges: int
+    amount: int
+
+
 def killed_alike(session: Session, *, killed_by: str, since: datetime, pg: str | None) -> Sequence[int]:
     """List the keys that are dead since an instant or later, for a reason that holds these words."""
     return session.scalars(_KILLED_ALIKE, {"killed_by": killed_by, "since": since, "pg": pg}).all()
@@ -73,6 +82,7 @@ def revive(session: Session, key_id: int, *, reason: str, now: datetime) -> bool
     return True
 
 
-def charged_now(session: Session, key_id: int, *, now: datetime) -> Sequence[Row[Any]]:
+def charged_now(session: Session, key_id: int, *, now: datetime) -> Sequence[ChargedWithKey]:
     """Sum up what is charged to a key with the next tick, and apart from it what waits for a paused or held one."""
-    return session.execute(_CHARGED_NOW, {"key": key_id, "now": now}).all()
+    charged = session.execute(_CHARGED_NOW, {"key": key_id, "now": now})
+    return [ChargedWithKey(**row._mapping) for row in charged]  # noqa: SLF001 - public

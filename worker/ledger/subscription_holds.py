@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.database.bulk import as_rows
@@ -41,6 +41,17 @@ _HELD = text("""
 """)
 
 
+@dataclass(frozen=True, slots=True)
+class HeldSubscription:
+    """A subscription that a charge limit has stopped."""
+
+    code: str
+    reason: str
+    held_at: datetime
+    held_by: str
+    held: int  # how many there are in all
+
+
 def hold(session: Session, reasons: Mapping[int, str], *, by: str, now: datetime) -> None:
     """Hold subscriptions, each with its reason, in which `{code}` is the subscription's."""
     rows = as_rows({"subscription_id": each, "reason": reason} for each, reason in reasons.items())
@@ -52,6 +63,6 @@ def release(session: Session, code: str, *, reason: str, now: datetime) -> bool:
     return session.execute(_RELEASE, {"code": code, "reason": reason, "now": now}).first() is not None
 
 
-def held(session: Session, *, limit: int = SHOWN) -> Sequence[Row[Any]]:
+def held(session: Session, *, limit: int = SHOWN) -> Sequence[HeldSubscription]:
     """List the subscriptions held longest; `held` of each row is how many there are in all."""
-    return session.execute(_HELD, {"limit": limit}).all()
+    return [HeldSubscription(**row._mapping) for row in session.execute(_HELD, {"limit": limit})]  # noqa: SLF001 - public

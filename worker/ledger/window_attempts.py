@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 from worker.database.mapping import KNOWN_ATTEMPT, OF_AN_ATTEMPT, known_attempt
 from worker.domain.attempt import Attempt
 from worker.domain.blockers import Blocker
-from worker.domain.states import AttemptStatus
+from worker.domain.states import AttemptStatus, ChargeStatus, Via
 from worker.domain.window_evidence import WINDOW_LIFE
 from worker.ledger.blockers import CONDITIONS
 from worker.ledger.charges import PAYABLE_BY_HAND
@@ -86,6 +87,34 @@ _DECLINED = text("""
 _STOPS = text("SELECT scope FROM stops WHERE scope IN (:everything, :pg)")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedCharge:
+    """A charge that this transaction alone may move, with its newest attempt (`last_...`) if it has one."""
+
+    id: int
+    status: ChargeStatus
+    is_payable: bool  # by hand
+    next_attempt_at: datetime | None
+    period_start: datetime
+    period_end: datetime
+    amount: int
+    tax_free: int
+    vat_amount: int | None
+    currency: str
+    order_name: str
+    subscription_code: str
+    billing_key_id: int | None
+    last_number: int | None
+    last_status: AttemptStatus | None
+    last_merchant_uid: str | None
+    last_via: Via | None
+    last_flagged_at: datetime | None
+    last_window_until: datetime | None
+    last_key_id: int | None
+    in_question: bool  # a discrepancy of it is open
+    restored_lately: bool
+
+
 def lock_attempts(session: Session, subscription_id: int) -> None:
     """Lock a subscription's attempts that may still be paid. Before its charges, as a write-back does.
 
@@ -96,10 +125,11 @@ def lock_attempts(session: Session, subscription_id: int) -> None:
     session.execute(_OPEN_ATTEMPTS, {"id": subscription_id})
 
 
-def locked_charge(session: Session, charge_id: int) -> Row[Any] | None:
-    """Lock a charge and give it with its newest attempt."""
+def locked_charge(session: Session, charge_id: int) -> LockedCharge | None:
+    """Lock a charge, and return it with its newest attempt."""
     session.execute(_LOCK_CHARGE, {"id": charge_id})
-    return session.execute(_CHARGE, {"id": charge_id, "window_life": WINDOW_LIFE}).one_or_none()
+    row = session.execute(_CHARGE, {"id": charge_id, "window_life": WINDOW_LIFE}).one_or_none()
+    return None if row is None else _locked(row)
 
 
 def declined_of(session: Session, charge_id: int) -> list[str]:
@@ -109,7 +139,7 @@ def declined_of(session: Session, charge_id: int) -> list[str]:
 
 def begin(
     session: Session,
-    charge: Row[Any],
+    charge: LockedCharge,
     *,
     number: int,
     merchant_uid: str,
@@ -143,3 +173,11 @@ def is_stopped(session: Session, pg: str) -> bool:
     """Say whether `again stop` holds this PG. Whoever stops waits for what has asked here before, as for claims."""
     session.execute(text("SELECT pg_advisory_xact_lock_shared(:lock)"), {"lock": CLAIM_LOCK})
     return session.execute(_STOPS, {"everything": EVERYTHING, "pg": pg}).first() is not None
+
+
+def _locked(row: Row[Any]) -> LockedCharge:
+    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
+    values["status"] = ChargeStatus(row.status)
+    values["last_status"] = None if row.last_status is None else AttemptStatus(row.last_status)
+    values["last_via"] = None if row.last_via is None else Via(row.last_via)
+    return LockedCharge(**values)

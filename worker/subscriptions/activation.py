@@ -5,16 +5,17 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from schedules.periods import BillingPeriod, first_start, period_starting
 from schedules.plans import Plan
 from worker.domain.states import ChargeStatus, SubscriptionStatus
 from worker.ledger import charges, opening
+from worker.ledger.charges import FirstCharge
 from worker.ledger.voiding import void
 from worker.ledger.waking import charge_now
 from worker.subscriptions import activation_queries
+from worker.subscriptions.queries import LockedSubscription
 from worker.subscriptions.start_terms import anchor_of, starts_now
 
 
@@ -31,7 +32,7 @@ def first_charge(session: Session, subscription_id: int, plan: Plan, planned_on:
     return _open(session, subscription_id, plan, period_starting(plan, anchor_on, first_start(plan, anchor_on)), now)
 
 
-def begin(session: Session, row: Row[Any], plan: Plan, key_id: int, *, reason: str, now: datetime) -> bool:
+def begin(session: Session, row: LockedSubscription, plan: Plan, key_id: int, *, reason: str, now: datetime) -> bool:
     """Begin a locked pending subscription with an active key; False when it is no longer pending.
 
     Without a trial the first period is charged at once, unless a payment window has paid it, or may.
@@ -67,22 +68,24 @@ def anchor_now(session: Session, subscription_id: int, plan: Plan, planned_on: d
 
 def _kept(
     session: Session, subscription_id: int, plan: Plan, planned_on: date, now: datetime
-) -> tuple[Row[Any] | None, date]:
+) -> tuple[FirstCharge | None, date]:
     """Give the first charge that there is already, and the anchor; an unpaid one of an earlier day becomes void."""
     charge = charges.first_charge(session, subscription_id)
     kept, anchor_on = _anchored(charge, plan, planned_on, now)
-    if charge is not None and kept is None and not charge.given_back:
+    if charge is not None and kept is None and not charge.is_refunded:
         reason = "its window was left unpaid, and the subscription begins later"
         void(session, [charge.id], expecting={ChargeStatus.DUE}, reason=reason, now=now)
     return kept, anchor_on
 
 
-def _anchored(charge: Row[Any] | None, plan: Plan, planned_on: date, now: datetime) -> tuple[Row[Any] | None, date]:
-    """Say whether a first charge stays the first one, and from which day the subscription counts."""
+def _anchored(
+    charge: FirstCharge | None, plan: Plan, planned_on: date, now: datetime
+) -> tuple[FirstCharge | None, date]:
+    """Return the first charge if it stays that, and the day from which the subscription counts."""
     anchor_on = anchor_of(plan, planned_on, now=now)
     if charge is None:
         return None, anchor_on
-    if charge.given_back:  # what was paid for nothing pays for nothing; and one day is never charged twice
+    if charge.is_refunded:  # what was paid for nothing pays for nothing; and one day is never charged twice
         return None, max(anchor_on, charge.period_start.astimezone(plan.time_zone).date() + timedelta(days=1))
     if charge.status == ChargeStatus.DUE and planned_on != anchor_on:
         return None, anchor_on
@@ -90,17 +93,17 @@ def _anchored(charge: Row[Any] | None, plan: Plan, planned_on: date, now: dateti
 
 
 def _open(session: Session, subscription_id: int, plan: Plan, period: BillingPeriod, now: datetime) -> int:
-    row = {
-        "subscription_id": subscription_id,
-        "period_start": period.start,
-        "period_end": period.end,
-        "amount": plan.amount,
-        "tax_free": plan.tax_free,
-        "vat_amount": plan.vat_amount,
-        "currency": plan.currency,
-        "order_name": plan.name,
-        "status": ChargeStatus.DUE,
-        "reason": "its first period, begun with a registration",
-    }
-    (opened,) = opening.open_charges(session, [row], now=now)
-    return int(opened.id)
+    first = opening.NewCharge(
+        subscription_id=subscription_id,
+        period_start=period.start,
+        period_end=period.end,
+        amount=plan.amount,
+        tax_free=plan.tax_free,
+        vat_amount=plan.vat_amount,
+        currency=plan.currency,
+        order_name=plan.name,
+        status=ChargeStatus.DUE,
+        reason="its first period, begun with a registration",
+    )
+    (opened,) = opening.open_charges(session, [first], now=now)
+    return opened.id

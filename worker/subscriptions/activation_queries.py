@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.domain.states import BillingKeyStatus
@@ -40,6 +41,21 @@ _ACTIVATE = text("""
 """)
 
 
+@dataclass(frozen=True, slots=True)
+class LockedKey:
+    """A billing key that this transaction alone may move."""
+
+    id: int
+    customer_uid: str = field(repr=False)
+    pg: str
+    status: BillingKeyStatus
+    registered_at: datetime | None
+
+    @property
+    def is_registering(self) -> bool:
+        return self.status is BillingKeyStatus.REGISTERING
+
+
 def move_anchor(session: Session, subscription_id: int, anchor_on: Any) -> None:
     session.execute(_ANCHOR, {"id": subscription_id, "anchor_on": anchor_on})
 
@@ -62,13 +78,10 @@ def keep_key(session: Session, key_id: int, *, forget_at: datetime) -> None:
     session.execute(_KEEP, {"id": key_id, "forget_at": forget_at})
 
 
-def key(session: Session, key_id: int) -> Row[Any]:
-    """Lock a key and give it."""
-    return session.execute(_KEY, {"id": key_id}).one()
-
-
-def is_registering(row: Row[Any]) -> bool:
-    return bool(row.status == BillingKeyStatus.REGISTERING)
+def key(session: Session, key_id: int) -> LockedKey:
+    """Lock a key and return it."""
+    row = session.execute(_KEY, {"id": key_id}).one()
+    return LockedKey(row.id, row.customer_uid, row.pg, BillingKeyStatus(row.status), row.registered_at)
 
 
 def activate(session: Session, key_id: int, *, label: str, registered_at: datetime | None, now: datetime) -> None:

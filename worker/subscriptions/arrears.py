@@ -4,27 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
-from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from worker.database.engine import Sessions
 from worker.domain.subscription_code import read_code
-from worker.ledger.charges import owed_charges
-from worker.ledger.opening import opening_of
+from worker.ledger.charges import OwedPeriod, owed_charges
+from worker.ledger.opening import due_subscription, opening_of
 from worker.subscriptions import queries
 from worker.subscriptions.locked import no_such
-
-
-@dataclass(frozen=True, slots=True)
-class OwedPeriod:
-    """One period that is owed, opened or not: a charge is known by its period for ever."""
-
-    period_start: datetime
-    amount: int
-    awaits_consent: bool = False
-    under_way: bool = False  # sent already, or in a payment window: charged anew only if that comes to nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +49,10 @@ class BilledSubscription(Protocol):
     def next_charge_at(self) -> datetime | None: ...
 
 
-def arrears_of(session: Session, subscription: Row[Any] | BilledSubscription, *, now: datetime) -> Arrears:
+def arrears_of(session: Session, subscription: BilledSubscription, *, now: datetime) -> Arrears:
     """Return what a subscription owes now, periods included that have begun and that no tick has opened yet."""
-    periods = [OwedPeriod(**row._mapping) for row in owed_charges(session, subscription.id)]  # noqa: SLF001 - public
-    due = queries.due_now(session, subscription.id, now=now)
+    periods = list(owed_charges(session, subscription.id))
+    due = due_subscription(session, subscription.id, now=now)
     if due is None:
         return Arrears(tuple(periods), subscription.next_charge_at)
     opening = opening_of(due, now=now)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from schedules.plans import Plan
@@ -24,6 +22,7 @@ from worker.subscriptions.billing_keys import usable_key
 from worker.subscriptions.duplicates import require_meant, require_no_same_key
 from worker.subscriptions.locked import running, up_to_date
 from worker.subscriptions.plans import plan_row
+from worker.subscriptions.queries import LockedSubscription
 from worker.subscriptions.start_terms import amount_objection
 
 
@@ -100,7 +99,7 @@ def _change_key(
     return KeyChanged(billing_key.id, charged.count, charged.amount), arrears
 
 
-def _key_for(session: Session, row: Row[Any], key: str, max_amount: int) -> tuple[BillingKey, Plan]:
+def _key_for(session: Session, row: LockedSubscription, key: str, max_amount: int) -> tuple[BillingKey, Plan]:
     """Find the key that a locked subscription is to be charged by, and its plan. Raises Refused."""
     billing_key = usable_key(session, key)
     terms = plan_of(plan_row(session, row.plan_code))
@@ -109,7 +108,7 @@ def _key_for(session: Session, row: Row[Any], key: str, max_amount: int) -> tupl
     return billing_key, terms
 
 
-def _to_agree_to(session: Session, row: Row[Any], billing_key: BillingKey, now: datetime) -> Arrears:
+def _to_agree_to(session: Session, row: LockedSubscription, billing_key: BillingKey, now: datetime) -> Arrears:
     """List what a key is to be charged with. Raises Refused for its own, when all of it was agreed to."""
     arrears = arrears_of(session, row, now=now)
     if billing_key.id == row.billing_key_id and arrears.chargeable == arrears:
@@ -118,7 +117,7 @@ def _to_agree_to(session: Session, row: Row[Any], billing_key: BillingKey, now: 
 
 
 def _agreed(
-    session: Session, row: Row[Any], key_id: int, arrears: Arrears, reason: str, now: datetime
+    session: Session, row: LockedSubscription, key_id: int, arrears: Arrears, reason: str, now: datetime
 ) -> consents.ChargedNow:
     """Write down what an operator has agreed to for the customer, and let the key be charged with it."""
     values = {

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 _FORGET = text("UPDATE billing_keys SET forget_at = :at WHERE id = :id")
@@ -44,15 +44,24 @@ _TAKE = text("""
 _FORGOTTEN = text("UPDATE billing_keys SET forget_at = NULL WHERE id = :key_id AND status = 'deleted'")
 
 
+@dataclass(frozen=True, slots=True)
+class UnneededKey:
+    """A billing key that is to be deleted at PortOne."""
+
+    key_id: int
+    customer_uid: str = field(repr=False)
+    pg: str
+
+
 def forget(session: Session, key_id: int, *, at: datetime) -> None:
     """Let a key be deleted at PortOne, unless somebody needs it by then."""
     session.execute(_FORGET, {"id": key_id, "at": at})
 
 
-def take(session: Session, *, now: datetime, pause: timedelta, limit: int) -> Sequence[Row[Any]]:
+def take(session: Session, *, now: datetime, pause: timedelta, limit: int) -> Sequence[UnneededKey]:
     """Take the keys to delete now; those that could not be deleted come again after a pause."""
     taken = session.execute(_TAKE, {"now": now, "again_at": now + pause, "limit": limit}).all()
-    return [row for row in taken if row.unneeded]
+    return [UnneededKey(row.key_id, row.customer_uid, row.pg) for row in taken if row.unneeded]
 
 
 def forgotten(session: Session, key_id: int) -> None:

@@ -17,7 +17,7 @@ from worker.domain.clock import Clock
 from worker.domain.errors import Refused
 from worker.domain.states import BillingKeyStatus
 from worker.ledger import charges, key_revival
-from worker.ledger.opening import open_due_now
+from worker.ledger.opening import due_subscription, open_due_now
 from worker.subscriptions import key_queries, queries
 
 
@@ -109,11 +109,11 @@ def _revive(session: Session, key_id: int, reason: str, now: datetime) -> Revive
     rows = [row for code in codes if (row := queries.locked(session, code)) is not None]
     for row in rows:
         # What no tick has opened yet would be charged besides: as much as a dead key leaves open.
-        if (due := queries.due_now(session, row.id, now=now)) is not None:
+        if (due := due_subscription(session, row.id, now=now)) is not None:
             open_due_now(session, due, now=now)
     if not key_revival.revive(session, key_id, reason=reason, now=now):
         return None
     revived = Revived()
-    for row in key_revival.charged_now(session, key_id, now=now):
-        revived += Revived(0, 0, row.charges, row.amount) if row.waits else Revived(row.charges, row.amount)
+    for each in key_revival.charged_now(session, key_id, now=now):
+        revived += Revived(0, 0, each.charges, each.amount) if each.waits else Revived(each.charges, each.amount)
     return revived

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from worker.domain.errors import Refused
 from worker.domain.states import SubscriptionStatus
-from worker.ledger.opening import open_due_now
+from worker.ledger.opening import due_subscription, open_due_now
 from worker.subscriptions import queries
+from worker.subscriptions.queries import LockedSubscription
 
 OVER = frozenset({SubscriptionStatus.CANCELED, SubscriptionStatus.ENDED})
 
@@ -20,7 +19,7 @@ def no_such(code: str) -> Refused:
     return Refused(f"There is no subscription {code!r:.60}. `again subscription list` shows those there are.")
 
 
-def running(session: Session, code: str, wanted: str) -> Row[Any]:
+def running(session: Session, code: str, wanted: str) -> LockedSubscription:
     """Lock a subscription that is not over, or raise Refused."""
     row = queries.locked(session, code)
     if row is None:
@@ -30,9 +29,9 @@ def running(session: Session, code: str, wanted: str) -> Row[Any]:
     return row
 
 
-def up_to_date(session: Session, row: Row[Any], now: datetime) -> Row[Any]:
+def up_to_date(session: Session, row: LockedSubscription, now: datetime) -> LockedSubscription:
     """Open what has come due and no tick has opened yet, and read the locked subscription again."""
-    due = queries.due_now(session, row.id, now=now)
+    due = due_subscription(session, row.id, now=now)
     if due is None:
         return row
     open_due_now(session, due, now=now)
@@ -41,7 +40,7 @@ def up_to_date(session: Session, row: Row[Any], now: datetime) -> Row[Any]:
 
 def move(
     session: Session,
-    row: Row[Any],
+    row: LockedSubscription,
     status: SubscriptionStatus,
     reason: str,
     next_charge_at: datetime | None,

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
-
-from sqlalchemy import Row
 
 from schedules.periods import first_start, next_start
 from schedules.plans import Plan
@@ -17,6 +14,7 @@ from worker.domain.subscription_code import read_code
 from worker.subscriptions.arrears import arrears_of
 from worker.subscriptions.locked import move, running, up_to_date
 from worker.subscriptions.plans import plan_row
+from worker.subscriptions.queries import LockedSubscription
 
 
 def pause(sessions: Sessions, code: str, *, reason: str, now: datetime) -> None:
@@ -42,12 +40,13 @@ def resume(sessions: Sessions, code: str, *, reason: str, now: datetime, owed: i
         if owed not in {None, (found := arrears_of(session, row, now=now).chargeable.amount)}:
             raise Refused(f"Subscription {code} owes {found:,} KRW by now, not {owed:,}; nothing was changed.")
         plan = plan_of(plan_row(session, row.plan_code))
-        next_charge_at: datetime = max(row.paused_next_charge_at, next_start(plan, row.anchor_on, after=now))
+        assert row.paused_next_charge_at is not None, "a CHECK of the table: it is paused"
+        next_charge_at = max(row.paused_next_charge_at, next_start(plan, row.anchor_on, after=now))
         move(session, row, _status_resumed(row, plan, next_charge_at), reason, next_charge_at, now)
     return next_charge_at
 
 
-def _status_resumed(row: Row[Any], plan: Plan, next_charge_at: datetime) -> SubscriptionStatus:
+def _status_resumed(row: LockedSubscription, plan: Plan, next_charge_at: datetime) -> SubscriptionStatus:
     if row.owes:
         return SubscriptionStatus.PAST_DUE
     if plan.trial_days and next_charge_at == first_start(plan, row.anchor_on):

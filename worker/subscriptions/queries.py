@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import CursorResult, Row, text
 from sqlalchemy.orm import Session
 
 from worker.database.audit_reason import give_reason
-from worker.database.mapping import PLAN_COLUMNS
 from worker.domain.customer_reference import normalized
 from worker.domain.customer_uid import masked
 from worker.domain.states import SubscriptionStatus
-from worker.ledger.charges import PAID_UNTIL, UNPAID
+from worker.ledger.charges import PAID_UNTIL
 
 _ADD = text("""
     INSERT INTO subscriptions (code, customer_reference, plan_id, billing_key_id, status, status_reason, status_at,
@@ -44,14 +44,6 @@ _LOCKED = text("""
 
 _FOUND = text("SELECT id, status, next_charge_at, billing_key_id FROM subscriptions WHERE code = :code")
 
-_DUE_NOW = text(f"""
-    SELECT s.id, s.anchor_on, s.next_charge_at,
-           {PLAN_COLUMNS},
-           k.status IS NOT DISTINCT FROM 'active' AS has_key, {UNPAID} AS unpaid
-    FROM subscriptions s JOIN plans p ON p.id = s.plan_id LEFT JOIN billing_keys k ON k.id = s.billing_key_id
-    WHERE s.id = :id AND s.next_charge_at <= :now
-""")  # noqa: S608 - constants only
-
 _MOVE = text("""
     UPDATE subscriptions
     SET status = :status, status_reason = :reason, status_at = :now, next_charge_at = :next_charge_at,
@@ -79,6 +71,31 @@ _SHOWN = f"""
 """  # noqa: S608 - constants only
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundSubscription:
+    """Where a subscription stands."""
+
+    id: int
+    status: SubscriptionStatus
+    next_charge_at: datetime | None
+    billing_key_id: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedSubscription:
+    """A subscription that this transaction alone may move. `owes`: a charge of it was declined and is not settled."""
+
+    id: int
+    code: str
+    status: SubscriptionStatus
+    anchor_on: date
+    next_charge_at: datetime | None
+    paused_next_charge_at: datetime | None
+    billing_key_id: int | None
+    plan_code: str
+    owes: bool
+
+
 def add(session: Session, row: Mapping[str, Any], *, now: datetime) -> int | None:
     """Add a subscription and return its id; None when the customer has a running one to this plan."""
     added: int | None = session.scalar(_ADD, {**row, "now": now})
@@ -91,22 +108,19 @@ def running(session: Session, *, plan_id: int, customer_reference: str) -> str |
     return code
 
 
-def locked(session: Session, code: str) -> Row[Any] | None:
+def locked(session: Session, code: str) -> LockedSubscription | None:
     """Lock a subscription, so that no tick and no other command moves it before this transaction ends."""
-    return session.execute(_LOCKED, {"code": code}).one_or_none()
+    row = session.execute(_LOCKED, {"code": code}).one_or_none()
+    return None if row is None else LockedSubscription(**_values(row) | {"status": SubscriptionStatus(row.status)})
 
 
-def found(session: Session, code: str) -> Row[Any] | None:
+def found(session: Session, code: str) -> FoundSubscription | None:
     """Return where a subscription stands, without locking it."""
-    return session.execute(_FOUND, {"code": code}).one_or_none()
+    row = session.execute(_FOUND, {"code": code}).one_or_none()
+    return None if row is None else FoundSubscription(**_values(row) | {"status": SubscriptionStatus(row.status)})
 
 
-def due_now(session: Session, subscription_id: int, *, now: datetime) -> Row[Any] | None:
-    """Give a locked subscription with its plan, if a period of it has begun and has no charge yet."""
-    return session.execute(_DUE_NOW, {"id": subscription_id, "now": now}).one_or_none()
-
-
-def change_key(session: Session, row: Row[Any], key_id: int, *, reason: str, now: datetime) -> bool:
+def change_key(session: Session, row: LockedSubscription, key_id: int, *, reason: str, now: datetime) -> bool:
     """Give a locked subscription another billing key; False when it has yet another. A trigger audits it, and why."""
     give_reason(session, reason, now=now)
     values = {"id": row.id, "expected": row.billing_key_id, "key": key_id}
@@ -115,7 +129,7 @@ def change_key(session: Session, row: Row[Any], key_id: int, *, reason: str, now
 
 def move(
     session: Session,
-    row: Row[Any],
+    row: LockedSubscription,
     status: SubscriptionStatus,
     *,
     reason: str,
@@ -157,6 +171,10 @@ def shown(session: Session, code: str) -> Mapping[str, Any] | None:
 
 
 def _shown(row: Row[Any]) -> Mapping[str, Any]:
-    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
+    values = _values(row)
     customer_uid = values.pop("customer_uid")
     return {**values, "customer_uid": None if customer_uid is None else masked(customer_uid)}
+
+
+def _values(row: Row[Any]) -> dict[str, Any]:
+    return dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping

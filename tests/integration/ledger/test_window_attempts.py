@@ -32,6 +32,7 @@ def charge_of(sessions: Sessions, book: Book) -> int:
 def open_window(session: Session, charge_id: int, *, number: int = 1) -> bool:
     charge = window_attempts.locked_charge(session, charge_id)
     assert charge is not None
+    assert charge.billing_key_id is not None
     return window_attempts.begin(
         session,
         charge,

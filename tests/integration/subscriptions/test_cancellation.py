@@ -25,6 +25,7 @@ from worker.domain.outcomes import (
     UnknownReason,
 )
 from worker.domain.settlement import settle
+from worker.domain.states import ChargeStatus
 from worker.ledger import opening
 from worker.ledger.write_back import record, write_back
 from worker.subscriptions.cancellation import Canceled, cancel
@@ -97,9 +98,19 @@ def test_a_cancellation_waits_for_a_tick_that_is_opening_charges(book: Book, ses
     with sessions() as session:
         (row,) = opening.due_subscriptions(session, after=opening.START, now=NOW, limit=1)
         canceled = _meanwhile(engine, lambda: cancel(sessions, subscribed.code, reason="moved", now=NOW))
-        period = {"subscription_id": row.id, "period_start": row.next_charge_at, "period_end": NOW.replace(month=2)}
-        money = {"amount": 9900, "tax_free": 0, "vat_amount": None, "currency": "KRW", "order_name": "Monthly"}
-        opening.open_charges(session, [period | money | {"status": "due", "reason": "its period began"}], now=NOW)
+        due = opening.NewCharge(
+            subscription_id=row.id,
+            period_start=row.next_charge_at,
+            period_end=NOW.replace(month=2),
+            amount=9900,
+            tax_free=0,
+            vat_amount=None,
+            currency="KRW",
+            order_name="Monthly",
+            status=ChargeStatus.DUE,
+            reason="its period began",
+        )
+        opening.open_charges(session, [due], now=NOW)
         session.commit()
     assert canceled.result(10) == Canceled(void=1, in_flight=0)
     assert statuses(sessions, "charges") == ["void"]
