@@ -19,7 +19,7 @@ from worker.devstack.addresses import NotAvailable, database_address, settings_h
 from worker.domain.clock import Clock, system_clock
 from worker.domain.gateway import Gateway
 from worker.domain.retry_policy import RetryPolicy
-from worker.ledger.database_identity import Watch, verify, watch_of
+from worker.ledger.database_identity import HoldPolicy, hold_policy_of, verify
 from worker.operations.invariants import Thresholds
 from worker.reconciliation.slice_walk import StatementPolicy
 
@@ -72,7 +72,7 @@ class Runtime:
             clock=self.clock,
             policy=self.policy,
             prefix=self.settings.merchant_uid_prefix,
-            watch=self.watch,
+            hold_policy=self.hold_policy,
         )
 
     @property
@@ -87,9 +87,9 @@ class Runtime:
         )
 
     @property
-    def watch(self) -> Watch:
+    def hold_policy(self) -> HoldPolicy:
         """What the settings say about the database that charges are opened and claimed in."""
-        return watch_of(self.settings)
+        return hold_policy_of(self.settings)
 
     @property
     def statement_policy(self) -> StatementPolicy:
@@ -120,7 +120,7 @@ class Runtime:
     def verify_database(self) -> None:
         """Raise WrongDatabase when the database has charged in another mode or under another prefix."""
         with self.sessions() as session:
-            verify(session, self.watch)
+            verify(session, self.hold_policy)
 
     def close(self) -> None:
         self.engine.dispose()

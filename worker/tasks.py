@@ -44,8 +44,8 @@ class GatewayWork(Protocol):
 def open_charges(self: Any) -> dict[str, object]:
     """Open a charge for every period that has come due."""
     runtime = _begin(self)
-    limit, watch = runtime.settings.catch_up_limit, runtime.watch
-    opened = open_due_charges(runtime.sessions, now=runtime.clock(), limit=limit, watch=watch)
+    limit, hold_policy = runtime.settings.catch_up_limit, runtime.hold_policy
+    opened = open_due_charges(runtime.sessions, now=runtime.clock(), limit=limit, hold_policy=hold_policy)
     return opened.summary()
 
 
@@ -92,7 +92,7 @@ async def _pump(runtime: Runtime, gateway: Gateway) -> PumpResult:
         runtime.sessions,
         gateway,
         clock=runtime.clock,
-        limits=run_limits(runtime.settings, runtime.watch),
+        limits=run_limits(runtime.settings, runtime.hold_policy),
         policy=runtime.policy,
         stopping=process.is_stopping,
     ).run()
@@ -106,7 +106,7 @@ async def _reconcile(runtime: Runtime, gateway: Gateway) -> Summarized:
         policy=runtime.policy,
         budget=_budget(runtime),
         stopping=process.is_stopping,
-        watch=runtime.watch,
+        hold_policy=runtime.hold_policy,
     )
 
 
@@ -154,5 +154,5 @@ def _begin(task: Any) -> Runtime:
         heartbeats.beat(session, task.name, now=runtime.clock())
         if task.request.get("celery_beat_task"):
             heartbeats.beat(session, heartbeats.BEAT, now=runtime.clock())
-        database_identity.verify(session, runtime.watch)
+        database_identity.verify(session, runtime.hold_policy)
     return runtime

@@ -30,7 +30,7 @@ def claim_within_limits(
     check = None if limits.charge_limits is None else LimitCheck(limits.charge_limits, claimed)
     try:
         with sessions.begin() as session:
-            now = may_claim(session, clock, limits.watch)
+            now = may_claim(session, clock, limits.hold_policy)
             if now is None:
                 return []
             return claim(session, now=now, limit=limit, lease=limits.lease, prefix=limits.prefix, check=check)

@@ -15,8 +15,8 @@ from worker.database.mapping import plan_of
 from worker.domain.states import ChargeStatus
 from worker.ledger import ending
 from worker.ledger import opening as openings
-from worker.ledger.charging_hold import goes_on
-from worker.ledger.database_identity import Watch
+from worker.ledger.charging_hold import charging_is_allowed
+from worker.ledger.database_identity import HoldPolicy
 from worker.ledger.opening import DueSubscription, Place, advanced, charges_of, opening_by
 
 CHUNK = 500
@@ -38,17 +38,17 @@ class Opened:
         return asdict(self)
 
 
-def open_due_charges(sessions: Sessions, *, now: datetime, limit: int, watch: Watch | None = None) -> Opened:
+def open_due_charges(sessions: Sessions, *, now: datetime, limit: int, hold_policy: HoldPolicy | None = None) -> Opened:
     """Open a charge per due period of every due subscription, at most `limit` per subscription and tick.
 
     A period that already has its charge is left alone, so doubled ticks and crashes between chunks change nothing.
-    Nothing is opened while `watch` finds that the database may have forgotten payments: a period that was paid must
-    not become void because it looks missed. Raises WrongDatabase.
+    Nothing is opened while charging is held, as by `hold_policy` when the database may have forgotten payments: a
+    period that was paid must not become void because it looks missed. Raises WrongDatabase.
     """
-    total = Opened(ended=_end_canceled(sessions, now, watch))
+    total = Opened(ended=_end_canceled(sessions, now, hold_policy))
     after: Place | None = openings.START
     while after is not None:
-        chunk, after = _open_chunk(sessions, after, now, limit, watch)
+        chunk, after = _open_chunk(sessions, after, now, limit, hold_policy)
         total = replace(
             total,
             subscriptions=total.subscriptions + chunk.subscriptions,
@@ -60,7 +60,7 @@ def open_due_charges(sessions: Sessions, *, now: datetime, limit: int, watch: Wa
     return total
 
 
-def _end_canceled(sessions: Sessions, now: datetime, watch: Watch | None) -> int:
+def _end_canceled(sessions: Sessions, now: datetime, hold_policy: HoldPolicy | None) -> int:
     """End canceled subscriptions whose paid time is over; return how many.
 
     Not while the database may have forgotten a payment, which would end one too soon.
@@ -68,7 +68,7 @@ def _end_canceled(sessions: Sessions, now: datetime, watch: Watch | None) -> int
     ended = 0
     while True:
         with sessions.begin() as session:
-            if watch is not None and not goes_on(session, watch, now=now):
+            if hold_policy is not None and not charging_is_allowed(session, hold_policy, now=now):
                 return ended
             looked_at, over = ending.end_canceled(session, now=now, limit=CHUNK)
         ended += over
@@ -77,14 +77,14 @@ def _end_canceled(sessions: Sessions, now: datetime, watch: Watch | None) -> int
 
 
 def _open_chunk(
-    sessions: Sessions, after: Place, now: datetime, limit: int, watch: Watch | None
+    sessions: Sessions, after: Place, now: datetime, limit: int, hold_policy: HoldPolicy | None
 ) -> tuple[Opened, Place | None]:
     """Open the charges of the next subscriptions in order; also return where to go on, or None at the end.
 
     Paging goes by position, so that subscriptions which cannot be billed are passed once and block no others.
     """
     with sessions.begin() as session:
-        if watch is not None and not goes_on(session, watch, now=now):
+        if hold_policy is not None and not charging_is_allowed(session, hold_policy, now=now):
             return Opened(), None
         due = openings.due_subscriptions(session, after=after, now=now, limit=CHUNK)
         decided = list(_decided(due, now, limit))

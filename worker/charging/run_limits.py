@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from worker.config.settings import Settings
 from worker.domain.charge_limits import ChargeLimits
-from worker.ledger.database_identity import Watch
+from worker.ledger.database_identity import HoldPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +20,7 @@ class RunLimits:
     lease: timedelta
     send_within: timedelta  # a claimed attempt that was not sent by then is released
     prefix: str
-    watch: Watch | None = None  # None: the database is known to be whole, as in a test
+    hold_policy: HoldPolicy | None = None  # None: the database is known to be whole, as in a test
     charge_limits: ChargeLimits | None = None  # None: no limit, as in a test
 
     @property
@@ -29,7 +29,7 @@ class RunLimits:
         return max(1, min(self.chunk, self.max_in_flight // 20))
 
 
-def run_limits(settings: Settings, watch: Watch | None = None) -> RunLimits:
+def run_limits(settings: Settings, hold_policy: HoldPolicy | None = None) -> RunLimits:
     """Return the limits that the settings give a pump run."""
     return RunLimits(
         max_in_flight=settings.max_in_flight,
@@ -38,7 +38,7 @@ def run_limits(settings: Settings, watch: Watch | None = None) -> RunLimits:
         lease=settings.lease,
         send_within=timedelta(seconds=settings.write_back_seconds),
         prefix=settings.merchant_uid_prefix,
-        watch=watch,
+        hold_policy=hold_policy,
         charge_limits=ChargeLimits(
             amount=settings.max_amount,
             run_charges=settings.max_run_charges,

@@ -18,8 +18,8 @@ from worker.domain.errors import Refused
 from worker.domain.states import CheckoutStatus, ConsentSource
 from worker.domain.window_evidence import WINDOW_LIFE
 from worker.ledger import window_attempts
-from worker.ledger.charging_hold import goes_on
-from worker.ledger.database_identity import watch_of
+from worker.ledger.charging_hold import charging_is_allowed
+from worker.ledger.database_identity import hold_policy_of
 from worker.pg import window
 from worker.pg.channels import channel_for
 from worker.pg.window.request import Buyer, CallbackUrls, WindowRequest
@@ -53,7 +53,7 @@ def agree(
     if not 1 <= len(wording) <= MAX_WORDING_LENGTH or not wording.isprintable():
         raise Refused("The version of the wording is missing.")
     with sessions.begin() as session:  # a transaction of its own: every process waits for the row that it may touch
-        allowed = goes_on(session, watch_of(settings), now=now)
+        allowed = charging_is_allowed(session, hold_policy_of(settings), now=now)
     with sessions.begin() as session:
         checkout = _lock_usable(session, code, now)
         pg = _pg(session, settings, checkout, pg_choice)

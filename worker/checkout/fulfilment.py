@@ -183,7 +183,7 @@ def _finish(
         return key
     activation = activate_key(session, checkout, order.billing_key_id, key, now=now)
     if activation.unneeded_key_id is not None:
-        key_deletion_queries.forget(session, activation.unneeded_key_id, at=now)
+        key_deletion_queries.schedule_deletion(session, activation.unneeded_key_id, at=now)
     _forget_other_keys(session, checkout, order)
     if activation.subscription_is_over and order.charge_id is not None and proved.record is not None:
         said = "its subscription was over before it could begin"
@@ -200,7 +200,7 @@ def _forget_other_keys(session: Session, checkout: CheckoutRow, order: OrderRow)
         if other.billing_key_id is None or other.billing_key_id == order.billing_key_id:
             continue
         if other.key_status is BillingKeyStatus.REGISTERING:
-            key_deletion_queries.forget(session, other.billing_key_id, at=other.opened_at + WINDOW_LIFE)
+            key_deletion_queries.schedule_deletion(session, other.billing_key_id, at=other.opened_at + WINDOW_LIFE)
 
 
 def _record_discrepancy(

@@ -16,7 +16,7 @@ from worker.ledger import charges, consents
 from worker.ledger.opening import due_subscription, open_due_now
 from worker.subscriptions import activation_queries
 from worker.subscriptions import queries as subscription_queries
-from worker.subscriptions.activation import begin
+from worker.subscriptions.activation import start
 from worker.subscriptions.billing_keys import is_label
 from worker.subscriptions.plans import plan_row
 from worker.subscriptions.queries import LockedSubscription
@@ -57,7 +57,7 @@ def _attach(
         return KeyActivation("the key is the subscription's already")
     if subscription.status == SubscriptionStatus.PENDING:
         plan = plan_of(plan_row(session, subscription.plan_code))
-        begin(session, subscription, plan, key_id, reason="its first billing key was registered", now=now)
+        start(session, subscription, plan, key_id, reason="its first billing key was registered", now=now)
         paid_without_key_queries.close_discrepancies(session, subscription.id, now=now)
         return KeyActivation("the subscription has its first billing key")
     current = (

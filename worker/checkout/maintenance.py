@@ -141,4 +141,4 @@ def _take_unneeded_keys(context: CheckoutContext) -> list[UnneededKey]:
 
 def _forgotten(sessions: Sessions, key_id: int) -> None:
     with sessions.begin() as session:
-        key_deletion_queries.forgotten(session, key_id)
+        key_deletion_queries.record_deletion(session, key_id)

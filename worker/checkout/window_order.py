@@ -127,7 +127,7 @@ def _require_payable(charge: LockedCharge, *, by_hand: bool) -> None:
         raise Refused("This is paid already.")
     if charge.in_question:
         raise Refused(IN_QUESTION)
-    if charge.restored_lately:
+    if charge.may_have_lost_windows:
         raise Refused("Payments are being compared just now; please try again tomorrow.")
     if charge.status == ChargeStatus.CHARGING:
         if charge.last_via != Via.WINDOW:

@@ -87,7 +87,7 @@ def _begin(runtime: Runtime, start: datetime | None, *, restored: bool) -> int:
             return charging_hold.begin_sweep(
                 session, reason=SweepReason.BY_HAND, holds_claims=False, since=since, until=now, now=now
             )
-        sweep_id = charging_hold.declare_restored(session, runtime.watch, now=now, since=start)
+        sweep_id = charging_hold.declare_restored(session, runtime.hold_policy, now=now, since=start)
     wait_while_held(runtime.sessions)
     return sweep_id
 

@@ -1,1 +1,1 @@
-"""PostgreSQL: the truth, and the only folder with SQL of its own dialect."""
+"""PostgreSQL: engine, clock, tables, migrations, and rows to values; no statement that changes a business row."""

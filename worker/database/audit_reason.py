@@ -1,4 +1,4 @@
-"""Why somebody does what no column tells: said to the transaction, and written into the audit by its triggers."""
+"""The reason of an act that no column holds: set for the transaction, and written into the audit by its triggers."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ _GIVE = text("SELECT set_config('again.reason', :reason, true), set_config('agai
 
 
 def give_reason(session: Session, reason: str, *, now: datetime) -> None:
-    """Say why, and when, the acts of this transaction are done that follow."""
+    """Set why, and when, the following acts of this transaction are done."""
     session.execute(_GIVE, {"reason": reason, "at": now.isoformat()})

@@ -1,7 +1,7 @@
 """The time by which claims, leases and quiet periods are judged: the database's, so that no machine's clock matters.
 
-PostgreSQL's clock is the one clock that all workers share. Whoever decides about money asks it in the transaction that
-decides (`read`). In between, the seconds since the last answer are counted by a clock that nobody sets, so setting the
+PostgreSQL's clock is the one clock that all workers share. Code that decides about money asks it in the transaction
+that decides (`read`). In between, the seconds since the last answer are counted by a monotonic clock, so setting the
 machine's clock changes nothing.
 """
 
@@ -20,10 +20,10 @@ from worker.domain.clock import Clock, elapsed_seconds, system_clock
 SAMPLES = 3
 
 APART = timedelta(seconds=30)
-"""A clock that differs by more from the database's is wrong; and more must change before it is told of anew."""
+"""A clock that differs by more from the database's is wrong; and more must change before it is reported again."""
 
 DRIFT = 0.001
-"""So much faster or slower, as a share, one good clock may go than another: NTP slews each by half of that."""
+"""By how much, as a share, one good clock may go faster or slower than another: NTP slews each by half of that."""
 
 NONE = timedelta(0)
 
@@ -91,7 +91,7 @@ def ask(source: Source) -> datetime:
 class DatabaseClock:
     """A Clock: the database's time when last asked, and what has elapsed since. Before that, the system's.
 
-    One per process; calling it asks nobody, so it is safe on an event loop. `tell` hears of a machine's wrong clock,
+    One per process; calling it asks no server, so it is safe on an event loop. `tell` hears of a machine's wrong clock,
     once per change: one that drifts by milliseconds is not worth a line every tick.
     """
 

@@ -34,7 +34,7 @@ class InvalidDatabaseUrl(ValueError):
 
 
 class ReadOnly(OperationalError):
-    """The database takes no writes. It is as good as away: whoever tries again connects anew.
+    """The database takes no writes. It is as good as away: the next try connects again.
 
     After a failover the old primary is a standby, and may be reached for as long as a connection to it lasts.
     """
@@ -72,7 +72,7 @@ def create_database_engine(url: str, *, actor: str) -> Engine:
             **{name: value for name, value in UNLESS_IN_THE_ADDRESS.items() if name not in parsed.query},
             "application_name": actor[:63],
             "client_encoding": "UTF8",
-            # Bulk statements are planned anew each time: a plan kept from when a table was empty scans it for ever.
+            # Bulk statements are planned again each time: a plan kept from when a table was empty scans it for ever.
             # PgBouncer's transaction pooling works this way too.
             "prepare_threshold": None,
         },

@@ -24,5 +24,5 @@ def beat(session: Session, name: str, *, now: datetime) -> None:
 
 
 def last_seen(session: Session) -> Mapping[str, datetime]:
-    """Say when each part was last seen."""
+    """Return when each part was last seen."""
     return {row.name: row.seen_at for row in session.scalars(select(Heartbeat))}

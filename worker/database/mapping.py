@@ -46,7 +46,7 @@ KNOWN_ATTEMPT = f"""
 """  # noqa: S608 - constants only
 """The columns of `known_attempt`, of attempts `a` joined by OF_AN_ATTEMPT.
 
-Holds that were ended early, or begun before a clock was set, hold no longer.
+Holds that were ended early, or started before a clock was set, hold no longer.
 """
 
 OF_AN_ATTEMPT = """
@@ -137,13 +137,13 @@ def _window_facts(row: Row[Any]) -> WindowFacts | None:
 
 
 def plan_columns(plan: Plan) -> dict[str, Any]:
-    """Give the columns of a plan's row, all but its id and created_at."""
+    """Return the columns of a plan's row, all but its id and created_at."""
     values = {field.name: getattr(plan, field.name) for field in fields(plan)}
     return {name: str(value) if name in _AS_TEXT else value for name, value in values.items()}
 
 
 def plan_of(row: Any) -> Plan:
-    """Read a plan from any row that has its columns."""
+    """Return the plan of any row that has its columns. Raises ValueError or LookupError for an unreadable one."""
     return Plan(
         code=row.code,
         name=row.name,

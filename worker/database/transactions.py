@@ -1,7 +1,7 @@
 """What every connection and every transaction of ours begins with, whatever the server, the role or a pooler has set.
 
 Nothing of it is asked for in the startup packet: PgBouncer refuses `options` there. And what is set for a session ends
-up with somebody else behind a transaction pooler, so it is set for the transaction, in one round trip.
+up with another client behind a transaction pooler, so it is set for the transaction, in one round trip.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _beginning(guards: Mapping[str, str]) -> str:
 def _checked_out(connection: Any, record: Any, _: Any) -> None:
     """Leave a connection whose server was, or has become, a standby: the primary may be elsewhere by now.
 
-    PostgreSQL tells so by itself, so nobody is asked. What has only just been connected is taken as it is: a database
+    PostgreSQL tells so by itself, without a question. What has only just been connected is taken as it is: a database
     that is read-only can be read.
     """
     if record.info.pop(_FRESH, False):

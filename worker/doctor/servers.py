@@ -79,13 +79,13 @@ def migrations(patient: Patient) -> Finding:
 
 def lineage(patient: Patient) -> Finding:
     """A database charges in one mode and under one prefix for good."""
-    watch = patient.runtime.watch
+    hold_policy = patient.runtime.hold_policy
     try:
         with patient.runtime.sessions() as session:
-            database_identity.verify(session, watch)
+            database_identity.verify(session, hold_policy)
     except database_identity.WrongDatabase as error:
         return broken("lineage", error.finding, error.remedy)
-    return ok("lineage", f"the database is one for {watch.mode} charges under the prefix {watch.prefix!r}")
+    return ok("lineage", f"the database is one for {hold_policy.mode} charges under the prefix {hold_policy.prefix!r}")
 
 
 def broker(patient: Patient) -> Finding:

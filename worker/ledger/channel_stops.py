@@ -85,7 +85,7 @@ _LIFT = text("""
     RETURNING s.scope
 """)
 
-# A charge that waits says so itself until it is tried again; whoever was paid or canceled meanwhile is no news.
+# A charge that waits says so itself until it is tried again; a customer who was paid or canceled meanwhile is no news.
 _BLAMED = text("""
     SELECT r.pg, s.code, count(*) OVER (PARTITION BY r.pg) AS customers
     FROM refusals r JOIN subscriptions s ON s.id = r.subscription_id
@@ -117,14 +117,14 @@ class BlamedSubscription:
 
 
 @dataclass(frozen=True, slots=True)
-class Weighed:
+class ChannelChanges:
     """What settlements have done to channels: `stopped` with the reason of each, and `lifted`."""
 
     stopped: Mapping[str, str] = field(default_factory=dict)
     lifted: Sequence[str] = ()
 
 
-def note(session: Session, settled: Sequence[Settlement], *, now: datetime) -> Weighed:
+def note(session: Session, settled: Sequence[Settlement], *, now: datetime) -> ChannelChanges:
     """Take settlements as evidence for or against their channels: stop those that are at fault, lift what was none.
 
     The last thing before the commit: other write-backs through these channels wait for it.
@@ -133,14 +133,14 @@ def note(session: Session, settled: Sequence[Settlement], *, now: datetime) -> W
     paid = _news(session, _paid_at(settled, now))
     pgs = sorted({*paid, *(pg for pg, _, _ in refusals)})
     if not pgs:
-        return Weighed()
+        return ChannelChanges()
     session.execute(_KNOWN, {"pgs": pgs})
     session.execute(_LOCK, {"pgs": pgs})
     session.execute(_PAID, {"rows": as_rows({"pg": pg, "sent_at": at} for pg, at in paid.items())})
     session.execute(_OUTDATED, {"pgs": pgs, "now": now})
     session.execute(_EXCUSED, {"pgs": pgs})
     lifted = session.scalars(_LIFT, {"pgs": sorted(paid), "by": BY}).all()
-    return Weighed(_weigh(session, list(refusals.values()), now) if refusals else {}, lifted)
+    return ChannelChanges(_weigh(session, list(refusals.values()), now) if refusals else {}, lifted)
 
 
 def _news(session: Session, paid: dict[str, datetime]) -> dict[str, datetime]:
@@ -175,7 +175,7 @@ def blamed(session: Session, *, limit: int = 20) -> Sequence[BlamedSubscription]
 
 
 def release(session: Session, pg: str, *, now: datetime) -> None:
-    """Note that a person has let a channel go on: those whose refusals had stopped it do not stop it again."""
+    """Record that an operator has released a channel: the refusals that had stopped it do not stop it again."""
     session.execute(_RELEASE, {"pg": pg, "now": now})
     session.execute(_RELEASED, {"pg": pg})
 

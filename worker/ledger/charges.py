@@ -82,7 +82,7 @@ _WAITING = text("SELECT id FROM charges WHERE subscription_id = :id AND status I
 
 _IN_FLIGHT = text("SELECT count(*) FROM charges WHERE subscription_id = :id AND status = 'charging'")
 
-# What a window has begun to pay, or has paid, before there was a key. One that came to nothing is `due`, or void.
+# What a window was opened to pay, or has paid, before there was a key. One that came to nothing is `due`, or void.
 _FIRST = text("""
     SELECT id, status, period_start, period_end, status = 'paid' AND refunded >= amount AS is_refunded FROM charges
     WHERE subscription_id = :id AND status <> 'void'
@@ -97,7 +97,7 @@ class OwedPeriod:
     period_start: datetime
     amount: int
     awaits_consent: bool = False
-    under_way: bool = False  # sent already, or in a payment window: charged anew only if that comes to nothing
+    under_way: bool = False  # sent already, or in a payment window: charged again only if that comes to nothing
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Charging hold: in a restored database, after a silence or a step of its clock nothing is charged for a while.
 
 Before anything is opened or claimed, a worker looks here. After a gap, or in a copy, nothing is charged until PortOne's
-payments since then were compared with the books: see `worker.reconciliation.statement`.
+payments since then were compared with our records: see `worker.reconciliation.statement`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from worker.database.tables.operations import Sweep
 from worker.domain.clock import Clock
 from worker.domain.states import SweepReason
 from worker.ledger import clock_steps
-from worker.ledger.database_identity import Standing, Watch, check_owner, standing, touch
+from worker.ledger.database_identity import HoldPolicy, Standing, check_owner, standing, touch
 
 MARGIN = timedelta(minutes=10)
-"""So far back a sweep begins before what it is about: clocks differ, and payments show late."""
+"""How far a sweep reaches back before what it is about: clocks differ, and payments show late."""
 
 # A clock that was ahead, or a worker that looked before anybody knew of the restore, must not hide what lies before.
 _LAST_WORK = text("""
@@ -68,61 +68,68 @@ BY_RESTORE = "restore"
 log = structlog.get_logger()
 
 
-def goes_on(session: Session, watch: Watch, *, now: datetime | Clock) -> bool:
-    """Say whether work may go on; if not, a sweep stands in the tables that must end first. The caller commits.
+def charging_is_allowed(session: Session, policy: HoldPolicy, *, now: datetime | Clock) -> bool:
+    """Return whether charges may be opened and claimed; if not, a sweep has to end first. The caller commits.
 
     By a clock, which is read here, a step of the database's clock is noticed besides; an instant may have become old
     meanwhile, and shows none. Raises WrongDatabase.
     """
     known = standing(session)
-    check_owner(known.mode, known.prefix, watch)
+    check_owner(known.mode, known.prefix, policy)
     read_at = now if isinstance(now, datetime) else read(session, now)
     if not known.same:
         # What was sent before the copy took over may land until the quiet period is over.
-        _hold(session, known, watch, now=read_at, until=read_at + watch.quiet_period, reason=SweepReason.RESTORED)
+        _hold(
+            session,
+            known,
+            policy,
+            now=read_at,
+            until=read_at + policy.quiet_period,
+            reason=SweepReason.RESTORED,
+        )
         return False
-    if not isinstance(now, datetime) and _has_stepped(session, known, watch, clock=now, now=read_at):
+    if not isinstance(now, datetime) and _has_stepped(session, known, policy, clock=now, now=read_at):
         return False
-    if read_at - known.seen_at > watch.gap:
-        _hold(session, known, watch, now=read_at, until=read_at + watch.gap_wait, reason=SweepReason.GAP)
+    if read_at - known.seen_at > policy.gap:
+        _hold(session, known, policy, now=read_at, until=read_at + policy.gap_wait, reason=SweepReason.GAP)
         return False
-    if read_at - known.seen_at > watch.touch_every or known.mode is None:
-        touch(session, known, watch, read_at)
+    if read_at - known.seen_at > policy.touch_every or known.mode is None:
+        touch(session, known, policy, read_at)
     return not known.held
 
 
-def _has_stepped(session: Session, known: Standing, watch: Watch, *, clock: Clock, now: datetime) -> bool:
-    """Hold charging when the database's clock was set, and nobody has held it for that yet.
+def _has_stepped(session: Session, known: Standing, policy: HoldPolicy, *, clock: Clock, now: datetime) -> bool:
+    """Hold charging when the database's clock was set, and it is not held for that yet.
 
-    A worker that has asked it before knows by how much more it moved than has elapsed. Whoever has not sees at least
+    A worker that has asked it before knows by how much more it moved than has elapsed. One that has not sees at least
     that it was set back: the last look lies ahead.
     """
     step = clock.step if isinstance(clock, DatabaseClock) else None
     if step is not None:
-        if abs(step.by) > watch.smallest_step and not clock_steps.is_answered(
-            session, now=now, within=step.within, quiet_period=watch.quiet_period
+        if abs(step.by) > policy.smallest_step and not clock_steps.is_answered(
+            session, now=now, within=step.within, quiet_period=policy.quiet_period
         ):
-            _hold_for_step(session, known, watch, now=now, by=step.by)
+            _hold_for_step(session, known, policy, now=now, by=step.by)
             _forget_once_committed(session, clock, step)
             return True
         _forget_once_committed(session, clock, step)
-    if known.seen_at - now > watch.smallest_step:
-        _hold_for_step(session, known, watch, now=now, by=now - known.seen_at)
+    if known.seen_at - now > policy.smallest_step:
+        _hold_for_step(session, known, policy, now=now, by=now - known.seen_at)
         return True
     return False
 
 
-def _hold_for_step(session: Session, known: Standing, watch: Watch, *, now: datetime, by: timedelta) -> None:
+def _hold_for_step(session: Session, known: Standing, policy: HoldPolicy, *, now: datetime, by: timedelta) -> None:
     """Hold charging for a quiet period from now on, in the place of whatever holds it already and until when."""
     log.error(
         "the database's clock was set, or this machine stood still: look at NTP on both",
         moved_seconds=round(by.total_seconds(), 1),
     )
-    if not touch(session, known, watch, now, set_back=True):
-        return  # somebody else has noticed at the same moment
-    overtaken = clock_steps.set_right(session, now=now, lease=watch.longest_lease)
+    if not touch(session, known, policy, now, set_back=True):
+        return  # another process has noticed at the same moment
+    overtaken = clock_steps.set_right(session, now=now, lease=policy.longest_lease)
     reason = SweepReason.RESTORED if overtaken.restored else SweepReason.CLOCK
-    _begin(session, known, now=now, until=now + watch.quiet_period, reason=reason, since=overtaken.since)
+    _begin(session, known, now=now, until=now + policy.quiet_period, reason=reason, since=overtaken.since)
 
 
 def _forget_once_committed(session: Session, clock: Clock, step: Step) -> None:
@@ -133,22 +140,30 @@ def _forget_once_committed(session: Session, clock: Clock, step: Step) -> None:
     event.listen(session, "after_commit", forget, once=True)
 
 
-def declare_restored(session: Session, watch: Watch, *, now: datetime, since: datetime | None = None) -> int:
-    """Hold everything as for a restored copy, on a person's word, and return the sweep; one under way is kept.
+def declare_restored(session: Session, policy: HoldPolicy, *, now: datetime, since: datetime | None = None) -> int:
+    """Hold everything as for a restored copy, on an operator's word, and return the sweep; one under way is kept.
 
     It compares from `since`, or from the last work that the database knows of.
     """
     known = standing(session, for_update=True)
     if since is None and (under_way := session.scalar(_RESTORED)) is not None:
         return int(under_way)
-    _hold(session, known, watch, now=now, until=now + watch.quiet_period, reason=SweepReason.RESTORED, since=since)
+    _hold(
+        session,
+        known,
+        policy,
+        now=now,
+        until=now + policy.quiet_period,
+        reason=SweepReason.RESTORED,
+        since=since,
+    )
     return int(session.execute(_RESTORED).scalar_one())
 
 
 def begin_sweep(
     session: Session, *, reason: SweepReason, holds_claims: bool, since: datetime, until: datetime, now: datetime
 ) -> int:
-    """Begin a sweep of the payments made from `since` to `until`, and return its id; whoever looks next takes it."""
+    """Begin a sweep of the payments made from `since` to `until`, and return its id; the next worker takes it."""
     parameters = {"reason": reason, "holds_claims": holds_claims, "since": since, "until": until, "now": now}
     return int(session.execute(_BEGIN, parameters).scalar_one())
 
@@ -163,8 +178,8 @@ def holding(session: Session) -> Sequence[Sweep]:
 def release(session: Session, *, by: str, reason: str, now: datetime) -> Sequence[int]:
     """End every sweep that holds charging, on an operator's word; return their ids. A restore's leaves all stopped.
 
-    Unless a person was told to start charging while it was held: PortOne's payments are one thing that was forgotten,
-    and what people did since the backup another.
+    Unless an operator was told to start charging while it was held: PortOne's payments are one thing that was
+    forgotten, and what operators did since the backup another.
     """
     held = holding(session)
     give_reason(session, reason, now=now)
@@ -178,15 +193,15 @@ def release(session: Session, *, by: str, reason: str, now: datetime) -> Sequenc
 def _hold(
     session: Session,
     known: Standing,
-    watch: Watch,
+    policy: HoldPolicy,
     *,
     now: datetime,
     until: datetime,
     reason: SweepReason,
     since: datetime | None = None,
 ) -> bool:
-    """Begin a sweep that holds charging; False when somebody else has noticed at the same moment."""
-    if not touch(session, known, watch, now, set_back=True):
+    """Begin a sweep that holds charging; False when another process has noticed at the same moment."""
+    if not touch(session, known, policy, now, set_back=True):
         return False
     _begin(session, known, now=now, until=until, reason=reason, since=since)
     # Pages may notice it first, and their database role stops nothing: then it is done when all is compared.
@@ -203,7 +218,7 @@ def _begin(
     since = min(filter(None, (known.seen_at, now, last_work, since))) - MARGIN
     begin_sweep(session, reason=reason, holds_claims=True, since=since, until=until, now=now)
     log.warning(
-        "nothing is charged until PortOne's payments were compared with the books",
+        "nothing is charged until PortOne's payments were compared with our records",
         reason=reason,
         since=since.isoformat(),
         until=until.isoformat(),
@@ -211,17 +226,17 @@ def _begin(
 
 
 def stop_once_compared(session: Session, *, since: datetime, begun_at: datetime, now: datetime) -> None:
-    """See to it that a person starts charging once a restore holds it no more, unless one was told to before."""
+    """Leave charging stopped for an operator once a restore holds it no more, unless one was told to start it."""
     if not session.scalar(_WAS_STOPPED, {"since": begun_at}):
         _stop_for_people(session, since + MARGIN, now)
 
 
 def _stop_for_people(session: Session, seen_at: datetime, now: datetime) -> None:
-    """Stop all charging until a person starts it: PortOne tells what was paid since, and nobody what people did."""
+    """Stop all charging until an operator starts it: PortOne tells what was paid since, not what operators did."""
     since = f"{seen_at.astimezone(SEOUL):%Y-%m-%d %H:%M %Z}"
     reason = (
         f"restored: what people did since the backup ({since}) is forgotten. Look at cancellations, pauses, key and "
         "plan changes, refunds and the kill switch since then, and repeat them; then `again start`"
     )
     session.execute(_STOP_ALL, {"reason": reason, "by": BY_RESTORE, "now": now})
-    log.warning("charging is stopped until a person starts it", reason=reason)
+    log.warning("charging is stopped until an operator starts it", reason=reason)

@@ -20,18 +20,18 @@ from worker.domain.merchant_uid import derive
 from worker.domain.states import AttemptStatus
 from worker.domain.window_evidence import WINDOW_LIFE
 from worker.ledger.blockers import BLOCKER_TABLES, CLAIMABLE, parameters
-from worker.ledger.charging_hold import goes_on
-from worker.ledger.database_identity import Watch
+from worker.ledger.charging_hold import charging_is_allowed
+from worker.ledger.database_identity import HoldPolicy
 from worker.ledger.day_totals import enforce_day_limits
 
 log = structlog.get_logger()
 
-CLAIM_LOCK = 0x6167_6169  # "agai": held shared by every claim, exclusively by `again stop`
+CLAIM_ADVISORY_LOCK = 0x6167_6169  # "agai": held shared by every claim, exclusively by `again stop`
 
 EVERYTHING = "all"
 """The scope of a stop that stops every channel."""
 
-RESTORED_LATELY = """COALESCE(c.period_start < (
+MAY_HAVE_LOST_WINDOWS = """COALESCE(c.period_start < (
     SELECT max(w.started_at) FROM sweeps w
     WHERE w.reason = 'restored' AND w.ended_early IS DISTINCT FROM 'clock_set' AND NOT EXISTS (
         SELECT FROM sweeps later
@@ -39,8 +39,8 @@ RESTORED_LATELY = """COALESCE(c.period_start < (
           AND later.until >= w.started_at + :window_life)), false)"""
 """The condition that a charge may have a window which a restored database has forgotten, with declines before it.
 
-It ends when no such window can be used any more, and a sweep over all that time has told what was paid in them. Whoever
-releases what a restore holds has compared nothing: then it ends likewise, and not at once.
+It ends when no such window can be used any more, and a sweep over all that time has told what was paid in them. A
+release of what a restore holds has compared nothing: then it ends likewise, and not at once.
 """
 
 _DUE = text(f"""
@@ -48,7 +48,7 @@ _DUE = text(f"""
            last.merchant_uid AS last_merchant_uid, last.window_until AS last_window_until,
            ARRAY(SELECT e.merchant_uid FROM attempts e
                  WHERE e.charge_id = c.id AND e.status = 'declined' ORDER BY e.number) AS earlier,
-           {RESTORED_LATELY} AS restored_lately
+           {MAY_HAVE_LOST_WINDOWS} AS may_have_lost_windows
     FROM charges c
     {BLOCKER_TABLES}
     JOIN plans p ON p.id = s.plan_id
@@ -82,17 +82,17 @@ _CLAIM = text("""
 
 
 class ClaimConflict(RuntimeError):
-    """A due charge could not get its attempt row: somebody else was faster. The whole claim is rolled back."""
+    """A due charge could not get its attempt row: another process was faster. The whole claim is rolled back."""
 
 
-def may_claim(session: Session, clock: Clock, watch: Watch | None) -> datetime | None:
+def may_claim(session: Session, clock: Clock, hold_policy: HoldPolicy | None) -> datetime | None:
     """Return the instant by which a claim in this transaction is made; None while nothing may be claimed.
 
-    That is while `again stop` waits, and while `watch` finds that the database may have forgotten payments, or that
-    its clock was set. Raises WrongDatabase.
+    That is while `again stop` waits, and while charging is held, as by `hold_policy` when the database may have
+    forgotten payments or its clock was set. Raises WrongDatabase.
     """
     _let_stops_wait(session)
-    if watch is not None and not goes_on(session, watch, now=clock):
+    if hold_policy is not None and not charging_is_allowed(session, hold_policy, now=clock):
         return None
     return read(session, clock)
 
@@ -135,7 +135,7 @@ def claim(
 
 
 def _let_stops_wait(session: Session) -> None:
-    session.execute(text("SELECT pg_advisory_xact_lock_shared(:lock)"), {"lock": CLAIM_LOCK})
+    session.execute(text("SELECT pg_advisory_xact_lock_shared(:lock)"), {"lock": CLAIM_ADVISORY_LOCK})
 
 
 def _by_charge(row: Row[Any]) -> int:
@@ -175,7 +175,7 @@ def _plan(row: Row[Any], prefix: str) -> AttemptPlan:
         merchant_uid=merchant_uid or derive(prefix, row.subscription_code, row.period_start, number),
         window=window,
         earlier=row.earlier,
-        may_have_lost_windows=row.restored_lately,
+        may_have_lost_windows=row.may_have_lost_windows,
     )
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from worker.ledger import channel_stops
 
 LONGEST_DEFERRAL = timedelta(days=1)
-"""A try that was to come sooner after its decision waits for a while, not for a date, and is counted anew."""
+"""A try that was to come sooner after its decision waits for a while, not for a date, and is counted again from now."""
 
 _ANSWERED = text("""
     SELECT EXISTS (
@@ -32,7 +32,7 @@ _OVERTAKE = text("""
     RETURNING since, holds_claims, reason = 'restored' AS restored
 """)
 
-# What somebody else settles at this moment needs nothing any more.
+# What another process settles at this moment needs nothing any more.
 _RETIME_LEASES = text("""
     UPDATE attempts SET lease_until = :lease_until
     WHERE id IN (SELECT id FROM attempts WHERE status = 'started' FOR UPDATE SKIP LOCKED)
@@ -57,7 +57,7 @@ _RETIME_TRIES = text("""
 
 
 def is_answered(session: Session, *, now: datetime, within: timedelta, quiet_period: timedelta) -> bool:
-    """Say whether a hold that waits for a quiet period was begun in the last `within`: then it covers a step in it."""
+    """Return whether a hold for a quiet period was started in the last `within`: then it covers a step in it."""
     parameters = {"now": now, "since": now - within, "quiet_period": quiet_period}
     return bool(session.execute(_ANSWERED, parameters).scalar_one())
 
@@ -71,7 +71,7 @@ class Overtaken:
 
 
 def set_right(session: Session, *, now: datetime, lease: timedelta) -> Overtaken:
-    """Count every waiting time anew by the clock as it is now: leases, look-ups, short deferrals; sweeps are ended.
+    """Count every waiting time by the clock as it is now: leases, look-ups, short deferrals; sweeps are ended.
 
     Evidence about channels that lies ahead is of now.
     Every lease lasts `lease` from now. Due dates are dates, and stay. The caller begins the hold that is to follow.

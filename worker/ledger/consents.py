@@ -28,7 +28,7 @@ _AGREED = """EXISTS (
     SELECT FROM consents t CROSS JOIN jsonb_to_recordset(t.periods) AS v(period_start timestamptz, amount bigint)
     WHERE t.id = CAST(:consent_id AS bigint) AND v.period_start = c.period_start AND v.amount = c.amount)"""
 
-# One under way too: should it come back unpaid, nobody has agreed to pay it by another key.
+# One under way too: should it come back unpaid, the customer has not agreed to pay it by another key.
 _WITHHOLD = text(f"""
     UPDATE charges c SET awaits_consent_since = CAST(:now AS timestamptz)
     WHERE c.subscription_id = :id AND {OWED}

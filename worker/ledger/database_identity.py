@@ -41,7 +41,7 @@ class WrongDatabase(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
+class HoldPolicy:
     """What the settings say about the database: whose it is, and how long a silence makes it doubtful."""
 
     mode: str
@@ -57,7 +57,7 @@ class Watch:
 
     @property
     def smallest_step(self) -> timedelta:
-        """By so much the database's clock may move without anybody waiting: far less than a quiet period."""
+        """How far the database's clock may move without charging being held: far less than a quiet period."""
         return min(APART, self.quiet_period / 10)
 
     @property
@@ -66,9 +66,9 @@ class Watch:
         return self.gap / 2
 
 
-def watch_of(settings: Settings) -> Watch:
-    """Give what the settings say about the database that charges are opened and claimed in."""
-    return Watch(
+def hold_policy_of(settings: Settings) -> HoldPolicy:
+    """Return what the settings say about the database that charges are opened and claimed in."""
+    return HoldPolicy(
         mode=settings.mode,
         prefix=settings.merchant_uid_prefix,
         gap=settings.gap,
@@ -97,7 +97,7 @@ def standing(session: Session, *, for_update: bool = False) -> Standing:
     return Standing(**session.execute(_STANDING).one()._mapping)  # noqa: SLF001 - public
 
 
-def touch(session: Session, known: Standing, watch: Watch, now: datetime, *, set_back: bool = False) -> bool:
+def touch(session: Session, known: Standing, policy: HoldPolicy, now: datetime, *, set_back: bool = False) -> bool:
     """Note that the database was worked with; `set_back`, also when that was noted at a later time.
 
     False when another process has noted it since `known` was read.
@@ -105,30 +105,30 @@ def touch(session: Session, known: Standing, watch: Watch, now: datetime, *, set
     values = {
         "now": now,
         "set_back": set_back,
-        "mode": watch.mode,
-        "prefix": watch.prefix,
+        "mode": policy.mode,
+        "prefix": policy.prefix,
         "seen_at": known.seen_at,
         "identity": known.identity,
     }
     return session.execute(_TOUCH, values).first() is not None
 
 
-def verify(session: Session, watch: Watch) -> None:
+def verify(session: Session, policy: HoldPolicy) -> None:
     """Raise WrongDatabase when the settings are not those with which the database has charged."""
     known = standing(session)
-    check_owner(known.mode, known.prefix, watch)
+    check_owner(known.mode, known.prefix, policy)
 
 
-def check_owner(mode: str | None, prefix: str | None, watch: Watch) -> None:
+def check_owner(mode: str | None, prefix: str | None, policy: HoldPolicy) -> None:
     """Raise WrongDatabase when a database has charged in another mode or under another prefix."""
-    if mode is not None and mode != watch.mode:
+    if mode is not None and mode != policy.mode:
         raise WrongDatabase(
-            f"This database has charged in {mode} mode, and the settings say {watch.mode}",
+            f"This database has charged in {mode} mode, and the settings say {policy.mode}",
             "give each its own database (AGAIN_DATABASE_URL), or set or remove AGAIN_PORTONE_KEY.",
         )
-    if prefix is not None and prefix != watch.prefix:
+    if prefix is not None and prefix != policy.prefix:
         raise WrongDatabase(
             f"This database has charged under the prefix {prefix!r}, and AGAIN_MERCHANT_UID_PREFIX says "
-            f"{watch.prefix!r}",
+            f"{policy.prefix!r}",
             "another prefix would charge open periods a second time. Set it back.",
         )

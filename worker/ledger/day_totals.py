@@ -1,4 +1,4 @@
-"""Holding a claim to the caps of the day: counted in the claim's own transaction, so that a rollback counts nothing."""
+"""Charge limits of the day: counted in the claim's own transaction, so that a rollback counts nothing."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _CHARGED_BESIDE = text("""
 """)
 
 # How often these subscriptions were charged on the day, the claim included. What was proved not charged does not count:
-# when PortOne is away for a day, a few charges that wait for it are tried more often than any cap allows.
+# when PortOne is away for a day, a few charges that wait for it are tried more often than any limit allows.
 # OFFSET 0 has each row looked up by its index: joined freely, whole tables are read.
 _SUBSCRIPTION_DAY = text("""
     SELECT claimed.id AS charge_id, count(*) AS charges
@@ -133,5 +133,5 @@ def _hold_subscriptions(
 
 
 def count_anew(session: Session, pg: str, *, now: datetime) -> None:
-    """Begin the day's count of a PG again, for a person has looked and released it."""
+    """Begin the day's count of a PG again, for an operator has looked and released it."""
     session.execute(_COUNT_ANEW, {"day_on": day_of(now)[0], "pg": pg, "now": now})

@@ -131,7 +131,7 @@ def charge(session: Session, charge_id: int, *, now: datetime) -> ChargeDetails 
 
 
 def charge_of(session: Session, merchant_uid: str) -> int | None:
-    """Give the id of the charge to which a merchant_uid belongs."""
+    """Return the id of the charge to which a merchant_uid belongs."""
     query = select(Attempt.charge_id).where(Attempt.merchant_uid == merchant_uid)
     return session.scalars(query).one_or_none()
 

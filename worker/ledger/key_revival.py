@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from worker.domain.blockers import Blocker
 from worker.ledger.blockers import CONDITIONS, none_of
 
-# One look through all keys: it is made when a person asks for it, and the dead are few.
+# One look through all keys: it is made when an operator asks for it, and the dead are few.
 _KILLED_ALIKE = text("""
     SELECT id FROM billing_keys
     WHERE status = 'dead' AND forget_at IS NULL AND status_at >= :since
@@ -31,7 +31,7 @@ _REVIVE = text("""
     RETURNING id
 """)
 
-# What a hard decline had left to wait for another key. What nobody has agreed to pay by this key goes on waiting.
+# What a hard decline had left to wait for another key. What waits for consent to this key goes on waiting.
 _WAKE = text("""
     UPDATE charges c SET next_attempt_at = :now
     FROM subscriptions s

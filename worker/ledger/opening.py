@@ -1,4 +1,4 @@
-"""Opening charges: the rows of periods that have begun, for every due subscription or for one at this instant."""
+"""Opening charges: the rows of periods that have started, for every due subscription or for one at this instant."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def due_subscriptions(session: Session, *, after: Place, now: datetime, limit: i
 
 
 def due_subscription(session: Session, subscription_id: int, *, now: datetime) -> DueSubscription | None:
-    """Return a locked subscription with its plan, if a period of it has begun and has no charge yet."""
+    """Return a locked subscription with its plan, if a period of it has started and has no charge yet."""
     row = session.execute(_DUE_NOW, {"id": subscription_id, "now": now}).one_or_none()
     return None if row is None else _due(row)
 
@@ -141,14 +141,14 @@ def advance(session: Session, rows: Iterable[Mapping[str, Any]], *, now: datetim
 
 
 def open_due_now(session: Session, row: DueSubscription, *, now: datetime) -> None:
-    """Open the charges of a locked subscription's periods that have begun by now, however many no tick has opened."""
+    """Open the charges of a locked subscription's periods that have started by now, however many no tick has opened."""
     opening = opening_of(row, now=now)
     open_charges(session, charges_of(row, opening), now=now)
     advance(session, [advanced(row, opening)], now=now)
 
 
 def opening_of(row: DueSubscription, *, now: datetime) -> Opening:
-    """Return what becomes of every period of a subscription that has begun by now and has no charge yet."""
+    """Return what becomes of every period of a subscription that has started by now and has no charge yet."""
     return opening_by(plan_of(row), row, now=now, cap=sys.maxsize)
 
 

@@ -16,7 +16,7 @@ from worker.database.tables.operations import Stop
 from worker.domain.channel_evidence import BY as BY_REFUSALS
 from worker.domain.outcomes import UnknownReason
 from worker.ledger import channel_stops
-from worker.ledger.claiming import CLAIM_LOCK, EVERYTHING
+from worker.ledger.claiming import CLAIM_ADVISORY_LOCK, EVERYTHING
 
 __all__ = [
     "BY_HAND",
@@ -93,7 +93,7 @@ def stop(session: Session, *, scope: str, reason: str, stopped_by: str, now: dat
     row = {"scope": scope, "reason": reason, "stopped_by": stopped_by, "stopped_at": now}
     by_refusals = (Stop.scope == scope, Stop.stopped_by == BY_REFUSALS)
     while True:
-        # What refusals have stopped is lifted by a payment; what a person stops stays stopped until a person starts it.
+        # What refusals have stopped is lifted by a payment; what an operator stops stays stopped until one starts it.
         session.execute(delete(Stop).where(*by_refusals))
         session.execute(insert(Stop).values(row).on_conflict_do_nothing())
         # Refusals may have stopped it while this waited for them.
@@ -108,12 +108,12 @@ def await_claims(session: Session, *, timeout: timedelta) -> None:
     """
     milliseconds = f"{timeout // timedelta(milliseconds=1)}ms"
     session.execute(text("SELECT set_config('lock_timeout', :timeout, true)"), {"timeout": milliseconds})
-    session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": CLAIM_LOCK})
+    session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": CLAIM_ADVISORY_LOCK})
 
 
 def claims_under_way(session: Session) -> Sequence[int]:
     """List PostgreSQL's process ids of the connections that are in the middle of a claim."""
-    return session.scalars(_CLAIMS_UNDER_WAY, {"lock": CLAIM_LOCK}).all()
+    return session.scalars(_CLAIMS_UNDER_WAY, {"lock": CLAIM_ADVISORY_LOCK}).all()
 
 
 def start(session: Session, *, scope: str, reason: str = BY_HAND, now: datetime) -> Stop | None:

@@ -1,4 +1,4 @@
-"""Holding one subscription, so that a limit which one customer exceeds stops nobody else."""
+"""Holding one subscription, so that a limit which one customer exceeds stops no other."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def hold(session: Session, reasons: Mapping[int, str], *, by: str, now: datetime
 
 
 def release(session: Session, code: str, *, reason: str, now: datetime) -> bool:
-    """Let a subscription be charged again, counted anew from now on; False when it was not held."""
+    """Let a subscription be charged again, counted from now on; False when it was not held."""
     return session.execute(_RELEASE, {"code": code, "reason": reason, "now": now}).first() is not None
 
 

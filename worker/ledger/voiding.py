@@ -1,4 +1,4 @@
-"""A charge becomes void: it is not owed. The one UPDATE that does it, whoever asks."""
+"""A charge becomes void: it is not owed. The one UPDATE that does it."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-# What the newest key itself has declined stays where it is, and so does what nobody has agreed to pay with it.
+# What the newest key itself has declined stays where it is, and so does what waits for consent to that key.
 _WAKE = text("""
     UPDATE charges c SET next_attempt_at = :now
     FROM subscriptions s JOIN billing_keys k ON k.id = s.billing_key_id

@@ -1,4 +1,4 @@
-"""The attempts that customers make themselves: begun before a payment window can open, and found by merchant_uid."""
+"""Attempts that customers make in payment windows: committed before a window can open, found by merchant_uid."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from worker.domain.states import AttemptStatus, ChargeStatus, Via
 from worker.domain.window_evidence import WINDOW_LIFE
 from worker.ledger.blockers import CONDITIONS
 from worker.ledger.charges import PAYABLE_BY_HAND
-from worker.ledger.claiming import CLAIM_LOCK, EVERYTHING, RESTORED_LATELY
+from worker.ledger.claiming import CLAIM_ADVISORY_LOCK, EVERYTHING, MAY_HAVE_LOST_WINDOWS
 
 # No pump claims it and no other window opens for it meanwhile. Locked by a statement of its own: one that waits for the
 # lock sees the charge as it is then, and all else as it was before.
@@ -30,7 +30,7 @@ _CHARGE = text(f"""
            last.via AS last_via, last.flagged_at AS last_flagged_at, last.window_until AS last_window_until,
            last.billing_key_id AS last_key_id,
            {CONDITIONS[Blocker.DISCREPANCY]} AS in_question,
-           s.status <> 'pending' AND {RESTORED_LATELY} AS restored_lately
+           s.status <> 'pending' AND {MAY_HAVE_LOST_WINDOWS} AS may_have_lost_windows
     FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
     LEFT JOIN LATERAL (
         SELECT * FROM attempts WHERE charge_id = c.id ORDER BY number DESC LIMIT 1
@@ -68,7 +68,7 @@ _ATTEMPT = text(f"""
     WHERE a.merchant_uid = :merchant_uid
 """)  # noqa: S608 - constants only
 
-WINDOW_LOCK = 0x7769_6E64  # "wind": one customer opens one window at a time, whatever tabs and links they have
+WINDOW_ADVISORY_LOCK = 0x7769_6E64  # "wind": one customer opens one window at a time, whatever tabs and links they have
 
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(:lock, CAST(:id % 2147483648 AS integer))")
 
@@ -112,7 +112,7 @@ class LockedCharge:
     last_window_until: datetime | None
     last_key_id: int | None
     in_question: bool  # a discrepancy of it is open
-    restored_lately: bool
+    may_have_lost_windows: bool
 
 
 def lock_attempts(session: Session, subscription_id: int) -> None:
@@ -121,7 +121,7 @@ def lock_attempts(session: Session, subscription_id: int) -> None:
     Two windows that open at once would lock an attempt that the first of them makes in different orders; so they wait
     for each other first.
     """
-    session.execute(_ONE_AT_A_TIME, {"lock": WINDOW_LOCK, "id": subscription_id})
+    session.execute(_ONE_AT_A_TIME, {"lock": WINDOW_ADVISORY_LOCK, "id": subscription_id})
     session.execute(_OPEN_ATTEMPTS, {"id": subscription_id})
 
 
@@ -164,14 +164,14 @@ def begin(
 
 
 def attempt_of(session: Session, merchant_uid: str) -> tuple[Attempt, AttemptStatus] | None:
-    """Give an attempt by its merchant_uid, whatever its status is, and that status."""
+    """Return an attempt by its merchant_uid, whatever its status is, and that status."""
     row = session.execute(_ATTEMPT, {"merchant_uid": merchant_uid}).one_or_none()
     return None if row is None else (known_attempt(row), AttemptStatus(row.attempt_status))
 
 
 def is_stopped(session: Session, pg: str) -> bool:
-    """Say whether `again stop` holds this PG. Whoever stops waits for what has asked here before, as for claims."""
-    session.execute(text("SELECT pg_advisory_xact_lock_shared(:lock)"), {"lock": CLAIM_LOCK})
+    """Return whether `again stop` holds this PG. A stop waits for what has asked here before, as for claims."""
+    session.execute(text("SELECT pg_advisory_xact_lock_shared(:lock)"), {"lock": CLAIM_ADVISORY_LOCK})
     return session.execute(_STOPS, {"everything": EVERYTHING, "pg": pg}).first() is not None
 
 

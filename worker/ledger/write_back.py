@@ -23,7 +23,7 @@ from worker.domain.outcomes import NO_ANSWER, DeclineKind
 from worker.domain.settlement import Settlement
 from worker.domain.states import CLAIMABLE_CHARGES, AttemptStatus, ChargeStatus, Via
 from worker.ledger import channel_stops, discrepancies, late_payments, stops
-from worker.ledger.channel_stops import Weighed
+from worker.ledger.channel_stops import ChannelChanges
 from worker.ledger.late_payments import WriteBackRow, WrittenBack, is_late_payment
 from worker.ledger.subscription_status import mark_past_due, settle_subscriptions
 from worker.ledger.voiding import void
@@ -91,7 +91,7 @@ _KEYS_DEAD = text("""
     WHERE k.id = v.id AND k.status = 'active'
 """)
 
-# What was in flight when its subscription was canceled, and did not end paid, is claimed by nobody: it is not owed.
+# What was in flight when its subscription was canceled, and did not end paid, is not claimed: it is not owed.
 _OF_CANCELED = text("""
     SELECT c.id FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
     WHERE c.id = ANY(:ids) AND s.status IN ('canceled', 'ended')
@@ -103,13 +103,13 @@ class WriteBack:
     """What became of settlements.
 
     `late` ones met an attempt that was settled already and changed nothing. `contradictions` say that money moved
-    where the books have decided otherwise: they are discrepancies, which the sweep or a person settles.
+    where our records have decided otherwise: they are discrepancies, which the sweep or an operator settles.
     """
 
     settled: tuple[Settlement, ...]
     late: tuple[Settlement, ...]
     contradictions: tuple[Settlement, ...]
-    channels: Weighed = field(default_factory=Weighed)
+    channels: ChannelChanges = field(default_factory=ChannelChanges)
 
 
 def record(sessions: Sessions, settlements: Sequence[Settlement], *, now: datetime) -> WriteBack:
@@ -132,12 +132,12 @@ def record(sessions: Sessions, settlements: Sequence[Settlement], *, now: dateti
 
 
 def _stop_beside_another_server(session: Session, settled: Sequence[Settlement], now: datetime) -> None:
-    """Stop all charging when somebody else has paid what was sent from here once: both would go on to charge."""
+    """Stop all charging when another server has paid what was sent from here once: both would go on to charge."""
     for each in settled:
         if each.paid_at is not None and was_paid_by_another(each.attempt, each.attempt_status, each.paid_at):
             reason = reason_of_stop(each.attempt.request.merchant_uid, each.paid_at)
             stops.stop(session, scope=stops.EVERYTHING, reason=reason, stopped_by=BY, now=now)
-            log.error("charging is stopped until a person starts it", reason=reason)
+            log.error("charging is stopped until an operator starts it", reason=reason)
             return
 
 

@@ -21,8 +21,8 @@ from worker.domain.retry_policy import RetryPolicy
 from worker.domain.settlement import settle
 from worker.domain.states import AttemptStatus
 from worker.ledger import lookup_queue
-from worker.ledger.charging_hold import goes_on
-from worker.ledger.database_identity import Watch
+from worker.ledger.charging_hold import charging_is_allowed
+from worker.ledger.database_identity import HoldPolicy
 from worker.ledger.write_back import record
 
 CHUNK = 100
@@ -56,18 +56,18 @@ async def reconcile(
     policy: RetryPolicy,
     budget: timedelta,
     stopping: Callable[[], bool],
-    watch: Watch | None = None,
+    hold_policy: HoldPolicy | None = None,
     monotonic: Callable[[], float] = elapsed_seconds,
 ) -> Reconciled:
     """Look up every attempt whose turn it is, and settle what became clear; the rest waits for its next rung.
 
-    `watch` notices here too that the database's clock was set: no quiet period is over by that.
+    `hold_policy` notices here too that the database's clock was set: no quiet period is over by that.
     """
     started = monotonic()
     counts: Counter[str] = Counter()
-    counts["abandoned"] = await asyncio.to_thread(_abandon, sessions, clock, watch)
+    counts["abandoned"] = await asyncio.to_thread(_abandon, sessions, clock, hold_policy)
     while not stopping() and monotonic() - started < budget.total_seconds():
-        taken_at, attempts = await asyncio.to_thread(_take, sessions, clock, watch)
+        taken_at, attempts = await asyncio.to_thread(_take, sessions, clock, hold_policy)
         if not attempts:
             break
         counts.update(await _look_up_and_settle(sessions, gateway, attempts, taken_at, clock, policy))
@@ -105,25 +105,25 @@ async def _look_up_and_settle(
     return Counter({"looked_up": len(attempts)}) + Counter(each.attempt_status.value for each in settlements)
 
 
-def _abandon(sessions: Sessions, clock: Clock, watch: Watch | None) -> int:
+def _abandon(sessions: Sessions, clock: Clock, hold_policy: HoldPolicy | None) -> int:
     abandoned = 0
     while True:
         with sessions.begin() as session:
-            found = lookup_queue.abandon(session, now=_now(session, clock, watch), limit=CHUNK)
+            found = lookup_queue.abandon(session, now=_now(session, clock, hold_policy), limit=CHUNK)
         abandoned += found
         if found < CHUNK:
             return abandoned
 
 
-def _take(sessions: Sessions, clock: Clock, watch: Watch | None) -> tuple[datetime, list[Attempt]]:
+def _take(sessions: Sessions, clock: Clock, hold_policy: HoldPolicy | None) -> tuple[datetime, list[Attempt]]:
     with sessions.begin() as session:
-        now = _now(session, clock, watch)
+        now = _now(session, clock, hold_policy)
         return now, lookup_queue.take(session, now=now, limit=CHUNK, hold=HOLD)
 
 
-def _now(session: Session, clock: Clock, watch: Watch | None) -> datetime:
+def _now(session: Session, clock: Clock, hold_policy: HoldPolicy | None) -> datetime:
     """Ask for the time, and then whether its clock was set before: if so, the hold stands, and leases count from it."""
     now = read(session, clock)
-    if watch is not None:
-        goes_on(session, watch, now=clock)
+    if hold_policy is not None:
+        charging_is_allowed(session, hold_policy, now=clock)
     return now

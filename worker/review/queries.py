@@ -166,7 +166,7 @@ def of_charge(session: Session, charge_id: int) -> Sequence[OpenDiscrepancy]:
     ]
 
 
-def adoption(session: Session, charge_id: int, payment: PaymentRecord, parts: MerchantUid, *, reason: str) -> Backfill:
+def backfill(session: Session, charge_id: int, payment: PaymentRecord, parts: MerchantUid, *, reason: str) -> Backfill:
     """Plan that a payment pays this charge, whatever its amount."""
     row = session.execute(_CHARGE_TERMS, {"id": charge_id}).one()
     terms = OpeningTerms(

@@ -146,10 +146,10 @@ class Review:
         charge, parts = case.charge, parse(payment.merchant_uid)
         if charge is None or parts is None:
             raise overtaken(case)
-        adoption = queries.adoption(session, charge.id, payment, parts, reason=said)
-        if not found_payments.backfill_payments(session, [adoption], now=self.clock()):
+        backfill = queries.backfill(session, charge.id, payment, parts, reason=said)
+        if not found_payments.backfill_payments(session, [backfill], now=self.clock()):
             raise overtaken(case)
-        settle_subscriptions(session, [adoption.subscription_id], reason="paid", now=self.clock())
+        settle_subscriptions(session, [backfill.subscription_id], reason="paid", now=self.clock())
 
     def _settle(self, session: Session, case: Case, step: Step, outcome: Outcome, said: str) -> None:
         """Settle the attempt as a look-up would; what a person alone has decided, its reason says."""

@@ -32,7 +32,7 @@ def first_charge(session: Session, subscription_id: int, plan: Plan, planned_on:
     return _open(session, subscription_id, plan, period_starting(plan, anchor_on, first_start(plan, anchor_on)), now)
 
 
-def begin(session: Session, row: LockedSubscription, plan: Plan, key_id: int, *, reason: str, now: datetime) -> bool:
+def start(session: Session, row: LockedSubscription, plan: Plan, key_id: int, *, reason: str, now: datetime) -> bool:
     """Begin a locked pending subscription with an active key; False when it is no longer pending.
 
     Without a trial the first period is charged at once, unless a payment window has paid it, or may.
@@ -58,7 +58,7 @@ def begin(session: Session, row: LockedSubscription, plan: Plan, key_id: int, *,
             "current_period_start": kept.period_start,
             "current_period_end": kept.period_end,
         }
-    return activation_queries.begin(session, row.id, values, now=now)
+    return activation_queries.start(session, row.id, values, now=now)
 
 
 def anchor_now(session: Session, subscription_id: int, plan: Plan, planned_on: date, *, now: datetime) -> date:
@@ -69,7 +69,7 @@ def anchor_now(session: Session, subscription_id: int, plan: Plan, planned_on: d
 def _kept(
     session: Session, subscription_id: int, plan: Plan, planned_on: date, now: datetime
 ) -> tuple[FirstCharge | None, date]:
-    """Give the first charge that there is already, and the anchor; an unpaid one of an earlier day becomes void."""
+    """Return the first charge that there is already, and the anchor; an unpaid one of an earlier day becomes void."""
     charge = charges.first_charge(session, subscription_id)
     kept, anchor_on = _anchored(charge, plan, planned_on, now)
     if charge is not None and kept is None and not charge.is_refunded:
@@ -103,7 +103,7 @@ def _open(session: Session, subscription_id: int, plan: Plan, period: BillingPer
         currency=plan.currency,
         order_name=plan.name,
         status=ChargeStatus.DUE,
-        reason="its first period, begun with a registration",
+        reason="its first period, started by a registration",
     )
     (opened,) = opening.open_charges(session, [first], now=now)
     return opened.id

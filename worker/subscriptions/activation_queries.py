@@ -60,7 +60,7 @@ def move_anchor(session: Session, subscription_id: int, anchor_on: Any) -> None:
     session.execute(_ANCHOR, {"id": subscription_id, "anchor_on": anchor_on})
 
 
-def begin(session: Session, subscription_id: int, values: Mapping[str, Any], *, now: datetime) -> bool:
+def start(session: Session, subscription_id: int, values: Mapping[str, Any], *, now: datetime) -> bool:
     """Move a pending subscription on to its first period; False when it is no longer pending."""
     return session.execute(_BEGIN, {"id": subscription_id, **values, "now": now}).first() is not None
 

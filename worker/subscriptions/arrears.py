@@ -50,7 +50,7 @@ class BilledSubscription(Protocol):
 
 
 def arrears_of(session: Session, subscription: BilledSubscription, *, now: datetime) -> Arrears:
-    """Return what a subscription owes now, periods included that have begun and that no tick has opened yet."""
+    """Return what a subscription owes now, periods included that have started and that no tick has opened yet."""
     periods = list(owed_charges(session, subscription.id))
     due = due_subscription(session, subscription.id, now=now)
     if due is None:

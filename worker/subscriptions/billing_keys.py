@@ -58,7 +58,7 @@ class NewKey:
 
 
 def is_label(text: str) -> bool:
-    """Say whether a text can be shown with every mention of a key, as a masked card number can."""
+    """Return whether a text can be shown with every mention of a key, as a masked card number can."""
     return len(text) <= LONGEST_LABEL and text.isprintable() and _CARD_NUMBER.search(text) is None
 
 

@@ -28,7 +28,7 @@ def require_no_same_key(session: Session, code: str, name: str) -> None:
 
 
 def require_meant(session: Session, code: str, given: str | None, key: BillingKey | None) -> None:
-    """Refuse a bare number that may be a customer_uid which is not there yet, and is somebody else's key by its id."""
+    """Refuse a bare number that may be a customer_uid not added yet, and is another customer's key by its id."""
     if given is None or key is None or not given.isdigit() or key.customer_uid == given:
         return
     if (other := duplicate_queries.of_another_customer(session, code)) is not None:

@@ -14,7 +14,7 @@ from worker.subscriptions.locked import no_such
 
 
 def release(sessions: Sessions, code: str, *, reason: str, now: datetime) -> Arrears:
-    """Let a subscription be charged again that a cap has held, and return what it is charged with from now on.
+    """Let a subscription be charged again that a charge limit has held, and return what it is charged with from now on.
 
     Raises Refused when it is not held.
     """
@@ -24,5 +24,5 @@ def release(sessions: Sessions, code: str, *, reason: str, now: datetime) -> Arr
         if row is None:
             raise no_such(code)
         if not subscription_holds.release(session, wanted, reason=reason, now=now):
-            raise Refused(f"Subscription {wanted} is not held by a cap.")
+            raise Refused(f"Subscription {wanted} is not held by a charge limit.")
         return arrears_of(session, row, now=now).chargeable

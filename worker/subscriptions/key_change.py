@@ -16,7 +16,7 @@ from worker.domain.states import ConsentSource, SubscriptionStatus
 from worker.domain.subscription_code import read_code
 from worker.ledger import charges, consents
 from worker.subscriptions import queries
-from worker.subscriptions.activation import begin as begin_pending
+from worker.subscriptions.activation import start as start_pending
 from worker.subscriptions.arrears import Arrears, arrears_of
 from worker.subscriptions.billing_keys import usable_key
 from worker.subscriptions.duplicates import require_meant, require_no_same_key
@@ -57,7 +57,7 @@ def change_key(
     now: datetime,
     owed: int | None = None,
 ) -> KeyChanged:
-    """Give a running subscription another active billing key, and charge by it at once what is owed.
+    """Change the billing key of a running subscription to another active one, and charge by it at once what is owed.
 
     `owed` is the sum in won that was agreed to; None for "as it is now". The first key of a pending subscription begins
     it, and may be charged with its first period at once. With the key that it has already, charges that wait for
@@ -83,8 +83,8 @@ def _change_key(
     row = running(session, code, "given another key")
     billing_key, terms = _key_for(session, row, key, max_amount)
     if row.status == SubscriptionStatus.PENDING:
-        begun = begin_pending(session, row, terms, billing_key.id, reason=reason, now=now)
-        assert begun, "the row is locked, so nobody else can have begun it"
+        started = start_pending(session, row, terms, billing_key.id, reason=reason, now=now)
+        assert started, "the row is locked, so no other process can have started it"
         row = running(session, code, "given another key")
         arrears = arrears_of(session, row, now=now)
     else:
@@ -132,5 +132,5 @@ def _agreed(
     if key_id != row.billing_key_id:
         change = f"billing key {row.billing_key_id or 'none'} to {key_id}: {reason}"
         changed = queries.change_key(session, row, key_id, reason=change, now=now)
-        assert changed, "the row is locked, so nobody else can have given it a key"
+        assert changed, "the row is locked, so no other process can have given it a key"
     return consents.charge_what_was_agreed(session, row.id, consent, agreed_at=now, now=now)

@@ -1,4 +1,4 @@
-"""Billing keys that nobody needs and that wait to be deleted at PortOne: replaced ones, and those left in a window."""
+"""Deletion queue: replaced or unused billing keys that still have to be deleted at PortOne."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-_FORGET = text("UPDATE billing_keys SET forget_at = :at WHERE id = :id")
+_SCHEDULE = text("UPDATE billing_keys SET forget_at = :at WHERE id = :id")
 
 # A key that a subscription is charged by stays; one with which a charge may be in flight waits until it is not, and one
-# that a checkout may still bring to life until that has ended. What is unneeded is given to nobody from here on.
+# that a checkout may still bring to life until that has ended. What is unneeded is put to no use from here on.
 _TAKE = text("""
     UPDATE billing_keys b
     SET forget_at = CASE WHEN needed.by_a_subscription THEN NULL ELSE :again_at END,
@@ -20,7 +20,7 @@ _TAKE = text("""
         status_at = CASE WHEN unneeded AND b.status <> 'deleted' THEN :now ELSE b.status_at END,
         status_reason = CASE WHEN NOT unneeded OR b.status = 'deleted' THEN b.status_reason
             WHEN b.status = 'registering' THEN 'its window was left; being deleted at PortOne'
-            ELSE 'nobody needs it any more; being deleted at PortOne' END
+            ELSE 'not needed any more; being deleted at PortOne' END
     FROM (SELECT id FROM billing_keys WHERE forget_at <= :now ORDER BY forget_at LIMIT :limit FOR UPDATE SKIP LOCKED) t
     CROSS JOIN LATERAL (
         SELECT EXISTS (
@@ -41,7 +41,7 @@ _TAKE = text("""
     RETURNING b.id AS key_id, b.customer_uid, b.pg, unneeded
 """)
 
-_FORGOTTEN = text("UPDATE billing_keys SET forget_at = NULL WHERE id = :key_id AND status = 'deleted'")
+_DELETED = text("UPDATE billing_keys SET forget_at = NULL WHERE id = :key_id AND status = 'deleted'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,9 @@ class UnneededKey:
     pg: str
 
 
-def forget(session: Session, key_id: int, *, at: datetime) -> None:
-    """Let a key be deleted at PortOne, unless somebody needs it by then."""
-    session.execute(_FORGET, {"id": key_id, "at": at})
+def schedule_deletion(session: Session, key_id: int, *, at: datetime) -> None:
+    """Let a key be deleted at PortOne, unless it is needed by then."""
+    session.execute(_SCHEDULE, {"id": key_id, "at": at})
 
 
 def take(session: Session, *, now: datetime, pause: timedelta, limit: int) -> Sequence[UnneededKey]:
@@ -64,6 +64,6 @@ def take(session: Session, *, now: datetime, pause: timedelta, limit: int) -> Se
     return [UnneededKey(row.key_id, row.customer_uid, row.pg) for row in taken if row.unneeded]
 
 
-def forgotten(session: Session, key_id: int) -> None:
+def record_deletion(session: Session, key_id: int) -> None:
     """Write down that PortOne has a key no more."""
-    session.execute(_FORGOTTEN, {"key_id": key_id})
+    session.execute(_DELETED, {"key_id": key_id})

@@ -36,7 +36,7 @@ def add(
 
 
 def ids_of(session: Session, customer_uids: Sequence[str]) -> dict[str, int]:
-    """Give the ids of the keys among these customer_uids that are known here."""
+    """Return the ids of the keys among these customer_uids that are known here."""
     found: dict[str, int] = {}
     for start in range(0, len(customer_uids), CHUNK):
         wanted = BillingKey.customer_uid.in_(customer_uids[start : start + CHUNK])
@@ -62,7 +62,7 @@ def listed(session: Session, *, status: BillingKeyStatus | None, limit: int) -> 
 
 
 def shown(key: BillingKey) -> Mapping[str, Any]:
-    """Give what of a key may be shown."""
+    """Return what of a key may be shown."""
     return {
         "id": key.id,
         "customer_uid": masked(key.customer_uid),

@@ -47,4 +47,4 @@ def move(
     now: datetime,
 ) -> None:
     moved = queries.move(session, row, status, reason=reason, next_charge_at=next_charge_at, now=now)
-    assert moved, "the row is locked, so nobody else can have moved it"
+    assert moved, "the row is locked, so no other process can have moved it"

@@ -17,12 +17,12 @@ from worker.database.tables import billing
 
 
 def columns_of(row: billing.Plan) -> dict[str, Any]:
-    """Give the same columns of a row as it is, whether it can be read or not."""
+    """Return the same columns of a row as it is, whether it can be read or not."""
     return {field.name: getattr(row, field.name) for field in fields(Plan)}
 
 
 def problem(row: billing.Plan) -> str | None:
-    """Say why a plan's row cannot be read here, such as for a time zone that this machine does not know."""
+    """Return why a plan's row cannot be read here, such as for a time zone that this machine does not know."""
     try:
         plan_of(row)
     except (ValueError, LookupError, OSError) as error:

@@ -45,7 +45,7 @@ def plan_row(session: Session, code: str) -> billing.Plan:
 
 
 def next_charges(plan: Plan, *, now: datetime, count: int) -> list[datetime]:
-    """Say when a subscription that started today would be charged first, and then."""
+    """Return when a subscription that started today would be charged first, and then."""
     anchor_on = now.astimezone(plan.time_zone).date() + timedelta(days=plan.trial_days)
     return list(islice(_starts(plan, anchor_on), count))
 

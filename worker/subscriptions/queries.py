@@ -1,4 +1,4 @@
-"""Subscriptions: begun, found, and moved on by guarded UPDATEs."""
+"""SQL of subscriptions: added, found, and moved by guarded UPDATEs."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def add(session: Session, row: Mapping[str, Any], *, now: datetime) -> int | Non
 
 
 def running(session: Session, *, plan_id: int, customer_reference: str) -> str | None:
-    """Give the code of the running subscription of a customer to a plan."""
+    """Return the code of the running subscription of a customer to a plan."""
     code: str | None = session.scalar(_RUNNING, {"plan_id": plan_id, "customer_reference": customer_reference})
     return code
 
@@ -121,7 +121,7 @@ def found(session: Session, code: str) -> FoundSubscription | None:
 
 
 def change_key(session: Session, row: LockedSubscription, key_id: int, *, reason: str, now: datetime) -> bool:
-    """Give a locked subscription another billing key; False when it has yet another. A trigger audits it, and why."""
+    """Change the billing key of a locked subscription; False when it has yet another. A trigger audits it, and why."""
     give_reason(session, reason, now=now)
     values = {"id": row.id, "expected": row.billing_key_id, "key": key_id}
     return session.execute(_CHANGE_KEY, values).first() is not None

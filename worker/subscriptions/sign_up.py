@@ -15,7 +15,7 @@ from worker.subscriptions import queries
 from worker.subscriptions.billing_keys import usable_key
 from worker.subscriptions.duplicates import require_meant, require_no_look_alike, require_no_same_key
 from worker.subscriptions.plans import plan_row
-from worker.subscriptions.start_terms import amount_objection, begin
+from worker.subscriptions.start_terms import amount_objection, decide_start
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def subscribe(
         pg = None if billing_key is None else billing_key.pg
         if objection := amount_objection(terms, pg, max_amount=max_amount):
             raise Refused(f"Plan {plan!r} costs {terms.amount:,} {terms.currency}, but {objection}.")
-        beginning = begin(terms, start_on=start_on, now=now, backdate=backdate)
+        beginning = decide_start(terms, start_on=start_on, now=now, backdate=backdate)
         subscribed = Subscribed(new_code(), beginning.status, beginning.anchor_on, beginning.next_charge_at)
         if billing_key is None:
             subscribed = replace(subscribed, status=SubscriptionStatus.PENDING, next_charge_at=None)

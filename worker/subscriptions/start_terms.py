@@ -21,7 +21,7 @@ MOST_COUNTED = 1000  # periods that are due at once; beyond, the number says no 
 
 
 @dataclass(frozen=True, slots=True)
-class Beginning:
+class StartTerms:
     """What a new subscription starts with. Every period is computed from `anchor_on`."""
 
     anchor_on: date
@@ -51,7 +51,7 @@ class WrongDate(Refused):
 
 
 class SeveralPeriodsDue(WrongDate):
-    """A start so long ago that several periods would be charged at once, which nobody has allowed."""
+    """A start so long ago that several periods would be charged at once, which was not allowed."""
 
     def __init__(self, column: str, found: date, due: int) -> None:
         count = f"{due:,} or more" if due == MOST_COUNTED else f"{due:,}"
@@ -61,9 +61,9 @@ class SeveralPeriodsDue(WrongDate):
         self.args = (f"{count} periods are due since {found}. Give --backdate to charge them all, or a later --start.",)
 
 
-def begin(
+def decide_start(
     plan: Plan, *, start_on: date | None, paid_until: date | None = None, now: datetime, backdate: bool = False
-) -> Beginning:
+) -> StartTerms:
     """Decide how a subscription begins that starts on a date, by default today in the plan's zone.
 
     Paid elsewhere up to a date, its first period starts there, and no trial is given. Raises WrongDate, also for a
@@ -102,14 +102,14 @@ def starts_now(plan: Plan, anchor_on: date, *, now: datetime) -> bool:
 
 
 def amount_objection(plan: Plan, pg: str | None, *, max_amount: int) -> str | None:
-    """Say why a plan's amount cannot be charged, at all or through a PG; None when it can."""
+    """Return why a plan's amount cannot be charged, at all or through a PG; None when it can."""
     if plan.amount > max_amount:
         return f"the setting AGAIN_MAX_AMOUNT allows no charge above {max_amount:,} KRW"
     return None if pg is None else pg_objection(plan, pg)
 
 
 def pg_objection(terms: Terms, pg: str, *, in_window: bool = False) -> str | None:
-    """Say why a PG cannot charge this through `again`, or take it in its payment window; None when it can.
+    """Return why a PG cannot charge this through `again`, or take it in its payment window; None when it can.
 
     A PG that works the VAT out by itself would put another one on the receipt than the customer has agreed to.
     """
@@ -125,13 +125,13 @@ def pg_objection(terms: Terms, pg: str, *, in_window: bool = False) -> str | Non
     )
 
 
-def _fresh(plan: Plan, start_on: date) -> Beginning:
+def _fresh(plan: Plan, start_on: date) -> StartTerms:
     anchor_on = start_on + timedelta(days=plan.trial_days)
     status = SubscriptionStatus.TRIALING if plan.trial_days else SubscriptionStatus.ACTIVE
-    return Beginning(anchor_on, status, first_start(plan, anchor_on))
+    return StartTerms(anchor_on, status, first_start(plan, anchor_on))
 
 
-def _paid_elsewhere(plan: Plan, anchor_on: date, paid_until: date) -> Beginning:
+def _paid_elsewhere(plan: Plan, anchor_on: date, paid_until: date) -> StartTerms:
     if paid_until < anchor_on:
         raise WrongDate("paid_until", paid_until, f"start_on ({anchor_on}) or later")
     start = _first_start_on_or_after(plan, anchor_on, paid_until)
@@ -143,7 +143,7 @@ def _paid_elsewhere(plan: Plan, anchor_on: date, paid_until: date) -> Beginning:
             paid_until,
             f"a day on which a period of this plan begins, counted from start_on ({anchor_on}), such as {start_on}",
         )
-    return Beginning(anchor_on, SubscriptionStatus.ACTIVE, start)
+    return StartTerms(anchor_on, SubscriptionStatus.ACTIVE, start)
 
 
 def _first_start_on_or_after(plan: Plan, anchor_on: date, on: date) -> datetime:
@@ -154,6 +154,6 @@ def _midnight(on: date, zone: ZoneInfo) -> datetime:
     return datetime(on.year, on.month, on.day, tzinfo=zone)
 
 
-def _periods_due(plan: Plan, beginning: Beginning, now: datetime) -> int:
+def _periods_due(plan: Plan, beginning: StartTerms, now: datetime) -> int:
     at = beginning.next_charge_at
     return len(due_periods(plan, beginning.anchor_on, next_charge_at=at, now=now, cap=MOST_COUNTED).open)

@@ -51,7 +51,7 @@ def test_a_wrong_clock_tells_the_databases_time_once_it_has_asked(engine: Engine
     assert clock().tzinfo is UTC
 
 
-def test_it_asks_within_a_transaction_too_and_not_for_that_transactions_start(sessions: Sessions, engine: Engine):
+def test_clock_asked_in_a_transaction_returns_now_and_not_its_start(sessions: Sessions, engine: Engine):
     clock = DatabaseClock(WrongClock(minutes=2))
     with sessions.begin() as session:
         session.execute(text("SELECT pg_sleep(1.5)"))
@@ -107,7 +107,7 @@ def test_a_first_answer_that_was_slow_is_no_step_when_it_is_known_better(engine:
     assert abs(clock() - (database_now(engine) + database.ahead)) < CLOSE
 
 
-def test_what_a_transaction_decides_by_is_what_the_database_says_in_it(engine: Engine):
+def test_transaction_decides_by_the_instant_the_database_tells_in_it(engine: Engine):
     database = SetClock()
     clock = asking(database)
     clock.sync(engine)
@@ -147,7 +147,7 @@ def test_two_clocks_that_drift_apart_for_a_week_make_no_step(engine: Engine):
     assert abs(clock() - (database_now(engine) + database.ahead)) < CLOSE
 
 
-def test_when_the_database_does_not_answer_the_correction_stays(engine: Engine):
+def test_clock_keeps_its_correction_while_the_database_does_not_answer(engine: Engine):
     clock = DatabaseClock(WrongClock(minutes=2))
     clock.sync(engine)
     dead = create_database_engine(NOWHERE, actor="test")
@@ -176,7 +176,7 @@ def test_a_wrong_clock_is_told_of_once_per_change(engine: Engine):
     assert told == [-120, 0, 45]
 
 
-def test_a_worker_that_is_two_minutes_ahead_abandons_nobodys_attempt(sessions: Sessions, book: Book):
+def test_worker_two_minutes_ahead_abandons_no_attempt_of_another(sessions: Sessions, book: Book):
     """Its own clock says that the lease is over; the database's knows better."""
     book.subscribe(now=system_clock(), starts_on=system_clock().date() - timedelta(days=2))
     open_all(sessions, system_clock())

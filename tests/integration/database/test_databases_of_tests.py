@@ -45,12 +45,12 @@ def test_a_database_is_emptied_for_the_next_test_unless_more_than_rows_was_chang
         assert contents(second).keys() == before.keys()
 
 
-def test_two_at_once_are_two(databases: Databases):
+def test_two_databases_at_once_are_two(databases: Databases):
     with databases.one() as first, databases.one() as second:
         assert first != second
 
 
-def test_whoever_is_still_connected_is_thrown_out(databases: Databases):
+def test_client_that_is_still_connected_is_disconnected(databases: Databases):
     with databases.one() as url:
         left_open = psycopg.connect(url)
     with pytest.raises(psycopg.OperationalError):

@@ -74,7 +74,7 @@ def examined(relay: Relay) -> tuple[Health, str]:
     return finding.health, finding.finding
 
 
-def test_after_a_failover_work_goes_on_with_the_new_primary(
+def test_work_continues_with_the_new_primary_after_a_failover(
     engine: Engine, primary: Server, standby: Server, relay: Relay
 ):
     beat(engine, "before")

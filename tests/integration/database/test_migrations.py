@@ -52,7 +52,7 @@ SENTENCES = {
 }
 
 
-def test_what_reasons_of_sweeps_said_in_words_is_split_into_columns_and_back(engine: Engine):
+def test_sweep_reasons_in_words_are_split_into_columns_and_back(engine: Engine):
     migrations.downgrade(engine, "0017")
     with engine.begin() as connection:
         for reason in SENTENCES:

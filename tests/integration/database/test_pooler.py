@@ -59,7 +59,7 @@ def test_every_transaction_has_its_guards_whichever_connection_it_meets(pooled: 
     assert len(met) == 3, "three connections, each met in turn"
 
 
-def test_a_guard_is_not_left_to_whoever_comes_next(pooler: Pooler, pooled: Engine, engine: Engine):
+def test_guard_is_not_left_to_the_next_client(pooler: Pooler, pooled: Engine, engine: Engine):
     with pooled.begin() as connection:
         assert shown(connection) == OURS
     left = set()
@@ -92,7 +92,7 @@ def test_instants_and_names_are_right_in_and_out_of_transactions(pooled: Engine,
         assert set(connection.scalars(text("SELECT DISTINCT actor FROM audit"))) == {"pooled"}
 
 
-def test_the_tables_are_made_through_it(pooled: Engine):
+def test_tables_are_made_through_a_pooler(pooled: Engine):
     migrations.downgrade(pooled, "base")
     migrations.upgrade(pooled)
     assert migrations.current(pooled) == migrations.newest()

@@ -103,8 +103,8 @@ def test_a_transaction_has_its_guards_whatever_the_settings(odd: Engine):
         assert missing_guards(connection) == []
 
 
-def test_what_the_guards_are_ends_with_the_transaction(engine: Engine):
-    """Behind a pooler the connection is somebody else's afterwards."""
+def test_guards_end_with_their_transaction(engine: Engine):
+    """Behind a pooler the connection is another client's afterwards."""
     with engine.connect() as connection:
         raw = connection.connection.driver_connection
         assert raw is not None
@@ -135,9 +135,7 @@ def test_options_of_the_address_choose_the_schema(database_url: str, engine: Eng
 
 @pytest.mark.parametrize("said", ["-c lock_timeout=7s", "--lock-timeout=7s"])
 @pytest.mark.parametrize("where", ["address", "environment"])
-def test_a_guard_that_the_operator_sets_is_theirs(
-    database_url: str, monkeypatch: pytest.MonkeyPatch, said: str, where: str
-):
+def test_guard_set_by_the_operator_wins(database_url: str, monkeypatch: pytest.MonkeyPatch, said: str, where: str):
     if where == "environment":
         monkeypatch.setenv("PGOPTIONS", said)
     engine = engine_at(database_url, **({"options": said} if where == "address" else {}))
@@ -152,7 +150,7 @@ def test_a_guard_that_the_operator_switches_off_is_missing(database_url: str):
     engine.dispose()
 
 
-def test_what_the_address_says_about_the_connection_wins(database_url: str):
+def test_connection_settings_of_the_address_win(database_url: str):
     engine = engine_at(database_url, connect_timeout="17", keepalives_idle="600", application_name="psql")
     asked: list[dict[str, Any]] = []
     event.listen(engine, "do_connect", lambda _, __, ___, parameters: asked.append(dict(parameters)))

@@ -66,7 +66,7 @@ def stopped(sessions: Sessions) -> dict[str, str]:
 
 @pytest.fixture
 def proven(book: Book, sessions: Sessions) -> datetime:
-    """A channel that somebody has just been paid through, and the minute after."""
+    """A channel that a customer has just paid through, and the minute after."""
     pay(sessions, claimed(book, sessions, 1))
     return NOW + MINUTE
 
@@ -97,7 +97,7 @@ def test_one_customer_refused_again_and_again_stops_nothing(book: Book, sessions
     assert stopped(sessions) == {}
 
 
-def test_config_refusal_through_a_channel_nobody_was_paid_through_stops_it(book: Book, sessions: Sessions):
+def test_config_refusal_through_a_channel_never_paid_through_stops_it(book: Book, sessions: Sessions):
     answer(sessions, claimed(book, sessions, 1), CONFIG)
     assert list(stopped(sessions)) == ["ksnet"]
 
@@ -125,7 +125,7 @@ def test_payment_sent_before_a_refusal_lifts_no_stop(book: Book, sessions: Sessi
     assert list(stopped(sessions)) == ["ksnet"]
 
 
-def test_payment_lifts_no_stop_of_a_persons(book: Book, sessions: Sessions):
+def test_payment_lifts_no_stop_of_an_operator(book: Book, sessions: Sessions):
     blamed, payer = claimed(book, sessions, 2)
     answer(sessions, [blamed], CONFIG)
     kill_switch.set_switch(sessions, "ksnet", reason="the PG has called", stopped_by="cli:kim", now=NOW)
@@ -180,7 +180,7 @@ def test_unknown_words_of_one_pg_stop_no_other(book: Book, sessions: Sessions, p
 
 def test_dunning_tries_refused_as_before_are_no_evidence(book: Book, sessions: Sessions, proven: datetime):
     attempts = claimed(book, sessions, 3, now=proven)
-    for attempt in attempts:  # each beside somebody who pays
+    for attempt in attempts:  # each beside a customer who pays
         answer(sessions, [attempt], refused(DeclineKind.UNMATCHED), now=proven)
         pay(sessions, claimed(book, sessions, 1, now=proven), now=proven)
     next_day = proven + timedelta(days=1, hours=12)
@@ -240,7 +240,7 @@ def test_evidence_of_a_channel_that_pays_stays_small(book: Book, sessions: Sessi
         assert session.scalar(text("SELECT count(*) FROM refusals")) == 0
 
 
-def test_stop_of_a_persons_outlasts_refusals_written_back_at_that_moment(book: Book, sessions: Sessions):
+def test_stop_of_an_operator_outlasts_refusals_written_back_at_that_moment(book: Book, sessions: Sessions):
     refused_now, later = claimed(book, sessions, 2)
     with ThreadPoolExecutor() as pool, sessions.begin() as session:
         write_back(session, [settle(refused_now, CONFIG, now=NOW, policy=POLICY)], now=NOW)

@@ -21,18 +21,18 @@ from worker.database.clock import DatabaseClock
 from worker.database.engine import Sessions, create_database_engine, session_factory
 from worker.domain.clock import Clock, system_clock
 from worker.ledger import lookup_queue
-from worker.ledger.charging_hold import declare_restored, goes_on
-from worker.ledger.database_identity import TOUCH_EVERY, Watch, WrongDatabase
+from worker.ledger.charging_hold import charging_is_allowed, declare_restored
+from worker.ledger.database_identity import TOUCH_EVERY, HoldPolicy, WrongDatabase
 
 NOW = datetime(2026, 1, 5, 3, 0, tzinfo=UTC)
-WATCH = Watch(
+POLICY = HoldPolicy(
     mode="sandbox", prefix="again", gap=timedelta(minutes=5), gap_wait=timedelta(0), quiet_period=timedelta(minutes=30)
 )
 
 
-def look(sessions: Sessions, *, now: datetime | Clock = NOW, watch: Watch = WATCH) -> bool:
+def look(sessions: Sessions, *, now: datetime | Clock = NOW, hold_policy: HoldPolicy = POLICY) -> bool:
     with sessions.begin() as session:
-        return goes_on(session, watch, now=now)
+        return charging_is_allowed(session, hold_policy, now=now)
 
 
 def held(sessions: Sessions) -> list[tuple[str, datetime, datetime]]:
@@ -57,7 +57,7 @@ def restored(database_url: str, engine: Engine, tmp_path: Path) -> Iterator[Sess
     copy.dispose()
 
 
-def test_a_database_that_is_worked_with_all_along_goes_on(sessions: Sessions):
+def test_charging_is_allowed_in_a_database_worked_with_all_along(sessions: Sessions):
     for minutes in range(0, 60, 4):
         assert look(sessions, now=NOW + timedelta(minutes=minutes))
     assert held(sessions) == []
@@ -66,7 +66,7 @@ def test_a_database_that_is_worked_with_all_along_goes_on(sessions: Sessions):
 def test_a_restored_database_is_held_until_the_quiet_period_is_over(restored: Sessions):
     noticed = NOW + timedelta(minutes=1)
     assert not look(restored, now=noticed)
-    assert held(restored) == [("restored", NOW - timedelta(minutes=10), noticed + WATCH.quiet_period)]
+    assert held(restored) == [("restored", NOW - timedelta(minutes=10), noticed + POLICY.quiet_period)]
     assert not look(restored, now=noticed + timedelta(seconds=1))
     assert len(held(restored)) == 1, "noticed once"
 
@@ -95,7 +95,7 @@ def run_as_admin(url: str) -> Iterator[Connection]:
     admin.dispose()
 
 
-def test_after_a_gap_nothing_is_done_until_the_sweep_has_ended(sessions: Sessions):
+def test_gap_holds_charging_until_its_sweep_has_ended(sessions: Sessions):
     later = NOW + timedelta(minutes=5, seconds=1)
     assert not look(sessions, now=later)
     assert held(sessions) == [("gap", NOW - timedelta(minutes=10), later)]
@@ -104,25 +104,25 @@ def test_after_a_gap_nothing_is_done_until_the_sweep_has_ended(sessions: Session
     assert look(sessions, now=later)
 
 
-def test_with_real_money_a_gap_waits_for_what_may_be_on_its_way(sessions: Sessions):
+def test_gap_with_real_money_waits_for_what_may_be_on_its_way(sessions: Sessions):
     later = NOW + timedelta(hours=1)
-    assert not look(sessions, now=later, watch=replace(WATCH, gap_wait=WATCH.quiet_period))
-    assert held(sessions) == [("gap", NOW - timedelta(minutes=10), later + WATCH.quiet_period)]
+    assert not look(sessions, now=later, hold_policy=replace(POLICY, gap_wait=POLICY.quiet_period))
+    assert held(sessions) == [("gap", NOW - timedelta(minutes=10), later + POLICY.quiet_period)]
 
 
-def test_a_person_says_that_and_since_when_it_was_restored(sessions: Sessions):
+def test_restore_is_declared_by_an_operator_with_its_time(sessions: Sessions):
     since = NOW - timedelta(hours=3)
     with sessions.begin() as session:
-        declare_restored(session, WATCH, now=NOW, since=since)
-    assert held(sessions) == [("restored", since - timedelta(minutes=10), NOW + WATCH.quiet_period)]
+        declare_restored(session, POLICY, now=NOW, since=since)
+    assert held(sessions) == [("restored", since - timedelta(minutes=10), NOW + POLICY.quiet_period)]
 
 
-def test_a_person_waits_for_a_worker_that_is_looking_just_now(sessions: Sessions):
+def test_declared_restore_waits_for_a_worker_that_is_looking_just_now(sessions: Sessions):
     look(sessions)
     later = NOW + TOUCH_EVERY * 2
     with ThreadPoolExecutor(1) as pool:
         with sessions.begin() as worker:
-            assert goes_on(worker, WATCH, now=later)
+            assert charging_is_allowed(worker, POLICY, now=later)
             person = pool.submit(declare, sessions, later)
         assert person.result() == 1
     assert len(held(sessions)) == 1
@@ -130,7 +130,7 @@ def test_a_person_waits_for_a_worker_that_is_looking_just_now(sessions: Sessions
 
 def declare(sessions: Sessions, now: datetime) -> int:
     with sessions.begin() as session:
-        return declare_restored(session, WATCH, now=now)
+        return declare_restored(session, POLICY, now=now)
 
 
 def clocked(now: datetime) -> Clock:
@@ -141,7 +141,7 @@ def test_a_last_look_that_lies_ahead_holds_for_a_quiet_period_from_now(sessions:
     with sessions.begin() as session:
         session.execute(text("UPDATE database_identity SET seen_at = :ahead"), {"ahead": NOW + timedelta(hours=2)})
     assert not look(sessions, now=clocked(NOW))
-    assert held(sessions) == [("clock", NOW - timedelta(minutes=10), NOW + WATCH.quiet_period)]
+    assert held(sessions) == [("clock", NOW - timedelta(minutes=10), NOW + POLICY.quiet_period)]
     assert not look(sessions, now=clocked(NOW + timedelta(seconds=1)))
     assert len(held(sessions)) == 1
 
@@ -154,8 +154,8 @@ def test_a_look_that_lies_seconds_ahead_is_no_step(sessions: Sessions):
 
 def test_an_instant_of_before_the_last_look_does_not_move_that_back(sessions: Sessions):
     """As of a worker that was frozen for an hour after it had read the clock."""
-    look(sessions, now=NOW + timedelta(hours=1), watch=replace(WATCH, gap=timedelta(days=1)))
-    assert look(sessions, now=NOW, watch=replace(WATCH, gap=timedelta(days=1)))
+    look(sessions, now=NOW + timedelta(hours=1), hold_policy=replace(POLICY, gap=timedelta(days=1)))
+    assert look(sessions, now=NOW, hold_policy=replace(POLICY, gap=timedelta(days=1)))
     assert look(sessions, now=NOW + timedelta(hours=1)), "no gap"
 
 
@@ -194,7 +194,7 @@ def test_a_step_of_the_databases_clock_holds_for_a_quiet_period(sessions: Sessio
     worker.database.set(**step)
     assert not worker.look()
     (wait,) = worker.waits()
-    assert is_about(wait, WATCH.quiet_period)
+    assert is_about(wait, POLICY.quiet_period)
     assert not worker.look()
     assert len(held(sessions)) == 1, "noticed once"
 
@@ -207,7 +207,7 @@ def test_a_step_and_its_correction_hold_for_a_quiet_period_from_the_correction(s
     worker.database.set(hours=-2)
     assert not worker.look()
     (wait,) = worker.waits()
-    assert is_about(wait, WATCH.quiet_period), "and not the two hours besides"
+    assert is_about(wait, POLICY.quiet_period), "and not the two hours besides"
 
 
 def test_a_step_that_another_worker_has_held_for_holds_no_second_time(sessions: Sessions):
@@ -231,7 +231,7 @@ def test_a_step_whose_hold_was_rolled_back_is_still_to_be_held_for(sessions: Ses
     worker.look()
     worker.database.set(hours=2)
     with sessions() as session:
-        assert not goes_on(session, WATCH, now=worker.clock)
+        assert not charging_is_allowed(session, POLICY, now=worker.clock)
     assert held(sessions) == []
     assert not worker.look()
     assert [reason for reason, _, _ in held(sessions)] == ["clock"]
@@ -241,12 +241,12 @@ def test_a_step_whose_hold_was_rolled_back_is_still_to_be_held_for(sessions: Ses
 def test_a_hold_that_stands_at_a_step_lasts_a_quiet_period_from_there(sessions: Sessions, hours: int):
     worker = Stepping(sessions)
     with sessions.begin() as session:
-        declare_restored(session, WATCH, now=worker.now)
+        declare_restored(session, POLICY, now=worker.now)
     worker.database.set(hours=hours)
     assert not worker.look()
     assert [reason for reason, _, _ in held(sessions)] == ["restored"]
     (wait,) = worker.waits()
-    assert is_about(wait, WATCH.quiet_period)
+    assert is_about(wait, POLICY.quiet_period)
 
 
 def test_leases_and_waits_at_a_step_count_from_there(sessions: Sessions, book: Book):
@@ -262,7 +262,7 @@ def test_leases_and_waits_at_a_step_count_from_there(sessions: Sessions, book: B
             assert lookup_queue.abandon(session, now=worker.now, limit=10) == 0
             lease = session.scalars(text("SELECT max(lease_until) FROM attempts WHERE status = 'started'")).one()
             session.execute(text("UPDATE sweeps SET position = until, finished_at = until"))
-        assert timedelta(0) < lease - worker.now <= WATCH.gap / 2
+        assert timedelta(0) < lease - worker.now <= POLICY.gap / 2
 
 
 def test_workers_that_look_while_charging_is_held_make_no_second_gap(sessions: Sessions):
@@ -296,4 +296,4 @@ def test_a_claim_writes_nothing_as_long_as_the_last_look_is_fresh(sessions: Sess
 def test_a_database_has_one_mode_and_one_prefix_for_good(sessions: Sessions, changes: dict[str, Any], told: str):
     look(sessions)
     with pytest.raises(WrongDatabase, match=told):
-        look(sessions, watch=replace(WATCH, **changes))
+        look(sessions, hold_policy=replace(POLICY, **changes))

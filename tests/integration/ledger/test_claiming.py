@@ -105,7 +105,7 @@ def test_one_subscription_has_one_charge_in_flight_the_oldest_first(book: Book, 
     assert (again.charge.id, again.id, again.sends) == (first.charge.id, first.id, 2)
 
 
-def test_what_was_not_charged_is_sent_again_under_the_same_merchant_uid(book: Book, sessions: Sessions):
+def test_attempt_not_charged_is_sent_again_under_the_same_merchant_uid(book: Book, sessions: Sessions):
     book.subscribe(now=NOW)
     open_all(sessions)
     (first,) = claim_now(sessions)
@@ -127,7 +127,7 @@ def test_a_change_of_prefix_changes_no_merchant_uid_that_was_given_out(book: Boo
 
 
 WRONG = {
-    "a dunning calendar that nobody can read": "UPDATE plans SET dunning = 'soon' WHERE code = 'broken'",
+    "a dunning calendar that is unreadable": "UPDATE plans SET dunning = 'soon' WHERE code = 'broken'",
     "a time zone that this machine does not know": "UPDATE plans SET time_zone = 'Mars/Olympus' WHERE code = 'broken'",
 }
 
@@ -161,7 +161,7 @@ BLOCKED = {
 
 
 @pytest.mark.parametrize("why", BLOCKED)
-def test_nothing_is_claimed_when(why: str, book: Book, sessions: Sessions):
+def test_blocked_charge_is_not_claimed(why: str, book: Book, sessions: Sessions):
     book.subscribe(now=NOW)
     open_all(sessions)
     with sessions.begin() as session:
@@ -184,7 +184,7 @@ def test_stop_waits_for_a_claim_under_way_and_nothing_is_claimed_after_it(book: 
     with ThreadPoolExecutor(1) as threads:
         with sessions.begin() as session:
             assert len(claim(session, now=NOW, limit=1, lease=LEASE, prefix="test")) == 1
-            set_switch(sessions, stops.EVERYTHING, reason="test", stopped_by="me", now=NOW)  # waits for nobody
+            set_switch(sessions, stops.EVERYTHING, reason="test", stopped_by="me", now=NOW)  # waits for no claim
             done = threads.submit(wait_for_claims, sessions, stops.EVERYTHING)
             # It cannot have returned: our claim holds the lock until it commits.
             with pytest.raises(TimeoutError):
@@ -212,7 +212,7 @@ def test_a_worker_that_freezes_inside_a_transaction_is_thrown_out(sessions: Sess
         assert session.scalar(text("SHOW idle_in_transaction_session_timeout")) == "1min"
 
 
-# The clocks of a worker, a reconciler and whoever stops may be minutes apart.
+# The clocks of a worker, a reconciler and an operator may be minutes apart.
 @pytest.mark.parametrize(
     ("status", "after_the_lease", "expected"),
     [

@@ -91,7 +91,7 @@ def test_a_claim_beyond_a_cap_leaves_no_attempt_and_counts_nothing(
     assert rows(sessions, "SELECT * FROM day_totals") == []
 
 
-def test_what_reaches_the_caps_and_does_not_exceed_them_is_claimed(book: Book, sessions: Sessions):
+def test_charges_that_reach_a_limit_without_exceeding_it_are_claimed(book: Book, sessions: Sessions):
     due(book, sessions, 5)
     exact = ChargeLimits(
         amount=9_900,
@@ -180,7 +180,7 @@ def test_one_charge_that_is_tried_again_and_again_counts_as_often(book: Book, se
         claimed(sessions, limits, now=NOW + timedelta(minutes=5))
 
 
-def test_a_long_past_is_no_business_of_today(book: Book, sessions: Sessions):
+def test_charges_of_past_days_do_not_count_towards_the_daily_limit(book: Book, sessions: Sessions):
     book.plan("daily", now=NOW, cadence="day")
     book.subscribe(now=NOW, plan="daily", starts_on=date(2025, 12, 27))
     open_all(sessions)
@@ -198,7 +198,7 @@ def stop_by_cap(sessions: Sessions, pg: str) -> None:
         stops.stop(session, scope=pg, reason="too much", stopped_by=charge_limits.STOPPED_BY_LIMIT, now=NOW)
 
 
-def test_a_person_who_releases_a_cap_begins_to_count_anew(book: Book, sessions: Sessions):
+def test_release_of_a_limit_by_an_operator_restarts_the_count(book: Book, sessions: Sessions):
     due(book, sessions, 4)
     due(book, sessions, 1, "payco")
     limits = replace(NO_CAPS, day_charges=3)
@@ -237,7 +237,7 @@ def test_held_subscription_is_not_claimed_and_all_others_are(book: Book, session
     assert all(f"`again subscription release {each.code}`" in each.reason for each in held)
 
 
-def test_released_subscription_is_counted_anew(book: Book, sessions: Sessions):
+def test_release_of_a_subscription_restarts_its_count(book: Book, sessions: Sessions):
     book.plan("daily", now=NOW, cadence="day")
     far_behind = book.subscribe(now=NOW, plan="daily", starts_on=date(2026, 1, 1))
     open_all(sessions)
@@ -257,7 +257,7 @@ def test_released_subscription_is_counted_anew(book: Book, sessions: Sessions):
     ]
 
 
-def test_a_switch_that_a_person_had_set_leaves_the_count_as_it_is(book: Book, sessions: Sessions):
+def test_switch_set_by_an_operator_leaves_the_count_as_it_is(book: Book, sessions: Sessions):
     due(book, sessions, 2)
     claimed(sessions, NO_CAPS)
     kill_switch.set_switch(sessions, "kakaopay", reason="lunch", stopped_by="cli", now=NOW)

@@ -1,4 +1,4 @@
-"""Opening charges on a real PostgreSQL: each due period once, whoever opens it and how often."""
+"""Opening charges on a real PostgreSQL: each due period once, however often it is opened."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_every_missed_period_gets_a_charge_whatever_becomes_of_it(policy: str, b
     assert [start for _, start, _ in opened] == ["2025-10-01", "2025-11-01", "2025-12-01", "2026-01-01"]
 
 
-def test_a_subscription_far_behind_is_caught_up_a_cap_at_a_time(book: Book, sessions: Sessions):
+def test_subscription_far_behind_is_caught_up_in_portions(book: Book, sessions: Sessions):
     book.plan("daily", now=NOW, cadence="day")
     book.subscribe(now=NOW, plan="daily", starts_on=date(2025, 12, 1))
     with sessions() as session:
@@ -102,7 +102,7 @@ def test_the_trial_ends_when_the_first_period_begins(book: Book, sessions: Sessi
     assert subscribed.id
 
 
-def test_hundreds_that_cannot_be_billed_keep_nobody_behind_them_waiting(book: Book, sessions: Sessions):
+def test_hundreds_of_unreadable_subscriptions_keep_no_other_waiting(book: Book, sessions: Sessions):
     book.plan("broken", now=NOW)
     for _ in range(510):  # more than a chunk, and older than the healthy one
         book.subscribe(now=NOW, plan="broken", starts_on=date(2026, 1, 4))

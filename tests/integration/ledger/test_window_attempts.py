@@ -45,7 +45,7 @@ def open_window(session: Session, charge_id: int, *, number: int = 1) -> bool:
     )
 
 
-def test_a_pump_leaves_a_charge_alone_while_a_window_for_it_is_committed_and_afterwards(book: Book, sessions: Sessions):
+def test_charge_with_a_committed_window_is_not_claimed(book: Book, sessions: Sessions):
     charge_id = charge_of(sessions, book)
     with sessions.begin() as session:
         assert open_window(session, charge_id)

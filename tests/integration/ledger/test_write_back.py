@@ -110,13 +110,11 @@ def test_a_payment_that_turns_up_after_the_proof_that_there_was_none_counts(atte
     assert states(sessions) == ("paid", "paid")
 
 
-def test_a_payment_after_a_decline_pays_the_charge_and_is_a_contradiction_for_a_person(
-    attempt: Attempt, sessions: Sessions
-):
+def test_payment_after_a_decline_pays_the_charge_and_opens_a_discrepancy(attempt: Attempt, sessions: Sessions):
     write(sessions, attempt, SOFT)
     result = write(sessions, attempt, PAID)
     assert len(result.contradictions) == 1
-    # The attempt stays as it is until a sweep has seen the payment, but nobody may charge the period again.
+    # The attempt stays as it is until a sweep has seen the payment, but the period is not charged again.
     assert states(sessions) == ("paid", "declined")
     assert discrepancies(sessions) == [("declined_here", "open", "imps_1")]
     with sessions() as session:
@@ -131,7 +129,7 @@ def test_a_second_payment_of_one_merchant_uid_is_a_contradiction(attempt: Attemp
     assert discrepancies(sessions) == [("paid_twice", "open", "imps_2")]
 
 
-def test_a_payment_of_a_void_charge_waits_for_a_person(attempt: Attempt, sessions: Sessions):
+def test_payment_of_a_void_charge_opens_a_discrepancy(attempt: Attempt, sessions: Sessions):
     write(sessions, attempt, NotCharged(NotChargedReason.CONNECT_FAILED))
     with sessions.begin() as session:
         session.execute(text("UPDATE charges SET status = 'void', next_attempt_at = NULL"))
@@ -140,7 +138,7 @@ def test_a_payment_of_a_void_charge_waits_for_a_person(attempt: Attempt, session
     assert discrepancies(sessions) == [("not_owed", "open", "imps_1")]
 
 
-def test_an_outcome_left_to_a_person_is_a_discrepancy_until_it_becomes_clear(attempt: Attempt, sessions: Sessions):
+def test_flagged_attempt_is_a_discrepancy_until_its_outcome_is_clear(attempt: Attempt, sessions: Sessions):
     odd = Unknown(UnknownReason.OTHER_PAYMENT, needs_human=True)
     write(sessions, attempt, odd)
     assert discrepancies(sessions) == [("unresolved", "open", "")]
@@ -148,7 +146,7 @@ def test_an_outcome_left_to_a_person_is_a_discrepancy_until_it_becomes_clear(att
     assert discrepancies(sessions) == [("unresolved", "gone", "")]
 
 
-def test_of_two_who_found_the_same_payment_at_once_the_second_contradicts_nobody(attempt: Attempt, sessions: Sessions):
+def test_payment_found_by_two_at_once_is_no_contradiction(attempt: Attempt, sessions: Sessions):
     found = [settle(attempt, PAID, now=NOW, policy=POLICY)]
     with ThreadPoolExecutor(1) as pool:
         with sessions.begin() as first:
@@ -249,13 +247,13 @@ FORBIDDEN = {
 
 
 @pytest.mark.parametrize("what", FORBIDDEN)
-def test_the_database_itself_refuses_that(what: str, attempt: Attempt, sessions: Sessions):
+def test_broken_promise_is_refused_by_the_database_itself(what: str, attempt: Attempt, sessions: Sessions):
     write(sessions, attempt, PAID)
     with pytest.raises(IntegrityError), sessions.begin() as session:
         session.execute(text(FORBIDDEN[what]))
 
 
-def test_one_batch_holds_any_mixture(book: Book, sessions: Sessions):
+def test_batch_of_any_mixture_is_written_back(book: Book, sessions: Sessions):
     outcomes: list[Outcome] = [
         PAID,
         SOFT,
@@ -342,7 +340,7 @@ def test_an_answer_outlives_a_look_up_that_learns_nothing(
     assert answer(sessions) == UNREAD.answer
 
 
-def test_two_that_settle_the_same_payment_at_once_do_not_take_it_for_two(book: Book, sessions: Sessions):
+def test_payment_settled_twice_at_once_is_not_taken_for_two(book: Book, sessions: Sessions):
     book.subscribe(now=NOW)
     open_all(sessions)
     (attempt,) = claim_now(sessions)

@@ -1,4 +1,4 @@
-"""A cancellation beside everything that may be going on: nothing is left owed that nobody will ever charge."""
+"""A cancellation beside everything that may be going on: nothing is left owed that is never charged."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def subscribed(book: Book, sessions: Sessions) -> Subscribed:
         (Unknown(UnknownReason.TIMEOUT), "charging"),  # until PortOne has said what became of it
     ],
 )
-def test_what_was_in_flight_ends_paid_or_void(
+def test_charge_in_flight_at_a_cancellation_ends_paid_or_void(
     subscribed: Subscribed, sessions: Sessions, outcome: Outcome, expected: str
 ):
     (attempt,) = claim_now(sessions)

@@ -58,7 +58,7 @@ def shown(world: World) -> set[tuple[str, str]]:
 
 def problems(world: World) -> Iterator[str]:
     """Return what does not hold."""
-    if world.watch is None:
+    if world.hold_policy is None:
         return
     yield from _unexplained(world)
     yield from (f"sweep {row.id} ({row.reason}) holds charging until {row.until}" for row in world.sql(_UNFINISHED))

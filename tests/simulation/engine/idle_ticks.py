@@ -29,7 +29,7 @@ class IdleTicks:
     def __init__(self, world: World) -> None:
         self._world = world
         self._last = 0.0
-        self.come = world.watch is not None
+        self.come = world.hold_policy is not None
 
     def begin(self) -> None:
         """Mark the database as this world's own."""
@@ -46,8 +46,8 @@ class IdleTicks:
 
     def _leave_a_trace(self, since: float, until: float) -> None:
         world = self._world
-        if world.watch is not None:
-            not_before = self._database(since) - world.watch.gap
+        if world.hold_policy is not None:
+            not_before = self._database(since) - world.hold_policy.gap
             world.change(_SEEN, now=self._database(until - EVERY_SECONDS), not_before=not_before)
 
     def _database(self, when: float) -> datetime:

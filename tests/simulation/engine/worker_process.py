@@ -17,7 +17,7 @@ from worker.checkout.context import CheckoutContext
 from worker.database.clock import DatabaseClock
 from worker.domain.clock import Clock
 from worker.domain.gateway import Gateway
-from worker.ledger.database_identity import Watch
+from worker.ledger.database_identity import HoldPolicy
 from worker.portone.adapter import PortOneGateway
 from worker.portone.client import PortOneClient
 from worker.portone.connection import Connection
@@ -42,7 +42,7 @@ class WorkerProcess:
     """
 
     pump: type[Pump] = Pump
-    watches = True  # where the world has a watch
+    watches = True  # where the world has a hold policy
 
     def __init__(self, world: World, name: str, *, behind: float = 0.0) -> None:
         self.name, self.behind, self.world = name, behind, world
@@ -153,7 +153,9 @@ class WorkerProcess:
 
     async def _open(self) -> None:
         now, cap = self.clock(), self.world.settings.catch_up_limit
-        await asyncio.to_thread(open_due_charges, self.world.sessions, now=now, limit=cap, watch=self._watch)
+        await asyncio.to_thread(
+            open_due_charges, self.world.sessions, now=now, limit=cap, hold_policy=self._hold_policy
+        )
 
     async def _charge(self) -> None:
         world = self.world
@@ -161,7 +163,7 @@ class WorkerProcess:
             world.sessions,
             self._gateway,
             clock=self.clock,
-            limits=replace(world.limits, watch=self._watch),
+            limits=replace(world.limits, hold_policy=self._hold_policy),
             policy=world.policy,
             stopping=lambda: False,
             monotonic=self.loop.time,
@@ -178,12 +180,12 @@ class WorkerProcess:
             clock=self.clock,
             policy=world.policy,
             prefix=world.settings.merchant_uid_prefix,
-            watch=self._watch,
+            hold_policy=self._hold_policy,
         )
 
     @property
-    def _watch(self) -> Watch | None:
-        return self.world.watch if self.watches else None
+    def _hold_policy(self) -> HoldPolicy | None:
+        return self.world.hold_policy if self.watches else None
 
     async def _sweep(self) -> None:
         world = self.world
@@ -206,6 +208,6 @@ class WorkerProcess:
             policy=world.policy,
             budget=timedelta(seconds=world.settings.pump_seconds),
             stopping=lambda: False,
-            watch=self._watch,
+            hold_policy=self._hold_policy,
             monotonic=self.loop.time,
         )

@@ -50,7 +50,7 @@ class World:
         self.sessions = session_factory(engine)
         runtime = Runtime(SETTINGS, self.database_now, engine, self.sessions)
         self.policy, self.limits = runtime.policy, run_limits(SETTINGS)
-        self.watch = runtime.watch if watched else None
+        self.hold_policy = runtime.hold_policy if watched else None
         self.statement_policy = replace(runtime.statement_policy, every=SWEEP_EVERY, span=SWEEP_SPAN, pause=0.0)
         self.thresholds = runtime.thresholds
         self.idle_ticks = IdleTicks(self)

@@ -10,11 +10,11 @@ import pytest
 from schedules.plans import Plan
 from worker.domain.states import SubscriptionStatus
 from worker.subscriptions.start_terms import (
-    Beginning,
+    StartTerms,
     WrongDate,
     amount_objection,
     anchor_of,
-    begin,
+    decide_start,
     pg_objection,
     starts_now,
 )
@@ -39,43 +39,43 @@ def seoul(text: str) -> datetime:
     ("terms", "start_on", "paid_until", "expected"),
     [
         # today, whose hour has passed already: it is due at once
-        ({}, None, None, Beginning(date(2026, 3, 15), ACTIVE, seoul("2026-03-15 10:00"))),
-        ({}, "2026-04-30", None, Beginning(date(2026, 4, 30), ACTIVE, seoul("2026-04-30 10:00"))),
+        ({}, None, None, StartTerms(date(2026, 3, 15), ACTIVE, seoul("2026-03-15 10:00"))),
+        ({}, "2026-04-30", None, StartTerms(date(2026, 4, 30), ACTIVE, seoul("2026-04-30 10:00"))),
         # a trial moves the anchor
-        ({"trial_days": "14"}, None, None, Beginning(date(2026, 3, 29), TRIALING, seoul("2026-03-29 10:00"))),
+        ({"trial_days": "14"}, None, None, StartTerms(date(2026, 3, 29), TRIALING, seoul("2026-03-29 10:00"))),
         # a cron fires when it fires
-        ({"cadence": "cron 0 9 1 * *"}, None, None, Beginning(date(2026, 3, 15), ACTIVE, seoul("2026-04-01 09:00"))),
+        ({"cadence": "cron 0 9 1 * *"}, None, None, StartTerms(date(2026, 3, 15), ACTIVE, seoul("2026-04-01 09:00"))),
         # today in the plan's zone is still yesterday here
         (
             {"time_zone": "Pacific/Honolulu"},
             None,
             None,
-            Beginning(date(2026, 3, 14), ACTIVE, datetime(2026, 3, 14, 20, tzinfo=UTC)),
+            StartTerms(date(2026, 3, 14), ACTIVE, datetime(2026, 3, 14, 20, tzinfo=UTC)),
         ),
         # paid elsewhere: the first period starts there, without a trial
         (
             {"trial_days": "14"},
             None,
             "2026-03-20",
-            Beginning(date(2026, 3, 20), ACTIVE, seoul("2026-03-20 10:00")),
+            StartTerms(date(2026, 3, 20), ACTIVE, seoul("2026-03-20 10:00")),
         ),
         # the anchor keeps the 31st that the 30th of April stands for
-        ({}, "2025-01-31", "2026-04-30", Beginning(date(2025, 1, 31), ACTIVE, seoul("2026-04-30 10:00"))),
+        ({}, "2025-01-31", "2026-04-30", StartTerms(date(2025, 1, 31), ACTIVE, seoul("2026-04-30 10:00"))),
         # a cron's first fire after what was paid, however long it takes
         (
             {"cadence": "cron 0 9 1 * *"},
             None,
             "2026-03-20",
-            Beginning(date(2026, 3, 20), ACTIVE, seoul("2026-04-01 09:00")),
+            StartTerms(date(2026, 3, 20), ACTIVE, seoul("2026-04-01 09:00")),
         ),
         # one period behind is one charge, no more
-        ({}, "2026-02-16", None, Beginning(date(2026, 2, 16), ACTIVE, seoul("2026-02-16 10:00"))),
+        ({}, "2026-02-16", None, StartTerms(date(2026, 2, 16), ACTIVE, seoul("2026-02-16 10:00"))),
         # what the catch-up policy skips is not owed
-        ({"catch_up": "latest"}, "2020-01-15", None, Beginning(date(2020, 1, 15), ACTIVE, seoul("2020-01-15 10:00"))),
+        ({"catch_up": "latest"}, "2020-01-15", None, StartTerms(date(2020, 1, 15), ACTIVE, seoul("2020-01-15 10:00"))),
     ],
 )
 def test_a_subscription_begins_with_its_anchor_status_and_first_charge(terms, start_on, paid_until, expected):
-    assert begin(plan(**terms), start_on=on(start_on), paid_until=on(paid_until), now=NOW) == expected
+    assert decide_start(plan(**terms), start_on=on(start_on), paid_until=on(paid_until), now=NOW) == expected
 
 
 @pytest.mark.parametrize(
@@ -92,13 +92,13 @@ def test_a_subscription_begins_with_its_anchor_status_and_first_charge(terms, st
 )
 def test_a_date_from_which_nothing_can_begin_is_named(start_on, paid_until, column, expected):
     with pytest.raises(WrongDate) as refused:
-        begin(plan(), start_on=on(start_on), paid_until=on(paid_until), now=NOW)
+        decide_start(plan(), start_on=on(start_on), paid_until=on(paid_until), now=NOW)
     assert refused.value.column == column
     assert expected in refused.value.expected
 
 
 def test_past_periods_are_owed_with_backdate():
-    beginning = begin(plan(), start_on=date(2020, 1, 31), now=NOW, backdate=True)
+    beginning = decide_start(plan(), start_on=date(2020, 1, 31), now=NOW, backdate=True)
     assert beginning.next_charge_at == seoul("2020-01-31 10:00")
 
 

@@ -45,7 +45,7 @@ def newest() -> str:
 
 
 def is_known(revision: str) -> bool:
-    """Say whether this version of Again has the revision; a newer version may have migrated the database."""
+    """Return whether this version of Again has the revision; a newer version may have migrated the database."""
     try:
         return ScriptDirectory.from_config(_config()).get_revision(revision) is not None
     except CommandError:

@@ -56,7 +56,7 @@ class BillingKey(HasStatus, Base):
 
     __tablename__ = "billing_keys"
     __table_args__ = (
-        # The few that were replaced, or that nobody has registered yet.
+        # The few that were replaced, or that no customer has registered yet.
         Index("billing_keys_forget_idx", "forget_at", postgresql_where=text("forget_at IS NOT NULL")),
         CheckConstraint("label IS NFC NORMALIZED", name="label"),
     )
@@ -68,8 +68,8 @@ class BillingKey(HasStatus, Base):
     label: Mapped[str]
     status: Mapped[BillingKeyStatus]
     created_at: Mapped[datetime]
-    registered_at: Mapped[datetime | None]  # by the customer, as PortOne tells; empty where nobody asked
-    forget_at: Mapped[datetime | None]  # when it is to be deleted at PortOne, as nobody needs it; empty once it is
+    registered_at: Mapped[datetime | None]  # by the customer, as PortOne tells; empty where PortOne was not asked
+    forget_at: Mapped[datetime | None]  # when it is to be deleted at PortOne, as unneeded; empty once it is
 
 
 class Subscription(HasStatus, Base):
@@ -94,7 +94,7 @@ class Subscription(HasStatus, Base):
             "plan_id",
             postgresql_where=text("status NOT IN ('canceled', 'ended')"),
         ),
-        # Those that nobody is charged for any more, until something is paid or the key is replaced.
+        # Those whose periods are not charged any more, until something is paid or the key is replaced.
         Index("subscriptions_waiting_idx", "id", postgresql_where=text("waiting_since IS NOT NULL")),
         # One customer has one running subscription to a plan.
         Index(
@@ -135,7 +135,7 @@ class Charge(HasStatus, Base):
 
     __tablename__ = "charges"
     __table_args__ = (
-        # Promise 1 begins here: a period has one charge, whoever opens it and how often.
+        # Promise 1 starts here: a period has one charge, however often it is opened.
         UniqueConstraint("subscription_id", "period_start"),
         CheckConstraint("period_start < period_end", name="period"),
         CheckConstraint("amount > 0 AND tax_free BETWEEN 0 AND amount", name="amount"),
@@ -183,9 +183,9 @@ class Charge(HasStatus, Base):
     paid_at: Mapped[datetime | None]
     declines: Mapped[int] = mapped_column(SmallInteger, server_default="0")  # those that count for dunning
     first_declined_at: Mapped[datetime | None]
-    deferrals: Mapped[int] = mapped_column(SmallInteger, server_default="0")  # in a row; nobody's fault
-    refunded: Mapped[int] = mapped_column(server_default="0")  # so much of it PortOne shows as given back
-    awaits_consent_since: Mapped[datetime | None]  # its subscription's key was replaced, and nobody agreed to pay this
+    deferrals: Mapped[int] = mapped_column(SmallInteger, server_default="0")  # in a row; no fault of the customer's
+    refunded: Mapped[int] = mapped_column(server_default="0")  # how much of it PortOne shows as refunded
+    awaits_consent_since: Mapped[datetime | None]  # its key was replaced without consent to this charge
     created_at: Mapped[datetime]
 
 
@@ -216,7 +216,7 @@ class Attempt(HasStatus, Base):
         ),
         # Among these few are all charges that were paid twice.
         Index("attempts_paid_later_idx", "charge_id", postgresql_where=text("status = 'paid' AND number > 1")),
-        # What a customer does in a window is nobody's decline, and no window is without an end.
+        # What a customer does in a window is no decline, and no window is without an end.
         CheckConstraint("via <> 'window' OR window_until IS NOT NULL AND status <> 'declined'", name="window"),
         # What reconciliation scans.
         Index("attempts_lease_idx", "lease_until", postgresql_where=text("status = 'started'")),
@@ -248,11 +248,11 @@ class Attempt(HasStatus, Base):
     refusal: Mapped[str | None]  # "duplicate", or words that no table knows; kept until it is clear what it was
     raw: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))  # without personal data
     via: Mapped[Via] = mapped_column(server_default="again")  # how it was last sent; the key is not a window's doing
-    window_until: Mapped[datetime | None]  # so long a payment window of it may be paid
+    window_until: Mapped[datetime | None]  # until when a payment window of it may be paid
     resume_at: Mapped[datetime | None]  # when its charge was to be tried before the window opened
     lookups: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     next_lookup_at: Mapped[datetime | None]
-    flagged_at: Mapped[datetime | None]  # the ladder is spent or the answer is odd: a person decides
+    flagged_at: Mapped[datetime | None]  # the look-ups are spent or the answer is odd: an operator decides
     flag_reason: Mapped[str | None]
     failing_since: Mapped[datetime | None]  # since when its look-ups have failed, all of them
     failure: Mapped[str | None]  # what the last of them met

@@ -48,7 +48,7 @@ class Checkout(HasStatus, Base):
     agreed_at: Mapped[datetime | None]  # the consent, given with every window that is opened: the last one counts
     wording: Mapped[str | None]  # which version of the text was agreed to
     windows: Mapped[int] = mapped_column(SmallInteger, server_default="0")  # how often one was opened
-    window_until: Mapped[datetime | None]  # so long one may be used
+    window_until: Mapped[datetime | None]  # until when one may be used
     looks: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     next_look_at: Mapped[datetime | None]
     imp_uid: Mapped[str | None]

@@ -37,13 +37,13 @@ class LastStopped(Base):
 
 
 class Channel(Base):
-    """What is known of a PG as a whole: when it last worked, and when a person last let it go on."""
+    """What is known of a PG as a whole: when it last worked, and when an operator last released it."""
 
     __tablename__ = "channels"
 
     pg: Mapped[str] = mapped_column(String(16), primary_key=True)
     paid_at: Mapped[datetime | None]  # when the latest send through it that was paid was claimed
-    released_at: Mapped[datetime | None]  # a person's `again start` after refusals had stopped it
+    released_at: Mapped[datetime | None]  # an operator's `again start` after refusals had stopped it
 
 
 class Refusal(Base):
@@ -57,7 +57,7 @@ class Refusal(Base):
     subscription_id: Mapped[int] = mapped_column(ForeignKey(Subscription.id))
     kind: Mapped[DeclineKind]
     sent_at: Mapped[datetime]  # when the send that was refused was claimed
-    counts: Mapped[bool]  # not, once others were paid or a person has let the channel go on: it was this customer alone
+    counts: Mapped[bool]  # not, once others were paid or an operator released the channel: it was this customer alone
 
 
 class Heartbeat(Base):
@@ -92,7 +92,7 @@ class Audit(Base):
 
 
 class DayTotal(Base):
-    """What was claimed on one day (in Seoul) through one PG: what the caps are held against."""
+    """What was claimed on one day (in Seoul) through one PG: what the charge limits are held against."""
 
     __tablename__ = "day_totals"
 
@@ -100,11 +100,11 @@ class DayTotal(Base):
     pg: Mapped[str] = mapped_column(String(16), primary_key=True)
     sends: Mapped[int]
     amount: Mapped[int]  # in KRW
-    since: Mapped[datetime]  # counted from here: the day's first claim, or a person's `again start` after a cap
+    since: Mapped[datetime]  # counted from here: the day's first claim, or an operator's `again start` after a limit
 
 
 class Hold(HasStatus, Base):
-    """One subscription that a limit has stopped: nothing of it is claimed until a person releases it."""
+    """One subscription that a limit has stopped: nothing of it is claimed until an operator releases it."""
 
     __tablename__ = "holds"
     __table_args__ = (Index("holds_held_idx", "status_at", postgresql_where=text("status = 'held'")),)
@@ -156,12 +156,12 @@ class Sweep(Base):
     payments: Mapped[int] = mapped_column(server_default="0")  # compared, some of them more than once
     not_ours: Mapped[int] = mapped_column(server_default="0")  # of these, not ours
     repaired: Mapped[int] = mapped_column(server_default="0")
-    found: Mapped[int] = mapped_column(server_default="0")  # discrepancies that wait for a person
+    found: Mapped[int] = mapped_column(server_default="0")  # discrepancies that wait for a decision
     failing_since: Mapped[datetime | None]  # since when PortOne's list could not be read, while it goes on
 
 
 class Discrepancy(HasStatus, Base):
-    """Something PortOne and our books tell differently; one row however often it is found."""
+    """A discrepancy between PortOne and our records; one row however often it is found."""
 
     __tablename__ = "discrepancies"
     __table_args__ = (

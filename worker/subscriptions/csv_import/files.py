@@ -1,4 +1,4 @@
-"""CSV files as people have them: UTF-8 with or without a mark, or CP949, which Korean Excel writes.
+"""CSV files as spreadsheets write them: UTF-8 with or without a mark, or CP949, which Korean Excel writes.
 
 Read line by line: a file of any size takes the memory of one row.
 """
@@ -50,7 +50,7 @@ def separator_of(path: Path) -> str:
 
 
 def read_csv(path: Path, progress: Progress) -> Iterator[Row]:
-    """Give the rows that are not empty, the header first. Raises Refused for a file that is no such text."""
+    """Return the rows that are not empty, the header first. Raises Refused for a file that is no such text."""
     encoding = _encoding(path)
     with path.open("rb") as file, io.TextIOWrapper(file, encoding=encoding, newline="") as text:
         yield from _rows(path, text, partial(_report, file, progress))
@@ -89,7 +89,7 @@ def columns_of(path: Path, header: Row | None, *, known: Sequence[str], required
         raise Refused(f"{path} is empty. Its first line must name the columns: {', '.join(required)}.")
     names = tuple(name.lower() for name in header.cells)
     if not set(names) & set(known):
-        # Not quoted: without a header it is somebody's row, with a customer_uid in it.
+        # Not quoted: without a header it is a customer's row, with a customer_uid in it.
         raise Refused(f"{path} does not name its columns in its first line. They are {', '.join(known)}.")
     problems = [
         *(f"the column {name} is missing" for name in required if name not in names),

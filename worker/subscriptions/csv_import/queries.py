@@ -128,7 +128,7 @@ def pgs(session: Session) -> dict[str, int]:
 
 
 def lines_of_keys(session: Session, customer_uids: Sequence[str]) -> Sequence[int]:
-    """Give the lines of the staged rows with one of these keys."""
+    """Return the lines of the staged rows with one of these keys."""
     return session.scalars(_OF_KEYS, {"uids": list(customer_uids)}).all() if customer_uids else []
 
 

@@ -16,7 +16,7 @@ from worker.domain.subscription_code import new_code
 from worker.subscriptions.billing_keys import EXPECTED as EXPECTED_OF_KEYS
 from worker.subscriptions.billing_keys import NewKey
 from worker.subscriptions.csv_import.files import Row
-from worker.subscriptions.start_terms import Beginning, WrongDate, amount_objection, begin
+from worker.subscriptions.start_terms import StartTerms, WrongDate, amount_objection, decide_start
 
 REQUIRED = ("customer_reference", "plan", "customer_uid", "pg")
 DATES = ("start_on", "paid_until")
@@ -84,7 +84,7 @@ class RowReader:
         self._max_amount = max_amount
         self._backdate = backdate
         self._now = now
-        self._beginnings: dict[tuple[str, date | None, date | None], Beginning | WrongDate] = {}
+        self._beginnings: dict[tuple[str, date | None, date | None], StartTerms | WrongDate] = {}
 
     def read(self, row: Row) -> Staged | list[Problem]:
         """Turn a row into what is written, or list everything that is wrong with it."""
@@ -122,7 +122,7 @@ class RowReader:
         )
 
     def _wrong(self, values: Mapping[str, str], key: NewKey) -> dict[str, str]:
-        """Say of each column that is wrong by itself what it must be."""
+        """Return, for each column that is wrong by itself, what it must be."""
         wrong = {name: EXPECTED_OF_KEYS[name] for name in key.wrong}
         if not is_customer_reference(values["customer_reference"]):
             wrong["customer_reference"] = EXPECTED_REFERENCE
@@ -130,12 +130,12 @@ class RowReader:
             wrong["plan"] = "the code of a plan that exists (`again plan list` shows them)"
         return wrong | {name: EXPECTED_DATE for name in DATES if values[name] and not _is_date(values[name])}
 
-    def _beginning(self, plan: Plan, start_on: date | None, paid_until: date | None) -> Beginning | WrongDate:
+    def _beginning(self, plan: Plan, start_on: date | None, paid_until: date | None) -> StartTerms | WrongDate:
         """Decide once for all rows that begin alike: many thousand share a few dates."""
         alike = (plan.code, start_on, paid_until)
         if alike not in self._beginnings:
             try:
-                self._beginnings[alike] = begin(
+                self._beginnings[alike] = decide_start(
                     plan, start_on=start_on, paid_until=paid_until, now=self._now, backdate=self._backdate
                 )
             except WrongDate as wrong:
@@ -159,7 +159,7 @@ def _is_date(text: str) -> bool:
 
 
 def shown(column: str, value: str) -> str | None:
-    """Give a value as a message may show it: a customer_uid masked, a label not at all, and nothing long in full."""
+    """Return a value as a message may show it: a customer_uid masked, a label not at all, and nothing long in full."""
     if not value:
         return None
     if column == "customer_uid":

@@ -22,7 +22,7 @@ from worker.subscriptions.csv_import.queries import Added
 from worker.subscriptions.csv_import.rows import COLUMNS, REQUIRED, Known, Problem, RowReader, Staged, shown
 
 LISTED = 50
-"""So many problems are kept and named; of a file that is wrong throughout, more would help nobody."""
+"""How many problems are kept and named; of a file that is wrong throughout, more would not help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,9 @@ def import_subscriptions(
         pgs, scheduled = queries.pgs(session), tuple(queries.lines_of_keys(session, scheduled_uids))
         added = None if dry_run else queries.write(session, now=now)
         if added is not None and added.subscriptions != rows:
-            raise Refused("Somebody changed the same keys or subscriptions meanwhile; nothing was imported. Try again.")
+            raise Refused(
+                "Another process changed the same keys or subscriptions meanwhile; nothing was imported. Try again."
+            )
     return Imported(rows, added, pgs, scheduled, check.trials())
 
 
