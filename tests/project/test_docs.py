@@ -161,6 +161,24 @@ def test_document_has_no_retired_word(document: str):
 # --- each of them -----------------------------------------------------------------------------------------------------
 
 
+def commands_below(group: TyperGroup, name: str = "") -> Iterator[tuple[str, TyperCommand]]:
+    for word, command in group.commands.items():
+        if isinstance(command, TyperGroup):
+            yield from commands_below(command, f"{name}{word} ")
+        else:
+            assert isinstance(command, TyperCommand)
+            yield f"{name}{word}", command
+
+
+def test_page_of_commands_names_each_and_those_without_json():
+    assert isinstance(AGAIN, TyperGroup)
+    page, commands = DOCUMENTS["docs/commands.md"], dict(commands_below(AGAIN))
+    assert [name for name in AGAIN.commands if f"`again {name}" not in page] == []
+    (excepted,) = re.findall(r"All but (.*?)\s+take `--json`", page, re.DOTALL)
+    silent = [name for name, command in commands.items() if all("--json" not in each.opts for each in command.params)]
+    assert sorted(re.findall(r"`([\w ]+)`", excepted)) == sorted(silent)
+
+
 def test_readme_is_short():
     assert len(DOCUMENTS["README.md"].splitlines()) <= MOST_LINES_OF_README
 
