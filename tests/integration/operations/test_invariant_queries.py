@@ -274,7 +274,7 @@ EXPLAINED = [
     (AN_ATTEMPT.format(of=PAID), PAID, {"paid_twice"}),
     (DAMAGE["paid_charge_has_a_paid_attempt"][0], PAID, {"missing_here", "declined_here", "unresolved"}),
     (f"UPDATE charges SET status = 'void', paid_at = NULL WHERE id = {PAID}", PAID, {"not_owed"}),
-    (AN_ATTEMPT.format(of=SOFT), SOFT, set()),  # it may be charged again, whatever a person is asked about
+    (AN_ATTEMPT.format(of=SOFT), SOFT, set()),  # it may be charged again, whatever an operator is asked about
 ]
 ANSWERED_BY_SETTLING = {"unresolved"}
 

@@ -281,7 +281,7 @@ def test_payments_of_a_time_slice_are_read_page_by_page(sandbox, clock, monkeypa
     assert with_client(sandbox, work) == [(20, 2), (20, 3), (5, None)]
 
 
-# --- giving back ----------------------------------------------------------------------------------------------------
+# --- refunds --------------------------------------------------------------------------------------------------------
 
 
 def test_payment_is_refunded_in_part_then_wholly_and_never_twice(sandbox):

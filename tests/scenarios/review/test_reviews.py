@@ -403,7 +403,7 @@ def test_late_answer_beats_a_decision(world: World, monkeypatch: pytest.MonkeyPa
     assert world.statuses() == {"paid": 1}
 
 
-# --- trouble while giving back --------------------------------------------------------------------------------------
+# --- trouble during a refund -----------------------------------------------------------------------------------------
 
 
 def test_refund_with_a_lost_answer_is_found_at_portone(
