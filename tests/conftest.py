@@ -1,4 +1,4 @@
-"""Fixtures every layer may use: real servers from the wheels, started once, and a clean environment."""
+"""Fixtures for every layer: real servers from the wheels, started once, and a clean environment."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LAYERS = ("unit", "integration", "scenarios", "simulation", "browser", "system")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the fast layers first; what takes processes and seconds comes at the end."""
+    """Run the fast layers first; tests that take processes and seconds come at the end."""
     here = Path(__file__).parent
 
     def layer(item: pytest.Item) -> int:
@@ -34,18 +34,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _clean_environment(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """No setting of the person who runs the tests reaches them, least of all a live key."""
+    """Keep the developer's own settings from the tests, above all a live key."""
     for name in [name for name in os.environ if name.startswith("AGAIN_")]:
         del os.environ[name]
-    # Nobody beyond this machine is to be trusted here; and to read all the world's authorities, for every client that
-    # is made, would take longer than its calls.
+    # No server beyond this machine is to be trusted here; and loading all certificate authorities for each client would
+    # take longer than its calls.
     os.environ.pop("SSL_CERT_FILE", None)
     os.environ["SSL_CERT_DIR"] = str(tmp_path_factory.mktemp("authorities"))
 
 
 @pytest.fixture(autouse=True)
 def _logs_as_before() -> Iterator[None]:
-    """What one test makes of the logs is not the next one's, whose standard error is another."""
+    """Undo a test's configuration of the logs: the next one has another standard error."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
@@ -56,7 +56,7 @@ def _logs_as_before() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def server_folder() -> Iterator[Path]:
-    """A folder for servers. Not pytest's own: that is closed to other users, and PostgreSQL runs as one under root."""
+    """A folder for servers; not pytest's own, which is closed to other users: as root, PostgreSQL runs as one."""
     with tempfile.TemporaryDirectory(prefix="again-tests-") as folder:
         Path(folder).chmod(0o711)
         yield Path(folder)
@@ -75,7 +75,7 @@ def postgres(server_folder: Path) -> Iterator[Postgres]:
 
 
 def _forget_the_disk(server: Postgres) -> None:
-    """Nothing of this server is to outlive the machine, and hundreds of databases come and go on it."""
+    """Nothing of this server has to outlive the machine, and hundreds of databases come and go on it."""
     with psycopg.connect(server.url, autocommit=True) as connection:
         for setting in ("fsync", "full_page_writes"):
             connection.execute(f"ALTER SYSTEM SET {setting} = off")

@@ -1,4 +1,4 @@
-"""What a worker's child does before its work, and what it must not hold on to meanwhile."""
+"""What a worker's child does before its work, and that it holds no lock meanwhile."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def worker_process(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterat
     process.forget()
 
 
-def test_a_worker_that_freezes_over_its_heartbeat_holds_nobody_up(
+def test_worker_frozen_during_its_heartbeat_delays_no_other_worker(
     worker_process: None, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ):
-    """All workers note the same few rows; one that kept them locked would stop every task of the others."""
+    """All workers update the same few rows; one that kept them locked would stop every task of the others."""
     note, free = heartbeats.beat, []
 
     def note_and_freeze(session: Session, name: str, *, now: datetime) -> None:

@@ -15,14 +15,12 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 OLD_WORDS = frozenset(
     {
-        "tests",
         "tests/integration/cli",
         "tests/integration/database",
         "tests/integration/devstack",
         "tests/integration/doctor",
         "tests/scenarios/operations",
         "tests/simulation/windows",
-        "tests/system",
         "tests/unit/config",
         "tests/unit/devstack",
         "tests/unit/domain",
@@ -49,7 +47,6 @@ OLD_WORDS = frozenset(
 
 OLD_NAMES = frozenset(
     {
-        "tests/integration",
         "tests/integration/cli",
         "tests/integration/devstack",
         "tests/integration/doctor",

@@ -39,7 +39,7 @@ VARIABLES = {
 
 @dataclass
 class Site:
-    """A database, a broker and a sandbox, and whatever processes the test starts between them."""
+    """A database, a broker and a sandbox, and the processes that the test starts between them."""
 
     settings: Settings
     database_url: str
@@ -65,7 +65,7 @@ class Site:
         return self.start(name, "beat", "-l", "INFO")
 
     def subscribe(self, *stories: tuple[int, tuple[Behaviour, ...]]) -> int:
-        """So many due subscriptions per story; returns how many in all."""
+        """Make `count` due subscriptions per story; returns the total."""
         book, now, total = Book(self.sessions), datetime.now(UTC), 0
         book.plan(now=now, charge_hour="0")
         for count, story in stories:
@@ -76,7 +76,7 @@ class Site:
         return total
 
     def stop(self) -> None:
-        """Ask everything to end, all at once, and wait for it."""
+        """Ask every process to end, all at once, and wait for it."""
         with ThreadPoolExecutor() as side_by_side:
             list(side_by_side.map(lambda part: part.stop(patience=20), self.parts))
 
@@ -91,7 +91,7 @@ class Site:
             return Counter({row.status: row.n for row in rows if row.status in {"started", "unknown"}})
 
     def until(self, what: str, reached: Callable[[], bool], *, patience: float = 60.0) -> None:
-        """Wait for something to come true, watching that no process of ours has died meanwhile."""
+        """Wait until something is true, and check that no process of ours has died meanwhile."""
         deadline = monotonic() + patience
         while not reached():
             if monotonic() > deadline:

@@ -13,7 +13,7 @@ import pytest
 from tests.system.faults_run import tell_run
 
 REPLAY = "pytest tests/simulation tests/system/test_faults.py -k every_fault --seed {seed}"
-"""The folder of the simulation brings the option."""
+"""The folder of the simulation defines the option."""
 
 
 def test_fault_rounds(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]):

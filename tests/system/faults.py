@@ -1,6 +1,6 @@
-"""Everything that is done to a running system, one thing at a time. A strike returns when the trouble itself is over.
+"""Every fault that strikes a running system, one at a time. A strike returns when the trouble itself is over.
 
-Nothing here repairs anything: a process that was killed is started anew, as any supervisor does, and that is all.
+Nothing here repairs anything: a process that was killed is started again, as any supervisor does, and that is all.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from worker.devstack.stack import Part
 Healed = Callable[[], bool]
 
 MANY = 15
-"""So many calls must have met a trouble of PortOne's before it is over; the book's own stories make a few as well."""
+"""Calls that must have met a trouble of PortOne's before it ends; the book's own stories cause a few as well."""
 
-# What it froze over in the middle of a transaction stays locked until it thaws; all the rest is taken from it.
+# Rows that it locked in a transaction stay locked until it thaws; all other work is taken over.
 _TAKEN = """
     SELECT clock_timestamp() > :lease_until AND NOT EXISTS (
         SELECT FROM attempts WHERE status = 'started' AND lease_until <= :lease_until FOR UPDATE SKIP LOCKED)
@@ -29,14 +29,14 @@ _TAKEN = """
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is done, in words and in deed. The deed returns how one sees that what it struck is at work again."""
+    """A fault: its name and action. The action returns a predicate that is true once the struck part works again."""
 
     words: str
     strike: Callable[[FaultSite], Healed]
 
 
 def in_order(seed: int) -> list[Fault]:
-    """Every fault once, in the order of a seed."""
+    """Return every fault once, in the order of a seed."""
     return Random(seed).sample(FAULTS, len(FAULTS))
 
 
@@ -105,7 +105,7 @@ def empty_broker(site: FaultSite) -> Healed:
 
 
 def crash_database(site: FaultSite) -> Healed:
-    """Until somebody could not write an answer back."""
+    """Crash the database, and keep it down until a write-back has failed."""
     before = site.said(b"write-back failed")
     site.postgres.crash()
     site.until("an answer could not be written back", lambda: site.said(b"write-back failed") > before)
@@ -117,7 +117,7 @@ def crash_database(site: FaultSite) -> Healed:
 
 
 def freeze_sandbox(site: FaultSite) -> Healed:
-    """The kernel takes requests that nobody reads; they are charged when it thaws, and nobody waits any more."""
+    """The kernel accepts requests that no process reads; they are charged when it thaws, after their clients left."""
     before = site.newest_audit()
     freeze(site.sandbox.part)
     site.until("calls have timed out", lambda: site.noted("timeout", before) >= MANY)

@@ -1,4 +1,4 @@
-"""The book of a fault run: whose cards misbehave how, what of it is secret, and how each story must end."""
+"""The subscriptions of a fault run: how their cards behave, what is secret, and how each story must end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from worker.subscriptions.plans import add_plan
 MAX_AMOUNT = 100_000
 
 ODD_PART = 0.6
-"""The stories in which something goes wrong stand in this first part of the book."""
+"""The share of the subscriptions, from the first, whose stories have trouble."""
 
 MARKS = ("kestrel", "매사냥꾼", "010-5550-", "falconry.example", "횃대길", "card-serial")
 """Parts of every customer_uid and of everything about a key's holder; none of them may ever be printed."""
@@ -28,7 +28,7 @@ MARKS = ("kestrel", "매사냥꾼", "010-5550-", "falconry.example", "횃대길"
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """So many subscriptions whose cards behave alike, and where their charges must stand at the end."""
+    """A number of subscriptions whose cards behave alike, and the status that their charges must have at the end."""
 
     count: int
     story: tuple[Behaviour, ...]
@@ -37,7 +37,7 @@ class Share:
 
 
 def shares(total: int) -> tuple[Share, ...]:
-    """Deal out the stories of a run; whoever is left pays at once."""
+    """Return the stories of a run; all other subscriptions pay at once."""
     odd = (
         Share(40, (troubled(Reply.DROP, charged=True), pay())),
         Share(30, (troubled(Reply.DROP, charged=False), pay()), pg="payco"),
@@ -56,7 +56,7 @@ def shares(total: int) -> tuple[Share, ...]:
 
 
 def ends(total: int) -> Counter[str]:
-    """Say how many charges must have which status when every story has ended."""
+    """Return how many charges must have which status when every story has ended."""
     statuses: Counter[str] = Counter()
     for share in shares(total):
         statuses[share.ends] += share.count
@@ -80,13 +80,13 @@ def fill(sessions: Sessions, portone: SandboxAdmin, folder: Path, *, total: int,
 
 
 def mend(portone: SandboxAdmin, *, total: int) -> None:
-    """Let every card pay from now on that was to pay in the end: a story first told now would only take longer."""
+    """Make every card pay from now on that was to pay in the end: a story that starts now would only take longer."""
     dealt = enumerate(_dealt(total))
     portone.behave(pay(), customer_uids=[_customer_uid(number) for number, share in dealt if share.ends == "paid"])
 
 
 def _dealt(total: int) -> Iterator[Share]:
-    """Give every subscription its share in turn, so that trouble comes evenly throughout the first part.
+    """Return the subscriptions so that trouble comes evenly throughout the first part.
 
     The rest is charged when the faults are over, and what hangs there would only make the run longer.
     """

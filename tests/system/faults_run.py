@@ -1,4 +1,4 @@
-"""One fault run: a book is charged while everything is struck in turn, and at the end the books agree."""
+"""One fault run: subscriptions are charged while every part is struck in turn; at the end all records agree."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from worker.sandbox.switches import Repeat
 
 CHARGES = 2_000
 BETWEEN = 15
-"""So many payments must move between the recovery from one fault and the next."""
+"""Payments that must move between the recovery from one fault and the next."""
 
 ENOUGH = 90
-"""So many charges should be left for each fault still to come."""
+"""Charges that should be left for each fault still to come."""
 
 UNFORGIVING = {"repeated_paid": Repeat.ACCEPT, "repeated_failed": Repeat.ACCEPT, "repeated_in_flight": Repeat.ACCEPT}
-"""A PortOne that charges whatever it is sent, however often: nobody but us keeps a period from being paid twice."""
+"""A PortOne that charges whatever it is sent, however often: only our code keeps a period from being paid twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class FaultRun:
         self._finish()
 
     def _pace(self, faults_left: int) -> None:
-        """Let PortOne be slower when there might not be enough left to charge for the faults that are to come."""
+        """Make PortOne slower when too few charges might be left for the faults to come."""
         scarce = CHARGES - self.site.paid() < ENOUGH * faults_left
         self.site.portone.switch(latency_seconds=[1.0, 1.5] if scarce else [0.3, 0.6])
 
@@ -83,7 +83,7 @@ class FaultRun:
         self.struck.append(Struck(fault.words, at - self._began, paid, over - at, moved - over, done - over))
 
     def _finish(self) -> None:
-        """No more trouble: PortOne is quick and well, and everything comes to its end by itself."""
+        """End all trouble: PortOne is quick and well, and every charge is settled without help."""
         site = self.site
         site.portone.switch(latency_seconds=[0.01, 0.05])
         faults_book.mend(site.portone, total=CHARGES)
@@ -92,7 +92,7 @@ class FaultRun:
         self.seconds = monotonic() - self._began
 
     def judge(self) -> None:
-        """The promises, on the ledger and in the database."""
+        """Check the promises, on the ledger and in the database."""
         site = self.site
         really = Counter(site.portone.charges().values())
         assert set(really) == {1}, f"charged more than once: {site.portone.report().charged_twice}"
@@ -127,7 +127,7 @@ class FaultRun:
 
 
 def tell_run(folder: Path, seed: int) -> str:
-    """Do a whole run in a folder, judge it, and give its report. Everything that was printed stays in `logs`."""
+    """Do a whole run in a folder, check it, and return its report. Everything that was printed stays in `logs`."""
     with fault_site(folder) as site:
         run = FaultRun(site, seed)
         try:

@@ -25,7 +25,7 @@ def assert_nothing_secret_was_printed(folder: Path, ledger: Path, secrets: Itera
 
 
 def access_tokens(ledger: Path) -> list[str]:
-    """Every access token that a sandbox could have issued, from the ledger that it left; it must have ended."""
+    """Return every access token that a sandbox can have issued, from its ledger; it must have ended."""
     with closing(sqlite3.connect(ledger)) as connection:
         state = dict(connection.execute("SELECT name, value FROM state"))
     drawn = range(1, int(state["drawn"]) + 1)
@@ -47,7 +47,7 @@ def _leaks(text: str, words: Iterable[str]) -> Iterator[str]:
 
 
 def _is_card_number(text: str) -> bool:
-    """By Luhn's check digit, which a random number passes one time in ten."""
+    """Check Luhn's digit, which a random number passes one time in ten."""
     digits = [int(digit) for digit in reversed(text) if digit.isdigit()]
     return sum(digit if place % 2 == 0 else sum(divmod(2 * digit, 10)) for place, digit in enumerate(digits)) % 10 == 0
 

@@ -79,7 +79,7 @@ class Sandbox:
 
 
 def family(part: Part) -> list[psutil.Process]:
-    """Give a part's main process and everything below it."""
+    """Return a part's main process and all its descendants."""
     with suppress(psutil.NoSuchProcess):
         main = psutil.Process(part.process.pid)
         return [main, *main.children(recursive=True)]

@@ -1,4 +1,4 @@
-"""Where a fault run takes place: servers and processes of its own, and what their ledger and database tell of it."""
+"""Where a fault run takes place: servers and processes of its own, and what their ledger and database record."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _OPEN_OF = """
 
 @dataclass
 class FaultSite(Site):
-    """A site whose every part may be struck. What supervisors do, replacing a process that ended, it does too."""
+    """A site whose every part may be struck. Like a supervisor, it replaces a process that has ended."""
 
     postgres: CrashingPostgres = field(kw_only=True)
     broker: ForgetfulValkey = field(kw_only=True)
@@ -90,7 +90,7 @@ class FaultSite(Site):
         return max((request["number"] for request in self.portone.requests(after=after)), default=after)
 
     def paid_since(self, request: int) -> bool:
-        """Say whether a request that arrived after this one has moved money."""
+        """Return whether a request that arrived after this one has moved money."""
         later = self.portone.requests(after=request, endpoint=AGAIN)
         return any(each["result"] == "charged" for each in later)
 
@@ -104,7 +104,7 @@ class FaultSite(Site):
         return int(self.value("SELECT coalesce(max(id), 0) FROM audit"))
 
     def noted(self, reason: str, after: int) -> int:
-        """Count the attempts that were given a status for a reason since."""
+        """Return the number of attempts that got a status for a reason since."""
         sql = "SELECT count(*) FROM audit WHERE entity = 'attempt' AND reason = :reason AND id > :after"
         return int(self.value(sql, reason=reason, after=after))
 
@@ -112,11 +112,11 @@ class FaultSite(Site):
         return int(self.value(_CLAIMED_BY, actors=actors, after=after))
 
     def open_of(self, actors: list[str]) -> int:
-        """Count the attempts that were claimed by these and are not settled."""
+        """Return the number of attempts that were claimed by these and are not settled."""
         return int(self.value(_OPEN_OF, actors=actors))
 
     def said(self, words: bytes) -> int:
-        """Count how often the logs of all parts say something."""
+        """Return how often a text is in the logs of all parts."""
         return sum(part.log.read_bytes().count(words) for part in self.parts)
 
     # --- the end ----------------------------------------------------------------------------------------------------
@@ -130,7 +130,7 @@ class FaultSite(Site):
 
 
 def actors(part: Part) -> list[str]:
-    """Name a worker's present processes as the audit does."""
+    """Return the names of a worker's current processes, as in the audit."""
     return [f"worker {socket.gethostname()}:{process.pid}" for process in family(part)]
 
 

@@ -32,7 +32,7 @@ def again(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def ours_in(folder: Path) -> list[str]:
-    """The command lines of the processes that run in, or with, a folder."""
+    """Return the command lines of the processes that run in, or with, a folder."""
     return [" ".join(process.info["cmdline"] or []) for process in processes_in(folder)]
 
 
@@ -74,7 +74,7 @@ def running(folder: Path, *arguments: str, line: str, **settings: str) -> Iterat
 
 
 def press_ctrl_c(command: subprocess.Popen[str]) -> str:
-    """Send what a terminal sends, to everyone in the group, and give the rest of what it says.
+    """Send a terminal's signal to the whole group, and return the rest of the output.
 
     Calls in flight end first, those that hang too, and on a machine that is busy that takes its time.
     """
@@ -83,7 +83,7 @@ def press_ctrl_c(command: subprocess.Popen[str]) -> str:
     return said
 
 
-PORTS = {"sandbox": free_port(0), "checkout": free_port(0), "flower": free_port(0)}  # nobody else's, whatever runs here
+PORTS = {"sandbox": free_port(0), "checkout": free_port(0), "flower": free_port(0)}  # not another run's on this machine
 UP = ("up", *(word for part, port in PORTS.items() for word in (f"--{part}-port", str(port))))
 RUNNING = "Ctrl-C stops everything"
 
@@ -99,7 +99,7 @@ def wait_for_line(process: subprocess.Popen[str], text: str) -> None:
 
 
 def healthy(folder: Path) -> None:
-    """Until beat and the worker have been seen, the doctor has something to say."""
+    """Wait until beat and the worker have been seen: until then the doctor reports a finding."""
     deadline = monotonic() + 90
     findings: list[dict[str, Any]] = []
     while monotonic() < deadline:
@@ -112,6 +112,6 @@ def healthy(folder: Path) -> None:
 
 
 def in_outline(table: str) -> list[str]:
-    """A table without its spaces, and with every subscription code and instant alike."""
+    """Return a table without its spaces, and with every subscription code and instant alike."""
     lines = [" ".join(line.split()) for line in table.strip().splitlines()]
     return [re.sub(r"[0-9A-Z]{13}", "CODE", re.sub(r"\d{4}-\d\d-\d\d( \d\d:\d\d)?", "WHEN", line)) for line in lines]

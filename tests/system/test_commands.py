@@ -14,7 +14,7 @@ from tests.system.newcomer import (
 )
 
 
-def test_the_demo_ends_with_books_that_agree_and_leaves_nothing_running(folder: Path):
+def test_demo_ends_with_matching_records_and_leaves_nothing_running(folder: Path):
     demo = again(folder, "demo", "--subscriptions", "200")
     assert demo.returncode == 0, demo.stdout + demo.stderr
     assert "The books agree" in demo.stdout
@@ -39,7 +39,7 @@ def test_no_command_makes_a_database_in_a_wrong_folder(folder: Path):
 
 
 @pytest.mark.parametrize("command", ["up", "demo", "migrate"])
-def test_a_data_folder_that_cannot_be_made_is_a_sentence(folder: Path, command: str):
+def test_data_folder_that_cannot_be_made_is_reported_without_traceback(folder: Path, command: str):
     (folder / ".again").write_text("a file")
     ended = again(folder, command)
     assert ended.returncode == 4

@@ -1,4 +1,4 @@
-"""2,000 charges while everything that can be killed, frozen or emptied is; nothing is repaired by hand."""
+"""2,000 charges while every part is killed, frozen or emptied in turn; nothing is repaired by hand."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("seed", [SEED if asked is None else asked])
 
 
-def test_a_book_is_charged_once_and_whole_through_every_fault(
+def test_all_subscriptions_are_charged_exactly_once_through_every_fault(
     folder: Path, seed: int, capsys: pytest.CaptureFixture[str]
 ):
     report = tell_run(folder, seed)

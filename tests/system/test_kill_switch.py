@@ -1,4 +1,4 @@
-"""The kill switch under load: when `again stop` has returned, not one further request leaves."""
+"""The kill switch under load: no request leaves after `again stop` has returned."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from worker.domain.clock import system_clock
 from worker.sandbox.rules.behaviours import pay, slow
 
 CHARGES = 300
-IN_FLIGHT = 40  # two children of one worker, each with a window of half of it
+IN_FLIGHT = 40  # two children of one worker, each with half of the concurrency limit
 
-# As slow as this, the charges would take eleven seconds: longer than a command takes on a busy machine. Patience, so
-# that no answer is late.
+# As slow as this, the charges would take eleven seconds: longer than a command takes on a busy machine. The time-outs
+# are long, so that no answer is late.
 SLOW = slow(1.5)
 PATIENT = {"window": IN_FLIGHT // 2, "read_timeout_seconds": 4.0, "quiet_period_seconds": 16.0}
 
 
 def again(site: Site, *arguments: str) -> str:
-    """Run a command as a person would, and give what it said."""
+    """Run a command as an operator would, and return its output."""
     environment = site.settings.environment(AGAIN_DATABASE_URL=site.database_url, AGAIN_BROKER_URL=site.broker_url)
     command = (sys.executable, "-m", "worker.cli", *arguments)
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
@@ -31,7 +31,7 @@ def again(site: Site, *arguments: str) -> str:
 
 
 def heart_beats(site: Site, *, more: int) -> None:
-    """Wait until the charging task has been alive so many times more, which beat had told it to."""
+    """Wait until the charging task has logged `count` more signs of life on beat's ticks."""
     seen: set[datetime] = set()
 
     def alive() -> bool:
@@ -42,7 +42,7 @@ def heart_beats(site: Site, *, more: int) -> None:
     site.until(f"{more} further pump runs", alive)
 
 
-def test_after_again_stop_has_returned_not_one_further_request_leaves(site: Site):
+def test_no_request_leaves_after_again_stop_has_returned(site: Site):
     site.settings = site.settings.model_copy(update=PATIENT)
     kill_switch.set_switch(site.sessions, "all", reason="not yet", stopped_by="test", now=system_clock())
     site.start_beat()

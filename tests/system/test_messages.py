@@ -1,4 +1,4 @@
-"""What a worker takes from the broker: JSON. A message that would run as it is read is thrown away unread."""
+"""A worker accepts only JSON from the broker. A message that would run code when read is discarded unread."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from worker.devstack.addresses import Valkey
 
 
 class Bomb:
-    """Whoever unpickles it makes a file."""
+    """An object whose unpickling makes a file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -28,10 +28,10 @@ class Bomb:
         return open, (str(self._path), "w")
 
 
-def test_a_pickled_message_is_thrown_away_unread_and_the_worker_goes_on(site: Site, tmp_path: Path):
+def test_pickled_message_is_discarded_unread_and_the_worker_continues(site: Site, tmp_path: Path):
     mark = tmp_path / "unpickled"
     pickle.loads(pickle.dumps(Bomb(mark))).close()
-    assert mark.exists()  # it does work
+    assert mark.exists()  # the exploit itself works
     mark.unlink()
     with Connection(site.broker_url) as connection:
         connection.Producer().publish(
@@ -62,7 +62,7 @@ def body(text: str) -> str:
 
 
 def message(**other: object) -> str:
-    """A message such as Celery sends, but for what is given."""
+    """Return a message as Celery sends it, with some changes."""
     properties = {
         "delivery_tag": "odd",
         "body_encoding": "base64",
@@ -109,7 +109,7 @@ ODD = [
 
 
 def opens_once_more(site: Site) -> None:
-    """Fail unless a message that is sent now is worked off."""
+    """Fail unless a message that is sent now is processed."""
     with site.sessions() as session:
         before = heartbeats.last_seen(session).get("again.open_charges")
     with Celery("sender", broker=site.broker_url) as sender:
@@ -122,10 +122,10 @@ def opens_once_more(site: Site) -> None:
     site.until("the next message is worked off", opened, patience=40)
 
 
-def test_elements_of_the_queue_that_are_no_messages_are_thrown_away(site: Site):
+def test_queue_elements_that_are_not_messages_are_discarded(site: Site):
     worker = site.start("worker", "worker", "-P", "solo", "-l", "INFO", "--without-gossip", "--without-mingle")
     with redis.Redis.from_url(site.broker_url) as broker:
-        # More of each than a worker takes at once: none may keep its place.
+        # More of each than a worker prefetches: none may keep its place.
         broker.lpush(QUEUE, *(odd.encode("latin-1") for odd in ODD for _ in range(2)))
         site.until("all are taken", lambda: broker.llen(QUEUE) == 0)
         opens_once_more(site)
@@ -134,7 +134,7 @@ def test_elements_of_the_queue_that_are_no_messages_are_thrown_away(site: Site):
     assert "message discarded, it cannot be read" in worker.log.read_text()
 
 
-def test_a_broker_that_becomes_a_replica_and_a_primary_again_is_survived(site: Site, server_folder: Path):
+def test_worker_survives_a_broker_that_becomes_a_replica_and_primary_again(site: Site, server_folder: Path):
     broker = Valkey(server_folder / "failing-over")
     site.broker_url = broker.url
     worker = site.start("worker", "worker", "-P", "solo", "-l", "INFO", "--without-gossip", "--without-mingle")

@@ -22,7 +22,7 @@ def children(pid: int) -> list[psutil.Process]:
 
 
 def logged_under(part: Part, event: str) -> set[str]:
-    """The tasks that a worker's log names beside an event."""
+    """Return the tasks that a worker's log names beside an event."""
     lines = [json.loads(line) for line in part.log.read_text().splitlines() if line.startswith("{")]
     return {str(line["task"]) for line in lines if line["event"] == event}
 
@@ -39,7 +39,7 @@ def test_beat_makes_periods_due_and_a_worker_charges_them(site: Site):
         assert {heartbeats.BEAT, "again.charge", "again.open_charges"} <= heartbeats.last_seen(session).keys()
 
 
-def test_two_beats_and_two_workers_charge_everyone_once(site: Site):
+def test_two_beats_and_two_workers_charge_every_customer_once(site: Site):
     count = site.subscribe((120, (pay(),)))
     for number in (1, 2):
         site.start_worker(f"worker{number}")
@@ -61,11 +61,11 @@ def test_sigterm_lets_calls_in_flight_finish_and_settles_them(site: Site):
     statuses = site.statuses()
     assert statuses["charging"] == 0
     assert statuses["paid"] == site.portone.report().charges > 0
-    # It claimed nothing more: with a window of 50, a part of the 60 was left.
+    # It claimed nothing more: with a concurrency limit of 50, a part of the 60 was left.
     assert statuses["due"] == 60 - statuses["paid"] > 0
 
 
-def test_kill_9_in_the_middle_leaves_nothing_charged_twice_and_nothing_forgotten(site: Site):
+def test_kill_9_during_charges_charges_nothing_twice_and_misses_nothing(site: Site):
     count = site.subscribe((60, (slow(0.3, answer_seconds=0.3),)))
     worker = site.start_worker()
     site.start_beat()
@@ -78,7 +78,7 @@ def test_kill_9_in_the_middle_leaves_nothing_charged_twice_and_nothing_forgotten
     assert site.comparison().agrees
 
 
-def test_a_killed_child_is_replaced_and_its_attempts_are_looked_up(site: Site):
+def test_killed_child_is_replaced_and_its_attempts_are_looked_up(site: Site):
     count = site.subscribe((60, (slow(0.3, answer_seconds=0.3),)))
     worker = site.start_worker()
     site.start_beat()
@@ -90,7 +90,7 @@ def test_a_killed_child_is_replaced_and_its_attempts_are_looked_up(site: Site):
     assert site.comparison().agrees
 
 
-def test_a_broker_that_forgets_everything_delays_and_loses_nothing(site: Site, server_folder: Path):
+def test_broker_that_loses_everything_delays_and_loses_no_charge(site: Site, server_folder: Path):
     broker = Valkey(server_folder / "forgetful")
     site.broker_url = broker.url
     count = site.subscribe((150, (slow(0.2),)))

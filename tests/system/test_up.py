@@ -39,12 +39,12 @@ def test_up_listens_on_this_machine_only_and_flower_commands_nothing_unasked(fol
         assert {address.ip for address in listening.values()} == {"127.0.0.1"}
         port = next(address.port for process, address in listening.items() if "flower" in process.cmdline())
         assert httpx.get(f"http://127.0.0.1:{port}/api/workers", trust_env=False).status_code == 401
-        # Addresses may hold passwords and go by the environment: `ps` shows command lines to everyone.
+        # Addresses may hold passwords and go by the environment: `ps` shows command lines to every user.
         assert [line for line in ours_in(folder) if "://" in line] == []
         press_ctrl_c(up)
 
 
-def test_a_terminal_that_is_closed_ends_up_in_order(folder: Path):
+def test_closed_terminal_ends_up_in_order(folder: Path):
     with running(folder, *UP, line=RUNNING) as up:
         os.killpg(up.pid, signal.SIGHUP)
         said, _ = up.communicate(timeout=120)
@@ -55,7 +55,7 @@ def test_a_terminal_that_is_closed_ends_up_in_order(folder: Path):
 def test_up_does_what_getting_started_says_until_ctrl_c(folder: Path):
     (folder / ".venv").symlink_to(sys.prefix)
     commands, shown = re.findall(r"```\n(.*?)```", PAGE, re.DOTALL)[1:3]
-    # Beat opens what is due once a minute. Nobody is to wait for that here.
+    # Beat opens due charges once a minute, which is too long to wait for here.
     with running(folder, *UP, line=RUNNING, AGAIN_TICK_SECONDS="2") as up:
         second = again(folder, *UP)
         assert second.returncode == 4
@@ -83,12 +83,12 @@ def test_up_does_what_getting_started_says_until_ctrl_c(folder: Path):
     assert [row["code"] for row in json.loads(again(folder, "plan", "list", "--json").stdout)] == ["letter"]
 
 
-def test_whatever_is_killed_nothing_stays_behind_and_the_next_up_starts(folder: Path):
+def test_killed_up_leaves_nothing_behind_and_the_next_one_starts(folder: Path):
     with running(folder, *UP, line=RUNNING) as up:
         up.kill()
         until("everything ended", lambda: ours_in(folder) == [], patience=90)
     assert (folder / ".again" / "logs").stat().st_mode & 0o777 == 0o700
-    # As a power failure leaves it: with a number that is somebody's by now, here ours.
+    # As after a power failure: with the id of a process that now is another one, here ours.
     (folder / ".again" / "postgres" / "postmaster.pid").write_text(f"{os.getpid()}\n")
     private = [path for path in (folder / ".again").iterdir() if path.stat().st_mode & 0o066]
     assert private == []

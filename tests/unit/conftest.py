@@ -1,4 +1,4 @@
-"""Properties are looked for on any machine, however busy: neither slowness of an example nor of drawing one fails."""
+"""Property tests pass on any machine, however busy: neither a slow example nor slow drawing is a failure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How Celery is set up: what may be lost, doubled or late must not matter, and no pump may be cut in half."""
+"""Celery's configuration: lost, repeated or late messages do no harm, and no pump run is cut in half."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def test_messages_are_json_acknowledged_late_and_leave_no_results(configured: di
     "content_type",
     ["application/x-python-serialize", "application/x-yaml", "application/x-msgpack", "text/plain"],
 )
-def test_a_message_in_another_form_is_refused_before_it_is_read(configured: dict[str, list[str]], content_type: str):
+def test_message_in_another_format_is_rejected_before_it_is_read(configured: dict[str, list[str]], content_type: str):
     accepted = prepare_accept_content(configured["accept_content"])
     with pytest.raises(ContentDisallowed):
         loads(b"never read", content_type, "binary", accept=accepted)
     assert loads(b"[]", "application/json", "utf-8", accept=accepted) == []
 
 
-def test_a_half_open_connection_is_noticed(configured: dict[str, object]):
+def test_half_open_broker_connection_is_noticed(configured: dict[str, object]):
     options = configured["broker_transport_options"]
     assert isinstance(options, dict)
     assert options["socket_timeout"] == 5
@@ -50,7 +50,7 @@ def test_a_half_open_connection_is_noticed(configured: dict[str, object]):
     assert options["visibility_timeout"] == configured["visibility_timeout"]
 
 
-def test_every_tick_names_a_task_that_exists_and_expires(configured: dict[str, object], monkeypatch):
+def test_every_tick_names_an_existing_task_and_expires(configured: dict[str, object], monkeypatch):
     schedule = configured["beat_schedule"]
     assert isinstance(schedule, dict)
     assert {name: entry["task"] for name, entry in schedule.items()} == {each.task: each.task for each in beat_table()}
@@ -59,7 +59,7 @@ def test_every_tick_names_a_task_that_exists_and_expires(configured: dict[str, o
     assert all(entry["options"]["expires"] > 0 for entry in schedule.values())
 
 
-def test_no_task_takes_an_argument_so_no_money_and_no_key_can_travel_in_a_message(configured: dict[str, object]):
+def test_no_task_takes_an_argument(configured: dict[str, object]):
     app.loader.import_default_modules()
     for entry in beat_table():
         assert list(inspect.signature(app.tasks[entry.task].run).parameters) == []

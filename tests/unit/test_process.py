@@ -1,4 +1,4 @@
-"""What a worker process keeps for its whole life, and what it must not keep: whose turn it was."""
+"""What a worker process keeps for its whole life, and what it must not keep: the task of an earlier run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Gateway:
 
 
 class OneGateway:
-    """All that a process wants of its runtime here."""
+    """The part of a runtime that a process needs here."""
 
     def gateway(self) -> Gateway:
         return Gateway()
@@ -26,7 +26,7 @@ class OneGateway:
         pass
 
 
-def test_each_run_logs_under_the_task_that_called_it():
+def test_pump_run_logs_under_the_task_that_called_it():
     process = Process(cast("Runtime", OneGateway()))
 
     async def work(_: Any) -> tuple[str, str]:
