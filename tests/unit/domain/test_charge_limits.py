@@ -1,4 +1,4 @@
-"""The limits: what is within them, what exceeds them, and what a person reads then."""
+"""Charge limits: what is within them, what exceeds them, and the message for the operator."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def charges(*amounts: int, pg: str = "kakaopay"):
     ("amount", "exceeds"),
     [
         (9_900, False),
-        (10_000, False),  # the cap itself is allowed
+        (10_000, False),  # the limit itself is allowed
         (10_001, True),
         (50_000_000, True),
     ],
 )
-def test_one_charge_may_be_as_much_as_the_cap_and_no_more(amount: int, exceeds: bool):
+def test_charge_at_its_limit_is_allowed_and_above_it_is_not(amount: int, exceeds: bool):
     (one,) = charges(amount)
     assert (amount_exceeded(LIMITS, one) is not None) == exceeds
 
@@ -64,7 +64,7 @@ def test_one_charge_may_be_as_much_as_the_cap_and_no_more(amount: int, exceeds: 
         (Total(10, 100_000), Total(10, 100_000), "AGAIN_MAX_RUN_CHARGES"),  # both: the first is named
     ],
 )
-def test_a_run_may_reach_its_caps_and_not_exceed_them(before: Total, more: Total, setting: str | None):
+def test_run_may_reach_its_charge_limits_and_not_exceed_them(before: Total, more: Total, setting: str | None):
     sentence = run_exceeded(LIMITS, "kakaopay", before, more)
     assert (sentence is None) if setting is None else str(sentence).startswith(f"{setting} allows ")
 
@@ -77,18 +77,18 @@ def test_a_run_may_reach_its_caps_and_not_exceed_them(before: Total, more: Total
         (Total(1, 200_000), Total(1, 1), "AGAIN_MAX_DAY_SUM"),
     ],
 )
-def test_a_day_may_reach_its_caps_and_not_exceed_them(before: Total, more: Total, setting: str | None):
+def test_day_may_reach_its_charge_limits_and_not_exceed_them(before: Total, more: Total, setting: str | None):
     sentence = day_exceeded(LIMITS, "payco", ON, before, more)
     assert (sentence is None) if setting is None else str(sentence).startswith(f"{setting} allows ")
 
 
 @pytest.mark.parametrize(("times", "exceeds"), [(1, False), (3, False), (4, True)])
-def test_a_subscription_may_be_charged_as_often_as_the_cap(times: int, exceeds: bool):
+def test_subscription_may_be_charged_as_often_as_its_limit(times: int, exceeds: bool):
     (attempt,) = charges(100)
     assert (subscription_exceeded(LIMITS, attempt, times) is not None) == exceeds
 
 
-def test_the_sentences_name_the_cap_what_was_about_to_happen_and_the_command_that_releases_it():
+def test_limit_message_names_limit_planned_charge_and_release_command():
     (dear,) = charges(50_000_000)
     assert amount_exceeded(LIMITS, planned(changed(dear, charge_id=17))) == (
         "AGAIN_MAX_AMOUNT allows 10,000 KRW, and charge 17 is over 50,000,000 KRW: it is not claimed, nor is anything "
@@ -107,13 +107,13 @@ def test_the_sentences_name_the_cap_what_was_about_to_happen_and_the_command_tha
     assert "`again subscription release {code}`" in str(often)
 
 
-def test_a_claim_is_added_up_by_pg():
+def test_claim_is_added_up_by_pg():
     both = [*charges(100, 200), *charges(300, pg="payco")]
     assert totals(both) == {"kakaopay": Total(2, 300), "payco": Total(1, 300)}
     assert totals([]) == {}
 
 
-def test_each_channel_is_held_to_the_caps_alone():
+def test_each_channel_has_its_own_charge_limits():
     check = LimitCheck(LIMITS, {"payco": Total(10, 10)})
     enforce_run_limits(charges(*[100] * 10), check)
     with pytest.raises(LimitExceeded, match="AGAIN_MAX_RUN_CHARGES") as exceeded:
@@ -129,11 +129,11 @@ def test_each_channel_is_held_to_the_caps_alone():
         (datetime(2026, 1, 5, 15, 0, tzinfo=UTC), date(2026, 1, 6), datetime(2026, 1, 5, 15, tzinfo=UTC)),
     ],
 )
-def test_a_day_is_one_in_seoul(instant: datetime, day: date, began: datetime):
+def test_day_of_the_charge_limits_is_one_in_seoul(instant: datetime, day: date, began: datetime):
     assert day_of(instant) == (day, began)
 
 
-def test_charges_above_the_cap_are_named_by_their_subscriptions_and_stop_no_channel():
+def test_charges_above_their_limit_are_named_by_subscription_and_stop_no_channel():
     small, dear, dearer = charges(100, 50_000_000, 60_000_000)
     named = [changed(each, subscription_id=number) for number, each in enumerate((small, dear, dearer), start=7)]
     with pytest.raises(SubscriptionLimitsExceeded) as exceeded:
@@ -142,7 +142,7 @@ def test_charges_above_the_cap_are_named_by_their_subscriptions_and_stop_no_chan
 
 
 @pytest.mark.parametrize("setting", ["run_sum", "day_sum"])
-def test_charge_that_alone_exceeds_a_sum_of_all_stops_no_channel(setting: str):
+def test_single_charge_above_a_sum_limit_stops_no_channel(setting: str):
     small, dear = charges(100, 9_900)
     named = [changed(small, subscription_id=7), changed(dear, subscription_id=8)]
     limits = replace(LIMITS, **{setting: 5_000})
@@ -163,5 +163,5 @@ def test_charge_that_alone_exceeds_a_sum_of_all_stops_no_channel(setting: str):
         (replace(LIMITS, day_charges=1), 100, (1, "half of AGAIN_MAX_DAY_CHARGES")),  # never less than one
     ],
 )
-def test_subscription_never_uses_up_more_than_half_of_its_channels_caps(limits: ChargeLimits, amount: int, expected):
+def test_subscription_uses_at_most_half_of_its_channels_limits(limits: ChargeLimits, amount: int, expected):
     assert subscription_most(limits, amount) == expected

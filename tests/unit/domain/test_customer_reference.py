@@ -24,11 +24,11 @@ from worker.domain.customer_reference import is_customer_reference, normalized
         (normalize("NFD", "홍길동"), False),
     ],
 )
-def test_a_customer_reference_is_what_can_be_seen(reference, expected):
+def test_customer_reference_has_only_visible_characters(reference, expected):
     assert is_customer_reference(reference) is expected
 
 
 @pytest.mark.parametrize("text", ["홍길동", "José", "Ångström", "Việt"])
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
-def test_a_text_in_any_form_is_the_same_text(text, form):
+def test_customer_reference_is_equal_in_any_unicode_form(text, form):
     assert normalized(normalize(form, text)) == normalize("NFC", text)

@@ -1,4 +1,4 @@
-"""What a customer_uid may be, and what is shown of it."""
+"""Valid customer_uids, and which part of one is shown."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from worker.domain.customer_uid import is_customer_uid, masked
         ("\x7f", False),
     ],
 )
-def test_it_is_printable_ascii_without_spaces_up_to_80_characters(text, expected):
+def test_customer_uid_is_printable_ascii_of_at_most_80_characters(text, expected):
     assert is_customer_uid(text) is expected
 
 
 @given(st.text("abcdefghij", min_size=1, max_size=80))
-def test_most_of_it_is_never_shown(customer_uid: str):
+def test_customer_uid_is_shown_mostly_hidden(customer_uid: str):
     shown = masked(customer_uid).removeprefix("****")
     assert len(shown) * 3 <= len(customer_uid)
     assert customer_uid.endswith(shown)

@@ -1,4 +1,4 @@
-"""What a payment at PortOne means, given what our records say about its merchant_uid."""
+"""The discrepancy of a payment at PortOne, given our record of its merchant_uid."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ BY_ANOTHER: dict[str, Any] = {"paid_by": "another"}
     ("local", "expected"),
     [
         ({}, Agreement.SETTLED),
-        # whoever settles an open attempt looks it up
+        # an open attempt is settled by a look-up
         ({"attempt_status": AttemptStatus.STARTED, "charge_status": ChargeStatus.CHARGING}, Agreement.OPEN),
         ({"attempt_status": AttemptStatus.UNKNOWN, "charge_status": ChargeStatus.CHARGING}, Agreement.OPEN),
-        # forgotten: the attempt, the charge, both
+        # missing here: the attempt, the charge, both
         ({**NO_ATTEMPT, "charge_status": ChargeStatus.DUE}, DiscrepancyKind.MISSING_HERE),
         ({**NO_ATTEMPT, **PAST_DUE}, DiscrepancyKind.MISSING_HERE),
         ({**NO_ATTEMPT, "charge_status": ChargeStatus.UNCOLLECTIBLE}, DiscrepancyKind.MISSING_HERE),
@@ -71,7 +71,7 @@ BY_ANOTHER: dict[str, Any] = {"paid_by": "another"}
         ({**DECLINED, **PAST_DUE, "currency": "USD"}, DiscrepancyKind.OTHER_AMOUNT),
     ],
 )
-def test_a_payment_is_judged_by_what_the_books_say(local: dict[str, Any], expected: Verdict):
+def test_payment_is_classified_by_our_record(local: dict[str, Any], expected: Verdict):
     assert judge(record("paid"), replace(PAID, **local)) == expected
 
 
@@ -81,23 +81,23 @@ def test_a_payment_is_judged_by_what_the_books_say(local: dict[str, Any], expect
         ({}, DiscrepancyKind.REFUNDED_THERE),
         ({"refunded": 9900}, Agreement.SETTLED),
         ({"refunded": 4000}, DiscrepancyKind.REFUNDED_THERE),
-        # the duplicate has been given back: nothing is left of it
+        # the duplicate has been refunded: nothing is left of it
         ({"imp_uid": "imps_000000000002"}, Agreement.SETTLED),
         ({**DECLINED, **BY_ANOTHER}, Agreement.SETTLED),
         ({**NO_ATTEMPT, "charge_status": ChargeStatus.VOID}, Agreement.SETTLED),
         ({**NO_CHARGE, "subscription_id": None}, Agreement.SETTLED),
-        # a decline stays one: what the PG took and gave back at once was no payment
+        # a decline stays one: what the PG took and refunded at once was no payment
         ({**DECLINED, **PAST_DUE}, Agreement.SETTLED),
-        # but a period that was paid, and given back by a person, must not be charged again
+        # but a period that was paid, and refunded by an operator, must not be charged again
         ({**NO_ATTEMPT, "charge_status": ChargeStatus.DUE}, DiscrepancyKind.MISSING_HERE),
         (NO_CHARGE, DiscrepancyKind.MISSING_HERE),
     ],
 )
-def test_a_payment_that_was_given_back_is_judged_by_what_the_books_say(local: dict[str, Any], expected: Verdict):
+def test_refunded_payment_is_classified_by_our_record(local: dict[str, Any], expected: Verdict):
     assert judge(record("cancelled"), replace(PAID, **local)) == expected
 
 
-def test_a_part_given_back_is_no_reason_to_take_a_duplicate_for_settled():
+def test_partly_refunded_duplicate_stays_a_discrepancy():
     partly = record("paid", cancel_amount=4000)
     assert judge(partly, replace(PAID, imp_uid="imps_000000000002")) is DiscrepancyKind.PAID_TWICE
     assert judge(partly, PAID) is DiscrepancyKind.REFUNDED_THERE
@@ -105,20 +105,20 @@ def test_a_part_given_back_is_no_reason_to_take_a_duplicate_for_settled():
 
 @pytest.mark.parametrize(
     ("status", "cancel_amount", "amount"),
-    # a cancelled payment without a sum is taken as given back wholly
+    # a cancelled payment without a sum counts as wholly refunded
     [("paid", 0, 0), ("paid", 4000, 4000), ("cancelled", 9900, 9900), ("cancelled", 0, 9900)],
 )
-def test_how_much_was_given_back(status: str, cancel_amount: int, amount: int):
+def test_refunded_amount_is_read_from_the_record(status: str, cancel_amount: int, amount: int):
     assert refunded(record(status, cancel_amount=cancel_amount)) == amount
 
 
-def test_only_what_leaves_no_choice_is_repaired():
+def test_only_unambiguous_discrepancies_are_repaired():
     repairable = {DiscrepancyKind.MISSING_HERE, DiscrepancyKind.DECLINED_HERE, DiscrepancyKind.REFUNDED_THERE}
     assert repairable == REPAIRABLE
 
 
 @pytest.mark.parametrize("changes", [{"amount": 10**20}, {"cancel_amount": 9901}, {"amount": -1}])
-def test_a_payment_whose_numbers_cannot_be_is_a_persons(changes):
+def test_payment_with_an_impossible_amount_needs_an_operator(changes):
     odd = record(**changes)
     assert judge(odd, PAID) is DiscrepancyKind.OTHER_AMOUNT
     assert judge(odd, replace(PAID, subscription_id=None)) is DiscrepancyKind.NOT_IN_RECORDS

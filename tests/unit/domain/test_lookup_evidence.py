@@ -50,11 +50,11 @@ def reason(outcome) -> UnknownReason:
         [record("failed", imp_uid="imps_2"), record()],  # a newer failure hides nothing
         [record(), record("failed", imp_uid="imps_0")],
         [record("failed", imp_uid="imps_3"), record("ready", imp_uid="imps_2"), record()],
-        [record("cancelled", imp_uid="imps_2"), record()],  # one of two was given back, one was not
+        [record("cancelled", imp_uid="imps_2"), record()],  # one of two was refunded, one was not
         [record("a_new_status", imp_uid="imps_2"), record()],
     ],
 )
-def test_a_paid_record_wins_over_all_others(records, now):
+def test_paid_record_wins_over_all_others(records, now):
     outcome = concluded(*records, now=now, sends=2)
     assert isinstance(outcome, Paid)
     assert outcome.paid_at == record().paid_at
@@ -70,12 +70,12 @@ def test_a_paid_record_wins_over_all_others(records, now):
         ([record(merchant_uid="another")], UnknownReason.OTHER_PAYMENT),
         ([record(), record(amount=1, imp_uid="imps_2")], UnknownReason.OTHER_PAYMENT),
         ([record(paid_at=0)], UnknownReason.STATUS_NOT_KNOWN),  # paid, but never
-        ([record("cancelled")], UnknownReason.CANCELED),  # given back outside of us
+        ([record("cancelled")], UnknownReason.CANCELED),  # refunded outside of Again
         ([record("failed", imp_uid="imps_2"), record("cancelled")], UnknownReason.CANCELED),
     ],
 )
 @pytest.mark.parametrize("now", [EARLY, QUIET])
-def test_money_that_moved_otherwise_than_asked_is_a_persons(records, why, now):
+def test_payment_that_differs_from_its_request_needs_an_operator(records, why, now):
     outcome = concluded(*records, now=now)
     assert reason(outcome) is why
     assert outcome.needs_human
@@ -83,7 +83,7 @@ def test_money_that_moved_otherwise_than_asked_is_a_persons(records, why, now):
 
 @pytest.mark.parametrize("status", ["ready", "in_a_status_of_next_year", "PAID"])
 @pytest.mark.parametrize("now", [EARLY, QUIET, QUIET + timedelta(days=6)])
-def test_a_record_without_a_result_is_waited_for(status, now):
+def test_record_without_a_result_is_waited_for(status, now):
     outcome = concluded(record("failed", imp_uid="imps_2"), record(status), now=now)
     assert reason(outcome) is UnknownReason.IN_PROGRESS
     assert not outcome.needs_human
@@ -97,13 +97,13 @@ def test_a_record_without_a_result_is_waited_for(status, now):
     [
         # one send and its record: that is the answer
         ([record("failed")], 1, EARLY, True),
-        # two sends, one record: the other may still be under way ...
+        # two sends, one record: the other may still be in progress ...
         ([record("failed")], 2, EARLY, False),
         ([record("failed")], 2, ALMOST_QUIET, False),
         # ... until the quiet period is over
         ([record("failed")], 2, QUIET, True),
         ([record("failed", imp_uid="imps_2"), record("failed")], 2, EARLY, True),
-        # a record older than the send is of a send that a restored database has forgotten
+        # a record older than the send is of a send that a restored database lacks
         ([record("failed", failed_at=AT - 86_400)], 1, EARLY, False),
         ([record("failed", failed_at=AT - 1)], 1, ALMOST_QUIET, False),
         ([record("failed", failed_at=AT)], 1, EARLY, True),  # PortOne's times are whole seconds
@@ -116,7 +116,7 @@ def test_a_record_without_a_result_is_waited_for(status, now):
         ([record("failed", failed_at=None)], 1, QUIET, True),
     ],
 )
-def test_a_failed_record_is_a_decline_once_no_send_can_still_land(records, sends, now, is_declined):
+def test_failed_record_is_a_decline_once_no_send_can_still_land(records, sends, now, is_declined):
     outcome = concluded(*records, sends=sends, now=now)
     if is_declined:
         assert isinstance(outcome, Declined)
@@ -134,13 +134,13 @@ def test_a_failed_record_is_a_decline_once_no_send_can_still_land(records, sends
         ("은행 점검", DeclineKind.TRANSIENT, DeclineKind.TRANSIENT),
         ("거절", DeclineKind.UNMATCHED, DeclineKind.UNMATCHED),
         (None, DeclineKind.UNMATCHED, DeclineKind.UNMATCHED),
-        # a time-out behind the PG: believed when it is quiet, and nobody's fault
+        # a time-out behind the PG: trusted after the quiet period, and no customer's fault
         ("[0010]TIME-OUT", UnknownReason.GATEWAY_UNSURE, DeclineKind.TRANSIENT),
         ("BANK_FIRM_UNKNOWN", UnknownReason.GATEWAY_UNSURE, DeclineKind.TRANSIENT),
         # "duplicate": the PG knows a payment that PortOne does not show. Never a decline, however quiet it is
         ("[5530]중복거래", UnknownReason.DUPLICATE, UnknownReason.DUPLICATE),
         ("이미 승인된 거래", UnknownReason.DUPLICATE, UnknownReason.DUPLICATE),
-        # "already", of a key: it is gone, and nobody has paid before
+        # "already", of a key: it is deleted, and nothing was paid before
         ("[A126] 이미 삭제된 빌키이거나 존재하지 않은 빌키입니다", DeclineKind.HARD, DeclineKind.HARD),
         ("이미 재발급된 카드입니다", DeclineKind.HARD, DeclineKind.HARD),
         # "already", of something unknown: PortOne's record ends it, once nothing can land any more
@@ -149,7 +149,7 @@ def test_a_failed_record_is_a_decline_once_no_send_can_still_land(records, sends
         ("통신사 한도초과", DeclineKind.SOFT, DeclineKind.SOFT),
     ],
 )
-def test_a_failed_records_words_decide_what_follows(fail_reason, early, quiet):
+def test_reason_of_a_failed_record_decides_the_outcome(fail_reason, early, quiet):
     for now, expected in ((EARLY, early), (QUIET, quiet)):
         outcome = concluded(record("failed", fail_reason=fail_reason), now=now)
         assert (outcome.kind if isinstance(outcome, Declined) else reason(outcome)) is expected
@@ -165,17 +165,17 @@ def test_a_failed_records_words_decide_what_follows(fail_reason, early, quiet):
         (None, ALMOST_QUIET, Unknown(UnknownReason.NOT_FOUND_YET)),
         (None, QUIET, NotCharged(NotChargedReason.NOT_FOUND)),
         ("1 거절", EARLY, Unknown(UnknownReason.NOT_FOUND_YET)),
-        # refused in words that no table knows, and nothing was charged
+        # declined in words that no table knows, and nothing was charged
         ("1 거절", QUIET, Declined(DeclineKind.UNMATCHED, Answer(http_status=200, message="1 거절"))),
-        # refused as a duplicate, and nothing to be seen: one of the two is wrong, and nobody may guess which
+        # rejected as a duplicate, and nothing found: one of the two is wrong, and neither may be assumed
         ("1 중복 주문", QUIET, Unknown(UnknownReason.DUPLICATE, Answer(http_status=200, message="1 중복 주문"))),
     ],
 )
-def test_nothing_found_proves_nothing_before_it_is_quiet(refusal, now, expected):
+def test_nothing_found_proves_nothing_before_the_quiet_period(refusal, now, expected):
     assert concluded(refusal=refusal, now=now) == expected
 
 
-def test_a_duplicate_that_is_never_found_ends_with_a_person_and_never_with_another_charge():
+def test_duplicate_that_is_never_found_needs_an_operator():
     tried = attempt(refusal="1 이미 사용된 merchant_uid입니다.")
     for rung in POLICY.lookup_backoff:
         now = STARTED_AT + rung
@@ -193,7 +193,7 @@ def test_the_quiet_period_counts_from_the_last_send():
 
 
 @pytest.mark.parametrize("now", [EARLY, QUIET, QUIET + timedelta(days=30)])
-def test_a_look_up_that_failed_teaches_nothing(now):
+def test_failed_look_up_proves_nothing(now):
     answer = Answer(http_status=503, message="away")
     outcome = outcome_of_lookup(attempt(refusal="1 거절"), LookUpFailed(answer), now=now, quiet_period=QUIET_PERIOD)
     assert outcome == Unknown(UnknownReason.LOOK_UP_FAILED, answer)
@@ -215,7 +215,7 @@ elapsed = st.timedeltas(timedelta(0), timedelta(days=10))
 
 @given(findings, elapsed, st.integers(1, 3), st.sampled_from([None, "1 거절", "1 중복"]))
 @settings(max_examples=300, deadline=None, derandomize=True)
-def test_no_evidence_ever_lets_money_that_moved_be_charged_again(found, after, sends, refusal):
+def test_no_evidence_allows_a_second_charge_of_a_payment(found, after, sends, refusal):
     now = STARTED_AT + after
     tried = attempt(sends=sends, refusal=refusal)
     outcome = outcome_of_lookup(tried, Found(found), now=now, quiet_period=QUIET_PERIOD)
@@ -248,18 +248,18 @@ def test_evidence_does_not_depend_on_the_order_of_paid_and_failed_records(found,
 
 
 @pytest.mark.parametrize("off", [timedelta(days=-3), timedelta(days=-365), timedelta(days=2), timedelta(days=3650)])
-def test_a_payment_at_a_time_that_cannot_be_is_a_persons(off):
+def test_payment_at_an_impossible_time_needs_an_operator(off):
     outcome = concluded(record(paid_at=AT + int(off.total_seconds())), now=QUIET)
     assert reason(outcome) is UnknownReason.IMPLAUSIBLE
     assert outcome.needs_human
 
 
 @pytest.mark.parametrize("off", [timedelta(days=-1), timedelta(hours=23)])
-def test_a_payment_at_a_time_of_a_clock_that_is_off_counts(off):
+def test_payment_at_a_slightly_wrong_time_counts(off):
     assert isinstance(concluded(record(paid_at=AT + int(off.total_seconds())), now=QUIET), Paid)
 
 
-def test_a_payment_found_long_after_its_period_began_counts():
+def test_payment_found_long_after_its_period_started_counts():
     late = timedelta(days=200)
     outcome = concluded(record(paid_at=AT + int(late.total_seconds())), now=STARTED_AT + late)
     assert isinstance(outcome, Paid)

@@ -1,4 +1,4 @@
-"""An attempt that a customer makes: nothing ends it while a window can be paid, and leaving it costs no try."""
+"""Attempts in payment windows: only a payment ends one while its window can be paid, and leaving it uses no retry."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ CONCLUSIONS = [
 
 
 @pytest.mark.parametrize(("records", "can_be_paid", "outcome"), CONCLUSIONS)
-def test_only_a_payment_ends_it_while_a_window_can_be_paid(records, can_be_paid, outcome):
+def test_only_a_payment_ends_a_window_attempt_while_its_window_can_be_paid(records, can_be_paid, outcome):
     now = UNTIL - timedelta(seconds=1) if can_be_paid else UNTIL
     concluded = outcome_of_lookup(WINDOW, Found(tuple(records)), now=now, quiet_period=QUIET_PERIOD)
     assert isinstance(concluded, outcome)
 
 
-def test_without_an_answer_it_is_never_taken_for_left():
+def test_window_attempt_without_an_answer_never_counts_as_left():
     failed = LookUpFailed(NO_ANSWER)
     assert isinstance(outcome_of_lookup(WINDOW, failed, now=UNTIL, quiet_period=QUIET_PERIOD), Unknown)
 
 
 SENT_AFTERWARDS = [
-    # what PortOne shows of an order whose windows were left, and which was then sent through `again`; what follows
+    # PortOne's records of an order whose windows were left, and which was then sent through `again`; what follows
     ([LEFT, DECLINED_IN_WINDOW], NotCharged),
     ([record("failed", fail_reason="[LACK_BALANCE]잔액부족"), LEFT], Declined),
     ([record(), LEFT], Paid),
@@ -60,7 +60,7 @@ SENT_AFTERWARDS = [
 
 
 @pytest.mark.parametrize(("records", "outcome"), SENT_AFTERWARDS)
-def test_what_left_windows_show_says_nothing_about_a_send_of_our_own(records, outcome):
+def test_records_of_left_windows_prove_nothing_about_our_own_send(records, outcome):
     sent = attempt(payable_until=STARTED_AT - timedelta(hours=1), sends=3)
     later = STARTED_AT + QUIET_PERIOD
     assert isinstance(outcome_of_lookup(sent, Found(tuple(records)), now=later, quiet_period=QUIET_PERIOD), outcome)
@@ -68,7 +68,7 @@ def test_what_left_windows_show_says_nothing_about_a_send_of_our_own(records, ou
 
 PLANNED = STARTED_AT + timedelta(days=5)
 RESUMED = [
-    # declines so far; when the charge was to be tried; where it goes on
+    # declines so far; the planned retry; where it continues
     ({}, STARTED_AT, ChargeStatus.DUE, UNTIL + timedelta(seconds=1)),
     ({}, None, ChargeStatus.DUE, UNTIL + timedelta(seconds=1)),
     (DECLINED_BEFORE, PLANNED, ChargeStatus.PAST_DUE, PLANNED),
@@ -78,7 +78,7 @@ RESUMED = [
 
 
 @pytest.mark.parametrize(("before", "resume_at", "status", "next_at"), RESUMED)
-def test_a_charge_whose_window_was_left_goes_on_where_it_was(before, resume_at, status, next_at):
+def test_charge_with_a_left_window_continues_where_it_was(before, resume_at, status, next_at):
     left = attempt(via=Via.WINDOW, payable_until=UNTIL, resume_at=resume_at, deferrals=3, **before)
     done = settle(left, NotCharged(NotChargedReason.WINDOW_LEFT), now=UNTIL, policy=POLICY)
     assert (done.attempt_status, done.charge_status, done.next_attempt_at) == (
@@ -89,7 +89,7 @@ def test_a_charge_whose_window_was_left_goes_on_where_it_was(before, resume_at, 
     assert (done.declines, done.deferrals) == (left.retry.declines, 3)
 
 
-def test_it_is_looked_up_once_more_when_its_windows_are_over_whatever_the_ladder_is():
+def test_window_attempt_is_looked_up_when_its_windows_have_expired():
     short = replace(POLICY, lookup_backoff=(timedelta(minutes=5),))
     unclear = outcome_of_lookup(WINDOW, Found(()), now=STARTED_AT, quiet_period=QUIET_PERIOD)
     done = settle(WINDOW, unclear, now=STARTED_AT + timedelta(hours=1), policy=short)

@@ -1,4 +1,4 @@
-"""A merchant_uid comes back as its parts, and nothing else does."""
+"""A merchant_uid parses to its parts, and no other text does."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ digits = st.text(DIGITS, min_size=17, max_size=17)
 
 @given(prefixes, codes, starts, numbers)
 @settings(max_examples=300, deadline=None, derandomize=True)
-def test_every_part_comes_back_from_a_merchant_uid_that_every_pg_takes(prefix, code, start, number):
+def test_merchant_uid_fits_every_pg_and_parses_to_its_parts(prefix, code, start, number):
     text = derive(prefix, code, start, number)
     assert parse(text) == MerchantUid(prefix, code, start.astimezone(UTC), number)
     assert str(parse(text)) == text
@@ -47,7 +47,7 @@ def test_two_attempts_never_share_a_merchant_uid(one, other):
 
 @given(prefixes, codes, digits)
 @settings(max_examples=300, deadline=None, derandomize=True)
-def test_whatever_is_read_is_what_would_be_written(prefix, code, number):
+def test_parsed_merchant_uid_is_written_back_unchanged(prefix, code, number):
     text = f"{prefix}{code}{number}"
     parts = parse(text)
     assert parts is None or str(parts) == text
@@ -55,7 +55,7 @@ def test_whatever_is_read_is_what_would_be_written(prefix, code, number):
 
 @given(st.text(max_size=60))
 @settings(max_examples=300, deadline=None, derandomize=True)
-def test_a_strangers_text_is_read_without_an_error(text):
+def test_foreign_merchant_uid_is_parsed_without_an_error(text):
     parts = parse(text)
     assert parts is None or str(parts) == text
 
@@ -68,13 +68,13 @@ def test_a_strangers_text_is_read_without_an_error(text):
         datetime(2026, 3, 8, 2, 30, tzinfo=ZoneInfo("America/New_York")),  # never shown
     ],
 )
-def test_a_start_at_which_clocks_jump_is_an_instant_like_any_other(start):
+def test_merchant_uid_of_a_start_at_a_clock_change_is_unique(start):
     parts = parse(derive("again", CODE, start, 1))
     assert parts is not None
     assert parts.period_start == start.astimezone(UTC)
 
 
-def test_the_same_instant_in_another_zone_gives_the_same_merchant_uid():
+def test_same_instant_in_another_zone_has_the_same_merchant_uid():
     seoul = START.astimezone(ZoneInfo("Asia/Seoul"))
     assert derive("again", CODE, seoul, 1) == derive("again", CODE, START, 1) == f"again{CODE}20261121010000001"
 
@@ -99,7 +99,7 @@ def test_the_same_instant_in_another_zone_gives_the_same_merchant_uid():
         f"againagain{CODE}20261121010000001",  # a prefix of ten
     ],
 )
-def test_a_strangers_text_is_none_of_ours(text):
+def test_foreign_merchant_uid_is_not_ours(text):
     assert parse(text) is None
 
 
@@ -122,7 +122,7 @@ def test_a_strangers_text_is_none_of_ours(text):
         ("again", CODE[:-1] + "I", START, 1),
     ],
 )
-def test_parts_that_would_not_come_back_are_refused(prefix, code, start, number):
+def test_parts_that_cannot_be_parsed_back_are_rejected(prefix, code, start, number):
     with pytest.raises(ValueError, match="no merchant_uid can hold"):
         derive(prefix, code, start, number)
 

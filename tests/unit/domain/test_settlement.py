@@ -1,4 +1,4 @@
-"""What every outcome makes of an attempt and its charge."""
+"""The effect of every outcome on an attempt and its charge."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def walk(kind: DeclineKind, *, dunning: DunningCalendar, late: timedelta = timed
 
 
 @pytest.mark.parametrize("tried", [attempt(), ONCE_DECLINED, attempt(sends=3, lookups=9)])
-def test_a_payment_ends_the_charge_for_good(tried):
+def test_payment_ends_the_charge_for_good(tried):
     settlement = settle(tried, Paid(STARTED_AT, SAID), now=NOW, policy=POLICY)
     assert (settlement.attempt_status, settlement.charge_status) == (AttemptStatus.PAID, ChargeStatus.PAID)
     assert settlement.paid_at == STARTED_AT, "when it was paid, not when we heard of it"
@@ -73,17 +73,17 @@ def test_a_payment_ends_the_charge_for_good(tried):
         (DeclineKind.SOFT, ONCE_DECLINED, ChargeStatus.PAST_DUE, 2, 0, seoul(3, 10)),  # day 3 after 31 December
         # unmatched: the same, as far as it goes
         (DeclineKind.UNMATCHED, attempt(), ChargeStatus.PAST_DUE, 1, 0, seoul(3, 10)),
-        # hard: nobody tries again before there is another key
+        # hard: no retry before there is another key
         (DeclineKind.HARD, attempt(), ChargeStatus.PAST_DUE, 1, 0, None),
         (DeclineKind.HARD, ONCE_DECLINED, ChargeStatus.PAST_DUE, 2, 0, None),
-        # config and transient: nobody's fault, so no dunning try is used up and nobody becomes past due by it
+        # config and transient: not the customer's fault, so no retry is used up and no subscription becomes past due
         (DeclineKind.CONFIG, attempt(), ChargeStatus.DUE, 0, 1, NOW + timedelta(minutes=10)),
         (DeclineKind.CONFIG, ONCE_DECLINED, ChargeStatus.PAST_DUE, 1, 4, NOW + timedelta(minutes=80)),
         (DeclineKind.TRANSIENT, attempt(), ChargeStatus.DUE, 0, 1, NOW + timedelta(minutes=10)),
         (DeclineKind.TRANSIENT, ONCE_DECLINED, ChargeStatus.PAST_DUE, 1, 4, NOW + timedelta(minutes=80)),
     ],
 )
-def test_every_kind_of_decline_has_its_consequence(kind, tried, charge, declines, deferrals, retry_at):
+def test_decline_has_the_consequence_of_its_kind(kind, tried, charge, declines, deferrals, retry_at):
     settlement = settle(tried, Declined(kind, SAID), now=NOW, policy=POLICY)
     assert (settlement.attempt_status, settlement.charge_status) == (AttemptStatus.DECLINED, charge)
     assert (settlement.declines, settlement.deferrals) == (declines, deferrals)
@@ -102,16 +102,14 @@ def test_every_kind_of_decline_has_its_consequence(kind, tried, charge, declines
         (seoul(31, 23, 59), "Asia/Seoul", 0, seoul(31, 23, 59), seoul(1, 0, month=2)),
         # of the next year
         (seoul(31, 10, month=12), "Asia/Seoul", 10, seoul(31, 10, 1, month=12), seoul(1, 10, month=1, year=2027)),
-        # where it is still the 31st, when the month begins in Seoul, and where the 1st has begun hours before
+        # where it is still the 31st, when the month begins in Seoul, and where the 1st started hours before
         (seoul(2, 10), "Pacific/Honolulu", 8, seoul(2, 11), seoul(1, 3, month=2)),
         (seoul(2, 10), "Pacific/Auckland", 2, seoul(2, 11), seoul(1, 22, month=2)),
         # a look-up tells on 3 February of a send on 30 January: the new month is not spent
         (seoul(30, 10), "Asia/Seoul", 10, seoul(3, 9, month=2), seoul(3, 9, 10, month=2)),
     ],
 )
-def test_a_key_whose_month_is_spent_is_charged_in_the_next_one_and_no_dunning_try_is_used_up(
-    started, zone, hour, now, retry_at
-):
+def test_spent_monthly_quota_postpones_to_next_month_and_uses_no_retry(started, zone, hour, now, retry_at):
     spent = Answer(http_status=200, code="-1", message="[-752] 월 결제 횟수 초과")
     sent = {"started_at": started, "time_zone": ZoneInfo(zone), "charge_hour": hour}
     for tried in (attempt(**sent), changed(ONCE_DECLINED, **sent)):
@@ -126,7 +124,7 @@ def test_a_key_whose_month_is_spent_is_charged_in_the_next_one_and_no_dunning_tr
         assert not settlement.blames_configuration
 
 
-def test_a_decline_without_a_word_still_has_a_reason():
+def test_decline_without_a_text_has_a_reason():
     assert settle(attempt(), Declined(DeclineKind.SOFT, NO_ANSWER), now=NOW, policy=POLICY).reason == "soft"
 
 
@@ -135,24 +133,24 @@ def test_a_decline_without_a_word_still_has_a_reason():
     [
         (DeclineKind.SOFT, (1, 3, 5, 7), [seoul(3, 10), seoul(5, 10), seoul(7, 10), seoul(9, 10)]),
         (DeclineKind.SOFT, (30,), [seoul(1, 10, month=2)]),
-        (DeclineKind.SOFT, (), []),  # "none": the first decline is the last word
-        (DeclineKind.UNMATCHED, (1, 3, 5, 7), [seoul(3, 10), seoul(5, 10)]),  # the low cap
-        (DeclineKind.UNMATCHED, (1,), [seoul(3, 10)]),  # a calendar shorter than the cap
+        (DeclineKind.SOFT, (), []),  # "none": the first decline is final
+        (DeclineKind.UNMATCHED, (1, 3, 5, 7), [seoul(3, 10), seoul(5, 10)]),  # the low limit
+        (DeclineKind.UNMATCHED, (1,), [seoul(3, 10)]),  # a calendar shorter than the limit
         (DeclineKind.UNMATCHED, (), []),
     ],
 )
-def test_the_calendar_is_walked_to_its_end(kind, days, retries):
+def test_repeated_declines_follow_the_dunning_calendar_to_its_end(kind, days, retries):
     assert walk(kind, dunning=DunningCalendar(days)) == retries
 
 
-def test_unmatched_refusals_bother_the_issuer_no_more_than_the_cap_allows():
+def test_unmatched_declines_are_retried_at_most_as_often_as_allowed():
     assert UNMATCHED_RETRIES == 2
     tried = attempt(declines=2, first_declined_at=FIRST_DECLINED_AT)
     settlement = settle(tried, Declined(DeclineKind.UNMATCHED, SAID), now=NOW, policy=POLICY)
     assert (settlement.charge_status, settlement.next_attempt_at) == (ChargeStatus.UNCOLLECTIBLE, None)
 
 
-def test_days_missed_in_a_downtime_are_made_up_one_a_day_and_not_all_at_once():
+def test_retries_missed_in_a_downtime_are_made_up_one_a_day():
     # Down from the first decline on 2 January until the evening of the 8th: days 3, 5 and 7 have passed.
     evening = timedelta(days=5, hours=9)
     retries = walk(DeclineKind.SOFT, dunning=DunningCalendar((1, 3, 5)), late=evening)
@@ -161,7 +159,7 @@ def test_days_missed_in_a_downtime_are_made_up_one_a_day_and_not_all_at_once():
 
 @given(st.sets(st.integers(1, 60), max_size=6), st.timedeltas(timedelta(0), timedelta(days=20)))
 @settings(max_examples=200, deadline=None, derandomize=True)
-def test_however_late_we_are_no_issuer_is_asked_twice_on_one_day(days, late):
+def test_late_retries_never_ask_an_issuer_twice_on_one_day(days, late):
     retries = walk(DeclineKind.SOFT, dunning=DunningCalendar(tuple(sorted(days))), late=late)
     dates = [retry.astimezone(SEOUL).date() for retry in [NOW, *retries]]
     assert len(retries) == len(days), "late, but none is lost"
@@ -173,7 +171,7 @@ def test_however_late_we_are_no_issuer_is_asked_twice_on_one_day(days, late):
 
 @pytest.mark.parametrize("reason", NotChargedReason)
 @pytest.mark.parametrize(("tried", "charge"), [(attempt(), ChargeStatus.DUE), (ONCE_DECLINED, ChargeStatus.PAST_DUE)])
-def test_what_was_not_charged_waits_and_uses_up_no_try(reason, tried, charge):
+def test_not_charged_attempt_is_retried_and_uses_no_retry(reason, tried, charge):
     settlement = settle(tried, NotCharged(reason), now=NOW, policy=POLICY)
     assert (settlement.attempt_status, settlement.charge_status) == (AttemptStatus.NOT_CHARGED, charge)
     assert settlement.next_attempt_at == NOW + POLICY.not_charged_delay * 2**tried.retry.deferrals
@@ -188,7 +186,7 @@ def test_what_was_not_charged_waits_and_uses_up_no_try(reason, tried, charge):
     ("deferrals", "delay"),
     [(0, 1), (1, 2), (2, 4), (3, 8), (8, 256), (9, 360), (16, 360), (17, 360), (32_000, 360)],
 )
-def test_a_back_off_doubles_up_to_six_hours_and_stays_there(deferrals, delay):
+def test_backoff_doubles_up_to_six_hours_and_stays_there(deferrals, delay):
     assert backoff(timedelta(minutes=1), deferrals) == timedelta(minutes=delay) <= LONGEST_DELAY
 
 
@@ -202,7 +200,7 @@ def unknown(reason: UnknownReason = UnknownReason.TIMEOUT, *, after: timedelta, 
 
 @pytest.mark.parametrize("reason", UnknownReason)
 @pytest.mark.parametrize("tried", [attempt(), ONCE_DECLINED])
-def test_an_unknown_outcome_leaves_the_charge_where_no_pump_can_claim_it(reason, tried):
+def test_unknown_outcome_leaves_the_charge_unclaimable(reason, tried):
     settlement = settle(tried, Unknown(reason, SAID), now=NOW, policy=POLICY)
     assert (settlement.attempt_status, settlement.charge_status) == (AttemptStatus.UNKNOWN, ChargeStatus.CHARGING)
     assert (settlement.next_attempt_at, settlement.paid_at, settlement.decline_kind) == (None, None, None)
@@ -217,26 +215,26 @@ def test_an_unknown_outcome_leaves_the_charge_where_no_pump_can_claim_it(reason,
     [
         (timedelta(0), timedelta(minutes=5)),
         (timedelta(seconds=65), timedelta(minutes=5)),
-        (timedelta(minutes=5), timedelta(minutes=15)),  # a rung that is now is behind us
+        (timedelta(minutes=5), timedelta(minutes=15)),  # a step that is due now has passed
         (timedelta(minutes=5, seconds=1), timedelta(minutes=15)),
         (timedelta(minutes=15, seconds=1), timedelta(minutes=30)),
         (timedelta(minutes=31), timedelta(hours=1)),
-        # after a downtime: the next rung, not all that were missed
+        # after a downtime: the next step, not all that were missed
         (timedelta(hours=7), timedelta(days=1)),
     ],
 )
-def test_a_look_up_follows_on_the_next_rung_ahead(after, rung):
+def test_next_look_up_is_the_next_step_of_the_backoff(after, rung):
     assert unknown(after=after).next_lookup_at == STARTED_AT + rung
 
 
-def test_after_the_last_rung_a_person_is_called_and_nothing_is_assumed():
+def test_unknown_attempt_after_the_last_look_up_needs_an_operator():
     settlement = unknown(UnknownReason.NOT_FOUND_YET, after=timedelta(days=1))
     assert (settlement.next_lookup_at, settlement.flag) == (None, "still not_found_yet after the last look-up")
     assert (settlement.attempt_status, settlement.charge_status) == (AttemptStatus.UNKNOWN, ChargeStatus.CHARGING)
 
 
 @pytest.mark.parametrize("reason", [UnknownReason.OTHER_PAYMENT, UnknownReason.CANCELED])
-def test_what_more_look_ups_cannot_clear_up_is_a_persons_at_once(reason):
+def test_outcome_that_look_ups_cannot_clear_needs_an_operator_at_once(reason):
     settlement = settle(attempt(), Unknown(reason, SAID, needs_human=True), now=NOW, policy=POLICY)
     assert (settlement.next_lookup_at, settlement.flag) == (None, reason.value)
 
@@ -244,21 +242,21 @@ def test_what_more_look_ups_cannot_clear_up_is_a_persons_at_once(reason):
 @pytest.mark.parametrize(
     ("after", "lookups", "delay"),
     [
-        (timedelta(minutes=5), 1, timedelta(minutes=10)),  # a back-off of its own ...
+        (timedelta(minutes=5), 1, timedelta(minutes=10)),  # a backoff of its own ...
         (timedelta(minutes=5), 0, timedelta(minutes=5)),
-        (timedelta(minutes=14), 4, timedelta(minutes=1)),  # ... or the next rung, whichever is sooner
-        (timedelta(days=9), 1, timedelta(minutes=10)),  # long after the last rung
+        (timedelta(minutes=14), 4, timedelta(minutes=1)),  # ... or the next step, whichever is sooner
+        (timedelta(days=9), 1, timedelta(minutes=10)),  # long after the last step
         (timedelta(days=400), 3, timedelta(minutes=40)),
     ],
 )
-def test_a_look_up_that_failed_is_tried_again_and_gives_up_nothing(after, lookups, delay):
+def test_failed_look_up_is_repeated_and_keeps_the_outcome_open(after, lookups, delay):
     settlement = unknown(UnknownReason.LOOK_UP_FAILED, after=after, lookups=lookups)
     assert settlement.next_lookup_at == STARTED_AT + after + delay
     assert settlement.flag is None
     assert settlement.failure == "HTTP 200 -1 [8326]한도초과"
 
 
-def test_look_ups_that_fail_beyond_the_ladder_as_often_as_it_has_rungs_are_a_persons():
+def test_look_ups_that_keep_failing_after_the_backoff_need_an_operator():
     settlement = unknown(UnknownReason.LOOK_UP_FAILED, after=timedelta(days=9), lookups=len(POLICY.lookup_backoff))
     assert settlement.next_lookup_at is None
     assert settlement.flag == "still look_up_failed after the last look-up"
@@ -269,17 +267,17 @@ def test_look_ups_that_fail_beyond_the_ladder_as_often_as_it_has_rungs_are_a_per
     [
         (UnknownReason.REFUSAL_NOT_KNOWN, None, "-1 [8326]한도초과"),
         (UnknownReason.DUPLICATE, None, "-1 [8326]한도초과"),
-        (UnknownReason.TIMEOUT, None, None),  # no refusal
+        (UnknownReason.TIMEOUT, None, None),  # no rejection
         (UnknownReason.NOT_FOUND_YET, "1 words", "1 words"),  # kept until something is known
         (UnknownReason.LOOK_UP_FAILED, "1 words", "1 words"),
     ],
 )
-def test_a_refusal_is_kept_until_it_is_known_what_it_was(reason, kept_before, kept):
+def test_rejection_is_kept_until_its_meaning_is_known(reason, kept_before, kept):
     assert unknown(reason, after=timedelta(seconds=1), refusal=kept_before).refusal == kept
 
 
 @pytest.mark.parametrize("paid_at", [STARTED_AT - timedelta(days=3), NOW + timedelta(days=2)])
-def test_a_payment_at_a_time_that_cannot_be_waits_for_a_person(paid_at):
+def test_paid_outcome_at_an_impossible_time_needs_an_operator(paid_at):
     settlement = settle(attempt(), Paid(paid_at, SAID), now=NOW, policy=POLICY)
     assert (settlement.attempt_status, settlement.flag) == (AttemptStatus.UNKNOWN, "implausible")
     assert settlement.paid_at is None

@@ -1,4 +1,4 @@
-"""The tables of statuses agree with themselves, and no settlement leaves them."""
+"""The transition tables are consistent, and every settlement follows them."""
 
 from __future__ import annotations
 
@@ -44,34 +44,34 @@ from worker.domain.states import (
         (CHECKOUT_TRANSITIONS, CheckoutStatus),
     ],
 )
-def test_every_status_says_what_may_follow_and_none_follows_itself(transitions, statuses):
+def test_every_status_lists_its_successors_and_never_itself(transitions, statuses):
     assert set(transitions) == set(statuses)
     assert all(after <= set(statuses) for after in transitions.values())
     assert all(status not in after for status, after in transitions.items())
 
 
-def test_what_is_settled_for_good_stays():
+def test_final_status_has_no_successor():
     assert CHARGE_TRANSITIONS[ChargeStatus.PAID] == CHARGE_TRANSITIONS[ChargeStatus.VOID] == frozenset()
     assert ATTEMPT_TRANSITIONS[AttemptStatus.PAID] == frozenset()
 
 
-def test_what_was_given_up_changes_for_money_that_moved_and_for_nothing_else():
+def test_given_up_status_changes_only_for_money_that_moved():
     assert CHARGE_TRANSITIONS[ChargeStatus.UNCOLLECTIBLE] == {ChargeStatus.PAID}
     assert ATTEMPT_TRANSITIONS[AttemptStatus.DECLINED] == {AttemptStatus.PAID}
 
 
-def test_only_what_waits_can_be_claimed_and_an_open_attempt_keeps_its_charge_from_it():
+def test_only_waiting_charges_without_an_open_attempt_can_be_claimed():
     assert set(CLAIMABLE_CHARGES) == {ChargeStatus.DUE, ChargeStatus.PAST_DUE}
     assert ChargeStatus.CHARGING not in CLAIMABLE_CHARGES
 
 
-def test_an_attempt_is_sent_again_only_after_a_proof_that_it_was_not_charged():
+def test_attempt_is_resent_only_after_proof_that_it_was_not_charged():
     resent = {status for status, after in ATTEMPT_TRANSITIONS.items() if AttemptStatus.STARTED in after}
     assert resent == {AttemptStatus.NOT_CHARGED}
     assert set(OPEN_ATTEMPTS) == {AttemptStatus.STARTED, AttemptStatus.UNKNOWN}
 
 
-def test_every_status_of_a_charge_is_reached_and_every_charge_can_end():
+def test_every_charge_status_is_reachable_and_every_charge_can_end():
     assert set().union(*CHARGE_TRANSITIONS.values()) == set(ChargeStatus)
     ending = {status for status, after in CHARGE_TRANSITIONS.items() if not after}
     while more := {status for status, after in CHARGE_TRANSITIONS.items() if after & ending} - ending:
@@ -79,7 +79,7 @@ def test_every_status_of_a_charge_is_reached_and_every_charge_can_end():
     assert ending == set(ChargeStatus)
 
 
-def test_periods_fall_due_for_whoever_is_past_due_too_and_for_nobody_who_left():
+def test_periods_fall_due_when_past_due_and_not_after_cancellation():
     billed = {SubscriptionStatus.TRIALING, SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE}
     assert set(BILLED_SUBSCRIPTIONS) == billed
 
@@ -129,7 +129,7 @@ def attempts(draw):
 
 @given(attempts(), outcomes, st.timedeltas(timedelta(0), timedelta(days=40)))
 @settings(max_examples=400, deadline=None, derandomize=True)
-def test_a_settlement_is_an_allowed_transition_that_the_database_takes(tried, outcome, after):
+def test_settlement_is_an_allowed_transition_within_the_constraints(tried, outcome, after):
     now = STARTED_AT + after
     done = settle(tried, outcome, now=now, policy=POLICY)
 
@@ -159,6 +159,6 @@ def test_a_settlement_is_an_allowed_transition_that_the_database_takes(tried, ou
 
 @given(attempts(), st.sampled_from(DeclineKind), st.timedeltas(timedelta(0), timedelta(days=40)))
 @settings(max_examples=200, deadline=None, derandomize=True)
-def test_a_charge_that_was_declined_is_retried_or_ended_or_waits_for_another_key(tried, kind, after):
+def test_declined_charge_is_retried_or_ended_or_waits_for_another_key(tried, kind, after):
     done = settle(tried, Declined(kind, Answer()), now=STARTED_AT + after, policy=POLICY)
     assert done.next_attempt_at is not None or done.charge_status is ChargeStatus.UNCOLLECTIBLE or done.kills_key

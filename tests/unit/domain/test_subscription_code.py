@@ -8,7 +8,7 @@ from worker.domain.merchant_uid import derive, parse
 from worker.domain.subscription_code import CROCKFORD, new_code, read_code
 
 
-def test_a_code_is_13_characters_that_a_merchant_uid_can_hold():
+def test_subscription_code_has_13_characters_that_fit_a_merchant_uid():
     for _ in range(1000):
         code = new_code()
         assert len(code) == 13
@@ -18,12 +18,12 @@ def test_a_code_is_13_characters_that_a_merchant_uid_can_hold():
         assert parts.subscription_code == code
 
 
-def test_codes_are_not_alike_and_use_every_character():
+def test_subscription_codes_differ_and_use_every_character():
     codes = [new_code() for _ in range(1000)]
     assert len(set(codes)) == 1000
     assert set("".join(codes)) == set(CROCKFORD)
 
 
-def test_a_code_is_read_as_people_type_it():
+def test_subscription_code_is_read_in_all_spellings():
     assert read_code(" 7zk3m9qx2vb4c ") == "7ZK3M9QX2VB4C"
     assert read_code("oOiIlL0000000") == "0011110000000"

@@ -1,4 +1,4 @@
-"""What refusals mean: every known code of every table, and the traps in the words around them."""
+"""The meaning of declines: every known code of every table, and misleading words."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ KNOWN_CODES = [
     ("kakaopay", "-721 -722 -724 -725 -726", CONFIG),  # no TID; amounts or order wrong
     ("kakaopay", "-730 -731 -732 -733", CONFIG),  # app, CID, GID or the CID's secret
     ("kakaopay", "-750 -751", HARD),  # the SID is missing or inactive: the key is dead
-    ("kakaopay", "-752", SOFT),  # the month's count of this SID, so no other customer's business
+    ("kakaopay", "-752", SOFT),  # the monthly quota of this SID, so it concerns no other customer
     ("kakaopay", "-753", HARD),  # partner_user_id differs from that of registration: this key, not the channel
     ("kakaopay", "-783 -784", Duplicate),  # in a state that a new payment is not in
     ("kakaopay", "-785", Duplicate),  # the same charge sent twice
@@ -145,7 +145,7 @@ WORDS_ALONE = [
     # --- the merchant's own
     ("가맹점한도초과", CONFIG),  # 가맹점 before 한도
     ("가맹점 일시 정지", CONFIG),
-    ("해지된 가맹점", CONFIG),  # nobody's key dies for it
+    ("해지된 가맹점", CONFIG),  # kills no key
     ("merchant not registered", CONFIG),
     # --- limits and balances
     ("한도초과", SOFT),
@@ -153,7 +153,7 @@ WORDS_ALONE = [
     ("잔액부족", SOFT),
     ("계좌 잔액이 부족합니다", SOFT),
     ("balance too low", SOFT),
-    ("load balancer error", UNMATCHED),  # no balance of anybody's
+    ("load balancer error", UNMATCHED),  # not the customer's balance
     ("한도조회불가카드", UNMATCHED),  # a property of the card
     ("한도 조회 불가", UNMATCHED),
     # --- suspended for a while, before suspended
@@ -230,23 +230,23 @@ TRAPS = [
     ["[{code}]거절", "결제승인에 실패하였습니다. [{code}] 거절되었습니다 (1588-1234)", "({code}) refused"],
     ids=["in brackets", "amid a text", "in round brackets"],
 )
-def test_a_known_code_decides(pg, code, verdict, text):
+def test_known_code_decides(pg, code, verdict, text):
     assert classify(pg, None, text.format(code=code)) is verdict
 
 
 @pytest.mark.parametrize(("pg", "code", "verdict"), [row for row in EACH_CODE if not row[1].startswith("TALK_")])
-def test_a_code_apart_from_the_text_decides_as_well(pg, code, verdict):
+def test_code_apart_from_the_text_decides_too(pg, code, verdict):
     assert classify(pg, code, "거절") is verdict
     assert classify(pg, code, None) is verdict
 
 
 @pytest.mark.parametrize(("text", "verdict"), WORDS_ALONE)
-def test_words_decide_where_there_is_no_code(text, verdict):
+def test_words_decide_without_a_code(text, verdict):
     assert classify("smartro_v2", None, text) is verdict
 
 
 @pytest.mark.parametrize(("pg", "text", "verdict"), TRAPS)
-def test_no_trap_catches(pg, text, verdict):
+def test_misleading_words_are_classified_correctly(pg, text, verdict):
     assert classify(pg, None, text) is verdict
 
 
@@ -271,7 +271,7 @@ def test_every_code_of_every_table_is_tested_here():
 
 @given(st.sampled_from([*sorted(CODES), "nice_v2", ""]), st.none() | st.text(max_size=12), st.none() | st.text())
 @settings(max_examples=300, deadline=None, derandomize=True)
-def test_any_text_at_all_has_a_verdict(pg, code, text):
+def test_arbitrary_text_has_a_verdict(pg, code, text):
     assert classify(pg, code, text) in {*DeclineKind, Duplicate, NeedsLookUp}
 
 
@@ -295,15 +295,15 @@ def test_duplicate_in_any_wording_is_never_a_decline(row, words, first):
         ("kakaopay", "-752", True),
         ("kakaopay", "[8326][-752]한도초과", False),  # of several codes the first counts
         ("kakaopay", "[-753] partner_user_id", False),  # this key is dead
-        ("kakaopay", "월 결제 가능 횟수 초과", False),  # nobody has seen these words: an ordinary soft decline
+        ("kakaopay", "월 결제 가능 횟수 초과", False),  # an unknown text: an ordinary soft decline
         ("payco", "[-752]", False),  # another PG's number
         ("kakaopay", None, False),
     ],
 )
-def test_a_month_that_is_spent_is_told_by_its_code(pg, text, expected):
+def test_spent_monthly_quota_is_recognized_by_its_code(pg, text, expected):
     assert says_month_is_spent(pg, text) is expected
 
 
-def test_the_pgs_that_cap_the_charges_of_a_month_are_those_whose_code_for_it_is_known():
+def test_pgs_with_a_monthly_quota_are_those_with_a_known_code_for_it():
     assert set(MONTH_SPENT) == {pg for pg, facts in PGS.items() if facts.monthly_quota}
     assert all(CODES[pg][code] is SOFT for pg, codes in MONTH_SPENT.items() for code in codes)

@@ -1,4 +1,4 @@
-"""Hundreds of real refusals, each judged by what it says; the file names the source of each and why it is judged so."""
+"""Hundreds of real decline texts, each with its verdict; the file names source and reason of each."""
 
 from __future__ import annotations
 
