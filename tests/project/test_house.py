@@ -23,8 +23,6 @@ OLD_WORDS = frozenset(
         "tests/simulation/windows",
         "tests/unit/config",
         "tests/unit/devstack",
-        "tests/unit/domain",
-        "tests/unit/domain/declines",
         "tests/unit/reconciliation",
         "tests/unit/review",
         "worker",
@@ -53,8 +51,6 @@ OLD_NAMES = frozenset(
         "tests/scenarios/operations",
         "tests/unit/config",
         "tests/unit/devstack",
-        "tests/unit/domain",
-        "tests/unit/domain/declines",
         "tests/unit/reconciliation",
         "tests/unit/review",
     }
