@@ -69,9 +69,9 @@ BEGIN
         SELECT p.oid::regprocedure AS name FROM pg_proc p
         WHERE p.pronamespace = home_id AND p.proowner <> owner_id
           AND p.proname IN ('forbid_change', 'database_identity', 'current_identity', 'given_reason', 'given_at',
-                            'audit_new_status', 'audit_changed_status', 'audit_same_status', 'audit_new_key', 'audit_refund',
-                            'audit_stop', 'audit_plan', 'audit_count', 'audit_sweep', 'audit_retimed_sweep',
-                            'keep_codes_only')
+                            'audit_new_status', 'audit_changed_status', 'audit_same_status', 'audit_new_key',
+                            'audit_refund', 'audit_stop', 'audit_plan', 'audit_count', 'audit_sweep',
+                            'audit_retimed_sweep', 'keep_codes_only')
     LOOP
         EXECUTE format('ALTER FUNCTION %s OWNER TO %I', known.name, owner_role);
     END LOOP;

@@ -21,19 +21,19 @@ from worker.config.broker_url import BrokerAddress
 from worker.config.logs import configure_logs
 from worker.config.settings import InvalidSettings, Settings
 from worker.devstack.addresses import NotAvailable, known_addresses
-from worker.messaging.forced_exit import end_within
-from worker.messaging.transport import use_for_redis
+from worker.messaging.forced_exit import exit_within
+from worker.messaging.transport import register_transport
 
 QUEUE = "again"
 
 log = structlog.get_logger()
 
-use_for_redis()
+register_transport()
 app = Celery("again", include=["worker.tasks"])
 
 
 def configuration() -> dict[str, Any]:
-    """Give Celery's settings, or end the program with one sentence per thing that is wrong."""
+    """Return Celery's settings, or end the program with one sentence per problem."""
     try:
         settings = Settings.from_env()
         addresses = known_addresses(settings)
@@ -69,7 +69,7 @@ def configuration() -> dict[str, Any]:
         # A broker that is away is no reason to end calls in flight; Celery 6 will do that unless told not to.
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "broker_connection_max_retries": None,
-        # A primary that becomes a replica in a failover refuses writes, and whoever waits on it. That passes.
+        # A primary that becomes a replica in a failover refuses writes and blocking reads. That passes.
         "broker_channel_error_retry": True,
         "visibility_timeout": visibility,
         "broker_transport_options": {
@@ -85,7 +85,7 @@ def configuration() -> dict[str, Any]:
         "control_queue_expires": 600,
         "beat_schedule": {entry.task: _celery_entry(entry) for entry in beat_table(settings.tick)},
         "beat_max_loop_interval": 1,
-        "beat_scheduler": "worker.messaging.beat_scheduler:ForgetfulScheduler",
+        "beat_scheduler": "worker.messaging.beat_scheduler:StatelessScheduler",
         "timezone": "UTC",
     }
 
@@ -126,7 +126,7 @@ def _stop_claiming(**_: object) -> None:
     # The longest task, and as long as its write-back may take: then whatever still hangs will hang for ever.
     settings = Settings.from_env()
     patience = task_time_limit(settings).total_seconds() + settings.write_back_seconds
-    end_within(patience, lambda: [child.pid for child in active_children()])
+    exit_within(patience, lambda: [child.pid for child in active_children()])
 
 
 @signals.worker_process_shutdown.connect(weak=False)

@@ -12,7 +12,7 @@ from contextvars import copy_context
 from multiprocessing.sharedctypes import RawValue
 from typing import Any, Self, TypeVar
 
-from worker.devstack.addresses import known_addresses, settings_here
+from worker.devstack.addresses import effective_settings, known_addresses
 from worker.domain.gateway import Gateway
 from worker.runtime import Runtime, open_runtime
 
@@ -37,7 +37,7 @@ class Process:
     @classmethod
     def open(cls) -> Self:
         """Open the runtime by the environment. Nothing is asked of the database: each task checks it itself."""
-        settings = settings_here()
+        settings = effective_settings()
         database_url = known_addresses(settings).database_url
         actor = f"worker {socket.gethostname()}:{os.getpid()}"
         opened = ExitStack()

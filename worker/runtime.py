@@ -15,7 +15,7 @@ from worker.config.settings import Settings
 from worker.database import migrations
 from worker.database.clock import DatabaseClock, warn
 from worker.database.engine import Sessions, create_database_engine, session_factory
-from worker.devstack.addresses import NotAvailable, database_address, settings_here
+from worker.devstack.addresses import NotAvailable, database_address, effective_settings
 from worker.domain.clock import Clock, system_clock
 from worker.domain.gateway import Gateway
 from worker.domain.retry_policy import RetryPolicy
@@ -154,7 +154,7 @@ def open_runtime(
     `tell_clock` is called with how far the database's clock is ahead. Raises InvalidSettings, NotAvailable for a
     database that there is not, and what `check` raises.
     """
-    settings = settings_here() if settings is None else settings
+    settings = effective_settings() if settings is None else settings
     with ExitStack() as stack:
         url = database_url or stack.enter_context(database_address(settings))
         runtime = Runtime.create(settings, url, actor=actor, clock=DatabaseClock(tell=tell_clock))

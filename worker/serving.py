@@ -14,7 +14,7 @@ class CannotListen(OSError):
     """The address cannot be listened on; the message says which and why."""
 
 
-class EndedBySignal(uvicorn.Server):
+class GracefulServer(uvicorn.Server):
     """uvicorn, but SIGTERM and SIGINT end it as they should: it would raise the signal again after stopping."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -38,5 +38,5 @@ def listening(host: str, port: int, *, who: str) -> socket.socket:
     return taken
 
 
-def web_address(host: str, port: int) -> str:
+def http_url(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -7,7 +7,7 @@ import pytest
 from worker.config.broker_url import BrokerAddress
 from worker.config.settings import Settings
 from worker.devstack.addresses import Addresses, Servers
-from worker.doctor.finding import Patient
+from worker.doctor.finding import CheckContext
 from worker.runtime import Runtime
 
 DATABASE = "postgresql://again:open-sesame@db/again"
@@ -23,7 +23,7 @@ HOLDERS = [
     ADDRESSES,
     Servers(ADDRESSES, None, None),
     BrokerAddress.read(BROKER),
-    Patient(RUNTIME, BROKER, "", 600, 300),
+    CheckContext(RUNTIME, BROKER, "", 600, 300),
 ]
 
 

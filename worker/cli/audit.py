@@ -12,18 +12,18 @@ from worker.cli.options import Json, Limit
 
 
 def audit(
-    about: Annotated[str, typer.Argument(metavar="[stop|cap|sweep|plan]", help="Only one kind of act.")] = "",
+    about: Annotated[str, typer.Argument(metavar="[stop|cap|sweep|plan]", help="Only this kind.")] = "",
     limit: Limit = 50,
     *,
     as_json: Json = False,
 ) -> None:
-    """List what was stopped, started, released and sold, by whom and why. Charges, keys and links show their own."""
-    from worker.cli.context import database
+    """List stops, starts, releases, sweeps and new plans, with who and why. Charges, keys and links show their own."""
+    from worker.cli.context import command_runtime
     from worker.ledger import history
 
     if about and about not in history.ACTS:
         raise typer.BadParameter(f"nothing is kept about {about!r:.40}; give one of {', '.join(history.ACTS)}")
-    with database(as_json=as_json) as runtime, runtime.sessions() as session:
+    with command_runtime(as_json=as_json) as runtime, runtime.sessions() as session:
         acts = history.acts(session, about=about, limit=limit)
     if as_json:
         console.print_json(acts)

@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 
     from worker.ledger.history import ChargeDetails
 
-app = typer.Typer(help="What is owed, was paid, and why it waits.", no_args_is_help=True)
+app = typer.Typer(help="Charges: what is owed, what was paid, and why a charge waits.", no_args_is_help=True)
 
 
 @app.command("list")
 def list_charges(
-    status: Annotated[ChargeStatus | None, typer.Option(help="Only those of this status.")] = None,
-    subscription: Annotated[str | None, typer.Option(metavar="CODE", help="Only those of this subscription.")] = None,
+    status: Annotated[ChargeStatus | None, typer.Option(help="Only this status.")] = None,
+    subscription: Annotated[str | None, typer.Option(metavar="CODE", help="Only this subscription.")] = None,
     limit: Limit = 50,
     *,
     as_json: Json = False,
 ) -> None:
     """List charges."""
-    from worker.cli.context import database
+    from worker.cli.context import command_runtime
     from worker.domain.subscription_code import read_code
     from worker.ledger import history
 
     code = None if subscription is None else read_code(subscription)
-    with database(as_json=as_json) as runtime, runtime.sessions() as session:
+    with command_runtime(as_json=as_json) as runtime, runtime.sessions() as session:
         now = runtime.clock()
         charges = history.charges(session, status=status, subscription=code, limit=limit, now=now)
     if as_json:
@@ -52,17 +52,17 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show a charge with every attempt, why it waits, and what happens next."""
-    from worker.cli.context import database
+    from worker.cli.context import command_runtime
     from worker.ledger import history
     from worker.review import queries as review_queries
 
-    with database(as_json=as_json) as runtime, runtime.sessions() as session:
+    with command_runtime(as_json=as_json) as runtime, runtime.sessions() as session:
         now = runtime.clock()
         row = _found(session, charge, now)
         attempts = history.attempts(session, row.id)
         audit = history.audit(session, "charge", row.id)
         discrepancies = [asdict(each) for each in review_queries.of_charge(session, row.id)]
-    sentence = _prospect(row, attempts, now)
+    sentence = _explanation(row, attempts, now)
     hidden = {"first_charge_id", "discrepancy_id"}  # the sentence tells them
     shown = {name: value for name, value in asdict(row).items() if name not in hidden}
     if as_json:
@@ -102,7 +102,7 @@ def print_charges(charges: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _when(row: Mapping[str, Any]) -> str:
-    """Say when it was paid, is attempted next, or came to its status; which of them, the status tells.
+    """Return when it was paid, is attempted next, or reached its status; the status tells which.
 
     In the zone of its plan, which is named: rows below each other may be of several.
     """
@@ -123,8 +123,8 @@ def _found(session: Session, text: str, now: datetime) -> ChargeDetails:
     return row
 
 
-def _prospect(row: ChargeDetails, attempts: Sequence[Mapping[str, Any]], now: datetime) -> str:
-    from worker.operations.explain_charge import LastAttempt, Standing, prospect
+def _explanation(row: ChargeDetails, attempts: Sequence[Mapping[str, Any]], now: datetime) -> str:
+    from worker.operations.explain_charge import ChargeState, LastAttempt, explain_charge
 
     last = None
     if attempts:
@@ -132,7 +132,7 @@ def _prospect(row: ChargeDetails, attempts: Sequence[Mapping[str, Any]], now: da
         known = {name: attempts[-1][name] for name in names}
         until = attempts[-1]["window_until"] if attempts[-1]["via"] == Via.WINDOW else None
         last = LastAttempt(status=AttemptStatus(attempts[-1]["status"]), window_until=until, **known)
-    standing = Standing(
+    state = ChargeState(
         status=row.status,
         blocker=row.blocked_by,
         status_reason=row.status_reason,
@@ -152,7 +152,7 @@ def _prospect(row: ChargeDetails, attempts: Sequence[Mapping[str, Any]], now: da
         refunded=row.refunded,
         awaits_consent_since=row.awaits_consent_since,
     )
-    return prospect(standing, now=now, shown=formats.in_zone(row.time_zone))
+    return explain_charge(state, now=now, shown=formats.in_zone(row.time_zone))
 
 
 def _print(
@@ -209,7 +209,7 @@ def _print_attempt(attempt: Mapping[str, Any], zone: str) -> None:
 
 
 def _said(attempt: Mapping[str, Any]) -> Mapping[str, str]:
-    """Say what the last answer was. With neither an HTTP status nor a payment there was none: the words are ours."""
+    """Return the last answer. With neither an HTTP status nor a payment there was none, and the text is ours."""
     status = attempt["payment_status"]
     code = None if attempt["code"] == status else attempt["code"]
     said = " ".join(filter(None, (code, status, attempt["message"])))

@@ -13,32 +13,28 @@ if TYPE_CHECKING:
     from worker.checkout import CheckoutLink
 
 ACTOR = "checkout pages"
-"""Who does it in the audit: customers, whoever has started the server."""
+"""The actor in the audit: customers act, whoever has started the server."""
 
-app = typer.Typer(help="Pages on which customers register a key or pay what is overdue.", no_args_is_help=True)
+app = typer.Typer(
+    help="Checkout pages, where customers register a billing key or pay an overdue charge.", no_args_is_help=True
+)
 
 
 @app.command("link")
 def link(
-    subscription: Annotated[
-        str, typer.Argument(metavar="CODE", help="The subscription that is to get a billing key.")
-    ] = "",
-    charge: Annotated[
-        int | None, typer.Option(min=1, metavar="ID", help="An overdue charge to be paid by hand.")
-    ] = None,
-    pg: Annotated[str, typer.Option(metavar="PG", help="Only this PG; else the customer chooses.")] = "",
+    subscription: Annotated[str, typer.Argument(metavar="CODE", help="Subscription that needs a billing key.")] = "",
+    charge: Annotated[int | None, typer.Option(min=1, metavar="ID", help="Overdue charge to be paid.")] = None,
+    pg: Annotated[str, typer.Option(metavar="PG", help="Only this PG; by default the customer chooses.")] = "",
     with_payment: Annotated[
-        bool, typer.Option("--with-payment", help="Pay the first period in the same window, where the PG can.")
+        bool, typer.Option("--with-payment", help="Pay the first period in the same window, if the PG supports it.")
     ] = False,
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Register another key for a subscription that runs.")
-    ] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace the key of a running subscription.")] = False,
     *,
     as_json: Json = False,
 ) -> None:
-    """Print a signed link that expires; give it to the customer."""
+    """Print a signed link that expires, to be sent to the customer."""
     from worker import checkout
-    from worker.cli.context import database
+    from worker.cli.context import command_runtime
     from worker.domain.states import CheckoutPurpose
     from worker.web.link_signing import link_url
 
@@ -49,7 +45,7 @@ def link(
     if charge and (with_payment or replace):
         raise typer.BadParameter("--charge is a payment by itself: it goes with neither --with-payment nor --replace")
     purpose = CheckoutPurpose.REPLACE if replace else CheckoutPurpose.REGISTER
-    with database(as_json=as_json) as runtime:
+    with command_runtime(as_json=as_json) as runtime:
         made = checkout.create_link(
             runtime.sessions,
             runtime.settings,
@@ -65,16 +61,16 @@ def link(
 
 @app.command("serve")
 def serve(
-    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 9102,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 picks a free port.")] = 9102,
 ) -> None:
-    """Serve the pages and receive PortOne's webhooks, until Ctrl-C."""
-    from worker.cli.context import database
+    """Serve the checkout pages and receive PortOne's webhooks until Ctrl-C."""
+    from worker.cli.context import command_runtime
     from worker.config.logs import configure_logs
     from worker.web.app import create_app
     from worker.web.http.server import Server
 
-    with database(as_json=False, actor_name=ACTOR) as runtime:
+    with command_runtime(as_json=False, actor_name=ACTOR) as runtime:
         configure_logs(runtime.settings.log_level)
         server = Server(create_app(runtime), host=host, port=port)
         console.note(f"checkout pages on {server.url}; Ctrl-C ends it")

@@ -27,12 +27,12 @@ from worker.cli import (
 )
 from worker.cli.exits import EPILOG, Commands
 
-RUN, SELL, LOOK = "Run it", "Sell", "See and stop"
+RUN, SELL, LOOK = "Run", "Subscriptions", "Operate"
 
 app = typer.Typer(
     name="again",
     cls=Commands,
-    help="Recurring billing through PortOne V1 billing keys, which charges nobody twice.",
+    help="Recurring billing through PortOne V1 billing keys that never charges a period twice.",
     epilog=EPILOG,
     no_args_is_help=True,
     add_completion=False,
@@ -53,9 +53,9 @@ def _version(wanted: bool) -> None:
 def again(
     _: Annotated[bool, typer.Option("--version", is_eager=True, callback=_version, help="Show the version.")] = False,
 ) -> None:
-    from worker.config.logs import only_errors
+    from worker.config.logs import log_errors_only
 
-    only_errors()
+    log_errors_only()
 
 
 app.command(rich_help_panel=RUN)(demo.demo)

@@ -14,7 +14,7 @@ def require(question: str, *, unasked: str, declined: str) -> None:
     A script cannot be asked and has to pass --yes: `unasked` is what would have happened.
     """
     if not console.is_conversation():
-        console.complain(f"{unasked}, and there is nobody to ask; give --yes.")
+        console.complain(f"{unasked}, and there is no terminal to ask on; give --yes.")
         raise typer.Exit(ExitCode.REFUSED)
     if not console.ask(question):
         console.complain(declined)

@@ -49,18 +49,18 @@ def say(text: str) -> None:
 
 
 def note(text: str, *, style: str = "dim") -> None:
-    """Say something besides the answer."""
+    """Print a note to standard error, beside the answer."""
     errors().print(Text(plain(text), style))
 
 
 def complain(text: str) -> None:
-    """Say what went wrong, each line for itself."""
+    """Print what went wrong to standard error, each line by itself."""
     for line in text.splitlines():
         errors().print(Text.assemble(("again: ", "bold red"), plain(line)))
 
 
 def say_mode(*, live: bool) -> None:
-    """Say whether real money moves; every command does, unless a script asked for JSON."""
+    """Print whether real money moves; every command does, unless a script asked for JSON."""
     if live:
         note("LIVE: real money moves", style="bold red")
     else:
@@ -102,12 +102,12 @@ def head(text: str) -> None:
 
 
 def ask(question: str) -> bool:
-    """Ask a person a question that is answered with yes or no."""
+    """Ask the operator a yes-or-no question."""
     return typer.confirm(plain(question), err=True)
 
 
 def is_conversation() -> bool:
-    """Say whether a person can be asked something."""
+    """Return whether an operator can be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 

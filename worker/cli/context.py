@@ -18,12 +18,14 @@ from worker.cli.exits import NotMigrated, NotReachable
 from worker.database import migrations
 from worker.database.clock import APART
 from worker.database.engine import ReadOnly
-from worker.devstack.addresses import database_address, settings_here
+from worker.devstack.addresses import database_address, effective_settings
 from worker.runtime import Runtime, open_runtime
 
 
 @contextmanager
-def database(*, as_json: bool, migrated: bool = True, create: bool = False, actor_name: str = "") -> Iterator[Runtime]:
+def command_runtime(
+    *, as_json: bool, migrated: bool = True, create: bool = False, actor_name: str = ""
+) -> Iterator[Runtime]:
     """Open the database for one command.
 
     Raises NotAvailable, NotReachable, NotMigrated for other tables than ours, and WrongDatabase for one that has
@@ -33,7 +35,7 @@ def database(*, as_json: bool, migrated: bool = True, create: bool = False, acto
     `actor_name` goes into the audit where it is not the person at the keyboard who acts.
     Nothing of the database's address but host and name is ever shown: it may hold a password.
     """
-    settings = settings_here()
+    settings = effective_settings()
     if not as_json:
         console.say_mode(live=settings.live)
     check = _check_tables if migrated else Runtime.sync_clock
@@ -53,7 +55,7 @@ def _check_tables(runtime: Runtime) -> None:
 
 
 def actor() -> str:
-    """Name the person at the keyboard, for the audit."""
+    """Return the operator's user and host, for the audit."""
     try:
         user = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:  # a container may run under a number without a name
@@ -94,7 +96,7 @@ def _explained(url: str) -> Iterator[None]:
 
 
 def _place(url: str) -> str:
-    """Name host and database without user and password."""
+    """Return host and database without user and password."""
     parsed = make_url(url)
     host = parsed.host or parsed.query.get("host") or "localhost"
     port = f":{parsed.port}" if parsed.port else ""
@@ -109,7 +111,7 @@ def _require_tables(runtime: Runtime) -> None:
     current = migrations.current(runtime.engine)
     if current == migrations.newest():
         return
-    check_known(current)
+    require_known_migration(current)
     if runtime.settings.database_url is not None:
         state = "has no tables yet" if current is None else f"is at migration {current}, older than this version needs"
         raise NotMigrated(f"The database {state}: run `again migrate`.")
@@ -117,7 +119,7 @@ def _require_tables(runtime: Runtime) -> None:
     console.note("the embedded database was migrated")
 
 
-def check_known(current: str | None) -> None:
+def require_known_migration(current: str | None) -> None:
     """Raise NotMigrated for a database that a newer version of Again has migrated."""
     if current is not None and not migrations.is_known(current):
         raise NotMigrated(

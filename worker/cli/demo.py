@@ -12,11 +12,11 @@ from worker.cli.exits import ExitCode
 
 
 def demo(
-    subscriptions: Annotated[int, typer.Option(min=20, max=5000, help="How many to charge.")] = 1000,
+    subscriptions: Annotated[int, typer.Option(min=20, max=5000, help="Number of subscriptions.")] = 1000,
 ) -> None:
-    """Charge a book of subscriptions whose cards misbehave, and compare the books; needs no settings, moves no money.
+    """Charge a thousand subscriptions, some with failing cards, and compare the records; no settings, no real money.
 
-    It runs in a folder of its own, which the next demo empties of what this one made; nothing of `again up` is touched.
+    It runs in a folder of its own, which the next demo empties; what `again up` runs is not touched.
     """
     from worker.config.settings import Settings
     from worker.demo.show import run_demo

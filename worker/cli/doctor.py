@@ -15,7 +15,7 @@ from worker.cli.exits import ExitCode
 from worker.cli.options import Json
 
 if TYPE_CHECKING:
-    from worker.doctor.finding import Patient
+    from worker.doctor.finding import CheckContext
 
 STYLES = {"ok": "green", "warning": "yellow", "broken": "bold red", "skipped": "dim"}
 NOWHERE = "postgresql:///again"
@@ -26,22 +26,22 @@ def doctor(
     checks: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Some of: database migrations lineage broker timeouts portone beat worker tasks stops "
+            help="Checks to run: database migrations identity broker timeouts portone beat worker tasks stops "
             "invariants discrepancies arrears trials look-ups sweeps schedules pages. All by default."
         ),
     ] = None,
     *,
     as_json: Json = False,
 ) -> None:
-    """Examine every part, and say what to do about what is broken. Ends with 1 when something is."""
+    """Check every part of the deployment, and say how to fix what is broken. Exits with 1 if anything is."""
     from worker.doctor.finding import Health
     from worker.doctor.run import CHECKS, examine
 
     if unknown := [name for name in checks or [] if name not in CHECKS]:
         raise typer.BadParameter(f"there is no check {unknown[0]!r:.40}; there are {', '.join(CHECKS)}")
     findings = []
-    with _patient(as_json=as_json) as patient:
-        for finding in examine(patient, checks):
+    with _check_context(as_json=as_json) as context:
+        for finding in examine(context, checks):
             findings.append(finding)
             if not as_json:
                 _say(finding.check, finding.health, finding.finding, finding.remedy)
@@ -52,14 +52,14 @@ def doctor(
 
 
 @contextmanager
-def _patient(*, as_json: bool) -> Iterator[Patient]:
+def _check_context(*, as_json: bool) -> Iterator[CheckContext]:
     from worker.app import task_time_limit, visibility_timeout
     from worker.cli.context import actor
-    from worker.devstack.addresses import NotAvailable, broker_address, database_address, settings_here
-    from worker.doctor.finding import Patient
+    from worker.devstack.addresses import NotAvailable, broker_address, database_address, effective_settings
+    from worker.doctor.finding import CheckContext
     from worker.runtime import Runtime
 
-    settings = settings_here()
+    settings = effective_settings()
     if not as_json:
         console.say_mode(live=settings.live)
     with ExitStack() as stack:
@@ -69,7 +69,7 @@ def _patient(*, as_json: bool) -> Iterator[Patient]:
             url, no_database = NOWHERE, str(problem)
         runtime = Runtime.create(settings, url, actor=actor())
         stack.callback(runtime.close)
-        yield Patient(
+        yield CheckContext(
             runtime=runtime,
             broker_url=broker_address(settings),
             no_database=no_database,

@@ -1,4 +1,4 @@
-"""How a command ends: the exit codes, and the one table that gives an error its code and keeps tracebacks for bugs."""
+"""Exit codes, and the one table from errors to them; only bugs show a traceback."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from worker.config.terminal import plain
 
 EPILOG = (
     "With --json, a command prints one JSON document to standard output and nothing else.\n\n"
-    "Exit codes: 0 done; 1 the answer is no (refused, not found); 2 wrong command line; 3 wrong settings; "
-    "4 the database or another server does not answer; 5 the database is not migrated."
+    "Exit codes: 0 done; 1 refused or not found; 2 wrong command line; 3 wrong settings; "
+    "4 the database or another server cannot be reached; 5 the database is not migrated."
 )
 
 
@@ -37,7 +37,7 @@ class NotMigrated(RuntimeError):
 
 
 class Commands(TyperGroup):
-    """A group whose commands end with one sentence and an exit code instead of a traceback, unless it is a bug."""
+    """A group whose commands end with one sentence and an exit code; only a bug shows a traceback."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         for argument in args:
@@ -71,14 +71,14 @@ class _Complaint(typer.BadParameter):
 
 
 def _complain_plainly(error: TyperException) -> None:
-    """Let a complaint about the command line, which quotes it, act on no terminal."""
+    """Strip control characters from a complaint that quotes the command line."""
     said = error.format_message() if isinstance(error, typer.BadParameter) else str(getattr(error, "message", error))
     if said != plain(said):
         raise _Complaint(plain(said), ctx=getattr(error, "ctx", None)) from None
 
 
 def exit_code(error: Exception) -> ExitCode | None:
-    """Look an error up; None for one that nobody foresaw."""
+    """Return the exit code of an error; None for an unforeseen one."""
     from schedules.plans import InvalidPlan
     from worker.config.settings import InvalidSettings
     from worker.database.engine import InvalidDatabaseUrl

@@ -16,7 +16,7 @@ _UNITS = (
 
 
 def age(since: datetime | None, now: datetime) -> str:
-    """Say how long ago, in the largest unit that fits; nothing for never, "now" for less than a second."""
+    """Return how long ago, in the largest unit that fits; empty for never, "now" for less than a second."""
     if since is None:
         return ""
     passed = now - since
@@ -38,7 +38,7 @@ def local_date(instant: datetime | None, zone: str | ZoneInfo) -> str:
 
 
 def in_zone(zone: str) -> Callable[[datetime], str]:
-    """Give a function that shows instants in a zone."""
+    """Return a function that formats instants in a time zone."""
     return partial(local, zone=zone)
 
 
@@ -51,7 +51,7 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def verb(count: int) -> str:
+def is_or_are(count: int) -> str:
     return "is" if count == 1 else "are"
 
 

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 # Shown below the help of the command.
 COLUMNS = (
-    "Columns, in any order: customer_reference, plan, customer_uid, pg; and if wanted label, channel_key, start_on, "
+    "Columns, in any order: customer_reference, plan, customer_uid, pg; and optionally label, channel_key, start_on, "
     "paid_until. Dates are written 2026-01-31.\n\n"
-    "A billing key is created when its customer_uid is new. paid_until says that somebody else collected up to that "
-    "day: the first period starts on it. start_on then keeps the day of the month, such as 31 where paid_until is a "
+    "A billing key is created when its customer_uid is new. paid_until: another system has collected up to that day, "
+    "and the first period starts on it. start_on then keeps the day of the month, such as 31 where paid_until is a "
     "28th.\n\n"
     "UTF-8, or CP949 as Korean Excel writes it; values separated by commas, semicolons or tabs."
 )
@@ -28,22 +28,24 @@ COLUMNS = (
 
 def import_file(
     file: Annotated[Path, typer.Argument(metavar="FILE.csv", exists=True, dir_okay=False, readable=True)],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, write nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every row, write nothing.")] = False,
     backdate: Annotated[
         bool, typer.Option("--backdate", help="Also charge every period since a start date in the past.")
     ] = False,
     allow_duplicates: AllowDuplicates = False,
-    schedules: Annotated[bool, typer.Option(help="Ask PortOne whether it charges any of these keys by itself.")] = True,
+    schedules: Annotated[
+        bool, typer.Option(help="Ask PortOne whether it charges any of these keys on its own schedules.")
+    ] = True,
     *,
     as_json: Json = False,
 ) -> None:
-    """Import subscriptions and their billing keys: all rows of a file, or, if any is wrong, none."""
-    from worker.cli.context import database
+    """Import subscriptions and their billing keys: all rows of a file, or none if any is invalid."""
+    from worker.cli.context import command_runtime
     from worker.subscriptions.csv_import.files import SEPARATORS, separator_of
     from worker.subscriptions.csv_import.service import import_subscriptions
 
     separator = separator_of(file)
-    with database(as_json=as_json) as runtime:
+    with command_runtime(as_json=as_json) as runtime:
         if separator != "," and not as_json:
             console.note(f"the values in {file} are separated by {SEPARATORS[separator]}")
         now = runtime.clock()

@@ -1,4 +1,4 @@
-"""What somebody who imports billing keys should know of them: what their PGs want, and what PortOne is going to do."""
+"""Notes for an import of billing keys: what their PGs require, and which of them PortOne charges on its own."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 LINES_SHOWN = 5
 
 
-def wants_more(pg: str) -> str | None:
-    """Say what a PG wants with every charge that Again does not send; None for nothing."""
+def unmet_requirement(pg: str) -> str | None:
+    """Return what a PG requires with every charge that Again does not send; None for nothing."""
     if not PGS[pg].needs:
         return None
-    return f"{PGS[pg].name} wants {PGS[pg].needs} with every charge, which Again does not send yet"
+    return f"{PGS[pg].name} requires {PGS[pg].needs} with every charge, which Again does not send yet"
 
 
 def open_schedules(runtime: Runtime, *, now: datetime, quiet: bool) -> OpenSchedules | LookUpFailed:
-    """Ask PortOne for the charges that it is going to make by itself."""
+    """Ask PortOne for the charges that it is going to make on its own."""
     from worker.doctor import portone_schedules
 
     async def ask() -> OpenSchedules | LookUpFailed:
@@ -44,15 +44,15 @@ def customer_uids(found: OpenSchedules | LookUpFailed | None) -> list[str]:
 
 
 def counted(imported: Imported, found: OpenSchedules | LookUpFailed | None) -> int | None:
-    """Count the rows whose keys PortOne is going to charge by itself; None when it did not say."""
+    """Return how many rows have keys that PortOne is going to charge on its own; None when it did not answer."""
     return len(imported.scheduled) if isinstance(found, OpenSchedules) else None
 
 
 def sentences(imported: Imported, found: OpenSchedules | LookUpFailed | None) -> list[str]:
-    """Say all of it, a sentence each."""
+    """Return all notes about an import, one sentence each."""
     from worker.subscriptions import plans
 
-    wanted = [f"{note} (rows: {rows:,})" for pg, rows in imported.pgs.items() if (note := wants_more(pg))]
+    wanted = [f"{note} (rows: {rows:,})" for pg, rows in imported.pgs.items() if (note := unmet_requirement(pg))]
     trial = plans.overlong_trials(imported.trials)
     return [*wanted, *_of_schedules(imported, found), *([f"{trial} {plans.TRIAL_REMEDY}"] if trial else [])]
 
@@ -63,11 +63,11 @@ def _of_schedules(imported: Imported, found: OpenSchedules | LookUpFailed | None
     if isinstance(found, LookUpFailed):
         said = found.answer.message or "no usable answer"
         later = "`again doctor schedules` looks again"
-        return [f"whether PortOne charges any of these keys by itself is not known ({said}); {later}"]
+        return [f"whether PortOne charges any of these keys on its own is not known ({said}); {later}"]
     if found is None or not imported.scheduled:
         return []
     lines = ", ".join(map(str, imported.scheduled[:LINES_SHOWN]))
     more = ", ..." if len(imported.scheduled) > LINES_SHOWN else ""
     some = "1 row has" if len(imported.scheduled) == 1 else f"{len(imported.scheduled):,} rows have"
-    said = f"{some} a key that PortOne is going to charge by itself, beside Again, by open schedules"
+    said = f"{some} a key that PortOne is going to charge on its own schedules, in addition to Again"
     return [f"{said} (lines {lines}{more}): {REMEDY}"]

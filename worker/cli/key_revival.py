@@ -17,30 +17,34 @@ if TYPE_CHECKING:
 
 def revive(
     key: Annotated[
-        str, typer.Argument(metavar="[KEY]", help="Its id as #7, its customer_uid, or - for one on standard input.")
+        str,
+        typer.Argument(metavar="[KEY]", help="Its id as #7, its customer_uid, or - to read it from standard input."),
     ] = "",
     reason: Annotated[
-        str, typer.Option("--reason", callback=read_reason, help="Why it was no fault of the key; for the audit.")
+        str,
+        typer.Option(
+            "--reason", callback=read_reason, help="Why the decline was not the key's fault; recorded in the audit."
+        ),
     ] = ...,  # type: ignore[assignment]
     killed_by: Annotated[
-        str, typer.Option("--killed-by", help="Instead of KEY: all keys that died for a reason with this in it.")
+        str, typer.Option("--killed-by", help="Instead of KEY: all keys whose reason for dying contains this text.")
     ] = "",
     since: Annotated[
-        str, typer.Option("--since", help="With --killed-by: died at 2026-01-31T09:00 (Seoul) or later.")
+        str, typer.Option("--since", help="With --killed-by: only keys that died at 2026-01-31T09:00 (Seoul) or later.")
     ] = "",
     pg: Annotated[str, typer.Option(help="With --killed-by: only keys of this PG.")] = "",
     *,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Make a dead billing key active again; what waited for another key is charged at once. Asks before that."""
-    from worker.cli.context import database
+    """Make a dead billing key active again, and charge at once what waited for another key. Asks first."""
+    from worker.cli.context import command_runtime
     from worker.domain.errors import Refused
     from worker.subscriptions import key_revival
 
     if bool(key) == bool(killed_by) or bool(killed_by) != bool(since):
         raise Refused("Give a KEY, or --killed-by with --since.")
-    with database(as_json=as_json) as runtime:
+    with command_runtime(as_json=as_json) as runtime:
         sessions, clock = runtime.sessions, runtime.clock
         ids = (
             [key_revival.dead_key(sessions, read_key(key))]
@@ -80,7 +84,9 @@ def _what(agreed: Revival) -> str:
 def _done(done: Revival) -> str:
     total = done.total
     keys = formats.counted(len(done.keys), "billing key")
-    return f"{keys} revived; {formats.owed(total.charges, total.amount)} {formats.verb(total.charges)} charged now."
+    return (
+        f"{keys} revived; {formats.owed(total.charges, total.amount)} {formats.is_or_are(total.charges)} charged now."
+    )
 
 
 def _document(done: Revival) -> dict[str, object]:

@@ -7,13 +7,13 @@ from worker.cli.options import Json
 
 
 def migrate(*, as_json: Json = False) -> None:
-    """Bring the database to the newest migration; safe to run twice and from two places."""
-    from worker.cli.context import check_known, database
+    """Upgrade the database to the newest migration; safe to run twice and from two places."""
+    from worker.cli.context import command_runtime, require_known_migration
     from worker.database import migrations
 
-    with database(as_json=as_json, migrated=False, create=True) as runtime:
+    with command_runtime(as_json=as_json, migrated=False, create=True) as runtime:
         before = migrations.current(runtime.engine)
-        check_known(before)
+        require_known_migration(before)
         migrations.upgrade(runtime.engine)
         after = migrations.current(runtime.engine)
     if as_json:

@@ -16,42 +16,46 @@ if TYPE_CHECKING:
 
 SHOWN_CHARGES = 5
 
-app = typer.Typer(help="What is sold: amount, cadence, trial, dunning.", no_args_is_help=True)
+app = typer.Typer(help="Plans: amount, cadence, trial, dunning.", no_args_is_help=True)
 
 
 @app.command("add")
 def add(
     code: Annotated[str, typer.Argument(metavar="CODE", help="1 to 40 of a-z, 0-9, - and _.")],
     *,
-    name: Annotated[str, typer.Option(help="What customers see at their card company; at most 40 characters.")],
-    amount: Annotated[str, typer.Option(metavar="WON", help="Whole won for each period, taxes included.")],
+    name: Annotated[str, typer.Option(help="Order name that customers see on their statement; at most 40 characters.")],
+    amount: Annotated[str, typer.Option(metavar="WON", help="Whole won per period, taxes included.")],
     cadence: Annotated[str, typer.Option(help="'day', '2 weeks', 'month', '3 months', 'year' or 'cron 0 9 1 * *'.")],
     tax_free: Annotated[str, typer.Option(metavar="WON", help="The tax-free part of the amount.")] = "0",
     vat_amount: Annotated[
-        str, typer.Option(metavar="WON", help="The VAT in it; 'none' leaves it to PortOne.")
+        str, typer.Option(metavar="WON", help="VAT included in the amount; 'none' lets PortOne compute it.")
     ] = "none",
-    time_zone: Annotated[str, typer.Option(help="Whose days and hours count.")] = "Asia/Seoul",
+    time_zone: Annotated[str, typer.Option(help="Time zone of its days and hours.")] = "Asia/Seoul",
     charge_hour: Annotated[
-        str, typer.Option(metavar="HOUR", help="When on its day a period is charged, 0-23; cron says its own.")
+        str, typer.Option(metavar="HOUR", help="Hour at which a period is charged, 0-23; a cron cadence has its own.")
     ] = "10",
     trial_days: Annotated[str, typer.Option(metavar="DAYS", help="Free days before the first period.")] = "0",
-    catch_up: Annotated[str, typer.Option(help="Periods missed in a downtime: all, latest or skip.")] = "all",
-    dunning: Annotated[str, typer.Option(help="Days after a first decline to try again on, or 'none'.")] = "1,3,5,7",
+    catch_up: Annotated[
+        str, typer.Option(help="Which periods missed during a downtime to charge: all, latest or skip.")
+    ] = "all",
+    dunning: Annotated[
+        str, typer.Option(help="Days after the first decline on which to retry, or 'none'.")
+    ] = "1,3,5,7",
     max_open_charges: Annotated[
-        str, typer.Option(metavar="N", help="With so many charges unpaid, later periods are not owed.")
+        str, typer.Option(metavar="N", help="Once this many charges are unpaid, later periods are not owed.")
     ] = "3",
     as_json: Json = False,
 ) -> None:
-    """Add a plan. Nothing of it changes once it is sold."""
+    """Add a plan. A plan never changes once it is added."""
     from schedules.plans import Plan
-    from worker.cli.context import database
+    from worker.cli.context import command_runtime
     from worker.subscriptions import plans
     from worker.subscriptions.plans import add_plan
 
     given = {"code": code, "name": name, "amount": amount, "cadence": cadence, "tax_free": tax_free}
     given |= {"vat_amount": vat_amount, "time_zone": time_zone, "charge_hour": charge_hour, "trial_days": trial_days}
     given |= {"catch_up": catch_up, "dunning": dunning, "max_open_charges": max_open_charges}
-    with database(as_json=as_json) as runtime:
+    with command_runtime(as_json=as_json) as runtime:
         plan, now = Plan.parse(given), runtime.clock()
         add_plan(runtime.sessions, plan, max_amount=runtime.settings.max_amount, now=now)
     _show(plan, now, as_json=as_json)
@@ -62,10 +66,10 @@ def add(
 @app.command("list")
 def list_plans(*, as_json: Json = False) -> None:
     """List every plan."""
-    from worker.cli.context import database
+    from worker.cli.context import command_runtime
     from worker.subscriptions import plan_queries
 
-    with database(as_json=as_json) as runtime, runtime.sessions() as session:
+    with command_runtime(as_json=as_json) as runtime, runtime.sessions() as session:
         known = plan_queries.known(session)
         problems = {row.code: problem for row in known if (problem := plan_queries.problem(row)) is not None}
     if as_json:
@@ -100,13 +104,13 @@ def list_plans(*, as_json: Json = False) -> None:
 @app.command("show")
 def show(code: Annotated[str, typer.Argument(metavar="CODE")], *, as_json: Json = False) -> None:
     """Show a plan, and when a subscription that starts today would be charged."""
-    from worker.cli.context import database
+    from worker.cli.context import command_runtime
     from worker.database.mapping import plan_of
     from worker.domain.errors import Refused
     from worker.subscriptions.plan_queries import problem
     from worker.subscriptions.plans import plan_row
 
-    with database(as_json=as_json) as runtime:
+    with command_runtime(as_json=as_json) as runtime:
         with runtime.sessions() as session:
             row = plan_row(session, code)
             if said := problem(row):
@@ -143,7 +147,7 @@ def _show(plan: Plan, now: datetime, *, as_json: bool) -> None:
 
 
 def _hour(plan: Plan) -> str:
-    """Say when on its day a period is charged; a cron cadence says that itself."""
+    """Return at what hour a period is charged; a cron cadence says that itself."""
     from schedules.cadences import Cron
 
     return "" if isinstance(plan.cadence, Cron) else f"at hour {plan.charge_hour}, "

@@ -1,4 +1,4 @@
-"""`again review`: what PortOne and the books tell differently, the evidence of both sides, and a person who decides."""
+"""`again review`: discrepancies between PortOne and our records, their evidence, and the operator's decision."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ if TYPE_CHECKING:
     from worker.review.resolve import Resolved, Review
     from worker.runtime import Runtime
 
-app = typer.Typer(help="What PortOne and the books tell differently, and who decides.", no_args_is_help=True)
+app = typer.Typer(help="Discrepancies between PortOne and our records.", no_args_is_help=True)
 
 T = TypeVar("T")
-LONGEST_NOTE = 200  # characters; PortOne shows them in its console
+MAX_NOTE = 200  # characters; PortOne shows them in its console
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The discrepancy's id, as `again review list` shows it.")]
 
 
 @app.command("list")
 def list_discrepancies(
-    all_too: Annotated[bool, typer.Option("--all", help="Those that are settled, too.")] = False,
-    kind: Annotated[DiscrepancyKind | None, typer.Option(help="Only those of this kind.")] = None,
+    all_too: Annotated[bool, typer.Option("--all", help="Include resolved ones.")] = False,
+    kind: Annotated[DiscrepancyKind | None, typer.Option(help="Only this kind.")] = None,
     limit: Limit = 50,
     *,
     as_json: Json = False,
 ) -> None:
-    """List what waits for a decision."""
-    from worker.cli.context import database
+    """List discrepancies that wait for a decision."""
+    from worker.cli.context import command_runtime
     from worker.cli.review_details import print_discrepancies
     from worker.review import queries as reviews
 
-    with database(as_json=as_json) as runtime, runtime.sessions() as session:
+    with command_runtime(as_json=as_json) as runtime, runtime.sessions() as session:
         discrepancies = reviews.listed(session, kind=kind, closed_too=all_too, limit=limit)
     if as_json:
         console.print_json([asdict(each) for each in discrepancies])
@@ -52,11 +52,11 @@ def list_discrepancies(
 
 @app.command("show")
 def show(discrepancy: Id, *, as_json: Json = False) -> None:
-    """Show what the books say, what PortOne says now, and what each decision would do."""
-    from worker.cli.context import database
+    """Show what our records say, what PortOne says now, and what each decision would do."""
+    from worker.cli.context import command_runtime
     from worker.cli.review_details import document, print_details, read
 
-    with database(as_json=as_json) as runtime:
+    with command_runtime(as_json=as_json) as runtime:
         case = _reviewing(runtime, discrepancy, lambda review, id_: review.examine(id_))
         with runtime.sessions() as session:
             details = read(session, case)
@@ -70,25 +70,28 @@ def show(discrepancy: Id, *, as_json: Json = False) -> None:
 def resolve(
     discrepancy: Id,
     decision: Annotated[
-        Decision, typer.Argument(metavar="DECISION", help=f"{', '.join(Decision)}: `show` says what each comes to.")
+        Decision,
+        typer.Argument(metavar="DECISION", help=f"{', '.join(Decision)}: `again review show` says what each would do."),
     ],
-    note: Annotated[str, typer.Option(help="Why. It is written down, and given to PortOne as a refund's reason.")],
-    imp_uid: Annotated[str | None, typer.Option(help="Which payment is given back or accepted.")] = None,
-    tax_free: Annotated[int | None, typer.Option(help="How much of a refund is free of tax, in won.")] = None,
+    note: Annotated[
+        str, typer.Option(help="Reason; recorded in the audit, and sent to PortOne as the reason of a refund.")
+    ],
+    imp_uid: Annotated[str | None, typer.Option(help="Payment to be refunded or accepted.")] = None,
+    tax_free: Annotated[int | None, typer.Option(help="Tax-free part of the refund, in won.")] = None,
     vat_amount: Annotated[
-        int | None, typer.Option(help="How much of it is VAT, in won, where that was stated with the payment.")
+        int | None, typer.Option(help="VAT part of the refund, in won, if the payment stated its VAT.")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, though money moves.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before money moves.")] = False,
     *,
     as_json: Json = False,
 ) -> None:
-    """Decide. Where money moves by it, you are asked first."""
-    from worker.cli.context import database
+    """Resolve a discrepancy. Asks before money moves."""
+    from worker.cli.context import command_runtime
     from worker.review.case import Wish
     from worker.review.decisions import plan
 
     wish = Wish(decision=decision, note=_note(note), imp_uid=imp_uid, tax_free=tax_free, vat_amount=vat_amount)
-    with database(as_json=as_json) as runtime:
+    with command_runtime(as_json=as_json) as runtime:
         case = _reviewing(runtime, discrepancy, lambda review, id_: review.examine(id_))
         step = plan(case, wish)
         if step.moves_money and not yes:
@@ -123,13 +126,13 @@ def _note(text: str) -> str:
     from worker.domain.errors import Refused
 
     note = " ".join(text.split())
-    if not note or len(note) > LONGEST_NOTE:
-        raise Refused(f"--note has {len(note)} characters; say why in 1 to {LONGEST_NOTE}.")
+    if not note or len(note) > MAX_NOTE:
+        raise Refused(f"--note has {len(note)} characters; say why in 1 to {MAX_NOTE}.")
     return plain(note)
 
 
 def _whose(runtime: Runtime, case: Case) -> str:
-    """Say whose money it is."""
+    """Return whose money would move."""
     from worker.review import queries as reviews
 
     with runtime.sessions() as session:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """The books' side."""
+    """Our records' side of a discrepancy."""
 
     discrepancy: DiscrepancyDetails
     attempts: Sequence[Mapping[str, Any]]
@@ -29,7 +29,7 @@ class Details:
 
 
 def read(session: Session, case: Case) -> Details:
-    """Read what the books have about a discrepancy."""
+    """Read what our records have about a discrepancy."""
     from worker.ledger import history
     from worker.review import queries as review_queries
 
@@ -41,7 +41,7 @@ def read(session: Session, case: Case) -> Details:
 
 
 def document(case: Case, details: Details) -> dict[str, Any]:
-    """Put both sides into one JSON document."""
+    """Return both sides as one JSON document."""
     from worker.review.decisions import choices
 
     failed = isinstance(case.finding, LookUpFailed)
@@ -141,7 +141,7 @@ def _charge(row: DiscrepancyDetails) -> str | None:
         return None
     at = formats.in_zone(row.time_zone)
     owed = formats.money(charge.amount, charge.currency)
-    refunded_part = f", {formats.money(row.refunded, charge.currency)} given back" if row.refunded else ""
+    refunded_part = f", {formats.money(row.refunded, charge.currency)} refunded" if row.refunded else ""
     return f"{charge.id} ({charge.status}{refunded_part}): {owed} from {at(row.period_start)}"
 
 
@@ -153,7 +153,7 @@ def _print_found(shown: Any) -> None:
     console.head("PortOne, when it was found")
     names = ("imp_uid", "status", "amount", "cancel_amount")
     rows = (tuple(str(each.get(name) or "") for name in names) for each in payments)
-    console.table("IMP_UID", "STATUS", "AMOUNT", "GIVEN BACK", rows=rows, right=("AMOUNT", "GIVEN BACK"))
+    console.table("IMP_UID", "STATUS", "AMOUNT", "REFUNDED", rows=rows, right=("AMOUNT", "REFUNDED"))
 
 
 def _print_now(case: Case, zone: str) -> None:
@@ -166,7 +166,7 @@ def _print_now(case: Case, zone: str) -> None:
         "MERCHANT_UID",
         "STATUS",
         "AMOUNT",
-        "GIVEN BACK",
+        "REFUNDED",
         "PAID",
         "",
         rows=[
@@ -181,8 +181,8 @@ def _print_now(case: Case, zone: str) -> None:
             )
             for record in case.records
         ],
-        right=("AMOUNT", "GIVEN BACK"),
-        whole=("IMP_UID", "AMOUNT", "GIVEN BACK"),
+        right=("AMOUNT", "REFUNDED"),
+        whole=("IMP_UID", "AMOUNT", "REFUNDED"),
     )
 
 

@@ -11,23 +11,24 @@ from worker.cli import console
 
 
 def sandbox(
-    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 9101,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 picks a free port.")] = 9101,
     ledger: Annotated[
-        Path | None, typer.Option(help="The file that keeps its payments; in the data folder by default.")
+        Path | None, typer.Option(help="File that stores its payments; in the data folder by default.")
     ] = None,
     latency: Annotated[
-        str, typer.Option(metavar="SECONDS[,SECONDS]", help="How long a call takes: a number, or from one to another.")
+        str, typer.Option(metavar="SECONDS[,SECONDS]", help="Duration of a call: a number, or a range.")
     ] = "0",
     admin_token_file: Annotated[
         Path | None,
-        typer.Option(exists=True, dir_okay=False, help="A file with the token that its admin API asks for."),
+        typer.Option(exists=True, dir_okay=False, help="File with the token that its admin API requires."),
     ] = None,
     known_host: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Another name, with dots, by which it may be asked.")
+        list[str] | None, typer.Option(metavar="NAME", help="Another host name, with dots, that requests may use.")
     ] = None,
     deliver_anywhere: Annotated[
-        bool, typer.Option("--deliver-anywhere", help="Send webhooks to other machines too, as any page says.")
+        bool,
+        typer.Option("--deliver-anywhere", help="Send webhooks to other machines too, wherever a page asks for them."),
     ] = False,
 ) -> None:
     """Run the sandbox until Ctrl-C: an HTTP server that behaves like PortOne V1 and moves no money."""

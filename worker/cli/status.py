@@ -10,7 +10,7 @@ from rich.text import Text
 
 from worker.cli import console, formats
 from worker.cli.options import Json
-from worker.cli.status_json import Watched, document
+from worker.cli.status_json import StatusDetails, document
 from worker.config.terminal import plain
 
 if TYPE_CHECKING:
@@ -19,78 +19,78 @@ if TYPE_CHECKING:
     from worker.database.tables.operations import Sweep, Violation
     from worker.ledger.channel_stops import BlamedSubscription
     from worker.ledger.subscription_holds import HeldSubscription
-    from worker.operations.explain_hold import Waiting
-    from worker.operations.status_queries import Count, Heard, Paid
+    from worker.operations.explain_hold import HoldExplanation
+    from worker.operations.status_queries import Count, PaidTotal, WebhookCounts
 
 # What each count is called, whose age it tells, and what it means; in red when it should be nothing.
 ROWS: Mapping[str, tuple[str, str, bool]] = {
-    "to_open": ("to open", "periods begun whose charge is not opened yet", False),
+    "to_open": ("to open", "periods that have started, charge not opened yet", False),
     "due": ("due now", "waiting to be claimed", False),
-    "deferred": ("waits for the gateway", "nobody's fault; tried again later", False),
-    "month_spent": ("waits for next month", "the key's charges of this month are used up", False),
-    "in_flight": ("in flight", "asked at PortOne, no answer yet", False),
-    "abandoned": ("abandoned", "the worker died; reconciliation asks", False),
-    "unknown": ("unknown", "outcome open; PortOne is asked again", False),
-    "failing": ("cannot be looked up", "PortOne was asked and did not say; `again doctor`", True),
-    "needs_person": ("needs a person", "undecided; `again review list`", True),
-    "past_due": ("past due", "declined, on the dunning calendar", False),
-    "waiting_for_key": ("waits for a key", "owed; billing key dead or none", True),
-    "waiting_for_consent": ("waits for consent", "not agreed to when the key was replaced", True),
-    "waiting_for_payment": ("waits for payment", "subscriptions: too much unpaid; periods pass void", True),
-    "uncollectible": ("uncollectible", "dunning calendar spent", False),
-    "void": ("void", "not owed after all", False),
+    "deferred": ("waits for the gateway", "deferred by the gateway; will be retried", False),
+    "month_spent": ("waits for next month", "monthly charge quota of the key is used up", False),
+    "in_flight": ("in flight", "sent to PortOne, no answer yet", False),
+    "abandoned": ("abandoned", "its worker died; will be looked up", False),
+    "unknown": ("unknown", "outcome unknown; will be looked up", False),
+    "failing": ("cannot be looked up", "look-ups at PortOne fail; `again doctor`", True),
+    "needs_person": ("needs a decision", "`again review list`", True),
+    "past_due": ("past due", "declined; on the dunning calendar", False),
+    "waiting_for_key": ("waits for a key", "owed; no active billing key", True),
+    "waiting_for_consent": ("waits for consent", "customer did not agree when the key was replaced", True),
+    "waiting_for_payment": ("waits for payment", "subscriptions with too many unpaid charges", True),
+    "uncollectible": ("uncollectible", "dunning calendar exhausted", False),
+    "void": ("void", "not owed", False),
 }
 LATE = "red"
 
 
 def status(*, as_json: Json = False) -> None:
-    """Show what is due, in flight, unknown, past due, stopped, held, wrong, and when everything was last seen."""
+    """Show what is due, in flight, unknown, past due, stopped, held or violated, and when each part was last seen."""
     from schedules.plans import SEOUL
-    from worker.cli.context import database
+    from worker.cli.context import command_runtime
     from worker.database import heartbeats
     from worker.operations import status_queries
-    from worker.operations.explain_hold import waiting_for
+    from worker.operations.explain_hold import explain_hold
 
-    with database(as_json=as_json) as runtime:
+    with command_runtime(as_json=as_json) as runtime:
         now, live = runtime.clock(), runtime.settings.live
         quiet_period = runtime.settings.quiet_period
         midnight = now.astimezone(SEOUL).replace(hour=0, minute=0, second=0, microsecond=0)
         with runtime.sessions() as session:
             counts = status_queries.counts(session, now=now)
             paid = status_queries.paid_since(session, midnight)
-            watched = _watched(session)
-            heard = status_queries.heard_since(session, midnight)
+            details = _details(session)
+            heard = status_queries.webhooks_since(session, midnight)
             seen = heartbeats.last_seen(session)
-    holding = watched.holding
-    waiting = None if holding is None else waiting_for(holding, now=now, quiet_period=quiet_period)
+    holding = details.holding
+    waiting = None if holding is None else explain_hold(holding, now=now, quiet_period=quiet_period)
     parts = {name: seen.get(name) for name in _expected_parts()}
     if as_json:
-        console.print_json(document(now, counts, paid, heard, watched, parts, live=live, waiting=waiting))
+        console.print_json(document(now, counts, paid, heard, details, parts, live=live, waiting=waiting))
         return
     mode = Text("LIVE", "bold red") if live else Text("sandbox", "green")
     console.output().print(Text.assemble("Again at ", formats.local(now, SEOUL), ", ", mode))
     console.head("Charges")
-    _print_counts(counts, paid, watched, now)
+    _print_counts(counts, paid, details, now)
     console.head("Stopped")
-    _print_stops(watched, waiting, now)
-    if watched.violations:
+    _print_stops(details, waiting, now)
+    if details.violations:
         console.head("Violated")
-        _print_violations(watched.violations, now)
+        _print_violations(details.violations, now)
     console.head("Compared with PortOne")
-    console.say(_last_compared(watched.daily))
-    if watched.failing is not None:
-        console.output().print(Text(_failing(watched.failing), LATE))
+    console.say(_last_compared(details.daily))
+    if details.failing is not None:
+        console.output().print(Text(_failing(details.failing), LATE))
     console.head("Webhooks")
     console.say(_heard(heard))
     console.head("Last seen")
     console.table("PART", "AGO", rows=[(name, _seen(name, at, now)) for name, at in parts.items()])
 
 
-def _watched(session: Session) -> Watched:
+def _details(session: Session) -> StatusDetails:
     from worker.ledger import channel_stops, stops, subscription_holds
     from worker.operations import invariant_results, status_queries
 
-    return Watched(
+    return StatusDetails(
         stops.standing(session),
         subscription_holds.held(session),
         channel_stops.blamed(session),
@@ -101,13 +101,13 @@ def _watched(session: Session) -> Watched:
     )
 
 
-def _print_counts(counts: Mapping[str, Count], paid: Paid, watched: Watched, now: datetime) -> None:
+def _print_counts(counts: Mapping[str, Count], paid: PaidTotal, details: StatusDetails, now: datetime) -> None:
     rows: list[Sequence[console.Cell]] = []
     for name, (title, meaning, should_be_none) in ROWS.items():
         found = counts[name]
         style = LATE if should_be_none and found.count else ""
         rows.append((Text(title, style), Text(f"{found.count:,}", style), formats.age(found.oldest_at, now), meaning))
-    rows.append(_violations_row(watched.violations, now))
+    rows.append(_violations_row(details.violations, now))
     back = f", {formats.money(paid.refunded)} of it refunded" if paid.refunded else ""
     rows.append(("paid today", f"{paid.count:,}", "", f"{formats.money(paid.amount)} since midnight in Seoul{back}"))
     console.table("", "COUNT", "OLDEST", "", rows=rows, right=("COUNT", "OLDEST"), whole=("COUNT", "OLDEST"))
@@ -116,21 +116,21 @@ def _print_counts(counts: Mapping[str, Count], paid: Paid, watched: Watched, now
 def _violations_row(violated: Sequence[Violation], now: datetime) -> Sequence[console.Cell]:
     style = LATE if violated else ""
     oldest = formats.age(violated[0].since if violated else None, now)
-    meaning = "the books break an invariant; `again doctor`"
+    meaning = "invariants that do not hold; `again doctor`"
     return Text("violations", style), Text(f"{len(violated):,}", style), oldest, meaning
 
 
-def _print_stops(watched: Watched, waiting: Waiting | None, now: datetime) -> None:
-    stopped = watched.stopped
-    if watched.held:
-        _print_held(watched.held, now)
-    _print_blamed(watched.blamed)
-    if (held := watched.holding) is not None:
+def _print_stops(details: StatusDetails, waiting: HoldExplanation | None, now: datetime) -> None:
+    stopped = details.stopped
+    if details.held:
+        _print_held(details.held, now)
+    _print_blamed(details.blamed)
+    if (held := details.holding) is not None:
         console.output().print(Text(_held(held), LATE))
         assert waiting is not None
         console.output().print(Text(f"it waits: {waiting.reason}; {waiting.remedy}"))
     if not stopped:
-        console.say("nothing" if held is None and not watched.held else "nothing else")
+        console.say("nothing" if held is None and not details.held else "nothing else")
         return
     rows = [
         (Text(each.scope, LATE), formats.age(each.stopped_at, now), plain(each.reason), each.stopped_by)
@@ -151,8 +151,8 @@ def _print_blamed(blamed: Sequence[BlamedSubscription]) -> None:
     for first in {each.pg: each for each in reversed(blamed)}.values():
         more = f" and {first.customers - 1:,} more" if first.customers > 1 else ""
         console.say(
-            f"{first.pg}: {first.code}{more} refused as by a fault of the configuration, while others are paid; "
-            "tried again later"
+            f"{first.pg}: {first.code}{more} refused because of the configuration, while others are paid; "
+            "will be retried"
         )
 
 
@@ -169,10 +169,10 @@ def _last_compared(daily: Sweep | None) -> str:
     from schedules.plans import SEOUL
 
     if daily is None:
-        return "never to the end"
+        return "never completed"
     return (
         f"{formats.local(daily.finished_at, SEOUL)}: {daily.payments:,} payments, {daily.not_ours:,} of them not ours;"
-        f" {daily.repaired:,} repaired, {daily.found:,} left to a person"
+        f" {daily.repaired:,} repaired, {daily.found:,} left to decide"
     )
 
 
@@ -183,7 +183,7 @@ def _failing(sweep: Sweep) -> str:
     return f"PortOne's list cannot be read since {since} ({plain(sweep.failure or '')}); `again doctor sweeps`"
 
 
-def _heard(heard: Heard) -> str:
+def _heard(heard: WebhookCounts) -> str:
     strangers = f"{heard.unknown:,} of them of unknown payments"
     return f"{heard.count:,} since midnight in Seoul, {strangers}; {heard.waiting:,} waiting for a look at PortOne"
 

@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from worker.database.tables.operations import Stop, Sweep, Violation
     from worker.ledger.channel_stops import BlamedSubscription
     from worker.ledger.subscription_holds import HeldSubscription
-    from worker.operations.explain_hold import Waiting
-    from worker.operations.status_queries import Count, Heard, Paid
+    from worker.operations.explain_hold import HoldExplanation
+    from worker.operations.status_queries import Count, PaidTotal, WebhookCounts
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """What stands in the way, and what watches over the books: stops, sweeps, and invariants that do not hold."""
+class StatusDetails:
+    """What blocks charging, and what checks our records: stops, holds, sweeps and violated invariants."""
 
     stopped: Sequence[Stop]
     held: Sequence[HeldSubscription]  # subscriptions
@@ -31,15 +31,15 @@ class Watched:
 def document(
     now: datetime,
     counts: Mapping[str, Count],
-    paid: Paid,
-    heard: Heard,
-    watched: Watched,
+    paid: PaidTotal,
+    heard: WebhookCounts,
+    details: StatusDetails,
     parts: Mapping[str, datetime | None],
     *,
     live: bool,
-    waiting: Waiting | None,
+    waiting: HoldExplanation | None,
 ) -> Mapping[str, Any]:
-    """Give everything under the names that scripts rely on."""
+    """Return everything under the names that scripts rely on."""
     return {
         "at": now,
         "mode": "live" if live else "sandbox",
@@ -60,19 +60,19 @@ def document(
                 "stopped_by": each.stopped_by,
                 "stopped_at": each.stopped_at,
             }
-            for each in watched.stopped
+            for each in details.stopped
         ],
         "held_subscriptions": {
-            "count": watched.held[0].held if watched.held else 0,
+            "count": details.held[0].held if details.held else 0,
             "longest": [
                 {"subscription": each.code, "reason": each.reason, "held_by": each.held_by, "held_at": each.held_at}
-                for each in watched.held
+                for each in details.held
             ],
         },
-        "refused_by_configuration": [{"pg": each.pg, "subscription": each.code} for each in watched.blamed],
-        "held": _held(watched.holding, waiting),
-        "last_daily_sweep": _sweep(watched.daily),
-        "failing_sweep": _sweep(watched.failing),
+        "refused_by_configuration": [{"pg": each.pg, "subscription": each.code} for each in details.blamed],
+        "held": _held(details.holding, waiting),
+        "last_daily_sweep": _sweep(details.daily),
+        "failing_sweep": _sweep(details.failing),
         "violations": [
             {
                 "name": each.name,
@@ -81,7 +81,7 @@ def document(
                 "since": each.since,
                 "checked_at": each.checked_at,
             }
-            for each in watched.violations
+            for each in details.violations
         ],
         "webhooks": {
             "count": heard.count,
@@ -93,7 +93,7 @@ def document(
     }
 
 
-def _held(sweep: Sweep | None, waiting: Waiting | None) -> Mapping[str, Any] | None:
+def _held(sweep: Sweep | None, waiting: HoldExplanation | None) -> Mapping[str, Any] | None:
     held = _sweep(sweep)
     if held is None or waiting is None:
         return held

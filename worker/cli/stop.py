@@ -15,26 +15,26 @@ from worker.cli.options import Json, Reason, read_reason
 if TYPE_CHECKING:
     from worker.ledger.stops import MayStillMove
 
-Scope = Annotated[str, typer.Argument(metavar="[all|PG]", help="Everything, or one PG, by its name.")]
+Scope = Annotated[str, typer.Argument(metavar="[all|PG]", help="Everything, or one PG by its name.")]
 
 
 def stop(
     scope: Scope = "all",
     reason: Annotated[
-        str, typer.Option(callback=read_reason, help="Why; everybody who asks for the status reads it.")
+        str, typer.Option(callback=read_reason, help="Reason, shown by `again status`.")
     ] = "stopped by hand",
-    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until no call is in flight any more.")] = True,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until no call is in flight.")] = True,
     *,
     as_json: Json = False,
 ) -> None:
-    """Stop charging: nothing more is claimed, and when this ends, no call is in flight either.
+    """Stop charging: nothing more is claimed; returns when no call is in flight any more.
 
-    It ends by saying for what money may still move: outcomes that are unknown, and payment windows that are open.
+    Reports at the end where money may still move: unknown outcomes and open payment windows.
     """
     from worker.charging import kill_switch as stopping
-    from worker.cli.context import actor, database
+    from worker.cli.context import actor, command_runtime
 
-    with database(as_json=as_json) as runtime:
+    with command_runtime(as_json=as_json) as runtime:
         stopped = stopping.set_switch(runtime.sessions, scope, reason=reason, stopped_by=actor(), now=runtime.clock())
         stopping.wait_for_claims(runtime.sessions, scope)
         if not as_json:
@@ -76,11 +76,11 @@ def start(
     *,
     as_json: Json = False,
 ) -> None:
-    """Charge again what was stopped. Each scope is started by its name: `all` starts no PG that is stopped alone."""
+    """Resume charging. `all` lifts the global stop only; a PG that was stopped by name has to be resumed by name."""
     from worker.charging import kill_switch as stopping
-    from worker.cli.context import database
+    from worker.cli.context import command_runtime
 
-    with database(as_json=as_json) as runtime:
+    with command_runtime(as_json=as_json) as runtime:
         if runtime.settings.live and not yes:
             confirm.require(
                 f"Start charging real money again ({scope})?",

@@ -14,13 +14,13 @@ from worker.cli.subscription import shown_subscription
 
 def subscribe(
     customer_reference: Annotated[
-        str, typer.Argument(metavar="CUSTOMER_REFERENCE", help="Your own id of the customer.")
+        str, typer.Argument(metavar="CUSTOMER_REFERENCE", help="Your own id for the customer.")
     ],
     plan: Annotated[str, typer.Option(metavar="CODE", help="The plan.")],
     key: Annotated[
         str,
         typer.Option(
-            metavar="KEY", help="A billing key's id as #7, or its customer_uid, or - for one on standard input."
+            metavar="KEY", help="Billing key: its id as #7, its customer_uid, or - to read it from standard input."
         ),
     ] = "",
     start: Annotated[
@@ -34,12 +34,12 @@ def subscribe(
     as_json: Json = False,
 ) -> None:
     """Start a subscription; its first charge is due at the plan's charge hour, after the trial if there is one."""
-    from worker.cli.context import database
+    from worker.cli.context import command_runtime
     from worker.subscriptions import sign_up
     from worker.subscriptions.arrears import owed_by
 
     start_on = _date(start)
-    with database(as_json=as_json) as runtime:
+    with command_runtime(as_json=as_json) as runtime:
         subscribed = sign_up.subscribe(
             runtime.sessions,
             customer_reference,
@@ -62,7 +62,7 @@ def subscribe(
         first = formats.local(subscribed.next_charge_at, shown["time_zone"])
         console.say(f"Subscription {subscribed.code} is {subscribed.status}; its first charge is due on {first}.")
         if owed.count:
-            console.say(f"{formats.owed(owed.count, owed.amount)} {formats.verb(owed.count)} charged now.")
+            console.say(f"{formats.owed(owed.count, owed.amount)} {formats.is_or_are(owed.count)} charged now.")
 
 
 def _date(text: str) -> date | None:

@@ -23,18 +23,18 @@ Code = Annotated[str, typer.Argument(metavar="CODE", help="The subscription's 13
 
 @app.command("list")
 def list_subscriptions(
-    status: Annotated[SubscriptionStatus | None, typer.Option(help="Only those of this status.")] = None,
-    plan: Annotated[str | None, typer.Option(metavar="CODE", help="Only those to this plan.")] = None,
-    customer: Annotated[str | None, typer.Option(metavar="REFERENCE", help="Only those of this customer.")] = None,
+    status: Annotated[SubscriptionStatus | None, typer.Option(help="Only this status.")] = None,
+    plan: Annotated[str | None, typer.Option(metavar="CODE", help="Only this plan.")] = None,
+    customer: Annotated[str | None, typer.Option(metavar="REFERENCE", help="Only this customer.")] = None,
     limit: Limit = 50,
     *,
     as_json: Json = False,
 ) -> None:
     """List subscriptions."""
-    from worker.cli.context import database
+    from worker.cli.context import command_runtime
     from worker.subscriptions import queries as subscriptions
 
-    with database(as_json=as_json) as runtime, runtime.sessions() as session:
+    with command_runtime(as_json=as_json) as runtime, runtime.sessions() as session:
         listed = subscriptions.listed(session, status=status, plan=plan, customer=customer, limit=limit)
     if as_json:
         console.print_json(listed)
@@ -65,13 +65,13 @@ def list_subscriptions(
 
 @app.command("show")
 def show(code: Code, *, as_json: Json = False) -> None:
-    """Show a subscription with its periods, its charges and its history."""
-    from worker.cli.context import database
+    """Show a subscription with its periods, charges and history."""
+    from worker.cli.context import command_runtime
     from worker.cli.subscription_details import print_subscription, upcoming_periods
     from worker.ledger import history
     from worker.subscriptions import plan_queries
 
-    with database(as_json=as_json) as runtime:
+    with command_runtime(as_json=as_json) as runtime:
         shown = shown_subscription(runtime, code)
         with runtime.sessions() as session:
             plan = plan_queries.named(session, shown["plan"])
@@ -88,11 +88,11 @@ def show(code: Code, *, as_json: Json = False) -> None:
 
 @app.command("cancel")
 def cancel(code: Code, reason: Reason = "canceled by hand", *, as_json: Json = False) -> None:
-    """End a subscription for good: nothing more falls due, and what it owes is void."""
-    from worker.cli.context import database
+    """Cancel a subscription for good: nothing more falls due, and unpaid charges are voided."""
+    from worker.cli.context import command_runtime
     from worker.subscriptions import cancellation
 
-    with database(as_json=as_json) as runtime:
+    with command_runtime(as_json=as_json) as runtime:
         canceled = cancellation.cancel(runtime.sessions, code, reason=reason, now=runtime.clock())
         shown = shown_subscription(runtime, code)
     if as_json:
@@ -108,7 +108,7 @@ def cancel(code: Code, reason: Reason = "canceled by hand", *, as_json: Json = F
 def change_key(
     code: Code,
     key: Annotated[
-        str, typer.Argument(metavar="KEY", help="Its id as #7, its customer_uid, or - for one on standard input.")
+        str, typer.Argument(metavar="KEY", help="Its id as #7, its customer_uid, or - to read it from standard input.")
     ],
     reason: Reason = "changed by hand",
     allow_duplicates: AllowDuplicates = False,
@@ -116,11 +116,11 @@ def change_key(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="The customer has agreed to pay what is owed now.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Give a subscription another billing key, and charge by it at once what is owed; asks before that."""
-    from worker.cli.context import database
+    """Replace the billing key of a subscription, and charge what is owed to it at once. Asks first."""
+    from worker.cli.context import command_runtime
     from worker.subscriptions import key_change
 
-    with database(as_json=as_json) as runtime:
+    with command_runtime(as_json=as_json) as runtime:
         named, max_amount = read_key(key), runtime.settings.max_amount
         arrears = key_change.owed_by_new_key(
             runtime.sessions,
@@ -153,7 +153,7 @@ def change_key(
         return
     at_once = ""
     if changed.woken:
-        charged = f"{formats.verb(changed.woken)} charged"
+        charged = f"{formats.is_or_are(changed.woken)} charged"
         when = f"{charged} now" if shown["status"] != SubscriptionStatus.PAUSED else f"{charged} once it is resumed"
         at_once = f"; {formats.owed(changed.woken, changed.amount)} {when}"
     console.say(f"Subscription {shown['code']} is charged by billing key {changed.key_id} from now on{at_once}.")
@@ -163,11 +163,11 @@ def change_key(
 
 @app.command("release")
 def release(code: Code, reason: Reason = "released by hand", *, as_json: Json = False) -> None:
-    """Let a subscription be charged again that a cap has held; what it is charged today is counted anew."""
-    from worker.cli.context import database
+    """Release a subscription that a charge limit has held; its charges of today are counted from zero."""
+    from worker.cli.context import command_runtime
     from worker.subscriptions import holds
 
-    with database(as_json=as_json) as runtime:
+    with command_runtime(as_json=as_json) as runtime:
         owed = holds.release(runtime.sessions, code, reason=reason, now=runtime.clock())
         shown = shown_subscription(runtime, code)
     if as_json:
@@ -175,17 +175,17 @@ def release(code: Code, reason: Reason = "released by hand", *, as_json: Json = 
         return
     console.say(f"Subscription {shown['code']} is held no more.")
     if owed.count:
-        what = f"{formats.owed(owed.count, owed.amount)} {formats.verb(owed.count)} charged again"
+        what = f"{formats.owed(owed.count, owed.amount)} {formats.is_or_are(owed.count)} charged again"
         console.say(f"{what}, at once or on the next dunning day.")
 
 
 @app.command("pause")
 def pause(code: Code, reason: Reason = "paused by hand", *, as_json: Json = False) -> None:
-    """Let nothing fall due, and charge nothing that is owed, until it is resumed."""
-    from worker.cli.context import database
+    """Pause a subscription: nothing falls due and nothing is charged until it is resumed."""
+    from worker.cli.context import command_runtime
     from worker.subscriptions import pausing
 
-    with database(as_json=as_json) as runtime:
+    with command_runtime(as_json=as_json) as runtime:
         pausing.pause(runtime.sessions, code, reason=reason, now=runtime.clock())
         shown = shown_subscription(runtime, code)
     if as_json:
@@ -196,11 +196,11 @@ def pause(code: Code, reason: Reason = "paused by hand", *, as_json: Json = Fals
 
 @app.command("resume")
 def resume(code: Code, reason: Reason = "resumed by hand", *, as_json: Json = False) -> None:
-    """Bill a paused subscription again from its next period on; those of the pause are not owed, what was open is."""
-    from worker.cli.context import database
+    """Resume a paused subscription from its next period on. Periods during the pause are not owed; open charges are."""
+    from worker.cli.context import command_runtime
     from worker.subscriptions import arrears, pausing
 
-    with database(as_json=as_json) as runtime:
+    with command_runtime(as_json=as_json) as runtime:
         now = runtime.clock()
         open_before = arrears.owed_by(runtime.sessions, code, now=now).chargeable
         next_charge_at = pausing.resume(runtime.sessions, code, reason=reason, now=now, owed=open_before.amount)
@@ -212,7 +212,9 @@ def resume(code: Code, reason: Reason = "resumed by hand", *, as_json: Json = Fa
     console.say(f"Subscription {shown['code']} is {shown['status']}; its next charge is due on {at}.")
     if open_before.count:
         what = f"{formats.owed(open_before.count, open_before.amount)} open since before the pause"
-        console.say(f"{what}, {formats.verb(open_before.count)} charged again, at once or on the next dunning day.")
+        console.say(
+            f"{what}, {formats.is_or_are(open_before.count)} charged again, at once or on the next dunning day."
+        )
 
 
 def shown_subscription(runtime: Runtime, code: str) -> Mapping[str, Any]:

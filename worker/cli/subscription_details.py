@@ -57,7 +57,7 @@ def print_subscription(
 
 
 def _waits(shown: Mapping[str, Any], at: Callable[[datetime], str]) -> str | None:
-    """Say that its periods pass, why, and what ends that; None while they are charged."""
+    """Return why its periods pass uncharged, and what ends that; None while they are charged."""
     if shown["waiting_since"] is None:
         return None
     return (

@@ -1,4 +1,4 @@
-"""`again sweep`: PortOne's payments against the books, now."""
+"""`again sweep`: reconcile PortOne's payments with our records now."""
 
 from __future__ import annotations
 
@@ -14,40 +14,44 @@ if TYPE_CHECKING:
     from worker.database.tables.operations import Sweep
     from worker.runtime import Runtime
 
-FARTHEST = timedelta(days=3660)
+MAX_AGE = timedelta(days=3660)
 """How far back a sweep may begin, as with AGAIN_SWEEP_DAYS."""
 
 
 def sweep(
     since: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Compare from that day on (in Seoul)."),
+        typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Reconcile payments since this day (in Seoul)."),
     ] = None,
     restored: Annotated[
-        bool, typer.Option("--restored", help="The database is a restored backup: charge nothing until this has ended.")
+        bool,
+        typer.Option("--restored", help="The database is a restored backup: charge nothing until this has finished."),
     ] = False,
     release: Annotated[
-        bool, typer.Option("--release", help="Charge again at once, though what holds charging has not ended.")
+        bool,
+        typer.Option(
+            "--release", help="Lift the charging hold now, before reconciliation has finished. Risk: double charges."
+        ),
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before a release.")] = False,
     reason: Reason = "released by hand",
     *,
     as_json: Json = False,
 ) -> None:
-    """Compare every payment that PortOne has with the books: adopt what is missing, name what differs.
+    """Reconcile every payment at PortOne with our records: backfill what is missing, report discrepancies.
 
-    Workers do this every day, and by themselves before they charge in a database that was restored.
+    Workers do this every day, and before they charge in a database that was restored.
 
-    Ctrl-C leaves the rest to them. Give --restored a --since when you know that the backup is older than it looks.
+    Ctrl-C leaves the rest to them. Add --since to --restored if the backup is older than it looks.
     """
-    from worker.cli.context import database
+    from worker.cli.context import command_runtime
     from worker.cli.sweep_follow import follow
     from worker.cli.sweep_release import release_holds
 
     if release and (restored or since is not None):
         raise typer.BadParameter("--release ends what holds charging and compares nothing; give it alone")
     start = None if since is None else _start(since)
-    with database(as_json=as_json) as runtime:
+    with command_runtime(as_json=as_json) as runtime:
         if release:
             return release_holds(runtime, yes=yes, reason=reason, as_json=as_json)
         _require_past(start, runtime.clock())
@@ -57,7 +61,7 @@ def sweep(
 
 
 def _start(day: datetime) -> datetime:
-    """Give the instant at which a day begins in Seoul."""
+    """Return the instant at which a day begins in Seoul."""
     from schedules.plans import SEOUL
 
     try:
@@ -70,9 +74,9 @@ def _require_past(start: datetime | None, now: datetime) -> None:
     if start is None:
         return
     if start > now:
-        raise typer.BadParameter("--since lies ahead; give a day that has begun in Seoul")
-    if start < now - FARTHEST:
-        raise typer.BadParameter(f"--since lies more than {FARTHEST.days} days back; give a later day")
+        raise typer.BadParameter("--since is in the future; give a day that has started in Seoul")
+    if start < now - MAX_AGE:
+        raise typer.BadParameter(f"--since lies more than {MAX_AGE.days} days back; give a later day")
 
 
 def _begin(runtime: Runtime, start: datetime | None, *, restored: bool) -> int:
@@ -111,7 +115,7 @@ def _print(row: Sweep, *, as_json: bool) -> None:
         return
     console.say(
         f"{formats.counted(row.payments, 'payment')} compared: {row.not_ours:,} not ours, {row.repaired:,} repaired, "
-        f"{row.found:,} new for a person."
+        f"{row.found:,} new discrepancies."
     )
     if row.found:
         console.note("`again review list` shows them", style="yellow")

@@ -1,4 +1,4 @@
-"""A command's share of a sweep: it carries on with it, beside the workers, and says how far it is."""
+"""Following a sweep: a command works on it beside the workers and shows its progress."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 1.0
 SHARE = timedelta(seconds=10)
-"""After so long a command says how far it is; a window that is being read is read to its end."""
+"""How often a command prints its progress; a time slice that is being read is read to its end."""
 
-MOST_TRIES = 5
-"""So many tries in a row that bring the sweep no further, because a list cannot be read, are enough for a command."""
+MAX_TRIES = 5
+"""Attempts in a row to read PortOne's list without progress after which a command gives up."""
 
 
 def follow(runtime: Runtime, sweep_id: int, *, shown: bool) -> Sweep:
@@ -34,7 +34,7 @@ def follow(runtime: Runtime, sweep_id: int, *, shown: bool) -> Sweep:
                 update(_progress(row, failures))
                 swept = _carry_on(runtime, row)
                 failures = _failures(failures, swept, row)
-                if len(failures) >= MOST_TRIES:
+                if len(failures) >= MAX_TRIES:
                     raise NotReachable(_given_up(row, failures[-1]))
         except KeyboardInterrupt:
             console.complain("Not waited for; a worker carries on, and `again status` shows how far it is.")
@@ -97,6 +97,6 @@ def _given_up(row: Sweep, failure: str) -> str:
     if row.holds_claims:
         then = "Nothing is charged until it has ended: workers carry on, and `again sweep --release` is the way out"
     return (
-        f"PortOne's list of payments could not be read {MOST_TRIES} times in a row: {failure.rstrip('.')}. "
+        f"PortOne's list of payments could not be read {MAX_TRIES} times in a row: {failure.rstrip('.')}. "
         f"The sweep stands. {then}; `again status` shows how far it is, and `again doctor` whether PortOne answers."
     )

@@ -31,31 +31,31 @@ SANDBOX_HINT = """What the sandbox saw:
 
 
 def up(
-    sandbox_port: Annotated[int, typer.Option(min=1, max=65_535, help="Where the sandbox listens.")] = 9101,
+    sandbox_port: Annotated[int, typer.Option(min=1, max=65_535, help="Port of the sandbox.")] = 9101,
     checkout_port: Annotated[
-        int, typer.Option(min=1, max=65_535, help="Where the customers' pages are, and webhooks arrive.")
+        int, typer.Option(min=1, max=65_535, help="Port of the checkout pages, which also receive webhooks.")
     ] = 9102,
-    flower_port: Annotated[int, typer.Option(min=1, max=65_535, help="Where flower listens.")] = 5555,
+    flower_port: Annotated[int, typer.Option(min=1, max=65_535, help="Port of flower.")] = 5555,
 ) -> None:
-    """Run everything that is not running elsewhere: PostgreSQL, Valkey, the sandbox, a worker, beat, flower, the pages.
+    """Run everything that is not configured elsewhere: PostgreSQL, Valkey, sandbox, worker, beat, flower and pages.
 
-    Ports that are taken are replaced by free ones. Data stays in the data folder (AGAIN_DATA_DIR, `.again`).
+    A port in use is replaced by a free one. Data is kept in the data folder (AGAIN_DATA_DIR, `.again`).
     """
-    from worker.cli.context import database
+    from worker.cli.context import command_runtime
     from worker.config.settings import Settings
-    from worker.devstack.folder_lock import only_one
+    from worker.devstack.folder_lock import exclusive
     from worker.devstack.stack import running_stack
 
     settings = Settings.from_env()
     if settings.database_url is not None:
-        with database(as_json=True):
+        with command_runtime(as_json=True):
             pass  # a configured database must answer and be migrated before anything is started
     console.say_mode(live=settings.live)
     asked_to_stop: list[int] = []  # no Event: a signal that comes while we wait for one would wait for its lock
     for asked in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(asked, lambda number, _: asked_to_stop.append(number))
     with ExitStack() as stopping:
-        lock = stopping.enter_context(only_one(settings.data_dir / "up.lock", "again up"))
+        lock = stopping.enter_context(exclusive(settings.data_dir / "up.lock", "again up"))
         ports = {"flower_port": _port("flower", flower_port), "checkout_port": _port("checkout", checkout_port)}
         ports["sandbox_port"] = sandbox_port if settings.live else _port("the sandbox", sandbox_port)
         with console.live_line("starting ...", shown=True):
@@ -74,12 +74,12 @@ def up(
 
 
 def hint(settings: Settings) -> str:
-    """Say what a person can do now; with real money there is no sandbox to look into."""
+    """Return what to try next; with real money there is no sandbox to look into."""
     return HINT if settings.live else f"{HINT}\n{SANDBOX_HINT.format(url=settings.gateway_url)}"
 
 
 def shown(path: Path) -> str:
-    """Name a folder as a person in the current one would."""
+    """Return a folder's path relative to the current one, if it is inside."""
     path, here = path.resolve(), Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 

@@ -1,6 +1,6 @@
 """The broker's address taken apart: what TLS it asks for, with certificates verified unless it says otherwise. Pure.
 
-kombu takes `rediss://` without options for "believe whoever answers", and flower reads no options from an address at
+kombu takes `rediss://` without options for "trust any server", and flower reads no options from an address at
 all; so they are read here, once, and handed to Celery, flower and redis-py alike.
 """
 
@@ -35,7 +35,7 @@ class BrokerAddress:
 
     @classmethod
     def read(cls, url: str) -> Self:
-        """Take an address without problems apart."""
+        """Parse an address that has no problems."""
         parts = urlsplit(url)
         host = parts.hostname or ""
         if parts.scheme != "rediss":
@@ -53,12 +53,12 @@ class BrokerAddress:
 
     @property
     def verified(self) -> bool:
-        """Say whether the broker has to prove by a certificate that it is the one that was meant."""
+        """Return whether the broker's certificate and host name are verified."""
         return self.tls is not None and self.tls["ssl_cert_reqs"] == "required" and bool(self.tls["ssl_check_hostname"])
 
 
 def broker_problems(url: str) -> Iterator[str]:
-    """Say everything that is wrong with AGAIN_BROKER_URL; never the address itself, which may hold a password."""
+    """Yield everything that is wrong with AGAIN_BROKER_URL; never the address itself, which may hold a password."""
     try:
         parts = urlsplit(url)
         _ = parts.port  # reading it is what checks it

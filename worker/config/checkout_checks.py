@@ -13,10 +13,10 @@ PORTONE_ADDRESSES = ("52.78.100.19", "52.78.48.223", "52.78.5.241")
 
 LIVE_SDK_URL = "https://cdn.iamport.kr/v1/iamport.js"  # documented
 
-LEAST_LETTERS = 8  # different ones
-LEAST_PERIOD = 16  # characters before it begins anew
+MIN_DISTINCT = 8  # different characters
+MIN_PERIOD = 16  # characters before it repeats
 
-LEAST_SECRET = 32  # characters: what `openssl rand -hex 16` gives
+MIN_SECRET = 32  # characters: what `openssl rand -hex 16` prints
 
 
 URL_IS_MISSING = "Set AGAIN_CHECKOUT_URL, the https:// address of the pages. See .env.example."
@@ -41,7 +41,7 @@ def base_address(value: str) -> str:
     parts = urlsplit(value)
     if not is_link(value) or parts.query or parts.fragment:
         raise ValueError("must be https:// and a host, with a path if need be (http:// only for this machine)")
-    # Begun with it, a redirect to "//evil.example/..." would lead to another host.
+    # With such a path, a redirect to "//evil.example/..." would lead to another host.
     if {"", ".", ".."} & set(parts.path.rstrip("/").split("/")[1:]) or parts.path.startswith("//"):
         raise ValueError("must have a path without // and dots, or none")
     return value.rstrip("/")
@@ -57,9 +57,9 @@ def script_address(value: str) -> str:
 
 def secret_problems(secret: str) -> Iterator[str]:
     """Yield why a secret could be guessed."""
-    if len(secret) < LEAST_SECRET:
-        yield f"AGAIN_CHECKOUT_SECRET must have at least {LEAST_SECRET} characters; `openssl rand -hex 32` makes one."
-    elif len(set(secret)) < LEAST_LETTERS or (secret + secret).find(secret, 1) < LEAST_PERIOD:
+    if len(secret) < MIN_SECRET:
+        yield f"AGAIN_CHECKOUT_SECRET must have at least {MIN_SECRET} characters; `openssl rand -hex 32` makes one."
+    elif len(set(secret)) < MIN_DISTINCT or (secret + secret).find(secret, 1) < MIN_PERIOD:
         yield "AGAIN_CHECKOUT_SECRET could be guessed, as it repeats itself; `openssl rand -hex 32` makes one."
 
 
@@ -74,6 +74,6 @@ def missing_for_pages(*, checkout_url: str | None, imp_code: str, has_secret: bo
 
 
 def sdk_problems(sdk_url: str | None, *, live: bool) -> Iterator[str]:
-    """Yield what would let a foreign script, or the sandbox's, ask a customer for money."""
+    """Yield what would let an attacker's script, or the sandbox's, ask a customer for money."""
     if live and sdk_url is not None and sdk_url != LIVE_SDK_URL:
         yield f"AGAIN_SDK_URL must be empty or {LIVE_SDK_URL} when AGAIN_PORTONE_KEY is set: it is PortOne's script."

@@ -57,7 +57,7 @@ def _contradicting_limits(settings: Settings) -> Iterator[str]:
     if settings.live and settings.quiet_period < MAX_BANK_TRANSACTION:
         yield (
             f"AGAIN_QUIET_PERIOD_SECONDS must be at least {MAX_BANK_TRANSACTION.total_seconds():g} when "
-            "AGAIN_PORTONE_KEY is set: so long a bank may leave it open whether money moved."
+            "AGAIN_PORTONE_KEY is set: a bank may take this long to decide whether money moved."
         )
     if settings.lookup_backoff_seconds[-1] < settings.quiet_period_seconds:
         yield (

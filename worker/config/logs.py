@@ -51,7 +51,7 @@ def configure_logs(level: str) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def only_errors() -> None:
+def log_errors_only() -> None:
     """Let a command answer for itself: of what use cases log, errors are shown, on standard error."""
     structlog.configure(
         processors=[*_SHARED, plain_event, structlog.dev.ConsoleRenderer(exception_formatter=_plain_traceback)],
@@ -87,7 +87,7 @@ def keep_out_of_logs(address: str) -> None:
     logging.getLogger("httpx").addFilter(_ASKED)  # once: it is the same filter
 
 
-def log_as_the_host_does() -> None:
+def log_through_the_host() -> None:
     """Send our lines to the standard library's logging, unless the host has configured structlog itself.
 
     As it comes, structlog prints tracebacks with all local variables, and those hold customer_uids.

@@ -12,9 +12,9 @@ PORTONE_DOMAINS = ("iamport.kr", "portone.io")
 
 
 def live_problems(portone_url: str) -> Iterator[str]:
-    """Say what is wrong with AGAIN_PORTONE_URL when real money is to move.
+    """Yield what is wrong with AGAIN_PORTONE_URL when real money moves.
 
-    Only PortOne's own hosts will do. Whoever ends TLS in between would read the secret and every customer_uid, and
+    Only PortOne's own hosts will do. A proxy that ends TLS in between would read the secret and every customer_uid, and
     could answer "paid" for anything; an outbound proxy passes TLS through instead, by route or by the hosts file.
     """
     if not portone_url.startswith("https://"):
@@ -22,12 +22,12 @@ def live_problems(portone_url: str) -> Iterator[str]:
     elif not _is_plain(portone_url) or not is_portone(portone_url):
         yield (
             "AGAIN_PORTONE_URL must be PortOne's own address when AGAIN_PORTONE_KEY is set, such as "
-            f"{LIVE_URL}: nobody else may see the secret or say what was paid."
+            f"{LIVE_URL}: no other host may see the secret or report payments."
         )
 
 
 def sandbox_problems(portone_url: str, sandbox_url: str | None, *, live: bool) -> Iterator[str]:
-    """Say what would let the sandbox be taken for PortOne, or a forgotten key for the wish for a sandbox."""
+    """Yield what would mistake the sandbox for PortOne, or a forgotten key for the intention to use a sandbox."""
     if sandbox_url is not None and is_portone(sandbox_url):
         yield "AGAIN_SANDBOX_URL must not be an address of PortOne: the sandbox is where no money moves."
     if not live and portone_url.rstrip("/") != LIVE_URL:
@@ -38,13 +38,13 @@ def sandbox_problems(portone_url: str, sandbox_url: str | None, *, live: bool) -
 
 
 def is_portone(url: str) -> bool:
-    """Say whether an address names a host of PortOne's; False for text that is no address."""
+    """Return whether an address names a host of PortOne's; False for text that is no address."""
     host = _host(url)
     return any(host == domain or host.endswith(f".{domain}") for domain in PORTONE_DOMAINS)
 
 
 def _is_plain(url: str) -> bool:
-    """Say whether nothing but a host stands in it, so that no two readers can take two hosts out of it."""
+    """Return whether an address holds nothing but a host, so that no two parsers can read two hosts from it."""
     return url.rstrip("/").lower() == f"https://{_host(url)}"
 
 

@@ -24,7 +24,7 @@ RENAMED: Mapping[str, str] = {
 
 
 def unknown_variables(environ: Mapping[str, str], known: Iterable[str]) -> Iterator[str]:
-    """Name every variable that looks like a setting and is none; a misspelt limit would otherwise not limit."""
+    """Yield every variable that looks like a setting and is none; a misspelt limit would otherwise not apply."""
     known = list(known)
     for variable in sorted(environ):
         if not variable.startswith(PREFIX) or variable in known or environ[variable] == "":
@@ -38,7 +38,7 @@ def unknown_variables(environ: Mapping[str, str], known: Iterable[str]) -> Itera
 
 
 def sentences(error: ValidationError, given: Mapping[str, str], fields: Mapping[str, FieldInfo]) -> Iterator[str]:
-    """Say each problem once."""
+    """Yield each problem once."""
     for problem in error.errors(include_url=False, include_input=False):
         reason = str(problem["msg"]).removeprefix("Value error, ")
         if not problem["loc"]:

@@ -68,7 +68,7 @@ Seconds = Annotated[float, Field(gt=0, le=366 * 86_400, allow_inf_nan=False)]
 
 
 def inherited_environment() -> dict[str, str]:
-    """Give what a child process has from its environment, without our settings, of which some are secrets."""
+    """Return this process's environment for a child, without our settings, some of which are secrets."""
     return {name: value for name, value in os.environ.items() if not name.startswith("AGAIN_")}
 
 
@@ -154,7 +154,7 @@ class Settings(BaseModel):
         return self
 
     def environment(self, **more: str) -> dict[str, str]:
-        """Give the environment of a child process that is to have exactly these settings, and `more`."""
+        """Return the environment of a child process that gets exactly these settings, and `more`."""
         ours = {f"AGAIN_{name.upper()}": text for name in type(self).model_fields if (text := self._text(name))}
         return {**inherited_environment(), **ours, **more}
 

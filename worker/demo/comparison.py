@@ -18,7 +18,7 @@ Period = tuple[str, datetime]
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Where the books differ. `not_ours` are charged merchant_uids that are not ours."""
+    """Where PortOne and our records differ. `not_ours` are charged merchant_uids that are not ours."""
 
     periods: int
     really_paid: int

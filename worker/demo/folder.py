@@ -24,10 +24,10 @@ _MADE = (
 )
 
 
-def begin_anew(folder: Path) -> None:
+def empty_folder(folder: Path) -> None:
     """Make the folder, or take out of it what an earlier demo made. Nothing may run there.
 
-    Raises NotAvailable for a folder that no demo has made: whatever is in it is somebody's.
+    Raises NotAvailable for a folder that no demo has made: its contents belong to someone else.
     """
     is_new = not folder.is_symlink() and (not folder.exists() or (folder.is_dir() and not any(folder.iterdir())))
     if not is_new and (folder.is_symlink() or not (folder / MARK).is_file()):

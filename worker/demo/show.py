@@ -1,4 +1,4 @@
-"""The demo itself: start everything, let beat and the worker do their work, show it, and compare the books."""
+"""The demo itself: start everything, let beat and the worker do their work, show it, and compare the records."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from worker.config.settings import Settings
 from worker.demo import queries
 from worker.demo.book import TEMPERS, fill
 from worker.demo.comparison import Comparison, compare
-from worker.demo.folder import begin_anew
-from worker.devstack.folder_lock import only_one
+from worker.demo.folder import empty_folder
+from worker.devstack.folder_lock import exclusive
 from worker.devstack.stack import Stack, free_port, running_stack
 from worker.runtime import Runtime
 from worker.sandbox.http.client import SandboxAdmin
 
 PATIENCE_SECONDS = 80.0
 
-# Waiting times a person can watch; the code that waits is the same as ever.
+# Waiting times short enough to watch; the code that waits is the same.
 VARIABLES = {
     "AGAIN_TICK_SECONDS": "2",
     "AGAIN_MAX_IN_FLIGHT": "100",
@@ -56,13 +56,13 @@ class View:
 
 
 def run_demo(console: Console, data_dir: Path, *, subscriptions: int) -> bool:
-    """Run the demo in a folder of its own; True when the books agree. Ctrl-C passes, with everything stopped."""
+    """Run the demo in a folder of its own; True when the records agree. Ctrl-C passes, with everything stopped."""
     folder = data_dir / "demo"
     settings = Settings.from_env({**VARIABLES, "AGAIN_DATA_DIR": str(folder)})
     console.print("[bold]Again[/] charges a book of subscriptions whose cards misbehave, on real parts.\n")
     with ExitStack() as stopping:
-        lock = stopping.enter_context(only_one(data_dir / "demo.lock", "again demo"))
-        begin_anew(folder)
+        lock = stopping.enter_context(exclusive(data_dir / "demo.lock", "again demo"))
+        empty_folder(folder)
         try:
             with console.status(
                 "starting PostgreSQL, Valkey, the PortOne sandbox, a Celery worker, beat and flower ..."
@@ -170,8 +170,8 @@ def _audit(comparison: Comparison, requests: int, seconds: float) -> RenderableT
         style = "" if not must_be_none else "green" if answer == 0 else "bold red"
         table.add_row(question, Text(f"{answer:,}", style=style))
     verdict = (
-        Text(f"The books agree after {seconds:.0f} s: nobody was charged twice, nobody was forgotten.", "bold green")
+        Text(f"The records agree after {seconds:.0f} s: no period was charged twice, none was forgotten.", "bold green")
         if comparison.agrees
-        else Text("The books do not agree. See the rows in red, and the logs in .again/demo/logs.", "bold red")
+        else Text("The records do not agree. See the rows in red, and the logs in .again/demo/logs.", "bold red")
     )
     return Group(Text(), table, verdict)

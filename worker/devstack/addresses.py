@@ -22,12 +22,12 @@ __all__ = [
     "Valkey",
     "broker_address",
     "database_address",
+    "effective_settings",
     "embedded_servers",
     "known_addresses",
     "make_private",
     "remove_postgres",
     "running_servers",
-    "settings_here",
 ]
 
 NOTE = "addresses.json"
@@ -56,7 +56,7 @@ class Servers:
     valkey: Valkey | None
 
     def ended(self) -> str | None:
-        """Name an embedded server that has ended by itself."""
+        """Return the name of an embedded server that has ended by itself."""
         if self.postgres is not None and not self.postgres.is_running:
             return "PostgreSQL"
         return "Valkey" if self.valkey is not None and not self.valkey.is_running else None
@@ -81,7 +81,7 @@ def embedded_servers(settings: Settings) -> Iterator[Servers]:
             database_url=postgres.url if postgres else _secret(settings.database_url),
             broker_url=valkey.url if valkey else _secret(settings.broker_url),
         )
-        # What is configured need not be noted: whoever has no setting for it asks here, and it may hold a password.
+        # What is configured need not be noted: commands without a setting for it look here, and it may hold a password.
         started = Addresses(
             postgres.url if postgres else "", valkey.url if valkey else "", settings.sandbox_url, settings.checkout_url
         )
@@ -104,7 +104,7 @@ def _noting(note: Path, text: str) -> Iterator[None]:
 
 @contextmanager
 def database_address(settings: Settings, *, create: bool = False) -> Iterator[str]:
-    """Give the database's address: configured, or embedded, which is started for as long as this lasts.
+    """Yield the database's address: configured, or embedded, which is started for as long as this lasts.
 
     Raises NotAvailable when there is none yet and none may be created.
     """
@@ -123,7 +123,7 @@ def database_address(settings: Settings, *, create: bool = False) -> Iterator[st
 
 
 def known_addresses(settings: Settings) -> Addresses:
-    """Give both addresses without starting anything; raises NotAvailable when there is nothing to give."""
+    """Return both addresses without starting anything; raises NotAvailable when there is none."""
     noted = _noted(settings)
     database_url = _secret(settings.database_url) or (noted.database_url if noted else "")
     broker_url = _secret(settings.broker_url) or (noted.broker_url if noted else "")
@@ -139,12 +139,12 @@ def known_addresses(settings: Settings) -> Addresses:
 
 
 def broker_address(settings: Settings) -> str:
-    """Give the broker's address, configured or noted by `again up`; empty when there is none."""
+    """Return the broker's address, configured or noted by `again up`; empty when there is none."""
     noted = _noted(settings)
     return _secret(settings.broker_url) or (noted.broker_url if noted else "")
 
 
-def settings_here() -> Settings:
+def effective_settings() -> Settings:
     """Read the settings, and take from `again up` where the sandbox and the pages are when that is not configured."""
     settings = Settings.from_env()
     configured = settings.sandbox_url is not None and settings.checkout_url is not None

@@ -16,7 +16,7 @@ from worker.devstack.private_folders import NotAvailable, make_private
 
 
 @contextmanager
-def only_one(lock: Path, command: str) -> Iterator[int]:
+def exclusive(lock: Path, command: str) -> Iterator[int]:
     """Hold a file for as long as this lasts, and give its descriptor; raises NotAvailable when another holds it."""
     make_private(lock.parent)
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
@@ -36,8 +36,8 @@ def only_one(lock: Path, command: str) -> Iterator[int]:
 
 
 @contextmanager
-def one_at_a_time(lock: Path, *, patience: float = 120.0) -> Iterator[None]:
-    """Start or stop a server while nobody else does; raises NotAvailable when another takes too long over it."""
+def serialized(lock: Path, *, patience: float = 120.0) -> Iterator[None]:
+    """Start or stop a server while no other process does; raises NotAvailable when another takes too long."""
     deadline = monotonic() + patience
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -57,7 +57,7 @@ def one_at_a_time(lock: Path, *, patience: float = 120.0) -> Iterator[None]:
 
 
 class SharedUse:
-    """One of the users of a server. Make it, and leave it, only in `one_at_a_time`."""
+    """One of the users of a server. Make it, and leave it, only in `serialized`."""
 
     def __init__(self, file: Path) -> None:
         self._descriptor: int | None = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
@@ -67,7 +67,7 @@ class SharedUse:
     def is_held(self) -> bool:
         return self._descriptor is not None
 
-    def leave_as_the_last(self) -> bool:
+    def release_as_last_user(self) -> bool:
         """Stop being a user; True when there is no other one."""
         assert self._descriptor is not None
         descriptor, self._descriptor = self._descriptor, None

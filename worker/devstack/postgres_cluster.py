@@ -18,7 +18,7 @@ from time import monotonic, sleep
 from worker.devstack.postgres_programs import Programs, complaint
 from worker.devstack.postmaster import PID_FILE, SOCKET, PidFile, Postmaster
 from worker.devstack.private_folders import NotAvailable
-from worker.devstack.server_user import ServerUser, is_in_own_place, own_place
+from worker.devstack.server_user import ServerUser, is_in_new_cluster_path, new_cluster_path
 from worker.devstack.socket_folders import is_private, socket_folder
 
 START_SECONDS = 60.0
@@ -29,7 +29,7 @@ _STILL_USED = "still in use"
 
 
 class Cluster:
-    """The cluster that a data folder names, which may be a link; nobody else may be starting or stopping it meanwhile.
+    """The cluster that a data folder names, which may be a link; the caller locks out other processes meanwhile.
 
     Raises NotAvailable.
     """
@@ -48,7 +48,7 @@ class Cluster:
     # --- making -----------------------------------------------------------------------------------------------------
 
     def _existing(self, folder: Path) -> Path | None:
-        if folder.is_symlink() and not folder.exists() and is_in_own_place(folder.readlink()):
+        if folder.is_symlink() and not folder.exists() and is_in_new_cluster_path(folder.readlink()):
             folder.unlink()  # what it led to is gone
         if not (folder / "PG_VERSION").exists():
             return None
@@ -74,7 +74,7 @@ class Cluster:
         if self._user is not None:
             self._user.let_through(folder.parent)
             if self._user.closed_folder(target):
-                target = own_place()
+                target = new_cluster_path()
         making = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
         try:
             self._initialise(making, folder)
@@ -82,7 +82,7 @@ class Cluster:
         except BaseException:
             shutil.rmtree(making, ignore_errors=True)
             raise
-        if is_in_own_place(target):
+        if is_in_new_cluster_path(target):
             if folder.exists():
                 folder.rmdir()
             folder.symlink_to(target)
@@ -106,7 +106,7 @@ class Cluster:
     # --- starting ---------------------------------------------------------------------------------------------------
 
     def running(self) -> tuple[Postmaster, PidFile] | None:
-        """Give the server that runs on this cluster, once it is ready; None when there is none."""
+        """Return the server that runs on this cluster, once it is ready; None when there is none."""
         while (self.folder / PID_FILE).exists():
             said = PidFile.read(self.folder)
             server = (
@@ -154,7 +154,7 @@ class Cluster:
         (self.folder / PID_FILE).unlink(missing_ok=True)
 
     def start(self) -> tuple[Postmaster, PidFile]:
-        """Give the server that runs, or start one."""
+        """Return the server that runs, or start one."""
         deadline = monotonic() + START_SECONDS
         while (found := self.running()) is None:
             try:
@@ -167,7 +167,7 @@ class Cluster:
 
     def _start(self, deadline: float) -> tuple[Postmaster, PidFile]:
         sockets = socket_folder(self.folder, self._user)
-        # Their numbers are as old as those of the other file; the folder is private, so nobody else can have made them.
+        # Their numbers are as old as those of the other file; the folder is private, so they are this user's.
         for left in (sockets / SOCKET, sockets / f"{SOCKET}.lock"):
             left.unlink(missing_ok=True)
         words = ("-D", str(self.folder), "-k", str(sockets), "-p", "5432", "-c", "listen_addresses=")
@@ -199,14 +199,14 @@ class Cluster:
             reason = f"it was not ready after {START_SECONDS:g} s"
         raise NotAvailable(_does_not_start(self.folder, reason))
 
-    def clear_away(self, sockets: Path) -> None:
+    def remove_socket_folder(self, sockets: Path) -> None:
         """Remove the folder of the sockets, if there is one of its own and nothing is left in it."""
         if sockets != self.folder:
             with suppress(OSError):
                 sockets.rmdir()
 
     def reap(self) -> None:
-        """Take note of a server of ours that has ended, or it would stay in the process list."""
+        """Reap a server of ours that has ended, or it would stay in the process list."""
         if self._child is not None:
             self._child.poll()
 
@@ -232,7 +232,7 @@ def remove_cluster(folder: Path) -> None:
         found[0].stop()
     if folder.is_symlink():
         folder.unlink()
-        if not is_in_own_place(target):
+        if not is_in_new_cluster_path(target):
             return
     if (target / "PG_VERSION").exists():
         shutil.rmtree(target)
@@ -241,5 +241,5 @@ def remove_cluster(folder: Path) -> None:
 def _does_not_start(folder: Path, said: str) -> str:
     return (
         f"The embedded PostgreSQL in {folder} does not start: {said}. "
-        "Mend that, or set AGAIN_DATA_DIR or AGAIN_DATABASE_URL."
+        "Fix that, or set AGAIN_DATA_DIR or AGAIN_DATABASE_URL."
     )

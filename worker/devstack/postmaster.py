@@ -1,6 +1,6 @@
 """Who runs a PostgreSQL cluster: what `postmaster.pid` claims, and whether a process is really that server.
 
-A power failure, or a container that starts anew, leaves a number in that file which may be anybody's by now. So nobody
+A power failure, or a restarted container, leaves a number in that file which may be another process's by now. So nobody
 is signalled, waited for or believed before command line, working folder and user have said that it is the server.
 """
 
@@ -48,7 +48,7 @@ class PidFile:
 
     @property
     def is_answered(self) -> bool:
-        """Say whether anybody listens on the socket that it names."""
+        """Return whether a server listens on the socket that it names."""
         with socket.socket(socket.AF_UNIX) as probe:
             probe.settimeout(2)
             try:
@@ -66,7 +66,7 @@ class Postmaster:
 
     @classmethod
     def find(cls, pid: int, folder: Path, uid: int) -> Self | None:
-        """Give the process with this number if it is the server of this folder, run by this user."""
+        """Return the process with this number if it is the server of this folder, run by this user."""
         psutil = wheel("psutil")
         with suppress(psutil.Error, OSError, OverflowError, ValueError):
             process = psutil.Process(pid)
@@ -76,7 +76,7 @@ class Postmaster:
 
     @classmethod
     def find_any(cls, folder: Path, uid: int) -> Self | None:
-        """Look through all processes for the server of a folder whose own word about it is unreadable."""
+        """Return the server of a folder whose PID file is unreadable, found among all processes."""
         found = (cls.find(pid, folder, uid) for pid in wheel("psutil").pids())
         return next((each for each in found if each is not None), None)
 
@@ -86,7 +86,7 @@ class Postmaster:
 
     @property
     def is_running(self) -> bool:
-        """Say whether this very process still runs; one that nobody has reaped does not."""
+        """Return whether this very process still runs; a zombie does not."""
         psutil = wheel("psutil")
         try:
             return bool(self._process.is_running() and self._process.status() != psutil.STATUS_ZOMBIE)

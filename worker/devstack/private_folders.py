@@ -1,6 +1,6 @@
-"""Folders for what is nobody else's business: made for their owner only, and looked at before they are used.
+"""Private folders: created for their owner only, and checked before they are used.
 
-The rights of a folder that somebody else made are never widened, and narrowed only where its name says that it is ours.
+The rights of a folder made by another program are never widened, and narrowed only if its name says that it is ours.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def make_private(folder: Path) -> None:
             pass
     except OSError as error:
         raise NotAvailable(
-            f"The data folder {folder} cannot be used: {error.strerror}. Mend that, or set AGAIN_DATA_DIR to another."
+            f"The data folder {folder} cannot be used: {error.strerror}. Fix that, or set AGAIN_DATA_DIR to another."
         ) from None
 
 
@@ -59,7 +59,7 @@ def _require_trusted(folder: Path, found: os.stat_result) -> None:
 
 
 def is_ours(folder: Path) -> bool:
-    """Say whether a folder is a data folder, or in one, by its name: then its rights are ours to set."""
+    """Return whether a folder is a data folder, or in one, by its name: then its rights are ours to set."""
     folder = folder.resolve()
     return OURS in (folder.name, folder.parent.name)
 
@@ -72,7 +72,7 @@ def _is_server_users(gid: int) -> bool:
 
 
 def user_name(uid: int) -> str:
-    """Name a user, or give the number of one without a name."""
+    """Return a user's name, or the number of one without a name."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:

@@ -56,11 +56,11 @@ class ServerUser:
         return cls(entry.pw_uid, entry.pw_gid)
 
     def own(self, folder: Path) -> None:
-        """Give a folder of ours to this user."""
+        """Make this user the owner of a folder of ours."""
         os.chown(folder, self.uid, self.gid)
 
     def let_through(self, folder: Path) -> None:
-        """Let this user, and nobody else, pass through our data folder, and through one that it is in.
+        """Let this user, and no other, pass through our data folder, and through one that it is in.
 
         It is one by its name, or because nothing but ours is in it.
         """
@@ -71,11 +71,11 @@ class ServerUser:
                 each.chmod(0o710)
 
     def closed_folder(self, path: Path) -> Path | None:
-        """Name the topmost folder above a path that this user cannot pass through."""
+        """Return the topmost folder above a path that this user cannot pass through."""
         return next((parent for parent in reversed(path.parents) if not self._may(parent, stat.S_IXOTH)), None)
 
     def can_run(self, programs: Path) -> bool:
-        """Say whether this user gets to PostgreSQL's programs and may run them."""
+        """Return whether this user can reach and run PostgreSQL's programs."""
         program = programs / "postgres"
         return self.closed_folder(program) is None and self._may(program, stat.S_IXOTH | stat.S_IROTH)
 
@@ -88,13 +88,13 @@ class ServerUser:
         return found.st_mode & right == right
 
 
-def is_in_own_place(cluster: Path) -> bool:
-    """Say whether a cluster is below root's place for them."""
+def is_in_new_cluster_path(cluster: Path) -> bool:
+    """Return whether a cluster is below root's folder for clusters."""
     return cluster.parent == PLACE
 
 
-def own_place() -> Path:
-    """Give a name for a cluster below root's place for them; raises NotAvailable when there cannot be one."""
+def new_cluster_path() -> Path:
+    """Return a new name for a cluster below root's folder for clusters; raises NotAvailable when it cannot be made."""
     _make_place()
     return PLACE / secrets.token_hex(6)
 
@@ -130,7 +130,9 @@ def _make_place() -> None:
         PLACE.mkdir(mode=0o711, parents=True, exist_ok=True)
         found = PLACE.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != 0 or found.st_mode & 0o022:
-            raise NotAvailable(f"{PLACE} must be a folder that only root can write in: mend that, or move it away.")
+            raise NotAvailable(
+                f"{PLACE} must be a folder that only root can write in: fix its rights, or move it away."
+            )
         PLACE.chmod(0o711)
     except OSError as error:
         raise NotAvailable(
@@ -148,7 +150,7 @@ def _find_user() -> pwd.struct_passwd | None:
 
 
 def _make_user() -> pwd.struct_passwd:
-    with _one_at_a_time():
+    with _serialized():
         found = _find_user()  # made by another command while this one waited
         said = "" if found else _useradd()
         found = found or _find_user()
@@ -161,7 +163,7 @@ def _make_user() -> pwd.struct_passwd:
 
 
 @contextmanager
-def _one_at_a_time() -> Iterator[None]:
+def _serialized() -> Iterator[None]:
     """Hold a lock of our own while a user is made.
 
     Two `useradd` at the same time both succeed, and the second one's number replaces the first one's.

@@ -15,7 +15,7 @@ import psycopg
 import redis
 
 from worker.config.settings import inherited_environment
-from worker.devstack.folder_lock import SharedUse, one_at_a_time
+from worker.devstack.folder_lock import SharedUse, serialized
 from worker.devstack.postgres_cluster import Cluster, remove_cluster
 from worker.devstack.private_folders import NotAvailable, make_private
 from worker.devstack.wheels import wheel
@@ -35,7 +35,7 @@ class Postgres:
         self._folder = folder
         try:
             make_private(folder.parent)
-            with one_at_a_time(self._turns):
+            with serialized(self._turns):
                 self._use = SharedUse(self._users)
                 try:
                     self.cluster = Cluster(folder)
@@ -48,7 +48,7 @@ class Postgres:
             said = str(error).strip().partition("\n")[0].rstrip(".")
             raise NotAvailable(
                 f"The embedded PostgreSQL in {folder} does not start: {said}. "
-                "Mend that, or set AGAIN_DATA_DIR or AGAIN_DATABASE_URL."
+                "Fix that, or set AGAIN_DATA_DIR or AGAIN_DATABASE_URL."
             ) from None
 
     def _make_database(self) -> None:
@@ -86,28 +86,28 @@ class Postgres:
         return self._server.is_running
 
     def close(self) -> None:
-        """Stop using it; whoever is the last one stops it."""
+        """Stop using it; its last user stops the server."""
         if self._use.is_held:
-            with one_at_a_time(self._turns):
+            with serialized(self._turns):
                 self._leave()
 
     def _leave(self) -> None:
-        if self._use.leave_as_the_last():
+        if self._use.release_as_last_user():
             server = getattr(self, "_server", None)
             if server is not None:
                 server.stop()
                 self.cluster.reap()
-                self.cluster.clear_away(self.socket_folder)
+                self.cluster.remove_socket_folder(self.socket_folder)
         elif hasattr(self, "cluster"):
             self.cluster.let_go()
 
 
 def remove_postgres(folder: Path) -> None:
-    """Delete an embedded cluster, if there is one. Raises NotAvailable when somebody uses it."""
+    """Delete an embedded cluster, if there is one. Raises NotAvailable when it is in use."""
     if not folder.is_symlink() and not folder.exists():
         return
-    with one_at_a_time(folder.with_name(f"{folder.name}.lock")):
-        if not SharedUse(folder.with_name(f"{folder.name}.users")).leave_as_the_last():
+    with serialized(folder.with_name(f"{folder.name}.lock")):
+        if not SharedUse(folder.with_name(f"{folder.name}.users")).release_as_last_user():
             raise NotAvailable(f"The embedded PostgreSQL in {folder} is in use: end what uses it.")
         remove_cluster(folder)
 
@@ -115,7 +115,7 @@ def remove_postgres(folder: Path) -> None:
 class Valkey:
     """Valkey on a free port of this machine. It keeps nothing: messages are hints. Raises NotAvailable.
 
-    Its port is open to every user of the machine, so it asks for a password, which nobody but its users learns.
+    Its port is open to every user of the machine, so it requires a password, which only its users learn.
     """
 
     host = "127.0.0.1"

@@ -21,10 +21,10 @@ _PLAIN = re.compile(r"[A-Za-z0-9/._~@-]+")
 
 
 def socket_folder(cluster: Path, user: ServerUser | None) -> Path:
-    """Give a folder that only the server's user can enter, and make it if it is not the cluster's own.
+    """Return a folder that only the server's user can enter; it is created unless it is the cluster's own.
 
-    Raises NotAvailable where there is none: better none than one that others can reach, for whoever reaches the socket
-    is the database's superuser.
+    Raises NotAvailable where there is none: better none than one that others can reach, for a user who reaches the
+    socket is the database's superuser.
     """
     if _fits(cluster):
         return cluster
@@ -41,7 +41,7 @@ def socket_folder(cluster: Path, user: ServerUser | None) -> Path:
 
 
 def is_private(folder: Path, uid: int) -> bool:
-    """Say whether nobody but this user, and root, can enter a folder."""
+    """Return whether only this user and root can enter a folder."""
     try:
         found = folder.lstat()
     except OSError:

@@ -22,7 +22,7 @@ from worker.devstack.addresses import Servers, embedded_servers, make_private
 from worker.devstack.watchdog import Watchdog
 
 STOP_SECONDS = 30.0
-"""How long a part may take to end what it has begun; a pump in flight needs its calls' time-out."""
+"""How long a part may take to finish; a pump in flight needs its calls' time-out."""
 
 FLOWER_STOP_SECONDS = 3.0
 """Flower has nothing to finish, and takes its time with that."""
@@ -77,7 +77,7 @@ class Stack:
         return next(part for part in self.parts if part.name == name)
 
     def ended(self) -> str | None:
-        """Say in a sentence what has ended by itself; None while everything runs."""
+        """Return a sentence about the part that has ended by itself; None while everything runs."""
         if (name := self.servers.ended()) is not None:
             return f"The embedded {name} has ended, so everything is stopped. Its log is in {self.settings.data_dir}."
         for part in self.parts:
@@ -190,12 +190,12 @@ def wait_for(part: Part, path: str, *, patience: float = 30.0) -> None:
 
 
 def last_lines(log: Path, count: int = 3) -> str:
-    """Give the end of a log."""
+    """Return the last lines of a log."""
     return " / ".join(log.read_text(errors="replace").splitlines()[-count:])
 
 
 def free_port(wanted: int) -> int:
-    """Give the wanted port, or another free one when it is taken."""
+    """Return the wanted port, or another free one when it is in use."""
     for port in (wanted, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,7 +1,7 @@
 """Ends what `again up` started when `again up` is killed and cannot do it itself.
 
 It reads `pid signal` lines from a pipe, one per process in the order of starting. `done` means that all has been ended
-in order; the end of the pipe without it means that whoever wrote has died, and then the last one started goes first.
+in order; the end of the pipe without it means that the writer has died, and then the last one started goes first.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Watchdog:
         self._write(f"{pid} {number.value}")
 
     def dismiss(self) -> None:
-        """Say that everything has ended in order."""
+        """Tell the watchdog that everything has ended in order."""
         self._write(DONE)
         assert self._process.stdin is not None
         self._process.stdin.close()
@@ -45,7 +45,7 @@ class Watchdog:
 
     def _write(self, line: str) -> None:
         assert self._process.stdin is not None
-        with suppress(BrokenPipeError):  # somebody has killed it; everything else goes on
+        with suppress(BrokenPipeError):  # it was killed; everything else goes on
             self._process.stdin.write(f"{line}\n".encode())
 
 
@@ -63,9 +63,9 @@ def end(pid: int, number: int, born: str) -> None:
 
 
 def birth(pid: int) -> str:
-    """Give when a process started, in the words of its system; empty for one that has ended.
+    """Return when a process started, as its system prints it; empty for one that has ended.
 
-    In a container nobody may be there to reap an orphan; then it has ended, and keeps its number.
+    In a container no process may reap an orphan; then it has ended, and keeps its number.
     """
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - as light as can be

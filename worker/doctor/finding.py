@@ -1,4 +1,4 @@
-"""What a check is given and what it finds."""
+"""What a health check is given and what it finds."""
 
 from __future__ import annotations
 
@@ -11,9 +11,16 @@ from worker.runtime import Runtime
 
 class Health(StrEnum):
     OK = "ok"
-    WARNING = "warning"  # works, but somebody should know
+    WARNING = "warning"  # works, but an operator should know
     BROKEN = "broken"
-    SKIPPED = "skipped"  # cannot be found out while something before it is broken
+    SKIPPED = "skipped"  # cannot be checked while something it depends on is broken
+
+
+class Code(StrEnum):
+    """What a finding is about, where other code or a script acts on it."""
+
+    NO_DATABASE = "no_database"  # none is configured, and nothing embedded exists
+    DATABASE_UNREACHABLE = "database_unreachable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +31,18 @@ class Finding:
     health: Health
     finding: str
     remedy: str = ""
+    code: Code | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Patient:
-    """What the checks look at. Without an address of the database or the broker, the reason stands in its place."""
+class CheckContext:
+    """Input of the health checks. `no_database` holds the reason when no database is configured."""
 
     runtime: Runtime
-    broker_url: str = field(repr=False)  # it may hold a password
+    broker_url: str = field(repr=False)  # it may hold a password; empty when there is no broker
     no_database: str
-    visibility_timeout: int
-    task_time_limit: int
+    visibility_timeout: int  # of the broker, in seconds
+    task_time_limit: int  # in seconds
 
     @property
     def now(self) -> datetime:
@@ -49,5 +57,9 @@ def warning(check: str, finding: str, remedy: str) -> Finding:
     return Finding(check, Health.WARNING, finding, remedy)
 
 
-def broken(check: str, finding: str, remedy: str) -> Finding:
-    return Finding(check, Health.BROKEN, finding, remedy)
+def broken(check: str, finding: str, remedy: str, *, code: Code | None = None) -> Finding:
+    return Finding(check, Health.BROKEN, finding, remedy, code)
+
+
+def skipped(check: str, needs: str) -> Finding:
+    return Finding(check, Health.SKIPPED, f"needs {needs}")

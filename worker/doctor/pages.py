@@ -1,27 +1,29 @@
-"""Are the customers' pages set up so that only PortOne's word about a webhook's sender counts? The check only reads."""
+"""Check of the checkout pages' settings: webhooks and forwarded addresses are accepted from few machines only."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from ipaddress import IPv4Network, ip_network
 
-from worker.doctor.finding import Finding, Patient, ok, warning
+from worker.doctor.finding import CheckContext, Finding, ok, warning
 
 NARROWEST_V4, NARROWEST_V6 = 8, 16
-"""Bits that a network must fix at least: 10.0.0.0/8 is the widest that anybody has for themselves."""
+"""Minimum prefix lengths, in bits: 10.0.0.0/8 is the widest private network."""
 
 
-def pages(patient: Patient) -> Finding:
-    """Look for networks so wide that anybody is in them."""
-    settings = patient.runtime.settings
+def pages(context: CheckContext) -> Finding:
+    """Warn of networks so wide that an attacker is in them."""
+    settings = context.runtime.settings
     for name, values in (
         ("AGAIN_WEBHOOK_ADDRESSES", settings.webhook_addresses),
         ("AGAIN_TRUSTED_PROXIES", settings.trusted_proxies),
     ):
         if wide := list(_wide(values)):
-            remedy = "name PortOne's addresses, and your own proxies', and no more"
-            return warning("pages", f"{name} has {', '.join(wide)}, which lets anybody be believed", remedy)
-    return ok("pages", "webhooks are taken from few addresses")
+            remedy = "name only PortOne's addresses and those of your own proxies"
+            return warning(
+                "pages", f"{name} has {', '.join(wide)}, so that anybody can send webhooks or claim an address", remedy
+            )
+    return ok("pages", "webhooks are accepted from few addresses")
 
 
 def _wide(values: Iterable[str]) -> Iterable[str]:

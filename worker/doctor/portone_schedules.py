@@ -1,6 +1,6 @@
-"""PortOne's own schedules of our billing keys: by them PortOne charges the same customers beside Again.
+"""PortOne's own schedules of our billing keys: through them PortOne charges the same customers in addition to Again.
 
-They are left over from before Again, made by another program, or by hand in PortOne's console. The check only reads.
+They are left over from before Again, or made by another program or in PortOne's console. The check only reads.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from datetime import datetime
 
 from schedules.plans import SEOUL
 from worker.database.engine import Sessions
-from worker.doctor.finding import Finding, Health, Patient, ok, warning
+from worker.doctor.finding import CheckContext, Finding, ok, skipped, warning
 from worker.domain.gateway import Gateway, LookUpFailed, OpenSchedules, Schedule
 from worker.subscriptions import key_queries
 
-MOST = 20_000
-"""So many open schedules are read, the nearest first: twenty requests at most for each quarter of a year."""
+MAX_READ = 20_000
+"""Open schedules that are read at most, the nearest first: up to twenty requests for each quarter of a year."""
 
 SHOWN = 3
 """Schedules that a finding names, the nearest first."""
 
 REMEDY = (
-    "take them back: POST /subscribe/payments/unschedule with the customer_uid, or in PortOne's console under billing "
-    "payments; leave its Recovery off and press no retry there, for both charge beside Again"
+    "cancel them: POST /subscribe/payments/unschedule with the customer_uid, or in PortOne's console under billing "
+    "payments; leave its Recovery feature off and never press retry there: both charge in addition to Again"
 )
 
 
@@ -42,12 +42,12 @@ class OnOurKeys:
 
 
 async def open_schedules(gateway: Gateway, *, now: datetime, pause: float) -> OpenSchedules | LookUpFailed:
-    """Ask PortOne for every charge that it is going to make by itself, whoever scheduled it."""
-    return await gateway.open_schedules(now=now, pause=pause, most=MOST)
+    """Ask PortOne for every charge that it is going to make on its own, however it was scheduled."""
+    return await gateway.open_schedules(now=now, pause=pause, most=MAX_READ)
 
 
 def on_our_keys(sessions: Sessions, found: OpenSchedules) -> OnOurKeys:
-    """Pick those of keys that Again knows, deleted ones included: PortOne may still hold them."""
+    """Return those of keys that Again knows, including deleted ones: PortOne may still hold them."""
     ids = _ids(sessions, (each.customer_uid for each in found.schedules))
     ours = [(ids[each.customer_uid], each) for each in found.schedules if each.customer_uid in ids]
     ours.sort(key=lambda each: (each[1].schedule_at, each[1].merchant_uid))
@@ -59,25 +59,27 @@ def _ids(sessions: Sessions, customer_uids: Iterable[str]) -> dict[str, int]:
         return key_queries.ids_of(session, sorted(set(customer_uids)))
 
 
-def schedules(patient: Patient) -> Finding:
-    found = asyncio.run(_look(patient))
+def schedules(context: CheckContext) -> Finding:
+    found = asyncio.run(_look(context))
     if isinstance(found, LookUpFailed):
         said = found.answer.message or "no usable answer"
         if found.answer.http_status is None:
-            return Finding("schedules", Health.SKIPPED, f"needs PortOne: {said}")
+            return skipped("schedules", f"PortOne: {said}")
         return warning("schedules", f"PortOne did not list its open schedules: {said}", "try again later")
-    ours = on_our_keys(patient.runtime.sessions, found)
+    ours = on_our_keys(context.runtime.sessions, found)
     bound = "" if ours.is_complete else f", among the next {len(found.schedules):,} of all"
     if not ours.schedules:
-        return ok("schedules", f"PortOne charges none of our billing keys by itself{bound}")
-    return warning("schedules", f"{_counted(ours)}{bound}. PortOne charges them beside Again: {_shown(ours)}", REMEDY)
+        return ok("schedules", f"PortOne charges none of our billing keys on its own{bound}")
+    return warning(
+        "schedules", f"{_counted(ours)}{bound}. PortOne charges them in addition to Again: {_shown(ours)}", REMEDY
+    )
 
 
-async def _look(patient: Patient) -> OpenSchedules | LookUpFailed:
-    gateway = patient.runtime.gateway()
+async def _look(context: CheckContext) -> OpenSchedules | LookUpFailed:
+    gateway = context.runtime.gateway()
     try:
-        pause = patient.runtime.statement_policy.pause
-        return await open_schedules(gateway, now=patient.now, pause=pause)
+        pause = context.runtime.statement_policy.pause
+        return await open_schedules(gateway, now=context.now, pause=pause)
     finally:
         await gateway.aclose()
 

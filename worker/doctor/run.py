@@ -1,4 +1,4 @@
-"""Is everything in order? Each check finds one thing out, and says what to do when it is not.
+"""Running the health checks: each examines one thing, and says what to do when it is not in order.
 
 The checks only read. None of them charges, claims or repairs anything.
 """
@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from worker.doctor import pages, portone_schedules, progress, records, servers
-from worker.doctor.finding import Finding, Health, Patient, broken
+from worker.doctor.finding import CheckContext, Code, Finding, Health, broken, skipped
 
-CHECKS: Mapping[str, Callable[[Patient], Finding]] = {
+CHECKS: Mapping[str, Callable[[CheckContext], Finding]] = {
     "database": servers.database,
     "migrations": servers.migrations,
-    "lineage": servers.lineage,
+    "identity": servers.identity,
     "broker": servers.broker,
     "timeouts": servers.timeouts,
     "portone": servers.portone,
@@ -23,51 +23,60 @@ CHECKS: Mapping[str, Callable[[Patient], Finding]] = {
     "worker": progress.worker,
     "tasks": progress.tasks,
     "stops": progress.stops,
-    "invariants": records.hold,
+    "invariants": records.invariants,
     "discrepancies": records.discrepancies,
     "arrears": records.arrears,
-    "trials": records.long_trials,
+    "trials": records.trials,
     "look-ups": records.look_ups,
     "sweeps": records.sweeps,
     "schedules": portone_schedules.schedules,
     "pages": pages.pages,
 }
 ON_TABLES = (
-    *("migrations", "lineage", "beat", "worker", "tasks", "stops"),
+    *("migrations", "identity", "beat", "worker", "tasks", "stops"),
     *("invariants", "discrepancies", "arrears", "trials", "look-ups", "sweeps"),
     "schedules",
 )
 ON_DATABASE = ("database", *ON_TABLES)
-DOWN = "the database does not answer"
 
 
-def examine(patient: Patient, names: list[str] | None = None) -> Iterator[Finding]:
+def examine(context: CheckContext, names: list[str] | None = None) -> Iterator[Finding]:
     """Run the named checks, or all of them; yields each finding as it is made.
 
-    One cause is told once: what cannot be found out because of it is skipped.
+    One cause is reported once: checks that depend on what is broken are skipped.
     """
-    blocked = ""
+    missing = ""
     for name in names or CHECKS:
-        if blocked and name in ON_TABLES:
-            yield Finding(name, Health.SKIPPED, blocked)
+        if missing and name in ON_TABLES:
+            yield skipped(name, missing)
             continue
-        finding = _no_database(name, patient) if patient.no_database and name in ON_DATABASE else _try(name, patient)
-        if finding.health is Health.BROKEN and name in {"database", "migrations"}:
-            blocked = f"needs the {'database' if name == 'database' else 'tables'}"
-        elif finding.health is Health.BROKEN and finding.finding.startswith(DOWN):
-            blocked = "needs the database"
+        finding = _no_database(name, context) if context.no_database and name in ON_DATABASE else _try(name, context)
+        if finding.health is Health.BROKEN:
+            missing = missing or _missing_after(finding)
         yield finding
 
 
-def _no_database(name: str, patient: Patient) -> Finding:
-    return broken(name, f"{DOWN}: there is none", patient.no_database)
+def _missing_after(finding: Finding) -> str:
+    """Return what later checks lack after a broken one; empty when they can go on."""
+    if finding.code in {Code.NO_DATABASE, Code.DATABASE_UNREACHABLE} or finding.check == "database":
+        return "the database"
+    return "the tables" if finding.check == "migrations" else ""
 
 
-def _try(name: str, patient: Patient) -> Finding:
+def _no_database(name: str, context: CheckContext) -> Finding:
+    return broken(name, "the database does not answer: there is none", context.no_database, code=Code.NO_DATABASE)
+
+
+def _try(name: str, context: CheckContext) -> Finding:
     try:
-        return CHECKS[name](patient)
+        return CHECKS[name](context)
     except (OperationalError, InterfaceError) as error:
-        return broken(name, f"{DOWN}: {_reason(error)}", "check AGAIN_DATABASE_URL and the server")
+        return broken(
+            name,
+            f"the database does not answer: {_reason(error)}",
+            "check AGAIN_DATABASE_URL and the server",
+            code=Code.DATABASE_UNREACHABLE,
+        )
     except DBAPIError as error:
         return broken(
             name, f"the database refuses: {_reason(error)}", "run `again migrate`, or give its user the rights"

@@ -1,4 +1,4 @@
-"""Who could listen between us and our servers, or stand in for them: TLS, and whether certificates are verified."""
+"""Whether connections to the database and the broker are encrypted, with verified certificates."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from sqlalchemy import Connection
 from worker.config.broker_url import BrokerAddress
 
 VERIFYING = "verify-full"
-"""The value of PostgreSQL's sslmode that checks who answers; `require` and `verify-ca` take another host for it."""
+"""PostgreSQL's sslmode that verifies the host; `require` and `verify-ca` accept another host's certificate."""
 
 
 def database_concern(connection: Connection) -> str:
-    """Say what is wrong with how an open connection came about; empty when nothing is."""
+    """Return what is insecure about an open connection; empty when nothing is."""
     raw: Any = connection.connection.driver_connection
     return concern(
         raw.info.host, raw.info.hostaddr, encrypted=raw.pgconn.ssl_in_use, verified=_sslmode(raw) == VERIFYING
@@ -22,21 +22,21 @@ def database_concern(connection: Connection) -> str:
 
 
 def broker_concern(address: BrokerAddress) -> str:
-    """Say what is wrong with an address of the broker; empty when nothing is."""
+    """Return what is insecure about a broker's address; empty when nothing is."""
     return concern(address.host, "", encrypted=address.tls is not None, verified=address.verified)
 
 
 def concern(host: str, hostaddr: str, *, encrypted: bool, verified: bool) -> str:
-    """Decide: what stays on this machine needs no TLS; what leaves it needs TLS that verifies who answers."""
+    """Return what is insecure: connections within this machine need no TLS, others need TLS that verifies the host."""
     if _is_here(hostaddr or host) or (encrypted and verified):
         return ""
     if encrypted:
-        return f"at {host} is reached with TLS that does not verify who answers"
-    return f"at {host} is reached over the network without TLS: whoever listens reads what travels"
+        return f"at {host} is reached with TLS that does not verify the server"
+    return f"at {host} is reached over the network without TLS, so that others can read along"
 
 
 def _is_here(host: str) -> bool:
-    """Say whether a host is this machine: no host, a Unix socket's folder or a loopback address."""
+    """Return whether a host is this machine: no host, a Unix socket's folder or a loopback address."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -1,7 +1,8 @@
 """Beat's scheduler: it keeps nothing, for a tick says only "look now" and a lost one costs one interval.
 
 Celery's usual one keeps a file; torn by a power failure it keeps beat from starting, and with a time in the future it
-keeps beat silent until then. So does a clock that is set back while beat runs; this one notices, and begins anew.
+keeps beat silent until then. So does a clock that is set back while beat runs; this one notices, and
+starts its intervals again.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ STEP = timedelta(seconds=5)
 """A clock that is set by less delays a tick by less."""
 
 
-class ForgetfulScheduler(Scheduler):  # type: ignore[misc]
+class StatelessScheduler(Scheduler):  # type: ignore[misc]
     """Sends each tick one interval after it started, or after the machine's clock was set, and so on from there."""
 
     _seen: tuple[float, Any] | None = None
@@ -30,12 +31,12 @@ class ForgetfulScheduler(Scheduler):  # type: ignore[misc]
         if self._seen is not None:
             step = (wall - self._seen[1]) - timedelta(seconds=running - self._seen[0])
             if abs(step) > STEP:
-                log.warning("the clock was set, every tick begins anew", step_seconds=round(step.total_seconds()))
-                self._begin_anew(wall)
+                log.warning("the clock was set, every interval starts again", step_seconds=round(step.total_seconds()))
+                self._restart_intervals(wall)
         self._seen = (running, wall)
         return super().tick(*given, **more)
 
-    def _begin_anew(self, now: Any) -> None:
+    def _restart_intervals(self, now: Any) -> None:
         for entry in self.schedule.values():
             entry.last_run_at = now
-        self._heap = None  # made anew from the entries
+        self._heap = None  # rebuilt from the entries

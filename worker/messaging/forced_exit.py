@@ -16,8 +16,8 @@ EXIT_CODE = 70
 """EX_SOFTWARE: a supervisor sees that it did not end in order."""
 
 
-def end_within(seconds: float, children: Callable[[], Iterable[int]]) -> Timer:
-    """End this process and its children when it still runs after so many seconds.
+def exit_within(seconds: float, children: Callable[[], Iterable[int]]) -> Timer:
+    """End this process and its children if it still runs after this many seconds.
 
     Asked for in the moment in which broker and database go away, Celery may wait for ever for a child that waits for
     it. What was in flight is looked up then, as after every other end that is not in order.

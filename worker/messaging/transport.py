@@ -56,7 +56,7 @@ def _say_discarded(error: Exception) -> None:
     log.error("message discarded, it cannot be read", error=type(error).__name__)
 
 
-def use_for_redis() -> None:
+def register_transport() -> None:
     """Let kombu take this transport for `redis://` and `rediss://`."""
     for scheme in ("redis", "rediss"):
         TRANSPORT_ALIASES[scheme] = f"{__name__}:Transport"

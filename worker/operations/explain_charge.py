@@ -35,7 +35,7 @@ class LastAttempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class ChargeState:
     """Where a charge stands: what blocks it, if anything, and what the sentence about that names."""
 
     status: ChargeStatus
@@ -54,42 +54,40 @@ class Standing:
     discrepancy_id: int | None  # the first of its discrepancies that wait for a decision; until then it is not claimed
     attempt: LastAttempt | None
     amount: int = 0  # in won
-    refunded: int = 0  # so much of it PortOne shows as given back
-    awaits_consent_since: datetime | None = None  # its subscription's key was replaced, and nobody agreed to pay this
+    refunded: int = 0  # the part that PortOne shows as refunded
+    awaits_consent_since: datetime | None = None  # its subscription's key was replaced without consent to this charge
 
 
-def prospect(standing: Standing, *, now: datetime, shown: Shown) -> str:
-    """Say what happens to a charge next."""
-    match standing.status:
+def explain_charge(state: ChargeState, *, now: datetime, shown: Shown) -> str:
+    """Return what happens to a charge next, as a sentence."""
+    match state.status:
         case ChargeStatus.PAID:
-            assert standing.paid_at is not None
-            return f"It was paid on {shown(standing.paid_at)}{_refund(standing)}; nothing more happens."
+            assert state.paid_at is not None
+            return f"It was paid on {shown(state.paid_at)}{_refund(state)}; nothing more happens."
         case ChargeStatus.UNCOLLECTIBLE:
-            times = "once" if standing.declines == 1 else f"{standing.declines} times"
+            times = "once" if state.declines == 1 else f"{state.declines} times"
             return f"It was declined {times} and its dunning calendar is spent; nothing more happens."
         case ChargeStatus.VOID:
-            return f"It is not owed ({standing.status_reason}); nothing more happens."
+            return f"It is not owed ({state.status_reason}); nothing more happens."
         case ChargeStatus.CHARGING:
-            return _in_flight(standing.attempt, now, shown)
+            return _in_flight(state.attempt, now, shown)
         case ChargeStatus.DUE | ChargeStatus.PAST_DUE:
-            return _waiting(standing, shown)
+            return _waiting(state, shown)
 
 
-def _refund(standing: Standing) -> str:
-    if not standing.refunded:
+def _refund(state: ChargeState) -> str:
+    if not state.refunded:
         return ""
-    part = f"{standing.refunded:,} of {standing.amount:,} KRW of it"
-    return f", and {'all of it' if standing.refunded >= standing.amount else part} was refunded"
+    part = f"{state.refunded:,} of {state.amount:,} KRW of it"
+    return f", and {'all of it' if state.refunded >= state.amount else part} was refunded"
 
 
 def _in_flight(attempt: LastAttempt | None, now: datetime, shown: Shown) -> str:
     if attempt is None or attempt.status not in OPEN_ATTEMPTS:
-        return "It has no open attempt, which should not be: a person has to look at it."
+        return "It has no open attempt, which should never happen: report it as a defect."
     if attempt.window_until is not None and now < attempt.window_until and attempt.flag_reason is None:
         until = shown(attempt.window_until)
-        return (
-            f"The customer may pay it in the payment window of attempt {attempt.number} until {until}, and nobody else."
-        )
+        return f"Only the customer can pay it, in the payment window of attempt {attempt.number}, until {until}."
     named = f"Attempt {attempt.number}"
     if attempt.status is AttemptStatus.STARTED:
         if now <= attempt.lease_until:
@@ -97,83 +95,82 @@ def _in_flight(attempt: LastAttempt | None, now: datetime, shown: Shown) -> str:
         return f"{named} was given up by its worker; the next reconciliation asks PortOne what became of it."
     if attempt.next_lookup_at is None:
         reason = attempt.flag_reason or attempt.status_reason
-        return f"What became of attempt {attempt.number} is unknown and a person has to decide: {reason}."
+        return f"The outcome of attempt {attempt.number} is unknown and has to be decided by an operator: {reason}."
     again = "PortOne is asked again at the next reconciliation"
     if attempt.next_lookup_at > now:
         again = f"PortOne is asked again on {shown(attempt.next_lookup_at)}"
     return f"What became of attempt {attempt.number} is unknown ({attempt.status_reason}); {again}."
 
 
-def _waiting(standing: Standing, shown: Shown) -> str:
+def _waiting(state: ChargeState, shown: Shown) -> str:
     """Return what a charge waits for that is neither in flight nor over."""
-    if standing.blocker is None:
+    if state.blocker is None:
         return "It is due; the next pump run charges it."
-    return _SENTENCES[standing.blocker](standing, shown)
+    return _SENTENCES[state.blocker](state, shown)
 
 
-def _not_billed(standing: Standing, _: Shown) -> str:
-    return f"Its subscription is {standing.subscription}, so it is not charged."
+def _not_billed(state: ChargeState, _: Shown) -> str:
+    return f"Its subscription is {state.subscription}, so it is not charged."
 
 
-def _undecided(standing: Standing, _: Shown) -> str:
-    return f"It waits for a person: see `again review show {standing.discrepancy_id}`."
+def _undecided(state: ChargeState, _: Shown) -> str:
+    return f"It waits for a decision: see `again review show {state.discrepancy_id}`."
 
 
-def _stopped(standing: Standing, _: Shown) -> str:
+def _stopped(state: ChargeState, _: Shown) -> str:
     return (
-        f"Charging is stopped ({standing.stop_scope}: {standing.stop_reason}); "
-        f"it waits for `again start {standing.stop_scope}`."
+        f"Charging is stopped ({state.stop_scope}: {state.stop_reason}); it waits for `again start {state.stop_scope}`."
     )
 
 
-def _held(standing: Standing, _: Shown) -> str:
-    return f"Its subscription is held: {standing.hold_reason}"
+def _held(state: ChargeState, _: Shown) -> str:
+    return f"Its subscription is held: {state.hold_reason}"
 
 
-def _attempts_spent(_: Standing, __: Shown) -> str:
-    return f"It had {MAX_NUMBER} attempts, more than any calendar; a person has to look at it."
+def _attempts_spent(_: ChargeState, __: Shown) -> str:
+    return f"It has had {MAX_NUMBER} attempts, more than any calendar: report it as a defect."
 
 
-def _contradicted(_: Standing, __: Shown) -> str:
-    return "Its newest attempt is open or paid, which should not be: a person has to look at it."
+def _contradicted(_: ChargeState, __: Shown) -> str:
+    return "Its newest attempt is open or paid, which should never happen: report it as a defect."
 
 
-def _no_next_attempt(standing: Standing, _: Shown) -> str:
-    return f"No further attempt is planned with its billing key; it waits for another: {_key_command(standing)}."
+def _no_next_attempt(state: ChargeState, _: Shown) -> str:
+    return f"No further attempt is planned with its billing key; it waits for another: {_key_command(state)}."
 
 
-def _behind_another(standing: Standing, _: Shown) -> str:
-    return f"It is due, and waits until charge {standing.first_charge_id} of the same subscription is settled."
+def _behind_another(state: ChargeState, _: Shown) -> str:
+    return f"It is due, and waits until charge {state.first_charge_id} of the same subscription is settled."
 
 
-def _without_key(standing: Standing, _: Shown) -> str:
-    if standing.key is None:
-        return f"Its subscription has no billing key; it waits for one: {_key_command(standing)}."
-    return f"Its billing key is {standing.key}; it waits for another one: {_key_command(standing)}."
+def _without_key(state: ChargeState, _: Shown) -> str:
+    if state.key is None:
+        return f"Its subscription has no billing key; it waits for one: {_key_command(state)}."
+    return f"Its billing key is {state.key}; it waits for another one: {_key_command(state)}."
 
 
-def _without_consent(standing: Standing, shown: Shown) -> str:
-    assert standing.awaits_consent_since is not None
+def _without_consent(state: ChargeState, shown: Shown) -> str:
+    assert state.awaits_consent_since is not None
     return (
-        f"The billing key was replaced on {shown(standing.awaits_consent_since)} without consent to this charge, so "
-        f"it is not made with the new one; it waits for consent: `again checkout link {standing.subscription_code} "
-        f"--replace`, or {_key_command(standing)} with the same key."
+        f"The billing key was replaced on {shown(state.awaits_consent_since)} without consent to this charge, so "
+        f"it is not made with the new one; it waits for consent: `again checkout link {state.subscription_code} "
+        f"--replace`, or {_key_command(state)} with the same key."
     )
 
 
-def _key_command(standing: Standing) -> str:
-    return f"`again subscription key {standing.subscription_code} KEY`"
+def _key_command(state: ChargeState) -> str:
+    return f"`again subscription key {state.subscription_code} KEY`"
 
 
-def _later(standing: Standing, shown: Shown) -> str:
-    assert standing.next_attempt_at is not None
-    if standing.attempt is None:
-        return f"It is charged on {shown(standing.next_attempt_at)}."
-    ended = f"Attempt {standing.attempt.number} ended {standing.attempt.status} ({standing.attempt.status_reason})"
-    return f"{ended}; it is charged again on {shown(standing.next_attempt_at)}."
+def _later(state: ChargeState, shown: Shown) -> str:
+    assert state.next_attempt_at is not None
+    if state.attempt is None:
+        return f"It is charged on {shown(state.next_attempt_at)}."
+    ended = f"Attempt {state.attempt.number} ended {state.attempt.status} ({state.attempt.status_reason})"
+    return f"{ended}; it is charged again on {shown(state.next_attempt_at)}."
 
 
-_SENTENCES: Mapping[Blocker, Callable[[Standing, Shown], str]] = {
+_SENTENCES: Mapping[Blocker, Callable[[ChargeState, Shown], str]] = {
     Blocker.SUBSCRIPTION: _not_billed,
     Blocker.DISCREPANCY: _undecided,
     Blocker.BILLING_KEY: _without_key,

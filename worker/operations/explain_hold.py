@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 from schedules.plans import SEOUL
 
 CLOCKS_APART = timedelta(seconds=30)
-"""By so much an instant may lie ahead without a clock having been set."""
+"""How far an instant may lie in the future without a clock having been set."""
 
-NOBODY_AT_IT = timedelta(minutes=1)
-"""So long after its lease a hold is left alone by no worker that looks for work."""
+UNATTENDED_AFTER = timedelta(minutes=1)
+"""Time after the end of its lease by which any running worker would have taken up a hold."""
 
 RELEASE = "again sweep --release"
 
@@ -34,7 +34,7 @@ class Hold(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class HoldExplanation:
     """What a hold waits for, in a sentence's second half; `remedy` is empty when nothing is to be done.
 
     `broken`: it will not end by itself in any time that it was meant to take.
@@ -45,31 +45,31 @@ class Waiting:
     broken: bool = False
 
 
-def waiting_for(hold: Hold, *, now: datetime, quiet_period: timedelta, zone: ZoneInfo = SEOUL) -> Waiting:
-    """Say what a hold waits for at an instant, the most urgent thing first."""
+def explain_hold(hold: Hold, *, now: datetime, quiet_period: timedelta, zone: ZoneInfo = SEOUL) -> HoldExplanation:
+    """Return what a hold waits for at an instant, the most urgent cause first."""
     if hold.started_at > now + CLOCKS_APART or hold.until > now + quiet_period + CLOCKS_APART:
-        return Waiting(
+        return HoldExplanation(
             f"it lasts until {_local(hold.until, zone)}, which is longer than any hold: a clock was set back since",
             f"a worker sets that right when it next looks; if none does, `{RELEASE}`, once PortOne's console shows "
             "nothing under way",
             broken=True,
         )
     if hold.failure is not None:
-        return Waiting(
+        return HoldExplanation(
             f"PortOne's list of payments could not be read: {hold.failure}",
             "look at PortOne's status, AGAIN_PORTONE_KEY and the network; it is asked again by itself",
         )
-    if hold.lease_until < now - NOBODY_AT_IT:
-        return Waiting(
+    if hold.lease_until < now - UNATTENDED_AFTER:
+        return HoldExplanation(
             f"no worker compares, since {_local(hold.lease_until, zone)}",
             "start a worker and beat, or run `again sweep` here",
         )
     if hold.until > now:
-        return Waiting(
+        return HoldExplanation(
             f"until {_local(hold.until, zone)}, when nothing that was sent before can land any more",
             "it goes on by itself while a worker runs and PortOne answers",
         )
-    return Waiting(
+    return HoldExplanation(
         f"payments up to {_local(hold.until, zone)} are compared",
         "it goes on by itself while a worker runs and PortOne answers",
     )

@@ -13,13 +13,13 @@ from worker.domain.blockers import FAULTS, Blocker
 from worker.domain.discrepancy_rules import DiscrepancyKind
 from worker.ledger.blockers import CONDITIONS, OWNER, all_but, none_of
 from worker.ledger.charges import OWED
-from worker.operations.invariants import MOST_DEFERRALS
+from worker.operations.invariants import MAX_DEFERRALS
 
 _PAID_LATELY = "c.paid_at >= :recent AND c.status = 'paid'"
 
 
 def _explained(*kinds: DiscrepancyKind) -> str:
-    """Give the condition that a person is asked about just this, or has decided it. Other kinds explain nothing."""
+    """Return the condition that a discrepancy of these kinds is open or resolved. Other kinds explain nothing."""
     named = ", ".join(f"'{kind.value}'" for kind in kinds)
     return f"""EXISTS (SELECT FROM discrepancies d WHERE d.charge_id = c.id AND d.kind IN ({named})
                     -- who resolves an unresolved attempt settles it
@@ -51,7 +51,7 @@ QUERIES: Mapping[str, str] = {
                OR c.status = 'void' AND c.status_at >= :recent AND NOT {_explained(DiscrepancyKind.NOT_OWED)})
     """,
     # Periods follow one another; a pause moves the next one on, never back. What was skipped is void and not owed, and
-    # what was given back has paid for nothing.
+    # what was refunded has paid for nothing.
     "periods_do_not_overlap": f"""
         SELECT c.id FROM charges c
         WHERE ({OWED} OR {_PAID_LATELY}) AND c.period_start < (
@@ -101,7 +101,7 @@ QUERIES: Mapping[str, str] = {
                 SELECT FROM jsonb_to_recordset(other.periods) AS v(period_start timestamptz, amount bigint)
                 WHERE v.period_start = c.period_start AND v.amount = c.amount)))
     """,
-    # Whoever is about to mark a charge waits for a claim of it to end; clocks may differ by `clocks`.
+    # The transaction that marks a charge waits for a claim of it to end; clocks may differ by `clocks`.
     "charge_that_awaits_consent_is_not_sent": """
         SELECT a.id FROM charges c JOIN attempts a ON a.charge_id = c.id
         WHERE c.awaits_consent_since IS NOT NULL AND a.via = 'again' AND a.lease_until > a.started_at
@@ -188,26 +188,26 @@ QUERIES: Mapping[str, str] = {
     "look_up_is_made_in_time": """
         SELECT a.id FROM attempts a WHERE a.status = 'unknown' AND a.next_lookup_at < :look_up
     """,
-    # The last rung settles it or leaves it to a person. While PortOne cannot be asked it goes on, and that is news.
+    # The last look-up settles it or leaves it to an operator. While PortOne cannot be reached look-ups go on: reported.
     "unknown_attempt_comes_to_an_end": """
         SELECT a.id FROM attempts a
         WHERE a.status = 'unknown' AND a.flagged_at IS NULL AND a.started_at < :lookup_backoff
     """,
     "deferred_charge_comes_to_an_end": f"""
-        SELECT c.id FROM charges c WHERE c.status IN ('due', 'past_due') AND c.deferrals >= {MOST_DEFERRALS}
+        SELECT c.id FROM charges c WHERE c.status IN ('due', 'past_due') AND c.deferrals >= {MAX_DEFERRALS}
     """,
     # Leases are given by the database's clock.
     "no_attempt_is_from_the_future": """
         SELECT a.id FROM attempts a
         WHERE a.status IN ('started', 'unknown') AND a.started_at > :now + CAST(:clocks AS interval)
     """,
-    # Whoever works on it renews its lease; its end may lie ahead by a quiet period.
+    # A worker on it renews its lease; its end may lie ahead by a quiet period.
     "held_charging_goes_on": """
         SELECT w.id FROM sweeps w
         WHERE w.finished_at IS NULL AND w.holds_claims
           AND (w.lease_until < :sweep OR greatest(w.started_at, w.until) < :hold)
     """,
-    # One is begun every day. The first, and one that was missed, gets a day to end.
+    # One starts every day. The first, and one that was missed, gets a day to end.
     "payments_are_compared_daily": """
         SELECT max(w.id) AS id FROM sweeps w
         WHERE w.reason = 'daily' AND w.ended_early IS NULL

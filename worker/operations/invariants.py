@@ -1,6 +1,6 @@
-"""What must always be true of the books: each invariant with what it means when it is not, and what to do then.
+"""The invariants of our records: what a violation of each means, and what to do about it.
 
-Nothing is ever repaired by looking. The queries that look are in `worker.operations.invariant_queries`.
+Evaluating one repairs nothing. The queries are in `worker.operations.invariant_queries`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from datetime import timedelta
 
 @dataclass(frozen=True, slots=True)
 class Invariant:
-    """One thing that ordinary operation never breaks. `about` is what its example ids are ids of.
+    """A condition that ordinary operation never breaks. `about` is what its example ids identify.
 
-    Of `progress` are those that break by nobody working: judged only while work has been going on, for a worker that
-    comes back after a night cannot have done everything at once.
+    `progress` marks those that break when no worker runs: they are judged only while workers have been running, for one
+    that comes back after a night cannot have done everything at once.
     """
 
     name: str
@@ -42,8 +42,8 @@ class Thresholds:
     derived: timedelta = timedelta(hours=6)  # merchant_uids never change: it will do to look at each for a while
 
 
-MOST_DEFERRALS = 28
-"""A charge deferred so often in a row has waited for five days at least, with the longest back-off between."""
+MAX_DEFERRALS = 28
+"""Deferrals in a row: with the longest back-off between them, the charge has waited for at least five days."""
 
 _REPORT = "look at it with `again charge show`, leave the rows as they are, and report it as a defect"
 
@@ -53,12 +53,12 @@ INVARIANTS: tuple[Invariant, ...] = (
         "period_is_paid_once",
         "charge",
         "Two attempts of one charge are paid and no discrepancy says so: a customer has paid a period twice.",
-        "compare both payments in PortOne's console, and give one of them back",
+        "compare both payments in PortOne's console, and refund one of them",
     ),
     Invariant(
         "paid_charge_has_a_paid_attempt",
         "charge",
-        "The charge counts as paid, but no payment of it is on record: nobody may have paid it.",
+        "The charge counts as paid, but no payment of it is on record: it may never have been paid.",
         "look for the payment in PortOne's console by the merchant_uids of `again charge show`; report it as a defect",
     ),
     Invariant(
@@ -71,13 +71,13 @@ INVARIANTS: tuple[Invariant, ...] = (
         "periods_do_not_overlap",
         "charge",
         "Two charges of one subscription cover the same days, so the customer pays for these twice.",
-        "see `again charge list` for the subscription, and give back or void what is too much",
+        "see `again charge list` for the subscription, and refund or void what is too much",
     ),
     Invariant(
         "merchant_uid_names_its_period",
         "attempt",
-        "The merchant_uid is not that of its subscription, period and number, so a payment would be assigned wrongly.",
-        "`again stop`, and find out who has written into the tables by hand",
+        "The merchant_uid does not match its subscription, period and number: a payment would be assigned wrongly.",
+        "`again stop`, and find out who has changed the tables by hand",
     ),
     Invariant(
         "nothing_is_claimed_while_stopped",
@@ -85,24 +85,24 @@ INVARIANTS: tuple[Invariant, ...] = (
         "A charge was claimed minutes after `again stop`: a worker does not see the switch.",
         "end the worker that did it; its release or its AGAIN_DATABASE_URL is another one",
     ),
-    # --- nobody pays more than they agreed to -----------------------------------------------------------------------
+    # --- no customer pays more than they agreed to ------------------------------------------------------------------
     Invariant(
         "charge_is_covered_by_a_consent",
         "attempt",
-        "A replaced key was charged with a period that had begun before its customer agreed and was not agreed to.",
-        "`again stop`, compare `again charge show` with the consent, give back what is too much; report it as a defect",
+        "A replaced key was charged for a period that started before its customer agreed, without consent to it.",
+        "`again stop`, compare `again charge show` with the consent, refund what is too much; report it as a defect",
     ),
     Invariant(
         "charge_that_awaits_consent_is_not_sent",
         "attempt",
-        "The charge waits for its customer's consent, and was sent all the same.",
-        "`again stop`, give back what was paid without consent, and report it as a defect",
+        "The charge waits for its customer's consent, and was sent nevertheless.",
+        "`again stop`, refund what was paid without consent, and report it as a defect",
     ),
     # --- no period is forgotten -------------------------------------------------------------------------------------
     Invariant(
         "charging_has_an_open_attempt",
         "charge",
-        "The charge counts as in flight, but no attempt is open, so nobody will ever settle it.",
+        "The charge counts as in flight, but no attempt is open, so it will never be settled.",
         _REPORT,
     ),
     Invariant(
@@ -120,7 +120,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         "flagged_attempt_is_up_for_review",
         "attempt",
-        "The look-ups gave up and left the outcome to a person, but no open discrepancy asks one.",
+        "The look-ups gave up and left the outcome to an operator, but there is no open discrepancy.",
         "look at the payment in PortOne's console and at `again charge show`; report it as a defect",
     ),
     Invariant(
@@ -138,34 +138,34 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         "subscription_that_is_over_owes_nothing",
         "charge",
-        "The subscription is over, and its charge is neither void nor in flight: nobody will claim it.",
+        "The subscription is over, and its charge is neither void nor in flight: it will never be claimed.",
         _REPORT,
     ),
     Invariant(
         "discrepancy_is_decided_within_a_week",
         "discrepancy",
-        "PortOne and the books have told differently for more than a week, and nobody has decided.",
+        "A discrepancy between PortOne and our records has been open for more than a week.",
         "`again review list` shows it, `again review resolve` decides it",
     ),
     # --- the work goes on -------------------------------------------------------------------------------------------
     Invariant(
         "due_period_is_opened",
         "subscription",
-        "A period has begun and has no charge: the tick that opens charges does not run, or cannot bill this plan.",
+        "A period has started and has no charge: `again.open_charges` does not run, or cannot bill this plan.",
         "start beat and a worker, and look for `subscription cannot be billed` in the worker's log",
         progress=True,
     ),
     Invariant(
         "due_charge_is_claimed",
         "charge",
-        "The charge has been due for over an hour, nothing stands in its way, and nobody charges it.",
+        "The charge has been due for over an hour, nothing blocks it, and it is not charged.",
         "`again doctor worker portone`; start more workers, or look for `charge cannot be claimed` in their log",
         progress=True,
     ),
     Invariant(
         "abandoned_attempt_is_looked_up",
         "attempt",
-        "Its worker died long ago, and nobody has asked PortOne what became of it: reconciliation does not run.",
+        "Its worker died long ago, and its outcome was not looked up at PortOne: reconciliation does not run.",
         "start beat and a worker, and look for `again.reconcile` in its log",
         progress=True,
     ),
@@ -179,8 +179,8 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         "unknown_attempt_comes_to_an_end",
         "attempt",
-        "The ladder of look-ups has ended, and the outcome is neither known nor left to a person.",
-        "look for `attempt cannot be looked up` and for failed look-ups in the worker's log, and mend their cause",
+        "The last look-up is over, and the outcome is neither known nor left to an operator.",
+        "look for `attempt cannot be looked up` and for failed look-ups in the worker's log, and fix their cause",
         progress=True,
     ),
     Invariant(
@@ -199,14 +199,14 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         "held_charging_goes_on",
         "sweep",
-        "All charging is held until PortOne's payments are compared with the books, and that does not come to an end.",
+        "All charging is held until PortOne's payments are reconciled with our records, and that does not finish.",
         "start beat and a worker, and look for `sweep waits` in its log; `again doctor portone`",
         progress=True,
     ),
     Invariant(
         "payments_are_compared_daily",
         "sweep",
-        "No daily sweep has ended lately, so what PortOne and the books tell differently is not found.",
+        "No daily sweep has finished lately, so discrepancies with PortOne are not found.",
         "start beat and a worker, and look for `again.sweep` and `sweep waits` in its log",
         progress=True,
     ),

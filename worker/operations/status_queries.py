@@ -118,7 +118,7 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True)
-class Paid:
+class PaidTotal:
     """What was paid since an instant, in KRW, and how much of that was refunded by now."""
 
     count: int
@@ -128,7 +128,7 @@ class Paid:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class WebhookCounts:
     """The webhooks since an instant, those of unknown payments among them, and how many in all are to be looked up."""
 
     count: int
@@ -142,16 +142,16 @@ def counts(session: Session, *, now: datetime) -> Mapping[str, Count]:
     return {row.name: Count(row.found, row.oldest_at) for row in session.execute(_COUNTS, {"now": now})}
 
 
-def paid_since(session: Session, since: datetime) -> Paid:
+def paid_since(session: Session, since: datetime) -> PaidTotal:
     """Sum up what was paid since an instant, by PortOne's time of the payment."""
     row = session.execute(_PAID_SINCE, {"since": since}).one()
-    return Paid(row.found, row.amount, since, row.refunded)
+    return PaidTotal(row.found, row.amount, since, row.refunded)
 
 
-def heard_since(session: Session, since: datetime) -> Heard:
+def webhooks_since(session: Session, since: datetime) -> WebhookCounts:
     """Count the webhooks since an instant. Repeated ones count once."""
     row = session.execute(_HEARD, {"since": since, "unknown": list(UNKNOWN_PAYMENTS)}).one()
-    return Heard(row.heard, row.unknown, row.waiting, since)
+    return WebhookCounts(row.heard, row.unknown, row.waiting, since)
 
 
 def failing_look_ups(session: Session) -> Count:
@@ -161,31 +161,31 @@ def failing_look_ups(session: Session) -> Count:
 
 
 def look_up_failure(session: Session) -> str | None:
-    """Say what a look-up met that failed last; None when none fails."""
+    """Return why the longest failing look-up failed last; None when none fails."""
     failure: str | None = session.scalar(_FAILURE)
     return failure
 
 
 def failing_sweep(session: Session) -> Sweep | None:
-    """Give the sweep whose list could not be read for the longest time."""
+    """Return the sweep whose list could not be read for the longest time."""
     failing = select(Sweep).where(Sweep.finished_at.is_(None), Sweep.failing_since.is_not(None))
     return session.scalars(failing.order_by(Sweep.failing_since).limit(1)).one_or_none()
 
 
 def open_discrepancies(session: Session) -> Count:
-    """Count what PortOne and the books tell differently and a person has to decide."""
+    """Count the open discrepancies."""
     row = session.execute(_OPEN_DISCREPANCIES).one()
     return Count(row.found, row.oldest_at)
 
 
 def holding_sweep(session: Session) -> Sweep | None:
-    """Give the sweep that holds all charging, the first of them should there be more."""
+    """Return the sweep that holds all charging; the first one if there are several."""
     holding = select(Sweep).where(Sweep.finished_at.is_(None), Sweep.holds_claims)
     return session.scalars(holding.order_by(Sweep.id).limit(1)).one_or_none()
 
 
 def last_daily_sweep(session: Session) -> Sweep | None:
-    """Give the daily sweep that has ended last."""
+    """Return the last daily sweep that has compared everything."""
     daily = select(Sweep).where(
         Sweep.finished_at.is_not(None), Sweep.ended_early.is_(None), Sweep.reason == SweepReason.DAILY
     )

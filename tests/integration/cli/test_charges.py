@@ -117,7 +117,7 @@ DIFFERENCE = """
         ("INSERT INTO stops VALUES ('kakaopay', 'fire', 'me', now())", "`again start kakaopay`"),
         ("INSERT INTO stops VALUES ('payco', 'fire', 'me', now())", "the next pump run charges it"),  # another PG
         ("UPDATE charges SET next_attempt_at = now() + interval '1 day'", "It is charged on"),
-        (DIFFERENCE.format(status="open"), "It waits for a person: see `again review show 1`."),
+        (DIFFERENCE.format(status="open"), "It waits for a decision: see `again review show 1`."),
         (DIFFERENCE.format(status="resolved"), "the next pump run charges it"),
     ],
 )
@@ -139,7 +139,7 @@ def test_the_older_of_two_charges_goes_first(again: Again, subscription: str, ta
         ({"status": "started"}, "Attempt 1 is under way since"),
         ({"status": "started", "lease_until_in": -1}, "was given up by its worker"),
         ({"status": "unknown"}, "is unknown (timeout); PortOne is asked again on"),
-        ({"status": "unknown", "next_lookup_at": None, "flag_reason": "other_payment"}, "a person has to decide"),
+        ({"status": "unknown", "next_lookup_at": None, "flag_reason": "other_payment"}, "has to be decided by an operator"),
     ],
 )
 def test_a_charge_in_flight_says_what_is_awaited(again: Again, subscription: str, tables: Tables, attempt, expected):

@@ -18,7 +18,7 @@ from worker.devstack.addresses import Valkey
 
 ON_TABLES = {
     "migrations",
-    "lineage",
+    "identity",
     "beat",
     "worker",
     "tasks",
@@ -111,20 +111,20 @@ def test_discrepancies_that_wait_for_a_person_are_told_with_the_oldest(again: Ag
         tables.discrepancy(uid, status, found_at=datetime(2026, 1, day, 20, tzinfo=UTC))
     [found] = again("doctor", "discrepancies", "--json").document
     assert found["health"] == "warning"
-    assert found["finding"].startswith("2 discrepancies wait for a person to decide, the oldest since 2026-01-02 05:00")
+    assert found["finding"].startswith("2 discrepancies wait to be decided, the oldest since 2026-01-02 05:00")
     assert found["remedy"] == "`again review list`"
 
 
 def test_the_last_sweep_is_told_and_one_that_holds_charging_is_a_warning(again: Again, tables: Tables):
-    assert "no daily sweep has ended yet" in again("doctor", "sweeps", "--json").document[0]["finding"]
+    assert "no daily sweep has finished yet" in again("doctor", "sweeps", "--json").document[0]["finding"]
     tables.sweep("daily", payments=1200, not_ours=3, repaired=2, found=1, finished=True)
     [found] = again("doctor", "sweeps", "--json").document
     assert found["health"] == "ok"
-    assert "1,200 payments compared, 3 of them not ours, 2 repaired, 1 left to a person" in found["finding"]
+    assert "1,200 payments compared, 3 of them not ours, 2 repaired, 1 to be decided" in found["finding"]
     tables.sweep("restored", payments=70, holds=True)
     [found] = again("doctor", "sweeps", "--json").document
     assert found["health"] == "warning"
-    assert "nothing is charged until PortOne's payments are compared (restored), since" in found["finding"]
+    assert "nothing is charged until PortOne's payments are reconciled (restored), since" in found["finding"]
 
 
 def test_each_tasks_last_run_is_told_and_a_late_one_named(again: Again, sessions: Sessions):
@@ -156,7 +156,7 @@ def test_a_broker_that_answers_and_takes_no_messages_is_broken(again: Again, ser
             assert server.keys() == []
             server.replicaof("127.0.0.1", "1")
             [found] = again("doctor", "broker", "--json", code=1, again_broker_url=broker.url).document
-            assert "lets nobody write" in found["finding"]
+            assert "accepts no writes" in found["finding"]
             assert "set AGAIN_BROKER_URL to the primary" in found["remedy"]
     finally:
         broker.close()
@@ -222,7 +222,7 @@ def test_look_ups_that_fail_are_told_with_since_when_and_why(again: Again, subsc
     tables.attempt(charge, "unknown", failing_since=tables.now, failure="HTTP 404 not PortOne's envelope")
     (found,) = again("doctor", "look-ups", "--json").document
     assert found["health"] == "warning"
-    assert "1 charge, the first since" in found["finding"]
+    assert "1 charge with an unknown outcome cannot be looked up at PortOne, the first since" in found["finding"]
     assert "HTTP 404 not PortOne's envelope" in found["finding"]
     assert "again doctor portone" in found["remedy"]
     counted = again("status", "--json").document["counts"]["failing"]

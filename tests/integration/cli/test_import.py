@@ -413,7 +413,7 @@ def test_keys_that_portone_charges_by_itself_are_named_with_what_to_do(
             schedule = {"merchant_uid": f"m{number}", "schedule_at": at, "amount": 9900, "currency": "KRW", "name": "P"}
             api.post("/subscribe/payments/schedule", customer_uid=f"customer_uid_number_{number}", schedules=[schedule])
         said = again("import", path, *options, again_sandbox_url=sandbox.base_url).said
-    assert "1 row has a key that PortOne is going to charge by itself" in said
+    assert "1 row has a key that PortOne is going to charge on its own" in said
     assert "(lines 3)" in said
     assert "unschedule" in said
     assert tables.count("subscriptions") == (0 if dry_run else 3)
@@ -430,6 +430,6 @@ def test_keys_of_a_pg_that_wants_the_buyers_data_are_imported_with_a_note(
     again: Again, gold: str, tables: Tables, write: Write, pg: str
 ):
     said = again("import", write(line(1), line(2, pg=pg), line(3, pg=pg)), "--no-schedules").said
-    assert f"{PGS[pg].name} wants {PGS[pg].needs} with every charge, which Again does not send yet (rows: 2)" in said
-    assert f"{PGS[pg].name} wants" in again("key", "add", "another_customer_uid", "--pg", pg).said
+    assert f"{PGS[pg].name} requires {PGS[pg].needs} with every charge, which Again does not send yet (rows: 2)" in said
+    assert f"{PGS[pg].name} requires" in again("key", "add", "another_customer_uid", "--pg", pg).said
     assert tables.count("subscriptions") == 3

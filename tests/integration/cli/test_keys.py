@@ -69,7 +69,7 @@ def test_a_key_is_added_once(refused: Again):
 
 
 def test_a_pg_that_wants_more_than_is_sent_is_announced(again: Again):
-    assert "Smartro wants" in again("key", "add", UID, "--pg", "smartro_v2").err
+    assert "Smartro requires" in again("key", "add", UID, "--pg", "smartro_v2").err
 
 
 def test_key_add_help_says_how_keys_are_made_as_again_issues_none(again_without_database: Again):

@@ -132,7 +132,7 @@ def test_invariants_that_did_not_hold_at_the_last_look_are_shown(again: Again, t
 def test_a_sweep_that_holds_charging_and_the_last_daily_one_are_told(again: Again, tables: Tables):
     document = again("status", "--json").document
     assert (document["held"], document["last_daily_sweep"]) == (None, None)
-    assert "never to the end" in again("status").out
+    assert "never completed" in again("status").out
     tables.sweep("daily", payments=1200, not_ours=3, repaired=2, found=1, finished=True)
     tables.sweep("gap", payments=70, holds=True)
     document = again("status", "--json").document
@@ -141,7 +141,7 @@ def test_a_sweep_that_holds_charging_and_the_last_daily_one_are_told(again: Agai
     said = again("status").said
     assert "held: comparing with PortOne since" in said
     assert "70 payments compared (gap)" in said
-    assert "1,200 payments, 3 of them not ours; 2 repaired, 1 left to a person" in said
+    assert "1,200 payments, 3 of them not ours; 2 repaired, 1 left to decide" in said
 
 
 def test_periods_that_no_tick_has_opened_are_counted(again: Again, subscription: str, tables: Tables):
@@ -158,7 +158,7 @@ def test_it_fits_on_a_terminal_of_80_columns(again: Again, subscription: str, ta
     again("stop", "--reason", "a reason that is long enough to need a second line on a terminal of that width")
     out = again("status", columns="80").out
     assert max(map(len, out.splitlines())) <= 80
-    for part in ("due now", "needs a person", "paid today", "since midnight in Seoul", "again.charge", "never"):
+    for part in ("due now", "needs a decision", "paid today", "since midnight in Seoul", "again.charge", "never"):
         assert part in out
 
 

@@ -171,7 +171,7 @@ def test_starting_real_money_is_confirmed_on_a_terminal(
 
 def test_a_script_that_starts_real_money_must_say_that_it_means_it(again: Again, tables: Tables):
     again("stop")
-    assert "nobody to ask; give --yes" in again("start", code=1, **LIVE).said
+    assert "no terminal to ask on; give --yes" in again("start", code=1, **LIVE).said
     assert tables.count("stops") == 1
     again("start", "--yes", **LIVE)
     assert tables.count("stops") == 0

@@ -40,7 +40,7 @@ def test_strangers_are_counted_and_the_books_agree(again: Again, portone: Runnin
     with Api(portone.base_url) as api:
         api.paid("shop-order-4711")
     said = again("sweep", again_sandbox_url=portone.base_url, **FAST).said
-    assert "1 payment compared: 1 not ours, 0 repaired, 0 new for a person." in said
+    assert "1 payment compared: 1 not ours, 0 repaired, 0 new discrepancies." in said
 
 
 def some_weeks_ago() -> datetime:
@@ -76,7 +76,7 @@ def test_a_restored_database_may_be_older_than_it_looks(again: Again, portone: R
     [
         ("0001-01-01", "no day on which PortOne had payments"),  # in Seoul, in UTC it is no day at all
         ("1999-12-31", "more than 3660 days back"),
-        ("9999-12-31", "lies ahead"),
+        ("9999-12-31", "is in the future"),
     ],
 )
 @pytest.mark.parametrize("restored", [[], ["--restored"]])
@@ -148,7 +148,7 @@ def test_hold_that_is_no_restores_is_released_and_charging_goes_on(again: Again,
 def test_a_script_that_releases_must_say_that_it_means_it(again: Again, tables: Tables):
     tables.sweep("gap", holds=True)
     said = again("sweep", "--release", code=1).said
-    assert "may be charged a second time, and there is nobody to ask; give --yes." in said
+    assert "may be charged a second time, and there is no terminal to ask on; give --yes." in said
     assert tables.sql("SELECT finished_at FROM sweeps")[0].finished_at is None
     assert again("sweep", "--release", "--yes", "--json").document == {"released": [1], "still_stopped": []}
 
@@ -172,5 +172,5 @@ def test_a_database_that_charged_in_another_mode_is_refused(again: Again, tables
         "SET LOCAL session_replication_role = replica; UPDATE database_identity SET mode = 'sandbox', prefix = 'shop'"
     )
     assert "AGAIN_MERCHANT_UID_PREFIX" in again("charge", "list", code=3).said
-    found = again("doctor", "lineage", "--json", code=1).document
+    found = again("doctor", "identity", "--json", code=1).document
     assert found[0]["health"] == "broken"

@@ -15,7 +15,7 @@ from worker.config.settings import Settings
 from worker.database import migrations
 from worker.database.engine import ReadOnly, create_database_engine
 from worker.doctor import run
-from worker.doctor.finding import Health, Patient
+from worker.doctor.finding import CheckContext, Health
 from worker.runtime import Runtime
 
 
@@ -68,8 +68,8 @@ def beats(engine: Engine) -> list[str]:
 
 def examined(relay: Relay) -> tuple[Health, str]:
     runtime = Runtime.create(Settings.from_env({}), relay.url("postgres"), actor="doctor")
-    patient = Patient(runtime=runtime, broker_url="", no_database="", visibility_timeout=600, task_time_limit=300)
-    (finding,) = run.examine(patient, ["database"])
+    context = CheckContext(runtime=runtime, broker_url="", no_database="", visibility_timeout=600, task_time_limit=300)
+    (finding,) = run.examine(context, ["database"])
     runtime.close()
     return finding.health, finding.finding
 

@@ -13,7 +13,7 @@ import pytest
 from tests.support.sandbox import running_sandbox
 from worker.config.settings import Settings
 from worker.doctor import servers
-from worker.doctor.finding import Finding, Health, Patient
+from worker.doctor.finding import CheckContext, Finding, Health
 from worker.runtime import Runtime
 
 LIVE = {
@@ -32,14 +32,14 @@ def examined(url: str, *, live: bool) -> Finding:
     """What the doctor finds at an address. No setting can bring a live key to the sandbox, so it is brought here."""
     settings = Settings.from_env(LIVE if live else {}).model_copy(update={"portone_url": url, "sandbox_url": url})
     runtime = Runtime.create(settings, "postgresql:///again", actor="test")
-    finding = servers.portone(Patient(runtime, "redis://", "", 600, 300))
+    finding = servers.portone(CheckContext(runtime, "redis://", "", 600, 300))
     runtime.close()
     return finding
 
 
 @contextmanager
 def stranger(answer: bytes) -> Iterator[tuple[str, list[str]]]:
-    """A server that gives tokens like PortOne and answers everything else with `answer`; gives what it was asked."""
+    """A server that issues tokens like PortOne and answers everything else with `answer`; gives what it was asked."""
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -102,7 +102,7 @@ def test_without_a_key_anybody_but_the_sandbox_is_a_mistake(answer: bytes):
 def test_with_a_key_it_is_portone_that_gives_a_token():
     with stranger(b'{"code":1,"message":"Not Found","response":null}') as (url, asked):
         found = examined(url, live=True)
-    assert "gives tokens" in found.finding
+    assert "issues tokens" in found.finding
     assert asked == ["/_sandbox/health", "/users/getToken"]
 
 

@@ -22,7 +22,7 @@ from worker.cli.commands import app as commands
 from worker.config.settings import Settings
 from worker.database.engine import create_database_engine
 from worker.doctor import servers, tls
-from worker.doctor.finding import Health, Patient
+from worker.doctor.finding import CheckContext, Health
 from worker.doctor.tls import VERIFYING, database_concern
 from worker.runtime import Runtime
 
@@ -172,8 +172,8 @@ def test_with_real_money_the_doctor_warns_of_what_travels_in_the_clear(
 
     def health(environment: dict[str, str]) -> list[Health]:
         runtime = Runtime.create(Settings.from_env(environment), database_url, actor="test")
-        patient = Patient(runtime, valkey, "", 600, 300)
-        findings = [servers.database(patient), servers.broker(patient)]
+        context = CheckContext(runtime, valkey, "", 600, 300)
+        findings = [servers.database(context), servers.broker(context)]
         runtime.close()
         return [finding.health for finding in findings]
 

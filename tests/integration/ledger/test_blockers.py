@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from tests.integration.conftest import NOW, claim_now
 from tests.support.book import Book
-from worker.cli.charge import _prospect
+from worker.cli.charge import _explanation
 from worker.database.engine import Sessions
 from worker.domain.blockers import Blocker
 from worker.domain.merchant_uid import MAX_NUMBER
@@ -144,7 +144,9 @@ def test_claim_takes_exactly_the_charges_that_nothing_blocks(book: Book, session
         found = [(charge_id, history.charge(session, charge_id, now=NOW)) for charge_id in ids]
         rows = {charge_id: row for charge_id, row in found if row is not None}
         listed = history.charges(session, status=None, subscription=None, limit=1000, now=NOW)
-        said = {charge_id: _prospect(row, history.attempts(session, charge_id), NOW) for charge_id, row in rows.items()}
+        said = {
+            charge_id: _explanation(row, history.attempts(session, charge_id), NOW) for charge_id, row in rows.items()
+        }
     blocked_by = {charge_id: row.blocked_by for charge_id, row in rows.items()}
     claimed = {attempt.charge.id for attempt in claim_now(sessions, limit=1000)}
     assert {charge_id for charge_id, blocker in blocked_by.items() if blocker is None} == claimed

@@ -35,7 +35,7 @@ from worker.ledger.write_back import record
 from worker.operations import invariant_results
 from worker.operations.invariant_queries import QUERIES
 from worker.operations.invariant_results import MAX_COUNTED, MAX_EXAMPLES, BrokenInvariant
-from worker.operations.invariants import INVARIANTS, MOST_DEFERRALS, Thresholds
+from worker.operations.invariants import INVARIANTS, MAX_DEFERRALS, Thresholds
 from worker.reconciliation import queries as reconciliation_queries
 from worker.subscriptions import cancellation, pausing
 
@@ -216,7 +216,7 @@ DAMAGE: dict[str, tuple[str, str]] = {
         f"{UNKNOWN}",
     ),
     "deferred_charge_comes_to_an_end": (
-        f"UPDATE charges SET deferrals = {MOST_DEFERRALS} WHERE id = {LATER}",
+        f"UPDATE charges SET deferrals = {MAX_DEFERRALS} WHERE id = {LATER}",
         f"{LATER}",
     ),
     "no_attempt_is_from_the_future": (

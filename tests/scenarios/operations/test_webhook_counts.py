@@ -14,5 +14,5 @@ def test_a_webhook_of_an_unknown_payment_is_answered_and_counted(world: World):
     window = world.portone.open_window(stranger | {"m_redirect_url": "https://shop.example/back"})["window"]
     till.receive_webhook(till.webhook(till.approve(str(window["window_id"]))))
     with world.runtime.sessions() as session:
-        heard = status_queries.heard_since(session, world.now)
+        heard = status_queries.webhooks_since(session, world.now)
     assert (heard.count, heard.unknown) == (2, 2)

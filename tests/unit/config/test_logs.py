@@ -11,7 +11,7 @@ import httpx
 import pytest
 import structlog
 
-from worker.config.logs import configure_logs, keep_out_of_logs, log_as_the_host_does
+from worker.config.logs import configure_logs, keep_out_of_logs, log_through_the_host
 
 
 class Terminal(io.StringIO):
@@ -69,7 +69,7 @@ def test_httpx_logs_the_hosts_requests_and_none_of_ours(caplog: pytest.LogCaptur
 def test_our_lines_go_where_the_hosts_go_and_show_no_local_variables(
     caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ):
-    log_as_the_host_does()
+    log_through_the_host()
     customer_uid = "gildong_0001_1234"
     try:
         int("none")
@@ -86,5 +86,5 @@ def test_our_lines_go_where_the_hosts_go_and_show_no_local_variables(
 def test_a_host_that_has_configured_structlog_keeps_its_settings():
     structlog.configure(processors=[structlog.processors.JSONRenderer()])
     before = structlog.get_config()["processors"]
-    log_as_the_host_does()
+    log_through_the_host()
     assert structlog.get_config()["processors"] is before

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from worker.cli import confirm, console
 from worker.cli.console import PlainConsole
 from worker.cli.exits import Commands
-from worker.config.logs import configure_logs, only_errors
+from worker.config.logs import configure_logs, log_errors_only
 from worker.config.terminal import escaped, one_line, plain
 
 ACTING = {
@@ -128,7 +128,7 @@ class Terminal(io.StringIO):
 
 
 @acting
-@pytest.mark.parametrize("configure", [lambda: configure_logs("INFO"), only_errors], ids=["server", "command"])
+@pytest.mark.parametrize("configure", [lambda: configure_logs("INFO"), log_errors_only], ids=["server", "command"])
 def test_a_log_on_a_terminal_shows_nothing_that_acts(monkeypatch: pytest.MonkeyPatch, configure, text):
     written = Terminal()
     root = logging.getLogger()

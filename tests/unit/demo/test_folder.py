@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.demo.folder import MARK, begin_anew
+from worker.demo.folder import MARK, empty_folder
 from worker.devstack.addresses import NotAvailable
 
 
@@ -15,7 +15,7 @@ def test_a_folder_that_no_demo_made_is_left_alone(tmp_path: Path):
     thesis.parent.mkdir(parents=True)
     thesis.write_text("important")
     with pytest.raises(NotAvailable, match="left alone: move it away, or set AGAIN_DATA_DIR"):
-        begin_anew(tmp_path / "demo")
+        empty_folder(tmp_path / "demo")
     assert thesis.read_text() == "important"
     assert not (tmp_path / "demo" / MARK).exists()
 
@@ -32,7 +32,7 @@ def test_what_is_no_folder_is_left_alone(tmp_path: Path, kind: str):
         (elsewhere / MARK).touch()
         (elsewhere / "book.csv").write_text("important")
     with pytest.raises(NotAvailable):
-        begin_anew(demo)
+        empty_folder(demo)
     assert kind != "link" or (elsewhere / "book.csv").read_text() == "important"
     assert kind != "file" or demo.read_text() == "important"
 
@@ -42,14 +42,14 @@ def test_an_empty_folder_is_taken(tmp_path: Path, existing: bool):
     demo = tmp_path / ".again" / "demo"
     if existing:
         demo.mkdir(parents=True)
-    begin_anew(demo)
+    empty_folder(demo)
     assert [path.name for path in demo.iterdir()] == [MARK]
     assert demo.stat().st_mode & 0o777 == 0o700
 
 
 def test_what_an_earlier_demo_made_is_deleted_and_what_it_did_not_make_stays(tmp_path: Path):
     demo = tmp_path / "demo"
-    begin_anew(demo)
+    empty_folder(demo)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "kept").touch()
@@ -58,6 +58,6 @@ def test_what_an_earlier_demo_made_is_deleted_and_what_it_did_not_make_stays(tmp
     (demo / "book.csv").touch()
     (demo / "valkey").symlink_to(elsewhere)
     (demo / "notes.txt").write_text("mine")
-    begin_anew(demo)
+    empty_folder(demo)
     assert {path.name for path in demo.iterdir()} == {MARK, "notes.txt"}
     assert (elsewhere / "kept").exists()

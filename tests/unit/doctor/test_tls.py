@@ -17,7 +17,7 @@ CONNECTIONS = [
     ("db", "10.0.0.8", False, False, "at db is reached over the network without TLS"),  # a private net is a net
     ("localhost", "10.0.0.8", False, False, "without TLS"),
     ("db.example.com", "203.0.113.9", False, False, "without TLS"),
-    ("db.example.com", "203.0.113.9", True, False, "with TLS that does not verify who answers"),
+    ("db.example.com", "203.0.113.9", True, False, "with TLS that does not verify the server"),
     ("db.example.com", "203.0.113.9", True, True, ""),
 ]
 
@@ -33,8 +33,8 @@ BROKERS = [
     ("redis://localhost/0", ""),
     ("redis://broker/0", "without TLS"),
     ("rediss://broker/0", ""),
-    ("rediss://broker/0?ssl_check_hostname=false", "does not verify who answers"),
-    ("rediss://broker/0?ssl_cert_reqs=none", "does not verify who answers"),
+    ("rediss://broker/0?ssl_check_hostname=false", "does not verify the server"),
+    ("rediss://broker/0?ssl_cert_reqs=none", "does not verify the server"),
 ]
 
 

@@ -10,7 +10,7 @@ from celery import Celery
 from worker.app import app as ours
 from worker.app import configuration
 from worker.messaging import beat_scheduler
-from worker.messaging.beat_scheduler import ForgetfulScheduler
+from worker.messaging.beat_scheduler import StatelessScheduler
 
 EVERY = {"fast": 10, "slow": 60}
 
@@ -42,7 +42,7 @@ class Beat:
         self.sent: list[str] = []
         monkeypatch.setattr(self.app, "send_task", lambda name, *_, **__: self.sent.append(name))
         self.clocks = clocks
-        self.scheduler = ForgetfulScheduler(self.app, max_interval=1, sync_every_tasks=1)
+        self.scheduler = StatelessScheduler(self.app, max_interval=1, sync_every_tasks=1)
 
     def run(self, seconds: int) -> list[str]:
         """Let time pass, a second at a time, and give what was sent in it."""
@@ -77,5 +77,5 @@ def test_beat_is_the_one_without_a_memory_however_it_is_started(monkeypatch: pyt
     monkeypatch.setenv("AGAIN_DATABASE_URL", "postgresql://nobody@localhost/none")
     monkeypatch.setenv("AGAIN_BROKER_URL", "memory://")
     named = configuration()["beat_scheduler"]
-    assert named == f"{ForgetfulScheduler.__module__}:{ForgetfulScheduler.__name__}"
+    assert named == f"{StatelessScheduler.__module__}:{StatelessScheduler.__name__}"
     assert ours.Beat(app=ours, scheduler=named).scheduler_cls == named

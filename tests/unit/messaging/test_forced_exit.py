@@ -14,19 +14,19 @@ from worker.messaging.forced_exit import EXIT_CODE
 HANGS = """
 import os, signal, sys
 from billiard import Process, active_children
-from worker.messaging.forced_exit import end_within
+from worker.messaging.forced_exit import exit_within
 
 child = Process(target=lambda: signal.pause())
 child.start()
 if sys.argv[1] == "stopped":
     os.kill(child.pid, signal.SIGSTOP)
 print(child.pid, flush=True)
-end_within(0.2, lambda: [each.pid for each in active_children()])
+exit_within(0.2, lambda: [each.pid for each in active_children()])
 child.join()
 """
 ENDS = """
-from worker.messaging.forced_exit import end_within
-end_within(600, lambda: [])
+from worker.messaging.forced_exit import exit_within
+exit_within(600, lambda: [])
 """
 
 

@@ -10,7 +10,7 @@ import pytest
 from worker.domain.blockers import Blocker
 from worker.domain.merchant_uid import MAX_NUMBER
 from worker.domain.states import CLAIMABLE_CHARGES, AttemptStatus, BillingKeyStatus, ChargeStatus, SubscriptionStatus
-from worker.operations.explain_charge import LastAttempt, Standing, prospect
+from worker.operations.explain_charge import ChargeState, LastAttempt, explain_charge
 
 NOW = datetime(2026, 1, 5, 3, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -27,7 +27,7 @@ STARTED = LastAttempt(
 UNKNOWN = replace(STARTED, status=AttemptStatus.UNKNOWN, status_reason="timeout", next_lookup_at=NOW + HOUR)
 DECLINED = replace(STARTED, status=AttemptStatus.DECLINED, status_reason="soft: [CC61] 한도초과")
 
-DUE = Standing(
+DUE = ChargeState(
     status=ChargeStatus.DUE,
     blocker=None,
     status_reason="its period began",
@@ -49,12 +49,12 @@ CHARGING = replace(DUE, status=ChargeStatus.CHARGING, blocker=Blocker.NOT_WAITIN
 CHARGING = replace(CHARGING, attempt=STARTED)
 
 
-def said(standing: Standing) -> str:
-    return prospect(standing, now=NOW, shown=lambda at: f"{at:%H:%M}")
+def said(state: ChargeState) -> str:
+    return explain_charge(state, now=NOW, shown=lambda at: f"{at:%H:%M}")
 
 
 @pytest.mark.parametrize(
-    ("standing", "expected"),
+    ("state", "expected"),
     [
         (replace(DUE, status=ChargeStatus.PAID, paid_at=NOW), "paid on 03:00"),
         (
@@ -73,7 +73,7 @@ def said(standing: Standing) -> str:
         # in flight
         (
             replace(CHARGING, attempt=replace(UNKNOWN, window_until=NOW + HOUR)),
-            "The customer may pay it in the payment window of attempt 2 until 04:00",
+            "Only the customer can pay it, in the payment window of attempt 2, until 04:00",
         ),
         (replace(CHARGING, attempt=replace(UNKNOWN, window_until=NOW)), "unknown (timeout)"),
         (CHARGING, "Attempt 2 is under way since 02:00"),
@@ -82,10 +82,10 @@ def said(standing: Standing) -> str:
         (replace(CHARGING, attempt=replace(UNKNOWN, next_lookup_at=NOW)), "asked again at the next reconciliation"),
         (
             replace(CHARGING, attempt=replace(UNKNOWN, next_lookup_at=None, flag_reason="canceled")),
-            "a person has to decide: canceled",
+            "has to be decided by an operator: canceled",
         ),
-        (replace(CHARGING, attempt=DECLINED), "which should not be"),
-        (replace(CHARGING, attempt=None), "which should not be"),
+        (replace(CHARGING, attempt=DECLINED), "which should never happen"),
+        (replace(CHARGING, attempt=None), "which should never happen"),
         # what keeps it from being claimed
         (replace(DUE, blocker=Blocker.SUBSCRIPTION, subscription=SubscriptionStatus.PAUSED), "subscription is paused"),
         (replace(DUE, blocker=Blocker.BILLING_KEY, key=None), "no billing key"),
@@ -95,7 +95,7 @@ def said(standing: Standing) -> str:
         ),
         (
             replace(DUE, blocker=Blocker.DISCREPANCY, discrepancy_id=12),
-            "It waits for a person: see `again review show 12`.",
+            "It waits for a decision: see `again review show 12`.",
         ),
         (replace(CHARGING, discrepancy_id=12), "under way"),
         (
@@ -103,8 +103,8 @@ def said(standing: Standing) -> str:
             "(payco: 점검); it waits for `again start payco`",
         ),
         (replace(DUE, blocker=Blocker.HOLD, hold_reason="too much on one day."), "is held: too much on one day."),
-        (replace(PAST_DUE, blocker=Blocker.ATTEMPTS_SPENT), f"It had {MAX_NUMBER} attempts"),
-        (replace(PAST_DUE, blocker=Blocker.LAST_ATTEMPT), "which should not be: a person has to look at it"),
+        (replace(PAST_DUE, blocker=Blocker.ATTEMPTS_SPENT), f"It has had {MAX_NUMBER} attempts"),
+        (replace(PAST_DUE, blocker=Blocker.LAST_ATTEMPT), "which should never happen: report it as a defect"),
         # whose turn it is
         (DUE, "It is due; the next pump run charges it."),
         (replace(DUE, blocker=Blocker.ANOTHER_CHARGE, first_charge_id=7), "waits until charge 7"),
@@ -113,8 +113,8 @@ def said(standing: Standing) -> str:
         (replace(PAST_DUE, blocker=Blocker.NO_NEXT_ATTEMPT, next_attempt_at=None), "No further attempt is planned"),
     ],
 )
-def test_a_charge_says_what_happens_next(standing: Standing, expected: str):
-    assert expected in said(standing)
+def test_explanation_says_what_happens_to_a_charge_next(state: ChargeState, expected: str):
+    assert expected in said(state)
 
 
 @pytest.mark.parametrize("blocker", [each for each in Blocker if each is not Blocker.NOT_WAITING])
@@ -126,7 +126,7 @@ def test_blocked_charge_is_never_said_to_be_charged_next(blocker: Blocker):
 
 @pytest.mark.parametrize("status", list(ChargeStatus))
 @pytest.mark.parametrize("attempt", [None, STARTED, UNKNOWN, DECLINED])
-def test_every_standing_has_one_sentence(status: ChargeStatus, attempt: LastAttempt | None):
+def test_every_charge_state_is_explained_in_one_sentence(status: ChargeStatus, attempt: LastAttempt | None):
     paid_at = NOW if status is ChargeStatus.PAID else None
     blocker = None if status in CLAIMABLE_CHARGES else Blocker.NOT_WAITING
     sentence = said(replace(DUE, status=status, blocker=blocker, attempt=attempt, paid_at=paid_at, declines=1))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from worker.operations.explain_hold import waiting_for
+from worker.operations.explain_hold import explain_hold
 
 NOW = datetime(2026, 11, 30, 3, 0, tzinfo=UTC)
 QUIET = timedelta(minutes=30)
@@ -32,7 +32,7 @@ class Held:
     ],
 )
 def test_a_hold_in_order_says_what_it_waits_for(hold: Held, reason: str, remedy: str):
-    waiting = waiting_for(hold, now=NOW, quiet_period=QUIET)
+    waiting = explain_hold(hold, now=NOW, quiet_period=QUIET)
     assert not waiting.broken
     assert reason in waiting.reason
     assert remedy in waiting.remedy
@@ -47,11 +47,11 @@ def test_a_hold_in_order_says_what_it_waits_for(hold: Held, reason: str, remedy:
     ],
 )
 def test_a_hold_that_lies_ahead_is_broken_and_can_be_released(hold: Held):
-    waiting = waiting_for(hold, now=NOW, quiet_period=QUIET)
+    waiting = explain_hold(hold, now=NOW, quiet_period=QUIET)
     assert waiting.broken
     assert "again sweep --release" in waiting.remedy
 
 
 def test_a_hold_of_clocks_that_differ_by_seconds_is_in_order():
     hold = Held(started_at=NOW + timedelta(seconds=20), until=NOW + QUIET + timedelta(seconds=20))
-    assert not waiting_for(hold, now=NOW, quiet_period=QUIET).broken
+    assert not explain_hold(hold, now=NOW, quiet_period=QUIET).broken

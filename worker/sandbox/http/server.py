@@ -21,7 +21,7 @@ from worker.sandbox.sandbox import Sandbox
 from worker.sandbox.store.ledger import Ledger
 from worker.sandbox.switches import Settings
 from worker.sandbox.timetable import Timetable
-from worker.serving import BACKLOG, EndedBySignal, listening, web_address
+from worker.serving import BACKLOG, GracefulServer, http_url, listening
 
 KEEP_ALIVE_SECONDS = 75  # uvicorn's default of 5 would close idle connections that clients are about to use
 STOP_SECONDS = 3  # grace period of open requests after a stop
@@ -61,7 +61,7 @@ class SandboxServer:
 
     @property
     def base_url(self) -> str:
-        return web_address(self.host, self.port)
+        return http_url(self.host, self.port)
 
     def run(self) -> None:
         """Serve until `stop`, SIGTERM or SIGINT; the ledger is closed when this returns."""
@@ -96,7 +96,7 @@ class _Protocol(H11Protocol):
         self.app_state: dict[str, Any] = {**self.app_state, "transport": transport}
 
 
-class _Server(EndedBySignal):
+class _Server(GracefulServer):
     """uvicorn that ends waiting requests when it stops, sends webhooks, and executes due schedules."""
 
     def __init__(self, config: uvicorn.Config, courier: Courier, postman: Postman, timetable: Timetable) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import uvicorn
 from starlette.types import ASGIApp
 
-from worker.serving import BACKLOG, EndedBySignal, listening, web_address
+from worker.serving import BACKLOG, GracefulServer, http_url, listening
 from worker.web.http.connections import GuardedProtocol
 
 KEEP_ALIVE_SECONDS = 10
 STOP_SECONDS = 10  # how long open requests may take to end after a stop
 
 
-class Server(EndedBySignal):
+class Server(GracefulServer):
     """A uvicorn that listens as soon as it is created, so that port 0 can be read. Raises CannotListen."""
 
     def __init__(self, app: ASGIApp, *, host: str, port: int) -> None:
@@ -22,7 +22,7 @@ class Server(EndedBySignal):
 
     @property
     def url(self) -> str:
-        return web_address(self.host, self.port)
+        return http_url(self.host, self.port)
 
     def serve_until_stopped(self) -> None:
         """Serve until SIGTERM or SIGINT, or until `should_exit` is set from another thread."""
