@@ -139,7 +139,10 @@ def test_the_older_of_two_charges_goes_first(again: Again, subscription: str, ta
         ({"status": "started"}, "Attempt 1 is under way since"),
         ({"status": "started", "lease_until_in": -1}, "was given up by its worker"),
         ({"status": "unknown"}, "is unknown (timeout); PortOne is asked again on"),
-        ({"status": "unknown", "next_lookup_at": None, "flag_reason": "other_payment"}, "has to be decided by an operator"),
+        (
+            {"status": "unknown", "next_lookup_at": None, "flag_reason": "other_payment"},
+            "has to be decided by an operator",
+        ),
     ],
 )
 def test_a_charge_in_flight_says_what_is_awaited(again: Again, subscription: str, tables: Tables, attempt, expected):
