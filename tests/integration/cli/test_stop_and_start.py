@@ -184,7 +184,7 @@ def test_the_switch_is_set_though_a_claim_does_not_end(
     tables.charge(subscription)
     with sessions() as frozen:
         claim(frozen, now=datetime.now(UTC), limit=1, lease=timedelta(seconds=2), prefix="again")
-        assert "a claim under way does not end (PostgreSQL pid" in again("stop", code=1).said
+        assert "a claim in progress does not end (PostgreSQL pid" in again("stop", code=1).said
     assert tables.count("stops") == 1
 
 
