@@ -1,4 +1,4 @@
-"""When a charge is tried, or an attempt looked up, the next time. Pure."""
+"""When a charge is retried, and when an attempt is looked up next. Pure."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from worker.domain.outcomes import DeclineKind
 from worker.domain.states import Via
 
 UNMATCHED_RETRIES = 2
-"""A refusal nobody has classified may be final; bothering the issuer for the whole calendar would be rude."""
+"""Retries after a decline that no table classifies: it may be final, so the whole calendar would be too many."""
 
 CAPPED_MONTHS = ZoneInfo("Asia/Seoul")
-"""Where the months begin that such a contract counts in (assumed)."""
+"""Time zone in which PGs count monthly charge quotas (assumed)."""
 
 LONGEST_DELAY = timedelta(hours=6)
-"""The ceiling of every back-off: a charge that waits for a gateway is looked at four times a day at least."""
+"""Ceiling of every back-off: a charge that waits for a gateway is retried at least four times a day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +33,12 @@ class RetryPolicy:
 
 
 def backoff(delay: timedelta, deferrals: int) -> timedelta:
-    """Double the delay with every deferral in a row: 1, 2, 4, 8 minutes ... up to LONGEST_DELAY."""
+    """Return the delay, doubled for every deferral in a row: 1, 2, 4, 8 minutes ... up to LONGEST_DELAY."""
     return min(delay * (1 << min(deferrals, 16)), LONGEST_DELAY)
 
 
 def next_dunning_try(attempt: Attempt, kind: DeclineKind, now: datetime) -> datetime | None:
-    """Give the calendar's next day after one more decline of a kind; None when it is spent."""
+    """Return the next retry of the dunning calendar after one more decline of a kind; None when it is spent."""
     calendar = attempt.retry.dunning
     if kind is DeclineKind.UNMATCHED:
         calendar = DunningCalendar(calendar.days[:UNMATCHED_RETRIES])
@@ -51,23 +51,23 @@ def next_dunning_try(attempt: Attempt, kind: DeclineKind, now: datetime) -> date
     )
     if planned is None or planned > now:
         return planned
-    # A calendar day that passed while we were down is not skipped. But now is when the issuer has just declined:
-    # asked again at once, and once for every day missed, it would say the same.
+    # A calendar day that passed during a downtime is not skipped. But the issuer has declined just now: asked again at
+    # once, for every missed day, it would decline again.
     tomorrow = now.astimezone(attempt.retry.time_zone).date() + timedelta(days=1)
     return instant_of(datetime.combine(tomorrow, time(attempt.retry.charge_hour)), attempt.retry.time_zone)
 
 
 def try_after_spent_month(attempt: Attempt, now: datetime, policy: RetryPolicy) -> datetime:
-    """Give the plan's hour on the first day of the next month; soon, when that has begun before this was learnt."""
+    """Return the plan's hour on the first day of the next month; soon, if that month has already started."""
     zone, hour = attempt.retry.time_zone, attempt.retry.charge_hour
     planned = first_hour_of_next_month(attempt.started_at, months_of=CAPPED_MONTHS, time_zone=zone, charge_hour=hour)
     return planned if planned > now else now + policy.transient_delay
 
 
 def next_look_up(attempt: Attempt, now: datetime, policy: RetryPolicy) -> datetime | None:
-    """The first rung of the ladder that is still ahead; rungs missed while we were down are not made up."""
-    rungs = [attempt.started_at + rung for rung in policy.lookup_backoff]
+    """Return the next scheduled look-up that lies ahead, or None; those missed in a downtime are not made up for."""
+    planned = [attempt.started_at + delay for delay in policy.lookup_backoff]
     if attempt.via is Via.WINDOW and attempt.payable_until is not None:
-        # Before that a payment may still come, however the ladder was set; from then on nothing needs to be waited for.
-        rungs = sorted({attempt.payable_until, *rungs})
-    return next((rung for rung in rungs if rung > now), None)
+        # Until then a payment may still come, whatever the schedule is; from then on there is nothing to wait for.
+        planned = sorted({attempt.payable_until, *planned})
+    return next((at for at in planned if at > now), None)

@@ -1,6 +1,6 @@
-"""What an outcome changes: a pure decision, written back elsewhere by guarded UPDATEs.
+"""What an outcome changes: a pure decision, which `worker.ledger.write_back` writes by guarded UPDATEs.
 
-A direct answer and a look-up settle through this one function.
+A direct answer and a look-up both settle through `settle`.
 """
 
 from __future__ import annotations
@@ -24,10 +24,7 @@ from worker.domain.outcomes import (
 )
 from worker.domain.payment_time import can_be_paid_at
 from worker.domain.retry_policy import RetryPolicy, backoff, next_dunning_try, next_look_up, try_after_spent_month
-from worker.domain.states import AttemptStatus, ChargeStatus, Via
-
-MONTH_SPENT = "waits for the next month"
-"""Begins the reason of a charge whose key was charged as often as its contract allows in a month."""
+from worker.domain.states import AttemptStatus, ChargeStatus, Via, WaitReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +38,7 @@ class Settlement:
     charge_status: ChargeStatus
     decline_kind: DeclineKind | None = None
     next_attempt_at: datetime | None = None
+    wait_reason: WaitReason | None = None
     paid_at: datetime | None = None
     declines: int = 0
     first_declined_at: datetime | None = None
@@ -49,7 +47,7 @@ class Settlement:
     next_lookup_at: datetime | None = None
     flag: str | None = None
     refusal: str | None = None
-    failure: str | None = None  # why the look-up learnt nothing
+    failure: str | None = None  # why the look-up gave no answer
 
     @property
     def kills_key(self) -> bool:
@@ -61,9 +59,9 @@ class Settlement:
 
 
 def settle(attempt: Attempt, outcome: Outcome, *, now: datetime, policy: RetryPolicy) -> Settlement:
-    """Decide what an outcome makes of an attempt and its charge.
+    """Return the new state of an attempt and its charge after an outcome.
 
-    A payment that names a time which cannot be is a person's: whatever else it says may be wrong as well.
+    A payment with an impossible time is flagged for an operator: whatever else it says may be wrong as well.
     """
     match outcome:
         case Paid() if not can_be_paid_at(attempt.request.merchant_uid, outcome.paid_at, now=now):
@@ -90,6 +88,7 @@ def settle(attempt: Attempt, outcome: Outcome, *, now: datetime, policy: RetryPo
                 outcome.reason,
                 outcome.answer,
                 now + backoff(policy.not_charged_delay, attempt.retry.deferrals),
+                WaitReason.NOT_SENT,
             )
         case Unknown():
             return _unknown(attempt, outcome, now, policy)
@@ -98,7 +97,7 @@ def settle(attempt: Attempt, outcome: Outcome, *, now: datetime, policy: RetryPo
 
 
 def _window_left(attempt: Attempt, outcome: NotCharged, now: datetime) -> Settlement:
-    """The customer did not pay: the charge goes on along its calendar, or waits for another key, as before."""
+    """The customer did not pay: the charge resumes its calendar, or waits for another key, as before the window."""
     resume_at = None if attempt.window is None else attempt.window.resume_at
     if not attempt.retry.declines:
         resume_at = resume_at or now
@@ -119,28 +118,37 @@ def _declined(attempt: Attempt, outcome: Declined, now: datetime, policy: RetryP
     match outcome.kind:
         case DeclineKind.CONFIG | DeclineKind.TRANSIENT:
             retry_at = now + backoff(policy.transient_delay, attempt.retry.deferrals)
-            return _deferred(attempt, AttemptStatus.DECLINED, _words(outcome), outcome.answer, retry_at, outcome.kind)
+            wait = WaitReason.CONFIGURATION if outcome.kind is DeclineKind.CONFIG else WaitReason.MAINTENANCE
+            reason = _words(outcome)
+            return _deferred(attempt, AttemptStatus.DECLINED, reason, outcome.answer, retry_at, wait, outcome.kind)
         case DeclineKind.SOFT if says_month_is_spent(attempt.request.pg, outcome.answer.message):
             return _month_spent(attempt, outcome, now, policy)
         case DeclineKind.HARD:
-            return _dunned(attempt, outcome, now, ChargeStatus.PAST_DUE, None)
+            return _dunned(attempt, outcome, now, ChargeStatus.PAST_DUE, None, WaitReason.OTHER_KEY)
         case DeclineKind.SOFT | DeclineKind.UNMATCHED:
             retry_at_or_never = next_dunning_try(attempt, outcome.kind, now)
             status = ChargeStatus.UNCOLLECTIBLE if retry_at_or_never is None else ChargeStatus.PAST_DUE
-            return _dunned(attempt, outcome, now, status, retry_at_or_never)
+            dunning = None if retry_at_or_never is None else WaitReason.DUNNING
+            return _dunned(attempt, outcome, now, status, retry_at_or_never, dunning)
         case _:
             assert_never(outcome.kind)
 
 
 def _month_spent(attempt: Attempt, outcome: Declined, now: datetime, policy: RetryPolicy) -> Settlement:
-    """The customer has done nothing wrong, and asking again this month would be in vain: no dunning try is used up."""
+    """The key's monthly quota is spent, which is not the customer's fault: no dunning try is used up."""
     retry_at = try_after_spent_month(attempt, now, policy)
-    reason = f"{MONTH_SPENT} ({_words(outcome)})"
-    return _deferred(attempt, AttemptStatus.DECLINED, reason, outcome.answer, retry_at, outcome.kind)
+    reason = f"waits for the next month ({_words(outcome)})"
+    wait = WaitReason.MONTH_QUOTA
+    return _deferred(attempt, AttemptStatus.DECLINED, reason, outcome.answer, retry_at, wait, outcome.kind)
 
 
 def _dunned(
-    attempt: Attempt, outcome: Declined, now: datetime, status: ChargeStatus, retry_at: datetime | None
+    attempt: Attempt,
+    outcome: Declined,
+    now: datetime,
+    status: ChargeStatus,
+    retry_at: datetime | None,
+    wait: WaitReason | None,
 ) -> Settlement:
     return Settlement(
         attempt=attempt,
@@ -150,6 +158,7 @@ def _dunned(
         charge_status=status,
         decline_kind=outcome.kind,
         next_attempt_at=retry_at,
+        wait_reason=wait,
         declines=attempt.retry.declines + 1,
         first_declined_at=attempt.retry.first_declined_at or now,
     )
@@ -161,9 +170,10 @@ def _deferred(
     reason: str,
     answer: Answer,
     retry_at: datetime,
+    wait: WaitReason,
     kind: DeclineKind | None = None,
 ) -> Settlement:
-    """Nobody's money and nobody's fault: the charge waits, and no dunning try is used up."""
+    """Deferred by the gateway, not declined for the customer: the charge waits, and no dunning try is used up."""
     return Settlement(
         attempt=attempt,
         attempt_status=status,
@@ -172,6 +182,7 @@ def _deferred(
         charge_status=ChargeStatus.PAST_DUE if attempt.retry.declines else ChargeStatus.DUE,
         decline_kind=kind,
         next_attempt_at=retry_at,
+        wait_reason=wait,
         declines=attempt.retry.declines,
         first_declined_at=attempt.retry.first_declined_at,
         deferrals=attempt.retry.deferrals + 1,
@@ -183,8 +194,8 @@ def _unknown(attempt: Attempt, outcome: Unknown, now: datetime, policy: RetryPol
     failure = None
     if outcome.reason is UnknownReason.LOOK_UP_FAILED:
         failure = _failure(outcome.answer)
-        # Nothing was learnt, so no rung is used up: PortOne is asked again soon. Whoever was down when the ladder ended
-        # asks as often as it has rungs, all the same, before a person is asked.
+        # The look-up gave no answer, so it does not count: PortOne is asked again soon. Even after the last scheduled
+        # look-up it is asked as many times as the schedule has entries before an operator is.
         if next_lookup_at is not None or attempt.lookups < len(policy.lookup_backoff):
             again_at = now + backoff(policy.lookup_backoff[0], attempt.lookups)
             next_lookup_at = min(filter(None, (next_lookup_at, again_at)))

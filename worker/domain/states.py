@@ -15,6 +15,17 @@ class ChargeStatus(StrEnum):
     VOID = "void"  # not owed: skipped by the catch-up policy, or the subscription was canceled
 
 
+class WaitReason(StrEnum):
+    """Why a charge waits after its last attempt. Kept until its next attempt, though it may be due by then."""
+
+    MONTH_QUOTA = "month_quota"  # the key was charged as often as its contract allows in a month
+    NOT_SENT = "not_sent"  # nothing was charged: the request did not leave, or proved absent
+    MAINTENANCE = "maintenance"  # of the PG
+    CONFIGURATION = "configuration"  # the merchant's contract or settings are at fault, not the customer
+    DUNNING = "dunning"  # declined; the dunning calendar decides
+    OTHER_KEY = "other_key"  # declined for good: the subscription needs another billing key
+
+
 class AttemptStatus(StrEnum):
     STARTED = "started"  # committed before the request left; older than its lease, it is abandoned
     UNKNOWN = "unknown"  # it could have been charged; reconciliation looks it up

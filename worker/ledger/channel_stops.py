@@ -92,7 +92,7 @@ _BLAMED = text("""
     WHERE r.kind = 'config' AND s.status NOT IN ('canceled', 'ended') AND EXISTS (
         SELECT FROM charges c
         WHERE c.subscription_id = r.subscription_id AND c.status IN ('due', 'past_due')
-          AND starts_with(c.status_reason, 'config'))
+          AND c.wait_reason = 'configuration')
     ORDER BY r.pg, r.sent_at LIMIT :limit
 """)
 

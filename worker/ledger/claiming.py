@@ -63,7 +63,8 @@ _CLAIM = text("""
         SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb))
             AS v(charge_id bigint, billing_key_id bigint, number smallint, merchant_uid text)
     ), claimed AS (
-        UPDATE charges SET status = 'charging', status_reason = 'claimed', status_at = :now, next_attempt_at = NULL
+        UPDATE charges SET status = 'charging', status_reason = 'claimed', status_at = :now, next_attempt_at = NULL,
+            wait_reason = NULL
         FROM v WHERE charges.id = v.charge_id AND charges.status IN ('due', 'past_due')
           AND charges.awaits_consent_since IS NULL
         RETURNING charges.id

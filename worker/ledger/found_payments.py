@@ -49,7 +49,8 @@ _BACKFILL = text("""
         FROM v ORDER BY v.subscription_id, v.period_start
         ON CONFLICT (subscription_id, period_start) DO UPDATE
             SET status = 'paid', status_reason = excluded.status_reason, status_at = excluded.status_at,
-                paid_at = excluded.paid_at, refunded = excluded.refunded, next_attempt_at = NULL
+                paid_at = excluded.paid_at, refunded = excluded.refunded, next_attempt_at = NULL,
+                wait_reason = NULL
             -- What was claimed since it was judged is in flight under this very merchant_uid: look-ups settle it. But
             -- another attempt in flight must not keep a payment out: it would be sent again once that one has failed.
             WHERE c.status <> 'void' AND NOT EXISTS (

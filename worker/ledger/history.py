@@ -25,8 +25,8 @@ from worker.ledger.blockers import (
 _CHARGE_COLUMNS = """
     c.id, s.code AS subscription, s.customer_reference, p.code AS plan, p.time_zone, c.period_start, c.period_end,
     c.amount, c.tax_free, c.vat_amount, c.currency, c.order_name, c.status, c.status_reason, c.status_at,
-    c.next_attempt_at, c.paid_at, c.declines, c.first_declined_at, c.deferrals, c.refunded, c.awaits_consent_since,
-    c.created_at
+    c.next_attempt_at, c.wait_reason, c.paid_at, c.declines, c.first_declined_at, c.deferrals, c.refunded,
+    c.awaits_consent_since, c.created_at
 """
 
 # The rows that are wanted first, and only of those what blocks them.

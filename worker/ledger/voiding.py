@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from worker.domain.states import CLAIMABLE_CHARGES, ChargeStatus
 
 _VOID = text("""
-    UPDATE charges SET status = 'void', status_reason = :reason, status_at = :now, next_attempt_at = NULL
+    UPDATE charges SET status = 'void', status_reason = :reason, status_at = :now, next_attempt_at = NULL,
+        wait_reason = NULL
     WHERE id = ANY(:ids) AND status = ANY(:expecting)
     RETURNING id, subscription_id
 """)

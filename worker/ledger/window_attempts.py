@@ -41,7 +41,8 @@ _CHARGE = text(f"""
 # Opened again, an attempt stays the same one; a later look-up that was asked before counts for nothing.
 _BEGIN = text("""
     WITH charge AS (
-        UPDATE charges SET status = 'charging', status_reason = :reason, status_at = :now, next_attempt_at = NULL
+        UPDATE charges SET status = 'charging', status_reason = :reason, status_at = :now, next_attempt_at = NULL,
+            wait_reason = NULL
         WHERE id = :charge_id AND status IN ('due', 'past_due')
     )
     INSERT INTO attempts AS a (charge_id, billing_key_id, number, merchant_uid, status, status_reason, status_at,

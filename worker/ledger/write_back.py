@@ -42,6 +42,7 @@ _WRITE_BACK = text("""
             reason text, answered boolean, imp_uid text,
             pg_tid text, http_status smallint, code text, message text, decline_kind text, refusal text, raw jsonb,
             failure text, next_lookup_at timestamptz, flag text, charge_status text, next_attempt_at timestamptz,
+            wait_reason text,
             paid_at timestamptz, declines smallint, first_declined_at timestamptz, deferrals smallint)
     ), settled AS (
         UPDATE attempts a
@@ -67,8 +68,8 @@ _WRITE_BACK = text("""
     ), written AS (
         UPDATE charges c
         SET status = v.charge_status, status_reason = v.reason, status_at = :now,
-            next_attempt_at = v.next_attempt_at, paid_at = v.paid_at, declines = v.declines,
-            first_declined_at = v.first_declined_at, deferrals = v.deferrals
+            next_attempt_at = v.next_attempt_at, wait_reason = v.wait_reason, paid_at = v.paid_at,
+            declines = v.declines, first_declined_at = v.first_declined_at, deferrals = v.deferrals
         FROM v JOIN attempts a ON a.merchant_uid = v.merchant_uid LEFT JOIN settled ON settled.place = v.place
         WHERE c.id = a.charge_id AND (
             (settled.place IS NOT NULL AND v.charge_status <> 'charging' AND c.status = 'charging')
@@ -242,6 +243,7 @@ def _row(settlement: Settlement) -> Mapping[str, Any]:
         "failure": settlement.failure,
         "charge_status": settlement.charge_status,
         "next_attempt_at": settlement.next_attempt_at,
+        "wait_reason": settlement.wait_reason,
         "paid_at": settlement.paid_at,
         "declines": settlement.declines,
         "first_declined_at": settlement.first_declined_at,

@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 
 from worker.database.tables.operations import Sweep
 from worker.domain.blockers import Blocker
-from worker.domain.settlement import MONTH_SPENT
 from worker.domain.states import SweepReason, WebhookOutcome
 from worker.ledger.blockers import CONDITIONS, KEY_NOT_ACTIVE, WITHOUT_KEY, none_of
 
@@ -37,7 +36,7 @@ _COUNTS = text(f"""
     WITH waiting AS MATERIALIZED ({_WAITING_FOR_KEY}),
     ready AS NOT MATERIALIZED (
         SELECT c.status, c.next_attempt_at, c.first_declined_at, c.status_at,
-               {CONDITIONS[Blocker.NOT_YET]} AND starts_with(c.status_reason, '{MONTH_SPENT}') AS month_spent
+               {CONDITIONS[Blocker.NOT_YET]} AND c.wait_reason = 'month_quota' AS month_spent
         FROM charges c
         WHERE {none_of(_UNDECIDED | {Blocker.CONSENT})} AND NOT EXISTS (SELECT FROM waiting w WHERE w.id = c.id)
     ),

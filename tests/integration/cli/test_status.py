@@ -30,7 +30,11 @@ def test_everything_is_counted_with_the_age_of_the_oldest(again: Again, subscrip
     tables.attempt(tables.charge(subscription, "charging", months_ago=11), "unknown", **flag)
     tables.charge(subscription, "past_due", months_ago=12, next_attempt_at=None)  # the active key was refused for good
 
-    spent = {"status_reason": "waits for the next month (soft: [-752])", "next_attempt_at": tables.now + hour}
+    spent = {
+        "wait_reason": "month_quota",
+        "status_reason": "waits for the next month (soft: [-752])",
+        "next_attempt_at": tables.now + hour,
+    }
     tables.charge(subscription, "due", months_ago=13, **spent)
     tables.charge(subscription, "past_due", months_ago=14, **spent)
 

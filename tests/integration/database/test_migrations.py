@@ -147,3 +147,31 @@ def test_outcomes_of_webhooks_become_codes(engine: Engine):
     migrations.downgrade(engine, "0016")
     with engine.connect() as connection:
         assert list(connection.scalars(text("SELECT outcome FROM webhooks ORDER BY id"))) == said
+
+
+OLD_CHARGES = """
+INSERT INTO plans (code, name, amount, tax_free, currency, cadence, time_zone, charge_hour, trial_days, catch_up,
+                   dunning, created_at)
+VALUES ('gold', 'Gold', 9900, 0, 'KRW', 'month', 'Asia/Seoul', 10, 0, 'all', '1,3', now());
+INSERT INTO subscriptions (code, customer_reference, plan_id, status, status_at, anchor_on, created_at)
+SELECT '0000000000000', 'member-1', id, 'paused', now(), '2026-01-05', now() FROM plans;
+INSERT INTO charges (subscription_id, period_start, period_end, amount, tax_free, currency, order_name, status,
+                     status_reason, status_at, next_attempt_at, deferrals, created_at)
+SELECT s.id, at, at + interval '1 day', 9900, 0, 'KRW', 'Gold', 'due', reason, now(), now(), deferrals, now()
+FROM subscriptions s, (VALUES
+    (timestamptz '2026-01-01T00:00Z', 'waits for the next month (soft: [-752])', 1),
+    (timestamptz '2026-01-02T00:00Z', 'config: 0 [8001]', 1),
+    (timestamptz '2026-01-03T00:00Z', 'connect_failed', 1),
+    (timestamptz '2026-01-04T00:00Z', 'opened', 0)
+) AS old (at, reason, deferrals)
+"""
+
+
+def test_reasons_of_waiting_charges_become_codes(engine: Engine):
+    migrations.downgrade(engine, "0019")
+    with engine.begin() as connection:
+        connection.execute(text(OLD_CHARGES))
+    migrations.upgrade(engine)
+    with engine.connect() as connection:
+        reasons = connection.scalars(text("SELECT wait_reason FROM charges ORDER BY period_start")).all()
+    assert reasons == ["month_quota", "configuration", "not_sent", None]

@@ -24,8 +24,8 @@ from worker.domain.outcomes import (
     UnknownReason,
 )
 from worker.domain.retry_policy import LONGEST_DELAY, UNMATCHED_RETRIES, backoff
-from worker.domain.settlement import MONTH_SPENT, settle
-from worker.domain.states import AttemptStatus, ChargeStatus
+from worker.domain.settlement import settle
+from worker.domain.states import AttemptStatus, ChargeStatus, WaitReason
 
 NOW = STARTED_AT + timedelta(seconds=2)
 SAID = Answer(http_status=200, code="-1", message="[8326]한도초과")
@@ -118,7 +118,7 @@ def test_spent_monthly_quota_postpones_to_next_month_and_uses_no_retry(started, 
         assert settlement.declines == tried.retry.declines
         assert settlement.charge_status is (ChargeStatus.PAST_DUE if tried.retry.declines else ChargeStatus.DUE)
         assert settlement.attempt_status is AttemptStatus.DECLINED, "so the next send has the next number"
-        assert settlement.reason.startswith(MONTH_SPENT)
+        assert settlement.wait_reason is WaitReason.MONTH_QUOTA
         assert "-752" in settlement.reason
         assert not settlement.kills_key
         assert not settlement.blames_configuration
@@ -281,3 +281,24 @@ def test_paid_outcome_at_an_impossible_time_needs_an_operator(paid_at):
     settlement = settle(attempt(), Paid(paid_at, SAID), now=NOW, policy=POLICY)
     assert (settlement.attempt_status, settlement.flag) == (AttemptStatus.UNKNOWN, "implausible")
     assert settlement.paid_at is None
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [
+        (NotCharged(NotChargedReason.CONNECT_FAILED), WaitReason.NOT_SENT),
+        (Declined(DeclineKind.TRANSIENT, SAID), WaitReason.MAINTENANCE),
+        (Declined(DeclineKind.CONFIG, SAID), WaitReason.CONFIGURATION),
+        (Declined(DeclineKind.SOFT, SAID), WaitReason.DUNNING),
+        (Declined(DeclineKind.HARD, SAID), WaitReason.OTHER_KEY),
+        (Unknown(UnknownReason.TIMEOUT), None),
+        (Paid(NOW, SAID), None),
+    ],
+)
+def test_settlement_names_why_its_charge_waits(outcome, expected):
+    assert settle(attempt(), outcome, now=NOW, policy=POLICY).wait_reason is expected
+
+
+def test_uncollectible_charge_waits_for_nothing():
+    spent = settle(attempt(dunning=DunningCalendar(())), Declined(DeclineKind.SOFT, SAID), now=NOW, policy=POLICY)
+    assert (spent.charge_status, spent.wait_reason) == (ChargeStatus.UNCOLLECTIBLE, None)

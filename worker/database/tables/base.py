@@ -23,6 +23,7 @@ from worker.domain.states import (
     SweepEnd,
     SweepReason,
     Via,
+    WaitReason,
     WebhookOutcome,
 )
 
@@ -63,6 +64,7 @@ class Base(DeclarativeBase):
         CheckoutStatus: _stored_by_value(CheckoutStatus),
         ConsentSource: _stored_by_value(ConsentSource),
         HoldStatus: _stored_by_value(HoldStatus),
+        WaitReason: _stored_by_value(WaitReason),
         WebhookOutcome: _stored_by_value(WebhookOutcome),
         SweepReason: _stored_by_value(SweepReason),
         SweepEnd: _stored_by_value(SweepEnd),

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from schedules.plans import CatchUp
 from worker.database.tables.base import Base, HasStatus, identity
 from worker.domain.outcomes import DeclineKind
-from worker.domain.states import AttemptStatus, BillingKeyStatus, ChargeStatus, SubscriptionStatus, Via
+from worker.domain.states import AttemptStatus, BillingKeyStatus, ChargeStatus, SubscriptionStatus, Via, WaitReason
 
 
 def look_alike(text: str) -> str:
@@ -142,6 +142,7 @@ class Charge(HasStatus, Base):
         CheckConstraint("(status = 'paid') = (paid_at IS NOT NULL)", name="paid_at"),
         CheckConstraint("status <> 'due' OR next_attempt_at IS NOT NULL", name="due"),
         CheckConstraint("status IN ('due', 'past_due') OR next_attempt_at IS NULL", name="next_attempt_at"),
+        CheckConstraint("wait_reason IS NULL OR status IN ('due', 'past_due')", name="wait_reason"),
         CheckConstraint("(declines > 0) = (first_declined_at IS NOT NULL)", name="declines"),
         CheckConstraint("refunded >= 0 AND (refunded = 0 OR status = 'paid')", name="refunded"),
         # What the pump scans.
@@ -181,6 +182,7 @@ class Charge(HasStatus, Base):
     status: Mapped[ChargeStatus]
     next_attempt_at: Mapped[datetime | None]
     paid_at: Mapped[datetime | None]
+    wait_reason: Mapped[WaitReason | None]  # of its last attempt, while it is due or past due
     declines: Mapped[int] = mapped_column(SmallInteger, server_default="0")  # those that count for dunning
     first_declined_at: Mapped[datetime | None]
     deferrals: Mapped[int] = mapped_column(SmallInteger, server_default="0")  # in a row; no fault of the customer's
