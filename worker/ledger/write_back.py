@@ -42,8 +42,7 @@ _WRITE_BACK = text("""
             reason text, answered boolean, imp_uid text,
             pg_tid text, http_status smallint, code text, message text, decline_kind text, refusal text, raw jsonb,
             failure text, next_lookup_at timestamptz, flag text, charge_status text, next_attempt_at timestamptz,
-            wait_reason text,
-            paid_at timestamptz, declines smallint, first_declined_at timestamptz, deferrals smallint)
+            wait_reason text, paid_at timestamptz, declines smallint, first_declined_at timestamptz, deferrals smallint)
     ), settled AS (
         UPDATE attempts a
         SET status = v.attempt_status, status_reason = v.reason, status_at = :now,

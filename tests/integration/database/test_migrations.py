@@ -153,8 +153,9 @@ OLD_CHARGES = """
 INSERT INTO plans (code, name, amount, tax_free, currency, cadence, time_zone, charge_hour, trial_days, catch_up,
                    dunning, created_at)
 VALUES ('gold', 'Gold', 9900, 0, 'KRW', 'month', 'Asia/Seoul', 10, 0, 'all', '1,3', now());
-INSERT INTO subscriptions (code, customer_reference, plan_id, status, status_at, anchor_on, created_at)
-SELECT '0000000000000', 'member-1', id, 'paused', now(), '2026-01-05', now() FROM plans;
+INSERT INTO subscriptions (code, customer_reference, plan_id, status, status_at, anchor_on, paused_next_charge_at,
+                           created_at)
+SELECT '0000000000000', 'member-1', id, 'paused', now(), '2026-01-05', now(), now() FROM plans;
 INSERT INTO charges (subscription_id, period_start, period_end, amount, tax_free, currency, order_name, status,
                      status_reason, status_at, next_attempt_at, deferrals, created_at)
 SELECT s.id, at, at + interval '1 day', 9900, 0, 'KRW', 'Gold', 'due', reason, now(), now(), deferrals, now()
