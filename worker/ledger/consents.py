@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from worker.database.bulk import as_rows
 from worker.ledger.charges import OWED
+from worker.ledger.waking import ChargedNow, wake_agreed
 
 _ADD = text("""
     INSERT INTO consents (subscription_id, checkout_id, billing_key_id, source, wording, amount, currency, cadence,
@@ -40,18 +41,6 @@ _RELEASE = text(f"""
     WHERE c.subscription_id = :id AND c.awaits_consent_since IS NOT NULL AND {_AGREED}
 """)  # noqa: S608 - constants only
 
-# What the newest key itself has declined stays where dunning put it. What is under way, and what waits, is left alone.
-_WAKE = text("""
-    UPDATE charges c SET next_attempt_at = LEAST(COALESCE(c.next_attempt_at, :now), CAST(:now AS timestamptz))
-    FROM subscriptions s JOIN billing_keys k ON k.id = s.billing_key_id
-    WHERE s.id = :id AND c.subscription_id = s.id
-      AND c.status IN ('due', 'past_due') AND c.awaits_consent_since IS NULL
-      AND s.status NOT IN ('canceled', 'ended') AND k.status = 'active'
-      AND k.id IS DISTINCT FROM (
-        SELECT a.billing_key_id FROM attempts a WHERE a.charge_id = c.id ORDER BY a.number DESC LIMIT 1)
-    RETURNING c.id, c.amount
-""")
-
 
 @dataclass(frozen=True, slots=True)
 class Consent:
@@ -59,14 +48,6 @@ class Consent:
 
     id: int
     agreed_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class ChargedNow:
-    """What a replaced key is charged with at once: how many charges, and their sum in won."""
-
-    count: int
-    amount: int
 
 
 def add(
@@ -101,5 +82,4 @@ def charge_what_was_agreed(
     agreed = {"id": subscription_id, "consent_id": None if consent is None else consent.id, "now": now}
     session.execute(_WITHHOLD, {**agreed, "agreed_at": agreed_at})
     session.execute(_RELEASE, agreed)
-    woken = session.execute(_WAKE, {"id": subscription_id, "now": now}).all()
-    return ChargedNow(len(woken), sum(row.amount for row in woken))
+    return wake_agreed(session, subscription_id, now=now)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from worker.domain.blockers import Blocker
 from worker.ledger.blockers import CONDITIONS, none_of
+from worker.ledger.waking import wake_behind_key
 
 # One look through all keys: it is made when an operator asks for it, and the dead are few.
 _KILLED_ALIKE = text("""
@@ -29,14 +30,6 @@ _REVIVE = text("""
     UPDATE billing_keys SET status = 'active', status_reason = :reason, status_at = :now
     WHERE id = :key AND status = 'dead' AND forget_at IS NULL
     RETURNING id
-""")
-
-# What a hard decline had left to wait for another key. What waits for consent to this key goes on waiting.
-_WAKE = text("""
-    UPDATE charges c SET next_attempt_at = :now
-    FROM subscriptions s
-    WHERE s.billing_key_id = :key AND s.status NOT IN ('canceled', 'ended', 'pending') AND c.subscription_id = s.id
-      AND c.status = 'past_due' AND c.next_attempt_at IS NULL AND c.awaits_consent_since IS NULL
 """)
 
 _WITH_THE_NEXT_TICK = none_of(
@@ -78,7 +71,7 @@ def revive(session: Session, key_id: int, *, reason: str, now: datetime) -> bool
     """Make a dead key active, and due what waited for another one; False when it is not dead, or to be deleted."""
     if session.execute(_REVIVE, {"key": key_id, "reason": reason, "now": now}).first() is None:
         return False
-    session.execute(_WAKE, {"key": key_id, "now": now})
+    wake_behind_key(session, key_id, now=now)
     return True
 
 

@@ -15,6 +15,7 @@ from worker.domain.errors import Refused
 from worker.domain.states import ConsentSource, SubscriptionStatus
 from worker.domain.subscription_code import read_code
 from worker.ledger import charges, consents
+from worker.ledger.waking import ChargedNow
 from worker.subscriptions import queries
 from worker.subscriptions.activation import start as start_pending
 from worker.subscriptions.arrears import Arrears, arrears_of
@@ -118,7 +119,7 @@ def _to_agree_to(session: Session, row: LockedSubscription, billing_key: Billing
 
 def _agreed(
     session: Session, row: LockedSubscription, key_id: int, arrears: Arrears, reason: str, now: datetime
-) -> consents.ChargedNow:
+) -> ChargedNow:
     """Write down what an operator has agreed to for the customer, and let the key be charged with it."""
     values = {
         "subscription_id": row.id,

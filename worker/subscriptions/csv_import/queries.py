@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import psycopg
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.database.engine import without_values
@@ -133,6 +133,17 @@ def lines_of_keys(session: Session, customer_uids: Sequence[str]) -> Sequence[in
 
 
 @dataclass(frozen=True, slots=True)
+class Conflict:
+    """A staged row that contradicts an earlier one, or the database."""
+
+    line: int
+    column_name: str
+    value: str | None = field(repr=False)  # it may be a customer_uid
+    expected: str
+    total: int  # how many there are
+
+
+@dataclass(frozen=True, slots=True)
 class Added:
     """What was written. `first_charge_at` is None when nothing was."""
 
@@ -159,12 +170,13 @@ def stage(session: Session, rows: Iterable[Sequence[Any]]) -> int:
     return count
 
 
-def conflicts(session: Session, *, duplicates: bool, limit: int) -> Sequence[Row[Any]]:
-    """List the first staged rows that contradict an earlier one or the database; each says how many do.
+def conflicts(session: Session, *, duplicates: bool, limit: int) -> Sequence[Conflict]:
+    """Return the first staged rows that contradict an earlier one or the database; each says how many do.
 
     With `duplicates`, also those that look like one customer on one plan twice.
     """
-    return session.execute(_CONFLICTS, {"duplicates": duplicates, "limit": limit}).all()
+    found = session.execute(_CONFLICTS, {"duplicates": duplicates, "limit": limit})
+    return [Conflict(**row._mapping) for row in found]  # noqa: SLF001 - public
 
 
 def write(session: Session, *, now: datetime) -> Added:
