@@ -61,7 +61,7 @@ def show(
         row = _found(session, charge, now)
         attempts = history.attempts(session, row.id)
         audit = history.audit(session, "charge", row.id)
-        discrepancies = [asdict(each) for each in review_queries.of_charge(session, row.id)]
+        discrepancies = [asdict(each) for each in review_queries.open_discrepancies_of(session, row.id)]
     sentence = _explanation(row, attempts, now)
     hidden = {"first_charge_id", "discrepancy_id"}  # the sentence tells them
     shown = {name: value for name, value in asdict(row).items() if name not in hidden}

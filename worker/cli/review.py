@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from worker.review.case import Case
-    from worker.review.resolve import Resolved, Review
+    from worker.review.resolve import Resolution, ReviewService
     from worker.runtime import Runtime
 
 app = typer.Typer(help="Discrepancies between PortOne and our records.", no_args_is_help=True)
@@ -31,7 +31,7 @@ Id = Annotated[str, typer.Argument(metavar="ID", help="The discrepancy's id, as 
 
 @app.command("list")
 def list_discrepancies(
-    all_too: Annotated[bool, typer.Option("--all", help="Include resolved ones.")] = False,
+    all_too: Annotated[bool, typer.Option("--all", help="Include closed ones.")] = False,
     kind: Annotated[DiscrepancyKind | None, typer.Option(help="Only this kind.")] = None,
     limit: Limit = 50,
     *,
@@ -43,7 +43,7 @@ def list_discrepancies(
     from worker.review import queries as reviews
 
     with command_runtime(as_json=as_json) as runtime, runtime.sessions() as session:
-        discrepancies = reviews.listed(session, kind=kind, closed_too=all_too, limit=limit)
+        discrepancies = reviews.list_discrepancies(session, kind=kind, closed_too=all_too, limit=limit)
     if as_json:
         console.print_json([asdict(each) for each in discrepancies])
     else:
@@ -57,7 +57,7 @@ def show(discrepancy: Id, *, as_json: Json = False) -> None:
     from worker.cli.review_details import document, print_details, read
 
     with command_runtime(as_json=as_json) as runtime:
-        case = _reviewing(runtime, discrepancy, lambda review, id_: review.examine(id_))
+        case = _with_review(runtime, discrepancy, lambda review, id_: review.examine(id_))
         with runtime.sessions() as session:
             details = read(session, case)
     if as_json:
@@ -87,26 +87,28 @@ def resolve(
 ) -> None:
     """Resolve a discrepancy. Asks before money moves."""
     from worker.cli.context import command_runtime
-    from worker.review.case import Wish
-    from worker.review.decisions import plan
+    from worker.review.case import DecisionRequest
+    from worker.review.decisions import plan_step
 
-    wish = Wish(decision=decision, note=_note(note), imp_uid=imp_uid, tax_free=tax_free, vat_amount=vat_amount)
+    request = DecisionRequest(
+        decision=decision, note=_note(note), imp_uid=imp_uid, tax_free=tax_free, vat_amount=vat_amount
+    )
     with command_runtime(as_json=as_json) as runtime:
-        case = _reviewing(runtime, discrepancy, lambda review, id_: review.examine(id_))
-        step = plan(case, wish)
+        case = _with_review(runtime, discrepancy, lambda review, id_: review.examine(id_))
+        step = plan_step(case, request)
         if step.moves_money and not yes:
-            question = f"{step.sentence}{_whose(runtime, case)}\nGo on?"
+            question = f"{step.sentence}{_customer(runtime, case)}\nGo on?"
             confirm.require(question, unasked=f"Money would move ({step.sentence})", declined="Nothing was done.")
-        resolved = _reviewing(runtime, discrepancy, lambda review, id_: review.resolve(id_, wish, agreed=step))
-    _tell(case, resolved, as_json=as_json)
+        resolution = _with_review(runtime, discrepancy, lambda review, id_: review.resolve(id_, request, agreed=step))
+    _print(case, resolution, as_json=as_json)
 
 
-def _reviewing(runtime: Runtime, discrepancy: str, action: Callable[[Review, int], Awaitable[T]]) -> T:
-    """Do something about one discrepancy, with PortOne at hand."""
+def _with_review(runtime: Runtime, discrepancy: str, action: Callable[[ReviewService, int], Awaitable[T]]) -> T:
+    """Run an action on one discrepancy, with a connection to PortOne."""
     from worker.cli.context import actor
     from worker.domain.errors import Refused
     from worker.domain.ids import read_id
-    from worker.review.resolve import Review
+    from worker.review.resolve import ReviewService
 
     id_ = read_id(discrepancy)
     if id_ is None:
@@ -115,7 +117,7 @@ def _reviewing(runtime: Runtime, discrepancy: str, action: Callable[[Review, int
     async def act() -> T:
         gateway = runtime.gateway()
         try:
-            return await action(Review(runtime.sessions, gateway, runtime.clock, runtime.policy, actor()), id_)
+            return await action(ReviewService(runtime.sessions, gateway, runtime.clock, runtime.policy, actor()), id_)
         finally:
             await gateway.aclose()
 
@@ -131,31 +133,31 @@ def _note(text: str) -> str:
     return plain(note)
 
 
-def _whose(runtime: Runtime, case: Case) -> str:
-    """Return whose money would move."""
+def _customer(runtime: Runtime, case: Case) -> str:
+    """Return a sentence that names the subscription and customer; empty when our records have none."""
     from worker.review import queries as reviews
 
     with runtime.sessions() as session:
-        row = reviews.known(session, case.id)
+        row = reviews.find_details(session, case.id)
     if row is None or row.subscription is None:
         return ""
     customer = f", customer {row.customer_reference}" if row.customer_reference else ""
     return f" Subscription {row.subscription}{customer}."
 
 
-def _tell(case: Case, resolved: Resolved, *, as_json: bool) -> None:
+def _print(case: Case, resolution: Resolution, *, as_json: bool) -> None:
     if as_json:
         console.print_json(
             {
                 "id": case.id,
-                "status": DiscrepancyStatus.OPEN if resolved.open else DiscrepancyStatus.RESOLVED,
-                "done": resolved.said,
-                "charge_id": resolved.charge_id,
-                "charge_status": resolved.charge_status,
+                "status": DiscrepancyStatus.OPEN if resolution.is_open else DiscrepancyStatus.RESOLVED,
+                "done": resolution.sentence,
+                "charge_id": resolution.charge_id,
+                "charge_status": resolution.charge_status,
             }
         )
     else:
-        console.say(f"Done. {resolved.said}")
-        if resolved.charge_id is not None:
-            console.say(f"Charge {resolved.charge_id} is {resolved.charge_status}.")
-        console.say(f"Discrepancy {case.id} is {'still open' if resolved.open else 'resolved'}.")
+        console.say(f"Done. {resolution.sentence}")
+        if resolution.charge_id is not None:
+            console.say(f"Charge {resolution.charge_id} is {resolution.charge_status}.")
+        console.say(f"Discrepancy {case.id} is {'still open' if resolution.is_open else 'resolved'}.")

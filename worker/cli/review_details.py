@@ -1,4 +1,4 @@
-"""A discrepancy as it is shown: our records, PortOne's side then and now, and what can be decided."""
+"""How `again review` shows discrepancies: our records, PortOne then and now, and what can be decided."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Details:
 
 
 def read(session: Session, case: Case) -> Details:
-    """Read what our records have about a discrepancy."""
+    """Return what our records have about a discrepancy."""
     from worker.ledger import history
     from worker.review import queries as review_queries
 
-    discrepancy = review_queries.known(session, case.id)
+    discrepancy = review_queries.find_details(session, case.id)
     assert discrepancy is not None, "discrepancies are never deleted"
     charge_id = discrepancy.charge_id
     attempts = [] if charge_id is None else history.attempts(session, charge_id)
@@ -42,7 +42,7 @@ def read(session: Session, case: Case) -> Details:
 
 def document(case: Case, details: Details) -> dict[str, Any]:
     """Return both sides as one JSON document."""
-    from worker.review.decisions import choices
+    from worker.review.decisions import preview_decisions
 
     failed = isinstance(case.finding, LookUpFailed)
     return {
@@ -54,7 +54,7 @@ def document(case: Case, details: Details) -> dict[str, Any]:
             "answered": not failed,
             "payments": [_payment(record, case) for record in case.records],
         },
-        "decisions": [asdict(choice) for choice in choices(case)],
+        "decisions": [asdict(preview) for preview in preview_decisions(case)],
         "audit": details.audit,
     }
 
@@ -78,7 +78,7 @@ def print_discrepancies(discrepancies: Sequence[ListedDiscrepancy]) -> None:
     """Print discrepancies, one a line."""
     console.table(
         "ID",
-        "WHAT",
+        "KIND",
         "SUBSCRIPTION",
         "CUSTOMER",
         "AMOUNT",
@@ -113,7 +113,7 @@ def print_details(case: Case, details: Details) -> None:
     _print_now(case, zone)
     if case.status is DiscrepancyStatus.OPEN:
         console.head("What you can decide")
-        _print_choices(case)
+        _print_decisions(case)
     console.head("History")
     print_audit(details.audit, zone)
 
@@ -159,7 +159,7 @@ def _print_found(shown: Any) -> None:
 def _print_now(case: Case, zone: str) -> None:
     if not case.records:
         failed = isinstance(case.finding, LookUpFailed)
-        return console.say("PortOne does not answer." if failed else "It shows no payment under this merchant_uid.")
+        return console.say("PortOne does not answer." if failed else "PortOne shows no payment under this merchant_uid.")
     counted = case.charge.counted if case.charge else frozenset()
     return console.table(
         "IMP_UID",
@@ -186,11 +186,12 @@ def _print_now(case: Case, zone: str) -> None:
     )
 
 
-def _print_choices(case: Case) -> None:
-    from worker.review.decisions import choices
+def _print_decisions(case: Case) -> None:
+    from worker.review.decisions import preview_decisions
 
-    listed = choices(case)
-    console.details({each.decision: each.sentence if each.possible else f"not now: {each.sentence}" for each in listed})
+    previews = preview_decisions(case)
+    sentences = {str(each.decision): each.sentence if each.possible else f"not now: {each.sentence}" for each in previews}
+    console.details(sentences)
     console.note(f"again review resolve {case.id} DECISION --note WHY")
 
 
@@ -200,7 +201,7 @@ def _payment(record: PaymentRecord, case: Case) -> dict[str, Any]:
         "merchant_uid": record.merchant_uid,
         "status": record.status,
         "amount": record.amount,
-        "given_back": refunded(record),
+        "refunded": refunded(record),
         "currency": record.currency,
         "paid_at": record.paid_at,
         "fail_reason": record.fail_reason,

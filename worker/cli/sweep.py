@@ -49,25 +49,25 @@ def sweep(
     from worker.cli.sweep_release import release_holds
 
     if release and (restored or since is not None):
-        raise typer.BadParameter("--release ends what holds charging and compares nothing; give it alone")
-    start = None if since is None else _start(since)
+        raise typer.BadParameter("--release lifts the charging hold and compares nothing; give it alone")
+    start = None if since is None else _start_of_day(since)
     with command_runtime(as_json=as_json) as runtime:
         if release:
             return release_holds(runtime, yes=yes, reason=reason, as_json=as_json)
         _require_past(start, runtime.clock())
-        sweep_id = _begin(runtime, start, restored=restored)
+        sweep_id = _start_sweep(runtime, start, restored=restored)
         row = follow(runtime, sweep_id, shown=not as_json)
     return _print(row, as_json=as_json)
 
 
-def _start(day: datetime) -> datetime:
+def _start_of_day(day: datetime) -> datetime:
     """Return the instant at which a day begins in Seoul."""
     from schedules.plans import SEOUL
 
     try:
         return day.replace(tzinfo=SEOUL).astimezone(UTC)
     except OverflowError:
-        raise typer.BadParameter(f"--since {day.date()} is no day on which PortOne had payments") from None
+        raise typer.BadParameter(f"--since {day.date()} is out of range") from None
 
 
 def _require_past(start: datetime | None, now: datetime) -> None:
@@ -76,10 +76,10 @@ def _require_past(start: datetime | None, now: datetime) -> None:
     if start > now:
         raise typer.BadParameter("--since is in the future; give a day that has started in Seoul")
     if start < now - MAX_AGE:
-        raise typer.BadParameter(f"--since lies more than {MAX_AGE.days} days back; give a later day")
+        raise typer.BadParameter(f"--since is more than {MAX_AGE.days} days ago; give a later day")
 
 
-def _begin(runtime: Runtime, start: datetime | None, *, restored: bool) -> int:
+def _start_sweep(runtime: Runtime, start: datetime | None, *, restored: bool) -> int:
     from worker.charging.kill_switch import wait_while_held
     from worker.domain.states import SweepReason
     from worker.ledger import charging_hold

@@ -26,24 +26,25 @@ MAX_TRIES = 5
 
 
 def follow(runtime: Runtime, sweep_id: int, *, shown: bool) -> Sweep:
-    """Carry on until the sweep has ended. Raises NotReachable when PortOne's list cannot be read."""
+    """Work on a sweep until it has finished. Raises NotReachable when PortOne's list cannot be read."""
     failures: list[str] = []
     with console.live_line("comparing ...", shown=shown) as update:
         try:
             while (row := _row(runtime, sweep_id)).finished_at is None:
                 update(_progress(row, failures))
-                swept = _carry_on(runtime, row)
-                failures = _failures(failures, swept, row)
+                run = _do_share(runtime, row)
+                failures = _failures(failures, run, row)
                 if len(failures) >= MAX_TRIES:
                     raise NotReachable(_given_up(row, failures[-1]))
         except KeyboardInterrupt:
-            console.complain("Not waited for; a worker carries on, and `again status` shows how far it is.")
+            console.complain("No longer waiting. Workers continue the sweep, and `again status` shows its progress.")
             raise typer.Exit(ExitCode.REFUSED) from None
     return row
 
 
-def _carry_on(runtime: Runtime, row: Sweep) -> StatementRun:
-    """Do a worker's share; when a worker is at it, or the end is still ahead, wait a moment."""
+def _do_share(runtime: Runtime, row: Sweep) -> StatementRun:
+    """Do a share of the sweep; wait a moment when a worker has it, or its end is still ahead."""
+    from worker.reconciliation.slice_walk import FINISHED, TIME_SPENT
     from worker.reconciliation.statement import reconcile_statement
 
     async def share() -> StatementRun:
@@ -61,19 +62,19 @@ def _carry_on(runtime: Runtime, row: Sweep) -> StatementRun:
         finally:
             await gateway.aclose()
 
-    swept = asyncio.run(share())
-    if swept.ended not in {"time budget spent", "finished"}:
+    run = asyncio.run(share())
+    if run.ended not in {TIME_SPENT, FINISHED}:
         sleep(POLL_SECONDS)
-    return swept
+    return run
 
 
-def _failures(before: list[str], swept: StatementRun, row: Sweep) -> list[str]:
-    """Count what failed in a row; while a worker is at it, there is nothing to count."""
-    if swept.sweep is None:
+def _failures(before: list[str], run: StatementRun, row: Sweep) -> list[str]:
+    """Return the failures in a row, this run's included; a run that found a worker at it counts for nothing."""
+    if run.sweep is None:
         return before
-    if swept.failure and swept.position == row.position.isoformat():
-        return [*before, swept.failure]
-    return [swept.failure] if swept.failure else []
+    if run.failure and run.position == row.position.isoformat():
+        return [*before, run.failure]
+    return [run.failure] if run.failure else []
 
 
 def _row(runtime: Runtime, sweep_id: int) -> Sweep:
@@ -93,10 +94,10 @@ def _progress(row: Sweep, failures: list[str]) -> str:
 
 
 def _given_up(row: Sweep, failure: str) -> str:
-    then = "Workers carry on with it"
+    then = "Workers continue it"
     if row.holds_claims:
-        then = "Nothing is charged until it has ended: workers carry on, and `again sweep --release` is the way out"
+        then = "Nothing is charged until it has finished: workers continue it, and `again sweep --release` lifts the hold"
     return (
         f"PortOne's list of payments could not be read {MAX_TRIES} times in a row: {failure.rstrip('.')}. "
-        f"The sweep stands. {then}; `again status` shows how far it is, and `again doctor` whether PortOne answers."
+        f"The sweep is not lost. {then}; `again status` shows its progress, and `again doctor` whether PortOne answers."
     )

@@ -1,1 +1,1 @@
-"""An operator decides a discrepancy."""
+"""Review: an operator decides a discrepancy, on the evidence of both sides."""

@@ -1,4 +1,4 @@
-"""A discrepancy in front of a person: what the books have, what PortOne shows now, and what may be decided about it."""
+"""The case of one discrepancy: what our records have, what PortOne shows now, and what an operator may ask for."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from worker.domain.states import ChargeStatus
 class Decision(StrEnum):
     LOOK_UP = "look-up"  # settle the attempt by what PortOne shows now, as reconciliation would
     ACCEPT = "accept"  # take what PortOne shows as it is; no money moves
-    REFUND = "refund"  # give one payment back
-    CHARGE_AGAIN = "charge-again"  # a person has proof that nothing was charged
+    REFUND = "refund"  # refund one payment
+    CHARGE_AGAIN = "charge-again"  # the operator has proof that nothing was charged
     VOID = "void"  # the same proof, and the period is not owed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What a person wants done. `note` says why; PortOne gets it as the reason of a refund."""
+class DecisionRequest:
+    """What an operator asks for. `note` says why; PortOne gets it as the reason of a refund."""
 
     decision: Decision
     note: str = ""
@@ -33,7 +33,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChargeFacts:
-    """The charge that a discrepancy is about. `counted` holds the imp_uids that the books count as its payment."""
+    """The charge that a discrepancy is about. `counted` holds the imp_uids that our records count as its payment."""
 
     id: int
     status: ChargeStatus
@@ -45,8 +45,8 @@ class ChargeFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class BegunRefund:
-    """A refund that was begun and may be under way still: written down before PortOne heard of it."""
+class StartedRefund:
+    """A refund that was recorded before PortOne was asked for it, and may still be in progress."""
 
     imp_uid: str
     by: str
@@ -66,7 +66,7 @@ class Case:
     imp_uid: str  # PortOne's payment that it is about; empty for none
     charge: ChargeFacts | None
     attempt: Attempt | None  # only while its outcome is unknown
-    begun: BegunRefund | None
+    started_refund: StartedRefund | None
     finding: Found | LookUpFailed  # what PortOne has under the merchant_uid now
     others: tuple[PaymentRecord, ...]  # and under the other merchant_uids by which the charge was paid
     asked_at: datetime
@@ -79,22 +79,22 @@ class Case:
         return (*found, *(record for record in self.others if record not in found))
 
     @property
-    def refund_under_way(self) -> BegunRefund | None:
-        """A refund that may still land, for all that is known."""
-        begun = self.begun
-        if begun is None or self.asked_at >= begun.at + self.quiet_period:
+    def refund_in_progress(self) -> StartedRefund | None:
+        """A refund that may still land: started within the quiet period, and not shown by PortOne yet."""
+        started = self.started_refund
+        if started is None or self.asked_at >= started.at + self.quiet_period:
             return None
-        landed = any(each.imp_uid == begun.imp_uid and refunded(each) == each.amount for each in self.records)
-        return None if landed else begun
+        landed = any(each.imp_uid == started.imp_uid and refunded(each) == each.amount for each in self.records)
+        return None if landed else started
 
-    def showing(self, payment: PaymentRecord) -> Case:
-        """Give the same case with a payment as PortOne shows it now."""
+    def with_payment(self, payment: PaymentRecord) -> Case:
+        """Return the same case with a payment as PortOne shows it now."""
 
-        def shown(records: tuple[PaymentRecord, ...]) -> tuple[PaymentRecord, ...]:
+        def updated(records: tuple[PaymentRecord, ...]) -> tuple[PaymentRecord, ...]:
             return tuple(payment if each.imp_uid == payment.imp_uid else each for each in records)
 
-        finding = Found(shown(self.finding.records)) if isinstance(self.finding, Found) else self.finding
-        return replace(self, finding=finding, others=shown(self.others))
+        finding = Found(updated(self.finding.records)) if isinstance(self.finding, Found) else self.finding
+        return replace(self, finding=finding, others=updated(self.others))
 
 
 def money(amount: int, currency: str) -> str:

@@ -1,4 +1,4 @@
-"""Writing what an operator decides. Every write is guarded: of two decisions at once, one wins."""
+"""Records what an operator decides. Every write is guarded: of two concurrent decisions, one wins."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from sqlalchemy.orm import Session
 
 from worker.database.audit_reason import give_reason
 
-_DECIDE = text("""
-    UPDATE discrepancies SET status = 'resolved', status_reason = :said, status_at = :now, decided_by = :by
+_MARK_RESOLVED = text("""
+    UPDATE discrepancies SET status = 'resolved', status_reason = :reason, status_at = :now, decided_by = :by
     WHERE id = :id AND status = 'open'
     RETURNING id
 """)
 
-# The same refund may be repeated; another one waits until this one can no longer be under way.
-_BEGIN_REFUND = text("""
+# The same refund may be repeated; another one waits until this one can no longer be in progress.
+_RECORD_REFUND_START = text("""
     UPDATE discrepancies d
     SET evidence = d.evidence
         || jsonb_build_object('refund', jsonb_build_object(
@@ -27,30 +27,30 @@ _BEGIN_REFUND = text("""
     RETURNING d.id
 """)
 
-_REFUND_REFUSED = text("""
+_FORGET_REFUND_START = text("""
     UPDATE discrepancies SET evidence = evidence - 'refund'
     WHERE id = :id AND evidence #>> '{refund,imp_uid}' = :imp_uid
 """)
 
 
-def decide(session: Session, discrepancy_id: int, *, said: str, by: str, now: datetime) -> bool:
-    """Resolve an open discrepancy; False when somebody else was faster."""
-    wanted = {"id": discrepancy_id, "said": said, "by": by, "now": now}
-    return session.execute(_DECIDE, wanted).first() is not None
+def mark_resolved(session: Session, discrepancy_id: int, *, reason: str, by: str, now: datetime) -> bool:
+    """Resolve an open discrepancy; False when another process was faster."""
+    wanted = {"id": discrepancy_id, "reason": reason, "by": by, "now": now}
+    return session.execute(_MARK_RESOLVED, wanted).first() is not None
 
 
-def begin_refund(
-    session: Session, discrepancy_id: int, *, imp_uid: str, said: str, by: str, now: datetime, over_since: datetime
+def record_refund_start(
+    session: Session, discrepancy_id: int, *, imp_uid: str, reason: str, by: str, now: datetime, over_since: datetime
 ) -> bool:
-    """Write down that a refund is about to be asked for; False when another one may be under way.
+    """Record that a refund is about to be requested; False when another one may be in progress.
 
-    One that was begun at `over_since` or before is over. A trigger writes `said` into the audit.
+    One that was started at `over_since` or before is over. A trigger writes `reason` into the audit.
     """
-    give_reason(session, said, now=now)
+    give_reason(session, reason, now=now)
     wanted = {"id": discrepancy_id, "imp_uid": imp_uid, "by": by, "now": now, "over_since": over_since}
-    return session.execute(_BEGIN_REFUND, wanted).first() is not None
+    return session.execute(_RECORD_REFUND_START, wanted).first() is not None
 
 
-def refund_refused(session: Session, discrepancy_id: int, *, imp_uid: str) -> None:
-    """Forget that a refund was begun: PortOne gave nothing back."""
-    session.execute(_REFUND_REFUSED, {"id": discrepancy_id, "imp_uid": imp_uid})
+def forget_refund_start(session: Session, discrepancy_id: int, *, imp_uid: str) -> None:
+    """Remove the record of a started refund: PortOne refunded nothing."""
+    session.execute(_FORGET_REFUND_START, {"id": discrepancy_id, "imp_uid": imp_uid})

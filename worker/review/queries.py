@@ -32,7 +32,7 @@ _LISTED_COLUMNS = """
     COALESCE(c.refunded, 0) AS refunded, d.found_at, d.seen_at
 """
 
-# A payment of a charge that was opened, or adopted, only after its discrepancy was found belongs to it all the same.
+# A charge that was opened or backfilled only after its discrepancy was found belongs to it, too.
 _LISTED_TABLES = """
     FROM discrepancies d
     LEFT JOIN LATERAL (
@@ -49,8 +49,8 @@ _LISTED = text(f"""
     ORDER BY d.id DESC LIMIT :limit
 """)
 
-# What the books count as the charge's payment; of a charge whose attempts tell otherwise, the payment in question.
-_KNOWN = text(f"""
+# `counted` is what our records count as the payment of a paid charge; without a paid attempt, the payment in question.
+_DETAILS = text(f"""
     SELECT {_LISTED_COLUMNS}, d.evidence, d.attempt_id, c.status AS charge_status, c.amount AS charge_amount,
            c.tax_free AS charge_tax_free, c.vat_amount AS charge_vat_amount, c.currency AS charge_currency,
            c.period_start, c.period_end,
@@ -69,7 +69,7 @@ _MERCHANT_UID = text("SELECT merchant_uid FROM discrepancies WHERE id = :id AND 
 _CHARGE_COLUMNS = frozenset(
     {"charge_status", "charge_amount", "charge_tax_free", "charge_vat_amount", "charge_currency", "counted"}
 )
-"""The columns of _KNOWN that make its `charge`."""
+"""The columns of _DETAILS that make its `charge`."""
 
 _CHARGE_OF_PERIOD = text("""
     SELECT c.id FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
@@ -134,7 +134,7 @@ class OpenDiscrepancy:
     kind: DiscrepancyKind
 
 
-def listed(
+def list_discrepancies(
     session: Session, *, kind: DiscrepancyKind | None, closed_too: bool, limit: int
 ) -> Sequence[ListedDiscrepancy]:
     """Return discrepancies, the newest first: those that wait for a decision, or all."""
@@ -142,10 +142,10 @@ def listed(
     return [ListedDiscrepancy(**_values(row)) for row in session.execute(_LISTED, wanted)]
 
 
-def known(session: Session, discrepancy_id: int) -> DiscrepancyDetails | None:
+def find_details(session: Session, discrepancy_id: int) -> DiscrepancyDetails | None:
     """Return one discrepancy with what our records have about its charge."""
     wanted = {"id": discrepancy_id, "charge_id": _charge_of_period(session, discrepancy_id)}
-    row = session.execute(_KNOWN, wanted).one_or_none()
+    row = session.execute(_DETAILS, wanted).one_or_none()
     if row is None:
         return None
     columns = _values(row)
@@ -153,21 +153,23 @@ def known(session: Session, discrepancy_id: int) -> DiscrepancyDetails | None:
     return DiscrepancyDetails(charge=_charge(row), **values)
 
 
-def unknown_attempt(session: Session, attempt_id: int) -> Attempt | None:
-    """Give an attempt whose outcome is unknown; None when it is settled. Raises ValueError for an unreadable plan."""
+def find_unknown_attempt(session: Session, attempt_id: int) -> Attempt | None:
+    """Return an attempt whose outcome is unknown; None when it is settled. Raises ValueError for an unreadable plan."""
     row = session.execute(_UNKNOWN_ATTEMPT, {"id": attempt_id}).one_or_none()
     return None if row is None else known_attempt(row)
 
 
-def of_charge(session: Session, charge_id: int) -> Sequence[OpenDiscrepancy]:
+def open_discrepancies_of(session: Session, charge_id: int) -> Sequence[OpenDiscrepancy]:
     """Return the discrepancies of a charge that wait for a decision."""
     return [
         OpenDiscrepancy(row.id, DiscrepancyKind(row.kind)) for row in session.execute(_OF_CHARGE, {"id": charge_id})
     ]
 
 
-def backfill(session: Session, charge_id: int, payment: PaymentRecord, parts: MerchantUid, *, reason: str) -> Backfill:
-    """Plan that a payment pays this charge, whatever its amount."""
+def backfill_of_charge(
+    session: Session, charge_id: int, payment: PaymentRecord, parts: MerchantUid, *, reason: str
+) -> Backfill:
+    """Return the backfill by which a payment pays this charge, whatever its amount."""
     row = session.execute(_CHARGE_TERMS, {"id": charge_id}).one()
     terms = OpeningTerms(
         order_name=row.order_name,
@@ -185,7 +187,7 @@ def charge_status(session: Session, charge_id: int) -> ChargeStatus:
 
 
 def _charge_of_period(session: Session, discrepancy_id: int) -> int | None:
-    """Find the charge of a discrepancy that names none: its merchant_uid tells subscription and period."""
+    """Return the charge of a discrepancy that names none: its merchant_uid tells subscription and period."""
     merchant_uid = session.execute(_MERCHANT_UID, {"id": discrepancy_id}).scalar()
     parts = None if merchant_uid is None else parse(merchant_uid)
     if parts is None:

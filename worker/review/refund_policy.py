@@ -1,4 +1,4 @@
-"""Giving a payment back: which one, how much of it, and what has to be known before. Pure."""
+"""Refund policy: which payment may be refunded, how much of it, and what the operator is told before. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from worker.domain.errors import Refused
 from worker.domain.gateway import LookUpFailed, PaymentRecord, Refund
 from worker.pg.catalog import PGS, states_vat
 from worker.pg.facts import Pg
-from worker.review.case import Case, Decision, Wish, money
+from worker.review.case import Case, Decision, DecisionRequest, money
 from worker.review.step import Caution, Step
 
 A_YEAR = timedelta(days=365)
@@ -21,33 +21,34 @@ WALLET_MONEY = "point"
 _MONEY_MOVED = frozenset({"paid", "cancelled"})
 
 
-def refund_step(case: Case, wish: Wish) -> Step:
-    """Say what giving back would do now; the checksum is what PortOne shows as not yet given back.
+def refund_step(case: Case, request: DecisionRequest) -> Step:
+    """Return what a refund would do now; its checksum is what PortOne shows as not yet refunded.
 
-    A payment that is given back already only settles the discrepancy, so the same wish may be repeated. Raises Refused.
+    For a payment that is refunded already it only resolves the discrepancy, so a refund may be repeated. Raises
+    Refused.
     """
     if isinstance(case.finding, LookUpFailed):
-        raise Refused("PortOne does not answer, so nobody knows what is left to give back. Try again later.")
-    record = _payment(case, wish.imp_uid)
+        raise Refused("PortOne does not answer, so what is left to refund is not known. Try again later.")
+    record = _payment(case, request.imp_uid)
     if record.odd is not None:
-        raise Refused(f"PortOne shows {record.odd} of {record.imp_uid}: give it back in PortOne's console, and accept.")
+        raise Refused(f"PortOne shows {record.odd} of {record.imp_uid}: refund it in PortOne's console, then accept.")
     left = record.amount - refunded(record)
     if left <= 0:
-        sentence = f"PortOne shows {record.imp_uid} as given back ({money(record.amount, record.currency)})."
+        sentence = f"PortOne shows {record.imp_uid} as refunded ({money(record.amount, record.currency)})."
         return Step(decision=Decision.REFUND, sentence=sentence, payment=record)
-    if wish.imp_uid is None and not _leaves_one(case, record):
+    if request.imp_uid is None and not _leaves_one(case, record):
         raise Refused(
-            f"With {record.imp_uid} given back, nothing would be left for the period: PortOne shows no other payment "
-            "of it that was kept. If it is to be given back all the same, name it with --imp-uid."
+            f"Refunding {record.imp_uid} would leave nothing for the period: PortOne shows no other payment of it that "
+            "was kept. To refund it anyway, name it with --imp-uid."
         )
-    tax_free = _tax_free(case, wish, record, left)
+    tax_free = _tax_free(case, request, record, left)
     refund = Refund(
         imp_uid=record.imp_uid,
         checksum=left,
         tax_free=tax_free,
-        vat_amount=_vat_amount(case, wish, record, left - tax_free),
+        vat_amount=_vat_amount(case, request, record, left - tax_free),
         pg=_pg(record),
-        reason=wish.note,
+        reason=request.note,
     )
     cautions = frozenset(_cautions(case, record))
     return Step(
@@ -61,55 +62,55 @@ def refund_step(case: Case, wish: Wish) -> Step:
 
 
 def _payment(case: Case, imp_uid: str | None) -> PaymentRecord:
-    """Pick the payment. What the books count as the period's payment is given back only to who names it."""
+    """Return the payment to refund. The one that our records count for the period has to be named."""
     refundable = [record for record in case.records if record.status in _MONEY_MOVED]
     if not refundable:
-        raise Refused("PortOne shows no payment that could be given back.")
+        raise Refused("PortOne shows no payment that could be refunded.")
     if imp_uid is None and case.kind is DiscrepancyKind.UNRESOLVED:
-        raise Refused(f"Name the payment to give back with --imp-uid: {_listed(refundable)}.")
+        raise Refused(f"Name the payment to refund with --imp-uid: {_listed(refundable)}.")
     wanted = case.imp_uid if imp_uid is None else imp_uid
     record = next((each for each in refundable if each.imp_uid == wanted), None)
     if record is None:
         raise Refused(f"PortOne shows no such payment ({wanted or 'none'!s:.60}) here, but {_listed(refundable)}.")
     if imp_uid is None and _is_counted(case, record):
         raise Refused(
-            f"{wanted} is the payment that the books count for the period. If it is the one to give back, name it "
-            f"with --imp-uid: {_listed(refundable)}."
+            f"{wanted} is the payment that our records count for the period. To refund it, name it with --imp-uid: "
+            f"{_listed(refundable)}."
         )
     return record
 
 
-def _tax_free(case: Case, wish: Wish, record: PaymentRecord, left: int) -> int:
-    """Say how much of a refund is free of tax. Some PGs insist on it, and a wrong one makes a wrong tax document."""
+def _tax_free(case: Case, request: DecisionRequest, record: PaymentRecord, left: int) -> int:
+    """Return how much of a refund is free of tax. Some PGs require it, and a wrong one makes a wrong tax document."""
     charge = case.charge
-    if wish.tax_free is not None:
+    if request.tax_free is not None:
         is_as_owed = charge is not None and charge.amount == record.amount
         most = min(left, charge.tax_free) if charge is not None and is_as_owed else left
-        if not 0 <= wish.tax_free <= most:
-            raise Refused(f"--tax-free is {wish.tax_free:,}; it can be 0 to {most:,} of the {left:,} given back.")
-        return wish.tax_free
+        if not 0 <= request.tax_free <= most:
+            raise Refused(f"--tax-free is {request.tax_free:,}; it can be 0 to {most:,} of the {left:,} refunded.")
+        return request.tax_free
     if charge is not None and (charge.tax_free == 0 or left == record.amount == charge.amount):
         return charge.tax_free
-    raise Refused(f"Say with --tax-free how much of {money(left, record.currency)} is free of tax; 0 for none of it.")
+    raise Refused(f"State with --tax-free how much of {money(left, record.currency)} is free of tax; 0 for none of it.")
 
 
-def _vat_amount(case: Case, wish: Wish, record: PaymentRecord, taxed: int) -> int | None:
-    """Say how much of what is taxed is VAT, where that was stated with the payment; None where the PG works it out."""
+def _vat_amount(case: Case, request: DecisionRequest, record: PaymentRecord, taxed: int) -> int | None:
+    """Return how much of the taxed part is VAT, if that was stated with the payment; None if the PG works it out."""
     charge = case.charge
-    if wish.vat_amount is not None:
+    if request.vat_amount is not None:
         if not states_vat(_pg(record)):
-            raise Refused(f"{_pg(record) or 'An unknown PG'} works the VAT out; leave out --vat-amount.")
+            raise Refused(f"{_pg(record) or 'An unknown PG'} works out the VAT itself; leave out --vat-amount.")
         most = taxed if charge is None or charge.vat_amount is None else min(taxed, charge.vat_amount)
-        if not 0 <= wish.vat_amount <= most:
-            raise Refused(f"--vat-amount is {wish.vat_amount:,}; it can be 0 to {most:,}, which is what was paid.")
-        return wish.vat_amount
+        if not 0 <= request.vat_amount <= most:
+            raise Refused(f"--vat-amount is {request.vat_amount:,}; it can be 0 to {most:,}, which is what was paid.")
+        return request.vat_amount
     if charge is None or charge.vat_amount is None or not states_vat(_pg(record)):
         return None
     if taxed == charge.amount - charge.tax_free and record.amount == charge.amount:
         return charge.vat_amount
     raise Refused(
-        f"{money(charge.vat_amount, record.currency)} of VAT was stated with the payment. Say with --vat-amount how "
-        f"much of the {money(taxed, record.currency)} that are taxed is VAT; 0 for none of it."
+        f"{money(charge.vat_amount, record.currency)} of VAT was stated with the payment. State with --vat-amount how "
+        f"much of the taxed {money(taxed, record.currency)} is VAT; 0 for none of it."
     )
 
 
@@ -137,14 +138,14 @@ def _sentence(record: PaymentRecord, refund: Refund, cautions: Collection[Cautio
     rest = "" if left == record.amount else f" (the rest of {money(record.amount, record.currency)})"
     free = f", {refund.tax_free:,} of it free of tax" if refund.tax_free else ""
     vat = "" if refund.vat_amount is None else f", {refund.vat_amount:,} of it VAT"
-    sentences = [f"{money(left, record.currency)}{rest} of {record.imp_uid} ({pg}{paid}) is given back{free}{vat}."]
+    sentences = [f"{money(left, record.currency)}{rest} of {record.imp_uid} ({pg}{paid}) is refunded{free}{vat}."]
     return " ".join([*sentences, *(_caution_text(each, record) for each in Caution if each in cautions)])
 
 
 def _caution_text(caution: Caution, record: PaymentRecord) -> str:
     match caution:
         case Caution.COUNTED:
-            return "It is the payment that the books count for the period."
+            return "It is the payment that our records count for the period."
         case Caution.NOTHING_LEFT:
             return "Nothing is left for the period then."
         case Caution.FINAL:
@@ -152,8 +153,8 @@ def _caution_text(caution: Caution, record: PaymentRecord) -> str:
         case Caution.TOO_OLD:
             facts = PGS[_pg(record)]
             years, means = _refund_limit(facts, record)
-            for_so_long = "1 year" if years == 1 else f"{years} years"
-            return f"{facts.name} gives {means} back for {for_so_long} only, so expect it to be refused."
+            limit = "1 year" if years == 1 else f"{years} years"
+            return f"{facts.name} refunds {means} for {limit} only, so expect it to be refused."
         case _:
             assert_never(caution)
 
@@ -161,12 +162,12 @@ def _caution_text(caution: Caution, record: PaymentRecord) -> str:
 def _refund_limit(facts: Pg, record: PaymentRecord) -> tuple[int, str]:
     """Return for how many years the PG refunds such a payment, and what it was paid with."""
     if record.raw.get("pay_method") == WALLET_MONEY and facts.refunds.money_years is not None:
-        return facts.refunds.money_years, "money"
-    return facts.refunds.card_years, "cards"
+        return facts.refunds.money_years, "wallet money"
+    return facts.refunds.card_years, "card payments"
 
 
 def _leaves_one(case: Case, record: PaymentRecord) -> bool:
-    """Say whether a period that was paid twice stays paid: the other payment may have been given back already."""
+    """Return whether a period that was paid twice stays paid: the other payment may have been refunded already."""
     if case.kind is not DiscrepancyKind.PAID_TWICE:
         return True
     others = (each for each in case.records if each.imp_uid != record.imp_uid)

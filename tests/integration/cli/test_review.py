@@ -118,7 +118,7 @@ def reviews(again: Again, tables: Tables, sessions: Sessions, sandbox: RunningSa
 # --- list -----------------------------------------------------------------------------------------------------------
 
 
-def test_what_waits_is_listed_with_whose_and_how_much(reviews: Reviews):
+def test_list_shows_subscription_customer_and_amount(reviews: Reviews):
     assert "there are none" in reviews.run("list").said
     found = reviews.paid_twice()
     for part in (found.id, "paid twice", reviews.subscription, "gildong", "9,900 KRW", "open"):
@@ -127,7 +127,7 @@ def test_what_waits_is_listed_with_whose_and_how_much(reviews: Reviews):
     assert (row["id"], row["kind"], row["amount"], row["charge_id"]) == (found.id, "paid_twice", 9900, found.charge)
 
 
-def test_what_is_settled_is_listed_when_asked_for(reviews: Reviews):
+def test_list_shows_closed_discrepancies_on_request(reviews: Reviews):
     settled, waiting = reviews.paid_twice(), reviews.unresolved()
     reviews.run("resolve", settled.id, "accept", "--note", "they know")
 
@@ -142,7 +142,7 @@ def test_what_is_settled_is_listed_when_asked_for(reviews: Reviews):
     reviews.run("list", "--kind", "odd", code=2)
 
 
-def test_a_payment_that_the_books_know_nothing_of_is_listed_by_its_merchant_uid(reviews: Reviews):
+def test_payment_unknown_to_our_records_is_listed_by_its_merchant_uid(reviews: Reviews):
     with Api(reviews.sandbox.base_url) as api:
         payment = api.paid(derive("again", "0000000000000", datetime(2026, 1, 5, tzinfo=UTC), 1), KEY)
     shown = {"imp_uid": payment["imp_uid"], "amount": 9900, "currency": "KRW", "status": "paid"}
@@ -151,7 +151,7 @@ def test_a_payment_that_the_books_know_nothing_of_is_listed_by_its_merchant_uid(
     assert (row["subscription"], row["customer_reference"], row["amount"]) == ("0000000000000", None, 9900)
     assert "0000000000000" in reviews.run("show", id_).said
     refused = reviews.run("resolve", id_, "refund", "--note", "not ours", "--yes", code=1)
-    assert "Say with --tax-free how much of 9,900 KRW" in refused.said
+    assert "State with --tax-free how much of 9,900 KRW" in refused.said
     done = reviews.run("resolve", id_, "refund", "--note", "not ours", "--tax-free", 0, "--yes")
     assert f"9,900 KRW of {payment['imp_uid']}" in done.said
 
@@ -159,7 +159,7 @@ def test_a_payment_that_the_books_know_nothing_of_is_listed_by_its_merchant_uid(
 # --- show -----------------------------------------------------------------------------------------------------------
 
 
-def test_both_sides_are_shown_and_what_each_decision_would_do(reviews: Reviews):
+def test_show_prints_both_sides_and_what_each_decision_would_do(reviews: Reviews):
     found = reviews.paid_twice()
     shown = reviews.run("show", found.id).said
     for part in (
@@ -169,14 +169,14 @@ def test_both_sides_are_shown_and_what_each_decision_would_do(reviews: Reviews):
         "PortOne, when it was found",
         f"{found.second} {found.merchant_uid} paid 9,900 KRW 0 KRW",
         "counts for the period",
-        "accept The books stay as they are",
+        "accept Our records and PortOne stay as they are",
         f"refund 9,900 KRW of {found.second} (kakaopay, paid",
         f"again review resolve {found.id} DECISION --note WHY",
     ):
         assert part in shown, part
 
 
-def test_a_script_reads_both_sides_as_one_document(reviews: Reviews):
+def test_show_prints_both_sides_as_one_json_document(reviews: Reviews):
     found = reviews.paid_twice()
     document = reviews.run("show", found.id, "--json").document
     counts = {each["imp_uid"]: each["counts_for_the_period"] for each in document["portone_now"]["payments"]}
@@ -189,7 +189,7 @@ def test_a_script_reads_both_sides_as_one_document(reviews: Reviews):
     assert [each["to_status"] for each in document["audit"]] == ["open"]
 
 
-def test_an_unresolved_attempt_says_what_stands_in_the_way_of_each_decision(reviews: Reviews):
+def test_show_prints_why_a_decision_about_an_attempt_is_not_possible(reviews: Reviews):
     found = reviews.unresolved()
     document = reviews.run("show", found.id, "--json").document
     possible = {each["decision"]: each["possible"] for each in document["decisions"]}
@@ -197,10 +197,10 @@ def test_an_unresolved_attempt_says_what_stands_in_the_way_of_each_decision(revi
     shown = reviews.run("show", found.id).said
     assert "not now: PortOne shows no payment that could be accepted." in shown
     assert "still duplicate after the last look-up" in shown
-    assert "It shows no payment under this merchant_uid." in shown
+    assert "PortOne shows no payment under this merchant_uid." in shown
 
 
-def test_the_books_side_is_shown_though_portone_does_not_answer(reviews: Reviews):
+def test_show_prints_our_side_while_portone_does_not_answer(reviews: Reviews):
     found = reviews.paid_twice()
     down = {"again_sandbox_url": "http://127.0.0.1:1"}
     ended = reviews.run("show", found.id, **down)
@@ -214,20 +214,20 @@ def test_the_books_side_is_shown_though_portone_does_not_answer(reviews: Reviews
 
 @pytest.mark.parametrize("discrepancy", ["999", "#999"])
 @pytest.mark.parametrize("command", [["show"], ["resolve", "accept", "--note", "why"]])
-def test_a_discrepancy_that_is_not_there_is_neither_shown_nor_decided(refused: Again, discrepancy, command):
+def test_unknown_discrepancy_is_neither_shown_nor_resolved(refused: Again, discrepancy, command):
     first, *rest = command
     assert "There is no discrepancy 999" in refused("review", first, discrepancy, *rest).said
 
 
 @pytest.mark.parametrize("discrepancy", ["twelve", "②", "9" * 5000, "again0000000001"])
-def test_what_is_no_id_is_named(refused: Again, discrepancy):
+def test_invalid_discrepancy_id_is_quoted(refused: Again, discrepancy):
     assert "is not the id of a discrepancy" in refused("review", "show", discrepancy).said
 
 
 # --- resolve --------------------------------------------------------------------------------------------------------
 
 
-def test_a_duplicate_is_given_back_once_and_the_second_to_ask_is_told_who_did(reviews: Reviews):
+def test_duplicate_is_refunded_once_and_a_second_refund_is_refused(reviews: Reviews):
     found = reviews.paid_twice()
     refund = ("resolve", found.id, "refund", "--note", "paid twice", "--yes")
     document = reviews.run(*refund, "--json").document
@@ -239,10 +239,10 @@ def test_a_duplicate_is_given_back_once_and_the_second_to_ask_is_told_who_did(re
     assert reviews.refunded(found) == {found.ours: 0, found.second: 9900}
     shown = reviews.run("show", found.id).said
     assert "What you can decide" not in shown
-    assert f"refund of 9,900 KRW of {found.second} begun: paid twice" in shown
+    assert f"refund of 9,900 KRW of {found.second} started: paid twice" in shown
 
 
-def test_money_is_not_moved_by_a_script_that_does_not_say_so(reviews: Reviews):
+def test_script_that_moves_money_without_yes_is_refused(reviews: Reviews):
     found, proved = reviews.paid_twice(), reviews.unresolved()
     refused = reviews.run("resolve", found.id, "refund", "--note", "paid twice", code=1)
     assert "Money would move (9,900 KRW of" in refused.said
@@ -254,7 +254,7 @@ def test_money_is_not_moved_by_a_script_that_does_not_say_so(reviews: Reviews):
 
 
 @pytest.mark.parametrize(("answer", "code"), [("n", 1), ("y", 0)])
-def test_a_person_is_asked_before_money_moves(reviews: Reviews, database_url: str, answer, code):
+def test_money_moves_only_after_confirmation_on_a_terminal(reviews: Reviews, database_url: str, answer, code):
     found = reviews.paid_twice()
     environment = {"AGAIN_DATABASE_URL": database_url, "AGAIN_SANDBOX_URL": reviews.sandbox.base_url}
     command = ["review", "resolve", str(found.id), "refund", "--note", "paid twice"]
@@ -262,7 +262,7 @@ def test_a_person_is_asked_before_money_moves(reviews: Reviews, database_url: st
     assert reviews.refunded(found)[found.second] == (9900 if answer == "y" else 0)
 
 
-def test_proof_that_nothing_was_charged_makes_the_charge_due_again(reviews: Reviews):
+def test_charge_again_makes_the_charge_due(reviews: Reviews):
     found = reviews.unresolved()
     done = reviews.run("resolve", found.id, "charge-again", "--note", "console\nshows  nothing", "--yes")
     assert f"Charge {found.charge} is due." in done.said
@@ -271,7 +271,7 @@ def test_proof_that_nothing_was_charged_makes_the_charge_due_again(reviews: Revi
     assert row.status_reason.startswith("charge-again: console shows nothing (")
 
 
-def test_a_period_that_is_not_owed_is_void_without_a_question(reviews: Reviews):
+def test_void_needs_no_confirmation(reviews: Reviews):
     found = reviews.unresolved()
     document = reviews.run("resolve", found.id, "void", "--note", "refused at the counter", "--json").document
     assert document["charge_status"] == "void"
@@ -284,7 +284,7 @@ REFUSED = [
     (["accept", "--note", "  "], 1, "--note has 0 characters"),
     (["accept", "--note", "x" * 201], 1, "--note has 201 characters"),
     (["forget", "--note", "x"], 2, "'forget' is not one of"),
-    (["void", "--note", "x"], 1, "Here it is accept or refund"),
+    (["void", "--note", "x"], 1, "Here you can decide accept or refund"),
     (["accept", "--note", "x", "--tax-free", "0"], 1, "leave out --tax-free"),
     (["refund", "--note", "x", "--imp-uid", "imps_of_nobody"], 1, "no such payment (imps_of_nobody)"),
     (["refund", "--note", "x", "--tax-free", "9901"], 1, "it can be 0 to 0 of the 9,900"),
@@ -292,7 +292,7 @@ REFUSED = [
 ]
 
 
-def test_what_cannot_be_decided_is_refused_with_a_sentence_and_changes_nothing(reviews: Reviews):
+def test_impossible_decision_is_refused_and_changes_nothing(reviews: Reviews):
     found = reviews.paid_twice()
     before = reviews.tables.everything()
     for arguments, code, said in REFUSED:
@@ -303,7 +303,7 @@ def test_what_cannot_be_decided_is_refused_with_a_sentence_and_changes_nothing(r
     assert reviews.tables.statuses("discrepancies") == ["open"]
 
 
-def test_a_charge_names_its_open_discrepancies(reviews: Reviews):
+def test_charge_show_names_its_open_discrepancies(reviews: Reviews):
     found = reviews.paid_twice()
     assert f"paid twice; see `again review show {found.id}`" in reviews.again("charge", "show", found.charge).said
     document = reviews.again("charge", "show", found.charge, "--json").document
@@ -316,7 +316,7 @@ def test_a_charge_names_its_open_discrepancies(reviews: Reviews):
 
 
 @pytest.mark.parametrize("amount", [10**20, -(10**20), 10**300, 1.5, "much", None, [1]])
-def test_a_discrepancy_of_any_amount_is_listed_shown_and_resolved(reviews: Reviews, amount):
+def test_discrepancy_of_any_amount_is_listed_shown_and_resolved(reviews: Reviews, amount):
     found = reviews.paid_twice()
     reviews.tables.sql(
         "UPDATE discrepancies SET evidence = jsonb_set(evidence, '{portone,amount}', CAST(:amount AS jsonb)) "
@@ -332,7 +332,7 @@ def test_a_discrepancy_of_any_amount_is_listed_shown_and_resolved(reviews: Revie
     assert reviews.tables.statuses("discrepancies") == ["resolved"]
 
 
-def test_an_unresolved_attempt_is_listed_with_what_was_really_paid(reviews: Reviews):
+def test_unresolved_attempt_is_listed_with_the_amount_that_was_paid(reviews: Reviews):
     found = reviews.unresolved()
     assert "9,900 KRW" in reviews.run("list").said
     reviews.tables.sql("UPDATE attempts SET raw = '{\"amount\": 100}' WHERE merchant_uid = :m", m=found.merchant_uid)

@@ -35,7 +35,7 @@ def portone(tmp_path: Path) -> Iterator[RunningSandbox]:
         yield running
 
 
-def test_strangers_are_counted_and_the_books_agree(again: Again, portone: RunningSandbox):
+def test_sweep_counts_payments_of_other_systems(again: Again, portone: RunningSandbox):
     portone.admin.create_key("key")
     with Api(portone.base_url) as api:
         api.paid("shop-order-4711")
@@ -48,14 +48,14 @@ def some_weeks_ago() -> datetime:
     return datetime.combine(datetime.now(SEOUL) - timedelta(days=20), time(), SEOUL)
 
 
-def test_a_day_can_be_named(again: Again, portone: RunningSandbox):
+def test_sweep_since_a_day_starts_at_midnight_in_seoul(again: Again, portone: RunningSandbox):
     since = some_weeks_ago()
     told = again("sweep", "--since", since.date(), "--json", again_sandbox_url=portone.base_url, **FAST).document
     assert (told["reason"], datetime.fromisoformat(told["since"])) == ("by_hand", since)
     assert told["finished_at"] is not None
 
 
-def test_a_restored_database_is_held_until_the_quiet_period_is_over(
+def test_restored_database_is_held_until_the_quiet_period_is_over(
     again: Again, portone: RunningSandbox, tables: Tables
 ):
     told = again("sweep", "--restored", "--json", again_sandbox_url=portone.base_url, **SHORT).document
@@ -64,7 +64,7 @@ def test_a_restored_database_is_held_until_the_quiet_period_is_over(
     assert tuple(row) == (True, True)
 
 
-def test_a_restored_database_may_be_older_than_it_looks(again: Again, portone: RunningSandbox, tables: Tables):
+def test_restored_database_is_compared_from_the_given_day(again: Again, portone: RunningSandbox, tables: Tables):
     since = some_weeks_ago()
     again("sweep", "--restored", "--since", since.date(), "--json", again_sandbox_url=portone.base_url, **SHORT)
     [row] = tables.sql("SELECT since <= :since AS from_then_on, holds_claims FROM sweeps", since=since)
@@ -74,13 +74,13 @@ def test_a_restored_database_may_be_older_than_it_looks(again: Again, portone: R
 @pytest.mark.parametrize(
     ("day", "said"),
     [
-        ("0001-01-01", "no day on which PortOne had payments"),  # in Seoul, in UTC it is no day at all
-        ("1999-12-31", "more than 3660 days back"),
+        ("0001-01-01", "is out of range"),  # in Seoul, in UTC it is no day at all
+        ("1999-12-31", "more than 3660 days ago"),
         ("9999-12-31", "is in the future"),
     ],
 )
 @pytest.mark.parametrize("restored", [[], ["--restored"]])
-def test_a_day_that_makes_no_sense_is_refused(again: Again, tables: Tables, day, said, restored):
+def test_sweep_since_an_impossible_day_is_refused(again: Again, tables: Tables, day, said, restored):
     assert said in again("sweep", "--since", day, *restored, code=2).said
     assert tables.count("sweeps") == 0
 
@@ -91,38 +91,38 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("soon")
-def test_a_list_that_cannot_be_read_ends_the_command_with_a_sentence(again: Again, portone: RunningSandbox):
+def test_unreadable_list_ends_the_sweep_command_with_a_reason(again: Again, portone: RunningSandbox):
     portone.admin.switch(outage="error")
     ended = again("sweep", code=4, again_sandbox_url=portone.base_url, **FAST)
     assert "could not be read 5 times in a row" in ended.said
-    assert "Workers carry on" in ended.said
+    assert "Workers continue it" in ended.said
     assert "could not be read just now" in ended.err, "it says so from the first failure on"
 
 
 @pytest.mark.usefixtures("soon")
-def test_what_is_held_stays_held_when_the_list_cannot_be_read(again: Again, portone: RunningSandbox, tables: Tables):
+def test_hold_remains_when_the_list_cannot_be_read(again: Again, portone: RunningSandbox, tables: Tables):
     portone.admin.switch(outage="error")
     ended = again("sweep", "--restored", "--json", code=4, again_sandbox_url=portone.base_url, **SHORT)
-    assert "Nothing is charged until it has ended" in ended.said
+    assert "Nothing is charged until it has finished" in ended.said
     assert "again sweep --release" in ended.said
     [row] = tables.sql("SELECT holds_claims, finished_at FROM sweeps")
     assert tuple(row) == (True, None)
 
 
-def test_a_claim_that_does_not_end_is_named_by_the_sweep_that_waits(
+def test_open_claim_that_blocks_a_hold_is_named(
     again: Again, subscription: str, tables: Tables, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(kill_switch.wait_while_held, "__kwdefaults__", {"patience": timedelta(milliseconds=100)})
+    monkeypatch.setattr(kill_switch.wait_while_held, "__kwdefaults__", {"timeout": timedelta(milliseconds=100)})
     tables.charge(subscription)
     with sessions() as claiming:
         claim(claiming, now=datetime.now(UTC), limit=1, lease=timedelta(seconds=2), prefix="again")
         said = again("sweep", "--restored", code=1).said
         claiming.rollback()
-    assert "Charging is held, and nothing new is claimed; but a claim under way does not end" in said
+    assert "Charging is held, and nothing new is claimed; but a claim in progress does not end" in said
     assert "`again sweep --restored` once more" in said
 
 
-def test_a_hold_can_be_released(again: Again, tables: Tables):
+def test_release_of_a_restore_hold_leaves_charging_stopped(again: Again, tables: Tables):
     tables.sweep("restored", holds=True)
     tables.sweep("daily")
     ended = again("sweep", "--release", "--yes")
@@ -139,13 +139,13 @@ def test_a_hold_can_be_released(again: Again, tables: Tables):
     assert "nothing to release" in again("sweep", "--release", "--yes", code=1).said
 
 
-def test_hold_that_is_no_restores_is_released_and_charging_goes_on(again: Again, tables: Tables):
+def test_release_of_a_gap_hold_resumes_charging(again: Again, tables: Tables):
     tables.sweep("gap", holds=True)
-    assert "Released: 1 sweep. Charging goes on." in again("sweep", "--release", "--yes").out
+    assert "Released: 1 sweep. Charging resumes." in again("sweep", "--release", "--yes").out
     assert tables.sql("SELECT FROM stops") == []
 
 
-def test_a_script_that_releases_must_say_that_it_means_it(again: Again, tables: Tables):
+def test_script_that_releases_without_yes_is_refused(again: Again, tables: Tables):
     tables.sweep("gap", holds=True)
     said = again("sweep", "--release", code=1).said
     assert "may be charged a second time, and there is no terminal to ask on; give --yes." in said
@@ -154,18 +154,18 @@ def test_a_script_that_releases_must_say_that_it_means_it(again: Again, tables: 
 
 
 @pytest.mark.parametrize(("answer", "code"), [("n", 1), ("y", 0)])
-def test_a_release_is_confirmed_on_a_terminal(again: Again, tables: Tables, database_url: str, answer, code):
+def test_release_is_confirmed_on_a_terminal(again: Again, tables: Tables, database_url: str, answer, code):
     again("status")
     tables.sweep("gap", holds=True)
     assert on_a_terminal(["sweep", "--release"], answer, AGAIN_DATABASE_URL=database_url) == code
     assert (tables.sql("SELECT finished_at FROM sweeps")[0].finished_at is None) == bool(code)
 
 
-def test_a_release_compares_nothing(again: Again):
+def test_release_with_another_option_is_refused(again: Again):
     assert "give it alone" in again("sweep", "--release", "--restored", code=2).said
 
 
-def test_a_database_that_charged_in_another_mode_is_refused(again: Again, tables: Tables):
+def test_database_of_another_mode_or_prefix_is_refused(again: Again, tables: Tables):
     tables.sql("UPDATE database_identity SET mode = 'live', prefix = 'again'")
     assert "has charged in live mode" in again("status", code=3).said
     tables.sql(

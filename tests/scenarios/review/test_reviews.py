@@ -18,9 +18,9 @@ from worker.domain.outcomes import Answer
 from worker.portone.adapter import PortOneGateway
 from worker.portone.client import PortOneClient
 from worker.portone.errors import NotReached
-from worker.review.case import Decision, Wish
-from worker.review.decisions import plan
-from worker.review.resolve import Resolved, Review
+from worker.review.case import Decision, DecisionRequest
+from worker.review.decisions import plan_step
+from worker.review.resolve import Resolution, ReviewService
 from worker.review.step import Step
 from worker.sandbox.rules.behaviours import Behaviour, Reply, Shape, decline, misrecorded, pay, troubled
 
@@ -35,30 +35,30 @@ class Reviewer:
     def __init__(self, world: World, name: str = "cli kim@host") -> None:
         self._world, self._name = world, name
 
-    def resolve(self, decision: Decision, id_: int | None = None, **wish: Any) -> Resolved:
+    def resolve(self, decision: Decision, id_: int | None = None, **wish: Any) -> Resolution:
         """Look at the case, agree to the step shown, and carry it out."""
-        wanted = Wish(decision=decision, note="as the customer asked", **wish)
+        wanted = DecisionRequest(decision=decision, note="as the customer asked", **wish)
         discrepancy_id = self.only() if id_ is None else id_
 
-        async def act(gateway: Gateway) -> Resolved:
-            step = plan(await self._review(gateway).examine(discrepancy_id), wanted)
+        async def act(gateway: Gateway) -> Resolution:
+            step = plan_step(await self._review(gateway).examine(discrepancy_id), wanted)
             return await self._review(gateway).resolve(discrepancy_id, wanted, agreed=step)
 
         return process.current().run(act)
 
     def agree(self, decision: Decision, **wish: Any) -> Step:
-        wanted = Wish(decision=decision, note="agreed", **wish)
+        wanted = DecisionRequest(decision=decision, note="agreed", **wish)
 
         async def look(gateway: Gateway) -> Step:
-            return plan(await self._review(gateway).examine(self.only()), wanted)
+            return plan_step(await self._review(gateway).examine(self.only()), wanted)
 
         return process.current().run(look)
 
-    def do(self, step: Step, **wish: Any) -> Resolved:
-        wanted = Wish(decision=step.decision, note="agreed", **wish)
+    def do(self, step: Step, **wish: Any) -> Resolution:
+        wanted = DecisionRequest(decision=step.decision, note="agreed", **wish)
         discrepancy_id = self.only()
 
-        async def act(gateway: Gateway) -> Resolved:
+        async def act(gateway: Gateway) -> Resolution:
             return await self._review(gateway).resolve(discrepancy_id, wanted, agreed=step)
 
         return process.current().run(act)
@@ -67,9 +67,9 @@ class Reviewer:
         (row,) = self._world.sql("SELECT id FROM discrepancies WHERE status = 'open'")
         return int(row.id)
 
-    def _review(self, gateway: Gateway) -> Review:
+    def _review(self, gateway: Gateway) -> ReviewService:
         runtime = self._world.runtime
-        return Review(runtime.sessions, gateway, runtime.clock, runtime.policy, self._name)
+        return ReviewService(runtime.sessions, gateway, runtime.clock, runtime.policy, self._name)
 
 
 def payments(world: World, **narrowed: Any) -> list[dict[str, Any]]:
@@ -139,13 +139,13 @@ def paid_twice(world: World, sandbox: RunningSandbox, pg: str = "kakaopay") -> t
 def test_flagged_attempt_is_settled_by_a_look_up_once_portone_is_clear(world: World, sandbox: RunningSandbox):
     flagged(world, sandbox=sandbox, paid_again=True)
     person = Reviewer(world)
-    with pytest.raises(Refused, match="settles nothing by itself"):
+    with pytest.raises(Refused, match="does not settle the attempt"):
         person.resolve(Decision.LOOK_UP)
     first, second = payments(world)
     with Api(sandbox.base_url) as api:
         api.post("/payments/cancel", imp_uid=second["imp_uid"], tax_free=0)
     resolved = person.resolve(Decision.LOOK_UP)
-    assert (resolved.open, resolved.charge_status) == (False, "paid")
+    assert (resolved.is_open, resolved.charge_status) == (False, "paid")
     assert decided(world) == ("resolved", "cli kim@host")
     (attempt,) = world.attempts()
     assert (attempt.status, attempt.imp_uid, attempt.flagged_at) == ("paid", first["imp_uid"], None)
@@ -157,10 +157,10 @@ def test_one_of_two_payments_of_a_flagged_attempt_is_refunded(world: World, sand
     flagged(world, sandbox=sandbox, paid_again=True)
     first, second = payments(world)
     person = Reviewer(world)
-    with pytest.raises(Refused, match="Name the payment to give back"):
+    with pytest.raises(Refused, match="Name the payment to refund"):
         person.resolve(Decision.REFUND)
     resolved = person.resolve(Decision.REFUND, imp_uid=second["imp_uid"])
-    assert (resolved.open, resolved.charge_status) == (False, "paid")
+    assert (resolved.is_open, resolved.charge_status) == (False, "paid")
     (attempt,) = world.attempts()
     assert (attempt.status, attempt.imp_uid) == ("paid", first["imp_uid"])
     assert [charge.refunded for charge in world.charges()] == [0]
@@ -224,7 +224,7 @@ def test_accepted_payment_of_another_amount_is_never_charged_again(world: World,
     world.live(days=1)
     assert world.statuses() == {"due": 1}, "nobody charges it meanwhile"
     resolved = Reviewer(world).resolve(Decision.ACCEPT)
-    assert "9,000 KRW, not 9,900 KRW" in resolved.said
+    assert "9,000 KRW, not 9,900 KRW" in resolved.sentence
     assert world.statuses() == {"paid": 1}
     world.live(days=3)
     world.sweep()
@@ -273,7 +273,7 @@ def test_portones_current_state_beats_the_agreed_step(world: World, sandbox: Run
     world.portone.behave(pay())
     with Api(sandbox.base_url) as api:
         api.paid(attempt.merchant_uid, "key-1")
-    with pytest.raises(Refused, match="PortOne shows otherwise"):
+    with pytest.raises(Refused, match="PortOne shows a payment"):
         person.do(step)
     person.resolve(Decision.LOOK_UP)
     world.live(days=2)
@@ -299,7 +299,7 @@ def test_only_the_agreed_step_is_carried_out(world: World, sandbox: RunningSandb
 def test_second_payment_under_a_merchant_uid_is_refunded(world: World, sandbox: RunningSandbox, pg: str):
     ours, second = paid_twice(world, sandbox, pg)
     resolved = Reviewer(world).resolve(Decision.REFUND)
-    assert ("cannot be undone" in resolved.said) is (pg == "payco")
+    assert ("cannot be undone" in resolved.sentence) is (pg == "payco")
     assert {each["imp_uid"]: each["refunded"] for each in payments(world)} == {ours: 0, second: 9900}
     assert (kept(world), cancels(world)) == (9900, 1)
     assert [(charge.status, charge.refunded) for charge in world.charges()] == [("paid", 0)]
@@ -332,7 +332,7 @@ def test_period_paid_by_two_attempts_keeps_the_recorded_payment(world: World):
 def test_refund_of_the_recorded_payment_shows_on_its_charge(world: World, sandbox: RunningSandbox):
     ours, _ = paid_twice(world, sandbox)
     resolved = Reviewer(world).resolve(Decision.REFUND, imp_uid=ours)
-    assert "the books count" in resolved.said
+    assert "our records count" in resolved.sentence
     assert [(charge.status, charge.refunded) for charge in world.charges()] == [("paid", 9900)]
     world.wait(days=1)
     world.sweep()
@@ -344,12 +344,12 @@ def test_second_payment_is_not_refunded_when_the_first_was_already(world: World,
     ours, second = paid_twice(world, sandbox)
     person = Reviewer(world)
     world.portone.cancel_in_console(ours)
-    with pytest.raises(Refused, match="nothing would be left for the period"):
+    with pytest.raises(Refused, match="would leave nothing for the period"):
         person.resolve(Decision.REFUND)
     assert (kept(world), cancels(world)) == (9900, 0)
     named = person.resolve(Decision.REFUND, imp_uid=second)  # nothing of the period was to be kept
-    assert "Nothing is left for the period then." in named.said
-    assert (kept(world), named.open) == (0, False)
+    assert "Nothing is left for the period then." in named.sentence
+    assert (kept(world), named.is_open) == (0, False)
 
 
 def test_refund_between_the_question_and_the_agreement_is_noticed(world: World, sandbox: RunningSandbox):
@@ -357,7 +357,7 @@ def test_refund_between_the_question_and_the_agreement_is_noticed(world: World, 
     person = Reviewer(world)
     step = person.agree(Decision.REFUND)
     world.portone.cancel_in_console(ours)
-    with pytest.raises(Refused, match="nothing would be left for the period"):
+    with pytest.raises(Refused, match="would leave nothing for the period"):
         person.do(step)
     assert kept(world) == 9900
 
@@ -380,14 +380,14 @@ def test_decision_is_made_once_and_its_author_is_shown_to_the_next_operator(worl
     assert cancels(world) == 1
     rows = world.sql("SELECT to_status, reason FROM audit WHERE entity = 'discrepancy' ORDER BY id")
     assert [row.to_status for row in rows] == ["open", "open", "resolved"]
-    assert "begun" in rows[1].reason
+    assert "started" in rows[1].reason
 
 
 def test_first_of_two_concurrent_decisions_wins(world: World, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch):
     paid_twice(world, sandbox)
     theirs = """UPDATE discrepancies SET status = 'resolved', decided_by = 'cli lee@host'"""
     _meanwhile(monkeypatch, world, theirs)
-    with pytest.raises(Refused, match="Somebody else was faster"):
+    with pytest.raises(Refused, match="Another process was faster"):
         Reviewer(world).resolve(Decision.ACCEPT)
     assert decided(world) == ("resolved", "cli lee@host")
 
@@ -397,7 +397,7 @@ def test_late_answer_beats_a_decision(world: World, monkeypatch: pytest.MonkeyPa
     settled = """WITH paid AS (UPDATE attempts SET status = 'paid', imp_uid = 'imps_1', flagged_at = NULL)
                  UPDATE charges SET status = 'paid', paid_at = :now"""
     _meanwhile(monkeypatch, world, settled, now=world.now)
-    with pytest.raises(Refused, match="Somebody else was faster"):
+    with pytest.raises(Refused, match="Another process was faster"):
         Reviewer(world).resolve(Decision.CHARGE_AGAIN)
     assert world.discrepancies() == [("unresolved", "open")], "nothing was written, not even the decision"
     assert world.statuses() == {"paid": 1}
@@ -411,7 +411,7 @@ def test_refund_with_a_lost_answer_is_found_at_portone(
 ):
     paid_twice(world, sandbox)
     _lose_answers(monkeypatch)
-    assert not Reviewer(world).resolve(Decision.REFUND).open
+    assert not Reviewer(world).resolve(Decision.REFUND).is_open
     assert (kept(world), cancels(world)) == (9900, 1)
 
 
@@ -427,7 +427,7 @@ def test_refund_that_cannot_be_verified_is_repeated_and_refunds_once(
     world.portone.switch(outage="none")
     assert world.discrepancies() == [("paid_twice", "open")]
     resolved = person.resolve(Decision.REFUND)
-    assert "as given back" in resolved.said
+    assert "as refunded" in resolved.sentence
     assert (kept(world), cancels(world)) == (9900, 1)
     assert [attempt.imp_uid for attempt in world.attempts()] == [ours]
 
@@ -445,9 +445,9 @@ def test_refund_that_never_arrived_may_be_repeated_before_any_other_decision(
         slow.setattr(PortOneGateway, "refund", on_its_way)
         with pytest.raises(Refused, match="not clear"):
             person.resolve(Decision.REFUND)
-    with pytest.raises(Refused, match=f"cli kim@host began to give {second} back"):
+    with pytest.raises(Refused, match=f"cli kim@host started to refund {second}"):
         other.resolve(Decision.REFUND, imp_uid=ours)
-    with pytest.raises(Refused, match="may still be under way"):
+    with pytest.raises(Refused, match="may still be in progress"):
         other.resolve(Decision.ACCEPT)
     other.resolve(Decision.REFUND)
     assert {each["imp_uid"]: each["refunded"] for each in payments(world)} == {ours: 0, second: 9900}
@@ -461,7 +461,7 @@ def test_first_of_two_concurrent_refunds_of_different_payments_wins(
     theirs = """UPDATE discrepancies SET evidence = evidence || jsonb_build_object('refund', jsonb_build_object(
                 'imp_uid', CAST(:ours AS text), 'by', 'cli lee@host', 'at', CAST(:now AS timestamptz)))"""
     _meanwhile(monkeypatch, world, theirs, ours=ours, now=world.now)
-    with pytest.raises(Refused, match="Somebody else was faster"):
+    with pytest.raises(Refused, match="Another process was faster"):
         Reviewer(world).resolve(Decision.REFUND, imp_uid=second)
     assert cancels(world) == 0
 
@@ -496,10 +496,10 @@ def test_unclear_rejection_keeps_the_refund_pending(
     person = Reviewer(world)
     with monkeypatch.context() as refusing:
         _refuse(refusing, message)
-        with pytest.raises(Refused, match=f"Whether {second} was given back is not clear .*shows 0 KRW as given back"):
+        with pytest.raises(Refused, match=f"Whether {second} was refunded is not clear .*shows 0 KRW as refunded"):
             person.resolve(Decision.REFUND)
     for decision, named in ((Decision.ACCEPT, None), (Decision.REFUND, ours)):
-        with pytest.raises(Refused, match="may still be under way"):
+        with pytest.raises(Refused, match="may still be in progress"):
             person.resolve(decision, imp_uid=named)
     person.resolve(Decision.REFUND)
     assert {each["imp_uid"]: each["refunded"] for each in payments(world)} == {ours: 0, second: 9900}
@@ -515,7 +515,7 @@ def test_clear_rejection_of_a_repetition_proves_nothing_about_the_first_refund(
             _refuse(refusing, message)
             with pytest.raises(Refused):
                 person.resolve(Decision.REFUND)
-    with pytest.raises(Refused, match="may still be under way"):
+    with pytest.raises(Refused, match="may still be in progress"):
         person.resolve(Decision.ACCEPT)
 
 
@@ -530,7 +530,7 @@ def test_refund_that_was_not_sent_refunds_nothing_and_is_not_called_rejected(
 
     with monkeypatch.context() as down:
         down.setattr(PortOneClient, "cancel", unreachable)
-        with pytest.raises(Refused, match=r"PortOne was not reached \(No connection.*nothing was given back"):
+        with pytest.raises(Refused, match=r"PortOne was not reached \(No connection.*nothing was refunded"):
             person.resolve(Decision.REFUND)
     person.resolve(Decision.ACCEPT)  # no refund is in progress
     assert (kept(world), cancels(world)) == (19800, 0)
@@ -558,17 +558,17 @@ def test_two_concurrent_refunds_of_one_payment_refund_once(world: World, sandbox
     paid_twice(world, sandbox)
     people = [Reviewer(world), Reviewer(world, "cli lee@host")]
     id_ = people[0].only()
-    wanted = Wish(decision=Decision.REFUND, note="twice")
+    wanted = DecisionRequest(decision=Decision.REFUND, note="twice")
 
     async def both(gateway: Gateway) -> list[Any]:
         reviews = [person._review(gateway) for person in people]
-        steps = [plan(await review.examine(id_), wanted) for review in reviews]
+        steps = [plan_step(await review.examine(id_), wanted) for review in reviews]
         calls = (review.resolve(id_, wanted, agreed=step) for review, step in zip(reviews, steps, strict=True))
         return await asyncio.gather(*calls, return_exceptions=True)
 
     ended = process.current().run(both)
-    assert all(isinstance(each, Resolved | Refused) for each in ended), ended
-    assert sum(isinstance(each, Resolved) for each in ended) >= 1
+    assert all(isinstance(each, Resolution | Refused) for each in ended), ended
+    assert sum(isinstance(each, Resolution) for each in ended) >= 1
     assert kept(world) == 9900
     assert decided(world)[0] == "resolved"
 

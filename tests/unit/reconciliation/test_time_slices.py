@@ -39,11 +39,11 @@ def slices(position: datetime, until: datetime = NOW, started_at: datetime = NOW
         (NOW - 2 * DAY, NOW - DAY, NOW - 2 * DAY),
     ],
 )
-def test_a_run_begins_where_something_may_have_shown_since(position, started_at, since):
+def test_run_starts_where_payments_may_have_shown_since(position, started_at, since):
     assert slices(position, NOW + DAY, started_at).next(NOW).since == since - OVERLAP
 
 
-def test_the_next_window_begins_behind_an_old_one_and_within_a_young_one():
+def test_next_slice_starts_after_an_old_one_and_within_a_young_one():
     run = slices(NOW - 2 * DAY)
     first = run.next(NOW)
     run.advance(first, read_at=NOW, payments=FEW_PAYMENTS)
@@ -53,7 +53,7 @@ def test_the_next_window_begins_behind_an_old_one_and_within_a_young_one():
     assert run.next(NOW + timedelta(minutes=5)).since == NOW - QUIET - OVERLAP
 
 
-def test_few_payments_make_the_next_window_wider_and_too_many_narrow_this_one():
+def test_few_payments_widen_the_next_slice_and_too_many_narrow_it():
     run = slices(NOW - 300 * DAY)
     for _ in range(9):
         run.advance(run.next(NOW), read_at=NOW, payments=FEW_PAYMENTS - 1)
@@ -64,7 +64,7 @@ def test_few_payments_make_the_next_window_wider_and_too_many_narrow_this_one():
     assert run.next(NOW).until - run.position == MAX_WIDTH / 4 / 200, "half of what fits, at once"
 
 
-def test_at_the_narrowest_everything_is_read():
+def test_slice_of_minimum_width_is_read_without_limit():
     run = slices(NOW - DAY)
     assert run.next(NOW).limit == MAX_PAYMENTS
     for _ in range(9):
@@ -75,7 +75,7 @@ def test_at_the_narrowest_everything_is_read():
     assert run.next(NOW).limit is None, "it stays narrow while there are many"
 
 
-def test_a_window_that_ends_soon_is_narrowed_all_the_same():
+def test_slice_that_ends_soon_is_narrowed_too():
     run = slices(NOW - DAY / 2)
     run.narrow()
     assert run.next(NOW).until - run.position == DAY / 8
@@ -90,7 +90,7 @@ def test_a_window_that_ends_soon_is_narrowed_all_the_same():
         (100.0, PAGE),  # never less than a page
     ],
 )
-def test_who_asks_slowly_reads_less_at_once(pause, limit):
+def test_slow_worker_reads_fewer_payments_at_once(pause, limit):
     assert payments_per_slice(pause) == limit
 
 
@@ -102,7 +102,7 @@ steps = st.lists(
 
 
 @given(steps)
-def test_whatever_shows_within_a_quiet_period_is_read_or_lies_ahead(steps):
+def test_payment_shown_within_a_quiet_period_is_always_read(steps):
     """A run may end after any time_slice, and another one go on from the position."""
     started_at, until = NOW, NOW + 2 * QUIET
     now, run = NOW, slices(NOW - DAY, until)
