@@ -23,8 +23,6 @@ OLD_WORDS = frozenset(
         "tests/simulation/windows",
         "tests/unit/config",
         "tests/unit/devstack",
-        "tests/unit/reconciliation",
-        "tests/unit/review",
         "worker",
         "worker/cli",
         "worker/config",
@@ -37,7 +35,6 @@ OLD_WORDS = frozenset(
         "worker/messaging",
         "worker/operations",
         "worker/reconciliation",
-        "worker/review",
         "worker/subscriptions",
     }
 )
@@ -51,8 +48,6 @@ OLD_NAMES = frozenset(
         "tests/scenarios/operations",
         "tests/unit/config",
         "tests/unit/devstack",
-        "tests/unit/reconciliation",
-        "tests/unit/review",
     }
 )
 """Rooms of tests with names that are too long or hold a retired word. It only shrinks."""

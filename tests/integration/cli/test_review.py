@@ -51,7 +51,7 @@ class Reviews:
     subscription: str
 
     def run(self, *arguments: object, **settings: Any) -> Ended:
-        """Run `again review` with the sandbox at hand, and see that nobody's data shows."""
+        """Run `again review` against the sandbox, and check that it shows no personal data."""
         ended = self.again("review", *arguments, **({"again_sandbox_url": self.sandbox.base_url} | settings))
         assert [each for each in PERSONAL if each in ended.out + ended.err] == []
         return ended

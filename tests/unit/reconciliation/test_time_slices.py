@@ -32,10 +32,10 @@ def slices(position: datetime, until: datetime = NOW, started_at: datetime = NOW
 @pytest.mark.parametrize(
     ("position", "started_at", "since"),
     [
-        (NOW - DAY, NOW, NOW - DAY),  # old when the sweep began: whoever read what lies before, read all of it
+        (NOW - DAY, NOW, NOW - DAY),  # old when the sweep began: what lies before was read completely
         (NOW, NOW, NOW - QUIET),  # read just now
         (NOW - timedelta(minutes=10), NOW, NOW - QUIET),  # of the last half an hour, some may have shown since
-        (NOW, NOW - DAY, NOW - QUIET),  # nobody knows when it was read; at the latest just now
+        (NOW, NOW - DAY, NOW - QUIET),  # when it was read is not known; at the latest just now
         (NOW - 2 * DAY, NOW - DAY, NOW - 2 * DAY),
     ],
 )
