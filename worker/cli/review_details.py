@@ -159,7 +159,9 @@ def _print_found(shown: Any) -> None:
 def _print_now(case: Case, zone: str) -> None:
     if not case.records:
         failed = isinstance(case.finding, LookUpFailed)
-        return console.say("PortOne does not answer." if failed else "PortOne shows no payment under this merchant_uid.")
+        return console.say(
+            "PortOne does not answer." if failed else "PortOne shows no payment under this merchant_uid."
+        )
     counted = case.charge.counted if case.charge else frozenset()
     return console.table(
         "IMP_UID",
@@ -190,7 +192,9 @@ def _print_decisions(case: Case) -> None:
     from worker.review.decisions import preview_decisions
 
     previews = preview_decisions(case)
-    sentences = {str(each.decision): each.sentence if each.possible else f"not now: {each.sentence}" for each in previews}
+    sentences = {
+        str(each.decision): each.sentence if each.possible else f"not now: {each.sentence}" for each in previews
+    }
     console.details(sentences)
     console.note(f"again review resolve {case.id} DECISION --note WHY")
 

@@ -96,7 +96,9 @@ def _progress(row: Sweep, failures: list[str]) -> str:
 def _given_up(row: Sweep, failure: str) -> str:
     then = "Workers continue it"
     if row.holds_claims:
-        then = "Nothing is charged until it has finished: workers continue it, and `again sweep --release` lifts the hold"
+        then = (
+            "Nothing is charged until it has finished: workers continue it, and `again sweep --release` lifts the hold"
+        )
     return (
         f"PortOne's list of payments could not be read {MAX_TRIES} times in a row: {failure.rstrip('.')}. "
         f"The sweep is not lost. {then}; `again status` shows its progress, and `again doctor` whether PortOne answers."
