@@ -154,7 +154,7 @@ def webhook(request: HttpRequest) -> HttpResponse:
     except (ValueError, RecursionError):
         raise Refused("The body is not JSON.") from None
     forwarded = request.headers.get("x-forwarded-for")
-    taken = async_to_sync(again().take_webhook)(
+    taken = async_to_sync(again().receive_webhook)(
         sent, peer=request.META["REMOTE_ADDR"], forwarded_for=[forwarded] if forwarded else []
     )
     return HttpResponse(status=200 if taken else 503)

@@ -136,7 +136,7 @@ async def come_back(again: Again, code: str, imp_uid: str = "") -> Response:
 async def webhook(request: Request, again: Again) -> Response:
     peer = request.client.host if request.client else None
     sent = await read_object(request, form=True)
-    taken = await again.take_webhook(sent, peer=peer, forwarded_for=request.headers.getlist("x-forwarded-for"))
+    taken = await again.receive_webhook(sent, peer=peer, forwarded_for=request.headers.getlist("x-forwarded-for"))
     return Response(status_code=200 if taken else 503)
 
 

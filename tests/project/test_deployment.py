@@ -218,7 +218,7 @@ def test_webhooks_of_the_sandbox_reach_the_pages_in_containers():
     assert service("sandbox")["network_mode"] == "service:checkout"
     assert DEFAULT_CHECKOUT_URL == "http://127.0.0.1:9102", "where notices go, from within that network"
     assert settings.checkout_url is None
-    assert SourceAddresses.of(settings).may_send_webhooks(ip_address("127.0.0.1"))
+    assert SourceAddresses.from_settings(settings).may_send_webhooks(ip_address("127.0.0.1"))
     # The workers are not in it.
     assert Settings.from_env(environment_of("worker")).gateway_url == "http://checkout:9101"
 

@@ -39,6 +39,6 @@ def test_example_host_is_short_and_calls_every_public_method(example: Path):
 
 
 def test_methods_named_by_the_page_exist():
-    named = {"subscriptions_of", "view", "create_checkout", "agree", "complete", "take_webhook"}
+    named = {"subscriptions_of", "view", "create_checkout", "agree", "complete", "receive_webhook"}
     assert named <= set(re.findall(r"`(\w+)`", PAGE))
     assert all(callable(getattr(HostCheckout, name)) for name in named)

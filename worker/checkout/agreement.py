@@ -85,7 +85,7 @@ def agree(
             "reason": f"agreed to wording {wording}; a payment window may open",
             "wording": wording,
             "window_until": now + WINDOW_LIFE,
-            "next_look_at": now + queries.FIRST_LOOKUP_AFTER,
+            "next_lookup_at": now + queries.FIRST_LOOKUP_AFTER,
         }
         if not queries.mark_opened(session, checkout.id, values, now=now):
             raise Refused("This link has been used already.")

@@ -17,7 +17,7 @@ FIRST_LOOKUP_AFTER = timedelta(minutes=1)
 
 _FIND = """
     SELECT k.id, k.code, k.purpose, k.status, k.subscription_id, k.charge_id, k.with_payment, k.pg, k.expires_at,
-           k.agreed_at, k.windows, k.said AS decline_message,
+           k.agreed_at, k.windows, k.decline_message,
            s.code AS subscription_code, s.status AS subscription_status,
            last.pg AS chosen_pg, COALESCE(k.charge_id, last.charge_id) AS paid_charge_id
     FROM checkouts k JOIN subscriptions s ON s.id = k.subscription_id
@@ -41,22 +41,24 @@ _LOCKED = text(f"{_FIND} FOR UPDATE OF k")
 _OPENED = text("""
     UPDATE checkouts
     SET status = 'opened', status_reason = :reason, status_at = :now, agreed_at = :now, wording = :wording,
-        windows = windows + 1, window_until = :window_until, looks = 0, next_look_at = :next_look_at, said = NULL
+        windows = windows + 1, window_until = :window_until, lookups = 0, next_lookup_at = :next_lookup_at,
+        decline_message = NULL
     WHERE id = :id AND status IN ('created', 'opened')
     RETURNING id
 """)
 
 _DONE = text("""
     UPDATE checkouts
-    SET status = 'done', status_reason = :reason, status_at = :now, next_look_at = NULL, imp_uid = :imp_uid, said = NULL
+    SET status = 'done', status_reason = :reason, status_at = :now, next_lookup_at = NULL, imp_uid = :imp_uid,
+        decline_message = NULL
     WHERE id = :id AND status IN ('opened', 'expired')
     RETURNING id
 """)
 
-_DECLINED = text("UPDATE checkouts SET said = :message WHERE id = :id AND status = 'opened'")
+_DECLINED = text("UPDATE checkouts SET decline_message = :message WHERE id = :id AND status = 'opened'")
 
 _EXPIRE_ABANDONED = text("""
-    UPDATE checkouts SET status = 'expired', status_reason = :reason, status_at = :now, next_look_at = NULL
+    UPDATE checkouts SET status = 'expired', status_reason = :reason, status_at = :now, next_lookup_at = NULL
     WHERE id = :id AND status = 'opened' AND window_until <= :now AND windows = :windows
 """)
 
@@ -70,10 +72,10 @@ _EXPIRE_UNUSED = text("""
 
 # Often at first, when a closed tab is soonest missed; then every quarter of an hour, until no window can be used.
 _TAKE = text("""
-    UPDATE checkouts SET looks = looks + 1, next_look_at = CAST(:now AS timestamptz) + CASE
-        WHEN looks < 30 THEN interval '1 minute' ELSE interval '15 minutes' END
+    UPDATE checkouts SET lookups = lookups + 1, next_lookup_at = CAST(:now AS timestamptz) + CASE
+        WHEN lookups < 30 THEN interval '1 minute' ELSE interval '15 minutes' END
     WHERE id IN (
-        SELECT id FROM checkouts WHERE status = 'opened' AND next_look_at <= :now ORDER BY next_look_at LIMIT :limit
+        SELECT id FROM checkouts WHERE status = 'opened' AND next_lookup_at <= :now ORDER BY next_lookup_at LIMIT :limit
         FOR UPDATE SKIP LOCKED)
     RETURNING code, id, window_until, windows
 """)
@@ -81,7 +83,7 @@ _TAKE = text("""
 # A first period that turned out to be paid after all: by the statement, or by a look-up later than the checkout's.
 _REOPEN_PAID = text("""
     UPDATE checkouts k
-    SET status = 'opened', status_reason = 'its payment has turned up', status_at = :now, next_look_at = :now
+    SET status = 'opened', status_reason = 'its payment has turned up', status_at = :now, next_lookup_at = :now
     FROM window_orders o JOIN attempts a ON a.merchant_uid = o.merchant_uid
     WHERE a.charge_id = ANY(:charge_ids) AND a.status = 'paid' AND o.billing_key_id IS NOT NULL
       AND k.id = o.checkout_id AND k.status = 'expired' AND k.status_at <= a.settled_at

@@ -26,39 +26,40 @@ RECHECK_AFTER = timedelta(minutes=1)
 MAX_DETAIL_LENGTH = 500
 
 _STORE = text("""
-    INSERT INTO webhooks AS w (imp_uid, merchant_uid, status, cancellation_id, received_at, next_look_at)
+    INSERT INTO webhooks AS w (imp_uid, merchant_uid, status, cancellation_id, received_at, next_lookup_at)
     VALUES (:imp_uid, :merchant_uid, :status, :cancellation_id, :now, :hold_until)
     ON CONFLICT (imp_uid, merchant_uid, status, cancellation_id) DO UPDATE
-        SET times = w.times + 1,
+        SET deliveries = w.deliveries + 1,
             -- It may have come too early, or from an attacker who knew the ids, and be true by now.
-            next_look_at = CASE WHEN NOT w.confirmed THEN LEAST(w.next_look_at, :hold_until) END
-    RETURNING id, NOT confirmed AND COALESCE(looked_at <= :lately, true) AS is_due
+            next_lookup_at = CASE WHEN NOT w.confirmed THEN LEAST(w.next_lookup_at, :hold_until) END
+    RETURNING id, NOT confirmed AND COALESCE(looked_up_at <= :lately, true) AS is_due
 """)
 
 _TAKE = text("""
-    UPDATE webhooks SET looks = looks + 1,
-        next_look_at = CASE WHEN looks < :most THEN CAST(:now AS timestamptz) + interval '15 minutes' END
+    UPDATE webhooks SET lookups = lookups + 1,
+        next_lookup_at = CASE WHEN lookups < :most THEN CAST(:now AS timestamptz) + interval '15 minutes' END
     WHERE id IN (
-        SELECT id FROM webhooks WHERE next_look_at <= :now ORDER BY next_look_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+        SELECT id FROM webhooks WHERE next_lookup_at <= :now ORDER BY next_lookup_at LIMIT :limit
+        FOR UPDATE SKIP LOCKED)
     RETURNING id, imp_uid, status
 """)
 
 # A look-up right after a payment may not show it yet (seen in client code).
 _NOT_CONFIRMED = text("""
-    UPDATE webhooks SET outcome_code = :code, outcome_detail = :detail, looked_at = :now,
-        next_look_at = CASE WHEN looks < :most THEN next_look_at END
+    UPDATE webhooks SET outcome_code = :code, outcome_detail = :detail, looked_up_at = :now,
+        next_lookup_at = CASE WHEN lookups < :most THEN next_lookup_at END
     WHERE id = :id AND NOT confirmed
 """)
 
 _CONFIRMED = text("""
-    UPDATE webhooks SET outcome_code = :code, outcome_detail = :detail, looked_at = :now, next_look_at = NULL,
+    UPDATE webhooks SET outcome_code = :code, outcome_detail = :detail, looked_up_at = :now, next_lookup_at = NULL,
         confirmed = true
     WHERE id = :id
 """)
 
 _PRUNE = text("""
     DELETE FROM webhooks WHERE id IN (
-        SELECT id FROM webhooks WHERE received_at < :before AND next_look_at IS NULL
+        SELECT id FROM webhooks WHERE received_at < :before AND next_lookup_at IS NULL
         ORDER BY received_at LIMIT :limit FOR UPDATE SKIP LOCKED)
     RETURNING id
 """)

@@ -20,7 +20,7 @@ from worker.ledger import charges, discrepancies, window_attempts
 from worker.ledger.window_attempts import LockedCharge
 from worker.pg import catalog
 from worker.pg.channels import channel_for
-from worker.pg.facts import KeyWindow, WindowUse
+from worker.pg.facts import KeyRegistration, WindowUse
 from worker.pg.window.request import WindowOrder
 from worker.subscriptions import activation_queries
 from worker.subscriptions import queries as subscription_queries
@@ -164,7 +164,7 @@ def _key_alone(
     plan = plan_of(plan_row(session, plan_code))
     if objection := amount_objection(plan, pg, max_amount=settings.max_amount):
         raise Refused(f"{plan.amount:,} {plan.currency} cannot be charged this way: {objection}.")
-    shows = catalog.PGS[pg].window.keys is KeyWindow.SHOWS
+    shows = catalog.PGS[pg].window.keys is KeyRegistration.SHOWS
     order = WindowOrder(
         merchant_uid=key_only_uid(settings.merchant_uid_prefix, checkout.subscription_code, secrets.randbits(64)),
         name=plan.name,

@@ -19,9 +19,9 @@ LINES_SHOWN = 5
 
 def unmet_requirement(pg: str) -> str | None:
     """Return what a PG requires with every charge that Again does not send; None for nothing."""
-    if not PGS[pg].needs:
+    if not PGS[pg].charge_requires:
         return None
-    return f"{PGS[pg].name} requires {PGS[pg].needs} with every charge, which Again does not send yet"
+    return f"{PGS[pg].name} requires {PGS[pg].charge_requires} with every charge, which Again does not send yet"
 
 
 def open_schedules(runtime: Runtime, *, now: datetime, quiet: bool) -> OpenSchedules | LookUpFailed:

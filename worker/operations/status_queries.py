@@ -86,7 +86,7 @@ _PAID_SINCE = text("""
 
 _HEARD = text("""
     SELECT count(*) AS heard, count(*) FILTER (WHERE outcome_code = ANY(:unknown)) AS unknown,
-           (SELECT count(*) FROM webhooks WHERE next_look_at IS NOT NULL) AS waiting
+           (SELECT count(*) FROM webhooks WHERE next_lookup_at IS NOT NULL) AS waiting
     FROM webhooks WHERE received_at >= :since
 """)
 

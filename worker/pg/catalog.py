@@ -11,7 +11,7 @@ from worker.domain.errors import Refused
 from worker.pg.facts import (
     REDIRECT_URL,
     CardRoute,
-    KeyWindow,
+    KeyRegistration,
     MerchantUidRule,
     Pg,
     RefundFacts,
@@ -30,8 +30,8 @@ _NAMES_REQUESTER = RefundFacts(names_requester=True)  # documented for naverpay
 
 # "Key and charge in one window" and "key only" are two lists of PortOne's (documented); the pages of single PGs say
 # which of the latter show an amount. That 0 registers the key only is documented for Kakao Pay, assumed for the others.
-_CHARGES = WindowFacts(keys=KeyWindow.CHARGES)
-_KEY_ONLY = WindowFacts(keys=KeyWindow.KEY_ONLY)
+_CHARGES = WindowFacts(keys=KeyRegistration.CHARGES)
+_KEY_ONLY = WindowFacts(keys=KeyRegistration.KEY_ONLY)
 
 _PGS = (
     KAKAOPAY,
@@ -41,7 +41,7 @@ _PGS = (
         pg="chai",
         name="Chai",
         window=WindowFacts(
-            keys=KeyWindow.SHOWS, key_methods=frozenset({"trans"}), on_pc=frozenset({ResultDelivery.REDIRECT})
+            keys=KeyRegistration.SHOWS, key_methods=frozenset({"trans"}), on_pc=frozenset({ResultDelivery.REDIRECT})
         ),
     ),
     Pg(pg="danal", name="Danal", window=_CHARGES),
@@ -53,8 +53,8 @@ _PGS = (
         takes_vat_amount=True,  # documented
         card_routes=_BY_CARD,
         window=WindowFacts(
-            keys=KeyWindow.SHOWS,  # documented
-            payment_needs=REDIRECT_URL | {"buyer_tel", "pay_method"},  # documented
+            keys=KeyRegistration.SHOWS,  # documented
+            payment_requires=REDIRECT_URL | {"buyer_tel", "pay_method"},  # documented
             key_methods=_CARD,  # documented
             vat_amount=True,  # documented on its own page, though the SDK's leaves it out
         ),
@@ -65,16 +65,21 @@ _PGS = (
         pg="kcp",
         name="NHN KCP",
         card_routes=_BY_CARD,
-        window=WindowFacts(payment_needs=REDIRECT_URL | {"pay_method"}),  # documented; its key window is kcp_billing
+        window=WindowFacts(payment_requires=REDIRECT_URL | {"pay_method"}),  # documented; its key window is kcp_billing
         refunds=_STATES_TAX_FREE,
     ),
     Pg(
         pg="kcp_billing",
         name="NHN KCP (billing)",
-        window=WindowFacts(payments=False, keys=KeyWindow.SHOWS, key_methods=_CARD),  # documented
+        window=WindowFacts(payments=False, keys=KeyRegistration.SHOWS, key_methods=_CARD),  # documented
     ),
     Pg(pg="kicc", name="KICC EasyPay", window=_KEY_ONLY, refunds=_STATES_TAX_FREE),
-    Pg(pg="ksnet", name="KSNET", needs="the buyer's name and the product type", card_routes=_BY_CARD),  # documented
+    Pg(
+        pg="ksnet",
+        name="KSNET",
+        charge_requires="the buyer's name and the product type",  # documented
+        card_routes=_BY_CARD,
+    ),
     # 4 characters at least are documented for the newer Mobilians, and assumed for this one.
     Pg(
         pg="mobilians",
@@ -88,7 +93,7 @@ _PGS = (
         name_ko="네이버페이",
         min_amount=10,  # documented
         window=WindowFacts(
-            keys=KeyWindow.SHOWS,  # documented
+            keys=KeyRegistration.SHOWS,  # documented
             unsupported="naverProducts for a payment, naverProductCode and naverProductCount for a key",  # documented
         ),
         refunds=_NAMES_REQUESTER,
@@ -108,18 +113,18 @@ _PGS = (
         card_routes=_BY_CARD,
         window=WindowFacts(
             vat_amount=True,  # documented for "NICE Payments"; that this means both modules is assumed
-            payment_needs=REDIRECT_URL | {"buyer_tel", "pay_method"},  # documented
+            payment_requires=REDIRECT_URL | {"buyer_tel", "pay_method"},  # documented
         ),
     ),
     Pg(
         pg="paymentwall",
         name="Paymentwall",
-        needs="the buyer's e-mail and network address",  # documented
+        charge_requires="the buyer's e-mail and network address",  # documented
         card_routes=_BY_FIRST_PAYMENT,
         window=WindowFacts(
-            keys=KeyWindow.CHARGES,
-            payment_needs=REDIRECT_URL | {"buyer_email"},  # documented
-            key_needs=REDIRECT_URL | {"buyer_email"},  # documented
+            keys=KeyRegistration.CHARGES,
+            payment_requires=REDIRECT_URL | {"buyer_email"},  # documented
+            key_requires=REDIRECT_URL | {"buyer_email"},  # documented
         ),
     ),
     Pg(pg="paypal_v2", name="PayPal", takes_won=False, window=_KEY_ONLY),  # documented: any currency but KRW
@@ -128,7 +133,7 @@ _PGS = (
     Pg(
         pg="smartro_v2",
         name="Smartro",
-        needs="the buyer's name, e-mail address and telephone number",  # documented
+        charge_requires="the buyer's name, e-mail address and telephone number",  # documented
         merchant_uid=MerchantUidRule(
             pattern=r"[A-Za-z0-9]{1,40}", expected="1 to 40 of A-Z, a-z and 0-9"
         ),  # documented
@@ -139,25 +144,25 @@ _PGS = (
         name="Toss Pay",
         name_ko="토스페이",
         takes_vat_amount=True,
-        window=WindowFacts(keys=KeyWindow.KEY_ONLY, vat_amount=True),  # documented
+        window=WindowFacts(keys=KeyRegistration.KEY_ONLY, vat_amount=True),  # documented
     ),
     Pg(
         pg="tosspayments",
         name="Toss Payments",
         card_routes=_BY_CARD,
         window=WindowFacts(
-            keys=KeyWindow.SHOWS,  # documented
-            payment_needs=REDIRECT_URL | {"buyer_name"},  # documented
+            keys=KeyRegistration.SHOWS,  # documented
+            payment_requires=REDIRECT_URL | {"buyer_name"},  # documented
             key_methods=_CARD,  # documented
         ),
     ),
     Pg(
         pg="welcome",
         name="Welcome Payments",
-        needs="the buyer's name",  # documented
+        charge_requires="the buyer's name",  # documented
         takes_vat_amount=True,
         card_routes=_BY_CARD,
-        window=WindowFacts(keys=KeyWindow.UNDOCUMENTED),  # that there is one is documented
+        window=WindowFacts(keys=KeyRegistration.UNDOCUMENTED),  # that there is one is documented
         refunds=_STATES_TAX_FREE,  # documented, for merchants that work their VAT out themselves
     ),
 )
@@ -195,7 +200,7 @@ def limit_objection(pg: str, amount: int) -> str | None:
 
 def charges_in_window(pg: str) -> bool:
     """Return whether a PG's window can register a key and charge a payment in one go."""
-    return PGS[pg].window.keys is KeyWindow.CHARGES
+    return PGS[pg].window.keys is KeyRegistration.CHARGES
 
 
 def require_key_by_api(pg: str, route: CardRoute = CardRoute.ISSUE) -> None:
@@ -209,7 +214,7 @@ def require_key_by_api(pg: str, route: CardRoute = CardRoute.ISSUE) -> None:
     if route in facts.card_routes:
         return
     instead = ""
-    if facts.window.keys is not KeyWindow.NONE:
+    if facts.window.keys is not KeyRegistration.NONE:
         instead = " Keys are registered by the customer, in the PG's payment window."
     raise NotSupported(
         f"Not supported. {facts.name} makes no billing keys from card data ({route}), as far as is documented.{instead}"

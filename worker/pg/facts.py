@@ -21,7 +21,7 @@ class WindowUse(StrEnum):
 REGISTRATIONS = frozenset({WindowUse.REGISTRATION, WindowUse.REGISTRATION_WITH_PAYMENT})
 
 
-class KeyWindow(StrEnum):
+class KeyRegistration(StrEnum):
     """What becomes of the amount when a key is registered in the PG's window."""
 
     CHARGES = "charges"  # 0 registers the key only; more is really charged
@@ -77,9 +77,9 @@ class WindowFacts:
     """
 
     payments: bool = True
-    keys: KeyWindow = KeyWindow.NONE
-    payment_needs: frozenset[str] = REDIRECT_URL
-    key_needs: frozenset[str] = REDIRECT_URL
+    keys: KeyRegistration = KeyRegistration.NONE
+    payment_requires: frozenset[str] = REDIRECT_URL
+    key_requires: frozenset[str] = REDIRECT_URL
     methods: frozenset[str] = NOTHING
     key_methods: frozenset[str] = NOTHING
     ignores_method: frozenset[WindowUse] = frozenset()
@@ -91,8 +91,8 @@ class WindowFacts:
     notice: CustomerNotice | None = None
     key_notice: CustomerNotice | None = None
 
-    def needs(self, use: WindowUse) -> frozenset[str]:
-        return self.key_needs if use in REGISTRATIONS else self.payment_needs
+    def required_for(self, use: WindowUse) -> frozenset[str]:
+        return self.key_requires if use in REGISTRATIONS else self.payment_requires
 
     def methods_for(self, use: WindowUse) -> frozenset[str]:
         """Return the codes to choose from; none when the window ignores them, or when they are not listed."""
@@ -145,8 +145,8 @@ class Pg:
     """One PG as `again` and its window know it. Amounts are KRW for one charge.
 
     100 as the least is documented for Kakao Pay, PAYCO and Toss, 10 for Naver Pay, and 100 assumed for the others. A
-    `most` of None means that no limit is published. `needs` is what it requires with every charge besides what
-    Again sends.
+    `max_amount` of None means that no limit is published. `charge_requires` is what it requires with every charge
+    besides what Again sends.
     """
 
     pg: str  # PortOne's pg_provider (documented)
@@ -161,7 +161,7 @@ class Pg:
     call_confirmation_from: int | None = None  # from here on the window calls the customer (ARS)
     monthly_quota: bool = False  # a key can be charged only so often a month; the figure is set by contract (assumed)
     takes_won: bool = True
-    needs: str = ""
+    charge_requires: str = ""
     takes_vat_amount: bool = False  # by `again`; the window has its own
     card_routes: frozenset[CardRoute] = frozenset()
     merchant_uid: MerchantUidRule = field(default_factory=MerchantUidRule)

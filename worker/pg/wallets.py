@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from worker.pg.facts import (
     CustomerNotice,
-    KeyWindow,
+    KeyRegistration,
     MerchantIds,
     Pg,
     RefundFacts,
@@ -23,7 +23,7 @@ KAKAOPAY = Pg(
     test_card_below=1_000_000,  # documented
     monthly_quota=True,  # documented, as -752; the figure is not published
     window=WindowFacts(
-        keys=KeyWindow.CHARGES,  # documented: 0 for the key only, more is an initial payment
+        keys=KeyRegistration.CHARGES,  # documented: 0 for the key only, more is an initial payment
         # The customer picks card or money in the app, whatever was given; the choice stays (documented).
         ignores_method=frozenset(WindowUse),
         options=frozenset({"kakaopayMobileAsPC", "bypass.kakaopay"}),  # documented
@@ -51,9 +51,9 @@ PAYCO = Pg(
     account_monthly_limit=5_000_000,
     call_confirmation_from=300_000,  # documented
     window=WindowFacts(
-        keys=KeyWindow.SHOWS,  # documented
-        payment_needs=frozenset({"buyer_tel"}),  # documented
-        key_needs=frozenset(),  # documented: here a telephone number is optional
+        keys=KeyRegistration.SHOWS,  # documented
+        payment_requires=frozenset({"buyer_tel"}),  # documented
+        key_requires=frozenset(),  # documented: here a telephone number is optional
         methods=frozenset({"card", "trans", "vbank"}),  # documented
         ignores_method=frozenset({WindowUse.REGISTRATION}),  # documented: set when the registration is complete
         options=frozenset({"popup"}),  # documented: on phones an iframe unless it is true

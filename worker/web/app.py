@@ -63,7 +63,7 @@ def create_app(runtime: Runtime) -> CheckoutApp:
         sandbox=not settings.live,
     )
     checkouts = CheckoutRoutes(service, LinkSigner(link_secret(settings)), site, runtime.clock, settings.checkout_url)
-    webhooks = WebhookRoute(queue, SourceAddresses.of(settings))
+    webhooks = WebhookRoute(queue, SourceAddresses.from_settings(settings))
 
     async def close() -> None:
         await queue.stop()

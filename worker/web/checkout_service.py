@@ -41,7 +41,7 @@ class CheckoutService:
     async def view(self, code: str) -> checkout.CheckoutView:
         """Return a checkout as a page shows it. Raises Refused for an unknown code."""
         runtime = await self._synced_runtime()
-        return await self.in_thread(checkout.view, runtime.sessions, runtime.settings, code, now=runtime.clock())
+        return await self.run_in_thread(checkout.view, runtime.sessions, runtime.settings, code, now=runtime.clock())
 
     async def agree(
         self,
@@ -57,7 +57,7 @@ class CheckoutService:
         """Return the parameters of the payment window. Raises Refused with what stands against it."""
         runtime = await self._synced_runtime()
         await self._loop.run(self._look_up_earlier_attempts, code)
-        return await self.in_thread(
+        return await self.run_in_thread(
             checkout.agree,
             runtime.sessions,
             runtime.settings,
@@ -81,11 +81,11 @@ class CheckoutService:
         await self._synced_runtime()
         await self._loop.run(self._receive, event)
 
-    async def in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def run_in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a blocking function on a thread."""
         return await self._loop.run(asyncio.to_thread, function, *args, **kwargs)
 
-    async def in_loop(self, work: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def run_in_loop(self, work: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a coroutine in the background loop: for objects that belong to one event loop, such as a queue."""
         return await self._loop.run(work, *args, **kwargs)
 
@@ -101,7 +101,7 @@ class CheckoutService:
         clock, asked_at = self.runtime.clock, monotonic()
         if isinstance(clock, DatabaseClock) and asked_at - self._synced_at > SYNC_EVERY_SECONDS:
             self._synced_at = asked_at
-            await self.in_thread(clock.sync, self.runtime.engine)
+            await self.run_in_thread(clock.sync, self.runtime.engine)
         return self.runtime
 
     async def _complete(self, code: str, imp_uid: str | None) -> checkout.Completion:

@@ -37,7 +37,7 @@ class HostCheckout:
         self.runtime = runtime
         self._service = CheckoutService(runtime)
         self._queue = WebhookQueue(self._service.receive_webhook)
-        self._sources = SourceAddresses.of(runtime.settings)
+        self._sources = SourceAddresses.from_settings(runtime.settings)
         self._refused = SampledLog("a webhook was refused for where it came from")
         self._opened = ExitStack()
 
@@ -57,7 +57,7 @@ class HostCheckout:
 
     async def close(self) -> None:
         """Process the webhooks that wait, for a few seconds at most, and close all connections."""
-        await self._service.in_loop(self._queue.stop)
+        await self._service.run_in_loop(self._queue.stop)
         await self._service.close()
         await asyncio.to_thread(self._opened.close)
         atexit.unregister(self._opened.close)
@@ -80,7 +80,7 @@ class HostCheckout:
         A canceled one is listed until then: its customer has paid for that time.
         """
         now = self.runtime.clock()
-        return await self._service.in_thread(checkout.subscriptions_of, self.runtime.sessions, customer, now=now)
+        return await self._service.run_in_thread(checkout.subscriptions_of, self.runtime.sessions, customer, now=now)
 
     async def view(self, customer: str, code: str) -> checkout.CheckoutView:
         """Return what a checkout is about, and its state."""
@@ -98,7 +98,7 @@ class HostCheckout:
         unless `allow_duplicates`.
         """
         runtime = self.runtime
-        subscribed = await self._service.in_thread(
+        subscribed = await self._service.run_in_thread(
             sign_up.subscribe,
             runtime.sessions,
             customer,
@@ -127,7 +127,7 @@ class HostCheckout:
             raise Refused("There is no such subscription of yours.")
         if charge is not None and all(charge != overdue.id for each in own for overdue in each.overdue):
             raise Refused("There is no such charge of yours that is overdue.")
-        link = await self._service.in_thread(
+        link = await self._service.run_in_thread(
             checkout.create_link,
             self.runtime.sessions,
             self.runtime.settings,
@@ -170,7 +170,7 @@ class HostCheckout:
         """Ask PortOne what became of a checkout. It needs no login: what a browser says only tells where to look."""
         return await self._service.complete(code, imp_uid=imp_uid)
 
-    async def take_webhook(self, sent: Any, *, peer: str | None, forwarded_for: Sequence[str] = ()) -> bool:
+    async def receive_webhook(self, sent: Any, *, peer: str | None, forwarded_for: Sequence[str] = ()) -> bool:
         """Queue a webhook of PortOne's, to be processed in a moment. False when too many wait: answer 503.
 
         `sent` are the fields of its JSON or form, `peer` is the connection's IP address, `forwarded_for` are the values
@@ -189,7 +189,7 @@ class HostCheckout:
             event = read_event(sent)
         except HTTPException as error:
             raise Refused(error.detail) from None
-        return await self._service.in_loop(self._take, event)
+        return await self._service.run_in_loop(self._put, event)
 
-    async def _take(self, event: checkout.WebhookEvent) -> bool:
-        return self._queue.take(event)
+    async def _put(self, event: checkout.WebhookEvent) -> bool:
+        return self._queue.put(event)

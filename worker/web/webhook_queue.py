@@ -24,25 +24,25 @@ log = structlog.get_logger()
 
 
 class WebhookQueue:
-    """Takes events without waiting, and has each looked up once."""
+    """Accepts events without waiting, and has each looked up once."""
 
     def __init__(
         self,
         look_up: Callable[[WebhookEvent], Awaitable[None]],
         *,
-        room: int = MAX_WAITING,
+        capacity: int = MAX_WAITING,
         concurrency: int = CONCURRENCY,
     ) -> None:
         self._look_up = look_up
-        self._waiting: asyncio.Queue[WebhookEvent] = asyncio.Queue(room)
+        self._waiting: asyncio.Queue[WebhookEvent] = asyncio.Queue(capacity)
         self._known: set[WebhookEvent] = set()
         self._concurrency = concurrency
         self._tasks: list[asyncio.Task[None]] = []
-        self.taken = self.failed = 0
+        self.accepted = self.failed = 0
         self.turned_away = SampledLog("a webhook was turned away")
 
-    def take(self, event: WebhookEvent) -> bool:
-        """Queue an event; False when the queue is full. An event that waits already is taken at no cost."""
+    def put(self, event: WebhookEvent) -> bool:
+        """Queue an event; False when the queue is full. An event that waits already is accepted at no cost."""
         if event in self._known:
             return True
         try:
@@ -51,7 +51,7 @@ class WebhookQueue:
             self.turned_away.count(waiting=self._waiting.qsize())
             return False
         self._known.add(event)
-        self.taken += 1
+        self.accepted += 1
         self._start()
         return True
 

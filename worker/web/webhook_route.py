@@ -50,7 +50,7 @@ class WebhookRoute:
         fields = await read_object(request, form=True)
         if is_of_another_shop(fields):
             self.not_ours.count()
-        elif not self._queue.take(read_event(fields)):
+        elif not self._queue.put(read_event(fields)):
             raise HTTPException(503, "Too many webhooks are waiting; send it again later.", BUSY)
         return JSONResponse({"taken": True})
 

@@ -39,7 +39,7 @@ def processed(session: Session, imp_uid: str, *, confirmed: bool) -> int:
 
 
 def times(session: Session) -> list[int]:
-    return list(session.scalars(text("SELECT times FROM webhooks ORDER BY id")))
+    return list(session.scalars(text("SELECT deliveries FROM webhooks ORDER BY id")))
 
 
 def test_webhook_that_comes_three_times_is_one_row_and_looked_up_once(session: Session):

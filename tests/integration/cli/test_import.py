@@ -430,6 +430,7 @@ def test_keys_of_a_pg_that_wants_the_buyers_data_are_imported_with_a_note(
     again: Again, gold: str, tables: Tables, write: Write, pg: str
 ):
     said = again("import", write(line(1), line(2, pg=pg), line(3, pg=pg)), "--no-schedules").said
-    assert f"{PGS[pg].name} requires {PGS[pg].needs} with every charge, which Again does not send yet (rows: 2)" in said
+    requirement = f"requires {PGS[pg].charge_requires} with every charge, which Again does not send yet"
+    assert f"{PGS[pg].name} {requirement} (rows: 2)" in said
     assert f"{PGS[pg].name} requires" in again("key", "add", "another_customer_uid", "--pg", pg).said
     assert tables.count("subscriptions") == 3

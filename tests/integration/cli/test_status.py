@@ -181,13 +181,13 @@ def test_webhooks_of_the_day_are_counted_and_those_of_unknown_payments_named(aga
     seen_to = ["done", *status_queries.UNKNOWN_PAYMENTS]
     today, earlier = tables.now, tables.now - timedelta(days=2)
     rows = [*((outcome, None, today) for outcome in seen_to), ("waiting", today, earlier), (None, today, today)]
-    for place, (outcome, next_look_at, received_at) in enumerate(rows):
+    for place, (outcome, next_lookup_at, received_at) in enumerate(rows):
         tables.sql(
-            "INSERT INTO webhooks (imp_uid, merchant_uid, status, received_at, next_look_at, outcome_code) "
-            "VALUES (:uid, 'm', 'paid', :at, :next_look_at, :outcome)",
+            "INSERT INTO webhooks (imp_uid, merchant_uid, status, received_at, next_lookup_at, outcome_code) "
+            "VALUES (:uid, 'm', 'paid', :at, :next_lookup_at, :outcome)",
             uid=f"imps_{place}",
             at=received_at,
-            next_look_at=next_look_at,
+            next_lookup_at=next_lookup_at,
             outcome=outcome,
         )
     webhooks = again("status", "--json").document["webhooks"]

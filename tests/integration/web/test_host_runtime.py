@@ -60,7 +60,7 @@ def test_live_host_needs_the_merchant_code(database_url: str, monkeypatch: pytes
     async def strange_webhook() -> None:
         fields = {"imp_uid": "imp_1", "merchant_uid": "order-1", "status": "paid"}
         with pytest.raises(Refused, match="not taken from this address"):
-            await host.take_webhook(fields, peer="127.0.0.1")  # neither a proxy nor PortOne
+            await host.receive_webhook(fields, peer="127.0.0.1")  # neither a proxy nor PortOne
         assert await host.subscriptions_of("nobody") == ()
         await host.close()
 
@@ -73,7 +73,7 @@ from worker import HostCheckout
 host = HostCheckout.from_env(actor="shop")
 print(asyncio.run(host.subscriptions_of("nobody")))
 fields = {"imp_uid": "imp_1", "merchant_uid": "order-1", "status": "paid"}
-print(asyncio.run(host.take_webhook(fields, peer="127.0.0.1")))
+print(asyncio.run(host.receive_webhook(fields, peer="127.0.0.1")))
 """
 
 

@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from tests.integration.web.test_checkout_routes import KO, pay
-from tests.integration.web.test_webhook_route import HINT
+from tests.integration.web.test_webhook_route import EVENT
 from tests.support.checkout import Shop
 from worker import checkout
 from worker.pg.window.request import Buyer, CallbackUrls
@@ -39,7 +39,7 @@ def test_mounted_pages_work_below_their_path(shop: Shop):
             await asyncio.to_thread(pay, shop, param)
             assert (await http.post(f"{path}/complete", json={})).json()["state"] == "done"
             # Mounted pages are not told that the host has started; webhooks are looked up nevertheless.
-            assert (await http.post("/billing/webhooks/portone", json=HINT)).status_code == 200
+            assert (await http.post("/billing/webhooks/portone", json=EVENT)).status_code == 200
             await asyncio.to_thread(
                 shop.until,
                 lambda: shop.sql("SELECT 1 FROM webhooks WHERE imp_uid = 'imp_1' AND outcome_code IS NOT NULL") != [],

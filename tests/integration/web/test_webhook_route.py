@@ -1,4 +1,4 @@
-"""Webhooks are hints: answered at once, looked up later, from PortOne's addresses only, and never too many."""
+"""Webhooks: answered at once, processed later, from PortOne's addresses only, and never too many."""
 
 from __future__ import annotations
 
@@ -18,13 +18,11 @@ import pytest
 
 from tests.integration.web.test_checkout_routes import agree, pay
 from tests.support.checkout import Shop, running_shop
-from worker.checkout import WebhookEvent
 from worker.devstack.stack import free_port, start_part, wait_for
 from worker.web.http import bodies
-from worker.web.webhook_queue import WebhookQueue
 
 PROCESSED = "SELECT 1 FROM webhooks WHERE outcome_code IS NOT NULL"
-HINT = {"imp_uid": "imp_1", "merchant_uid": "order-1", "status": "paid"}
+EVENT = {"imp_uid": "imp_1", "merchant_uid": "order-1", "status": "paid"}
 
 
 def test_webhook_completes_a_checkout_whose_browser_is_gone(shop: Shop, http: httpx.Client):
@@ -38,12 +36,12 @@ def test_webhook_completes_a_checkout_whose_browser_is_gone(shop: Shop, http: ht
 @pytest.mark.parametrize("form", [False, True])
 def test_webhook_as_json_or_form_is_stored_once_and_counted(shop: Shop, http: httpx.Client, form: bool):
     for _ in range(3):
-        answer = http.post("/webhooks/portone", data=HINT) if form else http.post("/webhooks/portone", json=HINT)
+        answer = http.post("/webhooks/portone", data=EVENT) if form else http.post("/webhooks/portone", json=EVENT)
         assert (answer.status_code, answer.json()) == (200, {"taken": True})
         shop.until(
             lambda: shop.sql("SELECT 1 FROM webhooks WHERE outcome_code IS NOT NULL") != [], "it was not looked up"
         )
-    shop.until(lambda: shop.sql("SELECT times FROM webhooks") == [(3,)], "they were not counted as one")
+    shop.until(lambda: shop.sql("SELECT deliveries FROM webhooks") == [(3,)], "they were not counted as one")
     assert shop.sql("SELECT imp_uid, merchant_uid, status, outcome_code FROM webhooks") == [
         ("imp_1", "order-1", "paid", "unknown_payment")
     ]
@@ -76,10 +74,12 @@ OF_OTHER_SHOPS = [
 
 def test_webhooks_of_other_shops_are_answered_200_and_counted(shop: Shop, http: httpx.Client):
     for changed in OF_OTHER_SHOPS:
-        assert http.post("/webhooks/portone", json={**HINT, **changed}).status_code == 200
-    unknown = {**HINT, "cancellation_id": "c-1", "status": "cancelled"}
+        assert http.post("/webhooks/portone", json={**EVENT, **changed}).status_code == 200
+    unknown = {**EVENT, "cancellation_id": "c-1", "status": "cancelled"}
     assert http.post("/webhooks/portone", json=unknown).status_code == 200
-    shop.until(lambda: shop.sql("SELECT merchant_uid, times FROM webhooks") == [("order-1", 1)], "it was not counted")
+    shop.until(
+        lambda: shop.sql("SELECT merchant_uid, deliveries FROM webhooks") == [("order-1", 1)], "it was not counted"
+    )
 
 
 def test_false_webhook_changes_nothing(shop: Shop, http: httpx.Client):
@@ -152,12 +152,12 @@ def test_webhooks_from_other_addresses_are_refused(database_url: str, tmp_path: 
             "52.78.5.241, 203.0.113.9": 403,
         }
         for forwarded_for, status in senders.items():
-            answer = http.post("/webhooks/portone", json=HINT, headers={"X-Forwarded-For": forwarded_for})
+            answer = http.post("/webhooks/portone", json=EVENT, headers={"X-Forwarded-For": forwarded_for})
             assert answer.status_code == status, forwarded_for
 
 
 def test_flood_of_webhooks_leaves_the_pages_responsive(shop: Shop, database_url: str, tmp_path: Path):
-    """Each another hint, while PortOne hangs: what there is no room for is turned away, and no page waits."""
+    """Each another event, while PortOne hangs: what there is no room for is turned away, and no page waits."""
     shop.open_today()
     shop.sandbox.admin.switch(latency_seconds=[2, 2])
     path = shop.link(shop.pending())
@@ -201,68 +201,8 @@ async def flood(url: str, path: str, *, requests: int) -> tuple[Counter[int], li
                 async with aiohttp.ClientSession(url) as visitor, visitor.get(path) as page:
                     assert page.status == 200
                     pages.append(answers.total())
-            async with client.post("/webhooks/portone", json={**HINT, "imp_uid": f"imp_{number}"}) as answer:
+            async with client.post("/webhooks/portone", json={**EVENT, "imp_uid": f"imp_{number}"}) as answer:
                 answers[answer.status] += 1
 
         await asyncio.gather(*(send(number) for number in range(requests)))
     return answers, pages
-
-
-# --- the queue --------------------------------------------------------------------------------------------------------
-
-
-def hint(number: int) -> WebhookEvent:
-    return WebhookEvent(f"imp_{number}", "order", "paid")
-
-
-def test_queue_takes_equal_events_as_one_and_refuses_beyond_its_room():
-    looked_up: list[WebhookEvent] = []
-
-    async def look_up(each: WebhookEvent) -> None:
-        looked_up.append(each)
-
-    async def story() -> None:
-        hints = WebhookQueue(look_up, room=2)
-        assert [hints.take(hint(number)) for number in (1, 1, 2, 3, 2)] == [True, True, True, False, True]
-        await hints.stop()
-        assert (hints.taken, hints.turned_away.total, hints.failed) == (2, 1, 0)
-
-    asyncio.run(story())
-    assert looked_up == [hint(1), hint(2)]
-
-
-def test_stopping_the_queue_waits_for_its_patience_only():
-    begun: list[WebhookEvent] = []
-
-    async def look_up(each: WebhookEvent) -> None:
-        begun.append(each)
-        await asyncio.Event().wait()
-
-    async def story() -> None:
-        hints = WebhookQueue(look_up, concurrency=2)
-        for number in range(3):
-            hints.take(hint(number))
-        async with asyncio.timeout(60):
-            await hints.stop(patience=0.05)
-
-    asyncio.run(story())
-    assert len(begun) == 2
-
-
-def test_failing_event_does_not_end_the_queue():
-    looked_up: list[WebhookEvent] = []
-
-    async def look_up(each: WebhookEvent) -> None:
-        looked_up.append(each)
-        if each == hint(1):
-            raise OSError
-
-    async def story() -> WebhookQueue:
-        hints = WebhookQueue(look_up, concurrency=1)
-        for number in (1, 2):
-            hints.take(hint(number))
-        await hints.stop()
-        return hints
-
-    assert asyncio.run(story()).failed == 1
-    assert looked_up == [hint(1), hint(2)]

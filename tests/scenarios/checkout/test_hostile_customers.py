@@ -122,7 +122,7 @@ def test_webhook_is_stored_once_and_counted(world: World, till: Till):
     body = till.webhook(till.approve(till.open(code)))
     for _ in range(3):
         till.receive_webhook(body)
-    assert [tuple(row) for row in world.sql("SELECT times, outcome_code FROM webhooks")] == [(3, "done")]
+    assert [tuple(row) for row in world.sql("SELECT deliveries, outcome_code FROM webhooks")] == [(3, "done")]
 
 
 def test_webhooks_claims_are_never_believed(world: World, till: Till):

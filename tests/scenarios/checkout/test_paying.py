@@ -142,7 +142,7 @@ def test_window_paid_while_the_pump_sends_its_order_costs_once(world: World, til
     world.wait(hours=20)
     window = world.portone.open_window(parameters)["window"]["window_id"]
     world.wait(hours=4, minutes=1)
-    world.sql("UPDATE checkouts SET next_look_at = next_look_at + interval '9 days' WHERE status = 'opened'")
+    world.sql("UPDATE checkouts SET next_lookup_at = next_lookup_at + interval '9 days' WHERE status = 'opened'")
     world.tick()  # proved left; the charge is due at its planned time
     till.approve(window)  # before the next look, and before the send
     world.live(days=2, step=timedelta(hours=2))

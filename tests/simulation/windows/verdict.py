@@ -52,7 +52,7 @@ _DIFFERENCES = """
 """
 _UNFINISHED = """
     SELECT 'checkout ' || id || ' is opened' FROM checkouts WHERE status = 'opened'
-    UNION ALL SELECT 'webhook ' || id || ' waits' FROM webhooks WHERE next_look_at IS NOT NULL
+    UNION ALL SELECT 'webhook ' || id || ' waits' FROM webhooks WHERE next_lookup_at IS NOT NULL
     UNION ALL SELECT 'key ' || id || ' is to be deleted' FROM billing_keys WHERE forget_at <= :now
     UNION ALL SELECT 'sweep ' || id || ' holds charging' FROM sweeps WHERE finished_at IS NULL AND holds_claims
 """

@@ -66,10 +66,10 @@ _DUE = """
               AND NOT EXISTS (SELECT FROM discrepancies d WHERE d.charge_id = c.id AND d.status = 'open')) AS charge,
            least((SELECT min(next_lookup_at) FROM attempts WHERE status = 'unknown'),
                  (SELECT min(lease_until) FROM attempts WHERE status = 'started'),
-                 (SELECT min(CASE WHEN looks < 2 THEN next_look_at ELSE greatest(next_look_at, window_until) END)
+                 (SELECT min(CASE WHEN lookups < 2 THEN next_lookup_at ELSE greatest(next_lookup_at, window_until) END)
                   FROM checkouts WHERE status = 'opened'),
                  (SELECT min(expires_at) FROM checkouts WHERE status = 'created'),
-                 (SELECT min(next_look_at) FROM webhooks),
+                 (SELECT min(next_lookup_at) FROM webhooks),
                  (SELECT min(forget_at) FROM billing_keys)) AS reconcile,
            (SELECT min(greatest(until, lease_until)) FROM sweeps WHERE finished_at IS NULL) AS sweep
 """

@@ -8,7 +8,7 @@ from worker.config.settings import Settings
 from worker.domain.declines import CODES
 from worker.domain.errors import Refused
 from worker.pg.catalog import PGS, NotSupported, charges_in_window, limit_objection, require_key_by_api, states_vat
-from worker.pg.facts import CardRoute, KeyWindow, MerchantIdKind, ResultDelivery, WindowUse
+from worker.pg.facts import CardRoute, KeyRegistration, MerchantIdKind, ResultDelivery, WindowUse
 from worker.pg.window import registration
 from worker.pg.window.request import Buyer, WindowChannel, WindowOrder
 from worker.pg.window.values import PAY_METHODS
@@ -73,19 +73,19 @@ def test_amounts_beyond_a_pgs_limits_are_refused(pg, amount, expected):
     ("keys", "pgs"),
     [
         # PortOne's list "key and charge in one window"
-        (KeyWindow.CHARGES, {"danal", "danal_tpay", "kakaopay", "mobilians", "paymentwall", "settle_acc"}),
+        (KeyRegistration.CHARGES, {"danal", "danal_tpay", "kakaopay", "mobilians", "paymentwall", "settle_acc"}),
         # the pages of these say that the amount is shown and never charged
-        (KeyWindow.SHOWS, {"chai", "html5_inicis", "kcp_billing", "naverpay", "payco", "tosspayments"}),
+        (KeyRegistration.SHOWS, {"chai", "html5_inicis", "kcp_billing", "naverpay", "payco", "tosspayments"}),
         # the rest of PortOne's list "registration only"
-        (KeyWindow.KEY_ONLY, {"kicc", "paypal_v2", "smartro_v2", "tosspay_v2"}),
-        (KeyWindow.UNDOCUMENTED, {"welcome"}),
+        (KeyRegistration.KEY_ONLY, {"kicc", "paypal_v2", "smartro_v2", "tosspay_v2"}),
+        (KeyRegistration.UNDOCUMENTED, {"welcome"}),
         # keys by API only
-        (KeyWindow.NONE, {"daou", "inicis", "kcp", "ksnet", "nice", "nice_v2", "settle"}),
+        (KeyRegistration.NONE, {"daou", "inicis", "kcp", "ksnet", "nice", "nice_v2", "settle"}),
     ],
 )
 def test_window_of_every_pg_handles_the_amount_as_documented(keys, pgs):
     assert {pg for pg, facts in PGS.items() if facts.window.keys is keys} == pgs
-    assert all(charges_in_window(pg) is (keys is KeyWindow.CHARGES) for pg in pgs)
+    assert all(charges_in_window(pg) is (keys is KeyRegistration.CHARGES) for pg in pgs)
 
 
 def test_kakaopay_charges_an_amount_while_it_registers_a_key():
@@ -94,7 +94,7 @@ def test_kakaopay_charges_an_amount_while_it_registers_a_key():
 
 def test_payco_only_shows_an_amount_while_it_registers_a_key():
     assert not charges_in_window("payco")
-    assert PAYCO.window.keys is KeyWindow.SHOWS
+    assert PAYCO.window.keys is KeyRegistration.SHOWS
     assert PAYCO.window.key_notice is not None
     assert "not charged" in PAYCO.window.key_notice.en
     assert "결제되지 않습니다" in PAYCO.window.key_notice.ko
@@ -236,7 +236,7 @@ def test_payco_may_answer_either_way_on_a_phone():
 
 
 def test_payco_uses_the_callback_and_requires_buyer_tel_for_payments():
-    assert PAYCO.window.payment_needs == {"buyer_tel"}
+    assert PAYCO.window.payment_requires == {"buyer_tel"}
     assert ResultDelivery.CALLBACK in PAYCO.window.on_pc & PAYCO.window.on_phones
 
 
@@ -292,8 +292,13 @@ def test_tax_free_is_stated_on_refunds_only_where_documented():
 
 
 def test_buyers_data_is_required_with_charges_only_where_documented():
-    assert {pg for pg, facts in PGS.items() if facts.needs} == {"ksnet", "paymentwall", "smartro_v2", "welcome"}
-    assert all("the buyer's" in facts.needs for facts in PGS.values() if facts.needs)
+    assert {pg for pg, facts in PGS.items() if facts.charge_requires} == {
+        "ksnet",
+        "paymentwall",
+        "smartro_v2",
+        "welcome",
+    }
+    assert all("the buyer's" in facts.charge_requires for facts in PGS.values() if facts.charge_requires)
 
 
 def test_requester_is_named_only_where_documented():
@@ -306,7 +311,7 @@ def test_vat_is_stated_with_refunds_where_payments_can_state_it():
 
 
 def test_general_payment_requires_the_documented_parameters():
-    insisted = {pg: facts.window.payment_needs - {"m_redirect_url"} for pg, facts in PGS.items()}
+    insisted = {pg: facts.window.payment_requires - {"m_redirect_url"} for pg, facts in PGS.items()}
     assert {pg: needs for pg, needs in insisted.items() if needs} == {
         "html5_inicis": {"buyer_tel", "pay_method"},
         "kcp": {"pay_method"},

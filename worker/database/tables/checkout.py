@@ -29,8 +29,8 @@ class Checkout(HasStatus, Base):
         CheckConstraint("purpose <> 'pay' OR charge_id IS NOT NULL", name="charge_id"),
         CheckConstraint("NOT with_payment OR purpose = 'register'", name="with_payment"),
         CheckConstraint("status NOT IN ('opened', 'done') OR agreed_at IS NOT NULL", name="opened"),
-        CheckConstraint("(next_look_at IS NOT NULL) = (status = 'opened')", name="next_look_at"),
-        Index("checkouts_look_idx", "next_look_at", postgresql_where=text("status = 'opened'")),
+        CheckConstraint("(next_lookup_at IS NOT NULL) = (status = 'opened')", name="next_lookup_at"),
+        Index("checkouts_next_lookup_idx", "next_lookup_at", postgresql_where=text("status = 'opened'")),
         Index("checkouts_created_idx", "expires_at", postgresql_where=text("status = 'created'")),
         Index("checkouts_subscription_id_idx", "subscription_id"),
     )
@@ -49,10 +49,10 @@ class Checkout(HasStatus, Base):
     wording: Mapped[str | None]  # which version of the text was agreed to
     windows: Mapped[int] = mapped_column(SmallInteger, server_default="0")  # how often one was opened
     window_until: Mapped[datetime | None]  # until when one may be used
-    looks: Mapped[int] = mapped_column(SmallInteger, server_default="0")
-    next_look_at: Mapped[datetime | None]
+    lookups: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    next_lookup_at: Mapped[datetime | None]
     imp_uid: Mapped[str | None]
-    said: Mapped[str | None]  # what the PG said when the customer was declined last, for them to read
+    decline_message: Mapped[str | None]  # what the PG said when the customer was declined last, for them to read
 
 
 class Consent(Base):
@@ -121,7 +121,7 @@ class Webhook(Base):
     __tablename__ = "webhooks"
     __table_args__ = (
         UniqueConstraint("imp_uid", "merchant_uid", "status", "cancellation_id"),
-        Index("webhooks_waiting_idx", "next_look_at", postgresql_where=text("next_look_at IS NOT NULL")),
+        Index("webhooks_waiting_idx", "next_lookup_at", postgresql_where=text("next_lookup_at IS NOT NULL")),
         Index("webhooks_received_idx", "received_at"),
     )
 
@@ -130,11 +130,11 @@ class Webhook(Base):
     merchant_uid: Mapped[str] = mapped_column(String(100))
     status: Mapped[str] = mapped_column(String(20))
     cancellation_id: Mapped[str] = mapped_column(String(100), server_default="")
-    times: Mapped[int] = mapped_column(server_default="1")
+    deliveries: Mapped[int] = mapped_column(server_default="1")
     received_at: Mapped[datetime]
-    looks: Mapped[int] = mapped_column(SmallInteger, server_default="0")
-    looked_at: Mapped[datetime | None]
-    next_look_at: Mapped[datetime | None]  # empty once it was looked up
+    lookups: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    looked_up_at: Mapped[datetime | None]
+    next_lookup_at: Mapped[datetime | None]  # empty once it was looked up
     confirmed: Mapped[bool] = mapped_column(server_default="false")  # PortOne shows what it says
     outcome_code: Mapped[WebhookOutcome | None]  # what the look-up came to
     outcome_detail: Mapped[str | None]  # why its checkout was refused

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, TypeGuard
 
 from worker.pg import catalog
-from worker.pg.facts import KeyWindow, Pg, WindowUse
+from worker.pg.facts import KeyRegistration, Pg, WindowUse
 from worker.pg.window.request import WindowOrder, WindowProblem
 
 
@@ -33,9 +33,9 @@ def _unsuitable(amount: int, use: WindowUse, facts: Pg) -> str | None:
 def _unsuitable_for_key(amount: int, facts: Pg) -> str | None:
     if amount < 0:
         return f"amount is {amount:,} but must be 0 or more."
-    if amount == 0 or facts.window.keys in {KeyWindow.SHOWS, KeyWindow.NONE}:
+    if amount == 0 or facts.window.keys in {KeyRegistration.SHOWS, KeyRegistration.NONE}:
         return None
-    if facts.window.keys is KeyWindow.CHARGES:
+    if facts.window.keys is KeyRegistration.CHARGES:
         return (
             f"amount is {amount:,}, and {facts.name} would really charge it while it registers the key: "
             "give 0, or ask for registration with initial payment."

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from worker.pg import catalog
-from worker.pg.facts import REGISTRATIONS, KeyWindow, MerchantIdKind, Pg, WindowUse
+from worker.pg.facts import REGISTRATIONS, KeyRegistration, MerchantIdKind, Pg, WindowUse
 from worker.pg.window.amounts import amount_problems
 from worker.pg.window.parameters import parameters
 from worker.pg.window.request import WindowProblem, WindowRequest
@@ -43,16 +43,16 @@ def pg_problems(use: WindowUse, facts: Pg) -> Iterator[WindowProblem]:
     if use is WindowUse.PAYMENT:
         if not facts.window.payments:
             yield WindowProblem("pg", f"{facts.name} has no window for general payments.")
-    elif facts.window.keys is KeyWindow.NONE:
+    elif facts.window.keys is KeyRegistration.NONE:
         yield WindowProblem("pg", f"{facts.name} registers no billing keys in a window, as far as is documented.")
-    elif use is WindowUse.REGISTRATION_WITH_PAYMENT and facts.window.keys is not KeyWindow.CHARGES:
+    elif use is WindowUse.REGISTRATION_WITH_PAYMENT and facts.window.keys is not KeyRegistration.CHARGES:
         yield WindowProblem("amount", f"{_no_payment(facts)} {_THEN}")
 
 
 def _no_payment(facts: Pg) -> str:
-    if facts.window.keys is KeyWindow.UNDOCUMENTED:
+    if facts.window.keys is KeyRegistration.UNDOCUMENTED:
         return f"Whether {facts.name} charges an amount while it registers a key is not documented."
-    shown = "only shows the amount" if facts.window.keys is KeyWindow.SHOWS else "only registers the key"
+    shown = "only shows the amount" if facts.window.keys is KeyRegistration.SHOWS else "only registers the key"
     return f"{facts.name} {shown} in this window: nothing would be charged."
 
 
@@ -82,7 +82,7 @@ def _merchant_uid_problems(request: WindowRequest, facts: Pg) -> Iterator[Window
 
 
 def _need_problems(given: Mapping[str, Any], use: WindowUse, facts: Pg) -> Iterator[WindowProblem]:
-    for name in sorted(facts.window.needs(use)):
+    for name in sorted(facts.window.required_for(use)):
         if name not in given:
             reason = _REASONS.get(name, f"{facts.name} requires it")
             yield WindowProblem(name, f"{name} is missing: {reason}.")

@@ -36,7 +36,7 @@ class SecurityHeaders:
 def security_headers(settings: Settings) -> list[tuple[str, str]]:
     """Return the headers. URLs hold a signed link, so other sites learn the origin of a page, but not its path."""
     headers = [
-        ("Content-Security-Policy", content_policy(settings)),
+        ("Content-Security-Policy", content_security_policy(settings)),
         ("X-Content-Type-Options", "nosniff"),
         ("X-Frame-Options", "DENY"),
         ("Referrer-Policy", "strict-origin"),
@@ -52,7 +52,7 @@ def security_headers(settings: Settings) -> list[tuple[str, str]]:
     return headers
 
 
-def content_policy(settings: Settings) -> str:
+def content_security_policy(settings: Settings) -> str:
     """Return the policy: a page loads its own files, PortOne's script, and the windows that it opens; nothing inline.
 
     The hosts of the PGs' windows are not published and change, so with real money any https frame may be shown, and a

@@ -24,7 +24,7 @@ class SourceAddresses:
     proxies: tuple[Network, ...]
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
+    def from_settings(cls, settings: Settings) -> Self:
         """Return those of the settings; with the sandbox also this machine, from which its webhooks come."""
         webhooks = settings.webhook_addresses if settings.live else (*settings.webhook_addresses, *LOOPBACK)
         return cls(_networks(webhooks), _networks(settings.trusted_proxies))

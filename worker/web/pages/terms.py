@@ -58,7 +58,7 @@ def pg_name(pg: str, language: Language) -> str:
 
 def required_of_buyer(view: CheckoutView, pg: str) -> frozenset[str]:
     """Return the buyer's details that a PG's window requires, by its parameters; no others are asked for."""
-    return frozenset(need for need in PGS[pg].window.needs(_use(view)) if need in BUYER)
+    return frozenset(need for need in PGS[pg].window.required_for(_use(view)) if need in BUYER)
 
 
 def _use(view: CheckoutView) -> WindowUse:

@@ -19,7 +19,7 @@ from tests.support.payment_windows import (
     request,
 )
 from worker.pg.catalog import PGS
-from worker.pg.facts import KeyWindow
+from worker.pg.facts import KeyRegistration
 from worker.pg.window import build, registration_with_payment
 from worker.pg.window.request import WindowChannel
 
@@ -67,4 +67,4 @@ def test_payco_initial_payment_is_refused_at_any_amount():
 @pytest.mark.parametrize("pg", sorted(PGS))
 def test_initial_payment_needs_a_window_that_charges(pg):
     wanted = request(pg, WITH_PAYMENT, order=order(pay_method="card"))
-    assert (problems(wanted) == {}) is (PGS[pg].window.keys is KeyWindow.CHARGES)
+    assert (problems(wanted) == {}) is (PGS[pg].window.keys is KeyRegistration.CHARGES)

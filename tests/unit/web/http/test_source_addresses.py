@@ -8,8 +8,8 @@ from worker.config.settings import Settings
 from worker.web.http.source_addresses import SourceAddresses
 
 PORTONE = "52.78.100.19"
-SANDBOX = SourceAddresses.of(Settings.from_env({}))
-LIVE = SourceAddresses.of(
+SANDBOX = SourceAddresses.from_settings(Settings.from_env({}))
+LIVE = SourceAddresses.from_settings(
     Settings.from_env(
         {
             "AGAIN_PORTONE_KEY": "key",
