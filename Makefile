@@ -11,13 +11,17 @@ OUTPUT_SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 # uv believes the certificates that pip believes: this system's, among which a company's own may be.
 export UV_SYSTEM_CERTS := 1
 
+# uv is told what pip was told about where packages come from when that is not PyPI.
+WITH_INDEX = index=$${PIP_INDEX_URL:-$$($(BIN)/pip config get global.index-url 2>/dev/null)}; \
+	[ -z "$$index" ] || export UV_DEFAULT_INDEX="$$index";
+
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-simulation test-system test-dates torture check docs audit format bench lock clean
+.PHONY: help demo up test test-simulation test-system test-dates torture check docs wheel audit format bench lock clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(READY) ## charge a book of 1,000 subscriptions on real parts, and compare the books (about a minute)
+demo: $(READY) ## charge 1,000 subscriptions on real parts, and compare the records (about a minute)
 	@$(BIN)/again demo
 
 up: $(READY) ## run everything until Ctrl-C, and print what runs where
@@ -60,6 +64,17 @@ check: $(READY) docs ## format, lint, types, import contracts, documents, and th
 docs: $(READY) ## build the documents into site/, every link and anchor checked
 	@NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --quiet
 
+# The check installs it, with what requirements.lock pins, into an empty environment: that asks PyPI.
+wheel: $(READY) ## build a wheel into dist/, install it into an empty environment, and run `again up` there
+	@rm -rf dist
+	@$(BIN)/python -m hatchling build -t wheel -d dist
+	@$(BIN)/uv venv --quiet --python $(BIN)/python dist/installed
+	@$(WITH_INDEX) \
+	$(BIN)/uv pip install --quiet --python dist/installed/bin/python --constraint requirements.lock \
+		"$$(ls dist/*.whl)[embedded]"
+	@$(PYTEST) tests/system/installed_wheel.py
+	@rm -rf dist/installed
+
 # Nothing that is pinned may go unjudged: --strict. It asks PyPI, so it is no part of `check`, which needs no network.
 audit: $(READY) ## look every pinned dependency up among the known vulnerabilities (needs the network)
 	@$(BIN)/uv tool run --quiet pip-audit==2.10.1 --strict --no-deps --disable-pip --requirement requirements.lock
@@ -71,7 +86,7 @@ format: $(READY) ## put the code into its form
 bench: $(READY) ## measure the pump against a bare client and against the obvious design (two minutes)
 	@$(BIN)/python -m tests.bench
 
-lock: $(READY) ## resolve the dependencies anew into requirements.lock
+lock: $(READY) ## resolve the dependencies again into requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --upgrade --generate-hashes \
 		--no-header --no-annotate --no-emit-index-url --quiet --output-file requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --constraint requirements.lock --universal --python-version 3.11 --upgrade \
@@ -81,10 +96,9 @@ lock: $(READY) ## resolve the dependencies anew into requirements.lock
 		--output-file deploy/build-requirements.txt
 
 clean: ## remove everything that was made here: environment, data, caches
-	rm -rf $(VENV) .again site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+	rm -rf $(VENV) .again dist site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
 
-# pip brings uv alone, of the version that the lock names, and uv brings the rest, many times faster. It is told what pip
-# was told about where packages come from when that is not PyPI.
+# pip brings uv alone, of the version that the lock names, and uv brings the rest, many times faster.
 $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "make: $(PYTHON) is older than 3.11; run make PYTHON=python3.12 (or newer)"; exit 1; }
@@ -92,8 +106,7 @@ $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -m venv $(VENV) || { echo "make: no virtual environment; on Debian: apt-get install python3-venv"; exit 1; }
 	@awk '/^uv==/ {found = 1} found {print} found && !/\\$$/ {exit}' requirements.lock > $(VENV)/uv.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --progress-bar off --no-deps --requirement $(VENV)/uv.lock
-	@index=$${PIP_INDEX_URL:-$$($(BIN)/pip config get global.index-url 2>/dev/null)}; \
-	[ -z "$$index" ] || export UV_DEFAULT_INDEX="$$index"; \
+	@$(WITH_INDEX) \
 	install="$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps"; \
 	$$install --requirement requirements.lock && $$install --no-build-isolation --editable .
 	@touch $@
