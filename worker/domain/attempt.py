@@ -80,7 +80,7 @@ class Attempt:
     sends: int
     started_at: datetime  # of the last send
     lookups: int = 0
-    refusal: str | None = None  # what PortOne said when it refused in words that no table has, or as a duplicate
+    refusal: str | None = None  # PortOne's answer when it rejected the send as a duplicate or with an unknown text
     via: Via = Via.AGAIN
     window: WindowFacts | None = None
     held_until: datetime | None = None  # end of the latest charging hold: what was sent before it may land until then

@@ -1,7 +1,7 @@
-"""When refusals of different customers prove that their channel is at fault, and not the customers. Pure.
+"""When declines of different customers prove that their channel is at fault, and not the customers. Pure.
 
 One customer alone proves nothing about a channel that others are paid through. Several who are refused alike, with
-nobody paid in between, do, whatever the words say; the less the words blame the customer, the fewer it takes.
+no payment in between, do, whatever the words say; the less the words blame the customer, the fewer it takes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from worker.domain.settlement import Settlement
 from worker.domain.states import AttemptStatus, Via
 
 BY = "settlement"
-"""Who has stopped a channel when refusals did."""
+"""Value of `stops.stopped_by` when declines have stopped a channel."""
 
 ENOUGH: Mapping[DeclineKind, int] = {
     DeclineKind.CONFIG: 2,
@@ -25,18 +25,18 @@ ENOUGH: Mapping[DeclineKind, int] = {
     DeclineKind.HARD: 10,
     DeclineKind.SOFT: 20,
 }
-"""So many different billing keys, refused alike with nothing paid in between, stop their channel. Maintenance is none
+"""Different billing keys that stop their channel when declined alike with no payment in between. Maintenance is none
 of these: it is waited out."""
 
 PROVEN_FOR = timedelta(days=7)
-"""How long a payment, or a person's release, shows that a channel works: within it, no single customer stops it."""
+"""How long a payment, or an operator's release, shows that a channel works: within it, no single customer stops it."""
 
 _PORTONES_CODE = re.compile(r"^-?\d+\s+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """One customer's refusal, as evidence about its channel."""
+    """One customer's decline, as evidence about its channel."""
 
     pg: str
     alike: str  # what others must share with it: its words, or, where the configuration is blamed, nothing more
@@ -55,9 +55,9 @@ class Refusal:
 
 
 def refusal_of(settlement: Settlement) -> Refusal | None:
-    """Return what a settlement tells about its channel; None when it is no refusal, or nobody else's business.
+    """Return what a settlement proves about its channel; None when it is no decline, or concerns this customer alone.
 
-    A refusal in words that nobody knows counts at once, though it is looked up before it is a decline.
+    An unknown text counts at once, although it is looked up before it is a decline.
     """
     attempt = settlement.attempt
     kind = _kind(settlement)
@@ -79,7 +79,7 @@ def refusal_of(settlement: Settlement) -> Refusal | None:
 
 
 def sentence(refusal: Refusal, *, customers: int) -> str:
-    """Say why refusals have stopped a channel, and what to do."""
+    """Return why declines have stopped a channel, and what to do."""
     alone = f"the first customer of {refusal.pg}, through which nothing was paid lately, was refused"
     many = f"{customers} customers of {refusal.pg} were refused alike, and nothing was paid in between"
     return (

@@ -149,7 +149,7 @@ def subscription_exceeded(limits: ChargeLimits, attempt: Attempt, charges: int) 
     return (
         f"{setting} allows {most:,}, and with charge {attempt.charge.id} this subscription would have been charged "
         f"{charges:,} times today: nothing more of it is claimed. Look at it with `again charge show "
-        f"{attempt.charge.id}`; if that is right, `again subscription release {{code}}` begins to count anew."
+        f"{attempt.charge.id}`; if that is right, `again subscription release {{code}}` starts the count over."
     )
 
 
@@ -163,6 +163,6 @@ def _over(settings: Iterable[tuple[str, int]], pg: str, before: Total, more: Tot
         if reached > most:
             yield (
                 f"{setting} allows {most:,} {unit}: of {span}, {before} were claimed, and {more} more were about to "
-                f"be, which were not. If they are right, `again start {pg}` begins to count anew; when it stops again, "
-                "raise the setting and restart the workers."
+                f"be, which were not. If they are right, `again start {pg}` starts the count over; when it stops again,"
+                " raise the setting and restart the workers."
             )

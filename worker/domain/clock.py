@@ -13,14 +13,14 @@ _COUNTS_WHILE_SUSPENDED = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_M
 
 
 def system_clock() -> datetime:
-    """Say what time it is, as an aware instant in UTC. It may be wrong, and may be set at any moment."""
+    """Return the current time, as an aware instant in UTC. It may be wrong, and may be set at any moment."""
     return datetime.now(UTC)
 
 
 def elapsed_seconds() -> float:
-    """Return the seconds since an arbitrary instant: nobody sets them, and they go on while the machine is suspended.
+    """Return the seconds since an arbitrary instant: they are never set, and continue while the machine is suspended.
 
-    Only discrepancies mean anything, and only within one machine.
+    Only differences mean anything, and only within one machine.
     """
     if _COUNTS_WHILE_SUSPENDED is None:
         return time.monotonic()

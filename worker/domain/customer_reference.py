@@ -9,7 +9,7 @@ LONGEST = 100
 
 EXPECTED = f"1 to {LONGEST} printable characters"
 
-# Letters and marks by Unicode's own tables, which nobody sees: fillers of Hangul, joiners, variation selectors.
+# Letters and marks by Unicode's own tables, which are invisible: fillers of Hangul, joiners, variation selectors.
 _UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 
 
@@ -22,7 +22,7 @@ def normalized(text: str) -> str:
 
 
 def is_customer_reference(text: str) -> bool:
-    """Say whether a text, in NFC, can name a customer: everything of it can be seen."""
+    """Return whether a text, in NFC, can name a customer: every character of it is visible."""
     return (
         1 <= len(text) <= LONGEST
         and text.isprintable()

@@ -16,5 +16,5 @@ def is_customer_uid(text: str) -> bool:
 
 
 def masked(customer_uid: str) -> str:
-    """Give a form that is safe to show: the last four characters, or none when that would be too much of it."""
+    """Return a form that is safe to show: the last four characters, or none when that would be too much of it."""
     return "****" + (customer_uid[-SHOWN:] if len(customer_uid) >= 3 * SHOWN else "")

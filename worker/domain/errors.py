@@ -1,4 +1,4 @@
-"""How a use case says no: one exception, whose text is the sentence that a person reads."""
+"""How a use case refuses: one exception, whose text is the sentence for the operator or customer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ class Refused(ValueError):
 
 
 class RateLimited(Refused):
-    """PortOne was asked about a checkout so often that it is asked no more for a moment; nothing was changed."""
+    """A checkout was looked up at PortOne too often, so it waits for a moment; nothing was changed."""
 
     def __init__(self) -> None:
         super().__init__("PortOne was asked about this a moment ago. Try again in a few seconds.")

@@ -39,7 +39,7 @@ class PaymentRecord:
     fail_reason: str | None
     pg_tid: str | None
     customer_uid: str | None = field(default=None, repr=False)  # as good as a card: compared, never stored from here
-    odd: str | None = None  # why its numbers cannot be: they are cut to what can, and a person decides
+    odd: str | None = None  # why its amounts are impossible: they are clamped, and an operator decides
     raw: Mapping[str, Any] = field(repr=False)
 
 
@@ -118,25 +118,25 @@ class TooMany:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refund:
-    """Giving back the rest of one payment. `checksum` is that rest: if PortOne's books differ, it refuses.
+    """A refund of the rest of one payment. `checksum` is that rest: PortOne rejects a refund if its own differs.
 
-    `pg` is PortOne's code of the PG that took it, or empty: what it wants to be told goes by that.
+    `pg` is PortOne's code of the PG that took it, or empty; it decides which fields are required.
     """
 
     imp_uid: str
     checksum: int
-    tax_free: int  # so much of it is free of tax; some PGs insist on it (documented for payco, kcp, kicc, nice)
-    vat_amount: int | None = None  # and so much is VAT; to be said where it was said with the payment (documented)
+    tax_free: int  # the tax-free part of it; some PGs require it (documented for payco, kcp, kicc, nice)
+    vat_amount: int | None = None  # the VAT of it; required where it was stated with the payment (documented)
     pg: str = ""
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class RefundRefused:
-    """PortOne or the PG has refused to give the money back.
+    """PortOne or the PG has rejected a refund.
 
-    How far the refusal goes is for who asked to read: its words may be of a time-out behind the PG. One that was never
-    `sent` (no connection, no token) has certainly given nothing back.
+    The caller has to judge its text: it may be about a time-out behind the PG. One that was never `sent` (no
+    connection, no token) has certainly refunded nothing.
     """
 
     answer: Answer
@@ -144,7 +144,7 @@ class RefundRefused:
 
 
 LeaseCheck = Callable[[], bool]
-"""Says whether the attempt to be sent still belongs to this worker."""
+"""Returns False once this worker's lease on the attempt has expired."""
 
 
 def always() -> bool:
@@ -153,13 +153,13 @@ def always() -> bool:
 
 class Gateway(Protocol):
     async def ready(self) -> NotCharged | None:
-        """Say why no charge can be made just now (no connection, no token), or None."""
+        """Return why no charge can be made now (no connection, no token), or None."""
 
     async def charge(self, request: ChargeRequest, *, holds_lease: LeaseCheck = always) -> Outcome:
         """Send one charge. Never raises for anything the network or PortOne does.
 
-        `holds_lease` is asked right before the request leaves, when there is a connection: a process that slept until
-        somebody else may have looked its attempt up sends nothing.
+        `holds_lease` is called right before the request leaves, when there is a connection: a process that was frozen
+        until another may have looked its attempt up sends nothing.
         """
 
     async def look_up(self, merchant_uid: str) -> Found | LookUpFailed:
@@ -174,7 +174,7 @@ class Gateway(Protocol):
     async def delete_key(
         self, customer_uid: str, *, pg: str, reason: str, now: datetime
     ) -> NoSuchKey | StillScheduled | LookUpFailed:
-        """Delete a billing key at PortOne, for good; NoSuchKey says that it is gone, by this or before.
+        """Delete a billing key at PortOne, for good; NoSuchKey means that it is gone, by this or before.
 
         One by which PortOne is going to charge is not deleted: its schedules have to be looked at first (documented).
         """
@@ -188,14 +188,14 @@ class Gateway(Protocol):
     async def payments(
         self, status: str, *, since: datetime, until: datetime, pause: float, most: int | None = None
     ) -> Found | TooMany | LookUpFailed:
-        """Read every payment of a status in a window of at most 90 days, oldest start first; all of it or nothing.
+        """Read every payment of a status within at most 90 days, oldest start first; all of it or nothing.
 
         `pause` is the time in seconds to leave before each page. When there are more than `most`, one page is read. A
-        payment that cannot be read is counted and left out: the account may be shared, and most such are a stranger's.
+        payment that cannot be read is counted and left out: the account may be shared, and most of these are not ours.
         """
 
     async def refund(self, refund: Refund) -> PaymentRecord | RefundRefused | LookUpFailed:
-        """Give a payment back. After LookUpFailed the money may have moved; the checksum makes a repetition safe."""
+        """Refund a payment. After LookUpFailed the money may have moved; the checksum makes a repetition safe."""
 
     async def aclose(self) -> None:
         """Close every connection."""

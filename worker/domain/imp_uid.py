@@ -1,4 +1,4 @@
-"""What an imp_uid, PortOne's own id of a payment, may look like where a stranger names one. Pure."""
+"""What an imp_uid, PortOne's own id of a payment, may look like when a client sends one. Pure."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ _SHAPE = re.compile(rf"[A-Za-z0-9_]{{1,{LONGEST}}}")
 
 
 def is_imp_uid(text: str) -> bool:
-    """Say whether a text can be one: `imp_` or `imps_` and digits (seen). No other, such as `..`, gets into a path."""
+    """Return whether a text can be one: `imp_` or `imps_` and digits (seen). No other, like `..`, gets into a path."""
     return _SHAPE.fullmatch(text) is not None

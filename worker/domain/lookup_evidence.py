@@ -28,7 +28,7 @@ from worker.domain.window_evidence import paid_otherwise
 def outcome_of_lookup(
     attempt: Attempt, finding: Found | LookUpFailed, *, now: datetime, quiet_period: timedelta
 ) -> Outcome:
-    """Judge an open attempt by everything PortOne has under its merchant_uid.
+    """Return the outcome of an open attempt by everything PortOne has under its merchant_uid.
 
     The quiet period counts from the claim of the last send, or from a hold that began after it. Until it is over, a
     request of ours may still be under way at PortOne or the PG, so "nothing found" is not believed, nor "failed" unless
@@ -49,7 +49,7 @@ def outcome_of_lookup(
 def outcome_of_answer(attempt: Attempt, outcome: Outcome) -> Outcome:
     """Return what a direct answer proves about all sends of an attempt, of which it has answered the last.
 
-    A refusal in words that nobody knows may be the PG's way to say that it knows the order: of the only send that says
+    An unknown error text may be the PG's way to say that it knows the order: of the only send that says
     nothing new, but after a send whose answer was lost it is no decline until that one is accounted for.
     """
     if isinstance(outcome, Declined) and outcome.kind is DeclineKind.UNMATCHED and attempt.sends > 1:
@@ -68,7 +68,7 @@ def _unpaid(attempt: Attempt, records: tuple[PaymentRecord, ...], *, now: dateti
 
 
 def _unpaid_window(attempt: Attempt, records: tuple[PaymentRecord, ...], now: datetime) -> Outcome:
-    """Until no window of it can be paid, an attempt stays open: whoever was declined or left may try again.
+    """Until no window of it can be paid, an attempt stays open: the customer may try again.
 
     A window that is left stays `ready` at PortOne for ever (documented), so that status proves nothing afterwards.
     """
@@ -86,13 +86,13 @@ def _without_windows(attempt: Attempt, records: tuple[PaymentRecord, ...]) -> tu
 
 
 def _is_left_window(record: PaymentRecord, sent_at: datetime) -> bool:
-    """Say whether a record is of a window that was begun before our send."""
+    """Return whether a record is of a window that was opened before our send."""
     begun_at = window_begun_at(record)
     return begun_at is not None and begun_at < sent_at.timestamp()
 
 
 def window_begun_at(record: PaymentRecord) -> float | None:
-    """Give the UNIX second in which a window began that was not paid; None for another record.
+    """Return the UNIX second in which an unpaid window was opened; None for another record.
 
     It is one without a key: PortOne names one only once it is issued.
     """
@@ -103,7 +103,7 @@ def window_begun_at(record: PaymentRecord) -> float | None:
 
 
 def answer_of(record: PaymentRecord) -> Answer:
-    """Keep of a record what may be stored."""
+    """Return the part of a record that may be stored."""
     return Answer(
         http_status=200,
         code=record.status,
@@ -115,7 +115,7 @@ def answer_of(record: PaymentRecord) -> Answer:
 
 
 def is_about(attempt: Attempt, record: PaymentRecord) -> bool:
-    """Say whether a record is of our payment: the same merchant_uid, amount and currency."""
+    """Return whether a record is of our payment: the same merchant_uid, amount and currency."""
     request = attempt.request
     return record.odd is None and (record.merchant_uid, record.amount, record.currency) == (
         request.merchant_uid,
@@ -143,7 +143,7 @@ def _paid(attempt: Attempt, paid: list[PaymentRecord], now: datetime) -> Outcome
 
 
 def _paid_otherwise(attempt: Attempt, record: PaymentRecord) -> bool:
-    """Say whether a window's payment came through another PG, or with another key, than its windows were opened for."""
+    """Return whether a payment came through another PG or with another key than its windows were opened for."""
     window = attempt.window
     key = attempt.request.customer_uid if window is not None and window.registers_key else None
     opened_pgs = frozenset[str]() if window is None else window.opened_pgs
@@ -171,7 +171,7 @@ def _failed(attempt: Attempt, records: tuple[PaymentRecord, ...], *, quiet: bool
 def _of_this_send(attempt: Attempt, records: tuple[PaymentRecord, ...]) -> bool:
     """Every send has its record, and the newest record is younger than the last send.
 
-    A database restored from a backup has forgotten sends, whose old records would else speak for the one under way.
+    A database restored from a backup lacks sends, whose old records would otherwise count for the one in progress.
     """
     failed_at = records[0].raw.get("failed_at")
     if isinstance(failed_at, bool) or not isinstance(failed_at, int | float):
@@ -190,7 +190,7 @@ def _nothing(attempt: Attempt, *, quiet: bool) -> Outcome:
         return Unknown(UnknownReason.DUPLICATE, refusal)
     if attempt.sends > 1:
         # The send before this one was only proved absent. Had it been charged and not been shown since, PortOne would
-        # refuse the repeat, in words that nobody knows.
+        # reject the repeat, with an unknown text.
         return Unknown(UnknownReason.REFUSAL_NOT_KNOWN, refusal)
-    # Refused in words we do not know, and nothing was charged: so it was a decline.
+    # Rejected with an unknown text, and nothing was charged: so it was a decline.
     return Declined(DeclineKind.UNMATCHED, refusal)

@@ -44,7 +44,7 @@ class MerchantUid:
 
 
 def derive(prefix: str, subscription_code: str, period_start: datetime, number: int) -> str:
-    """Give the merchant_uid of one attempt; the same parts always give the same text.
+    """Return the merchant_uid of one attempt; the same parts always give the same text.
 
     Raises ValueError for parts that would not come back: a number outside 1-999, a start with fractions of a
     second or without a zone, a prefix or code of another alphabet.
@@ -58,7 +58,7 @@ def derive(prefix: str, subscription_code: str, period_start: datetime, number: 
 
 
 def parse(text: str) -> MerchantUid | None:
-    """Give the parts back, or None when the text is not one of ours."""
+    """Return the parts of a text, or None when it is not one of ours."""
     match = _SHAPE.fullmatch(text)
     if match is None:
         return None

@@ -1,4 +1,4 @@
-"""Does somebody else charge with our prefix: a copy of this database, or its primary, that runs beside it? Pure."""
+"""Detects another server that charges with our prefix: a running copy of this database, or its old primary. Pure."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from datetime import datetime
 from worker.domain.attempt import Attempt
 from worker.domain.states import AttemptStatus, Via
 
-BY = "a payment of somebody else"
-"""Who has stopped charging when a first send was refused as paid before."""
+BY = "another server"
+"""Value of `stops.stopped_by` when a first send was rejected as already paid."""
 
 
 def was_paid_by_another(attempt: Attempt, status: AttemptStatus, paid_at: datetime | None) -> bool:
-    """Say whether an attempt that we have sent once was paid before that.
+    """Return whether an attempt that we have sent once was paid before that.
 
-    PortOne refused our first request, and shows a payment of earlier under the same merchant_uid, for which no window
-    was ever opened here. Only who derives the same merchant_uids can have made it: another server with these books.
+    PortOne rejected our first request, and shows a payment of earlier under the same merchant_uid, for which no window
+    was ever opened here. Only another server with the same records derives the same merchant_uids.
     """
     return (
         status is AttemptStatus.PAID
@@ -29,10 +29,10 @@ def was_paid_by_another(attempt: Attempt, status: AttemptStatus, paid_at: dateti
 
 
 def reason_of_stop(merchant_uid: str, paid_at: datetime) -> str:
-    """Say why everything is stopped, and what to do."""
+    """Return why everything is stopped, and what to do."""
     return (
-        f"somebody else charges with this prefix: {merchant_uid} was paid at {paid_at:%Y-%m-%d %H:%M:%S} UTC, before "
+        f"another server charges with this prefix: {merchant_uid} was paid at {paid_at:%Y-%m-%d %H:%M:%S} UTC, before "
         "it was sent from here for the first time. Look for a copy of this database, or its former primary, that has "
-        "workers of its own, or for a snapshot that was put back; end it, run `again sweep --restored`, then "
+        "workers of its own, or for a restored snapshot; end it, run `again sweep --restored`, then "
         "`again start`"
     )

@@ -50,7 +50,7 @@ class UnknownReason(StrEnum):
     NOT_FOUND_YET = "not_found_yet"  # nothing at PortOne, but the quiet period is not over
     WINDOW_OPEN = "window_open"  # unpaid so far, but its payment window may be open still
     LOOK_UP_FAILED = "look_up_failed"
-    CANCELED = "canceled"  # paid and given back outside of us
+    CANCELED = "canceled"  # paid and refunded outside of Again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

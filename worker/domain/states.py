@@ -9,7 +9,7 @@ from enum import StrEnum
 class ChargeStatus(StrEnum):
     DUE = "due"  # owed and never declined; a pump claims it once next_attempt_at has come
     CHARGING = "charging"  # claimed: its open attempt decides; a crash leaves it here for reconciliation
-    PAST_DUE = "past_due"  # declined; the pump claims it again at next_attempt_at, or a person must act
+    PAST_DUE = "past_due"  # declined; the pump claims it again at next_attempt_at, or an operator must act
     PAID = "paid"  # paid once, for good
     UNCOLLECTIBLE = "uncollectible"  # the dunning calendar is spent; only a payment found at PortOne changes that
     VOID = "void"  # not owed: skipped by the catch-up policy, or the subscription was canceled
@@ -52,7 +52,7 @@ class BillingKeyStatus(StrEnum):
 
 
 class HoldStatus(StrEnum):
-    HELD = "held"  # a limit stopped this subscription: nothing of it is claimed until a person has looked
+    HELD = "held"  # a limit stopped this subscription: nothing of it is claimed until an operator has looked
     RELEASED = "released"
 
 
@@ -91,7 +91,7 @@ class ConsentSource(StrEnum):
 
     CHECKOUT = "checkout"  # our own pages
     HOST = "host"  # a host application's pages
-    OPERATOR = "operator"  # a person, by a command
+    OPERATOR = "operator"  # an operator, by a command
 
 
 class CheckoutStatus(StrEnum):

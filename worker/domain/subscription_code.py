@@ -18,7 +18,7 @@ def new_code() -> str:
 
 
 def is_code(text: str) -> bool:
-    """Say whether a text is 13 such characters, as codes of subscriptions and of checkouts are."""
+    """Return whether a text is 13 such characters, as codes of subscriptions and of checkouts are."""
     return len(text) == SUBSCRIPTION_CODE_LENGTH and set(text) <= set(CROCKFORD)
 
 

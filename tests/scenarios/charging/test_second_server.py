@@ -58,7 +58,7 @@ def test_second_server_stops_when_its_first_attempt_was_paid_already(
     assert second.statuses() == {"paid": 1}
     [stop] = second.sql("SELECT scope, reason, stopped_by FROM stops")
     assert stop.scope == "all"
-    assert "somebody else charges with this prefix" in stop.reason
+    assert "another server charges with this prefix" in stop.reason
     assert "again start" in stop.reason
     second.wait(days=40)
     second.tick()

@@ -97,7 +97,7 @@ def test_limit_message_names_limit_planned_charge_and_release_command():
     )
     assert run_exceeded(LIMITS, "payco", Total(8, 80_000), Total(5, 50_000)) == (
         "AGAIN_MAX_RUN_CHARGES allows 10 charges: of this run, 8 of 80,000 KRW were claimed, and 5 of 50,000 KRW more "
-        "were about to be, which were not. If they are right, `again start payco` begins to count anew; when it stops "
+        "were about to be, which were not. If they are right, `again start payco` starts the count over; when it stops "
         "again, raise the setting and restart the workers."
     )
     day = day_exceeded(LIMITS, "payco", ON, Total(), Total(1, 200_001))

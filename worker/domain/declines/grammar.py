@@ -17,11 +17,11 @@ from worker.domain.declines.verdicts import Verdict
 from worker.domain.outcomes import DeclineKind
 
 AFTER, BEFORE = 8, 14
-"""How many letters may stand between a state and the noun after it, or before it."""
+"""Most letters between a state and the noun after it, or before it."""
 
 
 LONGEST = 1000
-"""So many letters of a text are read; each state is held against each noun, and no PG's reason is longer."""
+"""Letters of a text that are read: each state is compared with each noun, and no PG's reason is longer."""
 
 
 class Party(Enum):
@@ -98,7 +98,7 @@ def read(text: str) -> Verdict:
 
 def _by(rule: Rule, said: str, nouns: _Nouns) -> Verdict | None:
     parties = {_party(said, found.start(), found.end(), nouns) for found in rule.said.finditer(said)}
-    # Where a text says it of several, the merchant's side counts: nobody's key dies for a doubt.
+    # Where a text says it of several, the merchant's side counts: no key is killed in doubt.
     for party, verdict in (
         (Party.MERCHANT, rule.merchant),
         (Party.SERVICE, rule.service),

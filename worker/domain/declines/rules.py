@@ -62,7 +62,7 @@ _ENDED = (
 )
 
 RULES: tuple[Rule, ...] = (
-    # --- nobody's fault: maintenance, crowds, hours of service
+    # --- no customer's fault: maintenance, crowds, hours of service
     _rule(
         r"점검(?!요망|바랍|하[여시십]|해주|필요|대상)|maintenance|service[\s_]unavailable|under[\s_]construction",
         TRANSIENT,
@@ -110,7 +110,7 @@ RULES: tuple[Rule, ...] = (
         SOFT,
     ),
     _rule(rf"{_KIND_OF_CARD}카드(?!사(?!용))(?:를|을|는|은|의|로)?(?![^.,/]{{0,8}}할부)[^.,/]{{0,8}}?{_REFUSED}", SOFT),
-    # --- of no more use, whoever is named beside it
+    # --- of no more use, whichever party is named
     _rule(
         r"(?:분실|도난|사고(?:카드|신고|등록|계좌)|[12]종사고|위조|위,?변조카드|탈회)(?![^.]{0,8}(?:아닙|아님|않|안된|없))"
         r"|\b(?:lost|stolen)[\s_]card|card[\s_](?:is |was |has been )?(?:lost|stolen)|LOST_OR_STOLEN"
@@ -154,7 +154,7 @@ RULES: tuple[Rule, ...] = (
         r"(?:만료|없|경과|초과|종료|유효|expired|invalid|not found)",
         UNMATCHED,
     ),
-    # --- dates: one that has passed is the end; a wrong one may be anybody's slip
+    # --- dates: one that has passed is the end; a wrong one may be a typing error
     _rule(
         r"유효기(?:간|한)[^.]{0,4}(?:만료|경과|지난|지났|초과|종료|도과|끝)(?![^.]{0,8}(?:않|또는불일치))"
         r"|expired[\s_]card"
