@@ -49,7 +49,7 @@ def test_run_ends_at_its_charge_limit_until_an_operator_resumes(world: World):
     world.tick()
     assert world.portone.report().again_requests == 8
     assert "AGAIN_MAX_RUN_CHARGES allows 10 charges" in again("status")
-    assert "A cap had stopped it" in again("start", "kakaopay")
+    assert "A charge limit had stopped it" in again("start", "kakaopay")
     world.tick()
     assert world.portone.report().charges == 16
     again("start", "kakaopay")
