@@ -36,7 +36,7 @@ _COUNTS = text(f"""
     WITH waiting AS MATERIALIZED ({_WAITING_FOR_KEY}),
     ready AS NOT MATERIALIZED (
         SELECT c.status, c.next_attempt_at, c.first_declined_at, c.status_at,
-               {CONDITIONS[Blocker.NOT_YET]} AND c.wait_reason = 'month_quota' AS month_spent
+               {CONDITIONS[Blocker.NOT_YET]} AND c.wait_reason IS NOT DISTINCT FROM 'month_quota' AS month_spent
         FROM charges c
         WHERE {none_of(_UNDECIDED | {Blocker.CONSENT})} AND NOT EXISTS (SELECT FROM waiting w WHERE w.id = c.id)
     ),
