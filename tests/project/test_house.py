@@ -20,7 +20,6 @@ OLD_WORDS = frozenset(
         "tests/integration/devstack",
         "tests/integration/doctor",
         "tests/scenarios/operations",
-        "tests/simulation/windows",
         "tests/unit/config",
         "tests/unit/devstack",
         "worker",

@@ -1,6 +1,6 @@
 """What must hold after a history with windows: one payment a period, nothing forgotten, nothing stuck, the keys right.
 
-One period may be paid twice, and then a person is asked: see point 5 of `worker.checkout`.
+One period may be paid twice, and then an operator is asked: see point 5 of "Why payment windows never pay twice".
 """
 
 from __future__ import annotations
