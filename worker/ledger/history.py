@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from worker.database.tables.billing import Attempt
 from worker.domain.blockers import Blocker
-from worker.domain.states import BillingKeyStatus, ChargeStatus, SubscriptionStatus
+from worker.domain.states import BillingKeyStatus, ChargeStatus, SubscriptionStatus, WaitReason
 from worker.ledger.blockers import (
     BLOCKER_TABLES,
     EARLIER_CHARGES,
@@ -97,6 +97,7 @@ class ChargeDetails:
     status_reason: str
     status_at: datetime
     next_attempt_at: datetime | None
+    wait_reason: WaitReason | None
     paid_at: datetime | None
     declines: int
     first_declined_at: datetime | None
@@ -169,6 +170,7 @@ def _rows(session: Session, query: TextClause, **parameters: Any) -> Sequence[Ma
 def _details(row: Row[Any]) -> ChargeDetails:
     values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
     values["status"] = ChargeStatus(row.status)
+    values["wait_reason"] = None if row.wait_reason is None else WaitReason(row.wait_reason)
     values["blocked_by"] = None if row.blocked_by is None else Blocker(row.blocked_by)
     values["subscription_status"] = SubscriptionStatus(row.subscription_status)
     values["key_status"] = None if row.key_status is None else BillingKeyStatus(row.key_status)
