@@ -35,31 +35,31 @@ class Reviewer:
     def __init__(self, world: World, name: str = "cli kim@host") -> None:
         self._world, self._name = world, name
 
-    def resolve(self, decision: Decision, id_: int | None = None, **wish: Any) -> Resolution:
+    def resolve(self, decision: Decision, id_: int | None = None, **options: Any) -> Resolution:
         """Look at the case, agree to the step shown, and carry it out."""
-        wanted = DecisionRequest(decision=decision, note="as the customer asked", **wish)
+        request = DecisionRequest(decision=decision, note="as the customer asked", **options)
         discrepancy_id = self.only() if id_ is None else id_
 
         async def act(gateway: Gateway) -> Resolution:
-            step = plan_step(await self._review(gateway).examine(discrepancy_id), wanted)
-            return await self._review(gateway).resolve(discrepancy_id, wanted, agreed=step)
+            step = plan_step(await self._review(gateway).examine(discrepancy_id), request)
+            return await self._review(gateway).resolve(discrepancy_id, request, agreed=step)
 
         return process.current().run(act)
 
-    def agree(self, decision: Decision, **wish: Any) -> Step:
-        wanted = DecisionRequest(decision=decision, note="agreed", **wish)
+    def agree(self, decision: Decision, **options: Any) -> Step:
+        request = DecisionRequest(decision=decision, note="agreed", **options)
 
         async def look(gateway: Gateway) -> Step:
-            return plan_step(await self._review(gateway).examine(self.only()), wanted)
+            return plan_step(await self._review(gateway).examine(self.only()), request)
 
         return process.current().run(look)
 
-    def do(self, step: Step, **wish: Any) -> Resolution:
-        wanted = DecisionRequest(decision=step.decision, note="agreed", **wish)
+    def do(self, step: Step, **options: Any) -> Resolution:
+        request = DecisionRequest(decision=step.decision, note="agreed", **options)
         discrepancy_id = self.only()
 
         async def act(gateway: Gateway) -> Resolution:
-            return await self._review(gateway).resolve(discrepancy_id, wanted, agreed=step)
+            return await self._review(gateway).resolve(discrepancy_id, request, agreed=step)
 
         return process.current().run(act)
 
@@ -138,13 +138,13 @@ def paid_twice(world: World, sandbox: RunningSandbox, pg: str = "kakaopay") -> t
 
 def test_flagged_attempt_is_settled_by_a_look_up_once_portone_is_clear(world: World, sandbox: RunningSandbox):
     flagged(world, sandbox=sandbox, paid_again=True)
-    person = Reviewer(world)
+    operator = Reviewer(world)
     with pytest.raises(Refused, match="does not settle the attempt"):
-        person.resolve(Decision.LOOK_UP)
+        operator.resolve(Decision.LOOK_UP)
     first, second = payments(world)
     with Api(sandbox.base_url) as api:
         api.post("/payments/cancel", imp_uid=second["imp_uid"], tax_free=0)
-    resolved = person.resolve(Decision.LOOK_UP)
+    resolved = operator.resolve(Decision.LOOK_UP)
     assert (resolved.is_open, resolved.charge_status) == (False, "paid")
     assert decided(world) == ("resolved", "cli kim@host")
     (attempt,) = world.attempts()
@@ -156,10 +156,10 @@ def test_flagged_attempt_is_settled_by_a_look_up_once_portone_is_clear(world: Wo
 def test_one_of_two_payments_of_a_flagged_attempt_is_refunded(world: World, sandbox: RunningSandbox):
     flagged(world, sandbox=sandbox, paid_again=True)
     first, second = payments(world)
-    person = Reviewer(world)
+    operator = Reviewer(world)
     with pytest.raises(Refused, match="Name the payment to refund"):
-        person.resolve(Decision.REFUND)
-    resolved = person.resolve(Decision.REFUND, imp_uid=second["imp_uid"])
+        operator.resolve(Decision.REFUND)
+    resolved = operator.resolve(Decision.REFUND, imp_uid=second["imp_uid"])
     assert (resolved.is_open, resolved.charge_status) == (False, "paid")
     (attempt,) = world.attempts()
     assert (attempt.status, attempt.imp_uid) == ("paid", first["imp_uid"])
@@ -267,15 +267,15 @@ def test_charge_of_a_canceled_subscription_is_void_and_cannot_be_charged_again(w
 
 def test_portones_current_state_beats_the_agreed_step(world: World, sandbox: RunningSandbox):
     known_at_the_pg(world, pay())
-    person = Reviewer(world)
-    step = person.agree(Decision.CHARGE_AGAIN)
+    operator = Reviewer(world)
+    step = operator.agree(Decision.CHARGE_AGAIN)
     (attempt,) = world.attempts()
     world.portone.behave(pay())
     with Api(sandbox.base_url) as api:
         api.paid(attempt.merchant_uid, "key-1")
     with pytest.raises(Refused, match="PortOne shows a payment"):
-        person.do(step)
-    person.resolve(Decision.LOOK_UP)
+        operator.do(step)
+    operator.resolve(Decision.LOOK_UP)
     world.live(days=2)
     assert kept(world) == 9900
     world.assert_books_agree()
@@ -283,12 +283,12 @@ def test_portones_current_state_beats_the_agreed_step(world: World, sandbox: Run
 
 def test_only_the_agreed_step_is_carried_out(world: World, sandbox: RunningSandbox):
     _, second = paid_twice(world, sandbox)
-    person = Reviewer(world)
-    step = person.agree(Decision.REFUND)
+    operator = Reviewer(world)
+    step = operator.agree(Decision.REFUND)
     with Api(sandbox.base_url) as api:
         api.post("/payments/cancel", imp_uid=second, amount=900, tax_free=0)
     with pytest.raises(Refused, match="Now: 9,000 KRW"):
-        person.do(step)
+        operator.do(step)
     assert (kept(world), cancels(world)) == (18900, 1)
 
 
@@ -342,23 +342,23 @@ def test_refund_of_the_recorded_payment_shows_on_its_charge(world: World, sandbo
 
 def test_second_payment_is_not_refunded_when_the_first_was_already(world: World, sandbox: RunningSandbox):
     ours, second = paid_twice(world, sandbox)
-    person = Reviewer(world)
+    operator = Reviewer(world)
     world.portone.cancel_in_console(ours)
     with pytest.raises(Refused, match="would leave nothing for the period"):
-        person.resolve(Decision.REFUND)
+        operator.resolve(Decision.REFUND)
     assert (kept(world), cancels(world)) == (9900, 0)
-    named = person.resolve(Decision.REFUND, imp_uid=second)  # nothing of the period was to be kept
+    named = operator.resolve(Decision.REFUND, imp_uid=second)  # nothing of the period was to be kept
     assert "Nothing is left for the period then." in named.sentence
     assert (kept(world), named.is_open) == (0, False)
 
 
 def test_refund_between_the_question_and_the_agreement_is_noticed(world: World, sandbox: RunningSandbox):
     ours, _ = paid_twice(world, sandbox)
-    person = Reviewer(world)
-    step = person.agree(Decision.REFUND)
+    operator = Reviewer(world)
+    step = operator.agree(Decision.REFUND)
     world.portone.cancel_in_console(ours)
     with pytest.raises(Refused, match="would leave nothing for the period"):
-        person.do(step)
+        operator.do(step)
     assert kept(world) == 9900
 
 
@@ -419,14 +419,14 @@ def test_refund_that_cannot_be_verified_is_repeated_and_refunds_once(
     world: World, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ):
     ours, _ = paid_twice(world, sandbox)
-    person = Reviewer(world)
+    operator = Reviewer(world)
     with monkeypatch.context() as lost:
         _lose_answers(lost, then_down=world)
         with pytest.raises(Refused, match="Run the same command again"):
-            person.resolve(Decision.REFUND)
+            operator.resolve(Decision.REFUND)
     world.portone.switch(outage="none")
     assert world.discrepancies() == [("paid_twice", "open")]
-    resolved = person.resolve(Decision.REFUND)
+    resolved = operator.resolve(Decision.REFUND)
     assert "as refunded" in resolved.sentence
     assert (kept(world), cancels(world)) == (9900, 1)
     assert [attempt.imp_uid for attempt in world.attempts()] == [ours]
@@ -436,7 +436,7 @@ def test_refund_that_never_arrived_may_be_repeated_before_any_other_decision(
     world: World, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ):
     ours, second = paid_twice(world, sandbox)
-    person, other = Reviewer(world), Reviewer(world, "cli lee@host")
+    operator, other = Reviewer(world), Reviewer(world, "cli lee@host")
 
     async def on_its_way(_: PortOneGateway, __: Refund) -> LookUpFailed:
         return LookUpFailed(Answer(message="no answer within the deadline"))
@@ -444,7 +444,7 @@ def test_refund_that_never_arrived_may_be_repeated_before_any_other_decision(
     with monkeypatch.context() as slow:
         slow.setattr(PortOneGateway, "refund", on_its_way)
         with pytest.raises(Refused, match="not clear"):
-            person.resolve(Decision.REFUND)
+            operator.resolve(Decision.REFUND)
     with pytest.raises(Refused, match=f"cli kim@host started to refund {second}"):
         other.resolve(Decision.REFUND, imp_uid=ours)
     with pytest.raises(Refused, match="may still be in progress"):
@@ -468,13 +468,13 @@ def test_first_of_two_concurrent_refunds_of_different_payments_wins(
 
 def test_rejected_refund_changes_nothing(world: World, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch):
     paid_twice(world, sandbox)
-    person = Reviewer(world)
+    operator = Reviewer(world)
     with monkeypatch.context() as refusing:
         _refuse(refusing, "취소 가능한 미정산 금액이 부족합니다")
         with pytest.raises(Refused, match="미정산 금액이 부족합니다"):
-            person.resolve(Decision.REFUND)
+            operator.resolve(Decision.REFUND)
     assert world.discrepancies() == [("paid_twice", "open")]
-    person.resolve(Decision.ACCEPT)  # no refund is in progress
+    operator.resolve(Decision.ACCEPT)  # no refund is in progress
     assert kept(world) == 19800
 
 
@@ -493,15 +493,15 @@ def test_unclear_rejection_keeps_the_refund_pending(
     world: World, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch, message: str
 ):
     ours, second = paid_twice(world, sandbox, pg="kcp_billing")
-    person = Reviewer(world)
+    operator = Reviewer(world)
     with monkeypatch.context() as refusing:
         _refuse(refusing, message)
         with pytest.raises(Refused, match=f"Whether {second} was refunded is not clear .*shows 0 KRW as refunded"):
-            person.resolve(Decision.REFUND)
+            operator.resolve(Decision.REFUND)
     for decision, named in ((Decision.ACCEPT, None), (Decision.REFUND, ours)):
         with pytest.raises(Refused, match="may still be in progress"):
-            person.resolve(decision, imp_uid=named)
-    person.resolve(Decision.REFUND)
+            operator.resolve(decision, imp_uid=named)
+    operator.resolve(Decision.REFUND)
     assert {each["imp_uid"]: each["refunded"] for each in payments(world)} == {ours: 0, second: 9900}
 
 
@@ -509,21 +509,21 @@ def test_clear_rejection_of_a_repetition_proves_nothing_about_the_first_refund(
     world: World, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ):
     paid_twice(world, sandbox)
-    person = Reviewer(world)
+    operator = Reviewer(world)
     with monkeypatch.context() as refusing:
         for message in ("Request timeout", "취소 가능한 미정산 금액이 부족합니다"):
             _refuse(refusing, message)
             with pytest.raises(Refused):
-                person.resolve(Decision.REFUND)
+                operator.resolve(Decision.REFUND)
     with pytest.raises(Refused, match="may still be in progress"):
-        person.resolve(Decision.ACCEPT)
+        operator.resolve(Decision.ACCEPT)
 
 
 def test_refund_that_was_not_sent_refunds_nothing_and_is_not_called_rejected(
     world: World, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ):
     paid_twice(world, sandbox)
-    person = Reviewer(world)
+    operator = Reviewer(world)
 
     async def unreachable(*_: object, **__: object) -> PaymentRecord:
         raise NotReached(str(NotReached.__doc__))
@@ -531,8 +531,8 @@ def test_refund_that_was_not_sent_refunds_nothing_and_is_not_called_rejected(
     with monkeypatch.context() as down:
         down.setattr(PortOneClient, "cancel", unreachable)
         with pytest.raises(Refused, match=r"PortOne was not reached \(No connection.*nothing was refunded"):
-            person.resolve(Decision.REFUND)
-    person.resolve(Decision.ACCEPT)  # no refund is in progress
+            operator.resolve(Decision.REFUND)
+    operator.resolve(Decision.ACCEPT)  # no refund is in progress
     assert (kept(world), cancels(world)) == (19800, 0)
 
 
@@ -558,12 +558,12 @@ def test_two_concurrent_refunds_of_one_payment_refund_once(world: World, sandbox
     paid_twice(world, sandbox)
     people = [Reviewer(world), Reviewer(world, "cli lee@host")]
     id_ = people[0].only()
-    wanted = DecisionRequest(decision=Decision.REFUND, note="twice")
+    request = DecisionRequest(decision=Decision.REFUND, note="twice")
 
     async def both(gateway: Gateway) -> list[Any]:
-        reviews = [person._review(gateway) for person in people]
-        steps = [plan_step(await review.examine(id_), wanted) for review in reviews]
-        calls = (review.resolve(id_, wanted, agreed=step) for review, step in zip(reviews, steps, strict=True))
+        reviews = [operator._review(gateway) for operator in people]
+        steps = [plan_step(await review.examine(id_), request) for review in reviews]
+        calls = (review.resolve(id_, request, agreed=step) for review, step in zip(reviews, steps, strict=True))
         return await asyncio.gather(*calls, return_exceptions=True)
 
     ended = process.current().run(both)

@@ -157,13 +157,13 @@ VAT = [
 ]
 
 
-@pytest.mark.parametrize(("payment", "facts", "wish", "expected"), VAT)
-def test_vat_of_a_refund_is_known_or_required(payment, facts, wish, expected):
+@pytest.mark.parametrize(("payment", "facts", "options", "expected"), VAT)
+def test_vat_of_a_refund_is_known_or_required(payment, facts, options, expected):
     subject = case(payment, taxed(imp_uid=FIRST), charge=facts)
     if isinstance(expected, str):
-        assert expected in refusal(Decision.REFUND, subject, **wish)
+        assert expected in refusal(Decision.REFUND, subject, **options)
         return
-    planned = step(Decision.REFUND, subject, **wish)
+    planned = step(Decision.REFUND, subject, **options)
     assert planned.refund is not None
     assert (planned.refund.tax_free, planned.refund.vat_amount) == expected
     assert ("of it VAT" in planned.sentence) is (expected[1] is not None)
