@@ -18,6 +18,7 @@ from tests.support.sandbox import RunningSandbox, running_sandbox
 from worker import process, tasks
 from worker.config.settings import Settings
 from worker.database.tables import billing
+from worker.database.tables.charges import Attempt, Charge
 from worker.domain.merchant_uid import MerchantUid, parse
 from worker.operations import invariant_results
 from worker.process import Process
@@ -95,18 +96,16 @@ class World:
 
     # --- what is true -----------------------------------------------------------------------------------------------
 
-    def charges(self, subscription: str | None = None) -> list[billing.Charge]:
-        query = (
-            select(billing.Charge).join(billing.Subscription).order_by(billing.Charge.period_start, billing.Charge.id)
-        )
+    def charges(self, subscription: str | None = None) -> list[Charge]:
+        query = select(Charge).join(billing.Subscription).order_by(Charge.period_start, Charge.id)
         if subscription is not None:
             query = query.where(billing.Subscription.code == subscription)
         with self.runtime.sessions() as session:
             return list(session.scalars(query))
 
-    def attempts(self) -> list[billing.Attempt]:
+    def attempts(self) -> list[Attempt]:
         with self.runtime.sessions() as session:
-            return list(session.scalars(select(billing.Attempt).order_by(billing.Attempt.id)))
+            return list(session.scalars(select(Attempt).order_by(Attempt.id)))
 
     def subscription(self, code: str) -> billing.Subscription:
         with self.runtime.sessions() as session:

@@ -80,7 +80,7 @@ def money_writes(source: str) -> list[str]:
 
 
 def _money_classes(tree: ast.Module) -> frozenset[str]:
-    """Return the names by which a module knows the two tables' classes, such as `Charge` or `billing.Charge`."""
+    """Return the names by which a module knows the two tables' classes, such as `Charge` or `charges.Charge`."""
     names = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(ORM_MODULE):

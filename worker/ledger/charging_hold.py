@@ -25,7 +25,7 @@ from worker.ledger.database_identity import HoldPolicy, Standing, check_owner, s
 MARGIN = timedelta(minutes=10)
 """How far a sweep reaches back before what it is about: clocks differ, and payments show late."""
 
-# A clock that was ahead, or a worker that looked before anybody knew of the restore, must not hide what lies before.
+# A clock that was ahead, or a worker that looked before the restore was known, must not hide what lies before.
 _LAST_WORK = text("""
     SELECT LEAST(
         (SELECT max(started_at) FROM attempts),

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row, TextClause, select, text
 from sqlalchemy.orm import Session
 
-from worker.database.tables.billing import Attempt
+from worker.database.tables.charges import Attempt
 from worker.domain.blockers import Blocker
 from worker.domain.states import BillingKeyStatus, ChargeStatus, SubscriptionStatus, WaitReason
 from worker.ledger.blockers import (

@@ -179,7 +179,7 @@ def write_back(session: Session, settlements: Sequence[Settlement], *, now: date
 
 
 def _note_discrepancies(session: Session, decided: Sequence[WrittenBack], now: datetime) -> None:
-    """Write down what needs a person, and close what needed one and is settled now."""
+    """Record what needs a decision, and close what needed one and is settled now."""
     flagged = [discrepancies.of_unresolved_attempt(s.attempt, s.flag) for s, row in decided if row.settled and s.flag]
     late = [late_payments.discrepancy_of(s, row) for s, row in decided if is_late_payment(s, row)]
     discrepancies.record(session, [*flagged, *late], now=now)

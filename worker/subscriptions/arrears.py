@@ -33,7 +33,7 @@ class Arrears:
 
     @property
     def chargeable(self) -> Arrears:
-        """What is charged without anybody being asked again."""
+        """What is charged without another consent."""
         return Arrears(tuple(each for each in self.periods if not each.awaits_consent), self.next_charge_at)
 
 

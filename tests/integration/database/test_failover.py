@@ -1,4 +1,4 @@
-"""A failover: the old primary is a standby now, and connections to it stay open for as long as anybody uses them."""
+"""A failover: the old primary is a standby now, and connections to it stay open for as long as they are used."""
 
 from __future__ import annotations
 

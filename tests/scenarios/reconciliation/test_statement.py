@@ -12,7 +12,7 @@ import pytest
 from tests.scenarios.conftest import World
 from tests.support.sandbox import Api, RunningSandbox
 from worker import tasks
-from worker.database.tables.billing import Charge
+from worker.database.tables.charges import Charge
 from worker.domain.gateway import Found, Gateway, ListChanged, LookUpFailed, TooMany
 from worker.domain.merchant_uid import derive
 from worker.domain.outcomes import Answer

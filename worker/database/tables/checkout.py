@@ -10,7 +10,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from worker.database.tables.base import Base, HasStatus, identity
-from worker.database.tables.billing import BillingKey, Charge, Subscription
+from worker.database.tables.billing import BillingKey, Subscription
+from worker.database.tables.charges import Charge
 from worker.database.tables.operations import Audit
 from worker.domain.states import CheckoutPurpose, CheckoutStatus, ConsentSource, WebhookOutcome
 

@@ -10,7 +10,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from worker.database.tables.base import Base, HasStatus, identity
-from worker.database.tables.billing import Attempt, BillingKey, Charge, Subscription
+from worker.database.tables.billing import BillingKey, Subscription
+from worker.database.tables.charges import Attempt, Charge
 from worker.domain.discrepancy_rules import DiscrepancyKind, DiscrepancyStatus
 from worker.domain.outcomes import DeclineKind
 from worker.domain.states import HoldStatus, SweepEnd, SweepReason
