@@ -18,6 +18,7 @@ from worker.cli.commands import app
 from worker.config.settings import Settings
 from worker.doctor.run import CHECKS
 from worker.domain.blockers import Blocker
+from worker.domain.discrepancy_rules import DiscrepancyKind
 from worker.domain.states import ATTEMPT_TRANSITIONS, CHARGE_TRANSITIONS
 
 ROOT = Path(__file__).parents[2]
@@ -220,6 +221,14 @@ def test_rows_of_status_in_the_handbook_are_those_of_the_command():
 def test_handbook_names_every_reason_for_which_a_charge_waits():
     table = DOCUMENTS["docs/operations.md"].split("## Why a charge waits", 1)[1].split("\n## ", 1)[0]
     assert re.findall(r"^\| `(\w+)` \| (?!why)", table, re.MULTILINE) == [blocker.value for blocker in Blocker]
+
+
+def test_handbook_names_every_kind_of_discrepancy():
+    table = DOCUMENTS["docs/operations.md"].split("| kind (", 1)[1].split("\n\n", 1)[0]
+    kinds = [
+        kind for row in re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE) for kind in re.findall(r"`(\w+)`", row)
+    ]
+    assert sorted(kinds) == sorted(kind.value for kind in DiscrepancyKind)
 
 
 def test_pages_of_your_own_name_everything_that_worker_exports():
