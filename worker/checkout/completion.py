@@ -20,7 +20,7 @@ from worker.checkout.verification import Expected
 from worker.database.engine import Sessions
 from worker.domain.errors import RateLimited, Refused
 from worker.domain.gateway import Found, Gateway, LookUpFailed, NoSuchKey, StoredKey
-from worker.domain.imp_uid import is_imp_uid
+from worker.domain.identifiers import is_imp_uid
 from worker.domain.states import CheckoutStatus
 
 log = structlog.get_logger()

@@ -14,8 +14,8 @@ from worker.config.settings import Settings
 from worker.database.engine import Sessions
 from worker.database.mapping import plan_of
 from worker.domain.errors import Refused
+from worker.domain.identifiers import is_code, new_code, read_code
 from worker.domain.states import ChargeStatus, CheckoutPurpose, SubscriptionStatus, Via
-from worker.domain.subscription_code import is_code, new_code, read_code
 from worker.ledger import window_attempts
 from worker.pg import catalog
 from worker.pg.channels import entry_pgs

@@ -15,7 +15,7 @@ from worker.checkout.webhook_queries import ProcessedWebhook, WebhookRow
 from worker.database.engine import Sessions
 from worker.domain.errors import Refused
 from worker.domain.gateway import LookUpFailed, PaymentRecord
-from worker.domain.imp_uid import is_imp_uid
+from worker.domain.identifiers import is_imp_uid
 from worker.domain.merchant_uid import parse
 from worker.domain.states import WebhookOutcome
 from worker.reconciliation.compare import MONEY_MOVED, compare_page

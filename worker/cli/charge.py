@@ -32,7 +32,7 @@ def list_charges(
 ) -> None:
     """List charges."""
     from worker.cli.context import command_runtime
-    from worker.domain.subscription_code import read_code
+    from worker.domain.identifiers import read_code
     from worker.ledger import history
 
     code = None if subscription is None else read_code(subscription)
@@ -113,7 +113,7 @@ def _when(row: Mapping[str, Any]) -> str:
 
 def _found(session: Session, text: str, now: datetime) -> ChargeDetails:
     from worker.domain.errors import Refused
-    from worker.domain.ids import read_id
+    from worker.domain.identifiers import read_id
     from worker.ledger import history
 
     charge_id = read_id(text) or history.charge_of(session, text)

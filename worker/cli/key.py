@@ -36,7 +36,7 @@ def add(
     or on a page of yours that may handle card data and calls PortOne's API.
     """
     from worker.cli.context import command_runtime
-    from worker.domain.customer_uid import masked
+    from worker.domain.identifiers import masked
     from worker.subscriptions.billing_keys import NewKey, add_key
 
     customer_uid = read_key(customer_uid)

@@ -107,7 +107,7 @@ def _with_review(runtime: Runtime, discrepancy: str, action: Callable[[ReviewSer
     """Run an action on one discrepancy, with a connection to PortOne."""
     from worker.cli.context import actor
     from worker.domain.errors import Refused
-    from worker.domain.ids import read_id
+    from worker.domain.identifiers import read_id
     from worker.review.resolve import ReviewService
 
     id_ = read_id(discrepancy)

@@ -219,7 +219,7 @@ def resume(code: Code, reason: Reason = "resumed by hand", *, as_json: Json = Fa
 
 def shown_subscription(runtime: Runtime, code: str) -> Mapping[str, Any]:
     """Return a subscription as commands show it. Raises Refused when there is none with this code."""
-    from worker.domain.subscription_code import read_code
+    from worker.domain.identifiers import read_code
     from worker.subscriptions import queries as subscriptions
     from worker.subscriptions.locked import no_such
 

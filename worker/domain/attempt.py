@@ -24,7 +24,7 @@ class ChargeTerms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryTerms:
-    """What the next retry of a charge depends on: its dunning calendar and what has been tried so far."""
+    """The facts that the next retry of a charge depends on: its dunning calendar and what has been tried so far."""
 
     dunning: DunningCalendar
     time_zone: ZoneInfo

@@ -1,4 +1,4 @@
-"""How a host's own reference of a customer is written: in one form, so that what looks the same is the same. Pure."""
+"""A host's own reference of a customer: in one Unicode form, so that what looks the same is the same. Pure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 import unicodedata
 
 LONGEST = 100
+"""Characters."""
 
 EXPECTED = f"1 to {LONGEST} printable characters"
 

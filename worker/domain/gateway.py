@@ -1,4 +1,4 @@
-"""What charging and reconciliation ask of a payment gateway; `worker.portone` answers."""
+"""The port to a payment gateway, and the values it answers with. `worker.portone.adapter` implements it."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ class PaymentRecord:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Every record PortOne has under one merchant_uid, newest first, or of a window; none is an answer too."""
+    """Every record PortOne has under one merchant_uid, newest first, or of a time slice; none is an answer too."""
 
     records: tuple[PaymentRecord, ...]
-    skipped: int = 0  # of a window: so many payments more, which could not be read
+    skipped: int = 0  # payments of a time slice that could not be read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +99,7 @@ class NoSuchKey:
 
 @dataclass(frozen=True, slots=True)
 class LookUpFailed:
-    """PortOne gave no usable answer, so nothing was learnt."""
+    """PortOne gave no usable answer, so nothing is known."""
 
     answer: Answer
 
@@ -111,7 +111,7 @@ class ListChanged(LookUpFailed):
 
 @dataclass(frozen=True, slots=True)
 class TooMany:
-    """A window holds more payments than were asked for; none of them was kept."""
+    """A time slice holds more payments than were asked for; none of them was kept."""
 
     total: int
 

@@ -79,7 +79,7 @@ def _unpaid_window(attempt: Attempt, records: tuple[PaymentRecord, ...], now: da
 
 
 def _without_windows(attempt: Attempt, records: tuple[PaymentRecord, ...]) -> tuple[PaymentRecord, ...]:
-    """Leave out what unpaid windows of the same merchant_uid have left behind: they say nothing about our own send."""
+    """Return the records without those of unpaid windows of the same merchant_uid, which say nothing of our send."""
     if attempt.payable_until is None:
         return records
     return tuple(record for record in records if not _is_left_window(record, attempt.started_at))
@@ -94,12 +94,12 @@ def _is_left_window(record: PaymentRecord, sent_at: datetime) -> bool:
 def window_begun_at(record: PaymentRecord) -> float | None:
     """Return the UNIX second in which an unpaid window was opened; None for another record.
 
-    It is one without a key: PortOne names one only once it is issued.
+    Such a record names no billing key: PortOne names one only once it is issued.
     """
-    begun_at = record.raw.get("started_at")
-    if record.customer_uid is not None or isinstance(begun_at, bool) or not isinstance(begun_at, int | float):
+    started_at = record.raw.get("started_at")
+    if record.customer_uid is not None or isinstance(started_at, bool) or not isinstance(started_at, int | float):
         return None
-    return begun_at if record.status in {"ready", "failed"} else None
+    return started_at if record.status in {"ready", "failed"} else None
 
 
 def answer_of(record: PaymentRecord) -> Answer:
@@ -169,7 +169,7 @@ def _failed(attempt: Attempt, records: tuple[PaymentRecord, ...], *, quiet: bool
 
 
 def _of_this_send(attempt: Attempt, records: tuple[PaymentRecord, ...]) -> bool:
-    """Every send has its record, and the newest record is younger than the last send.
+    """Return whether every send has its record and the newest is younger than the last send.
 
     A database restored from a backup lacks sends, whose old records would otherwise count for the one in progress.
     """

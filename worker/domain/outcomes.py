@@ -1,4 +1,4 @@
-"""What the gateway is known to have done. A gateway answers with one of these values, never with an exception.
+"""Outcomes: what the gateway is known to have done. It answers with one of these values, never with an exception.
 
 Paid        the money moved, and the answer is about our payment
 Declined    asked and refused; the kind says what may follow

@@ -1,4 +1,4 @@
-"""The statuses, which of them may follow which, and what each status leaves to whom."""
+"""Statuses, the transitions between them, and who moves a row on from each."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.database.bulk import as_rows
-from worker.domain.channel_evidence import BY, PROVEN_FOR, Refusal, refusal_of, sentence
+from worker.domain.channel_evidence import PROVEN_FOR, STOPPED_BY_REFUSALS, Refusal, refusal_of, sentence
 from worker.domain.settlement import Settlement
 from worker.domain.states import AttemptStatus, Via
 
@@ -139,7 +139,7 @@ def note(session: Session, settled: Sequence[Settlement], *, now: datetime) -> C
     session.execute(_PAID, {"rows": as_rows({"pg": pg, "sent_at": at} for pg, at in paid.items())})
     session.execute(_OUTDATED, {"pgs": pgs, "now": now})
     session.execute(_EXCUSED, {"pgs": pgs})
-    lifted = session.scalars(_LIFT, {"pgs": sorted(paid), "by": BY}).all()
+    lifted = session.scalars(_LIFT, {"pgs": sorted(paid), "by": STOPPED_BY_REFUSALS}).all()
     return ChannelChanges(_weigh(session, list(refusals.values()), now) if refusals else {}, lifted)
 
 
@@ -163,7 +163,9 @@ def _weigh(session: Session, refusals: Sequence[Refusal], now: datetime) -> Mapp
         if row.customers >= (1 if unproven else refusal.enough):
             reasons[row.pg] = sentence(refusal, customers=row.customers)
     rows = as_rows({"scope": pg, "reason": reason} for pg, reason in reasons.items())
-    return {row.scope: row.reason for row in session.execute(_STOP, {"rows": rows, "by": BY, "now": now})}
+    return {
+        row.scope: row.reason for row in session.execute(_STOP, {"rows": rows, "by": STOPPED_BY_REFUSALS, "now": now})
+    }
 
 
 def blamed(session: Session, *, limit: int = 20) -> Sequence[BlamedSubscription]:

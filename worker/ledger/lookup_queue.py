@@ -66,10 +66,10 @@ def abandon(session: Session, *, now: datetime, limit: int) -> int:
     return len(session.execute(_ABANDON, parameters).all())
 
 
-def take(session: Session, *, now: datetime, limit: int, hold: timedelta) -> list[Attempt]:
-    """Take the attempts whose look-up is due. Should we die meanwhile, they are due again after `hold`."""
+def take(session: Session, *, now: datetime, limit: int, lease: timedelta) -> list[Attempt]:
+    """Take the attempts whose look-up is due. Should we die meanwhile, they are due again after `lease`."""
     taken = []
-    for row in session.execute(_TAKE, {"now": now, "limit": limit, "taken_until": now + hold}):
+    for row in session.execute(_TAKE, {"now": now, "limit": limit, "taken_until": now + lease}):
         try:
             taken.append(known_attempt(row))
         except (ValueError, LookupError, OSError) as error:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from worker.database.audit_reason import give_reason
 from worker.database.clock import APART
 from worker.database.tables.operations import Stop
-from worker.domain.channel_evidence import BY as BY_REFUSALS
+from worker.domain.channel_evidence import STOPPED_BY_REFUSALS
 from worker.domain.outcomes import UnknownReason
 from worker.ledger import channel_stops
 from worker.ledger.claiming import CLAIM_ADVISORY_LOCK, EVERYTHING
@@ -91,7 +91,7 @@ class MayStillMove:
 def stop(session: Session, *, scope: str, reason: str, stopped_by: str, now: datetime) -> None:
     """Set the switch. Once this is committed, no claim that begins takes anything of the scope."""
     row = {"scope": scope, "reason": reason, "stopped_by": stopped_by, "stopped_at": now}
-    by_refusals = (Stop.scope == scope, Stop.stopped_by == BY_REFUSALS)
+    by_refusals = (Stop.scope == scope, Stop.stopped_by == STOPPED_BY_REFUSALS)
     while True:
         # What refusals have stopped is lifted by a payment; what an operator stops stays stopped until one starts it.
         session.execute(delete(Stop).where(*by_refusals))

@@ -18,7 +18,7 @@ from worker.database.bulk import as_rows
 from worker.database.engine import Sessions
 from worker.domain.declines import codes_only
 from worker.domain.discrepancy_rules import DiscrepancyKind
-from worker.domain.other_server import BY, reason_of_stop, was_paid_by_another
+from worker.domain.other_server import STOPPED_BY_OTHER_SERVER, reason_of_stop, was_paid_by_another
 from worker.domain.outcomes import NO_ANSWER, DeclineKind
 from worker.domain.settlement import Settlement
 from worker.domain.states import CLAIMABLE_CHARGES, AttemptStatus, ChargeStatus, Via
@@ -136,7 +136,7 @@ def _stop_beside_another_server(session: Session, settled: Sequence[Settlement],
     for each in settled:
         if each.paid_at is not None and was_paid_by_another(each.attempt, each.attempt_status, each.paid_at):
             reason = reason_of_stop(each.attempt.request.merchant_uid, each.paid_at)
-            stops.stop(session, scope=stops.EVERYTHING, reason=reason, stopped_by=BY, now=now)
+            stops.stop(session, scope=stops.EVERYTHING, reason=reason, stopped_by=STOPPED_BY_OTHER_SERVER, now=now)
             log.error("charging is stopped until an operator starts it", reason=reason)
             return
 

@@ -1,4 +1,4 @@
-"""Learning the truth about attempts that are unknown, or were started and never settled: ask, then settle as ever."""
+"""Attempt reconciliation: looks up attempts that are unknown or were started and never settled, and settles them."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ from worker.ledger.database_identity import HoldPolicy
 from worker.ledger.write_back import record
 
 CHUNK = 100
-HOLD = timedelta(minutes=2)
-"""How long a taken look-up belongs to us. Longer than any look-up takes; should we die, it is due again then."""
+"""Attempts that are looked up at once."""
+LOOKUP_LEASE = timedelta(minutes=2)
+"""Longer than any look-up takes. Should this process die, its look-ups are due again after that."""
 
 log = structlog.get_logger()
 
@@ -118,11 +119,11 @@ def _abandon(sessions: Sessions, clock: Clock, hold_policy: HoldPolicy | None) -
 def _take(sessions: Sessions, clock: Clock, hold_policy: HoldPolicy | None) -> tuple[datetime, list[Attempt]]:
     with sessions.begin() as session:
         now = _now(session, clock, hold_policy)
-        return now, lookup_queue.take(session, now=now, limit=CHUNK, hold=HOLD)
+        return now, lookup_queue.take(session, now=now, limit=CHUNK, lease=LOOKUP_LEASE)
 
 
 def _now(session: Session, clock: Clock, hold_policy: HoldPolicy | None) -> datetime:
-    """Ask for the time, and then whether its clock was set before: if so, the hold stands, and leases count from it."""
+    """Return the database's time, after the restore guard has checked whether its clock was set."""
     now = read(session, clock)
     if hold_policy is not None:
         charging_is_allowed(session, hold_policy, now=clock)

@@ -1,4 +1,4 @@
-"""Earlier numbers of a charge, looked up at PortOne right before another request for its period may leave.
+"""The pre-send check: earlier attempts of a charge are looked up at PortOne right before another one is sent.
 
 A decline is the best that was known when it was written down. PortOne corrects such records hours later (seen in
 September 2023), an old payment window may still be paid, and a restored database has forgotten some of its numbers.
@@ -18,7 +18,7 @@ from worker.database.engine import Sessions
 from worker.domain.attempt import Attempt
 from worker.domain.clock import Clock
 from worker.domain.gateway import Found, Gateway, LookUpFailed, PaymentRecord
-from worker.domain.lookup_evidence import outcome_of_lookup, window_begun_at
+from worker.domain.lookup_evidence import outcome_of_lookup, window_started_at
 from worker.domain.merchant_uid import MAX_NUMBER, derive, parse
 from worker.domain.outcomes import NotCharged, NotChargedReason, Outcome
 from worker.domain.window_evidence import WINDOW_LIFE
@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreSendCheck:
-    """Where earlier numbers are looked up, and where a payment under one of them is written down."""
+    """Looks up earlier attempts at the gateway, and backfills a payment that one of them has."""
 
     sessions: Sessions
     gateway: Gateway
@@ -84,9 +84,9 @@ class PreSendCheck:
 
 
 def _may_be_open(record: PaymentRecord, now: datetime) -> bool:
-    """Say whether a window may still be paid: being declined in it ends nothing."""
-    begun_at = window_begun_at(record)
-    return record.status == "ready" or (begun_at is not None and begun_at > (now - WINDOW_LIFE).timestamp())
+    """Return whether a window may still be paid: a decline in it ends nothing."""
+    started_at = window_started_at(record)
+    return record.status == "ready" or (started_at is not None and started_at > (now - WINDOW_LIFE).timestamp())
 
 
 def _all_other_numbers(attempt: Attempt) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Protocol
 from sqlalchemy.orm import Session
 
 from worker.database.engine import Sessions
-from worker.domain.subscription_code import read_code
+from worker.domain.identifiers import read_code
 from worker.ledger.charges import OwedPeriod, owed_charges
 from worker.ledger.opening import due_subscription, opening_of
 from worker.subscriptions import queries

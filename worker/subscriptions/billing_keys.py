@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from worker.database.engine import Sessions
 from worker.database.tables.billing import BillingKey
-from worker.domain import customer_uid
-from worker.domain.customer_uid import masked
+from worker.domain import identifiers
 from worker.domain.errors import Refused
+from worker.domain.identifiers import masked
 from worker.domain.states import BillingKeyStatus
 from worker.pg import catalog
 from worker.subscriptions import key_queries
@@ -26,7 +26,7 @@ _CARD_NUMBER = re.compile(r"\d(?:(?:[^\w*•●]|_){0,3}\d){11,}")
 _CHANNEL_KEY = re.compile(r"[!-~]{1,55}")
 
 EXPECTED: Mapping[str, str] = {
-    "customer_uid": customer_uid.EXPECTED,
+    "customer_uid": identifiers.CUSTOMER_UID_EXPECTED,
     "pg": catalog.EXPECTED_PG,
     "channel_key": "1 to 55 printable ASCII characters without spaces, or nothing",
     "label": f"at most {LONGEST_LABEL} printable characters, and no full card number",
@@ -49,7 +49,7 @@ class NewKey:
     def wrong(self) -> tuple[str, ...]:
         """Name the fields that are not what EXPECTED says."""
         right = {
-            "customer_uid": customer_uid.is_customer_uid(self.customer_uid),
+            "customer_uid": identifiers.is_customer_uid(self.customer_uid),
             "pg": self.pg in catalog.PGS,
             "channel_key": not self.channel_key or _CHANNEL_KEY.fullmatch(self.channel_key) is not None,
             "label": is_label(self.label),

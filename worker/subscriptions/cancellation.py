@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from worker.database.engine import Sessions
+from worker.domain.identifiers import read_code
 from worker.domain.states import SubscriptionStatus
-from worker.domain.subscription_code import read_code
 from worker.ledger import charges
 from worker.ledger.voiding import void
 from worker.subscriptions.locked import move, running, up_to_date

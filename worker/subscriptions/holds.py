@@ -6,7 +6,7 @@ from datetime import datetime
 
 from worker.database.engine import Sessions
 from worker.domain.errors import Refused
-from worker.domain.subscription_code import read_code
+from worker.domain.identifiers import read_code
 from worker.ledger import subscription_holds
 from worker.subscriptions import queries
 from worker.subscriptions.arrears import Arrears, arrears_of

@@ -12,8 +12,8 @@ from worker.database.engine import Sessions
 from worker.database.mapping import plan_of
 from worker.database.tables.billing import BillingKey
 from worker.domain.errors import Refused
+from worker.domain.identifiers import read_code
 from worker.domain.states import ConsentSource, SubscriptionStatus
-from worker.domain.subscription_code import read_code
 from worker.ledger import charges, consents
 from worker.ledger.waking import ChargedNow
 from worker.subscriptions import queries

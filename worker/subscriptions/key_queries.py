@@ -11,8 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from worker.database.tables.billing import BillingKey
-from worker.domain.customer_uid import masked
-from worker.domain.ids import read_id
+from worker.domain.identifiers import masked, read_id
 from worker.domain.states import BillingKeyStatus
 
 CHUNK = 1000

@@ -9,8 +9,8 @@ from schedules.plans import Plan
 from worker.database.engine import Sessions
 from worker.database.mapping import plan_of
 from worker.domain.errors import Refused
+from worker.domain.identifiers import read_code
 from worker.domain.states import SubscriptionStatus
-from worker.domain.subscription_code import read_code
 from worker.subscriptions.arrears import arrears_of
 from worker.subscriptions.locked import move, running, up_to_date
 from worker.subscriptions.plans import plan_row

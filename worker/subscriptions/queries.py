@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from worker.database.audit_reason import give_reason
 from worker.domain.customer_reference import normalized
-from worker.domain.customer_uid import masked
+from worker.domain.identifiers import masked
 from worker.domain.states import SubscriptionStatus
 from worker.ledger.charges import PAID_UNTIL
 

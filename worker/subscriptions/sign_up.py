@@ -9,8 +9,8 @@ from worker.database.engine import Sessions
 from worker.database.mapping import plan_of
 from worker.domain.customer_reference import EXPECTED, is_customer_reference, normalized
 from worker.domain.errors import Refused
+from worker.domain.identifiers import new_code
 from worker.domain.states import SubscriptionStatus
-from worker.domain.subscription_code import new_code
 from worker.subscriptions import queries
 from worker.subscriptions.billing_keys import usable_key
 from worker.subscriptions.duplicates import require_meant, require_no_look_alike, require_no_same_key

@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from worker.checkout import CheckoutLink, CheckoutView, OwedAmountChanged, Progress
 from worker.domain.clock import Clock
 from worker.domain.errors import RateLimited, Refused
-from worker.domain.imp_uid import is_imp_uid
+from worker.domain.identifiers import is_imp_uid
 from worker.domain.states import CheckoutStatus, ConsentSource
 from worker.pg.window.request import NO_BUYER
 from worker.web.checkout_service import CheckoutService

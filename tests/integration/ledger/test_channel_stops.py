@@ -16,7 +16,7 @@ from tests.support.book import Book
 from worker.charging import kill_switch
 from worker.database.engine import Sessions
 from worker.domain.attempt import Attempt
-from worker.domain.channel_evidence import BY, ENOUGH, PROVEN_FOR
+from worker.domain.channel_evidence import ENOUGH, PROVEN_FOR, STOPPED_BY_REFUSALS
 from worker.domain.outcomes import Answer, Declined, DeclineKind, Outcome, Paid, Unknown, UnknownReason
 from worker.domain.settlement import settle
 from worker.ledger import clock_steps, stops
@@ -60,7 +60,7 @@ def pay(sessions: Sessions, attempts: list[Attempt], *, now: datetime = NOW) -> 
 def stopped(sessions: Sessions) -> dict[str, str]:
     with sessions() as session:
         standing = stops.standing(session)
-    assert {stop.stopped_by for stop in standing} <= {BY}
+    assert {stop.stopped_by for stop in standing} <= {STOPPED_BY_REFUSALS}
     return {stop.scope: stop.reason for stop in standing}
 
 

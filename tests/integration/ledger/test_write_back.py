@@ -184,11 +184,11 @@ def test_a_look_up_is_taken_by_one_and_comes_back_when_its_taker_dies(attempt: A
     write(sessions, attempt, Unknown(UnknownReason.TIMEOUT))
     due, hold = NOW + timedelta(minutes=6), timedelta(minutes=2)
     with sessions.begin() as session:
-        (taken,) = lookup_queue.take(session, now=due, limit=10, hold=hold)
+        (taken,) = lookup_queue.take(session, now=due, limit=10, lease=hold)
     assert taken.request == attempt.request
     with sessions.begin() as session:
-        assert lookup_queue.take(session, now=due, limit=10, hold=hold) == []
-        assert len(lookup_queue.take(session, now=due + hold, limit=10, hold=hold)) == 1
+        assert lookup_queue.take(session, now=due, limit=10, lease=hold) == []
+        assert len(lookup_queue.take(session, now=due + hold, limit=10, lease=hold)) == 1
 
 
 def test_a_hard_decline_kills_the_key_and_a_config_decline_stops_the_channel(book: Book, sessions: Sessions):

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from schedules import plan_rules
-from worker.domain.customer_uid import is_customer_uid
+from worker.domain.identifiers import is_customer_uid
 from worker.pg.window.request import WindowProblem
 
 PAY_METHODS = frozenset(

@@ -11,8 +11,7 @@ from typing import NamedTuple
 from schedules.plans import Plan
 from worker.domain.customer_reference import EXPECTED as EXPECTED_REFERENCE
 from worker.domain.customer_reference import is_customer_reference, normalized
-from worker.domain.customer_uid import masked
-from worker.domain.subscription_code import new_code
+from worker.domain.identifiers import masked, new_code
 from worker.subscriptions.billing_keys import EXPECTED as EXPECTED_OF_KEYS
 from worker.subscriptions.billing_keys import NewKey
 from worker.subscriptions.csv_import.files import Row
