@@ -9,4 +9,4 @@ from worker.reconciliation import attempts
 
 __all__ = ["app"]
 
-attempts.HOLD = timedelta(seconds=6)
+attempts.LOOKUP_LEASE = timedelta(seconds=6)
