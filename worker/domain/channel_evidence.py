@@ -16,7 +16,7 @@ from worker.domain.outcomes import DeclineKind, UnknownReason
 from worker.domain.settlement import Settlement
 from worker.domain.states import AttemptStatus, Via
 
-BY = "settlement"
+STOPPED_BY_REFUSALS = "settlement"
 """Value of `stops.stopped_by` when declines have stopped a channel."""
 
 ENOUGH: Mapping[DeclineKind, int] = {

@@ -87,11 +87,11 @@ def _without_windows(attempt: Attempt, records: tuple[PaymentRecord, ...]) -> tu
 
 def _is_left_window(record: PaymentRecord, sent_at: datetime) -> bool:
     """Return whether a record is of a window that was opened before our send."""
-    begun_at = window_begun_at(record)
-    return begun_at is not None and begun_at < sent_at.timestamp()
+    started_at = window_started_at(record)
+    return started_at is not None and started_at < sent_at.timestamp()
 
 
-def window_begun_at(record: PaymentRecord) -> float | None:
+def window_started_at(record: PaymentRecord) -> float | None:
     """Return the UNIX second in which an unpaid window was opened; None for another record.
 
     Such a record names no billing key: PortOne names one only once it is issued.

@@ -7,7 +7,7 @@ from datetime import datetime
 from worker.domain.attempt import Attempt
 from worker.domain.states import AttemptStatus, Via
 
-BY = "another server"
+STOPPED_BY_OTHER_SERVER = "another server"
 """Value of `stops.stopped_by` when a first send was rejected as already paid."""
 
 

@@ -27,6 +27,7 @@ from worker.ledger.write_back import record
 
 CHUNK = 100
 """Attempts that are looked up at once."""
+
 LOOKUP_LEASE = timedelta(minutes=2)
 """Longer than any look-up takes. Should this process die, its look-ups are due again after that."""
 
