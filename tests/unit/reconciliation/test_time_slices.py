@@ -1,4 +1,4 @@
-"""Which stretch a sweep reads next: nothing that may show late is missed, and nothing old is read twice."""
+"""Time slices: payments that may show late are read again, and old ones are not read twice."""
 
 from __future__ import annotations
 
