@@ -86,7 +86,7 @@ def forget() -> None:
 
 
 def stop_claiming() -> None:
-    """Tell every child of this worker to claim nothing more; calls in flight finish and are settled."""
+    """Make every child of this worker claim nothing more; calls in flight finish and are settled."""
     _stopping.value = True
 
 

@@ -65,7 +65,7 @@ class Runtime:
         return PortOneGateway(self.client(), deadline=self.settings.call_deadline)
 
     def checkout_context(self, gateway: Gateway) -> CheckoutContext:
-        """Give the books and PortOne as checkouts take them."""
+        """Return the dependencies of the checkout use cases."""
         return CheckoutContext(
             sessions=self.sessions,
             gateway=gateway,

@@ -31,7 +31,7 @@ def test_ctrl_c_ends_the_demo_in_order(folder: Path):
     assert ours_in(folder) == []
 
 
-def test_no_command_makes_a_database_in_a_wrong_folder(folder: Path):
+def test_commands_create_no_database_in_a_wrong_folder(folder: Path):
     status = again(folder, "status")
     assert status.returncode == 4
     assert "There is no Again database in" in status.stderr

@@ -27,7 +27,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("seed", [SEED if asked is None else asked])
 
 
-def test_all_subscriptions_are_charged_exactly_once_through_every_fault(
+def test_subscriptions_are_charged_exactly_once_through_every_fault(
     folder: Path, seed: int, capsys: pytest.CaptureFixture[str]
 ):
     report = tell_run(folder, seed)

@@ -42,7 +42,7 @@ def heart_beats(site: Site, *, more: int) -> None:
     site.until(f"{more} further pump runs", alive)
 
 
-def test_no_request_leaves_after_again_stop_has_returned(site: Site):
+def test_requests_stop_leaving_once_again_stop_has_returned(site: Site):
     site.settings = site.settings.model_copy(update=PATIENT)
     kill_switch.set_switch(site.sessions, "all", reason="not yet", stopped_by="test", now=system_clock())
     site.start_beat()

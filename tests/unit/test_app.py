@@ -50,7 +50,7 @@ def test_half_open_broker_connection_is_noticed(configured: dict[str, object]):
     assert options["visibility_timeout"] == configured["visibility_timeout"]
 
 
-def test_every_tick_names_an_existing_task_and_expires(configured: dict[str, object], monkeypatch):
+def test_ticks_name_existing_tasks_and_expire(configured: dict[str, object], monkeypatch):
     schedule = configured["beat_schedule"]
     assert isinstance(schedule, dict)
     assert {name: entry["task"] for name, entry in schedule.items()} == {each.task: each.task for each in beat_table()}
@@ -59,7 +59,7 @@ def test_every_tick_names_an_existing_task_and_expires(configured: dict[str, obj
     assert all(entry["options"]["expires"] > 0 for entry in schedule.values())
 
 
-def test_no_task_takes_an_argument(configured: dict[str, object]):
+def test_tasks_take_no_argument(configured: dict[str, object]):
     app.loader.import_default_modules()
     for entry in beat_table():
         assert list(inspect.signature(app.tasks[entry.task].run).parameters) == []
@@ -75,7 +75,7 @@ EXTREMES = [
 
 
 @pytest.mark.parametrize("variables", EXTREMES, ids=str)
-def test_no_time_limit_cuts_a_pump_in_half(variables: dict[str, str]):
+def test_time_limit_is_longer_than_any_pump_run(variables: dict[str, str]):
     settings = Settings.from_env(variables)
     limits: RunLimits = run_limits(settings)
     longest = limits.budget + limits.send_within + settings.call_deadline + limits.send_within

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from worker.checkout import CheckoutLink
 
 ACTOR = "checkout pages"
-"""The actor in the audit: customers act, whoever has started the server."""
+"""The actor in the audit: customers, and not the operator who started the server."""
 
 app = typer.Typer(
     help="Checkout pages, where customers register a billing key or pay an overdue charge.", no_args_is_help=True

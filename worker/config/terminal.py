@@ -1,7 +1,7 @@
 """Text as a terminal may get it: what would act on it instead of being read is taken out. Pure.
 
-Texts of PGs, of CSV files and of strangers are shown to people. An escape sequence in one could repaint a question
-before money moves, and letters that turn the direction of others could make one amount of another.
+Texts of PGs, CSV files and unknown senders are shown to operators. An escape sequence in one could repaint a question
+before money moves, and characters that turn the text direction could turn one amount into another.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def plain(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return the same on one line, so that a text looks like no line of somebody else."""
+    """Return the same on one line, so that a text cannot pass for a line of its own."""
     return plain(text).replace("\n", " ")
 
 

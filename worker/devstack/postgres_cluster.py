@@ -145,7 +145,7 @@ class Cluster:
         return None
 
     def _forget(self, said: PidFile | None) -> None:
-        """Remove what a server that is no more has left, for the number in it may be anybody's by now."""
+        """Remove the PID file of a server that has ended: its number may be another process's by now."""
         if said is not None and said.is_answered:
             raise NotAvailable(
                 f"A PostgreSQL that this machine's process list does not show, as in another container, runs on "

@@ -1,7 +1,7 @@
 """Who runs a PostgreSQL cluster: what `postmaster.pid` claims, and whether a process is really that server.
 
-A power failure, or a restarted container, leaves a number in that file which may be another process's by now. So nobody
-is signalled, waited for or believed before command line, working folder and user have said that it is the server.
+A power failure, or a restarted container, leaves a number in that file which may be another process's by now. So no
+process is signalled or waited for before its command line, working folder and user show that it is the server.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ _OURS = re.compile(
 """What Again makes in its data folder."""
 
 _SYSTEM_PROGRAMS = "/usr/local/sbin:/usr/sbin:/sbin"
-"""Not in everybody's PATH: `su` without a dash keeps the one of an ordinary user."""
+"""Not in every PATH: `su` without a dash keeps the one of an ordinary user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class ServerUser:
 
     @classmethod
     def for_root(cls) -> Self | None:
-        """Find PostgreSQL's user, or make it; None for everybody but root, who run it as themselves.
+        """Find PostgreSQL's user, or make it; None unless we are root: other users run it as themselves.
 
         Raises NotAvailable.
         """

@@ -37,7 +37,7 @@ class Watchdog:
         self._write(f"{pid} {number.value}")
 
     def dismiss(self) -> None:
-        """Tell the watchdog that everything has ended in order."""
+        """Write to the watchdog that everything has ended in order."""
         self._write(DONE)
         assert self._process.stdin is not None
         self._process.stdin.close()

@@ -21,7 +21,9 @@ def pages(context: CheckContext) -> Finding:
         if wide := list(_wide(values)):
             remedy = "name only PortOne's addresses and those of your own proxies"
             return warning(
-                "pages", f"{name} has {', '.join(wide)}, so that anybody can send webhooks or claim an address", remedy
+                "pages",
+                f"{name} has {', '.join(wide)}, so that any machine can send webhooks or claim an address",
+                remedy,
             )
     return ok("pages", "webhooks are accepted from few addresses")
 

@@ -1,8 +1,7 @@
 """Celery's transport for Redis and Valkey, which throws away what cannot be read instead of ending the worker.
 
-Anybody who can write to the broker, and any other program with the same database number, can put anything into the
-queue. Messages are hints: one that is thrown away costs latency, and a worker that ends costs every charge until it is
-back.
+Any program that can write to the broker, as one with the same database number, can put anything into the queue.
+Messages are hints: one that is thrown away costs latency, and a worker that ends costs every charge until it is back.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ class Channel(redis.Channel):
 
 
 class Transport(redis.Transport):
-    """Gives messages to their consumers."""
+    """Delivers messages to their consumers."""
 
     Channel = Channel
 
@@ -52,7 +51,7 @@ class Transport(redis.Transport):
 
 
 def _say_discarded(error: Exception) -> None:
-    # Not what it says: it may be anything, from anybody.
+    # Without its text, which may be anything.
     log.error("message discarded, it cannot be read", error=type(error).__name__)
 
 

@@ -141,7 +141,7 @@ class Tables:
         )
 
     def discrepancy(self, merchant_uid: str, status: str = "open", **columns: Any) -> None:
-        """Note something that PortOne and the books tell differently."""
+        """Record a discrepancy between PortOne and our records."""
         values = {"found_at": self.now} | columns
         self.sql(
             "INSERT INTO discrepancies (kind, status, status_at, merchant_uid, evidence, found_at, seen_at) "
@@ -152,7 +152,7 @@ class Tables:
         )
 
     def sweep(self, reason: str, *, holds: bool = False, finished: bool = False, **counts: int) -> None:
-        """Have a sweep begun a minute ago, of the last hour; ended just now, or half way."""
+        """Insert a sweep of the last hour, started a minute ago; finished just now, or half way."""
         counts = {"payments": 0, "not_ours": 0, "repaired": 0, "found": 0} | counts
         self.sql(
             "INSERT INTO sweeps (reason, holds_claims, since, until, position, started_at, lease_until, finished_at, "

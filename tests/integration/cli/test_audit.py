@@ -29,20 +29,20 @@ def test_stop_and_start_leave_who_did_it_and_why(again: Again):
     assert (started["actor"], started["reason"]) == (actor(), "앱은 고쳐졌다")
 
 
-def test_a_stop_that_is_released_past_the_command_leaves_a_trace(again: Again, tables: Tables):
+def test_stop_lifted_by_sql_is_audited(again: Again, tables: Tables):
     again("stop", "--no-wait")
     tables.sql("DELETE FROM stops")
     (*_, started) = acts(again, "stop")
     assert (started["to_status"], started["actor"], started["reason"]) == ("started", "test", "no reason was given")
 
 
-def test_a_stop_that_stands_already_is_written_down_once(again: Again):
+def test_repeated_stop_is_audited_once(again: Again):
     again("stop", "--reason", "first", "--no-wait")
     again("stop", "--reason", "second", "--no-wait")
     assert [act["reason"] for act in acts(again, "stop")] == ["first"]
 
 
-def test_a_count_that_begins_anew_leaves_what_had_been_counted(again: Again, tables: Tables, sessions: Sessions):
+def test_restarted_count_keeps_what_had_been_counted_in_the_audit(again: Again, tables: Tables, sessions: Sessions):
     tables.sql(
         "INSERT INTO day_totals (day_on, pg, sends, amount, since) VALUES ((:now)::date, 'payco', 7, 69300, :then)",
         now=tables.now,
@@ -75,7 +75,7 @@ def test_a_released_sweep_leaves_who_released_it_and_why(again: Again, tables: T
     assert released["reason"] == f"restored, released by {actor()}; PortOne was asked by telephone"
 
 
-def test_a_hold_that_is_ended_past_the_command_leaves_a_trace(again: Again, tables: Tables, sessions: Sessions):
+def test_hold_ended_by_sql_is_audited(again: Again, tables: Tables, sessions: Sessions):
     tables.sweep("restored", holds=True)
     tables.sql("UPDATE sweeps SET position = until, finished_at = :now", now=tables.now)
     with sessions() as session:
@@ -86,7 +86,7 @@ def test_a_hold_that_is_ended_past_the_command_leaves_a_trace(again: Again, tabl
     ]
 
 
-def test_a_hold_that_is_shortened_past_the_command_leaves_a_trace(again: Again, tables: Tables):
+def test_hold_shortened_by_sql_is_audited(again: Again, tables: Tables):
     tables.sweep("restored", holds=True)
     tables.sql("UPDATE sweeps SET until = until - interval '10 minutes'")
     begun, retimed = acts(again, "sweep")

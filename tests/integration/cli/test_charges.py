@@ -92,7 +92,7 @@ def test_a_charge_is_found_by_the_merchant_uid_of_an_attempt(again: Again, subsc
 
 
 @pytest.mark.parametrize("charge", ["999", "again0000000001", str(10**30), "9" * 5000, "②"])
-def test_a_charge_that_is_not_there_is_not_shown(refused: Again, charge):
+def test_unknown_charge_is_refused(refused: Again, charge):
     assert "There is no charge" in refused("charge", "show", charge).said
 
 

@@ -39,7 +39,7 @@ def test_as_json_it_says_until_when(again: Again, code: str):
     assert document.keys() == {"url", "expires_at"}
 
 
-def test_without_settings_it_leads_to_where_again_up_serves(again: Again, code: str, tmp_path: Path):
+def test_link_without_settings_leads_to_the_pages_of_again_up(again: Again, code: str, tmp_path: Path):
     made = again("checkout", "link", code, again_data_dir=str(tmp_path))
     assert made.out.startswith("http://127.0.0.1:9102/c/")
 
@@ -58,23 +58,21 @@ def test_without_settings_it_leads_to_where_again_up_serves(again: Again, code: 
         (("CODE", "--pg", "payco", "--with-payment"), 1, "PAYCO charges nothing in that window"),
     ],
 )
-def test_what_no_page_could_do_is_refused_with_a_sentence(
+def test_impossible_link_is_refused_with_a_sentence(
     again: Again, code: str, arguments: tuple[str, ...], code_of_exit: int, said: str
 ):
     given = [code if each == "CODE" else each for each in arguments]
     assert said in again("checkout", "link", *given, code=code_of_exit, **SETTINGS).said.replace("│ ", "")
 
 
-def test_whoever_wants_the_wrong_link_is_told_the_right_option(again: Again, subscription: str):
+def test_wrong_kind_of_link_names_the_right_option(again: Again, subscription: str):
     said = again("checkout", "link", subscription, code=1, **SETTINGS).said
     assert "`--replace` makes a link that registers another one" in said
     assert "`--charge ID`" in said
     again("checkout", "link", subscription, "--replace", **SETTINGS)
 
 
-def test_what_customers_do_in_the_pages_is_not_written_down_as_their_operators(
-    again: Again, monkeypatch: pytest.MonkeyPatch
-):
+def test_acts_of_customers_are_not_audited_as_the_operators(again: Again, monkeypatch: pytest.MonkeyPatch):
     actors: list[str] = []
 
     def served(runtime: Runtime) -> None:

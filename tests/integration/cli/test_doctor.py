@@ -43,7 +43,7 @@ def of_health(ended: Ended, health: str) -> set[str]:
     return {finding["check"] for finding in ended.document if finding["health"] == health}
 
 
-def test_without_a_broker_everything_else_is_examined(again: Again, tmp_path: Path):
+def test_missing_broker_leaves_the_other_checks_running(again: Again, tmp_path: Path):
     nobody = "http://127.0.0.1:1"  # whatever else runs on this machine
     ended = again("doctor", "--json", code=1, again_data_dir=str(tmp_path), again_sandbox_url=nobody)
     found = by_check(ended)
@@ -54,7 +54,9 @@ def test_without_a_broker_everything_else_is_examined(again: Again, tmp_path: Pa
     assert [check for check, finding in found.items() if finding["remedy"]] == ["broker"]
 
 
-def test_with_the_database_down_what_needs_it_is_skipped(again_without_database: Again, valkey: str, tmp_path: Path):
+def test_checks_that_need_an_unreachable_database_are_skipped(
+    again_without_database: Again, valkey: str, tmp_path: Path
+):
     settings = {"again_broker_url": valkey, "again_data_dir": str(tmp_path)}
     down = {**settings, "again_database_url": "postgresql://again:open-sesame@127.0.0.1:1/books"}
     ended = again_without_database("doctor", "--json", code=1, **down)
@@ -66,14 +68,14 @@ def test_with_the_database_down_what_needs_it_is_skipped(again_without_database:
     assert "run `again up` or `again migrate`" in by_check(none)["database"]["remedy"]
 
 
-def test_a_database_without_tables_is_one_cause(again: Again, engine: Engine, valkey: str):
+def test_database_without_tables_is_reported_once(again: Again, engine: Engine, valkey: str):
     migrations.downgrade(engine, "base")
     ended = again("doctor", "--json", code=1, again_broker_url=valkey)
     assert by_check(ended)["migrations"]["remedy"] == "run `again migrate`"
     assert of_health(ended, "skipped") == ON_TABLES - {"migrations"}
 
 
-def test_a_stop_is_told_with_the_time_in_seoul_and_the_command_that_ends_it(again: Again, tables: Tables):
+def test_stop_is_reported_with_its_time_in_seoul_and_the_command_to_resume(again: Again, tables: Tables):
     tables.sql(
         "INSERT INTO stops (scope, reason, stopped_at, stopped_by) VALUES "
         "('kakaopay', 'CID revoked', '2026-01-01T20:30:00Z', 'test'), ('all', 'audit', '2026-01-01T20:30:00Z', 'test')"
@@ -84,9 +86,7 @@ def test_a_stop_is_told_with_the_time_in_seoul_and_the_command_that_ends_it(agai
     assert "`again start`" in found["remedy"]
 
 
-def test_every_invariant_that_does_not_hold_is_told_with_what_it_means_and_what_to_do(
-    again: Again, subscription: str, tables: Tables
-):
+def test_violated_invariants_are_reported_with_meaning_and_remedy(again: Again, subscription: str, tables: Tables):
     [found] = again("doctor", "invariants", "--json").document
     assert found["health"] == "ok"
     stuck = tables.charge(subscription, "charging")
@@ -105,7 +105,7 @@ def test_every_invariant_that_does_not_hold_is_told_with_what_it_means_and_what_
     assert tables.everything() == before, "looked at, and not repaired"
 
 
-def test_discrepancies_that_wait_for_a_person_are_told_with_the_oldest(again: Again, tables: Tables):
+def test_open_discrepancies_are_reported_with_the_oldest(again: Again, tables: Tables):
     assert again("doctor", "discrepancies", "--json").document[0]["health"] == "ok"
     for uid, status, day in (("a", "open", 2), ("b", "open", 1), ("c", "resolved", 1)):
         tables.discrepancy(uid, status, found_at=datetime(2026, 1, day, 20, tzinfo=UTC))
@@ -115,7 +115,7 @@ def test_discrepancies_that_wait_for_a_person_are_told_with_the_oldest(again: Ag
     assert found["remedy"] == "`again review list`"
 
 
-def test_the_last_sweep_is_told_and_one_that_holds_charging_is_a_warning(again: Again, tables: Tables):
+def test_last_sweep_is_reported_and_a_holding_one_is_a_warning(again: Again, tables: Tables):
     assert "no daily sweep has finished yet" in again("doctor", "sweeps", "--json").document[0]["finding"]
     tables.sweep("daily", payments=1200, not_ours=3, repaired=2, found=1, finished=True)
     [found] = again("doctor", "sweeps", "--json").document
@@ -127,7 +127,7 @@ def test_the_last_sweep_is_told_and_one_that_holds_charging_is_a_warning(again: 
     assert "nothing is charged until PortOne's payments are reconciled (restored), since" in found["finding"]
 
 
-def test_each_tasks_last_run_is_told_and_a_late_one_named(again: Again, sessions: Sessions):
+def test_last_run_of_each_task_is_reported_and_a_late_one_named(again: Again, sessions: Sessions):
     def seen(ago: float, *names: str) -> None:
         with sessions.begin() as session:
             now = session.scalars(text("SELECT clock_timestamp()")).one()
@@ -147,7 +147,7 @@ def test_each_tasks_last_run_is_told_and_a_late_one_named(again: Again, sessions
     assert found["health"] == "ok", "what runs every five minutes may not have run yet"
 
 
-def test_a_broker_that_answers_and_takes_no_messages_is_broken(again: Again, server_folder: Path):
+def test_read_only_broker_is_broken(again: Again, server_folder: Path):
     broker = Valkey(server_folder / "unwritable")
     try:
         with redis.Redis.from_url(broker.url) as server:
@@ -164,7 +164,7 @@ def test_a_broker_that_answers_and_takes_no_messages_is_broken(again: Again, ser
 
 @pytest.mark.parametrize("name", ["AGAIN_WEBHOOK_ADDRESSES", "AGAIN_TRUSTED_PROXIES"])
 @pytest.mark.parametrize(("network", "health"), [("0.0.0.0/0", "warning"), ("::/0", "warning"), ("10.0.0.0/8", "ok")])
-def test_networks_that_hold_everybody_are_warned_about(again: Again, name: str, network: str, health: str):
+def test_too_wide_networks_are_a_warning(again: Again, name: str, network: str, health: str):
     [found] = again("doctor", "pages", "--json", **{name.lower(): f"127.0.0.1,{network}"}).document
     assert (found["health"], network in found["finding"]) == (health, health == "warning")
 
@@ -215,7 +215,7 @@ def test_schedules_that_portone_does_not_list_are_not_taken_for_none(again: Agai
     assert found["health"] in {"skipped", "warning"}
 
 
-def test_look_ups_that_fail_are_told_with_since_when_and_why(again: Again, subscription: str, tables: Tables):
+def test_failing_look_ups_are_reported_with_their_start_and_cause(again: Again, subscription: str, tables: Tables):
     (found,) = again("doctor", "look-ups", "--json").document
     assert found["health"] == "ok"
     charge = tables.charge(subscription, "charging")
@@ -230,7 +230,7 @@ def test_look_ups_that_fail_are_told_with_since_when_and_why(again: Again, subsc
     assert "cannot be looked up" in again("status").out
 
 
-def test_a_sweep_that_fails_is_told_though_none_has_ended_yet(again: Again, tables: Tables):
+def test_failing_sweep_is_reported_before_any_has_finished(again: Again, tables: Tables):
     tables.sweep("daily")
     tables.sql("UPDATE sweeps SET failing_since = started_at, failure = 'no answer within the deadline'")
     (found,) = again("doctor", "sweeps", "--json").document

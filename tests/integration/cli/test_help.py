@@ -38,9 +38,9 @@ def test_the_module_runs_as_the_command_does():
     assert asked.stdout.strip() == version("again-billing")
 
 
-def test_a_command_that_is_none_is_a_wrong_command_line(again_without_database: Again):
+def test_unknown_command_exits_2(again_without_database: Again):
     assert "No such command" in again_without_database("frobnicate", code=2).err
 
 
-def test_an_argument_that_is_no_text_is_a_wrong_command_line(again_without_database: Again):
+def test_argument_that_is_not_utf_8_exits_2(again_without_database: Again):
     assert "not UTF-8" in again_without_database("subscribe", "\udcff", "--plan", "gold", "--key", 1, code=2).err

@@ -119,7 +119,7 @@ def test_columns_come_in_any_order_and_case_and_empty_lines_do_not_count(
     assert rows_of(tables, "customer_reference", "subscriptions") == [("gildong",), ("kim, cheolsu",)]
 
 
-def test_what_was_paid_elsewhere_is_not_charged_again(again: Again, gold: str, key: int, tables: Tables, write: Write):
+def test_periods_paid_elsewhere_are_not_charged_again(again: Again, gold: str, key: int, tables: Tables, write: Write):
     paid_until = today() + timedelta(days=20)
     anchor_on = paid_until - timedelta(days=365 * 2)
     again("plan", "add", "try", "--name", "Try", "--amount", 9900, "--cadence", "day", "--trial-days", 14)
@@ -140,7 +140,7 @@ def test_what_was_paid_elsewhere_is_not_charged_again(again: Again, gold: str, k
     ]
 
 
-def test_a_key_that_is_known_is_used_and_two_plans_may_share_one(
+def test_known_key_is_reused_and_two_plans_may_share_one(
     again: Again, gold: str, key: int, tables: Tables, write: Write
 ):
     again("plan", "add", "daily", "--name", "Daily", "--amount", 1000, "--cadence", "day")
@@ -181,12 +181,12 @@ def test_a_wrong_value_is_named_with_line_and_column(refused: Again, write: Writ
         assert secret not in ended.said
 
 
-def test_every_wrong_value_of_a_row_is_named_at_once(refused: Again, write: Write):
+def test_all_invalid_values_of_a_row_are_reported_at_once(refused: Again, write: Write):
     said = refused("import", write(line(1, plan="x", pg="y", start_on="z"))).said
     assert "Nothing was imported: 3 problems." in said
 
 
-def test_of_many_problems_the_first_fifty_are_named(refused: Again, write: Write):
+def test_first_fifty_of_many_problems_are_reported(refused: Again, write: Write):
     path = write(*(line(number, pg="kakao") for number in range(120)))
     said = refused("import", path).said
     assert said.count("line ") == 50
@@ -233,7 +233,7 @@ def test_rows_that_contradict_the_database_are_found(
     assert tables.count("subscriptions") == 1
 
 
-def test_a_subscription_that_was_canceled_may_come_again(again: Again, gold: str, tables: Tables, write: Write):
+def test_canceled_subscription_may_be_imported_again(again: Again, gold: str, tables: Tables, write: Write):
     again("import", write(line(1)))
     again("subscription", "cancel", tables.sql("SELECT code FROM subscriptions")[0].code)
     again("import", write(line(1)))
@@ -272,7 +272,7 @@ def test_past_periods_are_imported_only_with_backdate(again: Again, gold: str, t
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_file_that_is_no_such_csv_is_refused(refused: Again, tmp_path: Path, content, expected):
+def test_malformed_csv_file_is_refused(refused: Again, tmp_path: Path, content, expected):
     path = tmp_path / "file.csv"
     path.write_bytes(content)
     assert expected in refused("import", path).said
@@ -285,7 +285,7 @@ def test_the_line_of_a_row_is_the_one_on_which_it_begins(refused: Again, write: 
     assert "line 5, pg" in said
 
 
-def test_a_file_that_is_not_there_is_a_wrong_command_line(again_without_database: Again, tmp_path: Path):
+def test_missing_file_exits_2(again_without_database: Again, tmp_path: Path):
     again_without_database("import", tmp_path / "nothing.csv", code=2)
     again_without_database("import", tmp_path, code=2)
 
@@ -361,7 +361,7 @@ def test_a_look_alike_of_a_running_customer_is_refused_unless_allowed(
     assert tables.count("subscriptions") == 2
 
 
-def test_one_key_for_two_customers_of_a_plan_is_refused_unless_allowed(
+def test_key_of_two_customers_of_a_plan_is_refused_unless_allowed(
     again: Again, gold: str, tables: Tables, write: Write
 ):
     path = write(line(1), line(2, customer_uid="customer_uid_number_1"))
@@ -401,7 +401,7 @@ def test_a_line_without_end_is_refused_before_it_is_in_memory(refused: Again, tm
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
-def test_keys_that_portone_charges_by_itself_are_named_with_what_to_do(
+def test_keys_with_open_schedules_at_portone_are_reported_with_a_remedy(
     again: Again, gold: str, tables: Tables, write: Write, dry_run: bool
 ):
     path = write(line(1), line(2), line(3))
@@ -419,14 +419,14 @@ def test_keys_that_portone_charges_by_itself_are_named_with_what_to_do(
     assert tables.count("subscriptions") == (0 if dry_run else 3)
 
 
-def test_without_portone_an_import_says_that_it_knows_of_no_schedules(again: Again, gold: str, write: Write):
+def test_import_without_portone_says_that_schedules_are_unknown(again: Again, gold: str, write: Write):
     document = again("import", write(line(1)), "--json").document
     assert document["open_schedules"] is None
     assert "again doctor schedules" in document["notes"][0]
 
 
 @pytest.mark.parametrize("pg", ["smartro_v2", "ksnet", "welcome", "paymentwall"])
-def test_keys_of_a_pg_that_wants_the_buyers_data_are_imported_with_a_note(
+def test_keys_of_a_pg_that_requires_buyer_data_are_imported_with_a_note(
     again: Again, gold: str, tables: Tables, write: Write, pg: str
 ):
     said = again("import", write(line(1), line(2, pg=pg), line(3, pg=pg)), "--no-schedules").said

@@ -50,7 +50,7 @@ def test_a_customer_uid_can_come_from_standard_input(again: Again, tables: Table
         (UID, {"--channel-key": "c" * 56}, "1 to 55"),
     ],
 )
-def test_a_key_that_cannot_be_one_is_refused(refused: Again, customer_uid, options, expected):
+def test_malformed_key_is_refused(refused: Again, customer_uid, options, expected):
     words = [word for pair in ({"--pg": "kakaopay"} | options).items() for word in pair]
     ended = refused("key", "add", customer_uid, *words)
     assert expected in ended.said
@@ -68,7 +68,7 @@ def test_a_key_is_added_once(refused: Again):
     assert UID not in said
 
 
-def test_a_pg_that_wants_more_than_is_sent_is_announced(again: Again):
+def test_pg_that_requires_more_data_is_announced(again: Again):
     assert "Smartro requires" in again("key", "add", UID, "--pg", "smartro_v2").err
 
 
@@ -86,7 +86,7 @@ def test_keys_are_listed_by_status(again: Again, key: int, tables: Tables):
     again("key", "list", "--status", "buried", code=2)
 
 
-def test_what_a_pg_wrote_cannot_act_on_the_terminal(again: Again, key: int, tables: Tables):
+def test_control_characters_of_a_pg_do_not_reach_the_terminal(again: Again, key: int, tables: Tables):
     tables.sql("UPDATE billing_keys SET status_reason = :reason", reason="\x1b[2J[red]:boom:")
     shown = again("key", "list").out
     assert "\x1b[2J" not in shown

@@ -81,12 +81,12 @@ def test_trial_that_outlives_its_consent_is_warned_about_with_the_reason(again: 
         ("--tax-free", "9901", "from 0 to the amount"),
     ],
 )
-def test_a_plan_that_cannot_be_billed_is_refused(refused: Again, field, value, expected):
+def test_unbillable_plan_is_refused(refused: Again, field, value, expected):
     terms = {"--name": "Silver", "--amount": "9900", "--cadence": "month"} | {field: value}
     assert expected in refused("plan", "add", "silver", *[word for pair in terms.items() for word in pair]).said
 
 
-def test_every_wrong_term_is_named_at_once(refused: Again):
+def test_all_invalid_terms_of_a_plan_are_reported_at_once(refused: Again):
     said = refused("plan", "add", "GOLD", "--name", "", "--amount", "1e4", "--cadence", "moon").said
     assert "4 problems" in said
 
@@ -97,7 +97,7 @@ def test_a_plan_is_never_replaced(refused: Again):
     assert refused("plan", "show", "gold", "--json", code=0).document["amount"] == 9900
 
 
-def test_a_plan_that_is_not_there_is_answered_with_those_that_are(refused: Again):
+def test_unknown_plan_is_refused_with_the_known_ones(refused: Again):
     assert "exist: dear, gold" in refused("plan", "show", "platinum").said
 
 
@@ -105,7 +105,7 @@ def test_a_plan_that_is_not_there_is_answered_with_those_that_are(refused: Again
     ("broken", "says"),
     [("time_zone = 'Mars/Olympus'", "Mars/Olympus"), ("cadence = 'now and then'", ""), ("dunning = 'soon'", "")],
 )
-def test_a_plan_that_cannot_be_read_here_is_listed_and_named(again: Again, tables: Tables, broken: str, says: str):
+def test_unreadable_plan_is_listed_with_its_problem(again: Again, tables: Tables, broken: str, says: str):
     for code in ("gold", "silver"):
         again("plan", "add", code, "--name", code, "--amount", 9900, "--cadence", "month")
     again("key", "add", "customer_uid_of_gildong", "--pg", "payco")

@@ -1,4 +1,4 @@
-"""`again review`: both sides in front of a person, and decisions that ask before money moves."""
+"""`again review`: the evidence of both sides, and decisions that ask before money moves."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ import pytest
 from tests.integration.cli.conftest import Again
 
 
-def test_it_serves_until_it_is_told_to_stop(tmp_path: Path):
+def test_sandbox_serves_until_a_signal(tmp_path: Path):
     ledger = tmp_path / "books" / "sandbox.sqlite"
     options = ("--port", "0", "--ledger", str(ledger), "--latency", "0.01,0.02")
     command = [sys.executable, "-m", "worker.cli", "sandbox", *options]
@@ -29,7 +29,7 @@ def test_it_serves_until_it_is_told_to_stop(tmp_path: Path):
     assert ledger.exists()
 
 
-def test_a_port_that_is_taken_is_a_sentence(again_without_database: Again, tmp_path: Path):
+def test_port_in_use_is_reported_without_traceback(again_without_database: Again, tmp_path: Path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         ended = again_without_database("sandbox", "--port", port, "--ledger", tmp_path / "ledger", code=1)
@@ -37,6 +37,6 @@ def test_a_port_that_is_taken_is_a_sentence(again_without_database: Again, tmp_p
 
 
 @pytest.mark.parametrize("latency", ["fast", "-1", "2,1", "1,2,3", "nan", "inf"])
-def test_a_latency_that_is_none_is_a_wrong_command_line(again_without_database: Again, tmp_path: Path, latency):
+def test_invalid_latency_exits_2(again_without_database: Again, tmp_path: Path, latency):
     ended = again_without_database("sandbox", "--latency", latency, "--ledger", tmp_path / "ledger", code=2)
     assert "number of seconds" in ended.said

@@ -13,7 +13,7 @@ from worker.database.engine import Sessions
 from worker.operations import status_queries
 
 
-def test_everything_is_counted_with_the_age_of_the_oldest(again: Again, subscription: str, key: int, tables: Tables):
+def test_status_counts_rows_with_the_age_of_the_oldest(again: Again, subscription: str, key: int, tables: Tables):
     hour = timedelta(hours=1)
     midnight = datetime.now(ZoneInfo("Asia/Seoul")).replace(hour=0, minute=0, second=0, microsecond=0)
     tables.charge(subscription, "due", months_ago=1, next_attempt_at=tables.now - hour)
@@ -133,7 +133,7 @@ def test_invariants_that_did_not_hold_at_the_last_look_are_shown(again: Again, t
     assert any(line.split() == ["periods_do_not_overlap", "2", "3", "h", "7,", "9"] for line in lines)
 
 
-def test_a_sweep_that_holds_charging_and_the_last_daily_one_are_told(again: Again, tables: Tables):
+def test_status_shows_the_holding_and_the_last_daily_sweep(again: Again, tables: Tables):
     document = again("status", "--json").document
     assert (document["held"], document["last_daily_sweep"]) == (None, None)
     assert "never completed" in again("status").out
@@ -153,7 +153,7 @@ def test_periods_that_no_tick_has_opened_are_counted(again: Again, subscription:
     assert again("status", "--json").document["counts"]["to_open"]["count"] == 1
 
 
-def test_it_fits_on_a_terminal_of_80_columns(again: Again, subscription: str, tables: Tables):
+def test_status_fits_on_a_terminal_of_80_columns(again: Again, subscription: str, tables: Tables):
     tables.charge(subscription)
     tables.sql(
         "INSERT INTO violations VALUES (:name, 1000, '1, 2, 3, 4, 5', :now, :now)", name=60 * "x", now=tables.now
@@ -166,7 +166,7 @@ def test_it_fits_on_a_terminal_of_80_columns(again: Again, subscription: str, ta
         assert part in out
 
 
-def test_it_says_when_beat_and_each_task_were_last_seen(again: Again, sessions: Sessions, tables: Tables):
+def test_status_shows_when_beat_and_each_task_were_last_seen(again: Again, sessions: Sessions, tables: Tables):
     with sessions.begin() as session:
         heartbeats.beat(session, heartbeats.BEAT, now=tables.now - timedelta(minutes=3))
         heartbeats.beat(session, "again.charge", now=tables.now)
@@ -196,7 +196,7 @@ def test_webhooks_of_the_day_are_counted_and_those_of_unknown_payments_named(aga
     assert line in again("status").out
 
 
-def test_no_count_reads_the_settled_charges(subscription: str, tables: Tables, engine: Engine):
+def test_counts_do_not_read_settled_charges(subscription: str, tables: Tables, engine: Engine):
     """At a million charges the discrepancy is seconds; the plan shows it at a few thousand."""
     tables.sql("ALTER TABLE charges DISABLE TRIGGER USER")
     tables.sql("""

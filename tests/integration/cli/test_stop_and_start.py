@@ -40,7 +40,7 @@ def test_nothing_is_claimed_while_it_stands(again: Again, subscription: str, tab
     assert claimed(sessions) == 1
 
 
-def test_one_pg_is_stopped_alone(again: Again, subscription: str, tables: Tables, sessions: Sessions):
+def test_single_pg_is_stopped_alone(again: Again, subscription: str, tables: Tables, sessions: Sessions):
     tables.charge(subscription)  # by Kakao Pay
     again("stop", "payco")
     assert claimed(sessions) == 1
@@ -57,11 +57,11 @@ def test_a_second_stop_keeps_the_first_reason(again: Again):
 
 
 @pytest.mark.parametrize("command", ["stop", "start"])
-def test_only_what_there_is_can_be_stopped(again: Again, command):
+def test_unknown_scope_is_not_stopped(again: Again, command):
     assert "give `all`, or a PG" in again(command, "kakao", code=1).said
 
 
-def test_what_was_not_stopped_cannot_be_started(again: Again):
+def test_scope_that_is_not_stopped_is_not_started(again: Again):
     again("stop", "payco")
     assert "start it with `again start payco`" in again("start", code=1).said
     again("start", "payco")
@@ -169,7 +169,7 @@ def test_starting_real_money_is_confirmed_on_a_terminal(
     assert tables.count("stops") == code
 
 
-def test_a_script_that_starts_real_money_must_say_that_it_means_it(again: Again, tables: Tables):
+def test_script_that_starts_real_money_needs_yes(again: Again, tables: Tables):
     again("stop")
     assert "no terminal to ask on; give --yes" in again("start", code=1, **LIVE).said
     assert tables.count("stops") == 1
@@ -192,7 +192,7 @@ def _upper(settings: dict[str, str]) -> dict[str, str]:
     return {name.upper(): value for name, value in settings.items()}
 
 
-def test_a_reason_is_one_plain_line_that_somebody_reads(again: Again, tables: Tables):
+def test_reason_is_one_plain_line_and_not_empty(again: Again, tables: Tables):
     again("stop", "--no-wait", "--reason", "a\x1b[31m\nb")
     (row,) = tables.sql("SELECT reason FROM stops")
     assert row.reason == "a\N{REPLACEMENT CHARACTER}[31m b"

@@ -46,17 +46,17 @@ def test_a_key_is_named_by_its_customer_uid_as_well(again: Again, gold: str, key
     assert "customer_uid_of_gildong" not in ended.out
 
 
-def test_a_key_that_two_could_mean_is_refused(again: Again, gold: str, key: int):
+def test_ambiguous_key_is_refused(again: Again, gold: str, key: int):
     again("key", "add", str(key), "--pg", "payco")
     assert "Give an id as #ID" in again("subscribe", "gildong", "--plan", gold, "--key", key, code=1).said
     assert again("subscribe", "gildong", "--plan", gold, "--key", f"#{key}", "--json").document["key_id"] == key
 
 
-def test_a_key_that_is_not_there_is_named_as_it_was_given(refused: Again, gold: str):
+def test_unknown_key_is_named_as_it_was_given(refused: Again, gold: str):
     assert "no billing key with id 99" in refused("subscribe", "sora", "--plan", gold, "--key", "#99").err
 
 
-def test_one_customer_has_one_running_subscription_to_a_plan(again: Again, tables: Tables, subscription: str, key: int):
+def test_second_running_subscription_to_a_plan_is_refused(again: Again, tables: Tables, subscription: str, key: int):
     said = again("subscribe", "gildong", "--plan", "gold", "--key", key, code=1).said
     assert subscription in said
     again("subscribe", "cheolsu", "--plan", "gold", "--key", key, "--allow-duplicates")
@@ -83,7 +83,7 @@ def test_one_customer_has_one_running_subscription_to_a_plan(again: Again, table
         ("gildong", {"--start": "2020-01-31"}, "periods are due since 2020-01-31. Give --backdate to charge them all"),
     ],
 )
-def test_what_cannot_be_billed_does_not_begin(
+def test_unbillable_subscription_does_not_start(
     again: Again, gold: str, key: int, tables: Tables, customer, options, expected
 ):
     words = [word for pair in ({"--plan": gold, "--key": str(key)} | options).items() for word in pair]
@@ -108,12 +108,12 @@ def test_backdated_subscription_reports_what_is_charged_now(again: Again, gold: 
 
 
 @pytest.mark.parametrize("status", ["dead", "deleted", "registering"])
-def test_only_an_active_key_is_billed(again: Again, gold: str, key: int, tables: Tables, status):
+def test_inactive_key_is_not_billed(again: Again, gold: str, key: int, tables: Tables, status):
     tables.sql("UPDATE billing_keys SET status = :status", status=status)
     assert f"is {status}" in again("subscribe", "gildong", "--plan", gold, "--key", key, code=1).said
 
 
-def test_a_plan_with_a_vat_of_its_own_is_not_subscribed_to_with_a_pg_that_works_it_out(again: Again, subscription: str):
+def test_plan_with_its_own_vat_is_refused_for_a_pg_that_computes_vat(again: Again, subscription: str):
     again("plan", "add", "vat", "--name", "VAT", "--amount", 9900, "--vat-amount", 500, "--cadence", "month")
     said = again("subscribe", "cheolsu", "--plan", "vat", "--key", 1, code=1).said
     assert "Plan 'vat' costs 9,900 KRW, but Kakao Pay takes no vat_amount: it works the VAT out" in said
@@ -135,7 +135,7 @@ def test_a_plan_with_a_vat_of_its_own_is_not_subscribed_to_with_a_pg_that_works_
         (9900, "paypal_v2", {}, "PayPal takes no KRW"),
     ],
 )
-def test_an_amount_that_the_pg_or_the_setting_forbids_is_refused(again: Again, amount, pg, settings, expected):
+def test_amount_forbidden_by_pg_or_setting_is_refused(again: Again, amount, pg, settings, expected):
     plan = ("plan", "add", "dear", "--name", "Dear", "--amount", amount, "--cadence", "year")
     again(*plan, again_max_amount="9000000")
     again("key", "add", "customer_uid_of_gildong", "--pg", pg)
@@ -180,7 +180,7 @@ def test_a_subscription_shows_its_periods_charges_and_history(again: Again, subs
     assert "customer_uid_of" not in said + shown.out
 
 
-def test_a_subscription_that_is_not_there_is_not_shown(again: Again, subscription: str):
+def test_unknown_subscription_is_not_shown(again: Again, subscription: str):
     assert "There is no subscription" in again("subscription", "show", "0000000000000", code=1).said
 
 
@@ -205,7 +205,7 @@ def test_a_pause_is_not_owed(again: Again, subscription: str, tables: Tables):
     assert next_charge_at.astimezone(SEOUL).hour == 10
 
 
-def test_a_subscription_that_owes_resumes_past_due(again: Again, subscription: str, tables: Tables):
+def test_subscription_with_debt_resumes_past_due(again: Again, subscription: str, tables: Tables):
     tables.charge(subscription, "past_due")
     again("subscription", "pause", subscription)
     assert again("subscription", "resume", subscription, "--json").document["status"] == "past_due"
@@ -227,7 +227,7 @@ def test_resuming_names_what_was_open_before_the_pause(again: Again, subscriptio
     assert "2 charges, 19,800 KRW, open since before the pause, are charged again" in said
 
 
-def test_only_what_is_billed_pauses_and_only_what_is_paused_resumes(again: Again, subscription: str):
+def test_unbilled_subscription_does_not_pause_and_unpaused_not_resume(again: Again, subscription: str):
     assert "not paused" in again("subscription", "resume", subscription, code=1).said
     again("subscription", "pause", subscription)
     assert "is paused; only one that is billed" in again("subscription", "pause", subscription, code=1).said
@@ -282,7 +282,9 @@ def test_key_of_the_subscription_given_again_agrees_to_what_waits_for_consent(
     ("wanted", "expected"),
     [("99", "no billing key with id 99"), ("#1", "has billing key 1 already"), ("#2", "is dead"), ("#3", "no KRW")],
 )
-def test_a_key_that_cannot_be_charged_is_not_given(again: Again, subscription: str, tables: Tables, wanted, expected):
+def test_unchargeable_key_is_refused_for_a_subscription(
+    again: Again, subscription: str, tables: Tables, wanted, expected
+):
     again("key", "add", "another_customer_uid", "--pg", "payco")
     again("key", "add", "a_third_customer_uid", "--pg", "paypal_v2")
     tables.sql("UPDATE billing_keys SET status = 'dead' WHERE id = 2")
@@ -290,7 +292,7 @@ def test_a_key_that_cannot_be_charged_is_not_given(again: Again, subscription: s
     assert [row.billing_key_id for row in tables.sql("SELECT billing_key_id FROM subscriptions")] == [1]
 
 
-def test_a_subscription_that_is_over_gets_no_key(again: Again, subscription: str):
+def test_ended_subscription_gets_no_key(again: Again, subscription: str):
     again("subscription", "cancel", subscription)
     assert "for good" in again("subscription", "key", subscription, "1", code=1).said
 
@@ -318,11 +320,11 @@ def test_a_canceled_subscription_is_over_for_good(again: Again, subscription: st
 
 
 @pytest.mark.parametrize("command", ["cancel", "pause", "resume"])
-def test_a_subscription_that_is_not_there_cannot_change(again: Again, subscription: str, command):
+def test_unknown_subscription_cannot_change(again: Again, subscription: str, command):
     assert "There is no subscription" in again("subscription", command, "ZZZZZZZZZZZZZ", code=1).said
 
 
-def test_every_change_is_in_the_audit_with_who_and_why(again: Again, subscription: str):
+def test_changes_are_audited_with_actor_and_reason(again: Again, subscription: str):
     again("subscription", "pause", subscription, "--reason", "holiday")
     again("subscription", "resume", subscription)
     again("subscription", "cancel", subscription, "--reason", "moved away")

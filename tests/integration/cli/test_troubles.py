@@ -38,7 +38,7 @@ NOWHERE = "postgresql://again:open-sesame@127.0.0.1:1/books"
 
 @pytest.mark.parametrize("command", [*EVERY_COMMAND, ("migrate",)], ids=" ".join)
 @pytest.mark.parametrize("as_json", [(), ("--json",)], ids=["", "json"])
-def test_a_database_that_does_not_answer_is_named_without_its_password(again_without_database: Again, command, as_json):
+def test_unreachable_database_is_named_without_its_password(again_without_database: Again, command, as_json):
     ended = again_without_database(*command, *as_json, code=4, again_database_url=NOWHERE)
     assert "127.0.0.1:1/books does not answer" in ended.said
     assert "AGAIN_DATABASE_URL" in ended.said
@@ -92,9 +92,7 @@ def test_a_user_without_rights_is_told_so(again: Again, tables: Tables, database
         tables.sql("DROP ROLE guest")
 
 
-def test_without_a_setting_the_embedded_database_is_made_by_migrate_and_then_used(
-    again_without_database: Again, server_folder: Path
-):
+def test_embedded_database_is_created_by_migrate_and_then_used(again_without_database: Again, server_folder: Path):
     folder = str(server_folder / "newcomer" / ".again")
     assert "There is no Again database in" in again_without_database("plan", "list", code=4, again_data_dir=folder).err
     assert "Migrated from nothing" in again_without_database("migrate", again_data_dir=folder).out
@@ -106,14 +104,14 @@ def test_a_data_folder_that_cannot_be_used_is_a_sentence(again_without_database:
     assert "cannot be used" in again_without_database("migrate", code=4, again_data_dir=str(tmp_path / "file")).said
 
 
-def test_every_command_says_whether_real_money_moves(again: Again):
+def test_commands_say_whether_real_money_moves(again: Again):
     live = {"again_portone_key": "imp_key", "again_portone_secret": "imp_secret"}
     assert "sandbox: no real money moves" in again("status").err
     assert "LIVE: real money moves" in again("status", **live).err
     assert again("status", "--json", **live).document["mode"] == "live"  # and nothing on standard error
 
 
-def test_a_database_that_goes_away_in_the_middle_leaves_nothing_half_written(
+def test_database_lost_midway_leaves_nothing_half_written(
     again: Again, subscription: str, database_url: str, tables: Tables
 ):
     tables.charge(subscription)
@@ -150,7 +148,7 @@ WRITING = [
 ]
 
 
-def test_a_database_that_takes_no_writes_says_so_and_is_read_all_the_same(
+def test_read_only_database_is_reported_and_still_read(
     again: Again, engine: Engine, postgres: Postgres, tmp_path: Path
 ):
     again("plan", "add", "silver", "--name", "Silver", "--amount", "9900", "--cadence", "month")
@@ -204,6 +202,6 @@ def test_a_date_style_changes_nothing(again: Again, settings: dict[str, str]):
     again("doctor", "database", **settings)
 
 
-def test_a_guard_that_is_switched_off_is_told_by_doctor(again: Again):
+def test_disabled_timeout_is_reported_by_doctor(again: Again):
     (found,) = again("doctor", "database", "--json", pgoptions="-c lock_timeout=0").document
     assert (found["health"], "lock_timeout is 0" in found["finding"]) == ("warning", True)

@@ -1,4 +1,4 @@
-"""What `again up` tells a person to type can be typed."""
+"""The commands that `again up` suggests exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data folders in every state that a crash, a person or another user leaves them in."""
+"""Data folders in every state that a crash, an operator or another user leaves them in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whoever reaches the socket of an embedded database is its superuser, so nobody but its user may; and no folder of
+"""A user who reaches the socket of an embedded database is its superuser, so only its owner may; and no folder of
 others is opened or narrowed for it.
 """
 
@@ -295,7 +295,7 @@ def test_processes_that_make_the_server_user_at_once_agree_on_its_uid():
 
 
 @as_root
-def test_a_user_that_cannot_be_made_is_a_sentence(monkeypatch: pytest.MonkeyPatch, folder: Path):
+def test_failure_to_create_the_system_user_is_reported(monkeypatch: pytest.MonkeyPatch, folder: Path):
     monkeypatch.setattr(server_user, "SERVER_USER", "again-nobody")
     monkeypatch.setattr(server_user, "_SYSTEM_PROGRAMS", "/nowhere")
     monkeypatch.setenv("PATH", "/nowhere")
@@ -340,6 +340,6 @@ def test_the_broker_asks_for_a_password_that_ps_does_not_show(folder: Path):
         broker.close()
 
 
-def test_a_port_that_is_taken_is_a_sentence(folder: Path):
+def test_port_in_use_is_reported_without_traceback(folder: Path):
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(NotAvailable, match="did not start; its log"):
         Valkey(folder / ".again" / "valkey", port=taken.getsockname()[1])

@@ -46,9 +46,9 @@ def module_cluster(server_folder: Path) -> Path:
     return made(server_folder / "stale")
 
 
-def test_a_stale_pid_that_lives_again_ends_nobody(module_cluster: Path, stranger: subprocess.Popen[bytes]):
+def test_stale_pid_of_another_process_ends_no_process(module_cluster: Path, stranger: subprocess.Popen[bytes]):
     (module_cluster / PID_FILE).write_text(pid_file(module_cluster, stranger.pid))
-    # The socket's own file has the number too, and PostgreSQL asks only whether somebody has it.
+    # The socket's own file has the number too, and PostgreSQL asks only whether any process has it.
     (module_cluster / f"{SOCKET}.lock").write_text(pid_file(module_cluster, stranger.pid))
     server = Postgres(module_cluster)
     assert answers(server)
@@ -91,7 +91,7 @@ def test_a_server_whose_pid_file_is_torn_while_it_runs_is_replaced(module_cluste
     assert not second.is_running
 
 
-def test_a_server_that_was_killed_recovers_what_was_committed(module_cluster: Path):
+def test_killed_server_recovers_what_was_committed(module_cluster: Path):
     server = Postgres(module_cluster)
     with psycopg.connect(server.url) as connection:
         connection.execute("CREATE TABLE kept (what text)")
@@ -114,7 +114,7 @@ def test_a_server_ends_with_its_last_user_and_not_before(module_cluster: Path):
     assert not second.is_running
 
 
-def test_a_user_that_was_killed_does_not_keep_a_server_running(module_cluster: Path):
+def test_killed_user_does_not_keep_a_server_running(module_cluster: Path):
     with subprocess.Popen(
         [sys.executable, "-c", KILLED_USER, str(module_cluster)], stdout=subprocess.PIPE, text=True
     ) as user:

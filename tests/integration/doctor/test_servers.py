@@ -1,4 +1,4 @@
-"""`again doctor portone` knows the sandbox from PortOne, and does so before it shows anybody a key."""
+"""`again doctor portone` knows the sandbox from PortOne, and does so before it shows a key."""
 
 from __future__ import annotations
 
@@ -68,12 +68,12 @@ def stranger(answer: bytes) -> Iterator[tuple[str, list[str]]]:
         thread.join()
 
 
-def test_without_a_key_the_sandbox_is_what_it_must_be():
+def test_missing_key_against_the_sandbox_is_in_order():
     with running_sandbox() as sandbox:
         assert examined(sandbox.base_url, live=False).health is Health.OK
 
 
-def test_with_a_key_the_sandbox_is_a_mistake():
+def test_live_key_against_sandbox_is_reported():
     with running_sandbox() as sandbox:
         found = examined(sandbox.base_url, live=True)
     assert found.health is Health.BROKEN
@@ -90,7 +90,7 @@ def test_a_sandbox_gets_no_secret():
 @pytest.mark.parametrize(
     "answer", [b"", b"<html>", b"null", b"[]", b'{"code":1,"message":"Not Found"}', b'{"sandbox":1}']
 )
-def test_without_a_key_anybody_but_the_sandbox_is_a_mistake(answer: bytes):
+def test_missing_key_against_another_server_is_reported(answer: bytes):
     with stranger(answer) as (url, asked):
         found = examined(url, live=False)
     assert found.health is Health.BROKEN
@@ -99,14 +99,14 @@ def test_without_a_key_anybody_but_the_sandbox_is_a_mistake(answer: bytes):
     assert asked == ["/_sandbox/health"]
 
 
-def test_with_a_key_it_is_portone_that_gives_a_token():
+def test_live_key_gets_its_token_from_portone():
     with stranger(b'{"code":1,"message":"Not Found","response":null}') as (url, asked):
         found = examined(url, live=True)
     assert "issues tokens" in found.finding
     assert asked == ["/_sandbox/health", "/users/getToken"]
 
 
-def test_where_nobody_answers_that_is_what_is_said():
+def test_unreachable_gateway_is_reported_as_such():
     found = examined("http://127.0.0.1:1", live=False)
     assert found.health is Health.BROKEN
     assert "issued no access token" in found.finding

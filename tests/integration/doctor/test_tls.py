@@ -1,4 +1,4 @@
-"""Database and broker over TLS: who shows the right certificate is used, and nobody else is told anything."""
+"""Database and broker over TLS: a server with the right certificate is used, and no other is sent anything."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 
 @pytest.fixture(scope="module")
 def strangers(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """For the same names, but of somebody we do not trust."""
+    """For the same names, but of an authority that we do not trust."""
     return certificate(tmp_path_factory.mktemp("strangers"), "strangers", names=HERE)
 
 
 @pytest.fixture(scope="module")
 def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """Of somebody we may trust, but for another host."""
+    """Of an authority that we may trust, but for another host."""
     return certificate(tmp_path_factory.mktemp("elsewhere"), "elsewhere", names="DNS:elsewhere.example")
 
 
@@ -70,7 +70,7 @@ def test_the_database_is_reached_with_verify_full(tls_database: str, ours: Certi
     engine.dispose()
 
 
-def test_a_database_with_a_strangers_certificate_is_refused(tls_database: str, strangers: Certificate):
+def test_database_with_a_foreign_certificate_is_refused(tls_database: str, strangers: Certificate):
     engine = create_database_engine(f"{tls_database}?sslmode=verify-full&sslrootcert={strangers.path}", actor="test")
     with pytest.raises(OperationalError, match="certificate verify failed"):
         engine.connect()
@@ -131,11 +131,11 @@ def test_celery_reaches_the_broker_over_tls(configured, tls_broker: str, ours: C
 
 
 @pytest.mark.parametrize("options", ["", "?ssl_cert_reqs=required"])
-def test_without_a_word_about_it_a_brokers_certificate_is_verified_all_the_same(configured, tls_broker: str, options):
+def test_broker_certificate_is_verified_by_default(configured, tls_broker: str, options):
     assert "CERTIFICATE_VERIFY_FAILED" in refusal(configured(tls_broker + options))
 
 
-def test_a_broker_with_a_strangers_certificate_is_refused(configured, tls_broker: str, strangers: Certificate):
+def test_broker_with_a_foreign_certificate_is_refused(configured, tls_broker: str, strangers: Certificate):
     assert "CERTIFICATE_VERIFY_FAILED" in refusal(configured(f"{tls_broker}?ssl_ca_certs={strangers.path}"))
 
 
@@ -165,7 +165,7 @@ def test_the_doctor_reaches_the_broker_over_tls(database_url: str, tls_broker: s
     assert "CERTIFICATE_VERIFY_FAILED" in refused["finding"]
 
 
-def test_with_real_money_the_doctor_warns_of_what_travels_in_the_clear(
+def test_doctor_warns_of_unencrypted_connections_in_live_mode(
     database_url: str, valkey: str, monkeypatch: pytest.MonkeyPatch
 ):
     live = {"AGAIN_PORTONE_KEY": "k", "AGAIN_PORTONE_SECRET": "s", "AGAIN_DATABASE_URL": database_url}

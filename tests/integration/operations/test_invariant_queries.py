@@ -106,7 +106,7 @@ def names(found: list[BrokenInvariant]) -> list[str]:
     return [each.invariant.name for each in found]
 
 
-def test_a_healthy_book_breaks_none(session: Session):
+def test_healthy_records_violate_nothing(session: Session):
     assert look(session) == []
 
 
@@ -247,7 +247,7 @@ DAMAGE: dict[str, tuple[str, str]] = {
 }
 
 
-def test_every_invariant_has_its_query_and_its_damage_here():
+def test_invariants_have_a_query_and_a_damage_here():
     assert list(QUERIES) == [invariant.name for invariant in INVARIANTS]
     assert set(DAMAGE) == set(QUERIES)
 
@@ -281,7 +281,7 @@ ANSWERED_BY_SETTLING = {"unresolved"}
 
 @pytest.mark.parametrize("status", ["open", "resolved", "repaired", "gone"])
 @pytest.mark.parametrize(("damage", "charge", "kinds"), EXPLAINED)
-def test_only_a_discrepancy_about_just_that_explains_what_is_broken(
+def test_discrepancy_of_another_kind_does_not_explain_a_violation(
     status: str, damage: str, charge: int, kinds: set[str], session: Session
 ):
     session.execute(text(damage), {"now": NOW} if ":now" in damage else {})
@@ -316,14 +316,14 @@ NOBODYS_FAULT = {
 
 
 @pytest.mark.parametrize("why", NOBODYS_FAULT)
-def test_a_due_charge_that_something_stands_in_the_way_of_is_not_late(why: str, session: Session):
+def test_blocked_due_charge_is_not_late(why: str, session: Session):
     damage, _ = DAMAGE["due_charge_is_claimed"]
     for statement in [*damage.split(";"), NOBODYS_FAULT[why]]:
         session.execute(text(statement), {"now": NOW} if ":now" in statement else {})
     assert look(session) == []
 
 
-def test_a_charge_that_was_decided_about_long_ago_is_late_like_any_other(session: Session):
+def test_charge_decided_long_ago_is_late_like_any_other(session: Session):
     damage, _ = DAMAGE["due_charge_is_claimed"]
     decided = KNOWN.format(kind="other_amount", status="resolved", charge=LATER)
     long_ago = "UPDATE discrepancies SET status_at = status_at - interval '2 hours'"
@@ -349,7 +349,7 @@ def test_charge_that_another_consent_of_its_key_covers_is_in_order(session: Sess
     assert look(session) == []
 
 
-def test_what_is_in_the_middle_of_a_transaction_is_not_seen(healthy: Sessions, session: Session):
+def test_uncommitted_rows_are_not_seen(healthy: Sessions, session: Session):
     session.execute(text(f"UPDATE charges SET status = 'due', next_attempt_at = now() WHERE id = {IN_FLIGHT}"))
     with healthy() as other:
         assert look(other) == []

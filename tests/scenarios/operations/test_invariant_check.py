@@ -1,4 +1,4 @@
-"""A violated invariant is logged, counted and shown, and stays as it is until somebody mends it."""
+"""A violated invariant is logged, counted and shown, and stays as it is until an operator repairs it."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_workers_that_come_back_are_not_blamed_for_what_waited(world: World):
     world.assert_books_agree()
 
 
-def test_what_waited_for_a_release_is_not_late_at_once(world: World):
+def test_charge_of_a_lifted_stop_is_not_late_at_once(world: World):
     world.subscribe()
     with world.runtime.sessions.begin() as session:
         stops.stop(session, scope="kakaopay", reason="audit", stopped_by="me", now=world.now)
@@ -94,7 +94,7 @@ def test_what_waited_for_a_release_is_not_late_at_once(world: World):
 
 
 @pytest.mark.parametrize("name", ["no_longer_known", BROKEN])
-def test_what_no_release_knows_or_what_holds_again_is_forgotten(world: World, name: str):
+def test_unknown_and_repaired_violations_are_deleted(world: World, name: str):
     world.sql("INSERT INTO violations VALUES (:name, 1, '1', :now, :now)", name=name, now=world.now)
     assert check(world)[0]["gone"] == [name]
     assert rows(world) == {}

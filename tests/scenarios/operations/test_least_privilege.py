@@ -1,4 +1,4 @@
-"""deploy/roles.sql and the tables' triggers: what Again's roles can do, and what nobody can."""
+"""deploy/roles.sql and the tables' triggers: what Again's roles can do, and what no role can."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ def test_the_pages_can_do_nothing_that_pages_never_do(pages: World):
     assert allowed(pages, [*FORBIDDEN, *FORBIDDEN_TO_PAGES]) == []
 
 
-# What a row says for good, whoever writes. Each is tried on rows of a charge that is paid and one that waits.
+# What a row says for good, whatever role writes. Each is tried on rows of a charge that is paid and one that waits.
 FIXED = [
     "UPDATE charges SET amount = 1, tax_free = 0",
     "UPDATE charges SET tax_free = tax_free + 1",
@@ -268,7 +268,7 @@ FIXED = [
 
 
 @pytest.mark.parametrize("role", ["again_worker", "again_owner"])
-def test_what_a_row_says_for_good_is_changed_by_no_role(world: World, administrator: str, role: str):
+def test_immutable_columns_are_changed_by_no_role(world: World, administrator: str, role: str):
     world.subscribe(pay())
     world.subscribe(decline("LACK_BALANCE", "잔액이 부족합니다"))
     world.changed(max_day_charges=1000)
@@ -322,7 +322,7 @@ def test_a_temporary_table_does_not_take_the_audits_place(world: World):
     assert tuple(row) == ("subscription", "canceled")
 
 
-def test_another_key_is_in_the_audit_whoever_gave_it_and_however(world: World):
+def test_replaced_key_is_audited_for_every_role_and_way(world: World):
     world.subscribe()
     world.subscribe()
     world.sql("UPDATE subscriptions SET billing_key_id = 3 - billing_key_id")
@@ -348,7 +348,7 @@ def test_the_owner_migrates_and_a_later_table_is_covered(administrator: str):
         assert connection.execute(rights, ("later", "UPDATE")).fetchone() == (True,)
 
 
-def test_it_runs_before_the_first_migration_with_names_of_its_own_and_spares_other_peoples_tables(administrator: str):
+def test_roles_script_runs_before_migrations_and_spares_foreign_tables(administrator: str):
     with psycopg.connect(administrator, autocommit=True) as connection:
         connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public; CREATE TABLE members (id bigint)")
         run_script(administrator, owner="books owner", worker="books'worker", checkout="books pages")
@@ -372,12 +372,12 @@ def test_it_runs_before_the_first_migration_with_names_of_its_own_and_spares_oth
         ("again_owner", "postgres", "may do more than it should"),  # a superuser
     ],
 )
-def test_a_role_that_could_not_be_narrowed_is_refused(administrator: str, owner: str, worker: str, says: str):
+def test_role_that_cannot_be_narrowed_is_refused(administrator: str, owner: str, worker: str, says: str):
     with pytest.raises(psycopg.errors.RaiseException, match=says):
         run_script(administrator, owner=owner, worker=worker)
 
 
-def test_what_compose_runs_makes_the_roles_with_passwords_and_their_rights(administrator: str, tmp_path: Path):
+def test_compose_creates_the_roles_with_passwords_and_rights(administrator: str, tmp_path: Path):
     """The command of its services `roles` and `rights`, with psql, before the tables are made and after."""
     root = Path(__file__).parents[3]
     compose = yaml.safe_load((root / "docker-compose.yml").read_text())["services"]["roles"]

@@ -1,4 +1,4 @@
-"""The broker's address says what TLS it wants, and nobody downstream may read it as less than that."""
+"""The broker's address says what TLS it wants, and nothing downstream may read it as less than that."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TAKEN_APART = [
     # as configured, as it goes on, its TLS
     ("redis://broker/0", "redis://broker/0", None),
     ("memory://", "memory://", None),
-    # kombu alone would believe whoever answers
+    # kombu alone would trust any server
     ("rediss://broker/0", "rediss://broker/0", VERIFIED),
     ("rediss://:p%2Fw@broker:6380/2?ssl_cert_reqs=required", "rediss://:p%2Fw@broker:6380/2", VERIFIED),
     ("rediss://broker/0?ssl_cert_reqs=CERT_REQUIRED", "rediss://broker/0", VERIFIED),
@@ -48,13 +48,13 @@ def test_kombu_takes_the_options_and_adds_no_trust_of_its_own():
     assert Connection(address.url, ssl=address.tls).ssl == {**VERIFIED, "ssl_ca_certs": "/etc/ca.pem"}
 
 
-def test_no_password_shows_in_a_repr_or_in_what_is_wrong():
+def test_broker_password_shows_in_no_repr_and_no_problem():
     assert "hush" not in repr(BrokerAddress.read("rediss://:hush@broker/0"))
     assert "hush" not in " ".join(broker_problems("redis://:hush/hush@broker/0"))
 
 
 @pytest.mark.parametrize("path", ["/abc", "/0/1", "/-1", "/1.5", "/%30", "/ 0", "//"])
-def test_a_database_that_is_no_number_is_refused(path: str):
+def test_non_numeric_broker_database_is_refused(path: str):
     [problem] = broker_problems(f"redis://:open-sesame@broker:6379{path}")
     assert "no database's number" in problem
     assert "sesame" not in problem

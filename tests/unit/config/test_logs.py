@@ -83,7 +83,7 @@ def test_our_lines_go_where_the_hosts_go_and_show_no_local_variables(
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_host_that_has_configured_structlog_keeps_its_settings():
+def test_configured_structlog_of_a_host_is_kept():
     structlog.configure(processors=[structlog.processors.JSONRenderer()])
     before = structlog.get_config()["processors"]
     log_through_the_host()

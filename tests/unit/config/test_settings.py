@@ -65,7 +65,7 @@ EVERY_VARIABLE = [
 ]
 
 
-def test_without_any_variable_it_is_a_sandbox_with_careful_times():
+def test_default_settings_are_a_sandbox_with_careful_timeouts():
     settings = Settings.from_env({})
     assert not settings.live
     assert settings.gateway_url == DEFAULT_SANDBOX_URL
@@ -77,19 +77,19 @@ def test_without_any_variable_it_is_a_sandbox_with_careful_times():
     assert settings.lookup_backoff_seconds[-1] == timedelta(days=7).total_seconds()
 
 
-def test_every_setting_is_in_the_table_above():
+def test_settings_are_all_in_the_table_above():
     assert {f"AGAIN_{name.upper()}" for name in Settings.model_fields} == {row[0] for row in EVERY_VARIABLE}
 
 
 @pytest.mark.parametrize(("variable", "written", "read"), EVERY_VARIABLE)
-def test_each_variable_is_read(variable, written, read):
+def test_variables_are_read(variable, written, read):
     pair = LIVE if variable.startswith("AGAIN_PORTONE_") else {}
     settings = Settings.from_env({**pair, variable: written})
     value = getattr(settings, variable.removeprefix("AGAIN_").lower())
     assert (value.get_secret_value() if hasattr(value, "get_secret_value") else value) == read
 
 
-def test_an_empty_variable_is_none_at_all_and_others_variables_are_no_business_of_ours():
+def test_empty_variable_counts_as_unset_and_foreign_ones_are_ignored():
     environ = {
         "AGAIN_MAX_IN_FLIGHT": "",
         "AGAIN_NOTHING": "",
@@ -196,7 +196,7 @@ def test_a_key_means_real_money():
         ({"AGAIN_QUIET_PERIOD_SECONDS": "604801"}, "AGAIN_LOOKUP_BACKOFF_SECONDS must reach to the end of"),
     ],
 )
-def test_a_setting_that_does_not_work_is_refused_in_words(environ, says):
+def test_invalid_setting_is_refused_in_words(environ, says):
     with pytest.raises(InvalidSettings) as refused:
         Settings.from_env(environ)
     assert says in str(refused.value)
@@ -229,7 +229,7 @@ def test_renamed_setting_is_answered_with_its_new_name(old: str, new: str):
     assert str(refused.value) == f"{old} is now called {new}. See .env.example."
 
 
-def test_all_problems_are_told_at_once():
+def test_all_problems_of_settings_are_reported_at_once():
     unreadable = {
         "AGAIN_MAX_IN_FLIGHT": "x",
         "AGAIN_MAX_AMOUNT": "1",
@@ -244,7 +244,7 @@ def test_all_problems_are_told_at_once():
     assert all(line.endswith("See .env.example.") for line in lines)
 
 
-def test_all_that_does_not_fit_together_is_told_at_once():
+def test_all_contradictions_are_reported_at_once():
     misfits = {
         "AGAIN_PORTONE_KEY": "k",
         "AGAIN_PORTONE_URL": "http://x",
@@ -257,7 +257,7 @@ def test_all_that_does_not_fit_together_is_told_at_once():
 
 
 @pytest.mark.parametrize("wrong", [{}, {"AGAIN_MAX_IN_FLIGHT": "x"}, {"AGAIN_QUIET_PERIOD_SECONDS": "1"}])
-def test_no_secret_shows_in_settings_or_in_what_is_wrong_with_them(wrong):
+def test_secrets_show_neither_in_settings_nor_in_their_problems(wrong):
     try:
         settings = Settings.from_env(SECRETS | wrong)
         shown = f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
@@ -300,7 +300,7 @@ def test_a_child_process_gets_exactly_these_settings(monkeypatch):
         "abcdefghijklmno" * 3,
     ],
 )
-def test_a_secret_that_repeats_itself_is_refused_and_not_shown(secret: str):
+def test_repetitive_secret_is_refused_and_not_shown(secret: str):
     with pytest.raises(InvalidSettings, match="AGAIN_CHECKOUT_SECRET could be guessed") as refused:
         Settings.from_env({"AGAIN_CHECKOUT_SECRET": secret})
     assert secret not in str(refused.value)

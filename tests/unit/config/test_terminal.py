@@ -41,7 +41,7 @@ def unprintable(shown: str) -> list[str]:
     return [each for each in shown if not each.isprintable() and each != "\n"]
 
 
-def test_what_would_act_on_a_terminal_is_taken_out():
+def test_control_characters_are_removed():
     assert plain("카드\x1b[2J\u202e한도\n") == "카드\N{REPLACEMENT CHARACTER}[2J\N{REPLACEMENT CHARACTER}한도\n"
     assert one_line("a\nb") == "a b"
 

@@ -10,7 +10,7 @@ from worker.demo.folder import MARK, empty_folder
 from worker.devstack.addresses import NotAvailable
 
 
-def test_a_folder_that_no_demo_made_is_left_alone(tmp_path: Path):
+def test_folder_not_made_by_a_demo_is_left_alone(tmp_path: Path):
     thesis = tmp_path / "demo" / "precious" / "thesis.txt"
     thesis.parent.mkdir(parents=True)
     thesis.write_text("important")
@@ -21,7 +21,7 @@ def test_a_folder_that_no_demo_made_is_left_alone(tmp_path: Path):
 
 
 @pytest.mark.parametrize("kind", ["file", "link", "dangling link"])
-def test_what_is_no_folder_is_left_alone(tmp_path: Path, kind: str):
+def test_file_in_place_of_the_folder_is_left_alone(tmp_path: Path, kind: str):
     demo, elsewhere = tmp_path / "demo", tmp_path / "elsewhere"
     if kind == "file":
         demo.write_text("important")
@@ -47,7 +47,7 @@ def test_an_empty_folder_is_taken(tmp_path: Path, existing: bool):
     assert demo.stat().st_mode & 0o777 == 0o700
 
 
-def test_what_an_earlier_demo_made_is_deleted_and_what_it_did_not_make_stays(tmp_path: Path):
+def test_files_of_an_earlier_demo_are_deleted_and_others_stay(tmp_path: Path):
     demo = tmp_path / "demo"
     empty_folder(demo)
     elsewhere = tmp_path / "elsewhere"

@@ -38,7 +38,7 @@ def runs(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("child", ["waits", "stopped"])
-def test_a_worker_that_waits_for_ever_is_ended_with_its_children(child: str):
+def test_hanging_worker_is_ended_with_its_children(child: str):
     ended = subprocess.run(
         [sys.executable, "-c", HANGS, child], capture_output=True, text=True, check=False, timeout=60
     )
@@ -51,5 +51,5 @@ def test_a_worker_that_waits_for_ever_is_ended_with_its_children(child: str):
         sleep(0.01)
 
 
-def test_a_worker_that_ends_in_order_waits_for_nothing():
+def test_worker_that_ends_in_order_waits_for_nothing():
     assert subprocess.run([sys.executable, "-c", ENDS], check=False, timeout=60).returncode == 0

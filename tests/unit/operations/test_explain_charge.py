@@ -126,7 +126,7 @@ def test_blocked_charge_is_never_said_to_be_charged_next(blocker: Blocker):
 
 @pytest.mark.parametrize("status", list(ChargeStatus))
 @pytest.mark.parametrize("attempt", [None, STARTED, UNKNOWN, DECLINED])
-def test_every_charge_state_is_explained_in_one_sentence(status: ChargeStatus, attempt: LastAttempt | None):
+def test_charge_states_are_each_explained_in_one_sentence(status: ChargeStatus, attempt: LastAttempt | None):
     paid_at = NOW if status is ChargeStatus.PAID else None
     blocker = None if status in CLAIMABLE_CHARGES else Blocker.NOT_WAITING
     sentence = said(replace(DUE, status=status, blocker=blocker, attempt=attempt, paid_at=paid_at, declines=1))

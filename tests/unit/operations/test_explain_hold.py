@@ -46,7 +46,7 @@ def test_a_hold_in_order_says_what_it_waits_for(hold: Held, reason: str, remedy:
         replace(Held(), until=NOW + timedelta(hours=9)),
     ],
 )
-def test_a_hold_that_lies_ahead_is_broken_and_can_be_released(hold: Held):
+def test_hold_in_the_future_is_broken_and_can_be_released(hold: Held):
     waiting = explain_hold(hold, now=NOW, quiet_period=QUIET)
     assert waiting.broken
     assert "again sweep --release" in waiting.remedy

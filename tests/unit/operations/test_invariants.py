@@ -15,12 +15,12 @@ COMMANDS = {group.name for group in app.registered_groups} | {
 LONGEST = 60  # of the column that they are kept in
 
 
-def test_no_two_have_one_name():
+def test_names_of_invariants_are_unique():
     assert len({invariant.name for invariant in INVARIANTS}) == len(INVARIANTS)
 
 
 @pytest.mark.parametrize("invariant", INVARIANTS, ids=lambda invariant: invariant.name)
-def test_it_says_what_it_means_and_what_to_do(invariant: Invariant):
+def test_invariants_say_what_they_mean_and_what_to_do(invariant: Invariant):
     assert re.fullmatch(r"[a-z]+(_[a-z]+)+", invariant.name)
     assert len(invariant.name) <= LONGEST
     assert invariant.about in {"charge", "attempt", "subscription", "discrepancy", "sweep"}
