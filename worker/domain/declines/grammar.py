@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from enum import Enum
 
-from worker.domain.declines.rules import RULES, Rule
+from worker.domain.declines.rule import Rule
+from worker.domain.declines.rules import RULES
 from worker.domain.declines.texts import squeezed
 from worker.domain.declines.verdicts import Verdict
 from worker.domain.outcomes import DeclineKind
