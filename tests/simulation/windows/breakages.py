@@ -66,7 +66,7 @@ def hold_for_the_lease_only(patch: pytest.MonkeyPatch) -> None:
 
 
 def send_the_next_number_after_a_window(patch: pytest.MonkeyPatch) -> None:
-    """Give a charge whose window was left a new merchant_uid."""
+    """Use a new merchant_uid for a charge whose window was left."""
     as_it_should = claiming._plan
 
     def under_a_new_number(row: Any, prefix: str) -> Any:

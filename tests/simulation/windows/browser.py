@@ -70,7 +70,7 @@ class Browser:
         self._call(f"/v1/windows/{window.window_id}/decision", {"decision": choice}, decided)
 
     def report(self, window: Window) -> None:
-        """Tell our page that a window has ended, as the callback and the redirect do."""
+        """Report to our page that a window has ended, as the callback and the redirect do."""
         self.world.page.complete(window.code, window.imp_uid)
 
     def _read(self, code: str) -> int:

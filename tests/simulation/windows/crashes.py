@@ -18,7 +18,7 @@ FREE = ("getToken", "again: not sent")
 
 
 def tell_every_crash(engine: Engine, story: Story, *, thorough: bool) -> int:
-    """Tell a story with each fault at each point; returns how many histories that were."""
+    """Run a story with each fault at each point; returns how many histories that were."""
     calm = _checked(engine, story, None)
     number = 1
     for point, fault in _struck(calm.points, thorough=thorough):

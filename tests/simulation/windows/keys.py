@@ -26,7 +26,7 @@ RUNNING = ("trialing", "active", "past_due", "paused")
 
 
 def wrong_keys(world: WindowWorld) -> Iterator[str]:
-    """Say which keys are wrong: what a subscription is charged by, what PortOne has, and what was deleted."""
+    """Return which keys are wrong: what a subscription is charged by, what PortOne has, and what was deleted."""
     alive = {row["customer_uid"] for row in world.sandbox.ledger.execute(_ALIVE_THERE)}
     if not world.restored and world.sandbox.ledger.execute(_USED_AFTER_DELETION).fetchall():
         yield "a billing key was used after it was deleted"

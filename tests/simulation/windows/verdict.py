@@ -103,7 +103,7 @@ class WindowVerdict:
             yield f"paid for the same days: {[charge.id for charge in charges]} of {charges[0].code}"
 
     def _is_ancient(self, row: Any, paid: Sequence[Any]) -> bool:
-        """Say whether a payment is the documented residue: in an old window, after a decline, and after the next."""
+        """Return whether a payment is the documented residue: in an old window, after a decline, and after the next."""
         agreed_at, number = self._world.agreed.get(row["merchant_uid"]), _number(row)
         if row["opened_at"] is None or agreed_at is None or row["declined_at"] is None:
             return False

@@ -160,7 +160,7 @@ class WindowWalk:
 
 
 def tell_walk(engine: Engine, seed: int, *, steps: int = 40) -> tuple[int, int]:
-    """Tell the walk of a seed; raises Violation."""
+    """Run the walk of a seed; raises Violation."""
     with suppress(Refused), emptied_of_windows(engine):
         return WindowWalk(engine, seed, steps=steps).tell()
     raise AssertionError("a refusal went past whoever asked")

@@ -197,7 +197,7 @@ class WindowWorld(World):
 
 @contextmanager
 def emptied_of_windows(engine: Engine) -> Iterator[None]:
-    """Give a history the empty database, and leave nothing in the tables that other histories do not know."""
+    """Empty the database for a history, and leave nothing in the tables that other histories do not know."""
     with emptied(engine):
         try:
             yield
