@@ -13,24 +13,11 @@ ROOT = Path(__file__).parents[2]
 PRODUCT = sorted(path for folder in ("worker", "schedules") for path in (ROOT / folder).rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
-OLD_WORDS = frozenset(
-    {
-        "worker/reconciliation",
-    }
-)
-"""Rooms whose docstrings, comments and messages still have retired words or openings. It only shrinks."""
-
-OLD_NAMES: frozenset[str] = frozenset()
-"""Rooms of tests with names that are too long or hold a retired word. It only shrinks."""
-
 CUSTOMER_WORDING = frozenset({"worker/web/pages/wording_en.py", "worker/web/pages/wording_ko.py"})
 """Sentences that customers read, in their words."""
 
 FROZEN = "worker/database/migrations/versions"
 """Migrations that were applied are never edited, whatever their length and words."""
-
-NOT_SPLIT_YET: frozenset[str] = frozenset()
-"""Modules that are still too long. It only shrinks."""
 
 NAMED_OTHERWISE = {
     "database/test_migration_numbers.py": "about the folder of migrations as a whole",
@@ -53,8 +40,8 @@ def room(path: Path) -> str:
 
 
 def worded(paths: list[Path]) -> list[Path]:
-    """Leave out what is not in our words, and rooms that are still to be read."""
-    return [path for path in paths if room(path) not in OLD_WORDS | {FROZEN} and shown(path) not in CUSTOMER_WORDING]
+    """Return the files that are in our words: neither frozen nor read by customers."""
+    return [path for path in paths if room(path) != FROZEN and shown(path) not in CUSTOMER_WORDING]
 
 
 # --- the project ----------------------------------------------------------------------------------------------------
@@ -84,7 +71,7 @@ def test_no_retired_word_stands_in_the_prose_of_tests():
 
 
 def test_test_names_fit_into_a_report_and_hold_no_retired_word():
-    sources = {path: path.read_text() for path in TESTS if room(path) not in OLD_NAMES}
+    sources = {path: path.read_text() for path in TESTS}
     found = [
         f"{shown(path)}: {name}"
         for path, source in sources.items()
@@ -109,11 +96,7 @@ def test_every_unit_test_file_names_a_module_of_its_room():
 
 
 def test_modules_are_short():
-    sources = {
-        PurePosixPath(shown(path)): path.read_text()
-        for path in PRODUCT
-        if room(path) != FROZEN and shown(path) not in NOT_SPLIT_YET
-    }
+    sources = {PurePosixPath(shown(path)): path.read_text() for path in PRODUCT if room(path) != FROZEN}
     assert house_rules.long_modules(sources) == []
 
 

@@ -61,7 +61,7 @@ async def reconcile(
     hold_policy: HoldPolicy | None = None,
     monotonic: Callable[[], float] = elapsed_seconds,
 ) -> Reconciled:
-    """Look up every attempt whose turn it is, and settle what became clear; the rest waits for its next rung.
+    """Look up every attempt whose turn it is, and settle what became clear; the rest waits for its next look-up.
 
     `hold_policy` notices here too that the database's clock was set: no quiet period is over by that.
     """
