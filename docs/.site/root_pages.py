@@ -17,7 +17,8 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[2]
 # MkDocs takes a README for the index of its folder, which is docs/index.md.
-PAGES = {path.name: "readme.md" if path.name == "README.md" else path.name for path in ROOT.glob("*.md")}
+READMES = {"README.md": "readme.md", "README.ko.md": "ko/readme.md"}
+PAGES = {path.name: READMES.get(path.name, path.name) for path in ROOT.glob("*.md")}
 NAMES = {page: name for name, page in PAGES.items()}
 LINK = re.compile(r"(?<=\]\()(?!https?:|mailto:|#)([^)\s#]+)")
 FENCED = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
@@ -47,3 +48,8 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
 
     parts = FENCED.split(markdown)
     return "".join(part if part.startswith("```") else LINK.sub(on_site, part) for part in parts)
+
+
+def on_post_page(output: str, page: Page, **_: Any) -> str:
+    """Mark Korean pages as Korean: browsers choose fonts by it, and screen readers the voice."""
+    return output.replace('<html lang="en"', '<html lang="ko"', 1) if page.file.src_uri.startswith("ko/") else output

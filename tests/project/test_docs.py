@@ -98,6 +98,12 @@ def test_symbols_named_by_a_document_exist(document: str):
     assert missing == []
 
 
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_of_a_document_lead_to_files(document: str):
+    targets = re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)", FENCED.sub("", DOCUMENTS[document]))
+    assert [target for target in targets if not (ROOT / document).parent.joinpath(target).exists()] == []
+
+
 @pytest.mark.parametrize("document", ["docs/settings.md", ".env.example"])
 def test_every_setting_is_documented_and_no_other(document: str):
     assert variables_in((ROOT / document).read_text()) == VARIABLES
