@@ -60,9 +60,10 @@ check: $(READY) docs ## format, lint, types, import contracts, documents, and th
 	@$(BIN)/lint-imports
 	@$(BIN)/uv pip check --quiet --python $(BIN)/python
 
-# Strict: a link or an anchor that leads nowhere fails. The theme's notice about the next MkDocs is no news here.
+# Strict: a link or an anchor that leads nowhere fails (with --quiet MkDocs would count no warnings, and never fail).
+# The theme's notice about the next MkDocs is no news here.
 docs: $(READY) ## build the documents into site/, every link and anchor checked
-	@NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --quiet
+	@NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build
 
 # The check installs it, with what requirements.lock pins, into an empty environment: that asks PyPI.
 wheel: $(READY) ## build a wheel into dist/, install it into an empty environment, and run `again up` there

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import shlex
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -184,6 +187,22 @@ def test_page_of_commands_names_each_and_those_without_json():
     (excepted,) = re.findall(r"All but (.*?)\s+take `--json`", page, re.DOTALL)
     silent = [name for name, command in commands.items() if all("--json" not in each.opts for each in command.params)]
     assert sorted(re.findall(r"`([\w ]+)`", excepted)) == sorted(silent)
+
+
+def test_build_of_the_documents_fails_on_a_broken_anchor(tmp_path: Path):
+    (recipe,) = re.findall(r"^\t@(.*\$\(BIN\)/mkdocs .*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    settings = (ROOT / "mkdocs.yml").read_text()
+    strict = re.findall(r"^strict:.*$|^validation:\n(?:  .*\n?)+", settings, re.MULTILINE)
+    (tmp_path / "mkdocs.yml").write_text("\n".join(["site_name: planted", *strict]))
+    (tmp_path / "docs").mkdir()
+    command = recipe.replace("$(BIN)", shlex.quote(str(Path(sys.executable).parent)))
+
+    def build(page: str) -> int:
+        (tmp_path / "docs" / "index.md").write_text(page)
+        return subprocess.run(command, shell=True, cwd=tmp_path, check=False).returncode
+
+    assert build("# A page\n\n[here](#a-page)\n") == 0
+    assert build("# A page\n\n[nowhere](#no-page)\n") != 0
 
 
 def test_readme_is_short():
