@@ -1,4 +1,4 @@
-"""RunLimits of one pump run: concurrency, time, and the most it may charge."""
+"""Limits of one pump run: concurrency, time, and the most it may charge."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ async def reconcile(
 ) -> Reconciled:
     """Look up every attempt whose turn it is, and settle what became clear; the rest waits for its next look-up.
 
-    `hold_policy` notices here too that the database's clock was set: no quiet period is over by that.
+    `hold_policy` detects here too that the database's clock was set: that ends no quiet period.
     """
     started = monotonic()
     counts: Counter[str] = Counter()
