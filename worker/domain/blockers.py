@@ -17,11 +17,12 @@ class Blocker(StrEnum):
     BILLING_KEY = "billing_key"  # none, or one that cannot be charged
     CONSENT = "consent"  # its key was replaced, and the customer has not agreed to pay it with the new one
     STOP = "stop"  # the kill switch is set, for everything or for the key's PG
-    HOLD = "hold"  # a charge limit has stopped its subscription
+    SUBSCRIPTION_HELD = "subscription_held"  # a charge limit has stopped its subscription
     ATTEMPTS_SPENT = "attempts_spent"  # no merchant_uid is left for another attempt
     LAST_ATTEMPT = "last_attempt"  # its newest attempt is open or paid, which contradicts a charge that waits
     NO_NEXT_ATTEMPT = "no_next_attempt"  # its key was refused for good, and it waits for another one
     NOT_YET = "not_yet"  # its time has not come
+    CHARGING_HOLD = "charging_hold"  # nothing is charged until PortOne's payments are compared with our records
     ANOTHER_CHARGE = "another_charge"  # one of the same subscription is in flight, or is due and older
 
 

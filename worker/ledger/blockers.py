@@ -37,7 +37,7 @@ KEY_NOT_ACTIVE = "k.status <> 'active'"
 # PortOne shows money for it that our records do not have: reconciliation, or an operator, settles that first.
 OPEN_DISCREPANCIES = "FROM discrepancies d WHERE d.charge_id = c.id AND d.status = 'open'"
 
-STANDING_HOLD = "FROM holds h WHERE h.subscription_id = c.subscription_id AND h.status = 'held'"
+ACTIVE_HOLD = "FROM holds h WHERE h.subscription_id = c.subscription_id AND h.status = 'held'"
 
 # One subscription has one charge in flight, the oldest first: wallets refuse two at once (seen in Kakao's forum).
 EARLIER_CHARGES = """FROM charges other
@@ -58,11 +58,12 @@ CONDITIONS: Mapping[Blocker, str] = {
     Blocker.BILLING_KEY: f"({WITHOUT_KEY} OR {KEY_NOT_ACTIVE})",
     Blocker.CONSENT: "c.awaits_consent_since IS NOT NULL",
     Blocker.STOP: "('all' = ANY(:stopped) OR k.pg = ANY(:stopped))",
-    Blocker.HOLD: f"EXISTS (SELECT {STANDING_HOLD})",
+    Blocker.SUBSCRIPTION_HELD: f"EXISTS (SELECT {ACTIVE_HOLD})",
     Blocker.ATTEMPTS_SPENT: f"COALESCE(last.number, 0) >= {MAX_NUMBER}",
     Blocker.LAST_ATTEMPT: "COALESCE(last.status, '') IN ('started', 'unknown', 'paid')",
     Blocker.NO_NEXT_ATTEMPT: "c.next_attempt_at IS NULL",
     Blocker.NOT_YET: "c.next_attempt_at > :now",
+    Blocker.CHARGING_HOLD: "EXISTS (SELECT FROM sweeps w WHERE w.holds_claims AND w.finished_at IS NULL)",
     Blocker.ANOTHER_CHARGE: f"EXISTS (SELECT {EARLIER_CHARGES})",
 }
 """When each blocker applies."""

@@ -14,11 +14,11 @@ from worker.database.tables.charges import Attempt
 from worker.domain.blockers import Blocker
 from worker.domain.states import BillingKeyStatus, ChargeStatus, SubscriptionStatus, WaitReason
 from worker.ledger.blockers import (
+    ACTIVE_HOLD,
     BLOCKER_TABLES,
     EARLIER_CHARGES,
     FIRST_BLOCKER,
     OPEN_DISCREPANCIES,
-    STANDING_HOLD,
     parameters,
 )
 
@@ -42,7 +42,7 @@ _CHARGE = text(f"""
     SELECT {_CHARGE_COLUMNS}, {FIRST_BLOCKER} AS blocked_by,
            s.status AS subscription_status, k.id AS key_id, k.pg, k.status AS key_status,
            stop.scope AS stop_scope, stop.reason AS stop_reason,
-           (SELECT h.status_reason {STANDING_HOLD}) AS hold_reason,
+           (SELECT h.status_reason {ACTIVE_HOLD}) AS hold_reason,
            (SELECT min(other.id) {EARLIER_CHARGES}) AS first_charge_id,
            (SELECT min(d.id) {OPEN_DISCREPANCIES}) AS discrepancy_id
     FROM charges c

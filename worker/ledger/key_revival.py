@@ -40,7 +40,7 @@ _CHARGED_NOW = text(f"""
     SELECT w.waits, count(*) AS charges, sum(c.amount)::bigint AS amount
     FROM subscriptions s JOIN charges c ON c.subscription_id = s.id
     CROSS JOIN LATERAL (
-        SELECT s.status = 'paused' OR {CONDITIONS[Blocker.HOLD]} AS waits
+        SELECT s.status = 'paused' OR {CONDITIONS[Blocker.SUBSCRIPTION_HELD]} AS waits
     ) w
     WHERE s.billing_key_id = :key AND s.status NOT IN ('canceled', 'ended', 'pending')
       AND {_WITH_THE_NEXT_TICK}

@@ -127,6 +127,13 @@ def _held(state: ChargeState, _: Shown) -> str:
     return f"Its subscription is held: {state.hold_reason}"
 
 
+def _charging_is_held(_: ChargeState, __: Shown) -> str:
+    return (
+        "It is due, and charging is held until PortOne's payments are compared with our records: `again status` says "
+        "since when, and `again doctor sweeps` what to do."
+    )
+
+
 def _attempts_spent(_: ChargeState, __: Shown) -> str:
     return f"It has had {MAX_NUMBER} attempts, more than any calendar: report it as a defect."
 
@@ -176,11 +183,12 @@ _SENTENCES: Mapping[Blocker, Callable[[ChargeState, Shown], str]] = {
     Blocker.BILLING_KEY: _without_key,
     Blocker.CONSENT: _without_consent,
     Blocker.STOP: _stopped,
-    Blocker.HOLD: _held,
+    Blocker.SUBSCRIPTION_HELD: _held,
     Blocker.ATTEMPTS_SPENT: _attempts_spent,
     Blocker.LAST_ATTEMPT: _contradicted,
     Blocker.NO_NEXT_ATTEMPT: _no_next_attempt,
     Blocker.NOT_YET: _later,
+    Blocker.CHARGING_HOLD: _charging_is_held,
     Blocker.ANOTHER_CHARGE: _behind_another,
 }
 """What is said of each blocker; of a charge that does not wait, its status says it."""

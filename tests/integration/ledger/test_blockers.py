@@ -163,8 +163,27 @@ def test_variety_meets_every_blocker_and_charges_without_one(book: Book, session
     with sessions() as session:
         listed = history.charges(session, status=None, subscription=None, limit=1000, now=NOW)
     found = Counter(row["blocked_by"] for row in listed)
-    assert set(found) == {None, *(blocker.value for blocker in Blocker)}
+    assert set(found) == {None, *(blocker.value for blocker in Blocker if blocker is not Blocker.CHARGING_HOLD)}
     assert found[None] > 50
+
+
+def test_charging_hold_blocks_every_charge_that_nothing_else_blocks(book: Book, sessions: Sessions):
+    with sessions.begin() as session:
+        variety = Variety(1, session, book)
+        for _ in range(20):
+            variety.subscription()
+        before = _blocked_by(session)
+        session.execute(text(BLOCKED[Blocker.CHARGING_HOLD]))
+        after = _blocked_by(session)
+    held = {charge for charge, blocker in after.items() if blocker == Blocker.CHARGING_HOLD}
+    assert held >= {charge for charge, blocker in before.items() if blocker is None}
+    assert None not in after.values()
+    assert claim_now(sessions, limit=1000) == []
+
+
+def _blocked_by(session: Session) -> dict[int, Blocker | None]:
+    listed = history.charges(session, status=None, subscription=None, limit=1000, now=NOW)
+    return {row["id"]: row["blocked_by"] for row in listed}
 
 
 BLOCKED = {
@@ -175,9 +194,12 @@ BLOCKED = {
         SELECT 'other_amount', 'open', now(), 'm', id, '{}', now(), now() FROM charges""",
     Blocker.BILLING_KEY: "UPDATE billing_keys SET status = 'dead'",
     Blocker.CONSENT: "UPDATE charges SET awaits_consent_since = now()",
-    Blocker.HOLD: "INSERT INTO holds (subscription_id, status, status_at, held_by) SELECT id, 'held', now(), 'me' "
-    "FROM subscriptions",
+    Blocker.SUBSCRIPTION_HELD: """
+        INSERT INTO holds (subscription_id, status, status_at, held_by)
+        SELECT id, 'held', now(), 'me' FROM subscriptions""",
     Blocker.NOT_YET: "UPDATE charges SET next_attempt_at = next_attempt_at + interval '1 year'",
+    Blocker.CHARGING_HOLD: "INSERT INTO sweeps (reason, holds_claims, since, until, position, started_at, lease_until) "
+    "SELECT 'gap', true, now(), now(), now(), now(), now()",
 }
 
 

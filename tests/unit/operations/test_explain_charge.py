@@ -102,7 +102,10 @@ def said(state: ChargeState) -> str:
             replace(DUE, blocker=Blocker.STOP, stop_scope="payco", stop_reason="점검"),
             "(payco: 점검); it waits for `again start payco`",
         ),
-        (replace(DUE, blocker=Blocker.HOLD, hold_reason="too much on one day."), "is held: too much on one day."),
+        (
+            replace(DUE, blocker=Blocker.SUBSCRIPTION_HELD, hold_reason="too much on one day."),
+            "is held: too much on one day.",
+        ),
         (replace(PAST_DUE, blocker=Blocker.ATTEMPTS_SPENT), f"It has had {MAX_NUMBER} attempts"),
         (replace(PAST_DUE, blocker=Blocker.LAST_ATTEMPT), "which should never happen: report it as a defect"),
         # whose turn it is
