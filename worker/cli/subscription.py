@@ -221,7 +221,7 @@ def shown_subscription(runtime: Runtime, code: str) -> Mapping[str, Any]:
     """Return a subscription as commands show it. Raises Refused when there is none with this code."""
     from worker.domain.identifiers import read_code
     from worker.subscriptions import queries as subscriptions
-    from worker.subscriptions.locked import no_such
+    from worker.subscriptions.locking import no_such
 
     with runtime.sessions() as session:
         shown = subscriptions.shown(session, read_code(code))

@@ -13,7 +13,7 @@ from worker.domain.identifiers import read_code
 from worker.ledger.charges import OwedPeriod, owed_charges
 from worker.ledger.opening import due_subscription, opening_of
 from worker.subscriptions import queries
-from worker.subscriptions.locked import no_such
+from worker.subscriptions.locking import no_such
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from worker.domain.identifiers import read_code
 from worker.domain.states import SubscriptionStatus
 from worker.ledger import charges
 from worker.ledger.voiding import void
-from worker.subscriptions.locked import move, running, up_to_date
+from worker.subscriptions.locking import move, running, up_to_date
 
 
 @dataclass(frozen=True, slots=True)

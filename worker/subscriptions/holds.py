@@ -10,7 +10,7 @@ from worker.domain.identifiers import read_code
 from worker.ledger import subscription_holds
 from worker.subscriptions import queries
 from worker.subscriptions.arrears import Arrears, arrears_of
-from worker.subscriptions.locked import no_such
+from worker.subscriptions.locking import no_such
 
 
 def release(sessions: Sessions, code: str, *, reason: str, now: datetime) -> Arrears:

@@ -21,7 +21,7 @@ from worker.subscriptions.activation import start as start_pending
 from worker.subscriptions.arrears import Arrears, arrears_of
 from worker.subscriptions.billing_keys import usable_key
 from worker.subscriptions.duplicates import require_meant, require_no_same_key
-from worker.subscriptions.locked import running, up_to_date
+from worker.subscriptions.locking import running, up_to_date
 from worker.subscriptions.plans import plan_row
 from worker.subscriptions.queries import LockedSubscription
 from worker.subscriptions.start_terms import amount_objection

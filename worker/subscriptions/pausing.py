@@ -12,7 +12,7 @@ from worker.domain.errors import Refused
 from worker.domain.identifiers import read_code
 from worker.domain.states import SubscriptionStatus
 from worker.subscriptions.arrears import arrears_of
-from worker.subscriptions.locked import move, running, up_to_date
+from worker.subscriptions.locking import move, running, up_to_date
 from worker.subscriptions.plans import plan_row
 from worker.subscriptions.queries import LockedSubscription
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.support.attempts import CUSTOMER_UID, MERCHANT_UID, QUIET_PERIOD, STARTED_AT, attempt, payment, request
 from tests.support.gateways import Answered, assert_storable
 from tests.support.wire_server import envelope
-from worker.domain.declines.money import says_before
+from worker.domain.declines.ambiguous_texts import says_before
 from worker.domain.gateway import Found, LookUpFailed, PaymentRecord, Refund, RefundRefused
 from worker.domain.lookup_evidence import outcome_of_lookup
 from worker.domain.outcomes import (

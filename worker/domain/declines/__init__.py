@@ -10,8 +10,8 @@ code). Texts change, so one that nothing knows is UNMATCHED, which is treated ca
 
 from __future__ import annotations
 
-from worker.domain.declines import grammar, money
-from worker.domain.declines.money import says_paid
+from worker.domain.declines import ambiguous_texts, text_rules
+from worker.domain.declines.ambiguous_texts import says_paid
 from worker.domain.declines.tables import CODES, MONTH_SPENT, RELAY_PREFIXES
 from worker.domain.declines.texts import alike, codes_in, codes_only
 from worker.domain.declines.verdicts import Duplicate, NeedsLookUp, Verdict
@@ -38,15 +38,15 @@ def classify(pg: str, code: str | None, text: str | None) -> Verdict:
     Of several codes in one text the first counts, unless another leaves it open whether money moved.
     """
     said = text or ""
-    if money.says_before(said):
+    if ambiguous_texts.says_before(said):
         return Duplicate
-    if money.leaves_it_open(said):
+    if ambiguous_texts.leaves_it_open(said):
         return NeedsLookUp
     table = CODES.get(pg, {})
     verdicts = [table[candidate] for candidate in codes_in(pg, code, said) if candidate in table]
     if verdicts:
         return next((verdict for verdict in verdicts if not isinstance(verdict, DeclineKind)), verdicts[0])
-    return grammar.read(said)
+    return text_rules.read(said)
 
 
 def says_month_is_spent(pg: str, text: str | None) -> bool:
