@@ -42,9 +42,9 @@ def set_switch(sessions: Sessions, scope: str, *, reason: str, stopped_by: str, 
     """Set the switch, without waiting. A claim in progress may still take charges of the scope."""
     _require_scope(scope)
     with sessions.begin() as session:
-        known = {stop.scope for stop in stops.standing(session)}
+        known = {stop.scope for stop in stops.active_stops(session)}
         stops.stop(session, scope=scope, reason=reason, stopped_by=stopped_by, now=now)
-        stop = next(stop for stop in stops.standing(session) if stop.scope == scope)
+        stop = next(stop for stop in stops.active_stops(session) if stop.scope == scope)
         return Stopped(scope, stop.reason, stop.stopped_by, stop.stopped_at, scope in known)
 
 
@@ -113,7 +113,7 @@ def start_charging(sessions: Sessions, scope: str, *, reason: str = stops.BY_HAN
     _require_scope(scope)
     with sessions.begin() as session:
         started = stops.start(session, scope=scope, reason=reason, now=now)
-        left = stops.standing(session)
+        left = stops.active_stops(session)
         if started is None:
             commands = ", ".join(f"`again start {stop.scope}`" for stop in left)
             other = f"Stopped is something else; start it with {commands}." if left else "Nothing else is either."

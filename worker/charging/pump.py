@@ -33,7 +33,7 @@ from worker.domain.retry_policy import RetryPolicy
 from worker.domain.settlement import settle
 from worker.ledger.claiming import ClaimConflict
 from worker.ledger.database_identity import WrongDatabase
-from worker.ledger.write_back import record
+from worker.ledger.write_back import write_back
 from worker.reconciliation.pre_send_check import PreSendCheck
 
 MAX_CONSECUTIVE_FAILURES = 20
@@ -218,7 +218,7 @@ class Pump:
             settle(attempt, outcome_of_answer(attempt, outcome), now=now, policy=self._policy)
             for attempt, outcome in batch
         ]
-        record(self._sessions, settlements, now=now)
+        write_back(self._sessions, settlements, now=now)
         self._counts.update(settlement.attempt_status.value for settlement in settlements)
 
     def _result(self, started: float, ended: str) -> PumpResult:

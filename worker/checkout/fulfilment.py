@@ -20,8 +20,8 @@ from worker.checkout.queries import CheckoutRow
 from worker.checkout.verification import (
     Expected,
     Failed,
+    PaymentVerdict,
     Proved,
-    Verdict,
     Waiting,
     Wrong,
     judge_key,
@@ -37,7 +37,7 @@ from worker.domain.states import OPEN_ATTEMPTS, AttemptStatus, BillingKeyStatus,
 from worker.domain.window_evidence import WINDOW_LIFE
 from worker.ledger import discrepancies, window_attempts
 from worker.ledger.discrepancies import NewDiscrepancy
-from worker.ledger.write_back import write_back
+from worker.ledger.write_back import apply_settlements
 from worker.subscriptions import key_deletion_queries
 
 log = structlog.get_logger()
@@ -119,7 +119,7 @@ def _is_unchanged(session: Session, order: OrderRow, checkout_id: int) -> bool:
     return order.id in orders and orders[order.id].billing_key_id == order.billing_key_id
 
 
-def _completion(checkout: CheckoutRow, verdict: Verdict) -> Completion:
+def _completion(checkout: CheckoutRow, verdict: PaymentVerdict) -> Completion:
     match verdict:
         case Proved():
             return Completion(Progress.DONE)
@@ -134,7 +134,9 @@ def _completion(checkout: CheckoutRow, verdict: Verdict) -> Completion:
             return Completion(Progress.WAITING, verdict.reason, answered=verdict.answered)
 
 
-def _judge(session: Session, order: OrderRow, evidence: OrderEvidence, now: datetime, policy: RetryPolicy) -> Verdict:
+def _judge(
+    session: Session, order: OrderRow, evidence: OrderEvidence, now: datetime, policy: RetryPolicy
+) -> PaymentVerdict:
     verdict = judge_payment(evidence.expected, evidence.payments)
     if order.charge_id is not None:
         return _settle(session, evidence, verdict, now, policy)
@@ -145,7 +147,9 @@ def _judge(session: Session, order: OrderRow, evidence: OrderEvidence, now: date
     return verdict
 
 
-def _settle(session: Session, evidence: OrderEvidence, verdict: Verdict, now: datetime, policy: RetryPolicy) -> Verdict:
+def _settle(
+    session: Session, evidence: OrderEvidence, verdict: PaymentVerdict, now: datetime, policy: RetryPolicy
+) -> PaymentVerdict:
     """Settle the window's attempt: paid by a payment that fits it, and flagged for an operator by one that does not.
 
     What is only unclear stays with the look-ups of reconciliation, and so does an order that was sent through `again`
@@ -163,7 +167,7 @@ def _settle(session: Session, evidence: OrderEvidence, verdict: Verdict, now: da
     outcome = outcome_of_lookup(attempt, evidence.payments, now=evidence.asked_at, quiet_period=policy.quiet_period)
     decided = isinstance(outcome, Paid) or (isinstance(outcome, Unknown) and outcome.needs_human)
     if decided and (isinstance(outcome, Paid) or status in OPEN_ATTEMPTS):
-        result = write_back(session, [settle(attempt, outcome, now=now, policy=policy)], now=now)
+        result = apply_settlements(session, [settle(attempt, outcome, now=now, policy=policy)], now=now)
         if result.contradictions:
             log.error("paid in a window, but decided otherwise here", merchant_uid=evidence.expected.merchant_uid)
     return verdict
@@ -171,7 +175,7 @@ def _settle(session: Session, evidence: OrderEvidence, verdict: Verdict, now: da
 
 def _finish(
     session: Session, checkout: CheckoutRow, order: OrderRow, evidence: OrderEvidence, proved: Proved, now: datetime
-) -> Verdict:
+) -> PaymentVerdict:
     """Fulfil a proved order, its key first if there is one; else return what is wrong with the key."""
     key = None if evidence.key is None else judge_key(evidence.expected, evidence.key)
     if key is not None and not isinstance(key, Proved):

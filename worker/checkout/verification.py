@@ -64,10 +64,10 @@ class Wrong:
         return self.record is not None and self.record.amount > 0 and self.record.status == "paid"
 
 
-Verdict = Proved | Waiting | Failed | Wrong
+PaymentVerdict = Proved | Waiting | Failed | Wrong
 
 
-def judge_payment(expected: Expected, finding: Found | LookUpFailed) -> Verdict:
+def judge_payment(expected: Expected, finding: Found | LookUpFailed) -> PaymentVerdict:
     """Judge by everything PortOne has under the window's merchant_uid. A paid record is never hidden by another."""
     if isinstance(finding, LookUpFailed):
         return Waiting("PortOne does not answer just now.", answered=False)
@@ -99,7 +99,7 @@ def mismatch(expected: Expected, record: PaymentRecord) -> str | None:
     return paid_otherwise(record, opened_pgs=expected.opened_pgs, customer_uid=expected.customer_uid)
 
 
-def judge_key(expected: Expected, answer: StoredKey | NoSuchKey | LookUpFailed) -> Verdict:
+def judge_key(expected: Expected, answer: StoredKey | NoSuchKey | LookUpFailed) -> PaymentVerdict:
     """Judge by what PortOne has stored under the customer_uid, which was drawn for this order alone."""
     if isinstance(answer, LookUpFailed):
         return Waiting("PortOne does not answer just now.", answered=False)

@@ -83,9 +83,9 @@ class ProcessedWebhook:
     detail: str | None = None
 
 
-def store(session: Session, said: Mapping[str, str], *, now: datetime, hold: timedelta) -> int | None:
+def store(session: Session, said: Mapping[str, str], *, now: datetime, lease: timedelta) -> int | None:
     """Store a webhook, or count one more of it; returns its id when it is to be looked up now, else None."""
-    values = {**said, "now": now, "hold_until": now + hold, "lately": now - RECHECK_AFTER}
+    values = {**said, "now": now, "hold_until": now + lease, "lately": now - RECHECK_AFTER}
     row = session.execute(_STORE, values).one()
     return int(row.id) if row.is_due else None
 

@@ -20,7 +20,7 @@ from worker.domain.merchant_uid import parse
 from worker.domain.states import WebhookOutcome
 from worker.reconciliation.compare import MONEY_MOVED, compare_page
 
-HOLD = timedelta(minutes=2)
+WEBHOOK_LEASE = timedelta(minutes=2)
 """How long a webhook is left to the process that looks it up; should that one crash, maintenance takes it then."""
 
 MAX_ID_LENGTH = 80
@@ -104,7 +104,7 @@ async def _process_payment(context: CheckoutContext, record: PaymentRecord) -> t
 
 def _store(sessions: Sessions, said: dict[str, str], now: datetime) -> int | None:
     with sessions.begin() as session:
-        return webhook_queries.store(session, said, now=now, hold=HOLD)
+        return webhook_queries.store(session, said, now=now, lease=WEBHOOK_LEASE)
 
 
 def _codes(sessions: Sessions, merchant_uid: str) -> list[str]:

@@ -24,7 +24,7 @@ def audit(
     if about and about not in history.ACTS:
         raise typer.BadParameter(f"nothing is kept about {about!r:.40}; give one of {', '.join(history.ACTS)}")
     with command_runtime(as_json=as_json) as runtime, runtime.sessions() as session:
-        acts = history.acts(session, about=about, limit=limit)
+        acts = history.operator_acts(session, about=about, limit=limit)
     if as_json:
         console.print_json(acts)
         return

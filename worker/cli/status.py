@@ -27,7 +27,7 @@ ROWS: Mapping[str, tuple[str, str, bool]] = {
     "to_open": ("to open", "periods that have started, charge not opened yet", False),
     "due": ("due now", "waiting to be claimed", False),
     "deferred": ("waits for the gateway", "deferred by the gateway; will be retried", False),
-    "month_spent": ("waits for next month", "monthly charge quota of the key is used up", False),
+    "month_quota": ("waits for next month", "monthly charge quota of the key is used up", False),
     "in_flight": ("in flight", "sent to PortOne, no answer yet", False),
     "abandoned": ("abandoned", "its worker died; will be looked up", False),
     "unknown": ("unknown", "outcome unknown; will be looked up", False),
@@ -91,7 +91,7 @@ def _details(session: Session) -> StatusDetails:
     from worker.operations import invariant_results, status_queries
 
     return StatusDetails(
-        stops.standing(session),
+        stops.active_stops(session),
         subscription_holds.held(session),
         channel_stops.blamed(session),
         status_queries.holding_sweep(session),

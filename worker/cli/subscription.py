@@ -221,10 +221,10 @@ def shown_subscription(runtime: Runtime, code: str) -> Mapping[str, Any]:
     """Return a subscription as commands show it. Raises Refused when there is none with this code."""
     from worker.domain.identifiers import read_code
     from worker.subscriptions import queries as subscriptions
-    from worker.subscriptions.locking import no_such
+    from worker.subscriptions.locking import not_found
 
     with runtime.sessions() as session:
         shown = subscriptions.shown(session, read_code(code))
     if shown is None:
-        raise no_such(code)
+        raise not_found(code)
     return shown

@@ -32,7 +32,7 @@ def release_holds(runtime: Runtime, *, yes: bool, reason: str, as_json: bool) ->
         )
     with runtime.sessions.begin() as session:
         released = charging_hold.release(session, by=actor(), reason=reason, now=runtime.clock())
-        stopped = stops.standing(session)
+        stopped = stops.active_stops(session)
     if as_json:
         return console.print_json({"released": released, "still_stopped": [stop.scope for stop in stopped]})
     resumes = "" if any(stop.scope == stops.EVERYTHING for stop in stopped) else " Charging resumes."

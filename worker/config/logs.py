@@ -52,7 +52,7 @@ def configure_logs(level: str) -> None:
 
 
 def log_errors_only() -> None:
-    """Let a command answer for itself: of what use cases log, errors are shown, on standard error."""
+    """Configure logging for commands: errors only, on standard error."""
     structlog.configure(
         processors=[*_SHARED, plain_event, structlog.dev.ConsoleRenderer(exception_formatter=_plain_traceback)],
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),

@@ -81,7 +81,7 @@ def _seconds(age: timedelta) -> str:
 def stops(context: CheckContext) -> Finding:
     """Report what is stopped, from everything down to single customers, with the reason and the command to resume."""
     with context.runtime.sessions() as session:
-        standing = halts.standing(session)
+        standing = halts.active_stops(session)
         held = subscription_holds.held(session)
         blamed = channel_stops.blamed(session)
     found = [

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from worker.domain.declines import alike, says_month_is_spent
+from worker.domain.declines import alike, says_quota_is_spent
 from worker.domain.outcomes import DeclineKind, UnknownReason
 from worker.domain.settlement import Settlement
 from worker.domain.states import AttemptStatus, Via
@@ -94,7 +94,7 @@ def _kind(settlement: Settlement) -> DeclineKind | None:
         return DeclineKind.UNMATCHED if unknown_words else None
     if settlement.attempt_status is not AttemptStatus.DECLINED:
         return None
-    spent = says_month_is_spent(settlement.attempt.request.pg, settlement.answer.message)
+    spent = says_quota_is_spent(settlement.attempt.request.pg, settlement.answer.message)
     return None if spent else settlement.decline_kind
 
 

@@ -77,10 +77,10 @@ class Agreement(StrEnum):
     OPEN = "open"  # its attempt is still open: attempt reconciliation settles it
 
 
-Verdict = Agreement | DiscrepancyKind
+ComparisonResult = Agreement | DiscrepancyKind
 
 
-def judge(record: PaymentRecord, local: LocalRecord) -> Verdict:
+def judge(record: PaymentRecord, local: LocalRecord) -> ComparisonResult:
     """Return whether a payment in which money moved agrees with our records of its merchant_uid, or how it differs."""
     if local.attempt_status in OPEN_ATTEMPTS:
         return Agreement.OPEN
@@ -114,7 +114,7 @@ def _could_be_missing(local: LocalRecord) -> bool:
     return local.charge_status in {None, ChargeStatus.DUE, ChargeStatus.PAST_DUE}
 
 
-def _judge_ours(record: PaymentRecord, local: LocalRecord) -> Verdict:
+def _judge_ours(record: PaymentRecord, local: LocalRecord) -> ComparisonResult:
     if local.paid_by is not None and local.paid_by < record.merchant_uid and refunded(record) < record.amount:
         return DiscrepancyKind.PAID_TWICE  # reported at the later of the two
     if (record.amount, record.currency) != (local.amount, local.currency):

@@ -15,7 +15,7 @@ from worker.domain.states import Via
 UNMATCHED_RETRIES = 2
 """Retries after a decline that no table classifies: it may be final, so the whole calendar would be too many."""
 
-CAPPED_MONTHS = ZoneInfo("Asia/Seoul")
+QUOTA_TIME_ZONE = ZoneInfo("Asia/Seoul")
 """Time zone in which PGs count monthly charge quotas (assumed)."""
 
 LONGEST_DELAY = timedelta(hours=6)
@@ -57,10 +57,10 @@ def next_dunning_try(attempt: Attempt, kind: DeclineKind, now: datetime) -> date
     return instant_of(datetime.combine(tomorrow, time(attempt.retry.charge_hour)), attempt.retry.time_zone)
 
 
-def try_after_spent_month(attempt: Attempt, now: datetime, policy: RetryPolicy) -> datetime:
+def retry_after_monthly_quota(attempt: Attempt, now: datetime, policy: RetryPolicy) -> datetime:
     """Return the plan's hour on the first day of the next month; soon, if that month has already started."""
     zone, hour = attempt.retry.time_zone, attempt.retry.charge_hour
-    planned = first_hour_of_next_month(attempt.started_at, months_of=CAPPED_MONTHS, time_zone=zone, charge_hour=hour)
+    planned = first_hour_of_next_month(attempt.started_at, months_of=QUOTA_TIME_ZONE, time_zone=zone, charge_hour=hour)
     return planned if planned > now else now + policy.transient_delay
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from worker.domain.attempt import Attempt
-from worker.domain.declines import says_month_is_spent
+from worker.domain.declines import says_quota_is_spent
 from worker.domain.outcomes import (
     NO_ANSWER,
     Answer,
@@ -23,7 +23,7 @@ from worker.domain.outcomes import (
     UnknownReason,
 )
 from worker.domain.payment_time import can_be_paid_at
-from worker.domain.retry_policy import RetryPolicy, backoff, next_dunning_try, next_look_up, try_after_spent_month
+from worker.domain.retry_policy import RetryPolicy, backoff, next_dunning_try, next_look_up, retry_after_monthly_quota
 from worker.domain.states import AttemptStatus, ChargeStatus, Via, WaitReason
 
 
@@ -121,8 +121,8 @@ def _declined(attempt: Attempt, outcome: Declined, now: datetime, policy: RetryP
             wait = WaitReason.CONFIGURATION if outcome.kind is DeclineKind.CONFIG else WaitReason.MAINTENANCE
             reason = _words(outcome)
             return _deferred(attempt, AttemptStatus.DECLINED, reason, outcome.answer, retry_at, wait, outcome.kind)
-        case DeclineKind.SOFT if says_month_is_spent(attempt.request.pg, outcome.answer.message):
-            return _month_spent(attempt, outcome, now, policy)
+        case DeclineKind.SOFT if says_quota_is_spent(attempt.request.pg, outcome.answer.message):
+            return _quota_spent(attempt, outcome, now, policy)
         case DeclineKind.HARD:
             return _dunned(attempt, outcome, now, ChargeStatus.PAST_DUE, None, WaitReason.OTHER_KEY)
         case DeclineKind.SOFT | DeclineKind.UNMATCHED:
@@ -134,9 +134,9 @@ def _declined(attempt: Attempt, outcome: Declined, now: datetime, policy: RetryP
             assert_never(outcome.kind)
 
 
-def _month_spent(attempt: Attempt, outcome: Declined, now: datetime, policy: RetryPolicy) -> Settlement:
+def _quota_spent(attempt: Attempt, outcome: Declined, now: datetime, policy: RetryPolicy) -> Settlement:
     """The key's monthly quota is spent, which is not the customer's fault: no dunning try is used up."""
-    retry_at = try_after_spent_month(attempt, now, policy)
+    retry_at = retry_after_monthly_quota(attempt, now, policy)
     reason = f"waits for the next month ({_words(outcome)})"
     wait = WaitReason.MONTH_QUOTA
     return _deferred(attempt, AttemptStatus.DECLINED, reason, outcome.answer, retry_at, wait, outcome.kind)

@@ -97,11 +97,11 @@ _BLAMED = text("""
 """)
 
 # By a clock that is right again, nothing lies ahead: it would outweigh what comes for as long as the clock was ahead.
-_BRING_BACK = text("""
+_CLAMP = text("""
     UPDATE channels SET paid_at = LEAST(paid_at, :now), released_at = LEAST(released_at, :now)
     WHERE paid_at > :now OR released_at > :now
 """)
-_BRING_BACK_REFUSALS = text("UPDATE refusals SET sent_at = :now WHERE sent_at > :now")
+_CLAMP_REFUSALS = text("UPDATE refusals SET sent_at = :now WHERE sent_at > :now")
 
 _RELEASE = text("UPDATE channels SET released_at = :now WHERE pg = :pg")
 _RELEASED = text("UPDATE refusals SET counts = false WHERE pg = :pg AND counts")
@@ -182,10 +182,10 @@ def release(session: Session, pg: str, *, now: datetime) -> None:
     session.execute(_RELEASED, {"pg": pg})
 
 
-def bring_back(session: Session, *, now: datetime) -> None:
-    """Let all evidence be of now that a clock which was ahead has written for later."""
-    session.execute(_BRING_BACK, {"now": now})
-    session.execute(_BRING_BACK_REFUSALS, {"now": now})
+def clamp_future_evidence(session: Session, *, now: datetime) -> None:
+    """Set evidence that was written while the clock was ahead to `now`."""
+    session.execute(_CLAMP, {"now": now})
+    session.execute(_CLAMP_REFUSALS, {"now": now})
 
 
 def lock(session: Session, pg: str) -> None:

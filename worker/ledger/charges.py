@@ -117,9 +117,9 @@ def owed_charges(session: Session, subscription_id: int) -> Sequence[OwedPeriod]
 
 
 def lock_open_charges(session: Session, code: str) -> None:
-    """Lock the open charges of a subscription. Before the subscription, as a write-back does, or the two may deadlock.
+    """Lock the open charges of a subscription. Call it before locking the subscription, or a write-back may deadlock.
 
-    After it, no write-back is half done: an answer either shows already, or meets what this transaction decides.
+    After it, no write-back is half done: an outcome is either visible already, or meets what this transaction decides.
     """
     session.execute(_LOCK, {"code": code})
 

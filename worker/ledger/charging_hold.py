@@ -20,7 +20,7 @@ from worker.database.tables.operations import Sweep
 from worker.domain.clock import Clock
 from worker.domain.states import SweepReason
 from worker.ledger import clock_steps
-from worker.ledger.database_identity import HoldPolicy, Standing, check_owner, standing, touch
+from worker.ledger.database_identity import HoldPolicy, KnownIdentity, check_owner, known_identity, touch
 
 MARGIN = timedelta(minutes=10)
 """How far a sweep reaches back before what it is about: clocks differ, and payments show late."""
@@ -74,7 +74,7 @@ def charging_is_allowed(session: Session, policy: HoldPolicy, *, now: datetime |
     By a clock, which is read here, a step of the database's clock is noticed besides; an instant may have become old
     meanwhile, and shows none. Raises WrongDatabase.
     """
-    known = standing(session)
+    known = known_identity(session)
     check_owner(known.mode, known.prefix, policy)
     read_at = now if isinstance(now, datetime) else read(session, now)
     if not known.same:
@@ -98,7 +98,7 @@ def charging_is_allowed(session: Session, policy: HoldPolicy, *, now: datetime |
     return not known.held
 
 
-def _has_stepped(session: Session, known: Standing, policy: HoldPolicy, *, clock: Clock, now: datetime) -> bool:
+def _has_stepped(session: Session, known: KnownIdentity, policy: HoldPolicy, *, clock: Clock, now: datetime) -> bool:
     """Hold charging when the database's clock was set, and it is not held for that yet.
 
     A worker that has asked it before knows by how much more it moved than has elapsed. One that has not sees at least
@@ -106,7 +106,7 @@ def _has_stepped(session: Session, known: Standing, policy: HoldPolicy, *, clock
     """
     step = clock.step if isinstance(clock, DatabaseClock) else None
     if step is not None:
-        if abs(step.by) > policy.smallest_step and not clock_steps.is_answered(
+        if abs(step.by) > policy.smallest_step and not clock_steps.is_covered_by_hold(
             session, now=now, within=step.within, quiet_period=policy.quiet_period
         ):
             _hold_for_step(session, known, policy, now=now, by=step.by)
@@ -119,15 +119,15 @@ def _has_stepped(session: Session, known: Standing, policy: HoldPolicy, *, clock
     return False
 
 
-def _hold_for_step(session: Session, known: Standing, policy: HoldPolicy, *, now: datetime, by: timedelta) -> None:
-    """Hold charging for a quiet period from now on, in the place of whatever holds it already and until when."""
+def _hold_for_step(session: Session, known: KnownIdentity, policy: HoldPolicy, *, now: datetime, by: timedelta) -> None:
+    """Replace any hold by one that lasts a quiet period from now."""
     log.error(
         "the database's clock was set, or this machine stood still: look at NTP on both",
         moved_seconds=round(by.total_seconds(), 1),
     )
     if not touch(session, known, policy, now, set_back=True):
         return  # another process has noticed at the same moment
-    overtaken = clock_steps.set_right(session, now=now, lease=policy.longest_lease)
+    overtaken = clock_steps.restart_timers(session, now=now, lease=policy.longest_lease)
     reason = SweepReason.RESTORED if overtaken.restored else SweepReason.CLOCK
     _begin(session, known, now=now, until=now + policy.quiet_period, reason=reason, since=overtaken.since)
 
@@ -145,7 +145,7 @@ def declare_restored(session: Session, policy: HoldPolicy, *, now: datetime, sin
 
     It compares from `since`, or from the last work that the database knows of.
     """
-    known = standing(session, for_update=True)
+    known = known_identity(session, for_update=True)
     if since is None and (under_way := session.scalar(_RESTORED)) is not None:
         return int(under_way)
     _hold(
@@ -176,10 +176,10 @@ def holding(session: Session) -> Sequence[Sweep]:
 
 
 def release(session: Session, *, by: str, reason: str, now: datetime) -> Sequence[int]:
-    """End every sweep that holds charging, on an operator's word; return their ids. A restore's leaves all stopped.
+    """End every sweep that holds charging, on an operator's word; return their ids.
 
-    Unless an operator was told to start charging while it was held: PortOne's payments are one thing that was
-    forgotten, and what operators did since the backup another.
+    After a restore this stops all charging, unless an operator has started it during the hold: the backup has forgotten
+    not only payments, but also what operators stopped since.
     """
     held = holding(session)
     give_reason(session, reason, now=now)
@@ -192,7 +192,7 @@ def release(session: Session, *, by: str, reason: str, now: datetime) -> Sequenc
 
 def _hold(
     session: Session,
-    known: Standing,
+    known: KnownIdentity,
     policy: HoldPolicy,
     *,
     now: datetime,
@@ -211,7 +211,13 @@ def _hold(
 
 
 def _begin(
-    session: Session, known: Standing, *, now: datetime, until: datetime, reason: SweepReason, since: datetime | None
+    session: Session,
+    known: KnownIdentity,
+    *,
+    now: datetime,
+    until: datetime,
+    reason: SweepReason,
+    since: datetime | None,
 ) -> None:
     """Begin the sweep that holds, from the last work that is known of, or from `since` if that is earlier."""
     last_work = session.execute(_LAST_WORK).scalar()

@@ -39,8 +39,8 @@ MAY_HAVE_LOST_WINDOWS = """COALESCE(c.period_start < (
           AND later.until >= w.started_at + :window_life)), false)"""
 """The condition that a charge may have a window which a restored database has forgotten, with declines before it.
 
-It ends when no such window can be used any more, and a sweep over all that time has told what was paid in them. A
-release of what a restore holds has compared nothing: then it ends likewise, and not at once.
+It ends when the forgotten windows have expired and a sweep has covered that time. Releasing the hold of a restore does
+not shorten it.
 """
 
 _DUE = text(f"""
@@ -111,7 +111,7 @@ def claim(
 
     `now` is asked of the database in this very transaction (`may_claim`): leases and quiet periods count from it.
     Claims nothing while `again stop` holds or has set the switch. Raises ClaimConflict, and LimitExceeded or
-    SubscriptionLimitsExceeded when a cap of `check` forbids it; the claim must then be rolled back.
+    SubscriptionLimitsExceeded when a limit of `check` forbids it; the claim must then be rolled back.
     """
     _let_stops_wait(session)
     asked = parameters(session, now=now)

@@ -56,7 +56,7 @@ _RETIME_TRIES = text("""
 """)
 
 
-def is_answered(session: Session, *, now: datetime, within: timedelta, quiet_period: timedelta) -> bool:
+def is_covered_by_hold(session: Session, *, now: datetime, within: timedelta, quiet_period: timedelta) -> bool:
     """Return whether a hold for a quiet period was started in the last `within`: then it covers a step in it."""
     parameters = {"now": now, "since": now - within, "quiet_period": quiet_period}
     return bool(session.execute(_ANSWERED, parameters).scalar_one())
@@ -70,15 +70,15 @@ class Overtaken:
     restored: bool
 
 
-def set_right(session: Session, *, now: datetime, lease: timedelta) -> Overtaken:
-    """Count every waiting time by the clock as it is now: leases, look-ups, short deferrals; sweeps are ended.
+def restart_timers(session: Session, *, now: datetime, lease: timedelta) -> Overtaken:
+    """Restart leases, look-ups and short deferrals from `now` after a change of the clock; end sweeps it made void.
 
-    Evidence about channels that lies ahead is of now.
-    Every lease lasts `lease` from now. Due dates are dates, and stay. The caller begins the hold that is to follow.
+    Every lease lasts `lease` from now, and evidence about channels that lies ahead is set to now. Due dates stay. The
+    caller starts the charging hold that follows.
     """
     ended = [row for row in session.execute(_OVERTAKE, {"now": now}) if row.holds_claims]
     session.execute(_RETIME_LEASES, {"lease_until": now + lease})
     session.execute(_RETIME_LOOK_UPS, {"now": now})
     session.execute(_RETIME_TRIES, {"now": now, "longest": LONGEST_DEFERRAL})
-    channel_stops.bring_back(session, now=now)
+    channel_stops.clamp_future_evidence(session, now=now)
     return Overtaken(min((row.since for row in ended), default=None), any(row.restored for row in ended))

@@ -14,7 +14,7 @@ from worker.database.clock import APART
 TOUCH_EVERY = timedelta(seconds=30)
 """How often a worker notes that it works here; less often than it looks, for every claim would wait for that row."""
 
-_STANDING = text("""
+_RECORDED = text("""
     SELECT identity, identity = current_identity() AS same, seen_at, mode, prefix,
            EXISTS (SELECT FROM sweeps WHERE finished_at IS NULL AND holds_claims) AS held
     FROM database_identity
@@ -79,7 +79,7 @@ def hold_policy_of(settings: Settings) -> HoldPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class KnownIdentity:
     """What the database says about itself."""
 
     identity: str
@@ -90,14 +90,14 @@ class Standing:
     held: bool  # a sweep holds charging
 
 
-def standing(session: Session, *, for_update: bool = False) -> Standing:
+def known_identity(session: Session, *, for_update: bool = False) -> KnownIdentity:
     """Return what the database says about itself; `for_update` locks it, and only then looks."""
     if for_update:
         session.execute(_LOCKED)
-    return Standing(**session.execute(_STANDING).one()._mapping)  # noqa: SLF001 - public
+    return KnownIdentity(**session.execute(_RECORDED).one()._mapping)  # noqa: SLF001 - public
 
 
-def touch(session: Session, known: Standing, policy: HoldPolicy, now: datetime, *, set_back: bool = False) -> bool:
+def touch(session: Session, known: KnownIdentity, policy: HoldPolicy, now: datetime, *, set_back: bool = False) -> bool:
     """Note that the database was worked with; `set_back`, also when that was noted at a later time.
 
     False when another process has noted it since `known` was read.
@@ -115,7 +115,7 @@ def touch(session: Session, known: Standing, policy: HoldPolicy, now: datetime, 
 
 def verify(session: Session, policy: HoldPolicy) -> None:
     """Raise WrongDatabase when the settings are not those with which the database has charged."""
-    known = standing(session)
+    known = known_identity(session)
     check_owner(known.mode, known.prefix, policy)
 
 

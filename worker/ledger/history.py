@@ -147,7 +147,7 @@ def audit(session: Session, entity: str, entity_id: int) -> Sequence[Mapping[str
     return _rows(session, _AUDIT, entity=entity, id=entity_id)
 
 
-def acts(session: Session, *, about: str = "", limit: int) -> Sequence[Mapping[str, Any]]:
+def operator_acts(session: Session, *, about: str = "", limit: int) -> Sequence[Mapping[str, Any]]:
     """List what was stopped, started, swept, released and sold, by whom and why; the newest first."""
     return _rows(session, _ACTS, about=about, limit=limit)
 

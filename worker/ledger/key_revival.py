@@ -68,7 +68,7 @@ def subscriptions_of(session: Session, key_id: int) -> Sequence[str]:
 
 
 def revive(session: Session, key_id: int, *, reason: str, now: datetime) -> bool:
-    """Make a dead key active, and due what waited for another one; False when it is not dead, or to be deleted."""
+    """Reactivate a dead key and make its waiting charges due; False when it is not dead, or is to be deleted."""
     if session.execute(_REVIVE, {"key": key_id, "reason": reason, "now": now}).first() is None:
         return False
     wake_behind_key(session, key_id, now=now)

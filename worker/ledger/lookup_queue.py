@@ -15,7 +15,7 @@ from worker.domain.outcomes import UnknownReason
 
 log = structlog.get_logger()
 
-_ABANDON = text("""
+_EXPIRE = text("""
     UPDATE attempts SET status = 'unknown', status_reason = :reason, status_at = :now, next_lookup_at = :now
     WHERE status = 'started' AND id IN (
         SELECT id FROM attempts WHERE status = 'started' AND lease_until < :now
@@ -24,7 +24,7 @@ _ABANDON = text("""
     RETURNING id
 """)
 
-_TAKE = text(f"""
+_LEASE = text(f"""
     WITH taken AS (
         UPDATE attempts SET next_lookup_at = :taken_until, lookups = lookups + 1
         WHERE status = 'unknown' AND id IN (
@@ -43,7 +43,7 @@ _TAKE = text(f"""
 # An old refusal says nothing about what is sent from now on.
 _FORGET_REFUSAL = text("UPDATE attempts SET refusal = NULL WHERE id = :id AND status = 'unknown'")
 
-_HASTEN = text("""
+_EXPEDITE = text("""
     UPDATE attempts SET next_lookup_at = :now
     WHERE id = ANY(:ids) AND status = 'unknown' AND flagged_at IS NULL AND next_lookup_at > :now
 """)
@@ -54,22 +54,22 @@ def forget_refusal(session: Session, attempt_id: int) -> None:
     session.execute(_FORGET_REFUSAL, {"id": attempt_id})
 
 
-def hasten(session: Session, attempt_ids: Sequence[int], *, now: datetime) -> None:
+def expedite(session: Session, attempt_ids: Sequence[int], *, now: datetime) -> None:
     """Let unknown attempts be looked up at once: there is news of them at PortOne."""
     if attempt_ids:
-        session.execute(_HASTEN, {"ids": list(attempt_ids), "now": now})
+        session.execute(_EXPEDITE, {"ids": list(attempt_ids), "now": now})
 
 
-def abandon(session: Session, *, now: datetime, limit: int) -> int:
+def expire_leases(session: Session, *, now: datetime, limit: int) -> int:
     """Declare attempts unknown whose worker let its lease run out; returns how many."""
     parameters = {"now": now, "limit": limit, "reason": UnknownReason.ABANDONED.value}
-    return len(session.execute(_ABANDON, parameters).all())
+    return len(session.execute(_EXPIRE, parameters).all())
 
 
-def take(session: Session, *, now: datetime, limit: int, lease: timedelta) -> list[Attempt]:
+def lease_due(session: Session, *, now: datetime, limit: int, lease: timedelta) -> list[Attempt]:
     """Take the attempts whose look-up is due. Should we die meanwhile, they are due again after `lease`."""
     taken = []
-    for row in session.execute(_TAKE, {"now": now, "limit": limit, "taken_until": now + lease}):
+    for row in session.execute(_LEASE, {"now": now, "limit": limit, "taken_until": now + lease}):
         try:
             taken.append(known_attempt(row))
         except (ValueError, LookupError, OSError) as error:

@@ -22,12 +22,12 @@ __all__ = [
     "BY_HAND",
     "EVERYTHING",
     "MayStillMove",
+    "active_stops",
     "await_claims",
     "calls_in_flight",
     "claims_under_way",
     "may_still_move",
-    "record_standing",
-    "standing",
+    "record_active",
     "start",
     "stop",
 ]
@@ -126,12 +126,12 @@ def start(session: Session, *, scope: str, reason: str = BY_HAND, now: datetime)
     return started
 
 
-def standing(session: Session) -> Sequence[Stop]:
+def active_stops(session: Session) -> Sequence[Stop]:
     """List what is stopped."""
     return session.scalars(select(Stop).order_by(Stop.scope)).all()
 
 
-def record_standing(session: Session, *, now: datetime) -> None:
+def record_active(session: Session, *, now: datetime) -> None:
     """Record when each standing stop was last seen: what waited then is not late once it is lifted."""
     session.execute(_RECORD_STANDING, {"now": now, "apart": APART})
 

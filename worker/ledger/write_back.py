@@ -112,10 +112,10 @@ class WriteBack:
     channels: ChannelChanges = field(default_factory=ChannelChanges)
 
 
-def record(sessions: Sessions, settlements: Sequence[Settlement], *, now: datetime) -> WriteBack:
+def write_back(sessions: Sessions, settlements: Sequence[Settlement], *, now: datetime) -> WriteBack:
     """Write settlements back in one transaction, each guarded by the state it expects."""
     with sessions.begin() as session:
-        result = write_back(session, settlements, now=now)
+        result = apply_settlements(session, settlements, now=now)
         _stop_beside_another_server(session, result.settled, now)
     for settlement in result.settled:
         if settlement.attempt_status is not AttemptStatus.PAID:
@@ -162,7 +162,7 @@ def _ids(settlement: Settlement) -> dict[str, object]:
     }
 
 
-def write_back(session: Session, settlements: Sequence[Settlement], *, now: datetime) -> WriteBack:
+def apply_settlements(session: Session, settlements: Sequence[Settlement], *, now: datetime) -> WriteBack:
     """Apply settlements to attempts, charges, subscriptions and billing keys; the caller commits."""
     rows = as_rows({"place": place, **_row(settlement)} for place, settlement in enumerate(settlements))
     changed = [WriteBackRow(**row._mapping) for row in session.execute(_WRITE_BACK, {"rows": rows, "now": now})]  # noqa: SLF001 - public

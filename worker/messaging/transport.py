@@ -19,7 +19,7 @@ _UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, RecursionErro
 
 
 class Channel(redis.Channel):
-    """Takes elements from the queue's list; each is gone from it before it is looked at."""
+    """Pops a message before decoding it, so that an unreadable one is dropped and does not end the worker."""
 
     def _brpop_read(self, **options: Any) -> Any:
         try:

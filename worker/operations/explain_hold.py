@@ -18,7 +18,7 @@ UNATTENDED_AFTER = timedelta(minutes=1)
 RELEASE = "again sweep --release"
 
 
-class Hold(Protocol):
+class ChargingHold(Protocol):
     """A row of a sweep that holds charging."""
 
     @property
@@ -45,7 +45,9 @@ class HoldExplanation:
     broken: bool = False
 
 
-def explain_hold(hold: Hold, *, now: datetime, quiet_period: timedelta, zone: ZoneInfo = SEOUL) -> HoldExplanation:
+def explain_hold(
+    hold: ChargingHold, *, now: datetime, quiet_period: timedelta, zone: ZoneInfo = SEOUL
+) -> HoldExplanation:
     """Return what a hold waits for at an instant, the most urgent cause first."""
     if hold.started_at > now + CLOCKS_APART or hold.until > now + quiet_period + CLOCKS_APART:
         return HoldExplanation(

@@ -67,7 +67,7 @@ def _judgeable(session: Session, now: datetime) -> tuple[Invariant, ...]:
 def _beat(session: Session, now: datetime) -> None:
     """Record that a check has ended, and what was stopped then: a release leaves no other trace."""
     heartbeats.beat(session, COMPLETED, now=now)
-    stops.record_standing(session, now=now)
+    stops.record_active(session, now=now)
 
 
 def _log(changes: RecordedChanges) -> None:

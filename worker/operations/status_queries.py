@@ -54,7 +54,7 @@ _COUNTS = text(f"""
     WHERE {none_of({Blocker.NO_NEXT_ATTEMPT, Blocker.NOT_YET})}
     UNION ALL SELECT 'deferred', count(*), min(status_at)
     FROM ready c WHERE status = 'due' AND {CONDITIONS[Blocker.NOT_YET]} AND NOT month_spent
-    UNION ALL SELECT 'month_spent', count(*), min(status_at) FROM ready WHERE month_spent
+    UNION ALL SELECT 'month_quota', count(*), min(status_at) FROM ready WHERE month_spent
     UNION ALL SELECT 'in_flight', count(*), min(started_at)
     FROM attempts WHERE status = 'started' AND lease_until >= :now
     UNION ALL SELECT 'abandoned', count(*), min(started_at)

@@ -16,7 +16,7 @@ from worker.pg.facts import (
     Pg,
     RefundFacts,
     ResultDelivery,
-    WindowFacts,
+    WindowCapabilities,
 )
 from worker.pg.wallets import KAKAOPAY, PAYCO
 
@@ -30,8 +30,8 @@ _NAMES_REQUESTER = RefundFacts(names_requester=True)  # documented for naverpay
 
 # "Key and charge in one window" and "key only" are two lists of PortOne's (documented); the pages of single PGs say
 # which of the latter show an amount. That 0 registers the key only is documented for Kakao Pay, assumed for the others.
-_CHARGES = WindowFacts(keys=KeyRegistration.CHARGES)
-_KEY_ONLY = WindowFacts(keys=KeyRegistration.KEY_ONLY)
+_CHARGES = WindowCapabilities(keys=KeyRegistration.CHARGES)
+_KEY_ONLY = WindowCapabilities(keys=KeyRegistration.KEY_ONLY)
 
 _PGS = (
     KAKAOPAY,
@@ -40,7 +40,7 @@ _PGS = (
     Pg(
         pg="chai",
         name="Chai",
-        window=WindowFacts(
+        window=WindowCapabilities(
             keys=KeyRegistration.SHOWS, key_methods=frozenset({"trans"}), on_pc=frozenset({ResultDelivery.REDIRECT})
         ),
     ),
@@ -52,7 +52,7 @@ _PGS = (
         name="KG Inicis",
         takes_vat_amount=True,  # documented
         card_routes=_BY_CARD,
-        window=WindowFacts(
+        window=WindowCapabilities(
             keys=KeyRegistration.SHOWS,  # documented
             payment_requires=REDIRECT_URL | {"buyer_tel", "pay_method"},  # documented
             key_methods=_CARD,  # documented
@@ -60,18 +60,20 @@ _PGS = (
         ),
     ),
     # Keys by API only (documented), yet named in neither list of PGs that make them from card data.
-    Pg(pg="inicis", name="KG Inicis (older)", window=WindowFacts(payments=False)),
+    Pg(pg="inicis", name="KG Inicis (older)", window=WindowCapabilities(payments=False)),
     Pg(
         pg="kcp",
         name="NHN KCP",
         card_routes=_BY_CARD,
-        window=WindowFacts(payment_requires=REDIRECT_URL | {"pay_method"}),  # documented; its key window is kcp_billing
+        window=WindowCapabilities(
+            payment_requires=REDIRECT_URL | {"pay_method"}
+        ),  # documented; its key window is kcp_billing
         refunds=_STATES_TAX_FREE,
     ),
     Pg(
         pg="kcp_billing",
         name="NHN KCP (billing)",
-        window=WindowFacts(payments=False, keys=KeyRegistration.SHOWS, key_methods=_CARD),  # documented
+        window=WindowCapabilities(payments=False, keys=KeyRegistration.SHOWS, key_methods=_CARD),  # documented
     ),
     Pg(pg="kicc", name="KICC EasyPay", window=_KEY_ONLY, refunds=_STATES_TAX_FREE),
     Pg(
@@ -92,7 +94,7 @@ _PGS = (
         name="Naver Pay",
         name_ko="네이버페이",
         min_amount=10,  # documented
-        window=WindowFacts(
+        window=WindowCapabilities(
             keys=KeyRegistration.SHOWS,  # documented
             unsupported="naverProducts for a payment, naverProductCode and naverProductCount for a key",  # documented
         ),
@@ -103,7 +105,7 @@ _PGS = (
         name="NICE Payments",
         takes_vat_amount=True,
         card_routes=_BY_CARD,
-        window=WindowFacts(vat_amount=True),  # documented
+        window=WindowCapabilities(vat_amount=True),  # documented
         refunds=_STATES_TAX_FREE,
     ),
     Pg(
@@ -111,7 +113,7 @@ _PGS = (
         name="NICE Payments (new)",
         takes_vat_amount=True,
         card_routes=_BY_CARD,
-        window=WindowFacts(
+        window=WindowCapabilities(
             vat_amount=True,  # documented for "NICE Payments"; that this means both modules is assumed
             payment_requires=REDIRECT_URL | {"buyer_tel", "pay_method"},  # documented
         ),
@@ -121,7 +123,7 @@ _PGS = (
         name="Paymentwall",
         charge_requires="the buyer's e-mail and network address",  # documented
         card_routes=_BY_FIRST_PAYMENT,
-        window=WindowFacts(
+        window=WindowCapabilities(
             keys=KeyRegistration.CHARGES,
             payment_requires=REDIRECT_URL | {"buyer_email"},  # documented
             key_requires=REDIRECT_URL | {"buyer_email"},  # documented
@@ -144,13 +146,13 @@ _PGS = (
         name="Toss Pay",
         name_ko="토스페이",
         takes_vat_amount=True,
-        window=WindowFacts(keys=KeyRegistration.KEY_ONLY, vat_amount=True),  # documented
+        window=WindowCapabilities(keys=KeyRegistration.KEY_ONLY, vat_amount=True),  # documented
     ),
     Pg(
         pg="tosspayments",
         name="Toss Payments",
         card_routes=_BY_CARD,
-        window=WindowFacts(
+        window=WindowCapabilities(
             keys=KeyRegistration.SHOWS,  # documented
             payment_requires=REDIRECT_URL | {"buyer_name"},  # documented
             key_methods=_CARD,  # documented
@@ -162,7 +164,7 @@ _PGS = (
         charge_requires="the buyer's name",  # documented
         takes_vat_amount=True,
         card_routes=_BY_CARD,
-        window=WindowFacts(keys=KeyRegistration.UNDOCUMENTED),  # that there is one is documented
+        window=WindowCapabilities(keys=KeyRegistration.UNDOCUMENTED),  # that there is one is documented
         refunds=_STATES_TAX_FREE,  # documented, for merchants that work their VAT out themselves
     ),
 )

@@ -68,7 +68,7 @@ class CustomerNotice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WindowFacts:
+class WindowCapabilities:
     """What one PG's payment window requires, takes and does.
 
     `methods` are its pay_method codes, `key_methods` those while a key is registered; an empty set means that they are
@@ -165,7 +165,7 @@ class Pg:
     takes_vat_amount: bool = False  # by `again`; the window has its own
     card_routes: frozenset[CardRoute] = frozenset()
     merchant_uid: MerchantUidRule = field(default_factory=MerchantUidRule)
-    window: WindowFacts = field(default_factory=WindowFacts)
+    window: WindowCapabilities = field(default_factory=WindowCapabilities)
     ids: MerchantIds = field(default_factory=MerchantIds)
     refunds: RefundFacts = field(default_factory=RefundFacts)
 

@@ -9,7 +9,7 @@ from worker.pg.facts import (
     Pg,
     RefundFacts,
     ResultDelivery,
-    WindowFacts,
+    WindowCapabilities,
     WindowUse,
 )
 
@@ -22,7 +22,7 @@ KAKAOPAY = Pg(
     card_below=2_000_000,  # documented
     test_card_below=1_000_000,  # documented
     monthly_quota=True,  # documented, as -752; the figure is not published
-    window=WindowFacts(
+    window=WindowCapabilities(
         keys=KeyRegistration.CHARGES,  # documented: 0 for the key only, more is an initial payment
         # The customer picks card or money in the app, whatever was given; the choice stays (documented).
         ignores_method=frozenset(WindowUse),
@@ -50,7 +50,7 @@ PAYCO = Pg(
     account_daily_limit=2_000_000,
     account_monthly_limit=5_000_000,
     call_confirmation_from=300_000,  # documented
-    window=WindowFacts(
+    window=WindowCapabilities(
         keys=KeyRegistration.SHOWS,  # documented
         payment_requires=frozenset({"buyer_tel"}),  # documented
         key_requires=frozenset(),  # documented: here a telephone number is optional

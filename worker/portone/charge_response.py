@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from worker.domain.declines import Duplicate, NeedsLookUp, Verdict, classify
+from worker.domain.declines import DeclineVerdict, Duplicate, NeedsLookUp, classify
 from worker.domain.gateway import ChargeRequest, PaymentRecord
 from worker.domain.outcomes import Answer, Declined, DeclineKind, Outcome, Paid, Unknown, UnknownReason
 from worker.portone.payloads import Envelope, Unreadable, read_payment
@@ -57,7 +57,7 @@ def _read_record(request: ChargeRequest, record: PaymentRecord, answer: Answer) 
             return Unknown(UnknownReason.STATUS_NOT_KNOWN, answer)
 
 
-def _failed(answer: Answer, verdict: Verdict) -> Outcome:
+def _failed(answer: Answer, verdict: DeclineVerdict) -> Outcome:
     """Return the outcome of a failed record: PortOne has recorded it, so even an unknown text is a decline."""
     if verdict is Duplicate:
         return Unknown(UnknownReason.DUPLICATE, answer)
@@ -66,7 +66,7 @@ def _failed(answer: Answer, verdict: Verdict) -> Outcome:
     return Declined(verdict, answer)
 
 
-def _rejected(answer: Answer, verdict: Verdict) -> Outcome:
+def _rejected(answer: Answer, verdict: DeclineVerdict) -> Outcome:
     """Return the outcome of an error code without a record.
 
     An unknown text may then also mean "already paid", and "try later" that the payment is in progress.

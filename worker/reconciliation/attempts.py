@@ -23,7 +23,7 @@ from worker.domain.states import AttemptStatus
 from worker.ledger import lookup_queue
 from worker.ledger.charging_hold import charging_is_allowed
 from worker.ledger.database_identity import HoldPolicy
-from worker.ledger.write_back import record
+from worker.ledger.write_back import write_back
 
 CHUNK = 100
 """Attempts that are looked up at once."""
@@ -103,7 +103,7 @@ async def _look_up_and_settle(
     for attempt, finding in zip(attempts, findings, strict=True):
         outcome = outcome_of_lookup(attempt, finding, now=taken_at, quiet_period=policy.quiet_period)
         settlements.append(settle(attempt, outcome, now=now, policy=policy))
-    await asyncio.to_thread(record, sessions, settlements, now=now)
+    await asyncio.to_thread(write_back, sessions, settlements, now=now)
     return Counter({"looked_up": len(attempts)}) + Counter(each.attempt_status.value for each in settlements)
 
 
@@ -111,7 +111,7 @@ def _abandon(sessions: Sessions, clock: Clock, hold_policy: HoldPolicy | None) -
     abandoned = 0
     while True:
         with sessions.begin() as session:
-            found = lookup_queue.abandon(session, now=_now(session, clock, hold_policy), limit=CHUNK)
+            found = lookup_queue.expire_leases(session, now=_now(session, clock, hold_policy), limit=CHUNK)
         abandoned += found
         if found < CHUNK:
             return abandoned
@@ -120,7 +120,7 @@ def _abandon(sessions: Sessions, clock: Clock, hold_policy: HoldPolicy | None) -
 def _take(sessions: Sessions, clock: Clock, hold_policy: HoldPolicy | None) -> tuple[datetime, list[Attempt]]:
     with sessions.begin() as session:
         now = _now(session, clock, hold_policy)
-        return now, lookup_queue.take(session, now=now, limit=CHUNK, lease=LOOKUP_LEASE)
+        return now, lookup_queue.lease_due(session, now=now, limit=CHUNK, lease=LOOKUP_LEASE)
 
 
 def _now(session: Session, clock: Clock, hold_policy: HoldPolicy | None) -> datetime:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from schedules.periods import first_start, next_start, period_starting
 from schedules.plans import Plan
-from worker.domain.discrepancy_rules import MEANINGS, DiscrepancyKind, LocalRecord, Verdict, refunded
+from worker.domain.discrepancy_rules import MEANINGS, ComparisonResult, DiscrepancyKind, LocalRecord, refunded
 from worker.domain.gateway import PaymentRecord
 from worker.domain.merchant_uid import MerchantUid
 from worker.domain.payment_time import can_be_paid_at
@@ -30,7 +30,7 @@ class ComparedPayment:
     record: PaymentRecord
     parts: MerchantUid
     local: LocalRecord
-    verdict: Verdict
+    verdict: ComparisonResult
 
     def discrepancy(self, kind: DiscrepancyKind) -> NewDiscrepancy:
         return discrepancies.of_payment(kind, self.record, self.local, self.parts)

@@ -106,7 +106,7 @@ def _record_rejected(sessions: Sessions, own: OwnPayment, error: Exception, now:
 def _write(session: Session, compared: Sequence[ComparedPayment], now: datetime) -> tuple[int, int]:
     """Write what follows, and return how many payments were repaired, and how many new ones wait for an operator."""
     _close_agreeing(session, compared, now)
-    _hasten_unsettled(session, compared, now)
+    _expedite_unsettled(session, compared, now)
     differing = [each for each in compared if isinstance(each.verdict, DiscrepancyKind)]
     written, found = backfill(session, [each for each in differing if each.verdict in BACKFILLED], now=now)
     refunds = {
@@ -136,7 +136,7 @@ def _close_agreeing(session: Session, compared: Sequence[ComparedPayment], now: 
     discrepancies.close(session, agreeing, CLOSED_BY_AGREEMENT, reason=reason, now=now)
 
 
-def _hasten_unsettled(session: Session, compared: Sequence[ComparedPayment], now: datetime) -> None:
+def _expedite_unsettled(session: Session, compared: Sequence[ComparedPayment], now: datetime) -> None:
     """Have attempts looked up now that are still open, though PortOne shows their payments."""
     open_ones = [each.local for each in compared if each.verdict is Agreement.OPEN and not each.local.flagged]
-    lookup_queue.hasten(session, [each.attempt_id for each in open_ones if each.attempt_id is not None], now=now)
+    lookup_queue.expedite(session, [each.attempt_id for each in open_ones if each.attempt_id is not None], now=now)

@@ -27,7 +27,7 @@ from worker.ledger import found_payments
 from worker.ledger.lookup_queue import forget_refusal
 from worker.ledger.subscription_status import settle_subscriptions
 from worker.ledger.voiding import void
-from worker.ledger.write_back import write_back
+from worker.ledger.write_back import apply_settlements
 from worker.review import decision_queries, queries
 from worker.review.case import Case, Decision, DecisionRequest, StartedRefund
 from worker.review.decisions import plan_step
@@ -164,7 +164,7 @@ class ReviewService:
         if step.decision is Decision.CHARGE_AGAIN:
             settlement = replace(settlement, next_attempt_at=now)
             forget_refusal(session, attempt.id)
-        if not write_back(session, [settlement], now=now).settled:
+        if not apply_settlements(session, [settlement], now=now).settled:
             raise decided_meanwhile(case)
         if step.decision is Decision.VOID:
             voided = void(session, [attempt.charge.id], reason=reason, now=now)

@@ -13,7 +13,7 @@ from worker.domain.identifiers import read_code
 from worker.ledger.charges import OwedPeriod, owed_charges
 from worker.ledger.opening import due_subscription, opening_of
 from worker.subscriptions import queries
-from worker.subscriptions.locking import no_such
+from worker.subscriptions.locking import not_found
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,5 +66,5 @@ def owed_by(sessions: Sessions, code: str, *, now: datetime) -> Arrears:
     with sessions() as session:
         row = queries.found(session, code)
         if row is None:
-            raise no_such(code)
+            raise not_found(code)
         return arrears_of(session, row, now=now)

@@ -10,7 +10,7 @@ from worker.domain.identifiers import read_code
 from worker.domain.states import SubscriptionStatus
 from worker.ledger import charges
 from worker.ledger.voiding import void
-from worker.subscriptions.locking import move, running, up_to_date
+from worker.subscriptions.locking import lock_running, move, open_missed_periods
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ def cancel(sessions: Sessions, code: str, *, reason: str, now: datetime) -> Canc
     code = read_code(code)
     with sessions.begin() as session:
         charges.lock_open_charges(session, code)
-        row = up_to_date(session, running(session, code, "canceled"), now)
+        row = open_missed_periods(session, lock_running(session, code, "canceled"), now)
         move(session, row, SubscriptionStatus.CANCELED, reason, None, now)
         waiting = charges.waiting_charges(session, row.id)
         voided = void(session, waiting, reason=f"subscription canceled: {reason}", now=now)

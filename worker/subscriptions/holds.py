@@ -10,7 +10,7 @@ from worker.domain.identifiers import read_code
 from worker.ledger import subscription_holds
 from worker.subscriptions import queries
 from worker.subscriptions.arrears import Arrears, arrears_of
-from worker.subscriptions.locking import no_such
+from worker.subscriptions.locking import not_found
 
 
 def release(sessions: Sessions, code: str, *, reason: str, now: datetime) -> Arrears:
@@ -22,7 +22,7 @@ def release(sessions: Sessions, code: str, *, reason: str, now: datetime) -> Arr
     with sessions.begin() as session:
         row = queries.found(session, wanted)
         if row is None:
-            raise no_such(code)
+            raise not_found(code)
         if not subscription_holds.release(session, wanted, reason=reason, now=now):
             raise Refused(f"Subscription {wanted} is not held by a charge limit.")
         return arrears_of(session, row, now=now).chargeable

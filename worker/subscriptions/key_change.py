@@ -21,7 +21,7 @@ from worker.subscriptions.activation import start as start_pending
 from worker.subscriptions.arrears import Arrears, arrears_of
 from worker.subscriptions.billing_keys import usable_key
 from worker.subscriptions.duplicates import require_meant, require_no_same_key
-from worker.subscriptions.locking import running, up_to_date
+from worker.subscriptions.locking import lock_running, open_missed_periods
 from worker.subscriptions.plans import plan_row
 from worker.subscriptions.queries import LockedSubscription
 from worker.subscriptions.start_terms import amount_objection
@@ -81,15 +81,15 @@ def _change_key(
 ) -> tuple[KeyChanged, Arrears]:
     code = read_code(code)
     charges.lock_open_charges(session, code)
-    row = running(session, code, "given another key")
+    row = lock_running(session, code, "given another key")
     billing_key, terms = _key_for(session, row, key, max_amount)
     if row.status == SubscriptionStatus.PENDING:
         started = start_pending(session, row, terms, billing_key.id, reason=reason, now=now)
         assert started, "the row is locked, so no other process can have started it"
-        row = running(session, code, "given another key")
+        row = lock_running(session, code, "given another key")
         arrears = arrears_of(session, row, now=now)
     else:
-        row = up_to_date(session, row, now)
+        row = open_missed_periods(session, row, now)
         arrears = _to_agree_to(session, row, billing_key, now)
     if owed not in {None, arrears.amount}:
         raise Refused(f"Subscription {code} owes {arrears.amount:,} KRW by now, not {owed:,}; nothing was changed.")

@@ -15,27 +15,27 @@ from worker.subscriptions.queries import LockedSubscription
 OVER = frozenset({SubscriptionStatus.CANCELED, SubscriptionStatus.ENDED})
 
 
-def no_such(code: str) -> Refused:
+def not_found(code: str) -> Refused:
     return Refused(f"There is no subscription {code!r:.60}. `again subscription list` shows those there are.")
 
 
-def running(session: Session, code: str, wanted: str) -> LockedSubscription:
+def lock_running(session: Session, code: str, wanted: str) -> LockedSubscription:
     """Lock a subscription that is not over, or raise Refused."""
     row = queries.locked(session, code)
     if row is None:
-        raise no_such(code)
+        raise not_found(code)
     if row.status in OVER:
         raise Refused(f"Subscription {code} is {row.status}, which is for good; it cannot be {wanted}.")
     return row
 
 
-def up_to_date(session: Session, row: LockedSubscription, now: datetime) -> LockedSubscription:
+def open_missed_periods(session: Session, row: LockedSubscription, now: datetime) -> LockedSubscription:
     """Open what has come due and no tick has opened yet, and read the locked subscription again."""
     due = due_subscription(session, row.id, now=now)
     if due is None:
         return row
     open_due_now(session, due, now=now)
-    return running(session, row.code, "changed")
+    return lock_running(session, row.code, "changed")
 
 
 def move(

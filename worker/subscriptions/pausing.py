@@ -12,7 +12,7 @@ from worker.domain.errors import Refused
 from worker.domain.identifiers import read_code
 from worker.domain.states import SubscriptionStatus
 from worker.subscriptions.arrears import arrears_of
-from worker.subscriptions.locking import move, running, up_to_date
+from worker.subscriptions.locking import lock_running, move, open_missed_periods
 from worker.subscriptions.plans import plan_row
 from worker.subscriptions.queries import LockedSubscription
 
@@ -20,10 +20,10 @@ from worker.subscriptions.queries import LockedSubscription
 def pause(sessions: Sessions, code: str, *, reason: str, now: datetime) -> None:
     """Let nothing fall due until it is resumed. What it owes already is charged no more until then."""
     with sessions.begin() as session:
-        row = running(session, read_code(code), "paused")
+        row = lock_running(session, read_code(code), "paused")
         if row.status not in {SubscriptionStatus.TRIALING, SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE}:
             raise Refused(f"Subscription {row.code} is {row.status}; only one that is billed can be paused.")
-        move(session, up_to_date(session, row, now), SubscriptionStatus.PAUSED, reason, None, now)
+        move(session, open_missed_periods(session, row, now), SubscriptionStatus.PAUSED, reason, None, now)
 
 
 def resume(sessions: Sessions, code: str, *, reason: str, now: datetime, owed: int | None = None) -> datetime:
@@ -34,7 +34,7 @@ def resume(sessions: Sessions, code: str, *, reason: str, now: datetime, owed: i
     """
     with sessions.begin() as session:
         code = read_code(code)
-        row = running(session, code, "resumed")
+        row = lock_running(session, code, "resumed")
         if row.status != SubscriptionStatus.PAUSED:
             raise Refused(f"Subscription {row.code} is {row.status}, not paused; there is nothing to resume.")
         if owed not in {None, (found := arrears_of(session, row, now=now).chargeable.amount)}:

@@ -15,7 +15,7 @@ from worker.checkout.webhook_queries import ProcessedWebhook
 from worker.database.engine import Sessions
 from worker.domain.states import WebhookOutcome
 
-HOLD = timedelta(minutes=2)
+WEBHOOK_LEASE = timedelta(minutes=2)
 MONTHS = timedelta(days=91)
 
 
@@ -27,7 +27,7 @@ def session(sessions: Sessions) -> Iterator[Session]:
 
 def received(session: Session, imp_uid: str, status: str = "paid", *, after: timedelta = timedelta(0)) -> int | None:
     said = {"imp_uid": imp_uid, "merchant_uid": "m", "status": status, "cancellation_id": ""}
-    return webhook_queries.store(session, said, now=NOW + after, hold=HOLD)
+    return webhook_queries.store(session, said, now=NOW + after, lease=WEBHOOK_LEASE)
 
 
 def processed(session: Session, imp_uid: str, *, confirmed: bool) -> int:
@@ -44,7 +44,7 @@ def times(session: Session) -> list[int]:
 
 def test_webhook_that_comes_three_times_is_one_row_and_looked_up_once(session: Session):
     processed(session, "imp_1", confirmed=True)
-    assert received(session, "imp_1", after=HOLD) is None
+    assert received(session, "imp_1", after=WEBHOOK_LEASE) is None
     assert received(session, "imp_1", after=MONTHS) is None
     assert times(session) == [3]
 
@@ -52,7 +52,7 @@ def test_webhook_that_comes_three_times_is_one_row_and_looked_up_once(session: S
 def test_unconfirmed_webhook_is_rechecked_when_resent_after_a_minute(session: Session):
     early = processed(session, "imp_1", confirmed=False)
     assert received(session, "imp_1", after=timedelta(seconds=59)) is None
-    assert received(session, "imp_1", after=HOLD) == early
+    assert received(session, "imp_1", after=WEBHOOK_LEASE) == early
 
 
 def test_another_status_of_the_same_payment_is_another_webhook(session: Session):

@@ -46,7 +46,7 @@ def test_status_counts_rows_with_the_age_of_the_oldest(again: Again, subscriptio
         "to_open": 0,
         "due": 1,
         "deferred": 1,
-        "month_spent": 2,
+        "month_quota": 2,
         "in_flight": 1,
         "abandoned": 1,
         "unknown": 1,

@@ -157,7 +157,7 @@ def test_the_switch_waits_for_a_claim_under_way(
         committed.result()
     assert "1 call still in flight" in ended.err  # it was seen, so `stop` had waited until it committed
     with sessions() as session:
-        assert [stop.scope for stop in stops.standing(session)] == ["all"]
+        assert [stop.scope for stop in stops.active_stops(session)] == ["all"]
 
 
 @pytest.mark.parametrize(("answer", "options", "code"), [("n", [], 1), ("y", [], 0), (None, ["--yes"], 0)])

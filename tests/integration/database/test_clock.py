@@ -186,7 +186,7 @@ def test_worker_two_minutes_ahead_abandons_no_attempt_of_another(sessions: Sessi
         with sessions() as session:
             if isinstance(clock, DatabaseClock):
                 clock.sync(session)
-            return lookup_queue.abandon(session, now=clock(), limit=10)  # rolled back
+            return lookup_queue.expire_leases(session, now=clock(), limit=10)  # rolled back
 
     wrong = WrongClock(minutes=2, seconds=5)
     assert abandoned(wrong) == 1

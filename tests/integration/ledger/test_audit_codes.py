@@ -12,7 +12,7 @@ from worker.database.engine import Sessions
 from worker.domain.outcomes import Answer, Declined, DeclineKind
 from worker.domain.settlement import settle
 from worker.ledger import stops
-from worker.ledger.write_back import record
+from worker.ledger.write_back import write_back
 
 BUYER = "홍길동"
 
@@ -45,7 +45,7 @@ def test_audit_and_logs_of_a_decline_keep_its_codes_and_not_its_words(
     open_all(sessions)
     (attempt,) = claim_now(sessions)
     declined = Declined(kind, Answer(http_status=200, code="0", message=message, imp_uid="imps_1"))
-    record(sessions, [settle(attempt, declined, now=NOW, policy=POLICY)], now=NOW)
+    write_back(sessions, [settle(attempt, declined, now=NOW, policy=POLICY)], now=NOW)
     assert reasons(sessions, "attempt")[-1] == kept
     said = capfd.readouterr()
     assert BUYER not in said.out + said.err

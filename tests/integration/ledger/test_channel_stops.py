@@ -20,7 +20,7 @@ from worker.domain.channel_evidence import ENOUGH, PROVEN_FOR, STOPPED_BY_REFUSA
 from worker.domain.outcomes import Answer, Declined, DeclineKind, Outcome, Paid, Unknown, UnknownReason
 from worker.domain.settlement import settle
 from worker.ledger import clock_steps, stops
-from worker.ledger.write_back import record, write_back
+from worker.ledger.write_back import apply_settlements, write_back
 
 MINUTE = timedelta(minutes=1)
 
@@ -50,16 +50,16 @@ def claimed(book: Book, sessions: Sessions, count: int, *, now: datetime = NOW, 
 
 
 def answer(sessions: Sessions, attempts: list[Attempt], outcome: Outcome, *, now: datetime = NOW) -> None:
-    record(sessions, [settle(attempt, outcome, now=now, policy=POLICY) for attempt in attempts], now=now)
+    write_back(sessions, [settle(attempt, outcome, now=now, policy=POLICY) for attempt in attempts], now=now)
 
 
 def pay(sessions: Sessions, attempts: list[Attempt], *, now: datetime = NOW) -> None:
-    record(sessions, [settle(attempt, paid(attempt), now=now, policy=POLICY) for attempt in attempts], now=now)
+    write_back(sessions, [settle(attempt, paid(attempt), now=now, policy=POLICY) for attempt in attempts], now=now)
 
 
 def stopped(sessions: Sessions) -> dict[str, str]:
     with sessions() as session:
-        standing = stops.standing(session)
+        standing = stops.active_stops(session)
     assert {stop.stopped_by for stop in standing} <= {STOPPED_BY_REFUSALS}
     return {stop.scope: stop.reason for stop in standing}
 
@@ -131,7 +131,7 @@ def test_payment_lifts_no_stop_of_an_operator(book: Book, sessions: Sessions):
     kill_switch.set_switch(sessions, "ksnet", reason="the PG has called", stopped_by="cli:kim", now=NOW)
     pay(sessions, [payer])
     with sessions() as session:
-        assert [(stop.reason, stop.stopped_by) for stop in stops.standing(session)] == [
+        assert [(stop.reason, stop.stopped_by) for stop in stops.active_stops(session)] == [
             ("the PG has called", "cli:kim")
         ]
 
@@ -243,14 +243,14 @@ def test_evidence_of_a_channel_that_pays_stays_small(book: Book, sessions: Sessi
 def test_stop_of_an_operator_outlasts_refusals_written_back_at_that_moment(book: Book, sessions: Sessions):
     refused_now, later = claimed(book, sessions, 2)
     with ThreadPoolExecutor() as pool, sessions.begin() as session:
-        write_back(session, [settle(refused_now, CONFIG, now=NOW, policy=POLICY)], now=NOW)
+        apply_settlements(session, [settle(refused_now, CONFIG, now=NOW, policy=POLICY)], now=NOW)
         waits = pool.submit(kill_switch.set_switch, sessions, "ksnet", reason="audit", stopped_by="me", now=NOW)
         await_waiting(sessions)
         session.commit()
         waits.result(timeout=60)
     pay(sessions, [later])
     with sessions() as session:
-        assert [(stop.scope, stop.reason) for stop in stops.standing(session)] == [("ksnet", "audit")]
+        assert [(stop.scope, stop.reason) for stop in stops.active_stops(session)] == [("ksnet", "audit")]
 
 
 def await_waiting(sessions: Sessions) -> None:
@@ -286,11 +286,11 @@ def test_send_of_a_clock_that_was_ahead_counts_from_its_write_back(book: Book, s
     sent = claimed(book, sessions, 1, now=NOW + timedelta(days=1))
     set_right(sessions)
     answers = [settle(each, Paid(NOW, paid(each).answer), now=NOW, policy=POLICY) for each in sent]
-    record(sessions, answers, now=NOW)
+    write_back(sessions, answers, now=NOW)
     answer(sessions, claimed(book, sessions, 2, now=NOW + MINUTE), CONFIG, now=NOW + MINUTE)
     assert set(stopped(sessions)) == {"ksnet"}
 
 
 def set_right(sessions: Sessions) -> None:
     with sessions.begin() as session:
-        clock_steps.set_right(session, now=NOW, lease=MINUTE)
+        clock_steps.restart_timers(session, now=NOW, lease=MINUTE)

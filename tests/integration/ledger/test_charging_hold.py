@@ -259,7 +259,7 @@ def test_leases_and_waits_at_a_step_count_from_there(sessions: Sessions, book: B
         worker.database.set(hours=hours)
         assert not worker.look()
         with sessions.begin() as session:
-            assert lookup_queue.abandon(session, now=worker.now, limit=10) == 0
+            assert lookup_queue.expire_leases(session, now=worker.now, limit=10) == 0
             lease = session.scalars(text("SELECT max(lease_until) FROM attempts WHERE status = 'started'")).one()
             session.execute(text("UPDATE sweeps SET position = until, finished_at = until"))
         assert timedelta(0) < lease - worker.now <= POLICY.gap / 2

@@ -22,7 +22,7 @@ from worker.domain.settlement import settle
 from worker.domain.states import AttemptStatus
 from worker.ledger import stops
 from worker.ledger.claiming import claim
-from worker.ledger.write_back import record
+from worker.ledger.write_back import write_back
 
 POLICY = RetryPolicy(
     quiet_period=timedelta(minutes=30),
@@ -34,7 +34,7 @@ POLICY = RetryPolicy(
 
 def give_back(sessions: Sessions, attempt: Attempt) -> None:
     outcome = NotCharged(NotChargedReason.CONNECT_FAILED)
-    record(sessions, [settle(attempt, outcome, now=NOW, policy=POLICY)], now=NOW)
+    write_back(sessions, [settle(attempt, outcome, now=NOW, policy=POLICY)], now=NOW)
 
 
 def test_a_claim_commits_the_attempt_and_its_merchant_uid_before_anything_is_sent(book: Book, sessions: Sessions):

@@ -31,14 +31,14 @@ from worker.domain.outcomes import (
 )
 from worker.domain.settlement import settle
 from worker.ledger import lookup_queue
-from worker.ledger.write_back import WriteBack, record, write_back
+from worker.ledger.write_back import WriteBack, apply_settlements, write_back
 
 PAID = Paid(NOW, Answer(http_status=200, code="0", imp_uid="imps_1", pg_tid="T1", raw={"status": "paid"}))
 SOFT = Declined(DeclineKind.SOFT, Answer(http_status=200, code="0", message="[LACK_BALANCE]", imp_uid="imps_2"))
 
 
 def write(sessions: Sessions, attempt: Attempt, outcome: Outcome) -> WriteBack:
-    return record(sessions, [settle(attempt, outcome, now=NOW, policy=POLICY)], now=NOW)
+    return write_back(sessions, [settle(attempt, outcome, now=NOW, policy=POLICY)], now=NOW)
 
 
 def states(sessions: Sessions) -> tuple[str, str]:
@@ -150,8 +150,8 @@ def test_payment_found_by_two_at_once_is_no_contradiction(attempt: Attempt, sess
     found = [settle(attempt, PAID, now=NOW, policy=POLICY)]
     with ThreadPoolExecutor(1) as pool:
         with sessions.begin() as first:
-            write_back(first, found, now=NOW)
-            second = pool.submit(record, sessions, found, now=NOW)
+            apply_settlements(first, found, now=NOW)
+            second = pool.submit(write_back, sessions, found, now=NOW)
             with sessions() as watching:
                 until(lambda: bool(watching.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted"))))
         result = second.result()
@@ -168,7 +168,7 @@ def until(reached: Callable[[], bool]) -> None:
 
 def test_an_abandoned_attempt_is_still_settled_by_its_workers_answer(attempt: Attempt, sessions: Sessions):
     with sessions.begin() as session:
-        assert lookup_queue.abandon(session, now=NOW + timedelta(hours=1), limit=10) == 1
+        assert lookup_queue.expire_leases(session, now=NOW + timedelta(hours=1), limit=10) == 1
     assert states(sessions) == ("charging", "unknown")
     assert len(write(sessions, attempt, PAID).settled) == 1
     assert states(sessions) == ("paid", "paid")
@@ -176,7 +176,7 @@ def test_an_abandoned_attempt_is_still_settled_by_its_workers_answer(attempt: At
 
 def test_an_attempt_within_its_lease_is_not_abandoned(attempt: Attempt, sessions: Sessions):
     with sessions.begin() as session:
-        assert lookup_queue.abandon(session, now=NOW + timedelta(minutes=1), limit=10) == 0
+        assert lookup_queue.expire_leases(session, now=NOW + timedelta(minutes=1), limit=10) == 0
     assert states(sessions) == ("charging", "started")
 
 
@@ -184,11 +184,11 @@ def test_a_look_up_is_taken_by_one_and_comes_back_when_its_taker_dies(attempt: A
     write(sessions, attempt, Unknown(UnknownReason.TIMEOUT))
     due, hold = NOW + timedelta(minutes=6), timedelta(minutes=2)
     with sessions.begin() as session:
-        (taken,) = lookup_queue.take(session, now=due, limit=10, lease=hold)
+        (taken,) = lookup_queue.lease_due(session, now=due, limit=10, lease=hold)
     assert taken.request == attempt.request
     with sessions.begin() as session:
-        assert lookup_queue.take(session, now=due, limit=10, lease=hold) == []
-        assert len(lookup_queue.take(session, now=due + hold, limit=10, lease=hold)) == 1
+        assert lookup_queue.lease_due(session, now=due, limit=10, lease=hold) == []
+        assert len(lookup_queue.lease_due(session, now=due + hold, limit=10, lease=hold)) == 1
 
 
 def test_a_hard_decline_kills_the_key_and_a_config_decline_stops_the_channel(book: Book, sessions: Sessions):
@@ -198,7 +198,7 @@ def test_a_hard_decline_kills_the_key_and_a_config_decline_stops_the_channel(boo
     one, other = claim_now(sessions)
     hard = settle(one, Declined(DeclineKind.HARD, SOFT.answer), now=NOW, policy=POLICY)
     config = settle(other, Declined(DeclineKind.CONFIG, SOFT.answer), now=NOW, policy=POLICY)
-    record(sessions, [hard, config], now=NOW)
+    write_back(sessions, [hard, config], now=NOW)
     with sessions() as session:
         assert session.execute(text("SELECT id, status FROM billing_keys ORDER BY status")).all() == [
             (other.charge.billing_key_id, "active"),
@@ -270,7 +270,7 @@ def test_batch_of_any_mixture_is_written_back(book: Book, sessions: Sessions):
     ]
     # An answer about a row that is no longer there, as after a restored backup, must not take the others with it.
     stranger = replace(settlements[0], attempt=replace(attempts[0], id=10**9))
-    result = record(sessions, [*settlements, stranger], now=NOW)
+    result = write_back(sessions, [*settlements, stranger], now=NOW)
     assert (len(result.settled), len(result.late)) == (5, 1)
     with sessions() as session:
         assert session.scalars(text("SELECT status FROM charges ORDER BY id")).all() == [
@@ -346,8 +346,8 @@ def test_payment_settled_twice_at_once_is_not_taken_for_two(book: Book, sessions
     (attempt,) = claim_now(sessions)
     paid = settle(attempt, PAID, now=NOW, policy=POLICY)
     with ThreadPoolExecutor(1) as threads, sessions() as first:
-        write_back(first, [paid], now=NOW)
-        second = threads.submit(record, sessions, [paid], now=NOW)
+        apply_settlements(first, [paid], now=NOW)
+        second = threads.submit(write_back, sessions, [paid], now=NOW)
         _wait_until_blocked(sessions)
         first.commit()
     assert (second.result().contradictions, len(second.result().late)) == ((), 1)

@@ -31,7 +31,7 @@ from worker.domain.outcomes import (
 from worker.domain.settlement import settle
 from worker.domain.states import SweepReason
 from worker.ledger import charging_hold, stops
-from worker.ledger.write_back import record
+from worker.ledger.write_back import write_back
 from worker.operations import invariant_results
 from worker.operations.invariant_queries import QUERIES
 from worker.operations.invariant_results import MAX_COUNTED, MAX_EXAMPLES, BrokenInvariant
@@ -66,7 +66,7 @@ def a_book(sessions: Sessions) -> None:
         for attempt, outcome in zip(claim_now(sessions), OUTCOMES.values(), strict=True)
         if outcome is not None
     ]
-    record(sessions, settlements, now=NOW)
+    write_back(sessions, settlements, now=NOW)
     canceled, paused = book.subscribe(now=NOW), book.subscribe(now=NOW)
     cancellation.cancel(sessions, canceled.code, reason="moved", now=NOW)
     pausing.pause(sessions, paused.code, reason="holiday", now=NOW)

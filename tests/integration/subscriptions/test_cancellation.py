@@ -27,7 +27,7 @@ from worker.domain.outcomes import (
 from worker.domain.settlement import settle
 from worker.domain.states import ChargeStatus
 from worker.ledger import opening
-from worker.ledger.write_back import record, write_back
+from worker.ledger.write_back import apply_settlements, write_back
 from worker.subscriptions.cancellation import Canceled, cancel
 
 
@@ -59,23 +59,23 @@ def test_charge_in_flight_at_a_cancellation_ends_paid_or_void(
 ):
     (attempt,) = claim_now(sessions)
     assert cancel(sessions, subscribed.code, reason="moved", now=NOW) == Canceled(void=0, in_flight=1)
-    record(sessions, [settle(attempt, outcome, now=NOW, policy=POLICY)], now=NOW)
+    write_back(sessions, [settle(attempt, outcome, now=NOW, policy=POLICY)], now=NOW)
     assert statuses(sessions, "charges") == [expected]
     assert statuses(sessions, "subscriptions") == ["canceled"]
 
 
 def test_an_unknown_attempt_is_void_when_nothing_was_charged_after_all(subscribed: Subscribed, sessions: Sessions):
     (attempt,) = claim_now(sessions)
-    record(sessions, [settle(attempt, Unknown(UnknownReason.TIMEOUT), now=NOW, policy=POLICY)], now=NOW)
+    write_back(sessions, [settle(attempt, Unknown(UnknownReason.TIMEOUT), now=NOW, policy=POLICY)], now=NOW)
     cancel(sessions, subscribed.code, reason="moved", now=NOW)
-    record(sessions, [settle(attempt, NotCharged(NotChargedReason.NOT_FOUND), now=NOW, policy=POLICY)], now=NOW)
+    write_back(sessions, [settle(attempt, NotCharged(NotChargedReason.NOT_FOUND), now=NOW, policy=POLICY)], now=NOW)
     assert statuses(sessions, "charges") == ["void"]
 
 
 def test_a_canceled_subscription_is_not_revived_by_what_comes_late(subscribed: Subscribed, sessions: Sessions):
     (attempt,) = claim_now(sessions)
     cancel(sessions, subscribed.code, reason="moved", now=NOW)
-    record(sessions, [settle(attempt, PAID, now=NOW, policy=POLICY)], now=NOW)
+    write_back(sessions, [settle(attempt, PAID, now=NOW, policy=POLICY)], now=NOW)
     assert statuses(sessions, "subscriptions") == ["canceled"]
     assert claim_now(sessions) == []
     assert open_all(sessions).opened == 0
@@ -86,7 +86,9 @@ def test_a_cancellation_waits_for_a_write_back_that_is_half_done(
 ):
     (attempt,) = claim_now(sessions)
     with sessions() as session:
-        write_back(session, [settle(attempt, NotCharged(NotChargedReason.NO_TOKEN), now=NOW, policy=POLICY)], now=NOW)
+        apply_settlements(
+            session, [settle(attempt, NotCharged(NotChargedReason.NO_TOKEN), now=NOW, policy=POLICY)], now=NOW
+        )
         canceled = _meanwhile(engine, lambda: cancel(sessions, subscribed.code, reason="moved", now=NOW))
         session.commit()
     assert canceled.result(10) == Canceled(void=1, in_flight=0)

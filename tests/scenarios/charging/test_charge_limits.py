@@ -30,7 +30,7 @@ def again(*arguments: str) -> str:
 
 def stopped(world: World) -> dict[str, str]:
     with world.runtime.sessions() as session:
-        standing = stops.standing(session)
+        standing = stops.active_stops(session)
     assert {stop.stopped_by for stop in standing} <= {charge_limits.STOPPED_BY_LIMIT}
     return {stop.scope: stop.reason for stop in standing}
 

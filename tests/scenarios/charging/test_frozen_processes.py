@@ -15,7 +15,7 @@ from worker.domain.outcomes import NotCharged, NotChargedReason, Outcome, Paid
 from worker.domain.settlement import settle
 from worker.domain.states import AttemptStatus
 from worker.ledger.claiming import claim
-from worker.ledger.write_back import record
+from worker.ledger.write_back import write_back
 from worker.portone.adapter import PortOneGateway
 from worker.sandbox.rules.behaviours import Behaviour, Reply, decline, pay
 from worker.subscriptions.key_change import change_key
@@ -66,7 +66,7 @@ def test_payment_by_a_thawed_worker_ends_the_dunning_of_its_period(world: World)
 
     outcome = process.current().run(thaw)  # without its lease check, A would be paid now
     assert isinstance(outcome, Paid)
-    result = record(
+    result = write_back(
         world.runtime.sessions, [settle(first, outcome, now=world.now, policy=world.runtime.policy)], now=world.now
     )
     assert len(result.contradictions) == 1
@@ -110,7 +110,7 @@ def test_hard_decline_of_a_replaced_key_does_not_delay_the_new_one(world: World)
 
     outcome = process.current().run(answer)
     settlement = settle(in_flight, outcome, now=world.now, policy=world.runtime.policy)
-    record(world.runtime.sessions, [settlement], now=world.now)
+    write_back(world.runtime.sessions, [settlement], now=world.now)
     world.tick()
     assert [charge.status for charge in world.charges(code)] == ["paid"]
     world.assert_books_agree()

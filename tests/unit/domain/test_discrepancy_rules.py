@@ -11,9 +11,9 @@ from tests.support.attempts import record
 from worker.domain.discrepancy_rules import (
     REPAIRABLE,
     Agreement,
+    ComparisonResult,
     DiscrepancyKind,
     LocalRecord,
-    Verdict,
     judge,
     refunded,
 )
@@ -71,7 +71,7 @@ BY_ANOTHER: dict[str, Any] = {"paid_by": "another"}
         ({**DECLINED, **PAST_DUE, "currency": "USD"}, DiscrepancyKind.OTHER_AMOUNT),
     ],
 )
-def test_payment_is_classified_by_our_record(local: dict[str, Any], expected: Verdict):
+def test_payment_is_classified_by_our_record(local: dict[str, Any], expected: ComparisonResult):
     assert judge(record("paid"), replace(PAID, **local)) == expected
 
 
@@ -93,7 +93,7 @@ def test_payment_is_classified_by_our_record(local: dict[str, Any], expected: Ve
         (NO_CHARGE, DiscrepancyKind.MISSING_HERE),
     ],
 )
-def test_refunded_payment_is_classified_by_our_record(local: dict[str, Any], expected: Verdict):
+def test_refunded_payment_is_classified_by_our_record(local: dict[str, Any], expected: ComparisonResult):
     assert judge(record("cancelled"), replace(PAID, **local)) == expected
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from worker.domain.declines.verdicts import Verdict
+from worker.domain.declines.verdicts import DeclineVerdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,22 +13,22 @@ class Rule:
     """A state, and what it means of each party; None where it means nothing, so that later rules are asked."""
 
     said: re.Pattern[str]
-    customer: Verdict | None
-    merchant: Verdict | None
-    system: Verdict | None
-    service: Verdict | None
-    unnamed: Verdict | None
+    customer: DeclineVerdict | None
+    merchant: DeclineVerdict | None
+    system: DeclineVerdict | None
+    service: DeclineVerdict | None
+    unnamed: DeclineVerdict | None
 
 
 def rule(
     said: str,
-    every: Verdict | None = None,
+    every: DeclineVerdict | None = None,
     *,
-    customer: Verdict | None = None,
-    merchant: Verdict | None = None,
-    system: Verdict | None = None,
-    service: Verdict | None = None,
-    unnamed: Verdict | None = None,
+    customer: DeclineVerdict | None = None,
+    merchant: DeclineVerdict | None = None,
+    system: DeclineVerdict | None = None,
+    service: DeclineVerdict | None = None,
+    unnamed: DeclineVerdict | None = None,
 ) -> Rule:
     return Rule(
         said=re.compile(said, re.IGNORECASE),

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from worker.domain.declines.verdicts import Duplicate, NeedsLookUp, Verdict
+from worker.domain.declines.verdicts import DeclineVerdict, Duplicate, NeedsLookUp
 from worker.domain.outcomes import DeclineKind
 
 SOFT, HARD, CONFIG, TRANSIENT = DeclineKind.SOFT, DeclineKind.HARD, DeclineKind.CONFIG, DeclineKind.TRANSIENT
 
 
-def _table(rows: Mapping[Verdict, str]) -> Mapping[str, Verdict]:
+def _table(rows: Mapping[DeclineVerdict, str]) -> Mapping[str, DeclineVerdict]:
     return {code: verdict for verdict, codes in rows.items() for code in codes.split()}
 
 
 KAKAOPAY = _table(
     {
-        # limits, balances, "call the issuer", temporary suspension, the count of a month (MONTH_SPENT)
+        # limits, balances, "call the issuer", temporary suspension, the count of a month (MONTHLY_QUOTA_CODES)
         SOFT: "-752 LACK_BALANCE NOT_ENOUGH_BALANCE LIMIT_ONE_TIME LIMIT_USE_PER_DAY LIMIT_BALANCE"
         " 0002 0016 5012 5039 8323 8325 8326 8327 8373 8376 8521 8546",
         # closed, blocked, expired, lost, stolen, overdue; SID missing, inactive, or registered for another customer
@@ -81,7 +81,7 @@ INICIS = _table(
     }
 )
 
-CODES: Mapping[str, Mapping[str, Verdict]] = {
+CODES: Mapping[str, Mapping[str, DeclineVerdict]] = {
     "kakaopay": KAKAOPAY,
     "payco": PAYCO,
     "kcp": KCP,
@@ -92,7 +92,7 @@ CODES: Mapping[str, Mapping[str, Verdict]] = {
 }
 """By PortOne's `pg_provider`. A PG without a table is read by words alone."""
 
-MONTH_SPENT: Mapping[str, frozenset[str]] = {"kakaopay": frozenset({"-752"})}
+MONTHLY_QUOTA_CODES: Mapping[str, frozenset[str]] = {"kakaopay": frozenset({"-752"})}
 """Codes of a key that was charged as often as its contract allows in a month (documented, without the figure)."""
 
 RELAY_PREFIXES: Mapping[str, str] = {"payco": "04"}

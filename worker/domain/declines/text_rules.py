@@ -14,7 +14,7 @@ from enum import Enum
 from worker.domain.declines.rule import Rule
 from worker.domain.declines.rules import RULES
 from worker.domain.declines.texts import squeezed
-from worker.domain.declines.verdicts import Verdict
+from worker.domain.declines.verdicts import DeclineVerdict
 from worker.domain.outcomes import DeclineKind
 
 AFTER, BEFORE = 8, 14
@@ -88,7 +88,7 @@ _NOUN = re.compile("|".join(f"(?P<p{place}>{pattern})" for place, (_, pattern) i
 _Nouns = list[tuple[int, int, Party]]
 
 
-def read(text: str) -> Verdict:
+def classify_text(text: str) -> DeclineVerdict:
     """Return what a text says of whom; UNMATCHED where no rule knows it."""
     said = squeezed(text[:LONGEST])
     nouns = [
@@ -97,7 +97,7 @@ def read(text: str) -> Verdict:
     return next((verdict for rule in RULES if (verdict := _by(rule, said, nouns)) is not None), DeclineKind.UNMATCHED)
 
 
-def _by(rule: Rule, said: str, nouns: _Nouns) -> Verdict | None:
+def _by(rule: Rule, said: str, nouns: _Nouns) -> DeclineVerdict | None:
     parties = {_party(said, found.start(), found.end(), nouns) for found in rule.said.finditer(said)}
     # Where a text says it of several, the merchant's side counts: no key is killed in doubt.
     for party, verdict in (

@@ -19,4 +19,4 @@ Duplicate: Final = _Unsure.DUPLICATE
 NeedsLookUp: Final = _Unsure.NEEDS_LOOK_UP
 """The text leaves it open whether money moved (a time-out behind the PG, a lost line): ask, decide nothing."""
 
-Verdict = DeclineKind | Literal[_Unsure.DUPLICATE, _Unsure.NEEDS_LOOK_UP]
+DeclineVerdict = DeclineKind | Literal[_Unsure.DUPLICATE, _Unsure.NEEDS_LOOK_UP]

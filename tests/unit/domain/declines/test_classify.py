@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from worker.domain.declines import (
     CODES,
-    MONTH_SPENT,
+    MONTHLY_QUOTA_CODES,
     RELAY_PREFIXES,
+    DeclineVerdict,
     Duplicate,
     NeedsLookUp,
-    Verdict,
     classify,
-    says_month_is_spent,
+    says_quota_is_spent,
 )
 from worker.domain.outcomes import DeclineKind
 from worker.pg.catalog import PGS
@@ -252,7 +252,7 @@ def test_misleading_words_are_classified_correctly(pg, text, verdict):
 
 def test_every_value_of_every_table_is_a_verdict():
     verdicts = set(DeclineKind) | {Duplicate, NeedsLookUp}
-    literals = {value for part in get_args(Verdict) for value in get_args(part)}
+    literals = {value for part in get_args(DeclineVerdict) for value in get_args(part)}
     assert literals == {Duplicate, NeedsLookUp}
     assert {value for table in CODES.values() for value in table.values()} <= verdicts
 
@@ -301,9 +301,9 @@ def test_duplicate_in_any_wording_is_never_a_decline(row, words, first):
     ],
 )
 def test_spent_monthly_quota_is_recognized_by_its_code(pg, text, expected):
-    assert says_month_is_spent(pg, text) is expected
+    assert says_quota_is_spent(pg, text) is expected
 
 
 def test_pgs_with_a_monthly_quota_are_those_with_a_known_code_for_it():
-    assert set(MONTH_SPENT) == {pg for pg, facts in PGS.items() if facts.monthly_quota}
-    assert all(CODES[pg][code] is SOFT for pg, codes in MONTH_SPENT.items() for code in codes)
+    assert set(MONTHLY_QUOTA_CODES) == {pg for pg, facts in PGS.items() if facts.monthly_quota}
+    assert all(CODES[pg][code] is SOFT for pg, codes in MONTHLY_QUOTA_CODES.items() for code in codes)
