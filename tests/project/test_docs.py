@@ -19,6 +19,7 @@ from tests.support.house_rules import RETIRED
 from worker import __all__ as exported
 from worker.cli.commands import app
 from worker.config.settings import Settings
+from worker.database.tables.checkout import Checkout
 from worker.doctor.run import CHECKS
 from worker.domain.blockers import Blocker
 from worker.domain.discrepancy_rules import DiscrepancyKind
@@ -41,6 +42,16 @@ ROOMS = sorted(
 )
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 IN_A_SENTENCE, ON_A_LINE = re.compile(r"`(again [a-z][^`]*)`"), re.compile(r"^(again [a-z].*)$", re.MULTILINE)
+
+
+CODE = [
+    path
+    for folder in ROOT_FOLDERS.split("|")
+    for path in (ROOT / folder).rglob("*")
+    if path.suffix in {".py", ".sql", ".js"}
+] + [ROOT / "Makefile", ROOT / "pyproject.toml", ROOT / "docker-compose.yml"]
+WORDS_OF_THE_CODE = {word for path in CODE if path != Path(__file__) for word in re.findall(r"\w+", path.read_text())}
+OF_OTHER_PROGRAMS = {"limit_conn", "limit_req"}  # nginx's
 
 
 def section(title: str) -> str:
@@ -80,6 +91,12 @@ def test_table_of_rooms_has_every_room():
     assert sorted(re.findall(r"^\| `([\w/]+)/` \|", section("Five floors"), re.MULTILINE)) == ROOMS
 
 
+def test_data_model_has_every_table_once():
+    rows = DOCUMENTS["docs/data-model.md"].split("## The order of locks", 1)[0]
+    named = [name for row in re.findall(r"^\| (`[^|]+) \|", rows, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)]
+    assert sorted(named) == sorted(Checkout.metadata.tables)
+
+
 # --- all documents ----------------------------------------------------------------------------------------------------
 
 
@@ -105,6 +122,12 @@ def test_symbols_named_by_a_document_exist(document: str):
 def test_links_of_a_document_lead_to_files(document: str):
     targets = re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)", FENCED.sub("", DOCUMENTS[document]))
     assert [target for target in targets if not (ROOT / document).parent.joinpath(target).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_names_in_code_style_in_a_document_occur_in_the_code(document: str):
+    named = re.findall(r"`[\w.]*?\b(_?[A-Za-z]+_\w+|_[a-z]\w+|(?:[A-Z][a-z]+){2,})(?:\([^`]*)?`", DOCUMENTS[document])
+    assert sorted(set(named) - WORDS_OF_THE_CODE - OF_OTHER_PROGRAMS) == []
 
 
 @pytest.mark.parametrize("document", ["docs/settings.md", ".env.example"])

@@ -11,7 +11,7 @@ class ChargeStatus(StrEnum):
     CHARGING = "charging"  # claimed: its open attempt decides; a crash leaves it here for reconciliation
     PAST_DUE = "past_due"  # declined; the pump claims it again at next_attempt_at, or an operator must act
     PAID = "paid"  # paid once, for good
-    UNCOLLECTIBLE = "uncollectible"  # the dunning calendar is spent; only a payment found at PortOne changes that
+    UNCOLLECTIBLE = "uncollectible"  # the dunning calendar is spent; only a payment changes that: found, or by hand
     VOID = "void"  # not owed: skipped by the catch-up policy, or the subscription was canceled
 
 
@@ -119,9 +119,7 @@ CHARGE_TRANSITIONS: Mapping[ChargeStatus, frozenset[ChargeStatus]] = {
     ChargeStatus.CHARGING: frozenset(
         {ChargeStatus.PAID, ChargeStatus.PAST_DUE, ChargeStatus.DUE, ChargeStatus.UNCOLLECTIBLE}
     ),
-    ChargeStatus.PAST_DUE: frozenset(
-        {ChargeStatus.CHARGING, ChargeStatus.PAID, ChargeStatus.UNCOLLECTIBLE, ChargeStatus.VOID}
-    ),
+    ChargeStatus.PAST_DUE: frozenset({ChargeStatus.CHARGING, ChargeStatus.PAID, ChargeStatus.VOID}),
     ChargeStatus.PAID: frozenset(),
     ChargeStatus.UNCOLLECTIBLE: frozenset({ChargeStatus.PAID}),  # PortOne shows a payment after all
     ChargeStatus.VOID: frozenset(),
@@ -135,7 +133,7 @@ ATTEMPT_TRANSITIONS: Mapping[AttemptStatus, frozenset[AttemptStatus]] = {
     # sent again under the same merchant_uid, or a late answer proves the proof wrong
     AttemptStatus.NOT_CHARGED: frozenset({AttemptStatus.STARTED, AttemptStatus.PAID}),
     AttemptStatus.PAID: frozenset(),
-    AttemptStatus.DECLINED: frozenset({AttemptStatus.PAID}),  # by the sweep only: PortOne shows a payment after all
+    AttemptStatus.DECLINED: frozenset({AttemptStatus.PAID}),  # by a backfill only: PortOne shows a payment after all
 }
 
 CHECKOUT_TRANSITIONS: Mapping[CheckoutStatus, frozenset[CheckoutStatus]] = {

@@ -65,8 +65,7 @@ def explain_charge(state: ChargeState, *, now: datetime, shown: Shown) -> str:
             assert state.paid_at is not None
             return f"It was paid on {shown(state.paid_at)}{_refund(state)}; nothing more happens."
         case ChargeStatus.UNCOLLECTIBLE:
-            times = "once" if state.declines == 1 else f"{state.declines} times"
-            return f"It was declined {times} and its dunning calendar is spent; nothing more happens."
+            return _given_up(state, now, shown)
         case ChargeStatus.VOID:
             return f"It is not owed ({state.status_reason}); nothing more happens."
         case ChargeStatus.CHARGING:
@@ -80,6 +79,15 @@ def _refund(state: ChargeState) -> str:
         return ""
     part = f"{state.refunded:,} of {state.amount:,} KRW of it"
     return f", and {'all of it' if state.refunded >= state.amount else part} was refunded"
+
+
+def _given_up(state: ChargeState, now: datetime, shown: Shown) -> str:
+    """Return what became of a charge whose calendar is spent; a customer may still pay it in a payment window."""
+    times = "once" if state.declines == 1 else f"{state.declines} times"
+    spent = f"It was declined {times} and its dunning calendar is spent"
+    if state.attempt is not None and state.attempt.status in OPEN_ATTEMPTS:
+        return f"{spent}. {_in_flight(state.attempt, now, shown)}"
+    return f"{spent}; nothing more happens."
 
 
 def _in_flight(attempt: LastAttempt | None, now: datetime, shown: Shown) -> str:

@@ -48,6 +48,8 @@ PAST_DUE = replace(PAST_DUE, blocker=Blocker.NOT_YET)
 CHARGING = replace(DUE, status=ChargeStatus.CHARGING, blocker=Blocker.NOT_WAITING, next_attempt_at=None)
 CHARGING = replace(CHARGING, attempt=STARTED)
 
+GIVEN_UP = replace(DUE, status=ChargeStatus.UNCOLLECTIBLE, declines=5, next_attempt_at=None)
+
 
 def said(state: ChargeState) -> str:
     return explain_charge(state, now=NOW, shown=lambda at: f"{at:%H:%M}")
@@ -64,6 +66,12 @@ def said(state: ChargeState) -> str:
         (replace(DUE, status=ChargeStatus.PAID, paid_at=NOW, amount=9900, refunded=9900), "and all of it was refunded"),
         (replace(DUE, status=ChargeStatus.UNCOLLECTIBLE, declines=1), "declined once"),
         (replace(DUE, status=ChargeStatus.UNCOLLECTIBLE, declines=5), "declined 5 times"),
+        (replace(GIVEN_UP, attempt=DECLINED), "its dunning calendar is spent; nothing more happens."),
+        (
+            replace(GIVEN_UP, attempt=replace(STARTED, window_until=NOW + HOUR)),
+            "is spent. Only the customer can pay it, in the payment window of attempt 2, until 04:00.",
+        ),
+        (replace(GIVEN_UP, attempt=UNKNOWN), "is spent. What became of attempt 2 is unknown (timeout);"),
         (replace(DUE, status=ChargeStatus.VOID, status_reason="subscription canceled"), "not owed (subscription canc"),
         (replace(DUE, blocker=Blocker.CONSENT, awaits_consent_since=NOW), "without consent to this charge"),
         (
