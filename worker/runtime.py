@@ -1,4 +1,8 @@
-"""The only place that builds real things: engine, sessions, gateway. One Runtime per process, made after the fork."""
+"""Builds what use cases work with: engine, sessions, gateway. One Runtime per process, made after the fork.
+
+Settings become the policies that use cases take here. `worker.devstack.stack` alone builds an engine besides, to
+migrate the embedded database before anything runs.
+"""
 
 from __future__ import annotations
 
