@@ -16,6 +16,7 @@ from typer.main import get_command
 
 from schedules.beat import beat_table
 from tests.support.house_rules import RETIRED
+from tests.support.sql_sources import money_writes
 from worker import __all__ as exported
 from worker.cli.commands import app
 from worker.config.settings import Settings
@@ -89,6 +90,18 @@ def test_crash_table_names_tests_that_exist():
 
 def test_table_of_rooms_has_every_room():
     assert sorted(re.findall(r"^\| `([\w/]+)/` \|", section("Five floors"), re.MULTILINE)) == ROOMS
+
+
+def test_table_of_the_ledger_names_the_files_that_write_charges_and_attempts():
+    named = re.findall(r"^\| `(worker/ledger/\w+\.py)` \|", section("Five floors"), re.MULTILINE)
+    ledger = (ROOT / "worker" / "ledger").glob("*.py")
+    assert sorted(named) == sorted(str(path.relative_to(ROOT)) for path in ledger if money_writes(path.read_text()))
+
+
+def test_contributing_names_every_target_of_make():
+    (targets,) = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    rows = "\n".join(re.findall(r"^\| `make .*$", DOCUMENTS["CONTRIBUTING.md"], re.MULTILINE))
+    assert set(re.findall(r"`make ([\w-]+)", rows)) == set(targets.split()) - {"help"}
 
 
 def test_data_model_has_every_table_once():

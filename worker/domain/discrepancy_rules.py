@@ -29,13 +29,13 @@ class DiscrepancyKind(StrEnum):
 
 class DiscrepancyStatus(StrEnum):
     OPEN = "open"  # waits for an operator
-    REPAIRED = "repaired"  # on PortOne's evidence, by statement reconciliation
+    REPAIRED = "repaired"  # on PortOne's evidence, without an operator
     RESOLVED = "resolved"  # an operator has decided
     GONE = "gone"  # PortOne and our records agree again
 
 
 REPAIRABLE = frozenset({DiscrepancyKind.MISSING_HERE, DiscrepancyKind.DECLINED_HERE, DiscrepancyKind.REFUNDED_THERE})
-"""Kinds that statement reconciliation settles by itself, because PortOne's evidence leaves no choice."""
+"""Kinds that a comparison settles by itself, because PortOne's evidence leaves no choice."""
 
 
 MEANINGS: Mapping[DiscrepancyKind, str] = {
