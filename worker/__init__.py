@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from worker.config.settings import InvalidSettings
     from worker.devstack.addresses import NotAvailable
     from worker.domain.errors import Refused
+    from worker.ledger.database_identity import WrongDatabase
     from worker.pg.window.request import Buyer
     from worker.web.app import create_app
     from worker.web.host import HostCheckout
@@ -39,6 +40,7 @@ __all__ = [
     "OwedAmountChanged",
     "Progress",
     "Refused",
+    "WrongDatabase",
     "create_app",
     "open_host_runtime",
     "read_object",
@@ -56,6 +58,7 @@ _MODULE_OF = {
     "OwedAmountChanged": "worker.checkout",
     "Progress": "worker.checkout",
     "Refused": "worker.domain.errors",
+    "WrongDatabase": "worker.ledger.database_identity",
     "create_app": "worker.web.app",
     "open_host_runtime": "worker.web.host_runtime",
     "read_object": "worker.web.http.bodies",
