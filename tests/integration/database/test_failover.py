@@ -87,7 +87,7 @@ def test_work_continues_with_the_new_primary_after_a_failover(
         beat(engine, "meanwhile")
     assert beats(engine) == ["before"], "what is there can be read all the while"
     health, said = examined(relay)
-    assert (health, "is a standby and takes no writes" in said) == (Health.BROKEN, True)
+    assert (health, "is a standby and accepts no writes" in said) == (Health.BROKEN, True)
     standby.promote()
     relay.to = standby.folder
     beat(engine, "after")  # at the first try

@@ -132,7 +132,7 @@ def test_a_second_payment_of_one_merchant_uid_is_a_contradiction(attempt: Attemp
 def test_payment_of_a_void_charge_opens_a_discrepancy(attempt: Attempt, sessions: Sessions):
     write(sessions, attempt, NotCharged(NotChargedReason.CONNECT_FAILED))
     with sessions.begin() as session:
-        session.execute(text("UPDATE charges SET status = 'void', next_attempt_at = NULL"))
+        session.execute(text("UPDATE charges SET status = 'void', next_attempt_at = NULL, wait_reason = NULL"))
     assert len(write(sessions, attempt, PAID).contradictions) == 1
     assert states(sessions) == ("void", "paid")
     assert discrepancies(sessions) == [("not_owed", "open", "imps_1")]

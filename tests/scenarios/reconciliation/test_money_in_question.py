@@ -155,15 +155,15 @@ def test_reconciliation_concurrent_with_a_write_back_sees_its_result(world: Worl
     (payment,) = world.portone.payments()
     world.wait(days=1)
     written, swept = Event(), Event()
-    write_back = settlements.write_back
+    apply_settlements = settlements.apply_settlements
 
-    def write_back_and_wait(session: Session, *arguments: object, **more: object) -> object:
-        result = write_back(session, *arguments, **more)  # type: ignore[arg-type] # handed on as they came
+    def apply_and_wait(session: Session, *arguments: object, **more: object) -> object:
+        result = apply_settlements(session, *arguments, **more)  # type: ignore[arg-type] # handed on as they came
         written.set()
         swept.wait(0.5)
         return result
 
-    monkeypatch.setattr(settlements, "write_back", write_back_and_wait)
+    monkeypatch.setattr(settlements, "apply_settlements", apply_and_wait)
     charge = Thread(target=tasks.charge)
     charge.start()
     assert written.wait(60)

@@ -174,7 +174,7 @@ def test_refund_long_after_the_payment_is_found_among_the_cancelled_ones(world: 
 def test_payment_for_a_void_charge_becomes_a_discrepancy(world: World, sandbox: RunningSandbox):
     code = world.subscribe(pay())
     tasks.open_charges()
-    world.sql("UPDATE charges SET status = 'void', next_attempt_at = NULL")
+    world.sql("UPDATE charges SET status = 'void', next_attempt_at = NULL, wait_reason = NULL")
     (charge,) = world.charges()
     with Api(sandbox.base_url) as api:
         api.paid(merchant_uid(charge, code), "key-1")
