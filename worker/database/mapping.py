@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
+from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -62,6 +64,7 @@ def attempt_plan(
     *,
     number: int,
     merchant_uid: str,
+    due_at: datetime | None = None,
     window: WindowFacts | None = None,
     earlier: Sequence[str] = (),
     may_have_lost_windows: bool = False,
@@ -74,6 +77,7 @@ def attempt_plan(
             id=row.charge_id,
             subscription_id=row.subscription_id,
             billing_key_id=row.billing_key_id,
+            due_at=due_at,
             earlier=tuple(earlier),
             may_have_lost_windows=may_have_lost_windows,
         ),
@@ -116,13 +120,16 @@ def _request(row: Row[Any], merchant_uid: str) -> ChargeRequest:
 
 def _retry_terms(row: Row[Any]) -> RetryTerms:
     return RetryTerms(
-        dunning=parse_dunning(row.dunning),
+        dunning=_dunning(row.dunning),
         time_zone=ZoneInfo(row.time_zone),
         charge_hour=row.charge_hour,
         declines=row.declines,
         first_declined_at=row.first_declined_at,
         deferrals=row.deferrals,
     )
+
+
+_dunning = lru_cache(maxsize=256)(parse_dunning)  # plans have few calendars, and each claim reads hundreds of rows
 
 
 def _window_facts(row: Row[Any]) -> WindowFacts | None:

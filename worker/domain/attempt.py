@@ -18,6 +18,7 @@ class ChargeTerms:
     id: int
     subscription_id: int
     billing_key_id: int
+    due_at: datetime | None = None  # when it fell due to be tried, in a claim
     earlier: tuple[str, ...] = ()  # merchant_uids of its declined attempts, which PortOne may show as paid after all
     may_have_lost_windows: bool = False  # a restored database may have forgotten payment windows of this charge
 

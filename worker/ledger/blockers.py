@@ -44,27 +44,29 @@ EARLIER_CHARGES = """FROM charges other
     WHERE other.subscription_id = c.subscription_id AND other.id <> c.id
       AND other.status IN ('due', 'charging', 'past_due')
       AND CASE other.status
-        WHEN 'charging' THEN EXISTS (SELECT FROM attempts a WHERE a.charge_id = other.id AND a.status = 'started')
+        WHEN 'charging' THEN 'started' = ANY(ARRAY(SELECT a.status FROM attempts a WHERE a.charge_id = other.id))
         ELSE other.next_attempt_at <= :now AND other.period_start < c.period_start
           AND other.awaits_consent_since IS NULL
       END"""
 """The other charges `other` of its subscription that are charged before a charge `c`."""
 
 # Each so that its negation is one that indexes can answer, and of columns that are never NULL where it decides.
+# OFFSET 0 has a subquery answered for each charge by itself: joined by statistics older than the charges, 600,000 of
+# them were read for each of 600,000.
 CONDITIONS: Mapping[Blocker, str] = {
     Blocker.NOT_WAITING: "c.status NOT IN ('due', 'past_due')",
     Blocker.SUBSCRIPTION: "s.status NOT IN ('trialing', 'active', 'past_due')",
-    Blocker.DISCREPANCY: f"EXISTS (SELECT {OPEN_DISCREPANCIES})",
+    Blocker.DISCREPANCY: f"EXISTS (SELECT {OPEN_DISCREPANCIES} OFFSET 0)",
     Blocker.BILLING_KEY: f"({WITHOUT_KEY} OR {KEY_NOT_ACTIVE})",
     Blocker.CONSENT: "c.awaits_consent_since IS NOT NULL",
     Blocker.STOP: "('all' = ANY(:stopped) OR k.pg = ANY(:stopped))",
-    Blocker.SUBSCRIPTION_HELD: f"EXISTS (SELECT {ACTIVE_HOLD})",
+    Blocker.SUBSCRIPTION_HELD: f"EXISTS (SELECT {ACTIVE_HOLD} OFFSET 0)",
     Blocker.ATTEMPTS_SPENT: f"COALESCE(last.number, 0) >= {MAX_NUMBER}",
     Blocker.LAST_ATTEMPT: "COALESCE(last.status, '') IN ('started', 'unknown', 'paid')",
     Blocker.NO_NEXT_ATTEMPT: "c.next_attempt_at IS NULL",
     Blocker.NOT_YET: "c.next_attempt_at > :now",
     Blocker.CHARGING_HOLD: "EXISTS (SELECT FROM sweeps w WHERE w.holds_claims AND w.finished_at IS NULL)",
-    Blocker.ANOTHER_CHARGE: f"EXISTS (SELECT {EARLIER_CHARGES})",
+    Blocker.ANOTHER_CHARGE: f"EXISTS (SELECT {EARLIER_CHARGES} OFFSET 0)",
 }
 """When each blocker applies."""
 

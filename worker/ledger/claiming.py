@@ -12,17 +12,17 @@ from sqlalchemy.orm import Session
 
 from worker.database.bulk import as_rows
 from worker.database.clock import read
-from worker.database.mapping import OF_ITS_CHARGE, attempt_plan
+from worker.database.mapping import attempt_plan
 from worker.domain.attempt import Attempt, AttemptPlan, WindowFacts
 from worker.domain.charge_limits import LimitCheck, enforce_run_limits
 from worker.domain.clock import Clock
 from worker.domain.merchant_uid import derive
 from worker.domain.states import AttemptStatus
-from worker.domain.window_evidence import WINDOW_LIFE
-from worker.ledger.blockers import BLOCKER_TABLES, CLAIMABLE, parameters
+from worker.ledger.blockers import parameters
 from worker.ledger.charging_hold import charging_is_allowed
 from worker.ledger.database_identity import HoldPolicy
 from worker.ledger.day_totals import enforce_day_limits
+from worker.ledger.queues import Wanted, due_charges, plan_by_index, waiting_queues
 
 log = structlog.get_logger()
 
@@ -30,33 +30,6 @@ CLAIM_ADVISORY_LOCK = 0x6167_6169  # "agai": held shared by every claim, exclusi
 
 EVERYTHING = "all"
 """The scope of a stop that stops every channel."""
-
-MAY_HAVE_LOST_WINDOWS = """COALESCE(c.period_start < (
-    SELECT max(w.started_at) FROM sweeps w
-    WHERE w.reason = 'restored' AND w.ended_early IS DISTINCT FROM 'clock_set' AND NOT EXISTS (
-        SELECT FROM sweeps later
-        WHERE later.finished_at IS NOT NULL AND later.since <= w.until
-          AND later.until >= w.started_at + :window_life)), false)"""
-"""The condition that a charge may have a window which a restored database has forgotten, with declines before it.
-
-It ends when the forgotten windows have expired and a sweep has covered that time. Releasing the hold of a restore does
-not shorten it.
-"""
-
-_DUE = text(f"""
-    SELECT {OF_ITS_CHARGE}, last.number AS last_number, last.status AS last_status,
-           last.merchant_uid AS last_merchant_uid, last.window_until AS last_window_until,
-           ARRAY(SELECT e.merchant_uid FROM attempts e
-                 WHERE e.charge_id = c.id AND e.status = 'declined' ORDER BY e.number) AS earlier,
-           {MAY_HAVE_LOST_WINDOWS} AS may_have_lost_windows
-    FROM charges c
-    {BLOCKER_TABLES}
-    JOIN plans p ON p.id = s.plan_id
-    WHERE {CLAIMABLE} AND c.id <> ALL(:left_out)
-    ORDER BY c.next_attempt_at, c.id
-    LIMIT :limit
-    FOR UPDATE OF c SKIP LOCKED
-""")  # noqa: S608 - constants only
 
 _CLAIM = text("""
     WITH v AS (
@@ -105,19 +78,24 @@ def claim(
     limit: int,
     lease: timedelta,
     prefix: str,
+    queues: Mapping[str, Wanted] | None = None,
     check: LimitCheck | None = None,
 ) -> list[Attempt]:
-    """Claim up to `limit` due charges, with an attempt row each; the caller commits, then sends.
+    """Claim due charges with an attempt row each: what is wanted of `queues`; the caller commits, then sends.
 
-    `now` is asked of the database in this very transaction (`may_claim`): leases and quiet periods count from it.
-    Claims nothing while `again stop` holds or has set the switch. Raises ClaimConflict, and LimitExceeded or
-    SubscriptionLimitsExceeded when a limit of `check` forbids it; the claim must then be rolled back.
+    Without `queues`, up to `limit` of each queue are claimed. `now` is asked of the database in this very transaction
+    (`may_claim`): leases and quiet periods count from it. Claims nothing while `again stop` holds or has set the
+    switch. Raises ClaimConflict, and LimitExceeded or SubscriptionLimitsExceeded when a limit of `check` forbids it;
+    the claim must then be rolled back.
     """
     _let_stops_wait(session)
     asked = parameters(session, now=now)
     if EVERYTHING in asked["stopped"]:
         return []
-    wanted = _due(session, asked, limit=limit, prefix=prefix)
+    plan_by_index(session)
+    if queues is None:
+        queues = {queue: Wanted(limit) for queue in waiting_queues(session)}
+    wanted = _due(session, asked, queues, prefix=prefix)
     if not wanted:
         return []
     if check is not None:
@@ -143,7 +121,9 @@ def _by_charge(row: Row[Any]) -> int:
     return int(row.charge_id)
 
 
-def _due(session: Session, asked: Mapping[str, Any], *, limit: int, prefix: str) -> dict[int, AttemptPlan]:
+def _due(
+    session: Session, asked: Mapping[str, Any], queues: Mapping[str, Wanted], *, prefix: str
+) -> dict[int, AttemptPlan]:
     """Lock due charges and make their attempts ready.
 
     What cannot be made ready is left out and named: a row that is wrong, such as one whose plan's time zone this
@@ -151,7 +131,7 @@ def _due(session: Session, asked: Mapping[str, Any], *, limit: int, prefix: str)
     """
     left_out: list[int] = []
     while True:
-        due = session.execute(_DUE, {**asked, "window_life": WINDOW_LIFE, "limit": limit, "left_out": left_out}).all()
+        due = due_charges(session, queues, asked, left_out=left_out)
         ready: dict[int, AttemptPlan] = {}
         for row in due:
             try:
@@ -174,6 +154,7 @@ def _plan(row: Row[Any], prefix: str) -> AttemptPlan:
         row,
         number=number,
         merchant_uid=merchant_uid or derive(prefix, row.subscription_code, row.period_start, number),
+        due_at=row.due_at,
         window=window,
         earlier=row.earlier,
         may_have_lost_windows=row.may_have_lost_windows,

@@ -16,7 +16,8 @@ from worker.domain.states import AttemptStatus, ChargeStatus, Via
 from worker.domain.window_evidence import WINDOW_LIFE
 from worker.ledger.blockers import CONDITIONS
 from worker.ledger.charges import PAYABLE_BY_HAND
-from worker.ledger.claiming import CLAIM_ADVISORY_LOCK, EVERYTHING, MAY_HAVE_LOST_WINDOWS
+from worker.ledger.claiming import CLAIM_ADVISORY_LOCK, EVERYTHING
+from worker.ledger.queues import MAY_HAVE_LOST_WINDOWS
 
 # No pump claims it and no other window opens for it meanwhile. Locked by a statement of its own: one that waits for the
 # lock sees the charge as it is then, and all else as it was before.

@@ -200,9 +200,9 @@ def stop_by_cap(sessions: Sessions, pg: str) -> None:
 
 def test_release_of_a_limit_by_an_operator_restarts_the_count(book: Book, sessions: Sessions):
     due(book, sessions, 4)
-    due(book, sessions, 1, "payco")
     limits = replace(NO_CAPS, day_charges=3)
     claimed(sessions, NO_CAPS, limit=2)
+    due(book, sessions, 1, "payco")
     with pytest.raises(LimitExceeded):
         claimed(sessions, limits)
     stop_by_cap(sessions, "kakaopay")

@@ -30,8 +30,14 @@ class Charge(HasStatus, Base):
         CheckConstraint("wait_reason IS NULL OR status IN ('due', 'past_due')", name="wait_reason"),
         CheckConstraint("(declines > 0) = (first_declined_at IS NOT NULL)", name="declines"),
         CheckConstraint("refunded >= 0 AND (refunded = 0 OR status = 'paid')", name="refunded"),
-        # What the pump scans.
-        Index("charges_claimable_idx", "next_attempt_at", "id", postgresql_where=text("status IN ('due', 'past_due')")),
+        # What the pump scans, queue by queue.
+        Index(
+            "charges_queue_idx",
+            "queue",
+            "next_attempt_at",
+            "id",
+            postgresql_where=text("status IN ('due', 'past_due')"),
+        ),
         # What serialises the charges of one subscription, and what status and reconciliation look at.
         Index(
             "charges_open_idx",
@@ -66,6 +72,7 @@ class Charge(HasStatus, Base):
     order_name: Mapped[str] = mapped_column(String(40))
     status: Mapped[ChargeStatus]
     next_attempt_at: Mapped[datetime | None]
+    queue: Mapped[str | None] = mapped_column(String(16))  # the PG of its key; NULL while it cannot be charged with it
     paid_at: Mapped[datetime | None]
     wait_reason: Mapped[WaitReason | None]  # of its last attempt, while it is due or past due
     declines: Mapped[int] = mapped_column(SmallInteger, server_default="0")  # those that count for dunning
