@@ -16,10 +16,10 @@ WITH_INDEX = index=$${PIP_INDEX_URL:-$$($(BIN)/pip config get global.index-url 2
 	[ -z "$$index" ] || export UV_DEFAULT_INDEX="$$index";
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-simulation test-system test-dates torture check docs wheel audit format bench lock clean
+.PHONY: help demo up test test-simulation test-system test-dates torture check docs wheel audit format bench bench-long bench-publish lock clean
 
 help: ## what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY) ## charge 1,000 subscriptions on real parts, and compare the records (about a minute)
 	@$(BIN)/again demo
@@ -84,8 +84,15 @@ format: $(READY) ## put the code into its form
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(READY) ## measure the pump against a bare client and against the obvious design (two minutes)
-	@$(BIN)/python -m tests.bench
+# PARTS="claim fairness" measures these alone. Results wait in .bench for `make bench-publish`, or for the next run.
+bench: $(READY) ## measure claims, fairness, throughput and more, each against a limit of the same run (three minutes)
+	@$(BIN)/python -m tests.bench $(PARTS)
+
+bench-long: $(READY) ## the same with five million subscriptions (about two hours, 15 GB of temporary files)
+	@$(BIN)/python -m tests.bench --long $(PARTS)
+
+bench-publish: $(READY) ## write what was measured last into docs/performance.md and its charts
+	@$(BIN)/python -m tests.bench --measured
 
 lock: $(READY) ## resolve the dependencies again into requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --upgrade --generate-hashes \
@@ -97,7 +104,7 @@ lock: $(READY) ## resolve the dependencies again into requirements.lock
 		--output-file deploy/build-requirements.txt
 
 clean: ## remove everything that was made here: environment, data, caches
-	rm -rf $(VENV) .again dist site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+	rm -rf $(VENV) .again .bench dist site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
 
 # pip brings uv alone, of the version that the lock names, and uv brings the rest, many times faster.
 $(READY): pyproject.toml requirements.lock

@@ -1,4 +1,7 @@
-"""A server that answers `again` after a fixed time and does nothing else, so that only the client is measured."""
+"""A server that answers `again` after a fixed time and does nothing else, so that only the client is measured.
+
+Customers of a PG that hangs are told apart by their customer_uid.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,21 @@ from collections.abc import Callable
 from time import time
 
 LATENCY_SECONDS = 1.0
+HANGING_SECONDS = 65.0
+"""How long a PG that hangs takes to answer, as the slowest call that PortOne allows."""
+
+HANGING = "hanging-"
+"""What a customer_uid begins with whose PG hangs."""
+
 TOKEN_SECONDS = 1800
 
 
 class Connection(Protocol):
     """HTTP/1.1 with keep-alive: the minimum that the clients here need."""
 
-    def __init__(self, later: Callable[..., object]) -> None:
+    def __init__(self, later: Callable[..., object], latency: float) -> None:
         self._later = later
+        self._latency = latency
         self._buffer = b""
         self._transport: Transport
 
@@ -37,7 +47,8 @@ class Connection(Protocol):
                 self._answer(_token())
             else:
                 request = json.loads(body)
-                self._later(LATENCY_SECONDS, self._answer, _payment(request["merchant_uid"], request["amount"]))
+                seconds = HANGING_SECONDS if request["customer_uid"].startswith(HANGING) else self._latency
+                self._later(seconds, self._answer, _payment(request["merchant_uid"], request["amount"]))
 
     def _answer(self, response: dict[str, object]) -> None:
         body = json.dumps({"code": 0, "message": None, "response": response}).encode()
@@ -69,12 +80,12 @@ def _payment(merchant_uid: str, amount: int) -> dict[str, object]:
     }
 
 
-async def serve(port: int) -> None:
+async def serve(port: int, latency: float = LATENCY_SECONDS) -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(loop.call_later), "127.0.0.1", port, backlog=4096)
+    server = await loop.create_server(lambda: Connection(loop.call_later, latency), "127.0.0.1", port, backlog=4096)
     async with server:
         await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1])))
+    asyncio.run(serve(int(sys.argv[1]), *map(float, sys.argv[2:3])))
