@@ -12,6 +12,7 @@ from contextvars import copy_context
 from multiprocessing.sharedctypes import RawValue
 from typing import Any, Self, TypeVar
 
+from worker.database.engine import WORKER_ACTOR
 from worker.devstack.addresses import effective_settings, known_addresses
 from worker.domain.gateway import Gateway
 from worker.runtime import Runtime, open_runtime
@@ -39,7 +40,7 @@ class Process:
         """Open the runtime by the environment. Nothing is asked of the database: each task checks it itself."""
         settings = effective_settings()
         database_url = known_addresses(settings).database_url
-        actor = f"worker {socket.gethostname()}:{os.getpid()}"
+        actor = f"{WORKER_ACTOR}{socket.gethostname()}:{os.getpid()}"
         opened = ExitStack()
         runtime = opened.enter_context(
             open_runtime(settings, actor=actor, database_url=database_url, check=lambda _: None)

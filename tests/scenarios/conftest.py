@@ -179,7 +179,7 @@ def world(
             "AGAIN_SWEEP_DAYS": "3",
         }
     )
-    runtime = Runtime.create(settings, database_url, actor="scenario", clock=lambda: clock_box[0])
+    runtime = Runtime.create(settings, database_url, actor="worker scenario", clock=lambda: clock_box[0])
     with runtime.sessions.begin() as session:
         session.execute(text("UPDATE database_identity SET seen_at = :now"), {"now": clock_box[0]})
     process._current = Process(runtime)

@@ -63,7 +63,7 @@ def engine(postgres: Postgres) -> Iterator[Engine]:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE again")
         connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
         connection.execute(f"ALTER DATABASE {name} SET plan_cache_mode = force_generic_plan")
-    engine = create_database_engine(postgres.url.replace("/again?", f"/{name}?"), actor="simulation")
+    engine = create_database_engine(postgres.url.replace("/again?", f"/{name}?"), actor="worker simulation")
     engine.pool._pre_ping = False  # a third of all round trips, and this server stays
     event.listen(engine, "connect", _plan_once)
     yield engine

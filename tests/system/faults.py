@@ -167,7 +167,7 @@ def _busy_worker(site: FaultSite) -> Part:
 
 def _charges_again(site: FaultSite, worker: Part) -> Healed:
     """The worker, in whatever processes it has now, claims again."""
-    after = site.newest_audit()
+    after = site.last_claim()
     return lambda: site.claimed_by(actors(worker), after) > 0
 
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -38,15 +39,14 @@ VARIABLES = {
 PASSWORD = "perch-and-jess"
 """Stands in the database's address, and must never be printed."""
 
-_CLAIMED_BY = """
-    SELECT count(*) FROM audit
-    WHERE entity = 'attempt' AND to_status = 'started' AND actor = ANY(:actors) AND id > :after
-"""
-_OPEN_OF = """
-    SELECT count(*) FROM attempts a WHERE a.status = 'started' AND (
-        SELECT actor FROM audit WHERE entity = 'attempt' AND entity_id = a.id AND to_status = 'started'
-        ORDER BY id DESC LIMIT 1) = ANY(:actors)
-"""
+# By whom an attempt was sent last: by its maker, or by the worker that has sent it again since.
+_SENT_BY = """COALESCE((
+    SELECT actor FROM audit WHERE entity = 'attempt' AND entity_id = a.id AND to_status = 'started'
+        AND from_status IS NOT NULL
+    ORDER BY id DESC LIMIT 1), a.created_by) = ANY(:actors)"""
+_CLAIMED_BY = f"SELECT count(*) FROM attempts a WHERE a.started_at > :after AND {_SENT_BY}"
+_OPEN_OF = f"SELECT count(*) FROM attempts a WHERE a.status = 'started' AND {_SENT_BY}"
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass
@@ -103,12 +103,17 @@ class FaultSite(Site):
     def newest_audit(self) -> int:
         return int(self.value("SELECT coalesce(max(id), 0) FROM audit"))
 
+    def last_claim(self) -> datetime:
+        """Return when an attempt was last sent."""
+        at: datetime = self.value("SELECT max(started_at) FROM attempts") or LONG_AGO
+        return at
+
     def noted(self, reason: str, after: int) -> int:
         """Return the number of attempts that got a status for a reason since."""
         sql = "SELECT count(*) FROM audit WHERE entity = 'attempt' AND reason = :reason AND id > :after"
         return int(self.value(sql, reason=reason, after=after))
 
-    def claimed_by(self, actors: list[str], after: int = 0) -> int:
+    def claimed_by(self, actors: list[str], after: datetime = LONG_AGO) -> int:
         return int(self.value(_CLAIMED_BY, actors=actors, after=after))
 
     def open_of(self, actors: list[str]) -> int:

@@ -60,7 +60,7 @@ def show(
         now = runtime.clock()
         row = _found(session, charge, now)
         attempts = history.attempts(session, row.id)
-        audit = history.audit(session, "charge", row.id)
+        audit = history.charge_story(session, row.id)
         discrepancies = [asdict(each) for each in review_queries.open_discrepancies_of(session, row.id)]
     sentence = _explanation(row, attempts, now)
     hidden = {"first_charge_id", "discrepancy_id"}  # the sentence tells them

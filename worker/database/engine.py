@@ -29,6 +29,11 @@ UNLESS_IN_THE_ADDRESS = {
 }
 
 
+WORKER_ACTOR = "worker "
+"""How the names of workers' connections begin, and no others: triggers ask for it. Of what a worker does to an ordinary
+charge, the audit keeps what no other row tells."""
+
+
 class InvalidDatabaseUrl(ValueError):
     """The database address cannot be read; give postgresql://user:password@host:5432/name."""
 

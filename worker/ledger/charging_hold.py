@@ -26,11 +26,7 @@ MARGIN = timedelta(minutes=10)
 """How far a sweep reaches back before what it is about: clocks differ, and payments show late."""
 
 # A clock that was ahead, or a worker that looked before the restore was known, must not hide what lies before.
-_LAST_WORK = text("""
-    SELECT LEAST(
-        (SELECT max(started_at) FROM attempts),
-        (SELECT max(at) FROM audit WHERE entity IN ('charge', 'attempt'))) AS at
-""")
+_LAST_WORK = text("SELECT max(started_at) AS at FROM attempts")
 
 _BEGIN = text("""
     INSERT INTO sweeps (reason, holds_claims, since, until, position, started_at, lease_until)

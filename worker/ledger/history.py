@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Row, TextClause, select, text
 from sqlalchemy.orm import Session
 
+from worker.database.engine import WORKER_ACTOR
 from worker.database.tables.charges import Attempt
 from worker.domain.blockers import Blocker
 from worker.domain.states import BillingKeyStatus, ChargeStatus, SubscriptionStatus, WaitReason
@@ -75,6 +76,43 @@ _AUDIT = text("""
     SELECT at, actor, from_status, to_status, reason
     FROM audit WHERE entity = :entity AND entity_id = :id ORDER BY id
 """)
+
+# The audit of a charge, and what its row and its attempts say of an ordinary one instead: that it was opened, that a
+# worker has claimed it, and that it is paid. What the audit has itself is not told twice.
+_STORY = text(f"""
+    WITH written AS (
+        SELECT id, at, actor, from_status, to_status, reason FROM audit WHERE entity = 'charge' AND entity_id = :id
+    ), made AS (
+        SELECT id, status, started_at, created_by FROM attempts WHERE charge_id = :id
+    ), acts AS (
+        SELECT e.entity_id, e.at, e.actor, e.from_status, e.to_status
+        FROM audit e JOIN made ON e.entity = 'attempt' AND e.entity_id = made.id
+    ), claims AS (
+        SELECT started_at AS at, created_by AS actor FROM made
+        WHERE NOT EXISTS (SELECT FROM acts WHERE acts.entity_id = made.id AND acts.from_status IS NULL)
+        UNION ALL
+        SELECT at, actor FROM acts WHERE to_status = 'started'
+    ), payer AS (
+        SELECT COALESCE((SELECT actor FROM acts WHERE acts.entity_id = made.id AND acts.to_status = 'paid'
+                         ORDER BY at DESC LIMIT 1), created_by) AS actor
+        FROM made WHERE status = 'paid' ORDER BY id LIMIT 1
+    ), told AS (
+        SELECT at, actor, to_status, reason, id FROM written
+        UNION ALL
+        SELECT created_at, '', 'due', 'its period began', 0 FROM charges
+        WHERE id = :id AND NOT EXISTS (SELECT FROM written WHERE from_status IS NULL)
+        UNION ALL
+        SELECT at, actor, 'charging', 'claimed', 1 FROM claims
+        WHERE starts_with(actor, '{WORKER_ACTOR}') AND NOT EXISTS (
+            SELECT FROM written WHERE written.to_status = 'charging' AND written.at = claims.at)
+        UNION ALL
+        SELECT c.status_at, COALESCE((SELECT actor FROM payer), ''), c.status, c.status_reason, 9223372036854775807
+        FROM charges c
+        WHERE c.id = :id AND c.status = 'paid' AND NOT EXISTS (SELECT FROM written WHERE written.to_status = 'paid')
+    )
+    SELECT at, actor, LAG(to_status) OVER (ORDER BY at, id) AS from_status, to_status, reason
+    FROM told ORDER BY at, told.id
+""")  # noqa: S608 - constants only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,8 +181,13 @@ def attempts(session: Session, charge_id: int) -> Sequence[Mapping[str, Any]]:
 
 
 def audit(session: Session, entity: str, entity_id: int) -> Sequence[Mapping[str, Any]]:
-    """List what was written down about one subscription, charge, attempt or billing key, the oldest first."""
+    """List what was written down about one subscription or discrepancy, the oldest first."""
     return _rows(session, _AUDIT, entity=entity, id=entity_id)
+
+
+def charge_story(session: Session, charge_id: int) -> Sequence[Mapping[str, Any]]:
+    """List how a charge came to its status, the oldest first: its audit, and what its row and its attempts tell."""
+    return _rows(session, _STORY, id=charge_id)
 
 
 def operator_acts(session: Session, *, about: str = "", limit: int) -> Sequence[Mapping[str, Any]]:

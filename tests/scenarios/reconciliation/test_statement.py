@@ -70,7 +70,7 @@ def test_wrong_decline_is_corrected_to_paid(world: World):
     (row,) = world.sql(
         "SELECT actor, from_status, to_status FROM audit WHERE entity = 'attempt' ORDER BY id DESC LIMIT 1"
     )
-    assert tuple(row) == ("scenario", "declined", "paid")
+    assert tuple(row) == ("worker scenario", "declined", "paid")
     world.live(days=5)
     assert world.portone.report().again_requests == 1, "dunning has stopped"
     world.assert_books_agree()

@@ -79,7 +79,10 @@ def identity() -> Mapped[int]:
 
 
 class HasStatus:
-    """Every change of a status is written to `audit` by a trigger, with the reason and the instant given here."""
+    """Every change of a status is written to `audit` by a trigger, with the reason and the instant given here.
+
+    But for what a worker does to an ordinary charge, which its row and its attempts tell: worker/ledger/history.py.
+    """
 
     status_reason: Mapped[str] = mapped_column(server_default="")
     status_at: Mapped[datetime]

@@ -150,3 +150,5 @@ class Attempt(HasStatus, Base):
     flag_reason: Mapped[str | None]
     failing_since: Mapped[datetime | None]  # since when its look-ups have failed, all of them
     failure: Mapped[str | None]  # what the last of them met
+    # The connection that made it, for the story that the audit leaves out; empty where the audit tells it.
+    created_by: Mapped[str | None] = mapped_column(server_default=text("current_setting('application_name')"))
