@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from tests.bench.book import Book
 from tests.bench.database_time import median_ms
 from tests.bench.figures import AT_MOST, Chart, Curve, Figure, Measured
-from tests.bench.servers import NO_LIMITS, Bench, Database
+from tests.bench.servers import ACTOR, NO_LIMITS, Bench, Database
 from worker.charging.limited_claim import claim_within_limits
 from worker.charging.run_limits import run_limits
 from worker.runtime import Runtime, open_runtime
@@ -43,11 +43,10 @@ def _filled(bench: Bench, due: int) -> Iterator[tuple[Database, Book]]:
     """Fill a database, analyse it, and only then let everything become due: so it is when a month ends."""
     if due == bench.sizes.subscriptions and bench.has_large:
         database, book = bench.large()
-        book.analyse()
         book.make_due(bench.sizes.opening_due, due - bench.sizes.opening_due)
         yield database, book
         return
-    with bench.database() as database:
+    with bench.database(parallel=False) as database:
         book = Book(database.engine)
         book.subscribe(due, history=True)
         book.analyse()
@@ -57,7 +56,7 @@ def _filled(bench: Bench, due: int) -> Iterator[tuple[Database, Book]]:
 
 def _ms_per_claim(bench: Bench, database: Database) -> float:
     settings = bench.settings(portone_url="http://127.0.0.1:1", **NO_LIMITS)
-    with open_runtime(settings, actor="bench", database_url=database.url, check=Runtime.sync_clock) as runtime:
+    with open_runtime(settings, actor=ACTOR, database_url=database.url, check=Runtime.sync_clock) as runtime:
         limits = run_limits(settings, runtime.hold_policy)
 
         def claim() -> None:

@@ -1,4 +1,4 @@
-"""Run ticks, invariants and commands in this process, and print the database time of each as JSON.
+"""Run ticks and commands in this process, and print the database time of each as JSON.
 
     python -m tests.bench.one_process CODE
 
@@ -10,51 +10,40 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from statistics import median
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 from typer.testing import CliRunner
 
 from schedules.beat import beat_table
-from tests.bench.database_time import median_ms, recorded
+from tests.bench.database_time import median_ms, recorded, rounds_of
 from worker import process, tasks
 from worker.app import app
 from worker.cli.commands import app as again
 from worker.ledger import charging_hold
-from worker.operations.invariant_results import evaluate
-from worker.operations.invariants import INVARIANTS
 from worker.runtime import Runtime
 
 ROUNDS = 5
+CHECK = "again.check_invariants"
 
 _SILENCE = text("UPDATE database_identity SET seen_at = clock_timestamp() - interval '1 hour'")
 
 
 def ticks() -> dict[str, float]:
-    """Return the database time of each tick of beat's table while nothing is due."""
-    return {entry.task: median_ms(app.tasks[entry.task].apply, rounds=ROUNDS) for entry in beat_table()}
+    """Return the database time of each tick of beat's table, but of the check, while nothing is due."""
+    names = [entry.task for entry in beat_table() if entry.task != CHECK]
+    return {name: median_ms(app.tasks[name].apply, rounds=ROUNDS) for name in names}
 
 
-def _without_invariants(measured: Mapping[str, float]) -> Mapping[str, float]:
-    return {task: ms for task, ms in measured.items() if task != tasks.check_invariants.name}
-
-
-def invariants(runtime: Runtime) -> dict[str, float]:
-    """Return the database time of each invariant by itself."""
-
-    def evaluated(invariant: object) -> Callable[[], object]:
-        def evaluation() -> object:
-            with runtime.sessions() as session:
-                return evaluate(
-                    session,
-                    now=runtime.clock(),
-                    thresholds=runtime.thresholds,
-                    invariants=[invariant],  # type: ignore[list-item]
-                )
-
-        return evaluation
-
-    return {each.name: median_ms(evaluated(each), rounds=2) for each in INVARIANTS}
+def check_of_invariants() -> dict[str, float]:
+    """Return the database time of the tick that checks the invariants, in all and of its slowest statement."""
+    measured = rounds_of(app.tasks[CHECK].apply, rounds=ROUNDS)
+    return {
+        "ms": median(time.ms for time in measured),
+        "slowest_ms": median(time.slowest_ms for time in measured),
+        "statements": median(len(time.each_ms) for time in measured),
+    }
 
 
 def commands(code: str) -> dict[str, float]:
@@ -111,13 +100,11 @@ def measured(code: str) -> Mapping[str, object]:
         with runtime.engine.connect() as connection:
             connection.execute(text("SELECT 1"))
 
-    ms = ticks()
     return {
         "round_trip": median_ms(round_trip, rounds=50),
-        "ticks": _without_invariants(ms),
-        "check_invariants": ms[tasks.check_invariants.name],
+        "ticks": ticks(),
+        "invariants": check_of_invariants(),
         "after_a_silence": after_a_silence(runtime),
-        "invariants": invariants(runtime),
         "commands": commands(code),
     }
 

@@ -28,6 +28,9 @@ from worker.database.engine import create_database_engine
 from worker.devstack.addresses import embedded_servers
 from worker.devstack.stack import Part, free_port, last_lines, start_part
 
+ACTOR = "worker bench"
+"""What connections are called: what a worker does and what an operator does is not audited alike."""
+
 NO_LIMITS = {
     "AGAIN_MAX_RUN_CHARGES": "100000000",
     "AGAIN_MAX_RUN_SUM": "1000000000000",
@@ -62,7 +65,7 @@ class Bench:
     def large(self) -> tuple[Database, Book]:
         """Return a database with many subscriptions and a paid charge of each; made once and kept for other parts."""
         if self._large is None:
-            database = self._kept.enter_context(self.database())
+            database = self._kept.enter_context(self.database(parallel=False))
             book = Book(database.engine)
             book.subscribe(self.sizes.subscriptions, history=True)
             book.analyse()
@@ -80,13 +83,18 @@ class Bench:
         self._kept.close()
 
     @contextmanager
-    def database(self) -> Iterator[Database]:
-        """Make a database that lasts as long as this, and empty the broker: its messages are about another one."""
+    def database(self, *, parallel: bool = True) -> Iterator[Database]:
+        """Make a database that lasts as long as this, and empty the broker: its messages are about another one.
+
+        Without `parallel` plans one process does all the work of a statement, so that it can be measured.
+        """
         self._count += 1
         name = f"bench_{self._count}"
         self._execute(f"CREATE DATABASE {name}")
+        if not parallel:
+            self._execute(f"ALTER DATABASE {name} SET max_parallel_workers_per_gather = 0")
         url = make_url(self._database_url).set(database=name).render_as_string(hide_password=False)
-        engine = create_database_engine(url, actor="bench")
+        engine = create_database_engine(url, actor=ACTOR)
         try:
             migrations.upgrade(engine)
             with redis.Redis.from_url(self._broker_url) as broker:
