@@ -12,14 +12,14 @@ from schedules.periods import Opening
 from schedules.plans import Plan
 from worker.database.engine import Sessions
 from worker.database.mapping import plan_of
-from worker.domain.states import ChargeStatus
 from worker.ledger import ending
 from worker.ledger import opening as openings
 from worker.ledger.charging_hold import charging_is_allowed
 from worker.ledger.database_identity import HoldPolicy
-from worker.ledger.opening import DueSubscription, Place, advanced, charges_of, opening_by
+from worker.ledger.due_subscriptions import START, DueSubscriptions, Place, due_subscriptions
+from worker.ledger.opening import advanced, charges_of, opening_by
 
-CHUNK = 500
+CHUNK = 2000
 """Subscriptions per transaction: large enough for bulk to pay, small enough that a crash repeats little."""
 
 log = structlog.get_logger()
@@ -46,7 +46,7 @@ def open_due_charges(sessions: Sessions, *, now: datetime, limit: int, hold_poli
     period that was paid must not become void because it looks missed. Raises WrongDatabase.
     """
     total = Opened(ended=_end_canceled(sessions, now, hold_policy))
-    after: Place | None = openings.START
+    after: Place | None = START
     while after is not None:
         chunk, after = _open_chunk(sessions, after, now, limit, hold_policy)
         total = replace(
@@ -86,25 +86,32 @@ def _open_chunk(
     with sessions.begin() as session:
         if hold_policy is not None and not charging_is_allowed(session, hold_policy, now=now):
             return Opened(), None
-        due = openings.due_subscriptions(session, after=after, now=now, limit=CHUNK)
-        decided = list(_decided(due, now, limit))
-        charges = [charge for row, opening in decided for charge in charges_of(row, opening)]
+        due = due_subscriptions(session, after=after, now=now, limit=CHUNK)
+        decided = list(_decided(due.groups, now, limit))
+        charges = [charge for group, opening in decided for charge in charges_of(group, opening)]
         created = openings.open_charges(session, charges, now=now)
-        openings.advance(session, [advanced(row, opening) for row, opening in decided], now=now)
-    opened = sum(row.status == ChargeStatus.DUE for row in created)
-    on = (due[-1].next_charge_at, due[-1].id) if len(due) == CHUNK else None
-    return Opened(len(decided), opened, len(created) - opened), on
+        openings.advance(session, [advanced(group, opening) for group, opening in decided], now=now)
+    subscriptions = sum(len(group.ids) for group, _ in decided)
+    return Opened(subscriptions, len(created.due), created.void), due.last if due.size == CHUNK else None
 
 
-def _decided(due: Sequence[DueSubscription], now: datetime, limit: int) -> Iterator[tuple[DueSubscription, Opening]]:
-    """Decide each subscription on its own: one that cannot be billed must not block the others."""
+def _decided(
+    groups: Sequence[DueSubscriptions], now: datetime, limit: int
+) -> Iterator[tuple[DueSubscriptions, Opening]]:
+    """Decide each group on its own: subscriptions that cannot be billed must not block the others."""
     plans: dict[str, Plan] = {}
-    for row in due:
+    for group in groups:
         try:
-            if (plan := plans.get(row.code)) is None:
-                plan = plans[row.code] = plan_of(row)
-            opening = opening_by(plan, row, now=now, cap=limit)
+            if (plan := plans.get(group.code)) is None:
+                plan = plans[group.code] = plan_of(group)
+            opening = opening_by(plan, group, now=now, cap=limit)
         except (ValueError, LookupError, OSError) as error:
-            log.error("subscription cannot be billed", subscription_id=row.id, plan=row.code, reason=str(error))  # noqa: TRY400
+            log.error(  # noqa: TRY400
+                "subscription cannot be billed",
+                subscriptions=len(group.ids),
+                subscription_id=group.ids[0],
+                plan=group.code,
+                reason=str(error),
+            )
             continue
-        yield row, opening
+        yield group, opening

@@ -14,7 +14,8 @@ from worker.domain.errors import Refused
 from worker.domain.states import CheckoutPurpose, ConsentSource
 from worker.ledger import consents
 from worker.ledger.charges import OwedPeriod
-from worker.ledger.opening import due_subscription, open_due_now
+from worker.ledger.due_subscriptions import due_subscription
+from worker.ledger.opening import open_due_now
 from worker.subscriptions.activation import anchor_now
 from worker.subscriptions.arrears import Arrears, arrears_of
 from worker.subscriptions.plans import plan_row

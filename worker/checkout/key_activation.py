@@ -13,7 +13,8 @@ from worker.checkout.verification import Proved
 from worker.database.mapping import plan_of
 from worker.domain.states import BillingKeyStatus, CheckoutPurpose, SubscriptionStatus
 from worker.ledger import charges, consents
-from worker.ledger.opening import due_subscription, open_due_now
+from worker.ledger.due_subscriptions import due_subscription
+from worker.ledger.opening import open_due_now
 from worker.subscriptions import activation_queries
 from worker.subscriptions import queries as subscription_queries
 from worker.subscriptions.activation import start

@@ -174,7 +174,7 @@ def open_unpaid_charge(session: Session, backfill: Backfill, *, now: datetime) -
     """Open the missing charge of a payment with another amount, on the plan's terms, and return its id."""
     terms = backfill.terms
     missing = opening.NewCharge(
-        subscription_id=backfill.subscription_id,
+        subscription_ids=[backfill.subscription_id],
         period_start=backfill.period.start,
         period_end=backfill.period.end,
         amount=terms.amount,

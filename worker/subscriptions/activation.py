@@ -94,7 +94,7 @@ def _anchored(
 
 def _open(session: Session, subscription_id: int, plan: Plan, period: BillingPeriod, now: datetime) -> int:
     first = opening.NewCharge(
-        subscription_id=subscription_id,
+        subscription_ids=[subscription_id],
         period_start=period.start,
         period_end=period.end,
         amount=plan.amount,
@@ -105,5 +105,5 @@ def _open(session: Session, subscription_id: int, plan: Plan, period: BillingPer
         status=ChargeStatus.DUE,
         reason="its first period, started by a registration",
     )
-    (opened,) = opening.open_charges(session, [first], now=now)
-    return opened.id
+    (charge_id,) = opening.open_charges(session, [first], now=now).due
+    return charge_id

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from worker.database.engine import Sessions
 from worker.domain.identifiers import read_code
 from worker.ledger.charges import OwedPeriod, owed_charges
-from worker.ledger.opening import due_subscription, opening_of
+from worker.ledger.due_subscriptions import due_subscription
+from worker.ledger.opening import opening_of
 from worker.subscriptions import queries
 from worker.subscriptions.locking import not_found
 

@@ -17,7 +17,8 @@ from worker.domain.clock import Clock
 from worker.domain.errors import Refused
 from worker.domain.states import BillingKeyStatus
 from worker.ledger import charges, key_revival
-from worker.ledger.opening import due_subscription, open_due_now
+from worker.ledger.due_subscriptions import due_subscription
+from worker.ledger.opening import open_due_now
 from worker.subscriptions import key_queries, queries
 
 

@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from worker.domain.errors import Refused
 from worker.domain.states import SubscriptionStatus
-from worker.ledger.opening import due_subscription, open_due_now
+from worker.ledger.due_subscriptions import due_subscription
+from worker.ledger.opening import open_due_now
 from worker.subscriptions import queries
 from worker.subscriptions.queries import LockedSubscription
 

@@ -11,8 +11,14 @@ from sqlalchemy import text
 
 from tests.integration.conftest import NOW, open_all
 from tests.support.book import Book
+from worker.charging import open_due
 from worker.charging.open_due import open_due_charges
 from worker.database.engine import Sessions
+
+
+@pytest.fixture(autouse=True)
+def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(open_due, "CHUNK", 50)
 
 
 def periods(sessions: Sessions) -> list[tuple[int, str, str]]:
@@ -22,7 +28,7 @@ def periods(sessions: Sessions) -> list[tuple[int, str, str]]:
 
 
 def test_ten_beats_at_once_open_each_period_once(book: Book, sessions: Sessions):
-    for _ in range(700):  # more than one chunk
+    for _ in range(130):  # more than one chunk
         book.subscribe(now=NOW)
     barrier = Barrier(10)
 
@@ -32,7 +38,7 @@ def test_ten_beats_at_once_open_each_period_once(book: Book, sessions: Sessions)
 
     with ThreadPoolExecutor(10) as threads:
         opened = sum(threads.map(beat, range(10)))
-    assert opened == len(periods(sessions)) == len({row[:2] for row in periods(sessions)}) == 700
+    assert opened == len(periods(sessions)) == len({row[:2] for row in periods(sessions)}) == 130
 
 
 def test_a_period_that_has_its_charge_is_left_alone(book: Book, sessions: Sessions):
@@ -45,6 +51,32 @@ def test_a_period_that_has_its_charge_is_left_alone(book: Book, sessions: Sessio
     assert open_all(sessions).opened == 0
     with sessions() as session:
         assert session.scalars(text("SELECT deferrals FROM charges")).all() == [7]
+
+
+def test_subscriptions_of_one_plan_are_decided_each_by_its_own_calendar_and_key(book: Book, sessions: Sessions):
+    starts = [date(2025, 12, 31), date(2026, 1, 4), date(2025, 11, 30), date(2025, 12, 31)]
+    subscribed = [book.subscribe(now=NOW, starts_on=on) for on in starts]
+    with sessions.begin() as session:
+        session.execute(text("UPDATE subscriptions SET billing_key_id = NULL WHERE id = :id"), {"id": subscribed[2].id})
+        session.execute(text("UPDATE plans SET max_open_charges = 1"))
+    assert open_all(sessions).subscriptions == 4
+    assert periods(sessions) == [
+        (subscribed[0].id, "2025-12-31", "due"),
+        (subscribed[1].id, "2026-01-04", "due"),
+        (subscribed[2].id, "2025-11-30", "due"),
+        (subscribed[2].id, "2025-12-30", "void"),
+        (subscribed[3].id, "2025-12-31", "due"),
+    ]
+
+
+def test_charges_are_inserted_into_their_queue_without_a_trigger(book: Book, sessions: Sessions):
+    for pg in ("kakaopay", "payco"):
+        book.subscribe(now=NOW, pg=pg)
+    with sessions.begin() as session:
+        session.execute(text("ALTER TABLE charges DISABLE TRIGGER charges_enter_queue"))
+    open_all(sessions)
+    with sessions() as session:
+        assert session.scalars(text("SELECT queue FROM charges ORDER BY queue")).all() == ["kakaopay", "payco"]
 
 
 def test_a_change_of_price_touches_no_open_charge(book: Book, sessions: Sessions):
@@ -102,9 +134,9 @@ def test_the_trial_ends_when_the_first_period_begins(book: Book, sessions: Sessi
     assert subscribed.id
 
 
-def test_hundreds_of_unreadable_subscriptions_keep_no_other_waiting(book: Book, sessions: Sessions):
+def test_chunk_of_unreadable_subscriptions_keeps_no_other_waiting(book: Book, sessions: Sessions):
     book.plan("broken", now=NOW)
-    for _ in range(510):  # more than a chunk, and older than the healthy one
+    for _ in range(51):  # more than a chunk, and older than the healthy one
         book.subscribe(now=NOW, plan="broken", starts_on=date(2026, 1, 4))
     healthy = book.subscribe(now=NOW)
     with sessions.begin() as session:

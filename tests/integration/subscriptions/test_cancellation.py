@@ -27,6 +27,7 @@ from worker.domain.outcomes import (
 from worker.domain.settlement import settle
 from worker.domain.states import ChargeStatus
 from worker.ledger import opening
+from worker.ledger.due_subscriptions import START, due_subscriptions
 from worker.ledger.write_back import apply_settlements, write_back
 from worker.subscriptions.cancellation import Canceled, cancel
 
@@ -98,10 +99,10 @@ def test_a_cancellation_waits_for_a_write_back_that_is_half_done(
 def test_a_cancellation_waits_for_a_tick_that_is_opening_charges(book: Book, sessions: Sessions, engine: Engine):
     subscribed = book.subscribe(now=NOW)
     with sessions() as session:
-        (row,) = opening.due_subscriptions(session, after=opening.START, now=NOW, limit=1)
+        (row,) = due_subscriptions(session, after=START, now=NOW, limit=1).groups
         canceled = _meanwhile(engine, lambda: cancel(sessions, subscribed.code, reason="moved", now=NOW))
         due = opening.NewCharge(
-            subscription_id=row.id,
+            subscription_ids=row.ids,
             period_start=row.next_charge_at,
             period_end=NOW.replace(month=2),
             amount=9900,

@@ -105,9 +105,12 @@ class Subscription(HasStatus, Base):
         Index("subscriptions_over_idx", "customer_reference", postgresql_where=text("status IN ('canceled', 'ended')")),
         # Those that were canceled and are paid for still.
         Index("subscriptions_ends_at_idx", "ends_at", postgresql_where=text("ends_at IS NOT NULL")),
-        # What the tick scans: only the rows that can fall due.
+        # What the tick walks through, position by position: only the rows that can fall due.
         Index(
-            "subscriptions_next_charge_at_idx", "next_charge_at", postgresql_where=text("next_charge_at IS NOT NULL")
+            "subscriptions_next_charge_at_idx",
+            "next_charge_at",
+            "id",
+            postgresql_where=text("next_charge_at IS NOT NULL"),
         ),
     )
 
