@@ -71,7 +71,8 @@ BEGIN
           AND p.proname IN ('forbid_change', 'database_identity', 'current_identity', 'given_reason', 'given_at',
                             'audit_new_status', 'audit_changed_status', 'audit_same_status', 'audit_new_key',
                             'audit_refund', 'audit_stop', 'audit_plan', 'audit_count', 'audit_sweep',
-                            'audit_retimed_sweep', 'audit_status', 'audit_sent_again', 'keep_codes_only')
+                            'audit_retimed_sweep', 'audit_status', 'audit_sent_again', 'keep_codes_only',
+                            'charge_enters_queue', 'subscription_moves_charges', 'key_returns_charges')
     LOOP
         EXECUTE format('ALTER FUNCTION %s OWNER TO %I', known.name, owner_role);
     END LOOP;
