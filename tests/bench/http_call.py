@@ -1,6 +1,6 @@
 """What one call to PortOne costs in CPU: the gateway's against a bare client's, in one process and one run.
 
-    python -m tests.bench.http_call
+python -m tests.bench.http_call
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from worker.portone.adapter import PortOneGateway
 from worker.portone.client import PortOneClient
 from worker.portone.connection import Connection
 
-WINDOW = 200
-CALLS = 4000
-ROUNDS = 5
+WINDOW = 100
+CALLS = 1500
+ROUNDS = 11
 LATENCY_SECONDS = 0.05
 
 

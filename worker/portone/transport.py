@@ -1,19 +1,25 @@
-"""aiohttp under httpx: a thousand calls in flight without httpx's quadratic pool, and errors that are reliable.
+"""aiohttp's connections under httpx: a thousand calls in flight without httpx's quadratic pool, and reliable errors.
 
 The important error is "nothing was sent". Only a failure to connect maps to it here; a connection that breaks later
 never does, whatever the library calls it.
+
+Of aiohttp, the connector and the connection's protocol are used (its parser, its read time-out). Its session, request
+and response objects would double the CPU time of a call, for cookies, redirects and retries that no charge may have.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from functools import lru_cache
+from weakref import WeakSet
 
 import aiohttp
 import httpx
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
-from aiohttp.tracing import Trace
+from aiohttp.http import HttpProcessingError, RawResponseMessage
 from yarl import URL
 
 from worker.domain.gateway import LeaseCheck, always
@@ -29,6 +35,9 @@ have to be looked up."""
 CHUNK_BYTES = 4096
 """Size of the pieces in which bodies are passed on, so that their total is checked in time."""
 
+REPEATABLE = frozenset({"GET", "DELETE"})
+"""Methods that are sent once more when a connection breaks; a POST leaves once."""
+
 # First match wins, so the narrow ones come first.
 AIOHTTP_ERRORS: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
     (aiohttp.RedirectClientError, httpx.RemoteProtocolError),  # names an address, but it was an answer
@@ -42,6 +51,7 @@ AIOHTTP_ERRORS: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] =
     (aiohttp.ClientConnectionError, httpx.ReadError),  # reset or lost after it was made
     (aiohttp.ClientPayloadError, httpx.ReadError),
     (aiohttp.ClientError, httpx.RemoteProtocolError),
+    (HttpProcessingError, httpx.RemoteProtocolError),  # no HTTP, or more headers than are read
     (OSError, httpx.ReadError),
 )
 
@@ -51,10 +61,14 @@ def _as_httpx_errors() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        for theirs, ours in AIOHTTP_ERRORS:
-            if isinstance(error, theirs):
-                raise ours(_text_of(error)) from error
+        _raise_as_httpx_error(error)
         raise
+
+
+def _raise_as_httpx_error(error: Exception) -> None:
+    for theirs, ours in AIOHTTP_ERRORS:
+        if isinstance(error, theirs):
+            raise ours(_text_of(error)) from error
 
 
 def _text_of(error: Exception) -> str:
@@ -63,78 +77,143 @@ def _text_of(error: Exception) -> str:
 
 
 class _Body(httpx.AsyncByteStream):
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
-        self._response = response
+    """A body that had not arrived whole with its head."""
+
+    def __init__(self, connection: Connection, content: aiohttp.StreamReader) -> None:
+        self._connection = connection
+        self._content = content
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         with _as_httpx_errors():
-            async for chunk in self._response.content.iter_chunked(CHUNK_BYTES):
+            async for chunk in self._content.iter_chunked(CHUNK_BYTES):
                 yield chunk
+        self._connection.release()
 
     async def aclose(self) -> None:
-        # A body that was read to its end has released its connection already; any other connection is not reused.
-        if not self._response.closed:
-            self._response.close()
-
-
-_still_ours: ContextVar[LeaseCheck] = ContextVar("holds_lease", default=always)
-"""Called by the connector, in the task of the request, once it has a connection and before a byte is written."""
-
-
-class _Connector(aiohttp.TCPConnector):
-    """Never reuses a connection on which unsolicited data has arrived.
-
-    It would be read as the answer to the next request, and an error answer does not name its payment.
-    """
-
-    async def connect(
-        self,
-        req: aiohttp.ClientRequest,
-        traces: list[Trace],
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's own signature
-    ) -> Connection:
-        for _ in range(self.limit + 1):  # all that can be idle, and a new one
-            connection = await super().connect(req, traces, timeout)
-            if not _still_ours.get()():
-                connection.close()
-                raise TooLate(str(TooLate.__doc__))
-            if connection.protocol is None or not connection.protocol.should_close:
-                return connection
-            connection.close()
-        raise aiohttp.ClientConnectorError(req.connection_key, ConnectionError("it sends data before a request"))
+        self._connection.close()  # unless it was released: one whose body was not read to its end is not reused
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
-    """Keeps at most `connections` open to the host; made inside the event loop that uses it.
+    """Keeps connections to the host; made inside the event loop that uses it.
 
-    aiohttp repeats a request on its own only when the method is idempotent, so a POST leaves once.
+    At most `connections` are open; without it there is no limit, and no call waits for another's connection.
     """
 
-    def __init__(self, *, connections: int) -> None:
-        self._session = aiohttp.ClientSession(
-            connector=_Connector(
-                limit=connections, keepalive_timeout=KEEP_ALIVE_SECONDS, ssl=httpx.create_ssl_context()
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            skip_auto_headers=("User-Agent", "Accept-Encoding", "Accept", "Content-Type"),
+    def __init__(self, *, connections: int | None = None) -> None:
+        self._connector = aiohttp.TCPConnector(
+            limit=connections or 0, keepalive_timeout=KEEP_ALIVE_SECONDS, ssl=httpx.create_ssl_context()
         )
+        self._destinations: dict[tuple[str, bytes, int | None], aiohttp.ClientRequest] = {}
+        self._known: WeakSet[ResponseHandler] = WeakSet()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        timeout = request.extensions.get("timeout", {})
-        _still_ours.set(request.extensions.get(STILL_OURS, always))
-        with _as_httpx_errors():
-            response = await self._session.request(
-                request.method,
-                URL(str(request.url), encoded=True),  # as it is: another quoting would be another path
-                headers=request.headers.multi_items(),
-                data=request.content or None,
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(
-                    connect=timeout.get("pool"), sock_connect=timeout.get("connect"), sock_read=timeout.get("read")
-                ),
+        try:
+            try:
+                return await self._exchange(request)
+            except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+                if isinstance(error, aiohttp.ClientConnectorError) or request.method not in REPEATABLE:
+                    raise
+                return await self._exchange(request)
+        except Exception as error:
+            _raise_as_httpx_error(error)
+            raise
+
+    async def _exchange(self, request: httpx.Request) -> httpx.Response:
+        data = _written(request)
+        connection = await self._connect(request)
+        try:
+            protocol, wire = _open_end(connection)
+            protocol.set_response_params(
+                read_until_eof=True,
+                auto_decompress=False,
+                read_timeout=request.extensions.get("timeout", {}).get("read"),
             )
-        return httpx.Response(response.status, headers=response.raw_headers, stream=_Body(response), request=request)
+            wire.write(data)
+            protocol.start_timeout()
+            head, content = await _answer(protocol)
+            body: httpx.AsyncByteStream
+            if content.is_eof():
+                body = httpx.ByteStream(content.read_nowait())
+                connection.release()
+            else:
+                body = _Body(connection, content)
+        except BaseException:
+            connection.close()
+            raise
+        return httpx.Response(head.code, headers=head.raw_headers, stream=body, request=request)
+
+    async def _connect(self, request: httpx.Request) -> Connection:
+        """Return a connection, and only while the lease is held. Nothing may be awaited between this and the sending.
+
+        A kept connection on which unsolicited data has arrived is closed: it would be read as the answer to the next
+        request, and an error answer does not name its payment.
+        """
+        destination = self._destination(request.url)
+        timeout = _timeout(**request.extensions.get("timeout", {}))
+        still_ours: LeaseCheck = request.extensions.get(STILL_OURS, always)
+        while True:
+            try:
+                connection = await self._connector.connect(destination, [], timeout)
+            except TimeoutError as error:
+                raise aiohttp.ConnectionTimeoutError("no connection in time") from error
+            if not still_ours():
+                connection.close()
+                raise TooLate(str(TooLate.__doc__))
+            protocol = connection.protocol
+            if protocol is not None and not protocol.should_close:
+                self._known.add(protocol)
+                return connection
+            connection.close()
+            if protocol not in self._known:
+                raise aiohttp.ClientConnectorError(
+                    destination.connection_key, ConnectionError("it sends data before a request")
+                )
+
+    def _destination(self, url: httpx.URL) -> aiohttp.ClientRequest:
+        """Return what the connector needs to know about a host: a request without a path."""
+        if self._connector.closed:
+            raise RuntimeError("the transport is closed")
+        key = (url.scheme, url.raw_host, url.port)
+        if key not in self._destinations:
+            if url.scheme not in {"http", "https"} or not url.host:
+                raise httpx.UnsupportedProtocol("not an http or https address")
+            address = URL(f"{url.scheme}://{url.netloc.decode()}", encoded=True)
+            self._destinations[key] = aiohttp.ClientRequest("GET", address, loop=asyncio.get_running_loop())
+        return self._destinations[key]
 
     async def aclose(self) -> None:
-        await self._session.close()
+        await self._connector.close()
+
+
+@lru_cache(maxsize=8)
+def _timeout(
+    pool: float | None = None, connect: float | None = None, read: float | None = None, **_others: float | None
+) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(connect=pool, sock_connect=connect, sock_read=read)
+
+
+def _open_end(connection: Connection) -> tuple[ResponseHandler, asyncio.Transport]:
+    protocol = connection.protocol
+    if protocol is None or protocol.transport is None or protocol.transport.is_closing():
+        raise aiohttp.ClientConnectionResetError("the connection was closed")
+    return protocol, protocol.transport
+
+
+def _written(request: httpx.Request) -> bytes:
+    """Return a request's bytes."""
+    lines = [
+        b"%s %s HTTP/1.1" % (request.method.encode(), request.url.raw_path),
+        *(b"%s: %s" % header for header in request.headers.raw),
+    ]
+    head = b"\r\n".join(lines)
+    if not head.count(b"\r") == head.count(b"\n") == len(lines) - 1 or b"\x00" in head:
+        raise httpx.LocalProtocolError("a line break within a header")
+    return b"%s\r\n\r\n%s" % (head, request.content)
+
+
+async def _answer(protocol: ResponseHandler) -> tuple[RawResponseMessage, aiohttp.StreamReader]:
+    """Return the head of the answer, and its body to be read; skips those of 1xx, which announce one."""
+    while True:
+        head, content = await protocol.read()
+        if head.code == 101 or not 100 <= head.code <= 199:
+            return head, content
