@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
+from json import JSONEncoder
 from time import monotonic
 from typing import Any
 
@@ -16,7 +17,7 @@ from worker.domain.outcomes import Answer, UnknownReason
 from worker.portone.errors import NoAnswer, NoToken, PortOneError, Rejected, Unauthorized, explain
 from worker.portone.payloads import Envelope, Page, Unreadable, instant, read_envelope, read_page
 from worker.portone.tokens import Token, TokenSource
-from worker.portone.transport import AiohttpTransport
+from worker.portone.transport import STILL_OURS, AiohttpTransport
 
 MAX_BODY_BYTES = 1 << 20
 """Largest body about one payment, far above any real one; a larger one is not read to its end."""
@@ -47,9 +48,8 @@ class Connection:
         self._credentials = credentials
         self._url = url.rstrip("/")
         self._timeout = httpx.Timeout(read_timeout, connect=connect_timeout, pool=connect_timeout).as_dict()
-        self._http = httpx.AsyncClient(
-            transport=transport or AiohttpTransport(connections=connections), trust_env=False
-        )
+        self._transport = transport or AiohttpTransport(connections=connections)
+        self._http = httpx.AsyncClient(transport=self._transport, trust_env=False)
         self._tokens = TokenSource(self._fetch_token, monotonic)
 
     async def aclose(self) -> None:
@@ -141,29 +141,58 @@ class Connection:
 
     async def _send(self, method: str, path: str, token: str | None, limit: int, **content: Any) -> tuple[int, bytes]:
         try:
-            response = await self._http.send(self._request(method, path, token, **content), stream=True)
+            request = self._request(method, path, token, **content)
+            if STILL_OURS in request.extensions:
+                # A charge skips the client's layers (authentication, cookies, redirects, hooks, a log line): it may
+                # have none of them, and they take as long as the call.
+                response = await self._transport.handle_async_request(request)
+            else:
+                response = await self._http.send(request, stream=True)
             try:
                 return response.status_code, await _bounded(response, limit)
             finally:
-                await response.aclose()
+                await response.stream.aclose()  # type: ignore[union-attr]  # an asynchronous one
         except Exception as error:  # noqa: BLE001 - every error has to become "not sent" or "unknown"
             raise explain(error) from None
 
     def _request(
-        self, method: str, path: str, token: str | None, extensions: Mapping[str, Any] | None = None, **content: Any
+        self,
+        method: str,
+        path: str,
+        token: str | None,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Mapping[str, Any] | None = None,
+        extensions: Mapping[str, Any] | None = None,
     ) -> httpx.Request:
         """Return a request without httpx's merging of defaults, which takes as long as the rest of a charge."""
-        headers = _HEADERS if token is None else {**_HEADERS, "Authorization": f"Bearer {token}"}  # documented
-        return httpx.Request(
+        url = _url(self._url + path)
+        headers = [*_HEADERS, (b"Host", url.netloc)]
+        if token is not None:
+            headers.append((b"Authorization", b"Bearer %s" % token.encode()))  # documented
+        body = b""
+        if json is not None:
+            body = _JSON.encode(json).encode()
+            headers += ((b"Content-Type", b"application/json"), (b"Content-Length", b"%d" % len(body)))
+        request = httpx.Request(
             method,
-            _url(self._url + path),
+            url,
+            params=params,
             headers=headers,
+            stream=httpx.ByteStream(body),  # with `content` httpx would look at every header again
             extensions={"timeout": self._timeout, **(extensions or {})},
-            **content,
         )
+        request.read()
+        return request
 
 
-_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "again-billing"}
+_HEADERS = (
+    (b"Accept", b"application/json"),
+    (b"Accept-Encoding", b"identity"),
+    (b"User-Agent", b"again-billing"),
+)
+
+_JSON = JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 @lru_cache(maxsize=64)
@@ -177,7 +206,7 @@ async def _bounded(response: httpx.Response, limit: int) -> bytes:
     if response.headers.get("Content-Encoding", "identity").strip().lower() not in {"", "identity"}:
         raise httpx.DecodingError("the body is compressed, which was not asked for", request=response.request)
     body = bytearray()
-    async for chunk in response.aiter_bytes():
+    async for chunk in response.stream:  # type: ignore[union-attr]  # an asynchronous one
         body += chunk
         if len(body) > limit:
             raise httpx.DecodingError("the body is too large for an answer of PortOne", request=response.request)
