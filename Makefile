@@ -88,7 +88,7 @@ format: $(READY) ## put the code into its form
 bench: $(READY) ## measure claims, fairness, throughput and more, each against a limit of the same run (three minutes)
 	@$(BIN)/python -m tests.bench $(PARTS)
 
-bench-long: $(READY) ## the same with five million subscriptions (about two hours, 15 GB of temporary files)
+bench-long: $(READY) ## the same with five million subscriptions (about an hour, 15 GB of temporary files)
 	@$(BIN)/python -m tests.bench --long $(PARTS)
 
 bench-publish: $(READY) ## write what was measured last into docs/performance.md and its charts

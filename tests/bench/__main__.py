@@ -14,6 +14,7 @@ from tests.bench import (
     catch_up,
     claim,
     fairness,
+    gateway_call,
     machine,
     one_task_per_charge,
     opening,
@@ -32,6 +33,7 @@ PARTS: dict[str, ModuleType] = {
     "out_of_the_box": out_of_the_box,
     "fairness": fairness,
     "catch_up": catch_up,
+    "gateway_call": gateway_call,
     "ticks": ticks,
     "opening": opening,
     "claim": claim,
@@ -39,7 +41,17 @@ PARTS: dict[str, ModuleType] = {
 }
 """In the order in which they run."""
 
-SHOWN = ("claim", "ticks", "fairness", "throughput", "out_of_the_box", "opening", "catch_up", "one_task_per_charge")
+SHOWN = (
+    "claim",
+    "ticks",
+    "fairness",
+    "throughput",
+    "out_of_the_box",
+    "opening",
+    "catch_up",
+    "gateway_call",
+    "one_task_per_charge",
+)
 """In the order in which the page shows them."""
 
 console = Console() if sys.stdout.isatty() else Console(width=120)

@@ -22,6 +22,7 @@ class Sizes:
     window_seconds: float  # how many seconds each point of the curve takes at its limit
     catch_up_charges: int
     catch_up_workers: tuple[int, ...]
+    call_rounds: int  # of one call's cost
     obvious_charges: int  # of the comparison with one task per charge; 0 leaves it out
 
 
@@ -39,6 +40,7 @@ TINY = Sizes(
     window_seconds=2,
     catch_up_charges=1_000,
     catch_up_workers=(2,),
+    call_rounds=1,
     obvious_charges=20,
 )
 SHORT = Sizes(
@@ -55,6 +57,7 @@ SHORT = Sizes(
     window_seconds=0,
     catch_up_charges=12_000,
     catch_up_workers=(2,),
+    call_rounds=3,
     obvious_charges=0,
 )
 LONG = Sizes(
@@ -71,6 +74,7 @@ LONG = Sizes(
     window_seconds=15,
     catch_up_charges=300_000,
     catch_up_workers=(2, 4),
+    call_rounds=11,
     obvious_charges=200,
 )
 FORMS = {sizes.form: sizes for sizes in (TINY, SHORT, LONG)}
