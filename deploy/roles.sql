@@ -104,7 +104,8 @@ BEGIN
             ('channels', 'SELECT, INSERT, UPDATE', ''),
             ('refusals', 'SELECT, INSERT, UPDATE, DELETE', ''),
             ('day_totals', 'SELECT, INSERT, UPDATE', ''),
-            ('violations', 'SELECT, INSERT, UPDATE, DELETE', '')
+            ('violations', 'SELECT, INSERT, UPDATE, DELETE', ''),
+            ('invariant_position', 'SELECT, UPDATE', '')
         )
         SELECT c.oid::regclass AS name, c.relowner <> owner_id AS is_anothers,
                coalesce(n.worker_rights, 'SELECT, INSERT, UPDATE') AS worker_rights,

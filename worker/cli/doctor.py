@@ -31,16 +31,26 @@ def doctor(
         ),
     ] = None,
     *,
+    full: Annotated[
+        bool,
+        typer.Option(
+            "--full",
+            help="Judge every row that there is by the invariants, slice by slice, and not only what has changed; goes "
+            "on where it was interrupted.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Check every part of the deployment, and say how to fix what is broken. Exits with 1 if anything is."""
     from worker.doctor.finding import Health
     from worker.doctor.run import CHECKS, examine
 
+    if full and "invariants" not in (checks or CHECKS):
+        raise typer.BadParameter("only the check `invariants` has a full pass")
     if unknown := [name for name in checks or [] if name not in CHECKS]:
         raise typer.BadParameter(f"there is no check {unknown[0]!r:.40}; there are {', '.join(CHECKS)}")
     findings = []
-    with _check_context(as_json=as_json) as context:
+    with _check_context(full=full, as_json=as_json) as context:
         for finding in examine(context, checks):
             findings.append(finding)
             if not as_json:
@@ -52,7 +62,7 @@ def doctor(
 
 
 @contextmanager
-def _check_context(*, as_json: bool) -> Iterator[CheckContext]:
+def _check_context(*, full: bool, as_json: bool) -> Iterator[CheckContext]:
     from worker.app import task_time_limit, visibility_timeout
     from worker.cli.context import actor
     from worker.devstack.addresses import NotAvailable, broker_address, database_address, effective_settings
@@ -68,6 +78,7 @@ def _check_context(*, as_json: bool) -> Iterator[CheckContext]:
         except NotAvailable as problem:
             url, no_database = NOWHERE, str(problem)
         runtime = Runtime.create(settings, url, actor=actor())
+        tell = stack.enter_context(console.live_line("judging every row ...", shown=full and not as_json))
         stack.callback(runtime.close)
         yield CheckContext(
             runtime=runtime,
@@ -75,6 +86,7 @@ def _check_context(*, as_json: bool) -> Iterator[CheckContext]:
             no_database=no_database,
             visibility_timeout=visibility_timeout(settings),
             task_time_limit=int(task_time_limit(settings).total_seconds()),
+            full=tell if full else None,
         )
 
 

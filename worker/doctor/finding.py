@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -43,6 +44,7 @@ class CheckContext:
     no_database: str
     visibility_timeout: int  # of the broker, in seconds
     task_time_limit: int  # in seconds
+    full: Callable[[str], None] | None = None  # judge every row by the invariants, and tell here how far that has come
 
     @property
     def now(self) -> datetime:

@@ -2,28 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from schedules.plans import SEOUL
 from worker.database.mapping import plan_of
 from worker.doctor.finding import CheckContext, Finding, broken, ok, warning
-from worker.operations import invariant_results, status_queries
+from worker.domain.clock import elapsed_seconds
+from worker.operations import changed_rows, full_invariant_check, status_queries
+from worker.operations.changed_rows import CHANGES_AT_ONCE
 from worker.operations.explain_hold import explain_hold
-from worker.operations.invariant_results import MAX_COUNTED, BrokenInvariant, listed_ids
+from worker.operations.invariant_check import judge_changes
+from worker.operations.invariant_judge import MAX_COUNTED, BrokenInvariant
+from worker.operations.invariant_results import listed_ids
 from worker.operations.invariants import INVARIANTS
 from worker.subscriptions import plan_queries, plans
 
 CHECK_PORTONE = "run `again doctor portone`, and check the network between here and PortOne, and its status page"
 
 
+TOLD_EVERY = 5.0
+"""Seconds after which a full pass of the invariants tells how far it has come."""
+
+
 def invariants(context: CheckContext) -> Finding:
-    """Evaluate every invariant now."""
+    """Judge what has changed since the workers' last check, or, when a full pass is wanted, every row."""
+    if context.full is not None:
+        _judge_every_row(context, context.full)
     with context.runtime.sessions() as session:
-        found = invariant_results.evaluate(session, now=context.now, thresholds=context.runtime.thresholds)
-    if not found:
-        return ok("invariants", f"all {len(INVARIANTS)} hold")
-    said = "\n".join(map(_described, found))
-    return broken("invariants", said, "\n".join(f"{each.invariant.name}: {each.invariant.remedy}" for each in found))
+        changes, complete = changed_rows.changes_waiting(session, limit=CHANGES_AT_ONCE)
+        found = judge_changes(session, changes, now=context.now, thresholds=context.runtime.thresholds)
+    if found:
+        said = "\n".join(map(_described, found))
+        return broken(
+            "invariants", said, "\n".join(f"{each.invariant.name}: {each.invariant.remedy}" for each in found)
+        )
+    if not complete:
+        said = f"all {len(INVARIANTS)} hold, but the workers' check lags: over {CHANGES_AT_ONCE:,} changes wait for it"
+        return warning("invariants", said, "start beat and a worker, or wait for the next checks")
+    return ok("invariants", f"all {len(INVARIANTS)} hold{' for every row' if context.full is not None else ''}")
+
+
+def _judge_every_row(context: CheckContext, tell: Callable[[str], None]) -> None:
+    told = elapsed_seconds()
+    runtime = context.runtime
+    for progress in full_invariant_check.run(runtime.sessions, clock=runtime.clock, thresholds=runtime.thresholds):
+        if elapsed_seconds() - told >= TOLD_EVERY:
+            told = elapsed_seconds()
+            tell(progress.sentence())
 
 
 def _described(each: BrokenInvariant) -> str:

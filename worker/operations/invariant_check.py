@@ -1,7 +1,8 @@
-"""Periodic invariant check: evaluates every invariant, records and logs violations, repairs nothing."""
+"""Periodic invariant check: judges what has changed, records and logs violations, repairs nothing."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
@@ -10,9 +11,12 @@ from sqlalchemy.orm import Session
 
 from worker.database import heartbeats
 from worker.database.engine import Sessions
+from worker.domain.clock import elapsed_seconds
 from worker.ledger import stops
-from worker.operations import invariant_results
-from worker.operations.invariant_results import BrokenInvariant, RecordedChanges
+from worker.operations import changed_rows, invariant_results
+from worker.operations.changed_rows import Changes
+from worker.operations.invariant_judge import BrokenInvariant, Judge
+from worker.operations.invariant_results import RecordedChanges
 from worker.operations.invariants import INVARIANTS, Invariant, Thresholds
 
 COMPLETED = "invariants"
@@ -20,6 +24,9 @@ COMPLETED = "invariants"
 
 RESUMED_AFTER = timedelta(minutes=15)
 """After this long without a check the workers have just come back, and work left undone is not reported yet."""
+
+BUDGET = timedelta(seconds=60)
+"""A check that takes longer ends with the look that is under way; the next one goes on from there."""
 
 log = structlog.get_logger()
 
@@ -36,24 +43,81 @@ class InvariantCheck:
         return asdict(self)
 
 
-def check_invariants(sessions: Sessions, *, now: datetime, thresholds: Thresholds) -> InvariantCheck:
-    """Evaluate every invariant; log, and record for `again status`, what does not hold. Repairs nothing."""
+def check_invariants(
+    sessions: Sessions, *, now: datetime, thresholds: Thresholds, budget: timedelta = BUDGET
+) -> InvariantCheck:
+    """Judge what has changed since the last check; log, and record for `again status`, what does not hold.
+
+    Repairs nothing. What did not hold before is judged again, changed or not.
+    """
+    until = elapsed_seconds() + budget.total_seconds()
+    with sessions() as session:
+        judged = _judgeable(session, now)
+    gone: list[str] = []
+    while True:
+        look = _look(sessions, judged, now=now, thresholds=thresholds)
+        if look is None:
+            return InvariantCheck(0, {}, gone)  # another worker is checking right now
+        gone += [name for name, _ in look.changes.gone]
+        if look.complete or elapsed_seconds() >= until:
+            break
+    if not look.complete:
+        log.warning("the check of the invariants has not come to an end; the next one goes on")
+    counts = {each.invariant.name: each.count for each in look.broken}
+    return InvariantCheck(len(judged), counts, gone)
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What one look found, and what became of the recorded violations; `complete` when nothing is left to be read."""
+
+    broken: list[BrokenInvariant]
+    changes: RecordedChanges
+    complete: bool
+
+
+def _look(sessions: Sessions, judged: Collection[Invariant], *, now: datetime, thresholds: Thresholds) -> Looked | None:
+    """Judge, in one transaction, what has changed, as much as one look reads; None when another process does."""
     with sessions.begin() as session:
         if not invariant_results.try_lock(session):
-            return InvariantCheck(0, {}, [])  # another worker is checking right now
-        judged = _judgeable(session, now)
-        found = invariant_results.evaluate(session, now=now, thresholds=thresholds, invariants=judged)
-        changes = invariant_results.record(
-            session,
-            found,
-            judged=[invariant.name for invariant in judged],
-            known=[invariant.name for invariant in INVARIANTS],
-            now=now,
-        )
+            return None
+        looked = look_and_record(session, judged, now=now, thresholds=thresholds)
         _beat(session, now)
-    _log(changes)
-    counts = {each.invariant.name: each.count for each in found}
-    return InvariantCheck(len(judged), counts, [name for name, _ in changes.gone])
+    _log(looked.changes)
+    return looked
+
+
+def look_and_record(
+    session: Session, judged: Collection[Invariant], *, now: datetime, thresholds: Thresholds
+) -> Looked:
+    """Judge what has changed since the last look, record what does not hold, and let the next look go on from here."""
+    look = changed_rows.look(session, limit=changed_rows.CHANGES_AT_ONCE)
+    broken = judge_changes(session, look.changes, now=now, thresholds=thresholds, invariants=judged)
+    changes = invariant_results.record(
+        session,
+        broken,
+        judged=[invariant.name for invariant in judged],
+        known=[invariant.name for invariant in INVARIANTS],
+        now=now,
+    )
+    changed_rows.advance(session, look.next)
+    return Looked(broken, changes, look.complete)
+
+
+def judge_changes(
+    session: Session,
+    changes: Changes,
+    *,
+    now: datetime,
+    thresholds: Thresholds,
+    invariants: Iterable[Invariant] = INVARIANTS,
+) -> list[BrokenInvariant]:
+    """Judge what changes are about, what is open, and what did not hold before; return what does not hold."""
+    invariant_results.add_known(session, changes)
+    judge = Judge(session, now=now, thresholds=thresholds, invariants=invariants)
+    judge.judge_open()
+    judge.judge(changed_rows.touched(session, changes))
+    return judge.broken()
 
 
 def _judgeable(session: Session, now: datetime) -> tuple[Invariant, ...]:

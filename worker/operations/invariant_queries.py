@@ -1,8 +1,9 @@
 # ruff: noqa: S608 - every query is put together from constants
 """What breaks each invariant, as SQL that gives the ids of such rows and changes nothing.
 
-Each begins at an index that holds few rows: what is open, what was not collected, what was paid lately. The comment
-above each says why ordinary operation never breaks it.
+Most are asked about some charges or subscriptions, whose ids are given: those that have changed, or one slice of all
+after the other. The others are asked as a whole, and begin at an index that holds few rows: what is open, what waits
+for an operator. The comment above each says why ordinary operation never breaks it.
 """
 
 from __future__ import annotations
@@ -11,50 +12,55 @@ from collections.abc import Mapping
 
 from worker.domain.blockers import FAULTS, Blocker
 from worker.domain.discrepancy_rules import DiscrepancyKind
-from worker.ledger.blockers import CONDITIONS, OWNER, all_but, none_of
+from worker.ledger.blockers import CONDITIONS, all_but, none_of
 from worker.ledger.charges import OWED
+from worker.operations.invariant_subjects import (
+    CHARGES,
+    HELD,
+    ITS_ATTEMPTS,
+    ITS_OWNER,
+    ITS_SUBSCRIPTION,
+    OWED_OR_PAID,
+    SUBSCRIPTIONS,
+    Subject,
+    charges,
+    explained,
+)
 from worker.operations.invariants import MAX_DEFERRALS
-
-_PAID_LATELY = "c.paid_at >= :recent AND c.status = 'paid'"
-
-
-def _explained(*kinds: DiscrepancyKind) -> str:
-    """Return the condition that a discrepancy of these kinds is open or resolved. Other kinds explain nothing."""
-    named = ", ".join(f"'{kind.value}'" for kind in kinds)
-    return f"""EXISTS (SELECT FROM discrepancies d WHERE d.charge_id = c.id AND d.kind IN ({named})
-                    -- who resolves an unresolved attempt settles it
-                    AND (d.status = 'open' OR d.status = 'resolved' AND d.kind <> 'unresolved'))"""
-
-
-# While a holding sweep stands nothing is opened and nothing claimed; afterwards that takes its time.
-_HELD = "EXISTS (SELECT FROM sweeps w WHERE w.holds_claims AND (w.finished_at IS NULL OR w.finished_at > {since}))"
 
 QUERIES: Mapping[str, str] = {
     # A second payment is written together with its discrepancy, in one transaction.
     "period_is_paid_once": f"""
-        SELECT DISTINCT c.id FROM attempts later JOIN charges c ON c.id = later.charge_id
-        WHERE later.status = 'paid' AND later.number > 1 AND EXISTS (
-            SELECT FROM attempts a WHERE a.charge_id = c.id AND a.status = 'paid' AND a.number < later.number)
-          AND NOT {_explained(DiscrepancyKind.PAID_TWICE)}
+        SELECT c.id FROM {CHARGES}
+        WHERE (SELECT count(*) FROM attempts a WHERE a.charge_id = c.id AND a.status = 'paid') > 1
+          AND NOT {explained(DiscrepancyKind.PAID_TWICE)}
     """,
     # What pays a charge pays its attempt, in one statement; where that was settled otherwise, a discrepancy is noted.
     "paid_charge_has_a_paid_attempt": f"""
-        SELECT c.id FROM charges c
-        WHERE {_PAID_LATELY} AND NOT EXISTS (
-            SELECT FROM attempts a WHERE a.charge_id = c.id AND a.status IN ('paid', 'started', 'unknown'))
-          AND NOT {_explained(DiscrepancyKind.MISSING_HERE, DiscrepancyKind.DECLINED_HERE, DiscrepancyKind.UNRESOLVED)}
+        SELECT c.id FROM {CHARGES}
+        WHERE c.status = 'paid' AND NOT EXISTS (
+            SELECT FROM attempts a WHERE a.charge_id = c.id AND a.status IN ('paid', 'started', 'unknown') OFFSET 0)
+          AND NOT {explained(DiscrepancyKind.MISSING_HERE, DiscrepancyKind.DECLINED_HERE, DiscrepancyKind.UNRESOLVED)}
     """,
     # An attempt and its charge become paid in one statement; where the charge is void already, a discrepancy is noted.
     "paid_attempt_pays_its_charge": f"""
-        SELECT a.id FROM charges c JOIN attempts a ON a.charge_id = c.id AND a.status = 'paid'
-        WHERE ({OWED} OR c.status = 'uncollectible' AND c.status_at >= :recent
-               OR c.status = 'void' AND c.status_at >= :recent AND NOT {_explained(DiscrepancyKind.NOT_OWED)})
+        SELECT a.id FROM {CHARGES} {ITS_ATTEMPTS}
+        WHERE a.status = 'paid' AND ({OWED} OR c.status = 'uncollectible'
+               OR c.status = 'void' AND NOT {explained(DiscrepancyKind.NOT_OWED)})
     """,
     # Periods follow one another; a pause moves the next one on, never back. What was skipped is void and not owed, and
-    # what was refunded has paid for nothing.
+    # what was refunded has paid for nothing. A charge that changed may be overlapped by the next one, too.
     "periods_do_not_overlap": f"""
-        SELECT c.id FROM charges c
-        WHERE ({OWED} OR {_PAID_LATELY}) AND c.period_start < (
+        SELECT DISTINCT c.id FROM {charges("first")}
+        CROSS JOIN LATERAL (
+            SELECT first.id, first.subscription_id, first.period_start, first.status
+            UNION ALL (
+                SELECT c.id, c.subscription_id, c.period_start, c.status FROM charges c
+                WHERE c.subscription_id = first.subscription_id AND c.period_start > first.period_start
+                  AND {OWED_OR_PAID}
+                ORDER BY c.period_start LIMIT 1)
+        ) c
+        WHERE {OWED_OR_PAID} AND c.period_start < (
             SELECT other.period_end FROM charges other
             WHERE other.subscription_id = c.subscription_id AND other.period_start < c.period_start
               AND other.status <> 'void' AND (other.status <> 'paid' OR other.refunded < other.amount)
@@ -63,14 +69,12 @@ QUERIES: Mapping[str, str] = {
     # It is derived from exactly these parts, and none of them ever changes. That it holds letters and digits only is
     # the table's own condition.
     "merchant_uid_names_its_period": f"""
-        SELECT a.id FROM charges c JOIN attempts a ON a.charge_id = c.id
-        JOIN subscriptions s ON s.id = c.subscription_id
-        WHERE ({OWED} OR c.paid_at >= :derived)
-          AND (right(a.merchant_uid, 30) <> concat(
-                   s.code, to_char(c.period_start AT TIME ZONE 'UTC', 'YYYYMMDDHH24MISS'), lpad(a.number::text, 3, '0'))
-               -- the prefix: 1 to 8 lower-case letters and digits, a letter first
-               OR length(a.merchant_uid) NOT BETWEEN 31 AND 38 OR ascii(a.merchant_uid) NOT BETWEEN 97 AND 122
-               OR lower(left(a.merchant_uid, -30)) <> left(a.merchant_uid, -30))
+        SELECT a.id FROM {CHARGES} {ITS_ATTEMPTS} {ITS_SUBSCRIPTION}
+        WHERE right(a.merchant_uid, 30) <> concat(
+                  s.code, to_char(c.period_start AT TIME ZONE 'UTC', 'YYYYMMDDHH24MISS'), lpad(a.number::text, 3, '0'))
+              -- the prefix: 1 to 8 lower-case letters and digits, a letter first
+              OR length(a.merchant_uid) NOT BETWEEN 31 AND 38 OR ascii(a.merchant_uid) NOT BETWEEN 97 AND 122
+              OR lower(left(a.merchant_uid, -30)) <> left(a.merchant_uid, -30)
     """,
     # `again stop` returns when every claim that began before it has ended; clocks may differ by `clocks`. What a sweep
     # has adopted was never claimed: its lease is as long as nothing. A window may go through another PG than the key's.
@@ -82,75 +86,80 @@ QUERIES: Mapping[str, str] = {
             WHERE status IN ('started', 'unknown')
         ) a ON a.started_at > h.stopped_at + CAST(:clocks AS interval) AND a.lease_until > a.started_at
             AND a.via = 'again'
-        JOIN billing_keys k ON k.id = a.billing_key_id
+        CROSS JOIN LATERAL (SELECT pg FROM billing_keys WHERE id = a.billing_key_id OFFSET 0) k
         WHERE h.scope IN ('all', k.pg)
     """,
     # What was open when a key was replaced and is in none of its consents is marked in the same transaction, and the
     # claim passes it by. What a sweep has adopted was never claimed.
     "charge_is_covered_by_a_consent": f"""
-        SELECT DISTINCT a.id FROM consents t
-        JOIN charges c ON c.subscription_id = t.subscription_id AND c.period_start <= t.agreed_at
-        JOIN attempts a ON a.charge_id = c.id AND a.billing_key_id = t.billing_key_id
-            AND a.via = 'again' AND a.started_at >= t.agreed_at AND a.lease_until > a.started_at
-        WHERE t.agreed_at >= :recent AND ({OWED} OR {_PAID_LATELY})
+        SELECT a.id FROM {CHARGES} {ITS_ATTEMPTS}
+        WHERE {OWED_OR_PAID} AND a.via = 'again' AND a.lease_until > a.started_at
+          AND EXISTS (
+            SELECT FROM consents t
+            WHERE t.subscription_id = c.subscription_id AND t.billing_key_id = a.billing_key_id
+              AND t.agreed_at BETWEEN c.period_start AND a.started_at OFFSET 0)
           AND NOT EXISTS (
             SELECT FROM consents other
             WHERE other.subscription_id = c.subscription_id AND other.billing_key_id = a.billing_key_id
               AND other.agreed_at <= a.started_at
               AND (c.period_start > other.agreed_at OR EXISTS (
                 SELECT FROM jsonb_to_recordset(other.periods) AS v(period_start timestamptz, amount bigint)
-                WHERE v.period_start = c.period_start AND v.amount = c.amount)))
+                WHERE v.period_start = c.period_start AND v.amount = c.amount)) OFFSET 0)
     """,
     # The transaction that marks a charge waits for a claim of it to end; clocks may differ by `clocks`.
-    "charge_that_awaits_consent_is_not_sent": """
-        SELECT a.id FROM charges c JOIN attempts a ON a.charge_id = c.id
-        WHERE c.awaits_consent_since IS NOT NULL AND a.via = 'again' AND a.lease_until > a.started_at
+    "charge_that_awaits_consent_is_not_sent": f"""
+        SELECT a.id
+        FROM (SELECT id, awaits_consent_since FROM charges WHERE awaits_consent_since IS NOT NULL OFFSET 0) c
+        {ITS_ATTEMPTS}
+        WHERE a.via = 'again' AND a.lease_until > a.started_at
           AND a.started_at > c.awaits_consent_since + CAST(:clocks AS interval)
     """,
     # A claim makes both in one statement, and so does whatever settles them.
-    "charging_has_an_open_attempt": """
-        SELECT c.id FROM charges c
+    "charging_has_an_open_attempt": f"""
+        SELECT c.id FROM {CHARGES}
         WHERE c.status = 'charging' AND NOT EXISTS (
-            SELECT FROM attempts a WHERE a.charge_id = c.id AND a.status IN ('started', 'unknown'))
+            SELECT FROM attempts a WHERE a.charge_id = c.id AND a.status IN ('started', 'unknown') OFFSET 0)
     """,
     # A late payment by an older attempt may pay a charge while a newer one is in flight. What was given up stays so
     # while a window may pay it.
-    "open_attempt_has_a_charge_in_flight": """
-        SELECT a.id FROM attempts a JOIN charges c ON c.id = a.charge_id
+    "open_attempt_has_a_charge_in_flight": f"""
+        SELECT a.id FROM {CHARGES} {ITS_ATTEMPTS}
         WHERE a.status IN ('started', 'unknown') AND c.status NOT IN ('charging', 'paid')
           AND (a.via = 'again' OR c.status <> 'uncollectible')
     """,
     # Only a refusal of the key itself leaves no next attempt; it kills the key, and another key wakes the charge,
     # unless the customer has not agreed to that.
     "past_due_charge_has_a_next_attempt": f"""
-        SELECT c.id FROM charges c {OWNER}
+        SELECT c.id FROM {CHARGES} {ITS_OWNER}
         WHERE c.status = 'past_due' AND {CONDITIONS[Blocker.NO_NEXT_ATTEMPT]}
           AND {none_of({Blocker.SUBSCRIPTION, Blocker.BILLING_KEY, Blocker.CONSENT})}
     """,
-    # The flag and the discrepancy are written in one transaction; deciding it settles the attempt.
+    # The flag and the discrepancy are written in one transaction; deciding it settles the attempt. What is flagged has
+    # no next look-up, by which an index finds it.
     "flagged_attempt_is_up_for_review": """
         SELECT a.id FROM attempts a
-        WHERE a.status = 'unknown' AND a.flagged_at IS NOT NULL AND NOT EXISTS (
+        WHERE a.status = 'unknown' AND a.next_lookup_at IS NULL AND a.flagged_at IS NOT NULL AND NOT EXISTS (
             SELECT FROM discrepancies d
-            WHERE d.charge_id = a.charge_id AND d.attempt_id = a.id AND d.status = 'open')
+            WHERE d.charge_id = a.charge_id AND d.attempt_id = a.id AND d.status = 'open' OFFSET 0)
     """,
     # What was declined is past due, being tried again, or given up; once the last of it is paid, it is active again.
-    "past_due_subscription_owes_something": """
-        SELECT s.id FROM subscriptions s
+    "past_due_subscription_owes_something": f"""
+        SELECT s.id FROM {SUBSCRIPTIONS}
         WHERE s.status = 'past_due' AND NOT EXISTS (
             SELECT FROM charges c
             WHERE c.subscription_id = s.id
-              AND (c.status IN ('past_due', 'uncollectible') OR c.declines > 0 AND c.status IN ('due', 'charging')))
+              AND (c.status IN ('past_due', 'uncollectible') OR c.declines > 0 AND c.status IN ('due', 'charging'))
+            OFFSET 0)
     """,
     # A decline moves both in one transaction, and a payment makes it active only when nothing else is past due.
-    "active_subscription_has_no_past_due_charge": """
-        SELECT s.id FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
-        WHERE c.status = 'past_due' AND s.status IN ('trialing', 'active')
-        GROUP BY s.id
+    "active_subscription_has_no_past_due_charge": f"""
+        SELECT s.id FROM {SUBSCRIPTIONS}
+        WHERE s.status IN ('trialing', 'active') AND EXISTS (
+            SELECT FROM charges c WHERE c.subscription_id = s.id AND c.status = 'past_due' OFFSET 0)
     """,
     # A cancellation voids what is owed; what is in flight then ends paid or void.
-    "subscription_that_is_over_owes_nothing": """
-        SELECT c.id FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
+    "subscription_that_is_over_owes_nothing": f"""
+        SELECT c.id FROM {CHARGES} {ITS_SUBSCRIPTION}
         WHERE c.status IN ('due', 'past_due') AND s.status IN ('canceled', 'ended')
     """,
     "discrepancy_is_decided_within_a_week": """
@@ -160,25 +169,28 @@ QUERIES: Mapping[str, str] = {
     "due_period_is_opened": f"""
         SELECT s.id FROM subscriptions s
         WHERE s.next_charge_at < :opening AND s.status_at < :opening AND s.created_at < :opening
-          AND NOT {_HELD.format(since=":opening")} AND NOT EXISTS (
-            SELECT FROM charges c WHERE c.subscription_id = s.id AND c.created_at >= :opening)
+          AND NOT {HELD.format(since=":opening")} AND NOT EXISTS (
+            SELECT FROM charges c WHERE c.subscription_id = s.id AND c.created_at >= :opening OFFSET 0)
     """,
     # Nothing blocks it but what has to be seen, and all of that has been so for a while: a change of key, a resumption
     # or a decision is news. Ticks come every minute, and while all is held nothing is claimed.
     "due_charge_is_claimed": f"""
-        SELECT c.id FROM charges c {OWNER}
+        SELECT c.id FROM {CHARGES} {ITS_OWNER}
         WHERE {none_of(all_but(*FAULTS))}
           AND c.next_attempt_at < :claiming AND c.status_at < :claiming AND k.status_at < :claiming
-          AND NOT {_HELD.format(since=":claiming")}
-          AND NOT EXISTS (SELECT FROM discrepancies d WHERE d.charge_id = c.id AND d.status_at > :claiming)
-          AND NOT EXISTS (SELECT FROM holds h WHERE h.subscription_id = s.id AND h.status_at > :claiming)
+          AND NOT {HELD.format(since=":claiming")}
           AND NOT EXISTS (
-            SELECT FROM last_stopped h WHERE h.scope IN ('all', k.pg) AND h.seen_at > :claiming)
+            SELECT FROM discrepancies d WHERE d.charge_id = c.id AND d.status_at > :claiming OFFSET 0)
+          AND NOT EXISTS (
+            SELECT FROM holds h WHERE h.subscription_id = s.id AND h.status_at > :claiming OFFSET 0)
+          AND NOT EXISTS (
+            SELECT FROM last_stopped h WHERE h.scope IN ('all', k.pg) AND h.seen_at > :claiming OFFSET 0)
           AND NOT EXISTS (
             SELECT FROM charges other
-            WHERE other.subscription_id = c.subscription_id AND other.id <> c.id AND other.status_at > :claiming)
+            WHERE other.subscription_id = c.subscription_id AND other.id <> c.id AND other.status_at > :claiming
+            OFFSET 0)
           AND NOT EXISTS (
-            SELECT FROM audit e WHERE e.entity = 'subscription' AND e.entity_id = s.id AND e.at > :claiming)
+            SELECT FROM audit e WHERE e.entity = 'subscription' AND e.entity_id = s.id AND e.at > :claiming OFFSET 0)
     """,
     # Reconciliation takes it half a minute after its lease has ended, whatever is stopped or held.
     "abandoned_attempt_is_looked_up": """
@@ -194,7 +206,7 @@ QUERIES: Mapping[str, str] = {
         WHERE a.status = 'unknown' AND a.flagged_at IS NULL AND a.started_at < :lookup_backoff
     """,
     "deferred_charge_comes_to_an_end": f"""
-        SELECT c.id FROM charges c WHERE c.status IN ('due', 'past_due') AND c.deferrals >= {MAX_DEFERRALS}
+        SELECT c.id FROM {CHARGES} WHERE c.status IN ('due', 'past_due') AND c.deferrals >= {MAX_DEFERRALS}
     """,
     # Leases are given by the database's clock.
     "no_attempt_is_from_the_future": """
@@ -216,3 +228,11 @@ QUERIES: Mapping[str, str] = {
            AND count(*) FILTER (WHERE w.finished_at IS NULL AND w.started_at >= :under_way) = 0
     """,
 }
+
+
+def subject_of(name: str) -> Subject:
+    """Return what an invariant is asked about, by the ids that its query takes."""
+    for subject in (Subject.CHARGES, Subject.SUBSCRIPTIONS):
+        if f":{subject} " in QUERIES[name]:
+            return subject
+    return Subject.ALL

@@ -26,7 +26,7 @@ class Invariant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
-    """Maximum age of unfinished work, and how far back settled rows are checked."""
+    """Maximum age of unfinished work."""
 
     lookup_backoff: timedelta  # the last look-up of an attempt is due by then
     sweep_every: timedelta
@@ -38,8 +38,6 @@ class Thresholds:
     discrepancy: timedelta = timedelta(days=7)
     sweep: timedelta = timedelta(minutes=15)
     hold: timedelta = timedelta(hours=6)
-    recent: timedelta = timedelta(days=31)
-    derived: timedelta = timedelta(hours=6)  # merchant_uids never change: it will do to look at each for a while
 
 
 MAX_DEFERRALS = 28

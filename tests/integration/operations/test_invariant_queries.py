@@ -33,8 +33,9 @@ from worker.domain.states import SweepReason
 from worker.ledger import charging_hold, stops
 from worker.ledger.write_back import write_back
 from worker.operations import invariant_results
+from worker.operations.invariant_check import check_invariants, look_and_record
+from worker.operations.invariant_judge import MAX_COUNTED, MAX_EXAMPLES, BrokenInvariant
 from worker.operations.invariant_queries import QUERIES
-from worker.operations.invariant_results import MAX_COUNTED, MAX_EXAMPLES, BrokenInvariant
 from worker.operations.invariants import INVARIANTS, MAX_DEFERRALS, Thresholds
 from worker.reconciliation import queries as reconciliation_queries
 from worker.subscriptions import cancellation, pausing
@@ -83,8 +84,11 @@ def healthy(postgres: Postgres) -> Iterator[Sessions]:
     with psycopg.connect(admin, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE again")
         engine = create_database_engine(postgres.url.replace("/again?", f"/{name}?"), actor="test")
-        a_book(session_factory(engine))
-        yield session_factory(engine)
+        sessions = session_factory(engine)
+        a_book(sessions)
+        for _ in range(2):
+            assert check_invariants(sessions, now=NOW, thresholds=THRESHOLDS).broken == {}
+        yield sessions
         engine.dispose()
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -261,6 +265,47 @@ def test_damage_breaks_exactly_one_invariant_and_its_id_is_told(name: str, sessi
     assert names(found) == [name]
     (wanted,) = session.execute(text(told if told.startswith("SELECT") else f"SELECT {told}")).one()
     assert wanted in found[0].examples
+
+
+UNGUARDED = """
+    DO $$ DECLARE guard record; BEGIN
+        FOR guard IN SELECT tgname, tgrelid::regclass AS name FROM pg_trigger WHERE tgfoid = 'forbid_change'::regproc
+        LOOP EXECUTE format('ALTER TABLE %s DISABLE TRIGGER %I', guard.name, guard.tgname); END LOOP;
+    END $$
+"""
+"""What the tables forbid is done, and audited like everything else."""
+
+# What moves on with a change of a status, and not without one.
+IN_PASSING = {
+    "merchant_uid_names_its_period": f"""UPDATE attempts SET merchant_uid = left(merchant_uid, -3) || '007',
+        status = 'unknown', next_lookup_at = :now WHERE id = {IN_FLIGHT}""",
+    "deferred_charge_comes_to_an_end": f"""
+        UPDATE charges SET status = 'charging', next_attempt_at = NULL, wait_reason = NULL WHERE id = {LATER};
+        UPDATE charges SET status = 'due', deferrals = {MAX_DEFERRALS},
+            next_attempt_at = CAST(:now AS timestamptz) + interval '1 hour' WHERE id = {LATER}""",
+    "charge_that_awaits_consent_is_not_sent": DAMAGE["charge_that_awaits_consent_is_not_sent"][0],
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_damage_is_found_by_the_next_check_and_by_every_one_after_it(name: str, healthy: Sessions):
+    damage, told = DAMAGE[name]
+    with healthy() as session:
+        session.execute(text(UNGUARDED))
+        for statement in IN_PASSING.get(name, damage).split(";"):
+            session.execute(text(statement), {"now": NOW} if ":now" in statement else {})
+        (wanted,) = session.execute(text(told if told.startswith("SELECT") else f"SELECT {told}")).one()
+        for _ in range(2):
+            looked = look_and_record(session, INVARIANTS, now=NOW, thresholds=THRESHOLDS)
+            assert names(looked.broken) == [name]
+            assert wanted in looked.broken[0].examples
+
+
+@pytest.mark.parametrize("name", ["merchant_uid_names_its_period", "deferred_charge_comes_to_an_end"])
+def test_change_that_no_trigger_audits_is_left_to_a_full_pass(name: str, session: Session):
+    session.execute(text(DAMAGE[name][0]))
+    assert look_and_record(session, INVARIANTS, now=NOW, thresholds=THRESHOLDS).broken == []
+    assert names(look(session)) == [name]
 
 
 KNOWN = """

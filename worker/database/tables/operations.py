@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -194,3 +194,25 @@ class Violation(Base):
     examples: Mapped[str]  # ids of some of the rows
     since: Mapped[datetime]
     checked_at: Mapped[datetime]
+    ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default="{}")  # of the rows, a thousand at most
+
+
+class InvariantPosition(Base):
+    """How far the checks of the invariants have come, in what has changed and in a full pass: one row."""
+
+    __tablename__ = "invariant_position"
+    __table_args__ = (CheckConstraint("only_row", name="only_row"),)
+
+    only_row: Mapped[bool] = mapped_column(primary_key=True, server_default="true")
+    database: Mapped[str]  # what `current_identity()` said: in a copy, the numbers of transactions mean nothing
+    settled: Mapped[Any] = mapped_column(
+        JSONB
+    )  # ids by table: up to here no row can appear any more, and all are judged
+    judged: Mapped[Any] = mapped_column(JSONB)  # up to here all are judged that `snapshot` shows
+    pending: Mapped[Any] = mapped_column(JSONB)  # settled once every transaction before `pending_xid` has ended
+    pending_xid: Mapped[int | None]
+    open_attempts: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default="{}")  # at the last look
+    snapshot: Mapped[str | None]
+    full_charge_id: Mapped[int] = mapped_column(server_default="0")  # the last one that an unfinished full pass judged
+    full_subscription_id: Mapped[int] = mapped_column(server_default="0")
+    full_finished_at: Mapped[datetime | None]  # when a full pass has come to its end last
