@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import replace
+from pathlib import Path
 from time import monotonic
 from types import ModuleType
 
@@ -65,6 +66,7 @@ def main() -> None:
     for form in FORMS:
         forms.add_argument(f"--{form}", dest="form", action="store_const", const=form)
     parser.add_argument("--rows", type=int, help="subscriptions of the large database")
+    parser.add_argument("--into", type=Path, default=report.MEASURED, help="folder of results and charts")
     parser.add_argument("--publish", action="store_true", help="then write docs/performance.md")
     parser.add_argument("--measured", action="store_true", help="measure nothing; publish what runs have left")
     given = parser.parse_args()
@@ -72,9 +74,10 @@ def main() -> None:
         parser.error(f"there is no part {', '.join(sorted(unknown))}")
     sizes = FORMS[given.form or "short"]
     if not given.measured:
-        _measure(given.parts or _parts_of(sizes), replace(sizes, subscriptions=given.rows or sizes.subscriptions))
+        sizes = replace(sizes, subscriptions=given.rows or sizes.subscriptions)
+        _measure(given.parts or _parts_of(sizes), sizes, given.into)
     if given.publish or given.measured:
-        report.publish(SHOWN)
+        report.publish(SHOWN, given.into)
         console.print(f"written: {report.PAGE.relative_to(report.ROOT)}")
 
 
@@ -83,15 +86,15 @@ def _parts_of(sizes: Sizes) -> list[str]:
     return [part for part in PARTS if part != "one_task_per_charge" or sizes.obvious_charges]
 
 
-def _measure(parts: list[str], sizes: Sizes) -> None:
+def _measure(parts: list[str], sizes: Sizes, folder: Path) -> None:
     started = monotonic()
     with running_bench(sizes) as bench:
         for part in PARTS:
             if part in parts:
                 result = _part(part, bench)
                 report.show(console, result)
-                report.keep([result])
-    console.print(f"{monotonic() - started:.0f} s in all; results and charts: {report.MEASURED}")
+                report.keep([result], folder)
+    console.print(f"{monotonic() - started:.0f} s in all; results and charts: {folder}")
 
 
 def _part(part: str, bench: Bench) -> PartResult:

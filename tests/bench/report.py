@@ -40,7 +40,7 @@ def show(console: Console, result: PartResult) -> None:
     console.print(f"load before {before}, after {after}, on {result.machine['cores']} cores\n", style="dim")
 
 
-def keep(results: Iterable[PartResult], folder: Path = MEASURED) -> None:
+def keep(results: Iterable[PartResult], folder: Path) -> None:
     """Write results and charts, beside those of other parts that earlier runs have left."""
     folder.mkdir(parents=True, exist_ok=True)
     kept = {**kept_results(folder), **{result.part: result for result in results}}
@@ -59,19 +59,31 @@ def kept_results(folder: Path) -> dict[str, PartResult]:
     return {part: PartResult.read(result) for part, result in kept.items()}
 
 
-def publish(order: Iterable[str]) -> None:
-    """Copy what was measured last into the documents, and write the page's tables in this order of parts."""
-    keep(kept_results(MEASURED).values(), PUBLISHED)
+def publish(order: Iterable[str], measured: Path) -> None:
+    """Copy what a folder holds into the documents, and write the page's tables in this order of parts."""
+    keep(kept_results(measured).values(), PUBLISHED)
     published = kept_results(PUBLISHED)
     PAGE.write_text(with_figures(PAGE.read_text(), [published[part] for part in order if part in published]))
 
 
 def with_figures(page: str, results: Iterable[PartResult]) -> str:
-    """Return the page with these results between its two markers."""
+    """Return the page with these results between its two markers: what has an aim first, then part by part."""
+    shown = list(results)
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
-    sections = "".join(f"{_section(result)}\n" for result in results)
+    sections = "".join(f"{section}\n" for section in [_aims(shown), *map(_section, shown)] if section)
     return f"{before}{BEGIN}\n\n{sections}{END}{after}"
+
+
+def _aims(results: Iterable[PartResult]) -> str:
+    """Return one table of everything that has an aim."""
+    rows = [
+        f"| {result.title} | {figure.name} | {_value(figure)} | {_aim(figure)} | {'yes' if figure.is_met else 'no'} |"
+        for result in results
+        for figure in result.figures
+        if figure.aim is not None
+    ]
+    return "\n".join(["| part | what | measured | aim | met |", "|---|---|---:|---:|---|", *rows, ""]) if rows else ""
 
 
 def _section(result: PartResult) -> str:

@@ -65,6 +65,7 @@ def test_figures_stand_between_their_markers_once_however_often_published():
     assert "old" not in once
     assert once.startswith("before\n")
     assert once.endswith("\nafter\n")
+    assert "| Claims | ratio | 0.956 | ≥ 0.97 | no |" in once
     assert "| ratio | 0.956 | ≥ 0.97 | - |" in once
     assert "| memory | 1,234 MiB | ≤ 2,000 MiB | peak |" in once
     assert "2026-01-02 03:04 UTC, commit abc, `make bench`: 2 cores of A processor" in once
