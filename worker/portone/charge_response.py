@@ -21,27 +21,28 @@ def read_charge(request: ChargeRequest, envelope: Envelope) -> Outcome:
     A decline comes in two shapes: code 0 with a failed payment (documented), and another code with the PG's text
     in `message` (seen in client code), whose response is then null.
     """
-    answer = Answer(
-        http_status=envelope.http_status,
-        code=str(envelope.code),
-        message=None if envelope.message is None else redacted(envelope.message, request.customer_uid),
-    )
-    if envelope.http_status not in ANSWERING_STATUSES or (envelope.code == 0 and envelope.http_status != 200):
+    status, code = envelope.http_status, envelope.code
+    if status == 200 and code == 0:
+        return _read_payment(request, envelope)
+    answer = _words(request, envelope)
+    if status not in ANSWERING_STATUSES or code == 0:
         return Unknown(UnknownReason.SERVER_ERROR, answer)
-    if envelope.code != 0 and envelope.response:
+    if envelope.response:
         return Unknown(UnknownReason.STATUS_NOT_KNOWN, answer)  # an error code together with a payment: contradictory
-    if envelope.code != 0:
-        return _rejected(answer, classify(request.pg, None, answer.message))
+    return _rejected(answer, classify(request.pg, None, answer.message))
+
+
+def _read_payment(request: ChargeRequest, envelope: Envelope) -> Outcome:
     try:
         record = read_payment(envelope.response)
     except Unreadable as error:
-        return Unknown(UnknownReason.UNREADABLE, replace(answer, message=str(error)))
+        return Unknown(UnknownReason.UNREADABLE, replace(_words(request, envelope), message=str(error)))
     return _read_record(request, record, _answer(envelope, record))
 
 
 def _read_record(request: ChargeRequest, record: PaymentRecord, answer: Answer) -> Outcome:
     ours = (request.merchant_uid, request.amount, request.currency)
-    other_key = record.customer_uid not in {None, request.customer_uid}
+    other_key = record.customer_uid not in (None, request.customer_uid)
     if (record.merchant_uid, record.amount, record.currency) != ours or other_key or record.odd:
         return Unknown(UnknownReason.OTHER_PAYMENT, answer, needs_human=True)
     match record.status:
@@ -76,6 +77,15 @@ def _rejected(answer: Answer, verdict: DeclineVerdict) -> Outcome:
     if verdict is DeclineKind.TRANSIENT:
         return Unknown(UnknownReason.GATEWAY_UNSURE, answer)
     return _failed(answer, verdict)
+
+
+def _words(request: ChargeRequest, envelope: Envelope) -> Answer:
+    """Return an answer without a payment: what PortOne said."""
+    return Answer(
+        http_status=envelope.http_status,
+        code=str(envelope.code),
+        message=None if envelope.message is None else redacted(envelope.message, request.customer_uid),
+    )
 
 
 def _answer(envelope: Envelope, record: PaymentRecord) -> Answer:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from json import JSONDecoder
 from typing import Any
 
 from worker.domain.gateway import ChargeRequest, PaymentRecord, Schedule, StoredKey
@@ -19,6 +19,8 @@ MOST_AMOUNT = 10**12
 
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC).timestamp(), datetime(2200, 1, 1, tzinfo=UTC).timestamp()
 """UNIX seconds between which a time is plausible. `worker.domain.payment_time` decides whether it fits a payment."""
+
+_NUMBERS = frozenset({int, float})  # and not bool, which is an int
 
 
 class Unreadable(ValueError):
@@ -54,7 +56,7 @@ def read_envelope(http_status: int, body: bytes) -> Envelope:
     """Return the envelope; raises Unreadable."""
     try:
         # Only UTF-8 (RFC 8259); and no duplicate names, of which either value could be meant.
-        document = json.loads(body.decode("utf-8-sig"), object_pairs_hook=_each_name_once)
+        document = _JSON.decode(body.decode().removeprefix(_BYTE_ORDER_MARK))
     except (ValueError, RecursionError):
         raise Unreadable("not JSON, or nested too deep") from None
     # All three keys, always (documented). A proxy's own 404 must not read as "PortOne has no such payment".
@@ -198,10 +200,14 @@ def _each_name_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     return document
 
 
+_JSON = JSONDecoder(object_pairs_hook=_each_name_once)
+_BYTE_ORDER_MARK = "\ufeff"
+
+
 def _amounts(document: Mapping[str, Any]) -> tuple[int, int, str | None]:
     """Return the paid and the refunded amount, both clamped to possible values, and what was impossible, or None."""
     amount = _money(document, "amount")
-    refunded = _money({"cancel_amount": document.get("cancel_amount") or 0}, "cancel_amount")
+    refunded = _money(document, "cancel_amount") if document.get("cancel_amount") else 0
     if not 0 <= amount <= MOST_AMOUNT:
         return min(max(amount, 0), MOST_AMOUNT), 0, "an impossible amount"
     if not 0 <= refunded <= amount:
@@ -211,13 +217,15 @@ def _amounts(document: Mapping[str, Any]) -> tuple[int, int, str | None]:
 
 def _money(document: Mapping[str, Any], name: str) -> int:
     value = document.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
+    if type(value) is int:
+        return value
+    if not isinstance(value, float) or value != value // 1:
         raise Unreadable(f"{name} is not a whole number")
     return int(value)
 
 
 def instant(value: Any) -> datetime | None:
     """Return a time from UNIX seconds; None for impossible ones, and for "none": 0 (seen in samples) or null."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not EARLIEST <= value < LATEST:
+    if type(value) not in _NUMBERS or not EARLIEST <= value < LATEST:
         return None
     return datetime.fromtimestamp(value, UTC)
