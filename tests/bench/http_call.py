@@ -39,7 +39,7 @@ def measure_http_call(url: str, *, window: int = WINDOW, calls: int = CALLS, rou
 
 async def _charge(url: str, window: int, calls: int) -> float:
     """Charge with a fixed number in flight; returns CPU milliseconds per charge."""
-    connection = Connection(url, ("key", "secret"), connections=window, connect_timeout=10, read_timeout=65)
+    connection = Connection(url, ("key", "secret"), connect_timeout=10, read_timeout=65)
     gateway = PortOneGateway(PortOneClient(connection), deadline=timedelta(seconds=75))
     left = iter(range(calls))
 

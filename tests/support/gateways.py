@@ -33,7 +33,6 @@ class Answered:
         connection = Connection(
             "http://portone.invalid",
             (KEY, SECRET),
-            connections=1,
             connect_timeout=1,
             read_timeout=1,
             transport=httpx.MockTransport(self._answer),
@@ -63,7 +62,7 @@ class Answered:
 async def gateway_to(
     url: str,
     *,
-    connections: int = 20,
+    connections: int | None = 20,
     connect_timeout: float = 10.0,
     read_timeout: float = 10.0,
     deadline: float = 20.0,

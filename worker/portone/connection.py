@@ -32,14 +32,17 @@ LONGEST_TOKEN_LIFE = 3600.0  # seconds; PortOne's tokens live 1800, or 300 more 
 
 
 class Connection:
-    """One key pair's connection. Made inside the event loop that uses it; close it with `aclose`."""
+    """One key pair's connection. Made inside the event loop that uses it; close it with `aclose`.
+
+    At most `connections` are open at once; without it there is no limit, as the callers bound their calls in flight.
+    """
 
     def __init__(
         self,
         url: str,
         credentials: tuple[str, str],
         *,
-        connections: int,
+        connections: int | None = None,
         connect_timeout: float,
         read_timeout: float,
         transport: httpx.AsyncBaseTransport | None = None,

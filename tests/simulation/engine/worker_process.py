@@ -56,7 +56,6 @@ class WorkerProcess:
         connection = Connection(
             "http://portone.invalid",
             settings.gateway_credentials,
-            connections=settings.max_in_flight,
             connect_timeout=settings.connect_timeout_seconds,
             read_timeout=settings.read_timeout_seconds,
             transport=Wire(self),
