@@ -72,6 +72,7 @@ BEGIN
                             'audit_new_status', 'audit_changed_status', 'audit_same_status', 'audit_new_key',
                             'audit_refund', 'audit_stop', 'audit_plan', 'audit_count', 'audit_sweep',
                             'audit_retimed_sweep', 'audit_status', 'audit_sent_again', 'keep_codes_only',
+                            'close_audit_partition', 'next_audit_month', 'make_audit_partitions',
                             'charge_enters_queue', 'subscription_moves_charges', 'key_returns_charges')
     LOOP
         EXECUTE format('ALTER FUNCTION %s OWNER TO %I', known.name, owner_role);
@@ -108,17 +109,24 @@ BEGIN
             ('invariant_position', 'SELECT, UPDATE', '')
         )
         SELECT c.oid::regclass AS name, c.relowner <> owner_id AS is_anothers,
-               coalesce(n.worker_rights, 'SELECT, INSERT, UPDATE') AS worker_rights,
-               coalesce(n.checkout_rights, '') AS checkout_rights
-        FROM pg_class c LEFT JOIN needed n ON n.table_name = c.relname
-        WHERE c.relnamespace = home_id AND c.relkind = 'r'
+               -- a partition is read through its table, and written by triggers
+               CASE WHEN c.relispartition THEN '' ELSE coalesce(n.worker_rights, 'SELECT, INSERT, UPDATE') END
+                   AS worker_rights,
+               CASE WHEN c.relispartition THEN '' ELSE coalesce(n.checkout_rights, '') END AS checkout_rights
+        FROM pg_class c
+        LEFT JOIN pg_inherits i ON i.inhrelid = c.oid AND c.relispartition
+        LEFT JOIN pg_class parent ON parent.oid = i.inhparent
+        LEFT JOIN needed n ON n.table_name = coalesce(parent.relname, c.relname)
+        WHERE c.relnamespace = home_id AND c.relkind IN ('r', 'p')
           AND (n.table_name IS NOT NULL OR c.relowner = owner_id)
     LOOP
         IF known.is_anothers THEN
             EXECUTE format('ALTER TABLE %s OWNER TO %I', known.name, owner_role);
         END IF;
         EXECUTE format('REVOKE ALL ON TABLE %s FROM PUBLIC, %I, %I', known.name, worker_role, checkout_role);
-        EXECUTE format('GRANT %s ON TABLE %s TO %I', known.worker_rights, known.name, worker_role);
+        IF known.worker_rights <> '' THEN
+            EXECUTE format('GRANT %s ON TABLE %s TO %I', known.worker_rights, known.name, worker_role);
+        END IF;
         IF known.checkout_rights <> '' THEN
             EXECUTE format('GRANT %s ON TABLE %s TO %I', known.checkout_rights, known.name, checkout_role);
         END IF;

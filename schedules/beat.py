@@ -36,6 +36,7 @@ INTERVALS: tuple[tuple[str, timedelta | str], ...] = (
     ("again.checkout_maintenance", timedelta(seconds=30)),
     ("again.sweep", timedelta(seconds=10)),
     ("again.check_invariants", timedelta(seconds=300)),
+    ("again.make_partitions", timedelta(hours=1)),
 )
 
 

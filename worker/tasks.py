@@ -19,7 +19,7 @@ from worker.charging.open_due import open_due_charges
 from worker.charging.pump import BUDGET_SPENT, Pump, PumpResult
 from worker.charging.run_limits import run_limits
 from worker.checkout.maintenance import run_maintenance
-from worker.database import heartbeats
+from worker.database import audit_partitions, heartbeats
 from worker.database.clock import DatabaseClock
 from worker.domain.gateway import Gateway
 from worker.ledger import database_identity
@@ -85,6 +85,12 @@ def check_invariants(self: Any) -> dict[str, object]:
     return invariant_check.check_invariants(
         runtime.sessions, now=runtime.clock(), thresholds=runtime.thresholds
     ).summary()
+
+
+@app.task(name="again.make_partitions", bind=True, throws=database_identity.WrongDatabase)
+def make_partitions(self: Any) -> dict[str, object]:
+    """Make the audit's partitions of the months to come."""
+    return audit_partitions.make_partitions(_begin(self).sessions).summary()
 
 
 async def _pump(runtime: Runtime, gateway: Gateway) -> PumpResult:

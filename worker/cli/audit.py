@@ -12,7 +12,7 @@ from worker.cli.options import Json, Limit
 
 
 def audit(
-    about: Annotated[str, typer.Argument(metavar="[stop|cap|sweep|plan]", help="Only this kind.")] = "",
+    about: Annotated[str, typer.Argument(metavar="[stop|cap|sweep|plan|archive]", help="Only this kind.")] = "",
     limit: Limit = 50,
     *,
     as_json: Json = False,

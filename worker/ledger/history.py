@@ -62,7 +62,7 @@ _ATTEMPTS = text("""
     FROM attempts WHERE charge_id = :id ORDER BY number
 """)
 
-ACTS = ("stop", "cap", "sweep", "plan")
+ACTS = ("stop", "cap", "sweep", "plan", "archive")
 """What in the audit is about an operator's acts and not about one charge, subscription or key."""
 
 _ACTS = text(f"""

@@ -120,10 +120,10 @@ def test_acts_are_listed_the_newest_first_and_shown_in_words(again: Again):
 
 
 def test_acts_of_no_known_kind_are_asked_for_in_vain(again: Again):
-    assert "give one of stop, cap, sweep, plan" in again("audit", "charge", code=2).said
+    assert "give one of stop, cap, sweep, plan, archive" in again("audit", "charge", code=2).said
 
 
 def test_acts_are_found_by_their_own_index_among_millions(tables: Tables):
     """The few rows among those of all charges, whatever the statistics say."""
     plan = tables.sql(f"EXPLAIN {history._ACTS.text}", about="", limit=50)
-    assert "audit_acts_idx" in " ".join(row[0] for row in plan)
+    assert "audit_default_acts_idx" in " ".join(row[0] for row in plan)

@@ -16,7 +16,11 @@ from worker.domain.errors import Refused
 
 def test_the_migrations_build_exactly_the_tables_of_the_models(engine: Engine):
     with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), Checkout.metadata) == []
+        partitions = set(connection.scalars(text("SELECT relname FROM pg_class WHERE relispartition")))
+        context = MigrationContext.configure(
+            connection, opts={"include_name": lambda name, kind, _: kind != "table" or name not in partitions}
+        )
+        assert compare_metadata(context, Checkout.metadata) == []
 
 
 def test_every_migration_can_be_undone_and_done_again(engine: Engine):

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from tests.scenarios.checkout.story import Till
 from tests.scenarios.conftest import World
+from worker import tasks
 from worker.cli.commands import app
 from worker.database import migrations
 from worker.database.engine import create_database_engine
@@ -171,6 +172,9 @@ FORBIDDEN = [
     "DELETE FROM day_totals",
     "DELETE FROM database_identity",
     "INSERT INTO audit (at, actor, entity, entity_id, to_status, reason) VALUES (now(), 'x', 'charge', 1, 'paid', 'x')",
+    "INSERT INTO audit_default (at, actor, entity, entity_id, to_status, reason) VALUES (now(), '', '', 1, '', '')",
+    "SELECT FROM audit_default",
+    "DROP TABLE audit_default",
     "COPY audit (at, actor, entity, entity_id, to_status, reason) FROM PROGRAM 'true'",
     # Who may call an audit function in a trigger of their own writes what they like.
     """CREATE TEMP TABLE mine (id bigint, status text, status_at timestamptz, status_reason text);
@@ -320,6 +324,18 @@ def test_a_temporary_table_does_not_take_the_audits_place(world: World):
         session.execute(text(quietly))
     (row,) = world.sql("SELECT entity, to_status FROM public.audit WHERE reason = 'quietly'")
     assert tuple(row) == ("subscription", "canceled")
+
+
+def test_months_made_by_the_worker_are_the_owners(world: World, administrator: str):
+    months = """
+        SELECT relname, relowner::regrole::text, has_table_privilege('again_worker', oid, 'SELECT, INSERT, UPDATE')
+        FROM pg_class WHERE relispartition AND relname ~ '^audit_[0-9]{4}_[0-9]{2}$' ORDER BY relname"""
+    with psycopg.connect(administrator, autocommit=True) as connection:
+        before = connection.execute(months).fetchall()
+        connection.execute(f"DROP TABLE {before[-1][0]}")
+        assert tasks.make_partitions() == {"made": 1}
+        assert connection.execute(months).fetchall() == before
+        assert {row[1:] for row in before} == {("again_owner", False)}
 
 
 def test_replaced_key_is_audited_for_every_role_and_way(world: World):

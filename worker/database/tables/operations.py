@@ -71,14 +71,15 @@ class Heartbeat(Base):
 
 
 class Audit(Base):
-    """Who or what changed a status, from what, to what, why; what operators did, too. Append-only, by triggers."""
+    """Who or what changed a status, from what, to what, why; what operators did, too. Append-only, by triggers.
+
+    A partition a month, each with its own indexes: `make_audit_partitions()` of the database makes the next ones.
+    """
 
     __tablename__ = "audit"
     __table_args__ = (
         CheckConstraint("entity_id IS NOT NULL OR entity_name IS NOT NULL", name="entity"),
-        Index("audit_entity_idx", "entity", "entity_id"),
-        # The few that `again audit` lists, among those of all charges.
-        Index("audit_acts_idx", "id", postgresql_where=text("entity IN ('stop', 'cap', 'sweep', 'plan')")),
+        {"postgresql_partition_by": "RANGE (at)"},
     )
 
     id: Mapped[int] = identity()
