@@ -1,6 +1,7 @@
 """The Celery app: JSON only, acknowledged late, no results kept, beat's table from `schedules.beat`.
 
-Configuration is read when Celery first needs it, so importing this module needs no servers and no settings.
+Configuration is read when Celery first needs it, so importing this module needs no servers and no settings. Nor does it
+bring along what tasks need, or the client of the broker: beat, flower and `celery inspect` import it too.
 """
 
 from __future__ import annotations
@@ -13,16 +14,14 @@ from billiard import active_children
 from celery import Celery, signals
 from celery.schedules import crontab, schedule
 from kombu.exceptions import OperationalError
-from redis import RedisError
 
 from schedules.beat import Entry, beat_table
 from worker import process
 from worker.config.broker_url import BrokerAddress
 from worker.config.logs import configure_logs
 from worker.config.settings import InvalidSettings, Settings
-from worker.devstack.addresses import NotAvailable, known_addresses
 from worker.messaging.forced_exit import exit_within
-from worker.messaging.transport import register_transport
+from worker.messaging.registration import register_transport
 
 QUEUE = "again"
 
@@ -34,6 +33,8 @@ app = Celery("again", include=["worker.tasks"])
 
 def configuration() -> dict[str, Any]:
     """Return Celery's settings, or end the program with one sentence per problem."""
+    from worker.devstack.addresses import NotAvailable, known_addresses
+
     try:
         settings = Settings.from_env()
         addresses = known_addresses(settings)
@@ -145,6 +146,8 @@ def _look_without_beat(sender: Any, **_: object) -> None:
 
 def send(entry: Entry) -> None:
     """Send one tick ourselves; when the broker is away, beat or the next try will do."""
+    from redis import RedisError
+
     try:
         app.send_task(entry.task, expires=entry.expires.total_seconds(), retry=False)
     except (OperationalError, RedisError) as error:

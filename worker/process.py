@@ -10,12 +10,11 @@ from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from contextvars import copy_context
 from multiprocessing.sharedctypes import RawValue
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from worker.database.engine import WORKER_ACTOR
-from worker.devstack.addresses import effective_settings, known_addresses
-from worker.domain.gateway import Gateway
-from worker.runtime import Runtime, open_runtime
+if TYPE_CHECKING:
+    from worker.domain.gateway import Gateway
+    from worker.runtime import Runtime
 
 T = TypeVar("T")
 
@@ -38,6 +37,10 @@ class Process:
     @classmethod
     def open(cls) -> Self:
         """Open the runtime by the environment. Nothing is asked of the database: each task checks it itself."""
+        from worker.database.engine import WORKER_ACTOR
+        from worker.devstack.addresses import effective_settings, known_addresses
+        from worker.runtime import open_runtime
+
         settings = effective_settings()
         database_url = known_addresses(settings).database_url
         actor = f"{WORKER_ACTOR}{socket.gethostname()}:{os.getpid()}"

@@ -1,6 +1,7 @@
 """Builds what use cases work with: engine, sessions, gateway. One Runtime per process, made after the fork.
 
-Settings become the policies that use cases take here. `worker.devstack.stack` alone builds an engine besides, to
+Settings become the policies that use cases take here; a use case is imported when its policy is first asked for, since
+a command needs one of them, if any. `worker.devstack.stack` alone builds an engine besides, to
 migrate the embedded database before anything runs.
 """
 
@@ -14,21 +15,21 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
-from worker.checkout.context import CheckoutContext
 from worker.config.settings import Settings
 from worker.database import migrations
 from worker.database.clock import DatabaseClock, warn
 from worker.database.engine import Sessions, create_database_engine, session_factory
 from worker.devstack.addresses import NotAvailable, database_address, effective_settings
 from worker.domain.clock import Clock, system_clock
-from worker.domain.gateway import Gateway
-from worker.domain.retry_policy import RetryPolicy
 from worker.ledger.database_identity import HoldPolicy, hold_policy_of, verify
-from worker.operations.invariants import Thresholds
-from worker.reconciliation.slice_walk import StatementPolicy
 
 if TYPE_CHECKING:
+    from worker.checkout.context import CheckoutContext
+    from worker.domain.gateway import Gateway
+    from worker.domain.retry_policy import RetryPolicy
+    from worker.operations.invariants import Thresholds
     from worker.portone.client import PortOneClient
+    from worker.reconciliation.slice_walk import StatementPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,8 @@ class Runtime:
 
     def checkout_context(self, gateway: Gateway) -> CheckoutContext:
         """Return the dependencies of the checkout use cases."""
+        from worker.checkout.context import CheckoutContext
+
         return CheckoutContext(
             sessions=self.sessions,
             gateway=gateway,
@@ -81,6 +84,8 @@ class Runtime:
     @property
     def policy(self) -> RetryPolicy:
         """The waiting times of the settings, as settlement takes them."""
+        from worker.domain.retry_policy import RetryPolicy
+
         settings = self.settings
         return RetryPolicy(
             quiet_period=settings.quiet_period,
@@ -97,6 +102,8 @@ class Runtime:
     @property
     def statement_policy(self) -> StatementPolicy:
         """How the settings want PortOne's payments compared."""
+        from worker.reconciliation.slice_walk import StatementPolicy
+
         settings = self.settings
         return StatementPolicy(
             every=timedelta(seconds=settings.sweep_every_seconds),
@@ -109,6 +116,8 @@ class Runtime:
     @property
     def thresholds(self) -> Thresholds:
         """Maximum ages of unfinished work, as far as the settings decide them."""
+        from worker.operations.invariants import Thresholds
+
         last_look_up = timedelta(seconds=self.settings.lookup_backoff_seconds[-1])
         return Thresholds(
             lookup_backoff=last_look_up + timedelta(days=1),

@@ -9,8 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import redis
-
 from worker.config.settings import Settings
 from worker.devstack.servers import NotAvailable, Postgres, Valkey, make_private, remove_postgres
 
@@ -162,12 +160,20 @@ def _noted(settings: Settings) -> Addresses | None:
     """What `again up` noted, if its broker still answers."""
     try:
         addresses = Addresses(**json.loads((settings.data_dir / NOTE).read_text()))
-        if addresses.broker_url:
-            with redis.Redis.from_url(addresses.broker_url, socket_timeout=2) as broker:
-                broker.ping()
-    except (OSError, ValueError, TypeError, redis.RedisError):
+    except (OSError, ValueError, TypeError):
         return None
-    return addresses
+    return addresses if not addresses.broker_url or _answers(addresses.broker_url) else None
+
+
+def _answers(broker_url: str) -> bool:
+    import redis
+
+    try:
+        with redis.Redis.from_url(broker_url, socket_timeout=2) as broker:
+            broker.ping()
+    except (OSError, ValueError, TypeError, redis.RedisError):
+        return False
+    return True
 
 
 def _has_database(folder: Path) -> bool:

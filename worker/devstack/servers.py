@@ -11,9 +11,6 @@ from importlib import import_module
 from pathlib import Path
 from time import monotonic, sleep
 
-import psycopg
-import redis
-
 from worker.config.settings import inherited_environment
 from worker.devstack.folder_lock import SharedUse, serialized
 from worker.devstack.postgres_cluster import Cluster, remove_cluster
@@ -32,6 +29,8 @@ class Postgres:
     """
 
     def __init__(self, folder: Path) -> None:
+        import psycopg
+
         self._folder = folder
         try:
             make_private(folder.parent)
@@ -52,6 +51,8 @@ class Postgres:
             ) from None
 
     def _make_database(self) -> None:
+        import psycopg
+
         with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
             known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
             if known is None:
@@ -157,6 +158,8 @@ class Valkey:
             standard_input.write("".join(f"{name} {value}\n" for name, value in settings.items()).encode())
 
     def _wait(self, log: Path, *, patience: float = 10.0) -> None:
+        import redis
+
         deadline = monotonic() + patience
         with redis.Redis.from_url(self.url, socket_timeout=1) as broker:
             while self.is_running and monotonic() < deadline:

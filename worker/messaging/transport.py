@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 import structlog
-from kombu.transport import TRANSPORT_ALIASES, redis
+from kombu.transport import redis
 
 log = structlog.get_logger()
 
@@ -53,9 +53,3 @@ class Transport(redis.Transport):
 def _say_discarded(error: Exception) -> None:
     # Without its text, which may be anything.
     log.error("message discarded, it cannot be read", error=type(error).__name__)
-
-
-def register_transport() -> None:
-    """Let kombu take this transport for `redis://` and `rediss://`."""
-    for scheme in ("redis", "rediss"):
-        TRANSPORT_ALIASES[scheme] = f"{__name__}:Transport"
