@@ -54,6 +54,7 @@ class Connection:
         self._transport = transport or AiohttpTransport(connections=connections)
         self._http = httpx.AsyncClient(transport=self._transport, trust_env=False)
         self._tokens = TokenSource(self._fetch_token, monotonic)
+        self._built: tuple[str | None, httpx.Headers] | None = None
 
     async def aclose(self) -> None:
         await self._http.aclose()
@@ -170,30 +171,31 @@ class Connection:
     ) -> httpx.Request:
         """Return a request without httpx's merging of defaults, which takes as long as the rest of a charge."""
         url = _url(self._url + path)
-        headers = [*_HEADERS, (b"Host", url.netloc)]
-        if token is not None:
-            headers.append((b"Authorization", b"Bearer %s" % token.encode()))  # documented
-        body = b""
-        if json is not None:
-            body = _JSON.encode(json).encode()
-            headers += ((b"Content-Type", b"application/json"), (b"Content-Length", b"%d" % len(body)))
+        body = b"" if json is None else _JSON.encode(json).encode()
         request = httpx.Request(
             method,
             url,
             params=params,
-            headers=headers,
+            headers=self._headers(url, token),
             stream=httpx.ByteStream(body),  # with `content` httpx would look at every header again
             extensions={"timeout": self._timeout, **(extensions or {})},
         )
         request.read()
+        if json is not None:
+            request.headers["Content-Type"] = "application/json"
+            request.headers["Content-Length"] = str(len(body))
         return request
 
+    def _headers(self, url: httpx.URL, token: str | None) -> httpx.Headers:
+        """Return the headers of every request with a token, built once for as long as it is used."""
+        if self._built is None or self._built[0] != token:
+            host = {"Host": url.netloc.decode()}
+            authorization = {} if token is None else {"Authorization": f"Bearer {token}"}  # documented
+            self._built = token, httpx.Headers(host | _HEADERS | authorization)
+        return self._built[1]
 
-_HEADERS = (
-    (b"Accept", b"application/json"),
-    (b"Accept-Encoding", b"identity"),
-    (b"User-Agent", b"again-billing"),
-)
+
+_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "again-billing"}
 
 _JSON = JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
@@ -208,12 +210,21 @@ async def _bounded(response: httpx.Response, limit: int) -> bytes:
     """Return a body of at most `limit` bytes. A compressed one is rejected: its real size is not known beforehand."""
     if response.headers.get("Content-Encoding", "identity").strip().lower() not in {"", "identity"}:
         raise httpx.DecodingError("the body is compressed, which was not asked for", request=response.request)
+    if isinstance(response.stream, httpx.ByteStream):  # it is there already, as that of any charge
+        whole = b"".join(response.stream)
+        if len(whole) > limit:
+            raise _too_large(response)
+        return whole
     body = bytearray()
     async for chunk in response.stream:  # type: ignore[union-attr]  # an asynchronous one
         body += chunk
         if len(body) > limit:
-            raise httpx.DecodingError("the body is too large for an answer of PortOne", request=response.request)
+            raise _too_large(response)
     return bytes(body)
+
+
+def _too_large(response: httpx.Response) -> httpx.DecodingError:
+    return httpx.DecodingError("the body is too large for an answer of PortOne", request=response.request)
 
 
 def _fits_a_header(token: object) -> bool:
