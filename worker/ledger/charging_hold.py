@@ -25,8 +25,13 @@ from worker.ledger.database_identity import HoldPolicy, KnownIdentity, check_own
 MARGIN = timedelta(minutes=10)
 """How far a sweep reaches back before what it is about: clocks differ, and payments show late."""
 
-# A clock that was ahead, or a worker that looked before the restore was known, must not hide what lies before.
-_LAST_WORK = text("SELECT max(started_at) AS at FROM attempts")
+# A clock that was ahead, or a worker that looked before the restore was known, must not hide what lies before. By ids:
+# what was sent again, or while a clock was ahead, may have started later, but to compare from earlier is safe. What a
+# sweep has adopted was paid at any time; its lease is as long as nothing.
+_LAST_WORK = text("""
+    SELECT COALESCE(max(started_at) FILTER (WHERE lease_until > started_at), max(started_at))
+    FROM (SELECT started_at, lease_until FROM attempts ORDER BY id DESC LIMIT 1000) newest
+""")
 
 _BEGIN = text("""
     INSERT INTO sweeps (reason, holds_claims, since, until, position, started_at, lease_until)

@@ -79,13 +79,16 @@ QUERIES: Mapping[str, str] = {
     # `again stop` returns when every claim that began before it has ended; clocks may differ by `clocks`. What a sweep
     # has adopted was never claimed: its lease is as long as nothing. A window may go through another PG than the key's.
     "nothing_is_claimed_while_stopped": """
-        SELECT DISTINCT a.id FROM stops h JOIN (
-            (SELECT id, billing_key_id, started_at, lease_until, via FROM attempts ORDER BY id DESC LIMIT 1000)
-            UNION ALL
-            SELECT id, billing_key_id, started_at, lease_until, via FROM attempts
-            WHERE status IN ('started', 'unknown')
-        ) a ON a.started_at > h.stopped_at + CAST(:clocks AS interval) AND a.lease_until > a.started_at
-            AND a.via = 'again'
+        SELECT DISTINCT a.id FROM stops h
+        CROSS JOIN LATERAL (
+            SELECT id, billing_key_id FROM (
+                (SELECT * FROM attempts ORDER BY id DESC LIMIT 1000)
+                UNION ALL
+                SELECT * FROM attempts WHERE status IN ('started', 'unknown')
+            ) newest
+            WHERE started_at > h.stopped_at + CAST(:clocks AS interval) AND lease_until > started_at AND via = 'again'
+            OFFSET 0
+        ) a
         CROSS JOIN LATERAL (SELECT pg FROM billing_keys WHERE id = a.billing_key_id OFFSET 0) k
         WHERE h.scope IN ('all', k.pg)
     """,

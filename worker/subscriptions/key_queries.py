@@ -54,9 +54,14 @@ def matching(session: Session, text: str) -> Sequence[BillingKey]:
 
 def listed(session: Session, *, status: BillingKeyStatus | None, limit: int) -> Sequence[Mapping[str, Any]]:
     """List the newest keys, as they may be shown."""
-    query = select(BillingKey).order_by(BillingKey.id.desc()).limit(limit)
-    if status is not None:
+    query = select(BillingKey).limit(limit)
+    if status not in (None, BillingKeyStatus.ACTIVE):
+        # Said as an equality, the planner would walk back through all keys and hope to meet some soon.
+        query = query.where(BillingKey.status != BillingKeyStatus.ACTIVE, BillingKey.status.between(status, status))
+        query = query.order_by(BillingKey.status.desc())
+    elif status is not None:
         query = query.where(BillingKey.status == status)
+    query = query.order_by(BillingKey.id.desc())
     return [shown(key) for key in session.scalars(query)]
 
 

@@ -71,6 +71,21 @@ _SHOWN = f"""
 """  # noqa: S608 - constants only
 
 
+# The running ones by plan, of which there are few, and those that are over.
+_OF_CUSTOMER = """s.id = ANY(ARRAY(
+    SELECT running.id FROM plans
+    CROSS JOIN LATERAL (
+        SELECT id FROM subscriptions
+        WHERE plan_id = plans.id AND customer_reference = :customer AND status NOT IN ('canceled', 'ended') OFFSET 0
+    ) running
+    UNION ALL
+    SELECT id FROM subscriptions WHERE customer_reference = :customer AND status IN ('canceled', 'ended')))"""
+
+# Most are active. The others have an index, in whose order they are read; said as an equality, the planner would walk
+# back through all subscriptions in the order of their ids and hope to meet some soon.
+_HAS_STATUS = {True: "s.status = :status", False: "s.status <> 'active' AND s.status BETWEEN :status AND :status"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundSubscription:
     """Where a subscription stands."""
@@ -157,12 +172,16 @@ def listed(
 ) -> Sequence[Mapping[str, Any]]:
     """List the newest subscriptions, as they may be shown."""
     customer = None if customer is None else normalized(customer)
-    wanted = {"s.status = :status": status, "p.code = :plan": plan, "s.customer_reference = :customer": customer}
+    wanted = {_HAS_STATUS[status is SubscriptionStatus.ACTIVE]: status, "p.code = :plan": plan, _OF_CUSTOMER: customer}
     conditions = [condition for condition, value in wanted.items() if value is not None]
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    query = text(f"{_SHOWN} {where} ORDER BY s.id DESC LIMIT :limit")
+    query = text(f"{_SHOWN} {where} ORDER BY {_order(status)} LIMIT :limit")
     rows = session.execute(query, {"status": status, "plan": plan, "customer": customer, "limit": limit})
     return [_shown(row) for row in rows]
+
+
+def _order(status: SubscriptionStatus | None) -> str:
+    return "s.id DESC" if status in (None, SubscriptionStatus.ACTIVE) else "s.status DESC, s.id DESC"
 
 
 def shown(session: Session, code: str) -> Mapping[str, Any] | None:

@@ -110,6 +110,58 @@ def test_gap_with_real_money_waits_for_what_may_be_on_its_way(sessions: Sessions
     assert held(sessions) == [("gap", NOW - timedelta(minutes=10), later + POLICY.quiet_period)]
 
 
+WORK = """
+    INSERT INTO attempts (charge_id, billing_key_id, number, merchant_uid, status, status_at, sends, started_at,
+                          lease_until, imp_uid)
+    SELECT c.id, NULL, a.number, 'uid' || a.number, 'paid', a.at, 1, a.at, a.at + a.lease, 'imps_' || a.number
+    FROM charges c, (VALUES (2, CAST(:first AS timestamptz), interval '1 minute'),
+                            (3, CAST(:second AS timestamptz), :lease)) AS a(number, at, lease)
+    ORDER BY a.number
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "lease", "since"),
+    [
+        (-120, -60, 60, -60),
+        (-120, +60, 60, 0),
+        (-60, -9000, 0, -60),
+    ],
+    ids=["the newest counts", "a clock that is ahead does not", "what a sweep has adopted does not"],
+)
+def test_a_hold_compares_from_the_newest_work_that_the_database_knows_of(
+    sessions: Sessions, book: Book, first: int, second: int, lease: int, since: int
+):
+    book.subscribe(now=NOW)
+    open_all(sessions, NOW)
+    with sessions.begin() as session:
+        at = {"first": NOW + timedelta(minutes=first), "second": NOW + timedelta(minutes=second)}
+        session.execute(text(WORK), {**at, "lease": timedelta(seconds=lease)})
+        declare_restored(session, POLICY, now=NOW)
+    assert held(sessions)[0][1] == NOW + timedelta(minutes=since) - timedelta(minutes=10)
+
+
+def test_work_of_a_clock_that_was_ahead_hides_nothing_once_newer_work_shows_it(sessions: Sessions, book: Book):
+    """Two thousand newer attempts by the right clock; the oldest of all says that it began tomorrow."""
+    book.subscribe(now=NOW)
+    open_all(sessions, NOW)
+    with sessions.begin() as session:
+        session.execute(text("SET LOCAL session_replication_role = replica"))
+        session.execute(
+            text("""
+            INSERT INTO attempts (charge_id, billing_key_id, number, merchant_uid, status, status_at, sends, started_at,
+                                  lease_until, imp_uid)
+            SELECT n, NULL, 1, 'uid' || n, 'paid', :now, 1, v.at, v.at + interval '1 minute', 'imps_' || n
+            FROM generate_series(1, 2000) n
+            CROSS JOIN LATERAL (SELECT CASE WHEN n = 1 THEN CAST(:now AS timestamptz) + interval '1 day'
+                                       ELSE CAST(:now AS timestamptz) - interval '3 hours' END AS at) v
+            ORDER BY n"""),
+            {"now": NOW},
+        )
+        declare_restored(session, POLICY, now=NOW)
+    assert held(sessions)[0][1] == NOW - timedelta(hours=3, minutes=10)
+
+
 def test_restore_is_declared_by_an_operator_with_its_time(sessions: Sessions):
     since = NOW - timedelta(hours=3)
     with sessions.begin() as session:

@@ -55,6 +55,8 @@ class BillingKey(HasStatus, Base):
     __table_args__ = (
         # The few that were replaced, or that no customer has registered yet.
         Index("billing_keys_forget_idx", "forget_at", postgresql_where=text("forget_at IS NOT NULL")),
+        # The few that cannot be charged.
+        Index("billing_keys_not_active_idx", "status", "id", postgresql_where=text("status <> 'active'")),
         CheckConstraint("label IS NFC NORMALIZED", name="label"),
     )
 
@@ -103,6 +105,8 @@ class Subscription(HasStatus, Base):
         ),
         # What a customer had, and may have paid for still.
         Index("subscriptions_over_idx", "customer_reference", postgresql_where=text("status IN ('canceled', 'ended')")),
+        # The few that are not active: a charge that is opened moves an active one, and costs nothing here.
+        Index("subscriptions_not_active_idx", "status", "id", postgresql_where=text("status <> 'active'")),
         # Those that were canceled and are paid for still.
         Index("subscriptions_ends_at_idx", "ends_at", postgresql_where=text("ends_at IS NOT NULL")),
         # What the tick walks through, position by position: only the rows that can fall due.
