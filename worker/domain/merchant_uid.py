@@ -63,11 +63,17 @@ def parse(text: str) -> MerchantUid | None:
     if match is None:
         return None
     try:
-        start = datetime.strptime(match["period_start"], _START).replace(tzinfo=UTC)
+        start = _instant(match["period_start"])
     except ValueError:
         return None
     number = int(match["number"])
     return MerchantUid(match["prefix"], match["subscription_code"], start, number) if number else None
+
+
+def _instant(digits: str) -> datetime:
+    """Return the instant of fourteen digits; raises ValueError. By strptime it would be a tenth of a charge's CPU."""
+    month, day, hour, minute, second = (int(digits[place : place + 2]) for place in range(4, 14, 2))
+    return datetime(int(digits[:4]), month, day, hour, minute, second, tzinfo=UTC)
 
 
 def key_only_uid(prefix: str, subscription_code: str, drawn: int) -> str:
