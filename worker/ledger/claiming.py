@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from worker.database.bulk import as_rows
 from worker.database.clock import read
 from worker.database.mapping import attempt_plan
+from worker.database.planning import plan_by_index
 from worker.domain.attempt import Attempt, AttemptPlan, WindowFacts
 from worker.domain.charge_limits import LimitCheck, enforce_run_limits
 from worker.domain.clock import Clock
@@ -22,7 +23,7 @@ from worker.ledger.blockers import parameters
 from worker.ledger.charging_hold import charging_is_allowed
 from worker.ledger.database_identity import HoldPolicy
 from worker.ledger.day_totals import enforce_day_limits
-from worker.ledger.queues import Wanted, due_charges, plan_by_index, waiting_queues
+from worker.ledger.queues import Wanted, due_charges, waiting_queues
 
 log = structlog.get_logger()
 
@@ -31,6 +32,7 @@ CLAIM_ADVISORY_LOCK = 0x6167_6169  # "agai": held shared by every claim, exclusi
 EVERYTHING = "all"
 """The scope of a stop that stops every channel."""
 
+# IS TRUE hides the states from the planner, which would read the queues from end to end for them.
 _CLAIM = text("""
     WITH v AS (
         SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb))
@@ -38,7 +40,7 @@ _CLAIM = text("""
     ), claimed AS (
         UPDATE charges SET status = 'charging', status_reason = 'claimed', status_at = :now, next_attempt_at = NULL,
             wait_reason = NULL
-        FROM v WHERE charges.id = v.charge_id AND charges.status IN ('due', 'past_due')
+        FROM v WHERE charges.id = v.charge_id AND (charges.status IN ('due', 'past_due')) IS TRUE
           AND charges.awaits_consent_since IS NULL
         RETURNING charges.id
     )
@@ -95,7 +97,8 @@ def claim(
     plan_by_index(session)
     if queues is None:
         queues = {queue: Wanted(limit) for queue in waiting_queues(session)}
-    wanted = _due(session, asked, queues, prefix=prefix)
+    open_queues = {queue: each for queue, each in queues.items() if queue not in asked["stopped"]}
+    wanted = _due(session, asked, open_queues, prefix=prefix)
     if not wanted:
         return []
     if check is not None:

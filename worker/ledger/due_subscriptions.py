@@ -14,8 +14,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.database.mapping import PLAN_COLUMNS
+from worker.database.planning import plan_by_index
 from worker.ledger.charges import UNPAID
-from worker.ledger.queues import plan_by_index
 
 _LOCK = text("""
     WITH due AS (

@@ -15,6 +15,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from worker.database.mapping import OF_ITS_CHARGE
+from worker.database.planning import plan_by_index
 from worker.domain.blockers import Blocker
 from worker.domain.window_evidence import WINDOW_LIFE
 from worker.ledger.blockers import BLOCKER_TABLES, CLAIMABLE, CONDITIONS
@@ -26,12 +27,6 @@ HEAD: Place = (datetime.min.replace(tzinfo=UTC), 0)
 
 LEAVE_AT_ONCE = 1000
 """Charges that leave their queue per transaction."""
-
-# Whatever statistics say, a statement over a batch of charges is a walk through indexes: with those from before 600,000
-# charges were opened, one claim read 60 million rows. Compiling a plan that looks expensive takes longer than any run.
-BY_INDEX = ("enable_sort", "enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "jit")
-
-_BY_INDEX = text("SELECT " + ", ".join(f"set_config('{name}', 'off', true)" for name in BY_INDEX))
 
 # From one queue to the next by the index, never through what stands in one.
 _WAITING = text("""
@@ -102,11 +97,6 @@ class Wanted:
 
     limit: int
     after: Place = HEAD
-
-
-def plan_by_index(session: Session) -> None:
-    """Keep the statements of this transaction from any plan that is not bounded by the rows they name."""
-    session.execute(_BY_INDEX)
 
 
 def waiting_queues(session: Session) -> Sequence[str]:

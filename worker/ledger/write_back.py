@@ -5,10 +5,9 @@ An answer to a charge and the result of a look-up end here alike.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 import structlog
 from sqlalchemy import text
@@ -16,15 +15,16 @@ from sqlalchemy.orm import Session
 
 from worker.database.bulk import as_rows
 from worker.database.engine import Sessions
+from worker.database.planning import plan_by_index
 from worker.domain.declines import codes_only
 from worker.domain.discrepancy_rules import DiscrepancyKind
 from worker.domain.other_server import STOPPED_BY_OTHER_SERVER, reason_of_stop, was_paid_by_another
-from worker.domain.outcomes import NO_ANSWER, DeclineKind
 from worker.domain.settlement import Settlement
 from worker.domain.states import CLAIMABLE_CHARGES, AttemptStatus, ChargeStatus, Via
 from worker.ledger import channel_stops, discrepancies, late_payments, stops
 from worker.ledger.channel_stops import ChannelChanges
 from worker.ledger.late_payments import WriteBackRow, WrittenBack, is_late_payment
+from worker.ledger.settlement_values import values_of
 from worker.ledger.subscription_status import mark_past_due, settle_subscriptions
 from worker.ledger.voiding import void
 from worker.ledger.waking import wake_charges
@@ -164,7 +164,8 @@ def _ids(settlement: Settlement) -> dict[str, object]:
 
 def apply_settlements(session: Session, settlements: Sequence[Settlement], *, now: datetime) -> WriteBack:
     """Apply settlements to attempts, charges, subscriptions and billing keys; the caller commits."""
-    rows = as_rows({"place": place, **_row(settlement)} for place, settlement in enumerate(settlements))
+    plan_by_index(session)
+    rows = as_rows({"place": place, **values_of(settlement)} for place, settlement in enumerate(settlements))
     changed = [WriteBackRow(**row._mapping) for row in session.execute(_WRITE_BACK, {"rows": rows, "now": now})]  # noqa: SLF001 - public
     decided = late_payments.reread_late_payments(session, list(zip(settlements, changed, strict=True)))
     result = WriteBack(
@@ -217,34 +218,3 @@ def _void_of_canceled(session: Session, charge_ids: Sequence[int], now: datetime
 
 def _subscriptions(rows: Iterable[WriteBackRow]) -> list[int]:
     return sorted(row.subscription_id for row in rows if row.subscription_id is not None)
-
-
-def _row(settlement: Settlement) -> Mapping[str, Any]:
-    answer = settlement.answer
-    kind: DeclineKind | None = settlement.decline_kind
-    return {
-        "merchant_uid": settlement.attempt.request.merchant_uid,
-        "sends": settlement.attempt.sends,
-        "started_at": settlement.attempt.started_at,
-        "attempt_status": settlement.attempt_status,
-        "reason": settlement.reason,
-        "answered": answer != NO_ANSWER,
-        "imp_uid": answer.imp_uid,
-        "pg_tid": answer.pg_tid,
-        "http_status": answer.http_status,
-        "code": answer.code,
-        "message": answer.message,
-        "decline_kind": kind,
-        "refusal": settlement.refusal,
-        "raw": answer.raw,
-        "next_lookup_at": settlement.next_lookup_at,
-        "flag": settlement.flag,
-        "failure": settlement.failure,
-        "charge_status": settlement.charge_status,
-        "next_attempt_at": settlement.next_attempt_at,
-        "wait_reason": settlement.wait_reason,
-        "paid_at": settlement.paid_at,
-        "declines": settlement.declines,
-        "first_declined_at": settlement.first_declined_at,
-        "deferrals": settlement.deferrals,
-    }

@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from worker.ledger import queues
+from worker.database.planning import plan_by_index
 from worker.operations import change_queries
 
 CHANGES_AT_ONCE = 100_000
@@ -92,7 +92,7 @@ class Look:
 
 def look(session: Session, *, limit: int) -> Look:
     """Read what has changed since the last look. The caller judges that, and lets the next one `advance`."""
-    queues.plan_by_index(session)
+    plan_by_index(session)
     position = _position(session)
     mark = session.execute(change_queries.MARK).one()
     changes, last = _read(session, position, limit)
@@ -102,7 +102,7 @@ def look(session: Session, *, limit: int) -> Look:
 
 def changes_waiting(session: Session, *, limit: int) -> tuple[Changes, bool]:
     """Return what has changed since the last look, and whether that is all of it. Writes nothing, not even a mark."""
-    queues.plan_by_index(session)
+    plan_by_index(session)
     changes, last = _read(session, _position(session), limit)
     return changes, not last
 

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from worker.database.planning import plan_by_index
 from worker.ledger import blockers, queues
 from worker.operations import violation_queries
 from worker.operations.changed_rows import Touched
@@ -60,7 +61,7 @@ class Judge:
         self._invariants = tuple(invariants)
         self._parameters = {**blockers.parameters(session, now=now), **_parameters(now, thresholds)}
         self._found = {invariant.name: _Found() for invariant in self._invariants}
-        queues.plan_by_index(session)
+        plan_by_index(session)
 
     def judge_open(self) -> None:
         """Evaluate the invariants that are asked about everything that an index holds."""

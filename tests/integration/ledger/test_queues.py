@@ -11,8 +11,9 @@ from sqlalchemy import text
 from tests.integration.conftest import LEASE, NOW, claim_now, open_all
 from tests.support.book import Book
 from worker.database.engine import Sessions
+from worker.database.planning import plan_by_index
 from worker.ledger.claiming import claim
-from worker.ledger.queues import Wanted, leave_queues, plan_by_index, waiting_queues
+from worker.ledger.queues import Wanted, leave_queues, waiting_queues
 
 DEAD_KEY = "UPDATE billing_keys SET status = 'dead'"
 LIVE_KEY = "UPDATE billing_keys SET status = 'active'"
@@ -111,9 +112,13 @@ def test_claim_takes_what_is_wanted_of_each_queue_behind_a_place(book: Book, ses
             attempts = claim(session, now=NOW, limit=0, lease=LEASE, prefix="test", queues=wanted)
         return [(each.request.pg, each.charge.due_at, each.charge.id) for each in attempts]
 
+    with sessions() as session:
+        of_payco = list(session.scalars(text("SELECT id FROM charges WHERE queue = 'payco' ORDER BY id")))
     first = claimed({"kakaopay": Wanted(5), "payco": Wanted(1)})
-    assert [pg for pg, _, _ in first] == ["kakaopay", "kakaopay", "payco"]
-    _, due_at, charge_id = first[-1]
-    assert due_at is not None
-    assert [pg for pg, _, _ in claimed({"payco": Wanted(5, after=(due_at, charge_id + 1))})] == ["payco"]
-    assert [pg for pg, _, _ in claimed({"payco": Wanted(5), "toss": Wanted(5)})] == ["payco"]
+    assert sorted(pg for pg, _, _ in first) == ["kakaopay", "kakaopay", "payco"]
+    (place,) = [(due_at, charge_id) for pg, due_at, charge_id in first if pg == "payco"]
+    assert place[1] == of_payco[0]
+    assert place[0] is not None
+    behind = claimed({"payco": Wanted(5, after=(place[0], of_payco[1]))})
+    assert [charge_id for _, _, charge_id in behind] == of_payco[2:]
+    assert [charge_id for _, _, charge_id in claimed({"payco": Wanted(5), "toss": Wanted(5)})] == of_payco[1:2]

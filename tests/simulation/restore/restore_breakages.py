@@ -11,7 +11,7 @@ from sqlalchemy import text
 from tests.simulation.charging.breakages import look_at_no_earlier_number
 from tests.simulation.engine.worker_process import WorkerProcess
 from worker.domain.states import SweepReason
-from worker.ledger import charging_hold, write_back
+from worker.ledger import charging_hold, settlement_values, write_back
 from worker.reconciliation import backfill
 from worker.reconciliation import queries as reconciliation_queries
 
@@ -60,7 +60,7 @@ def trust_attempt_ids(patch: pytest.MonkeyPatch) -> None:
     """Write an answer to whatever attempt and charge have its ids now."""
     look_at_no_earlier_number(patch)
     sql = str(write_back._WRITE_BACK)
-    row = write_back._row
+    row = settlement_values.values_of
 
     def with_ids(settlement: Any) -> dict[str, Any]:
         attempt = settlement.attempt
@@ -74,7 +74,7 @@ def trust_attempt_ids(patch: pytest.MonkeyPatch) -> None:
     ):
         assert ours in sql
         sql = sql.replace(ours, theirs)
-    patch.setattr(write_back, "_row", with_ids)
+    patch.setattr(write_back, "values_of", with_ids)
     patch.setattr(write_back, "_WRITE_BACK", text(sql))
 
 
