@@ -1,4 +1,8 @@
-"""What one worker process keeps for its whole life: a Runtime, one event loop, one gateway. Made after the fork."""
+"""What one worker process keeps for its whole life: a Runtime, one event loop, one gateway, one pump.
+
+The loop runs in a thread of its own, made after the fork: a call that takes a minute goes on while the process does its
+next tasks.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,13 @@ import os
 import socket
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
-from contextvars import copy_context
 from multiprocessing.sharedctypes import RawValue
+from threading import Thread
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 if TYPE_CHECKING:
+    from worker.charging.pump import Pump
+    from worker.charging.pump_result import PumpResult
     from worker.domain.gateway import Gateway
     from worker.runtime import Runtime
 
@@ -31,8 +37,10 @@ class Process:
     def __init__(self, runtime: Runtime, close: Callable[[], None] | None = None) -> None:
         self.runtime = runtime
         self._close = close or runtime.close
-        self._runner = asyncio.Runner()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: Thread | None = None
         self._gateway: Gateway | None = None
+        self._pump: Pump | None = None
 
     @classmethod
     def open(cls) -> Self:
@@ -51,23 +59,65 @@ class Process:
         return cls(runtime, opened.close)
 
     def run(self, work: Callable[[Gateway], Coroutine[Any, Any, T]]) -> T:
-        """Run work with this process's gateway, whose connections outlive the run.
+        """Run work with this process's gateway, whose connections outlive the run, and return its result.
 
-        In a copy of the caller's context: the runner would keep that of its first run, and with it the name and id of
-        its task in every line that is ever logged.
+        In a copy of the caller's context: with it come the name and the id of the task into every line it logs.
         """
-        return self._runner.run(self._with_gateway(work), context=copy_context())
+        future = asyncio.run_coroutine_threadsafe(self._with_gateway(work), self._running_loop())
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def charge(self) -> PumpResult:
+        """Run this process's pump once."""
+        return self.run(self._charge)
 
     async def _with_gateway(self, work: Callable[[Gateway], Coroutine[Any, Any, T]]) -> T:
         if self._gateway is None:
             self._gateway = self.runtime.gateway()
         return await work(self._gateway)
 
+    async def _charge(self, gateway: Gateway) -> PumpResult:
+        from worker.charging.pump import Pump
+        from worker.charging.run_limits import run_limits
+
+        if self._pump is None:
+            runtime = self.runtime
+            self._pump = Pump(
+                runtime.sessions,
+                gateway,
+                clock=runtime.clock,
+                limits=run_limits(runtime.settings, runtime.hold_policy),
+                policy=runtime.policy,
+                stopping=is_stopping,
+            )
+        return await self._pump.run()
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            self._thread = Thread(target=self._loop.run_forever, name="again-loop", daemon=True)
+            self._thread.start()
+        return self._loop
+
     def close(self) -> None:
-        if self._gateway is not None:
-            self._runner.run(self._gateway.aclose(), context=copy_context())
-        self._runner.close()
+        """Wait for the calls in flight, whose answers are written back, and close what was opened."""
+        if self._loop is not None and self._thread is not None:
+            asyncio.run_coroutine_threadsafe(self._finish(), self._loop).result()
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+            self._loop = None
         self._close()
+
+    async def _finish(self) -> None:
+        if self._pump is not None:
+            await self._pump.close()
+        if self._gateway is not None:
+            await self._gateway.aclose()
+        await asyncio.get_running_loop().shutdown_default_executor()
 
 
 _current: Process | None = None

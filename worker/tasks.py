@@ -16,8 +16,7 @@ from schedules.beat import beat_table
 from worker import process
 from worker.app import app, send
 from worker.charging.open_due import open_due_charges
-from worker.charging.pump import BUDGET_SPENT, Pump, PumpResult
-from worker.charging.run_limits import run_limits
+from worker.charging.pump import BUDGET_SPENT
 from worker.checkout.maintenance import run_maintenance
 from worker.database import audit_partitions, heartbeats
 from worker.database.clock import DatabaseClock
@@ -53,7 +52,7 @@ def open_charges(self: Any) -> dict[str, object]:
 def charge(self: Any) -> dict[str, object]:
     """Run the pump once: charge until nothing is due or the time budget ends."""
     runtime = _begin(self)
-    pumped = process.current().run(lambda gateway: _pump(runtime, gateway))
+    pumped = process.current().charge()
     if pumped.ended == BUDGET_SPENT:
         # There is more to do, and the next tick may be seconds away.
         send(next(entry for entry in beat_table(runtime.settings.tick) if entry.task == self.name))
@@ -91,17 +90,6 @@ def check_invariants(self: Any) -> dict[str, object]:
 def make_partitions(self: Any) -> dict[str, object]:
     """Make the audit's partitions of the months to come."""
     return audit_partitions.make_partitions(_begin(self).sessions).summary()
-
-
-async def _pump(runtime: Runtime, gateway: Gateway) -> PumpResult:
-    return await Pump(
-        runtime.sessions,
-        gateway,
-        clock=runtime.clock,
-        limits=run_limits(runtime.settings, runtime.hold_policy),
-        policy=runtime.policy,
-        stopping=process.is_stopping,
-    ).run()
 
 
 async def _reconcile(runtime: Runtime, gateway: Gateway) -> Summarized:

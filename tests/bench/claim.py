@@ -60,7 +60,7 @@ def _ms_per_claim(bench: Bench, database: Database) -> float:
         limits = run_limits(settings, runtime.hold_policy)
 
         def claim() -> None:
-            claimed = claim_within_limits(runtime.sessions, limits, {}, limit=CLAIM, clock=runtime.clock)
+            claimed = claim_within_limits(runtime.sessions, limits, {}, clock=runtime.clock)
             if len(claimed) != CLAIM:
                 raise SystemExit(f"a claim took {len(claimed)} of {CLAIM}: is charging held?")
 

@@ -92,6 +92,7 @@ class World:
 
     def restart_worker(self) -> None:
         """Drop everything that a worker process keeps in memory."""
+        process.forget()
         process._current = Process(self.runtime)
 
     # --- what is true -----------------------------------------------------------------------------------------------

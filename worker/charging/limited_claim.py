@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from worker.charging.run_limits import RunLimits
 from worker.database.engine import Sessions
+from worker.database.planning import plan_by_index
 from worker.domain.attempt import Attempt
 from worker.domain.charge_limits import (
     STOPPED_BY_LIMIT,
@@ -15,15 +16,23 @@ from worker.domain.charge_limits import (
     Total,
 )
 from worker.domain.clock import Clock
+from worker.ledger import queues as charge_queues
 from worker.ledger import stops, subscription_holds
 from worker.ledger.claiming import claim, may_claim
+from worker.ledger.queues import Wanted
 
 
 def claim_within_limits(
-    sessions: Sessions, limits: RunLimits, claimed: Mapping[str, Total], *, limit: int, clock: Clock
+    sessions: Sessions,
+    limits: RunLimits,
+    claimed: Mapping[str, Total],
+    *,
+    clock: Clock,
+    queues: Mapping[str, Wanted] | None = None,
 ) -> list[Attempt]:
-    """Claim up to `limit` charges in one transaction; none while charging is held. `claimed` is this run's, by PG.
+    """Claim what is wanted of `queues` in one transaction; none while charging is held. `claimed` is this run's, by PG.
 
+    Without `queues`, a chunk of each is claimed.
     Raises LimitExceeded after stopping the channel, SubscriptionLimitsExceeded after holding the subscriptions,
     ClaimConflict and WrongDatabase. Nothing is claimed then.
     """
@@ -33,7 +42,15 @@ def claim_within_limits(
             now = may_claim(session, clock, limits.hold_policy)
             if now is None:
                 return []
-            return claim(session, now=now, limit=limit, lease=limits.lease, prefix=limits.prefix, check=check)
+            return claim(
+                session,
+                now=now,
+                limit=limits.chunk,
+                lease=limits.lease,
+                prefix=limits.prefix,
+                queues=queues,
+                check=check,
+            )
     except LimitExceeded as exceeded:
         with sessions.begin() as session:
             stops.stop(session, scope=exceeded.pg, reason=str(exceeded), stopped_by=STOPPED_BY_LIMIT, now=clock())
@@ -42,3 +59,19 @@ def claim_within_limits(
         with sessions.begin() as session:
             subscription_holds.hold(session, exceeded.reasons, by=STOPPED_BY_LIMIT, now=clock())
         raise
+
+
+def queue_names(sessions: Sessions) -> Sequence[str]:
+    """List the queues in which charges wait."""
+    with sessions() as session:
+        plan_by_index(session)
+        return charge_queues.waiting_queues(session)
+
+
+def release_blocked(sessions: Sessions, clock: Clock) -> None:
+    """Take charges that cannot be charged for long out of their queues, so that no claim looks at them again."""
+    while True:
+        with sessions.begin() as session:
+            left = charge_queues.leave_queues(session, now=clock())
+        if left < charge_queues.LEAVE_AT_ONCE:
+            return

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 
 import structlog
 
-from worker.charging.limited_claim import claim_within_limits
+from worker.charging.calls import Calls
+from worker.charging.lease_check import lease_check
+from worker.charging.limited_claim import claim_within_limits, queue_names, release_blocked
+from worker.charging.pump_result import PumpResult
+from worker.charging.queue_walk import LOOK_AGAIN_SECONDS, QueueWalk
 from worker.charging.run_limits import RunLimits
 from worker.charging.write_back_queue import Answered, WriteBackQueue
 from worker.database.engine import Sessions
@@ -33,6 +36,7 @@ from worker.domain.retry_policy import RetryPolicy
 from worker.domain.settlement import settle
 from worker.ledger.claiming import ClaimConflict
 from worker.ledger.database_identity import WrongDatabase
+from worker.ledger.queues import Wanted
 from worker.ledger.write_back import write_back
 from worker.reconciliation.pre_send_check import PreSendCheck
 
@@ -42,27 +46,20 @@ MAX_CONSECUTIVE_FAILURES = 20
 BUDGET_SPENT = "time budget spent"
 """Why a run ended that could have gone on."""
 
+NOTHING_DUE = "nothing due"
+"""Why most runs end."""
+
+SETTLE_SECONDS = 5.0
+"""How long a run with nothing left to claim waits for the next answer."""
+
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class PumpResult:
-    """What one pump run did; flower shows it as the task's result."""
-
-    claimed: int
-    paid: int
-    declined: int
-    not_charged: int
-    unknown: int
-    seconds: float
-    ended: str
-
-    def summary(self) -> dict[str, object]:
-        return asdict(self)
-
-
 class Pump:
-    """One run. Several may run at once, on one machine or many: claims skip each other's rows."""
+    """The pump of one worker process, for all its runs. Several processes claim at once, and skip each other's rows.
+
+    A call that takes long outlives the run that made it: its slot and its write-back belong to the process.
+    """
 
     def __init__(
         self,
@@ -84,56 +81,93 @@ class Pump:
         self._stopping = stopping
         self._monotonic, self._wall = monotonic, wall
         self._pre_send_check = PreSendCheck(sessions=sessions, gateway=gateway, clock=clock, prefix=limits.prefix)
-        self._calls: set[asyncio.Task[None]] = set()
         self._queue = WriteBackQueue(self._write_back, patience=limits.send_within, monotonic=monotonic)
-        self._not_sent_in_a_row = 0
-        self._conflicts_in_a_row = 0
+        self._calls = Calls(
+            self._charge, self._queue.add, max_in_flight=limits.max_in_flight, ahead=limits.chunk, monotonic=monotonic
+        )
+        self._settler: asyncio.Task[None] | None = None
         self._counts: Counter[str] = Counter()
-        self._claimed: dict[str, Total] = {}
+        self._begin_run()
 
     async def run(self) -> PumpResult:
-        """Charge until nothing is due, time is up or the worker is told to stop; settle all calls in flight."""
-        started = self._monotonic()
+        """Charge until nothing is due, time is up or the worker is told to stop.
+
+        Waits for the calls in flight, as long as answers come and the time is not up.
+        """
+        self._begin_run()
         if problem := await self._gateway.ready():
             log.error("the gateway is not ready; nothing was claimed", reason=problem.answer.message)
-            return self._result(started, f"gateway not ready: {problem.reason.value}")
-        settler = asyncio.create_task(self._queue.write_all_back())
-        try:
-            ended = await self._claim_all(started)
-        finally:
+            return self._result(f"gateway not ready: {problem.reason.value}")
+        if self._settler is None or self._settler.done():
+            self._settler = asyncio.create_task(self._queue.write_all_back())
+        ended = await self._claim_all()
+        if ended not in {BUDGET_SPENT, NOTHING_DUE}:
             await self._queue.drained()
-            settler.cancel()
-            with suppress(asyncio.CancelledError):
-                await settler
-        pumped = self._result(started, ended)
+        pumped = self._result(ended)
         if pumped.claimed:
             log.info("pump run ended", **pumped.summary())
         return pumped
 
+    async def close(self) -> None:
+        """Wait until the calls in flight have ended and are written back."""
+        if self._settler is None:
+            return
+        await self._queue.drained()
+        self._settler.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._settler
+
+    @property
+    def in_flight(self) -> int:
+        """How many attempts are claimed whose outcome is not written back."""
+        return self._queue.awaited
+
+    def _begin_run(self) -> None:
+        self._started = self._monotonic()
+        self._counted_before = {**self._counts, "lost": self._queue.lost}
+        self._walk = QueueWalk(monotonic=self._monotonic)
+        self._claimed: dict[str, Total] = {}
+        self._not_sent_in_a_row = 0
+        self._conflicts_in_a_row = 0
+        self._batches_seen = 0
+
     # --- claiming ---------------------------------------------------------------------------------------------------
 
-    async def _claim_all(self, started: float) -> str:
+    async def _claim_all(self) -> str:
+        claimed = False  # nothing was asked for yet
         while True:
-            if (reason := self._reason_to_end(started)) is not None:
+            if (reason := self._reason_to_end()) is not None:
                 return reason
-            room = self._limits.max_in_flight - len(self._calls)
-            if room < self._limits.min_free_slots or self._queue.awaited > self._limits.max_in_flight:
-                await self._queue.next_one()
+            if self._queue.unwritten > self._limits.max_in_flight:
+                await self._queue.next_written(LOOK_AGAIN_SECONDS)  # the database is slower than PortOne
                 continue
-            was_busy = self._queue.awaited > 0
-            if await self._claim_chunk(min(room, self._limits.chunk)):
-                continue
-            if not was_busy:
-                return "nothing due"
-            # A subscription's next period becomes claimable when the one before it is settled, which may have happened
-            # while we were asking.
-            if self._queue.awaited > 0:
-                await self._queue.next_written()
+            if self._walk.needs_names:
+                self._walk.learn(await asyncio.to_thread(queue_names, self._sessions))
+            wanted = self._walk.wanted(self._calls.room, most=self._limits.chunk)
+            if wanted or not claimed:
+                claimed = True
+                await self._claim_chunk(wanted)
+            elif not self._walk.is_exhausted:
+                await self._queue.next_one(LOOK_AGAIN_SECONDS)
+            elif (reason := await self._wait_for_more()) is not None:
+                return reason
 
-    def _reason_to_end(self, started: float) -> str | None:
+    async def _wait_for_more(self) -> str | None:
+        """Wait for outcomes: a subscription's next period becomes claimable when the one before it is settled."""
+        if not self._queue.awaited and self._queue.batches == self._batches_seen:
+            await asyncio.to_thread(release_blocked, self._sessions, self._clock)
+            return NOTHING_DUE
+        patience = min(SETTLE_SECONDS, max(0.0, self._limits.budget.total_seconds() - self._seconds()))
+        if self._queue.awaited and not await self._queue.next_written(patience):
+            return NOTHING_DUE
+        self._batches_seen = self._queue.batches
+        self._walk.look_again()
+        return None
+
+    def _reason_to_end(self) -> str | None:
         if self._stopping():
             return "told to stop"
-        if self._monotonic() - started > self._limits.budget.total_seconds():
+        if self._seconds() > self._limits.budget.total_seconds():
             return BUDGET_SPENT
         if self._not_sent_in_a_row >= MAX_CONSECUTIVE_FAILURES:
             return "gateway not reached"
@@ -141,72 +175,53 @@ class Pump:
             return "claims conflict"
         return None
 
-    async def _claim_chunk(self, limit: int) -> bool:
-        """Claim up to `limit` charges and start their calls. Return False when nothing is due."""
-        holds_lease = self._lease_check()
+    def _seconds(self) -> float:
+        return self._monotonic() - self._started
+
+    async def _claim_chunk(self, wanted: Mapping[str, Wanted]) -> None:
+        """Claim what is wanted of each queue, and start the calls."""
+        holds_lease = lease_check(self._limits.send_within, self._monotonic, self._wall, self._clock)
+        self._batches_seen = self._queue.batches
         try:
-            attempts = await asyncio.to_thread(self._claim, limit)
+            attempts = await asyncio.to_thread(self._claim, wanted)
         except WrongDatabase as error:
             log.error("nothing is charged", reason=str(error))  # noqa: TRY400 - a setting is wrong, not the code
-            return False
+            attempts = []
         except ClaimConflict as conflict:
             log.warning("claim rolled back", reason=str(conflict))
             self._conflicts_in_a_row += 1
-            return True  # others claim as well: look again
+            return  # others claim as well: look again
         except LimitExceeded as exceeded:
             log.error("a charge limit has stopped a channel", pg=exceeded.pg, reason=str(exceeded))  # noqa: TRY400 - as it should
             self._claimed.pop(exceeded.pg, None)  # nothing more of it is claimed until an operator has looked
-            return True  # the other channels go on
+            return  # the other channels go on
         except SubscriptionLimitsExceeded as exceeded:
             reason = str(exceeded)[:500]
             log.error("a charge limit has stopped subscriptions", count=len(exceeded.reasons), reason=reason)  # noqa: TRY400
-            return True  # all others go on
+            return  # all others go on
         self._conflicts_in_a_row = 0
         for pg, more in totals(attempts).items():
             self._claimed[pg] = self._claimed.get(pg, Total()) + more
-        for attempt in attempts:
-            call = asyncio.create_task(self._charge(attempt, holds_lease))
-            self._calls.add(call)
-            call.add_done_callback(self._calls.discard)
+        self._walk.note(wanted, attempts)
         self._counts["claimed"] += len(attempts)
         self._queue.awaited += len(attempts)
-        return bool(attempts)
+        self._calls.add(attempts, holds_lease)
 
-    def _lease_check(self) -> LeaseCheck:
-        """Return a predicate that is true while a claim made from now on may be sent, by every clock there is.
+    def _claim(self, wanted: Mapping[str, Wanted] | None) -> list[Attempt]:
+        return claim_within_limits(self._sessions, self._limits, self._claimed, queues=wanted, clock=self._clock)
 
-        The time starts before the database is asked when the lease starts. Monotonic clocks may stand still with a
-        machine that is paused from outside; the wall clock may be set, and is when such a machine resumes.
-        """
-        started, wall_started, started_at = self._monotonic(), self._wall(), self._clock()
-        within = self._limits.send_within
-
-        def holds_lease() -> bool:
-            return (
-                self._monotonic() - started < within.total_seconds()
-                and self._wall() - wall_started < within
-                and self._clock() - started_at < within
-            )
-
-        return holds_lease
-
-    def _claim(self, limit: int) -> list[Attempt]:
-        return claim_within_limits(self._sessions, self._limits, self._claimed, limit=limit, clock=self._clock)
-
-    async def _charge(self, attempt: Attempt, holds_lease: LeaseCheck) -> None:
+    async def _charge(self, attempt: Attempt, holds_lease: LeaseCheck) -> Outcome:
         """Make one call. A worker that slept past its lease sends nothing: others may have looked the attempt up."""
-        outcome: Outcome = Unknown(UnknownReason.ABANDONED)  # when the call ends in no other way, as on cancellation
+        outcome: Outcome = NotCharged(NotChargedReason.LEASE_OVER)
         try:
             if holds_lease():
                 outcome = await self._send(attempt, holds_lease)
-            else:
-                outcome = NotCharged(NotChargedReason.LEASE_OVER)
         except Exception:
             log.exception("the gateway raised", merchant_uid=attempt.request.merchant_uid)
-        finally:
-            not_sent = isinstance(outcome, NotCharged)
-            self._not_sent_in_a_row = self._not_sent_in_a_row + 1 if not_sent else 0
-            self._queue.add(attempt, outcome)
+            outcome = Unknown(UnknownReason.ABANDONED)
+        not_sent = isinstance(outcome, NotCharged)
+        self._not_sent_in_a_row = self._not_sent_in_a_row + 1 if not_sent else 0
+        return outcome
 
     async def _send(self, attempt: Attempt, holds_lease: LeaseCheck) -> Outcome:
         reason = await self._pre_send_check.reason_not_to_send(attempt)
@@ -221,14 +236,6 @@ class Pump:
         write_back(self._sessions, settlements, now=now)
         self._counts.update(settlement.attempt_status.value for settlement in settlements)
 
-    def _result(self, started: float, ended: str) -> PumpResult:
-        counts = self._counts
-        return PumpResult(
-            claimed=counts["claimed"],
-            paid=counts["paid"],
-            declined=counts["declined"],
-            not_charged=counts["not_charged"],
-            unknown=counts["unknown"] + self._queue.lost,
-            seconds=round(self._monotonic() - started, 3),
-            ended=ended,
-        )
+    def _result(self, ended: str) -> PumpResult:
+        counts = {**self._counts, "lost": self._queue.lost}
+        return PumpResult.between(self._counted_before, counts, seconds=self._seconds(), ended=ended)

@@ -14,19 +14,14 @@ from worker.ledger.database_identity import HoldPolicy
 class RunLimits:
     """How much one pump run does at once, and for how long it goes on claiming."""
 
-    max_in_flight: int  # calls
-    chunk: int  # charges claimed per transaction
+    max_in_flight: int  # calls, through each PG
+    chunk: int  # charges claimed per transaction, of each PG
     budget: timedelta
     lease: timedelta
     send_within: timedelta  # a claimed attempt that was not sent by then is released
     prefix: str
     hold_policy: HoldPolicy | None = None  # None: the database is known to be whole, as in a test
     charge_limits: ChargeLimits | None = None  # None: no limit, as in a test
-
-    @property
-    def min_free_slots(self) -> int:
-        """Return how many slots must be free before another claim is worth its round trips; the others stay busy."""
-        return max(1, min(self.chunk, self.max_in_flight // 20))
 
 
 def run_limits(settings: Settings, hold_policy: HoldPolicy | None = None) -> RunLimits:

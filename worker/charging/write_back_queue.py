@@ -15,6 +15,12 @@ from worker.domain.outcomes import Outcome
 WRITE_BACK_ROWS = 500
 """Outcomes per transaction, at most."""
 
+WORTH_WRITING = 200
+"""Outcomes that are written back at once; fewer wait for more, as long as calls are in flight."""
+
+GATHER_SECONDS = 0.2
+"""How long they wait at most."""
+
 RETRY_WRITE_BACK_SECONDS = 0.5
 """Between two tries while the database is away."""
 
@@ -24,7 +30,7 @@ log = structlog.get_logger()
 
 
 class WriteBackQueue:
-    """Outcomes that are not written back yet. Belongs to one event loop.
+    """Outcomes of one process that are not written back yet. Belongs to one event loop.
 
     `awaited` counts the attempts whose outcome is not in the database, calls in flight included; `lost` those whose
     outcome could not be written back: reconciliation looks them up.
@@ -38,23 +44,36 @@ class WriteBackQueue:
         self._monotonic = monotonic
         self._answered: list[Answered] = []
         self._wake = asyncio.Event()
+        self._worth = asyncio.Event()
         self._answer_came = asyncio.Event()
         self._written = asyncio.Event()
         self.awaited = 0
         self.lost = 0
+        self.batches = 0
+
+    @property
+    def unwritten(self) -> int:
+        """How many outcomes wait to be written back."""
+        return len(self._answered)
 
     def add(self, attempt: Attempt, outcome: Outcome) -> None:
         self._answered.append((attempt, outcome))
         self._wake.set()
         self._answer_came.set()
+        if self._is_worth_writing:
+            self._worth.set()
 
-    async def next_one(self) -> None:
-        """Wait until one more call has ended, or its outcome was written back."""
-        await _next(self._answer_came)
+    @property
+    def _is_worth_writing(self) -> bool:
+        return len(self._answered) >= min(WORTH_WRITING, self.awaited)
 
-    async def next_written(self) -> None:
-        """Wait until another batch was written back."""
-        await _next(self._written)
+    async def next_one(self, patience: float) -> bool:
+        """Wait until one more call has ended, or its outcome was written back; False when none has in `patience`."""
+        return await _next(self._answer_came, patience)
+
+    async def next_written(self, patience: float | None = None) -> bool:
+        """Wait until another batch was written back; False when none was in `patience` seconds."""
+        return await _next(self._written, patience)
 
     async def drained(self) -> None:
         """Wait until the calls in flight have ended and nothing is left to write back."""
@@ -62,9 +81,11 @@ class WriteBackQueue:
             await self.next_written()
 
     async def write_all_back(self) -> None:
-        """Write back what was answered while the previous batch was being written: the load sets the batch size."""
+        """Write back what is answered, in batches: one that is small waits for more, and for the one before it."""
         while True:
             await self._wake.wait()
+            if not self._is_worth_writing:
+                await _next(self._worth, GATHER_SECONDS)
             batch = self._answered[:WRITE_BACK_ROWS]
             del self._answered[:WRITE_BACK_ROWS]
             if not self._answered:
@@ -72,6 +93,7 @@ class WriteBackQueue:
             if batch:
                 await self._write(batch)
                 self.awaited -= len(batch)
+            self.batches += 1
             self._answer_came.set()
             self._written.set()
 
@@ -101,7 +123,12 @@ class WriteBackQueue:
         self.lost += len(batch)
 
 
-async def _next(event: asyncio.Event) -> None:
+async def _next(event: asyncio.Event, patience: float | None) -> bool:
     """Wait for an event that is set from now on; none is missed, for nothing else runs between the check and this."""
     event.clear()
-    await event.wait()
+    try:
+        async with asyncio.timeout(patience):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True

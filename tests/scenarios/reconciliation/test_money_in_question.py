@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from threading import Event, Thread
@@ -19,6 +20,7 @@ from worker.domain.attempt import Attempt
 from worker.domain.merchant_uid import derive
 from worker.ledger import write_back as settlements
 from worker.ledger.database_identity import WrongDatabase
+from worker.ledger.queues import Wanted
 from worker.reconciliation.compare import compare_page
 from worker.sandbox.rules.behaviours import Reply, decline, misrecorded, pay, troubled
 from worker.sandbox.switches import Repeat
@@ -42,8 +44,8 @@ def test_restored_attempt_in_flight_gives_way_to_the_later_one_that_paid(
     backups: list[Backup] = []
     claim = charging.Pump._claim
 
-    def claim_and_dump(pump: charging.Pump, limit: int) -> list[Attempt]:
-        claimed = claim(pump, limit)
+    def claim_and_dump(pump: charging.Pump, wanted: Mapping[str, Wanted] | None) -> list[Attempt]:
+        claimed = claim(pump, wanted)
         if claimed and not backups:
             backups.append(Backup(world, database_url, tmp_path / "in-flight.dump"))
         return claimed

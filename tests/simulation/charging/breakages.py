@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +22,7 @@ from worker.domain.outcomes import Declined, DeclineKind, Outcome, Unknown
 from worker.domain.settlement import Settlement, settle
 from worker.ledger import write_back
 from worker.ledger.claiming import claim
+from worker.ledger.queues import Wanted
 from worker.portone import transport
 from worker.portone.adapter import PortOneGateway
 from worker.reconciliation import attempts
@@ -39,18 +41,18 @@ class EffectBeforeIntent(Pump):
         super().__init__(*given, **named)
         self._in_hand: set[int] = set()
 
-    def _claim(self, limit: int) -> list[Attempt]:
-        claimed = [each for each in self._uncommitted(limit) if each.charge.id not in self._in_hand]
+    def _claim(self, wanted: Mapping[str, Wanted] | None) -> list[Attempt]:
+        claimed = [each for each in self._uncommitted(wanted) if each.charge.id not in self._in_hand]
         self._in_hand.update(each.charge.id for each in claimed)
         return claimed
 
-    def _uncommitted(self, limit: int) -> list[Attempt]:
-        limits = self._limits
+    def _uncommitted(self, wanted: Mapping[str, Wanted] | None) -> list[Attempt]:
+        limits, now = self._limits, self._clock()
         with self._sessions() as session:
-            return claim(session, now=self._clock(), limit=limit, lease=limits.lease, prefix=limits.prefix)
+            return claim(session, now=now, limit=limits.chunk, lease=limits.lease, prefix=limits.prefix, queues=wanted)
 
     def _write_back(self, batch: list[Answered]) -> None:
-        committed = {each.charge.id: each for each in super()._claim(self._limits.chunk)}
+        committed = {each.charge.id: each for each in super()._claim(None)}
         super()._write_back(
             [(committed[each.charge.id], outcome) for each, outcome in batch if each.charge.id in committed]
         )

@@ -52,6 +52,7 @@ class WorkerProcess:
         self._slept = 0.0  # so far is the monotonic clock behind the others, which went on while it was suspended
         self.loop = HandLoop(lambda: world.time - self._slept, crash=self.die)
         self._ticks: asyncio.Queue[str] = asyncio.Queue()
+        self._pump: Pump | None = None
         settings = world.settings
         connection = Connection(
             "http://portone.invalid",
@@ -78,7 +79,10 @@ class WorkerProcess:
         return self.alive and not self.frozen and self.loop.has_work()
 
     def is_idle(self) -> bool:
-        return not self.alive or not (self.busy or self._ticks.qsize() or self.frozen or self.loop.has_work())
+        charging = self._pump is not None and self._pump.in_flight > 0
+        return not self.alive or not (
+            self.busy or charging or self._ticks.qsize() or self.frozen or self.loop.has_work()
+        )
 
     def next_time(self) -> float | None:
         """Return when the next timer of this process is due."""
@@ -157,8 +161,14 @@ class WorkerProcess:
         )
 
     async def _charge(self) -> None:
+        if self._pump is None:
+            self._pump = self._make_pump()
+        if (await self._pump.run()).ended == BUDGET_SPENT:
+            self.tick("charge")
+
+    def _make_pump(self) -> Pump:
         world = self.world
-        pump = self.pump(
+        return self.pump(
             world.sessions,
             self._gateway,
             clock=self.clock,
@@ -168,8 +178,6 @@ class WorkerProcess:
             monotonic=self.loop.time,
             wall=self.wall,
         )
-        if (await pump.run()).ended == BUDGET_SPENT:
-            self.tick("charge")
 
     def checkout_context(self, gateway: Gateway) -> CheckoutContext:
         world = self.world
