@@ -125,5 +125,6 @@ def test_sql_statement_is_found(source: str, is_found: bool):
 
 
 def test_migrations_follow_one_another_each_with_a_number_of_its_own():
-    names = sorted(path.name for path in (ROOT / MIGRATIONS).glob("[0-9]*.py"))
+    names = sorted(path.name for path in (ROOT / MIGRATIONS / "versions").glob("[0-9]*.py"))
+    assert names
     assert [name[:4] for name in names] == [f"{number:04}" for number in range(1, len(names) + 1)]
