@@ -130,6 +130,11 @@ def _stop_claiming(**_: object) -> None:
     exit_within(patience, lambda: [child.pid for child in active_children()])
 
 
+@signals.worker_before_create_process.connect(weak=False)
+def _share_with_children(**_: object) -> None:
+    process.share_with_children()
+
+
 @signals.worker_process_shutdown.connect(weak=False)
 def _close_process(**_: object) -> None:
     process.forget()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
 import os
 import socket
 from collections.abc import Callable, Coroutine
@@ -118,6 +119,22 @@ class Process:
         if self._gateway is not None:
             await self._gateway.aclose()
         await asyncio.get_running_loop().shutdown_default_executor()
+
+
+def share_with_children() -> None:
+    """Make ready in the parent, before it forks, what each child would make for itself; nothing that connects.
+
+    Memory that a child does not write to is shared, and the garbage collector writes to every object that it looks at:
+    what is there now it leaves alone from here on.
+    """
+    from sqlalchemy.orm import configure_mappers
+
+    import worker.portone.adapter
+    import worker.portone.client  # noqa: F401 - a runtime imports both when it first makes a gateway
+
+    configure_mappers()
+    gc.collect()
+    gc.freeze()
 
 
 _current: Process | None = None

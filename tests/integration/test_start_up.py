@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from worker.config.settings import Settings
-from worker.database import migrations
 
 BEAT = "import worker.app"
 STATUS = "import sys; sys.argv = ['again', 'status', '--json']; from worker.cli import main; main()"
@@ -50,9 +49,16 @@ def test_process_starts_without_what_it_does_not_need(
     assert loaded(code, names, database_url, tmp_path) == []
 
 
-def test_newest_revision_is_the_head_of_the_migrations():
-    from alembic.script import ScriptDirectory
-
-    script = ScriptDirectory(str(Path(migrations.__file__).parent))
-    assert migrations.newest() == script.get_current_head()
-    assert {each.revision for each in script.walk_revisions()} == migrations._revisions()
+def test_parent_shares_what_its_children_need_and_starts_no_thread():
+    code = """
+import gc, sys, threading
+import worker.tasks
+from worker import process
+process.share_with_children()
+from worker.database.tables.base import Base
+assert gc.get_freeze_count() > 100_000 > gc.get_count()[0]
+assert all(mapper.configured for mapper in Base.registry.mappers)
+assert {"httpx", "worker.portone.adapter", "worker.portone.client"} <= sys.modules.keys()
+assert threading.active_count() == 1
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
