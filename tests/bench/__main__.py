@@ -21,6 +21,7 @@ from tests.bench import (
     opening,
     out_of_the_box,
     report,
+    startup_cost,
     throughput,
     ticks,
 )
@@ -35,6 +36,7 @@ PARTS: dict[str, ModuleType] = {
     "fairness": fairness,
     "catch_up": catch_up,
     "gateway_call": gateway_call,
+    "startup": startup_cost,
     "ticks": ticks,
     "opening": opening,
     "claim": claim,
@@ -50,6 +52,7 @@ SHOWN = (
     "out_of_the_box",
     "opening",
     "catch_up",
+    "startup",
     "gateway_call",
     "one_task_per_charge",
 )
