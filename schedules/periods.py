@@ -9,14 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from itertools import groupby
+from zoneinfo import ZoneInfo
 
+from schedules.cadences import Cadence
 from schedules.local_time import instant_of
 from schedules.plans import CatchUp, Plan
 from schedules.wall_times import wall_times
 
 # With catch-up `skip`, a charge up to this late is still made: a deployment or a night's outage misses no period.
 CATCH_UP_GRACE = timedelta(days=1)
+
+_CALENDARS_KEPT = 4096
+"""Next starts that are kept: thousands of subscriptions, of many plans, stand at the same place of one calendar."""
 
 
 @dataclass(frozen=True)
@@ -43,15 +49,22 @@ class Opening:
 
 def first_start(plan: Plan, anchor_on: date) -> datetime:
     """Return the first start: on the anchor itself; for a cron, its first fire from that local midnight on."""
-    return next(_starts(plan, anchor_on, since_on=anchor_on))
+    return next(_starts(plan.cadence, plan.time_zone, plan.charge_hour, anchor_on, since_on=anchor_on))
 
 
 def next_start(plan: Plan, anchor_on: date, after: datetime) -> datetime:
     """Return the first start strictly later than `after`, which may be any instant, also one before the anchor."""
+    # In UTC: of a time that is shown twice, both would be the same key.
+    return _next_start(plan.cadence, plan.time_zone, plan.charge_hour, anchor_on, after.astimezone(UTC))
+
+
+@lru_cache(maxsize=_CALENDARS_KEPT)
+def _next_start(cadence: Cadence, time_zone: ZoneInfo, charge_hour: int, anchor_on: date, after: datetime) -> datetime:
     # Two days earlier: a clock change moves a start by a day at most, and which of two starts on one date is dropped
     # depends on the one before it.
-    since_on = max(anchor_on, _local_date(after, plan) - timedelta(days=2))
-    return next(start for start in _starts(plan, anchor_on, since_on=since_on) if start > after)
+    since_on = max(anchor_on, _local_date(after, time_zone) - timedelta(days=2))
+    starts = _starts(cadence, time_zone, charge_hour, anchor_on, since_on=since_on)
+    return next(start for start in starts if start > after)
 
 
 def period_starting(plan: Plan, anchor_on: date, start: datetime) -> BillingPeriod:
@@ -94,12 +107,14 @@ def _is_charged(catch_up: CatchUp, period: BillingPeriod, now: datetime) -> bool
     return is_newest and now - period.start <= CATCH_UP_GRACE
 
 
-def _starts(plan: Plan, anchor_on: date, *, since_on: date) -> Iterator[datetime]:
+def _starts(
+    cadence: Cadence, time_zone: ZoneInfo, charge_hour: int, anchor_on: date, *, since_on: date
+) -> Iterator[datetime]:
     """Return starts in order, one per local date: if a clock change puts two on one date, the first is kept."""
-    times = wall_times(plan.cadence, anchor_on=anchor_on, charge_hour=plan.charge_hour, since_on=since_on)
-    starts = (instant_of(wall, plan.time_zone) for wall in times)
-    return (next(on_one_date) for _, on_one_date in groupby(starts, key=lambda start: _local_date(start, plan)))
+    times = wall_times(cadence, anchor_on=anchor_on, charge_hour=charge_hour, since_on=since_on)
+    starts = (instant_of(wall, time_zone) for wall in times)
+    return (next(on_one_date) for _, on_one_date in groupby(starts, key=lambda start: _local_date(start, time_zone)))
 
 
-def _local_date(instant: datetime, plan: Plan) -> date:
-    return instant.astimezone(plan.time_zone).date()
+def _local_date(instant: datetime, time_zone: ZoneInfo) -> date:
+    return instant.astimezone(time_zone).date()

@@ -162,3 +162,12 @@ def test_year_of_daily_starts_in_new_york_covers_every_date():
     daily = plan("cron 30 1 * * *", zone="America/New_York")
     found = [shown[:10] for shown in starts(daily, date(2026, 1, 1), 366)]
     assert all(date.fromisoformat(b) - date.fromisoformat(a) == timedelta(days=1) for a, b in pairwise(found))
+
+
+def test_two_instants_shown_as_one_time_have_each_its_own_next_start():
+    half_past = plan("cron 30 1 * * *", zone="America/New_York")
+    twenty_past = datetime(2026, 11, 1, 1, 20, tzinfo=half_past.time_zone)
+    assert [next_start(half_past, date(2026, 10, 1), after=twenty_past.replace(fold=fold)) for fold in (0, 1)] == [
+        datetime(2026, 11, 1, 5, 30, tzinfo=UTC),
+        datetime(2026, 11, 2, 6, 30, tzinfo=UTC),
+    ]
