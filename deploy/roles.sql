@@ -72,7 +72,8 @@ BEGIN
                             'audit_new_status', 'audit_changed_status', 'audit_same_status', 'audit_new_key',
                             'audit_refund', 'audit_stop', 'audit_plan', 'audit_count', 'audit_sweep',
                             'audit_retimed_sweep', 'audit_status', 'audit_sent_again', 'keep_codes_only',
-                            'close_audit_partition', 'next_audit_month', 'make_audit_partitions',
+                            'close_audit_partition', 'check_archived', 'archive_answers', 'audit_archive',
+                             'next_audit_month', 'make_audit_partitions',
                             'charge_enters_queue', 'subscription_moves_charges', 'key_returns_charges')
     LOOP
         EXECUTE format('ALTER FUNCTION %s OWNER TO %I', known.name, owner_role);
@@ -84,6 +85,7 @@ BEGIN
             -- what is written once
             ('alembic_version', 'SELECT', 'SELECT'),
             ('audit', 'SELECT', 'SELECT'),
+            ('archived_answers', 'SELECT', ''),
             ('plans', 'SELECT, INSERT', 'SELECT'),
             ('consents', 'SELECT, INSERT', 'SELECT, INSERT'),
             -- what moves on and is never deleted

@@ -1,8 +1,10 @@
 """What one paid charge costs PostgreSQL: processor time, WAL and bytes, by the real statements.
 
-    python -m tests.bench.growth [charges] [revision]
+    python -m tests.bench.growth [subscriptions] [months]
 
-`revision` takes the schema back before it is measured, for a comparison with what it was.
+Each month every subscription is charged once, and the tables are vacuumed by hand, as autovacuum would by their
+settings. What tables and indexes take per charge after the last month is what a month adds: what earlier months have
+left free is used again, or it shows. Then everything is archived, and another month is charged.
 """
 
 from __future__ import annotations
@@ -22,18 +24,24 @@ from sqlalchemy import Engine, text
 
 from tests.support.attempts import POLICY
 from worker.charging.open_due import open_due_charges
+from worker.config.logs import log_errors_only
 from worker.database import migrations
 from worker.database.engine import Sessions, create_database_engine, session_factory
 from worker.devstack.addresses import Postgres
 from worker.domain.attempt import Attempt
 from worker.domain.outcomes import Answer, Paid
 from worker.domain.settlement import settle
+from worker.ledger.archive import archive
 from worker.ledger.claiming import claim
 from worker.ledger.write_back import write_back
 from worker.portone.payloads import read_payment
 
 BATCH = 200
-TABLES = ("charges", "attempts", "audit", "subscriptions")
+VACUUMED = 5_000
+"""Charges after which the tables are vacuumed: the share of dead rows that autovacuum allows, in a small table."""
+
+MONTH = timedelta(days=31)
+TABLES = ("charges", "attempts", "audit", "subscriptions", "archived_answers")
 
 console = Console()
 
@@ -62,24 +70,44 @@ _SIZES = text("""
 """)
 
 
+Sizes = dict[str, tuple[int, int]]
+"""By table, the bytes of its rows and of its indexes."""
+
+
 @dataclass
 class Measured:
-    """What a number of charges cost: milliseconds of a backend and bytes of WAL by step, bytes by table."""
+    """What charges cost: milliseconds of a backend and bytes of WAL by step, and bytes by table from time to time."""
 
-    charges: int
+    charges: int = 0
     cpu_ms: dict[str, float] = field(default_factory=dict)
     wal: dict[str, int] = field(default_factory=dict)
-    sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    sizes: dict[str, tuple[int, Sizes]] = field(default_factory=dict)
 
 
 def main() -> None:
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
-    with database(sys.argv[2] if len(sys.argv) > 2 else "") as engine:
-        report(measure(engine, count))
+    count, months = (int(given) for given in (*sys.argv[1:], *("20000", "3")[len(sys.argv) - 1 :]))
+    log_errors_only()
+    with database() as engine:
+        now = datetime.now(UTC).replace(microsecond=0)
+        with engine.begin() as connection:
+            connection.execute(_SUBSCRIBE, {"now": now, "count": count})
+        analyze(engine)
+        empty, measured = sizes(engine), Measured()
+        for month in range(months):
+            charge_all(engine, measured, count, now=now + month * MONTH)
+            grown(measured, empty, sizes(engine), f"after {month + 1} months")
+        report(measured)
+        for _ in archive(session_factory(engine), before=now + months * MONTH, reason="bench", now=now):
+            pass
+        analyze(engine)
+        grown(measured, empty, sizes(engine), "archived")
+        charge_all(engine, measured, count, now=now + months * MONTH)
+        grown(measured, empty, sizes(engine), "archived, and a month more")
+        report_sizes(measured)
 
 
 @contextmanager
-def database(revision: str = "") -> Iterator[Engine]:
+def database() -> Iterator[Engine]:
     """Return an engine of a worker's for a migrated database of its own."""
     with tempfile.TemporaryDirectory(prefix="again-bench-") as folder:
         Path(folder).chmod(0o711)  # as root, PostgreSQL runs as a user of its own
@@ -87,33 +115,35 @@ def database(revision: str = "") -> Iterator[Engine]:
         engine = create_database_engine(server.url, actor="worker bench:1")
         try:
             migrations.upgrade(engine)
-            if revision:
-                migrations.downgrade(engine, revision)
             yield engine
         finally:
             engine.dispose()
             server.close()
 
 
-def measure(engine: Engine, count: int) -> Measured:
-    """Open, claim and settle one charge for each of `count` subscriptions."""
-    sessions, now = session_factory(engine), datetime.now(UTC).replace(microsecond=0)
-    with engine.begin() as connection:
-        connection.execute(_SUBSCRIBE, {"now": now, "count": count})
-    analyze(engine)
-    before, measured = sizes(engine), Measured(count)
+def charge_all(engine: Engine, measured: Measured, count: int, *, now: datetime) -> None:
+    """Open, claim and settle one charge for each of `count` subscriptions, and vacuum as autovacuum does."""
+    sessions = session_factory(engine)
     with _step(engine, measured, "open"):
         open_due_charges(sessions, now=now, limit=12)
     analyze(engine)
-    for _ in range(0, count, BATCH):
+    for batch in range(0, count, BATCH):
         with _step(engine, measured, "claim"), sessions.begin() as session:
             attempts = claim(session, now=now, limit=BATCH, lease=timedelta(minutes=2), prefix="bench")
         with _step(engine, measured, "settle"):
             pay(sessions, attempts, now=now)
-    measured.sizes = {
-        name: (rows - before[name][0], indexes - before[name][1]) for name, (rows, indexes) in sizes(engine).items()
-    }
-    return measured
+        if (batch + BATCH) % VACUUMED == 0:
+            analyze(engine)
+    analyze(engine)
+    measured.charges += count
+
+
+def grown(measured: Measured, empty: Sizes, now: Sizes, when: str) -> None:
+    """Note what the tables have grown by."""
+    measured.sizes[when] = (
+        measured.charges,
+        {name: (rows - empty[name][0], indexes - empty[name][1]) for name, (rows, indexes) in now.items()},
+    )
 
 
 def pay(sessions: Sessions, attempts: list[Attempt], *, now: datetime) -> None:
@@ -129,7 +159,7 @@ def analyze(engine: Engine) -> None:
         connection.execute(text(f"VACUUM ANALYZE billing_keys, {', '.join(TABLES)}"))
 
 
-def sizes(engine: Engine) -> dict[str, tuple[int, int]]:
+def sizes(engine: Engine) -> Sizes:
     """Return by table the bytes of its rows and of its indexes, partitions included."""
     found = dict.fromkeys(TABLES, (0, 0))
     with engine.connect() as connection:
@@ -202,13 +232,17 @@ def report(measured: Measured) -> None:
         table.add_row(name, f"{cpu / count:.3f}", f"{measured.wal[name] / count:.0f}")
     table.add_row("all", f"{sum(measured.cpu_ms.values()) / count:.3f}", f"{sum(measured.wal.values()) / count:.0f}")
     console.print(table)
-    table = Table()
-    for column in ("bytes per charge", "rows", "indexes", "both"):
-        table.add_column(column, justify="left" if column == "bytes per charge" else "right")
-    for name, (rows, indexes) in measured.sizes.items():
-        table.add_row(name, *(f"{each / count:.0f}" for each in (rows, indexes, rows + indexes)))
-    console.print(table)
     console.print(f"{count:,} charges; load of the machine {psutil.getloadavg()[0]:.1f} on {psutil.cpu_count()} cores")
+
+
+def report_sizes(measured: Measured) -> None:
+    """Print how many bytes a charge takes of each table, with its indexes."""
+    table = Table()
+    for column in ("bytes per charge", *TABLES):
+        table.add_column(column, justify="left" if column == "bytes per charge" else "right")
+    for when, (count, by_table) in measured.sizes.items():
+        table.add_row(when, *(f"{rows / count:.0f} + {indexes / count:.0f}" for rows, indexes in by_table.values()))
+    console.print(table)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from worker.domain.discrepancy_rules import MEANINGS, DiscrepancyKind, DiscrepancyStatus
 from worker.ledger import discrepancies
+from worker.ledger.archive import answer_of
 from worker.ledger.discrepancies import NewDiscrepancy
 
 KEY_GRACE_PERIOD = timedelta(hours=1)
@@ -23,8 +24,8 @@ _WITHOUT_KEY = text("""
     LIMIT :limit
 """)
 
-_FOUND = text("""
-    SELECT a.id AS attempt_id, c.id AS charge_id, a.merchant_uid, a.imp_uid, a.raw, s.code
+_FOUND = text(f"""
+    SELECT a.id AS attempt_id, c.id AS charge_id, a.merchant_uid, a.imp_uid, {answer_of("a")} AS raw, s.code
     FROM charges c JOIN subscriptions s ON s.id = c.subscription_id JOIN attempts a ON a.charge_id = c.id
     WHERE c.id = ANY(:ids) AND a.status = 'paid' AND a.settled_at < :before
       AND NOT EXISTS (
@@ -32,7 +33,7 @@ _FOUND = text("""
         WHERE k.subscription_id = s.id AND k.status = 'opened' AND k.window_until > :before)
       AND NOT EXISTS (
         SELECT FROM discrepancies d WHERE d.kind = 'not_begun' AND d.merchant_uid = a.merchant_uid)
-""")
+""")  # noqa: S608 - constants only
 
 _CLOSE = text("""
     UPDATE discrepancies d SET status = 'gone', status_reason = 'its billing key was registered', status_at = :now

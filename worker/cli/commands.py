@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from worker.cli import (
+    archive,
     audit,
     charge,
     checkout,
@@ -78,3 +79,4 @@ app.command(rich_help_panel=LOOK)(audit.audit)
 app.command(rich_help_panel=LOOK)(sweep.sweep)
 app.command(rich_help_panel=LOOK)(stop.stop)
 app.command(rich_help_panel=LOOK)(stop.start)
+app.command(rich_help_panel=LOOK)(archive.archive)

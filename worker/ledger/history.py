@@ -14,6 +14,7 @@ from worker.database.engine import WORKER_ACTOR
 from worker.database.tables.charges import Attempt
 from worker.domain.blockers import Blocker
 from worker.domain.states import BillingKeyStatus, ChargeStatus, SubscriptionStatus, WaitReason
+from worker.ledger.archive import answer_of
 from worker.ledger.blockers import (
     ACTIVE_HOLD,
     BLOCKER_TABLES,
@@ -55,12 +56,12 @@ _CHARGE = text(f"""
     WHERE c.id = :id
 """)  # noqa: S608 - constants only
 
-_ATTEMPTS = text("""
+_ATTEMPTS = text(f"""
     SELECT number, merchant_uid, status, status_reason, status_at, sends, started_at, lease_until, settled_at, imp_uid,
-           pg_tid, http_status, code, message, raw ->> 'status' AS payment_status, decline_kind, refusal, lookups,
-           next_lookup_at, flagged_at, flag_reason, via, window_until
-    FROM attempts WHERE charge_id = :id ORDER BY number
-""")
+           pg_tid, http_status, code, message, {answer_of("a")} ->> 'status' AS payment_status, decline_kind, refusal,
+           lookups, next_lookup_at, flagged_at, flag_reason, via, window_until
+    FROM attempts a WHERE charge_id = :id ORDER BY number
+""")  # noqa: S608 - constants only
 
 ACTS = ("stop", "cap", "sweep", "plan", "archive")
 """What in the audit is about an operator's acts and not about one charge, subscription or key."""

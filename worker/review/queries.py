@@ -17,18 +17,19 @@ from worker.domain.discrepancy_rules import DiscrepancyKind, DiscrepancyStatus
 from worker.domain.gateway import PaymentRecord
 from worker.domain.merchant_uid import MerchantUid, parse
 from worker.domain.states import ChargeStatus
+from worker.ledger.archive import answer_of
 from worker.ledger.found_payments import Backfill, OpeningTerms
 from worker.review.case import ChargeFacts
 
-_LISTED_COLUMNS = """
+_LISTED_COLUMNS = f"""
     d.id, d.kind, d.status, d.status_reason, d.status_at, d.decided_by, d.merchant_uid, d.imp_uid,
     COALESCE(d.charge_id, c.id) AS charge_id, s.code AS subscription, s.customer_reference,
     COALESCE(p.time_zone, 'Asia/Seoul') AS time_zone,
-    CASE WHEN d.kind = 'unresolved' AND jsonb_typeof(shown.raw -> 'amount') = 'number'
-        THEN trunc((shown.raw ->> 'amount')::numeric)
-        WHEN jsonb_typeof(d.evidence #> '{portone,amount}') = 'number'
-        THEN trunc((d.evidence #>> '{portone,amount}')::numeric) ELSE c.amount END AS amount,
-    COALESCE(d.evidence #>> '{portone,currency}', c.currency, 'KRW') AS currency,
+    CASE WHEN d.kind = 'unresolved' AND jsonb_typeof({answer_of("shown")} -> 'amount') = 'number'
+        THEN trunc(({answer_of("shown")} ->> 'amount')::numeric)
+        WHEN jsonb_typeof(d.evidence #> '{{portone,amount}}') = 'number'
+        THEN trunc((d.evidence #>> '{{portone,amount}}')::numeric) ELSE c.amount END AS amount,
+    COALESCE(d.evidence #>> '{{portone,currency}}', c.currency, 'KRW') AS currency,
     COALESCE(c.refunded, 0) AS refunded, d.found_at, d.seen_at
 """
 

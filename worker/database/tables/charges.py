@@ -5,7 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, String, UniqueConstraint, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    SmallInteger,
+    String,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -150,5 +160,18 @@ class Attempt(HasStatus, Base):
     flag_reason: Mapped[str | None]
     failing_since: Mapped[datetime | None]  # since when its look-ups have failed, all of them
     failure: Mapped[str | None]  # what the last of them met
+    archived_in: Mapped[int | None]  # the block of archived_answers that has `raw`
     # The connection that made it, for the story that the audit leaves out; empty where the audit tells it.
     created_by: Mapped[str | None] = mapped_column(server_default=text("current_setting('application_name')"))
+
+
+class ArchivedAnswers(Base):
+    """PortOne's answers to attempts that were settled long ago: a block, compressed as one value."""
+
+    __tablename__ = "archived_answers"
+
+    id: Mapped[int] = identity()
+    settled_from: Mapped[datetime]
+    settled_until: Mapped[datetime]
+    attempt_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    answers: Mapped[Any] = mapped_column(JSONB)  # by the attempt's id
