@@ -11,6 +11,7 @@ from sqlalchemy import Row, TextClause, select, text
 from sqlalchemy.orm import Session
 
 from worker.database.engine import WORKER_ACTOR
+from worker.database.planning import plan_by_index
 from worker.database.tables.charges import Attempt
 from worker.domain.blockers import Blocker
 from worker.domain.states import BillingKeyStatus, ChargeStatus, SubscriptionStatus, WaitReason
@@ -75,7 +76,8 @@ _ACTS = text(f"""
 
 _AUDIT = text("""
     SELECT at, actor, from_status, to_status, reason
-    FROM audit WHERE entity = :entity AND entity_id = :id ORDER BY id
+    FROM audit WHERE entity = :entity AND entity_id = :id
+    ORDER BY id + 0  -- of these few, and not of all the audit
 """)
 
 # The audit of a charge, and what its row and its attempts say of an ordinary one instead: that it was opened, that a
@@ -114,6 +116,16 @@ _STORY = text(f"""
     SELECT at, actor, LAG(to_status) OVER (ORDER BY at, id) AS from_status, to_status, reason
     FROM told ORDER BY at, told.id
 """)  # noqa: S608 - constants only
+
+
+# Few charges are open: an expression keeps the planner from walking back through all others in the order of their ids,
+# and leads it to the index of those few. What is settled has an index by when that was.
+_NEWEST = {
+    None: "c.id",
+    ChargeStatus.PAID: "c.paid_at",
+    ChargeStatus.UNCOLLECTIBLE: "c.status_at",
+    ChargeStatus.VOID: "c.status_at",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +172,8 @@ def charges(
     session: Session, *, status: ChargeStatus | None, subscription: str | None, limit: int, now: datetime
 ) -> Sequence[Mapping[str, Any]]:
     """Return the newest charges, each with what blocks it (`blocked_by`), which is None when it can be claimed."""
+    if subscription is None and status in _NEWEST:
+        plan_by_index(session)
     wanted = {"status": status, "subscription": subscription, "limit": limit}
     return _rows(session, _charges_query(status, subscription), **wanted, **parameters(session, now=now))
 
@@ -199,10 +213,10 @@ def operator_acts(session: Session, *, about: str = "", limit: int) -> Sequence[
 def _charges_query(status: ChargeStatus | None, subscription: str | None) -> TextClause:
     wanted = {"c.status = :status": status, "s.code = :subscription": subscription}
     conditions = [condition for condition, value in wanted.items() if value is not None]
+    if status is ChargeStatus.PAID:
+        conditions.append("c.paid_at IS NOT NULL")  # as every paid charge; by this the index is known
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    # Few charges are open or were given up: an expression keeps the planner from walking back through all the paid
-    # ones in the order of their ids, and leads it to the index of those few.
-    order = "c.id" if status in (None, ChargeStatus.PAID) else "c.id + 0"
+    order = "c.id + 0" if subscription is not None else _NEWEST.get(status, "c.id + 0")
     owner = "" if subscription is None else "JOIN subscriptions s ON s.id = c.subscription_id"
     return text(_CHARGES.format(owner=owner, where=where, order=order))
 

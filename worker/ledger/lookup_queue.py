@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.database.mapping import KNOWN_ATTEMPT, OF_AN_ATTEMPT, known_attempt
+from worker.database.planning import plan_by_index
 from worker.domain.attempt import Attempt
 from worker.domain.outcomes import UnknownReason
 
@@ -62,12 +63,14 @@ def expedite(session: Session, attempt_ids: Sequence[int], *, now: datetime) -> 
 
 def expire_leases(session: Session, *, now: datetime, limit: int) -> int:
     """Declare attempts unknown whose worker let its lease run out; returns how many."""
+    plan_by_index(session)
     parameters = {"now": now, "limit": limit, "reason": UnknownReason.ABANDONED.value}
     return len(session.execute(_EXPIRE, parameters).all())
 
 
 def lease_due(session: Session, *, now: datetime, limit: int, lease: timedelta) -> list[Attempt]:
     """Take the attempts whose look-up is due. Should we die meanwhile, they are due again after `lease`."""
+    plan_by_index(session)
     taken = []
     for row in session.execute(_LEASE, {"now": now, "limit": limit, "taken_until": now + lease}):
         try:
