@@ -130,6 +130,7 @@ def test_the_worker_can_do_what_every_command_does(world: World, database_url: s
     again(database_url, "subscribe", "gildong", "--plan", "gold", "--key", "1", "--start", start)
     (code,) = (row.code for row in world.sql("SELECT code FROM subscriptions"))
     again(database_url, "audit")
+    again(database_url, "archive", "--before", "2020-01")
     again(database_url, "subscription", "pause", code)
     again(database_url, "subscription", "resume", code)
     again(database_url, "subscription", "key", code, "2")
@@ -174,6 +175,8 @@ FORBIDDEN = [
     "INSERT INTO audit (at, actor, entity, entity_id, to_status, reason) VALUES (now(), 'x', 'charge', 1, 'paid', 'x')",
     "INSERT INTO audit_default (at, actor, entity, entity_id, to_status, reason) VALUES (now(), '', '', 1, '', '')",
     "SELECT FROM audit_default",
+    "INSERT INTO archived_answers (settled_from, settled_until, attempt_ids, answers) SELECT now(), now(), '{1}', '{}'",
+    "DELETE FROM archived_answers",
     "DROP TABLE audit_default",
     "COPY audit (at, actor, entity, entity_id, to_status, reason) FROM PROGRAM 'true'",
     # Who may call an audit function in a trigger of their own writes what they like.
