@@ -52,10 +52,11 @@ def open_charges(self: Any) -> dict[str, object]:
 def charge(self: Any) -> dict[str, object]:
     """Run the pump once: charge until nothing is due or the time budget ends."""
     runtime = _begin(self)
-    pumped = process.current().charge()
+    entry = next(entry for entry in beat_table(runtime.settings.tick) if entry.task == self.name)
+    # Where there is more to do, other processes need not wait for the next tick, nor this one when its time is up.
+    pumped = process.current().charge(tell_others=lambda: send(entry))
     if pumped.ended == BUDGET_SPENT:
-        # There is more to do, and the next tick may be seconds away.
-        send(next(entry for entry in beat_table(runtime.settings.tick) if entry.task == self.name))
+        send(entry)
     return pumped.summary()
 
 

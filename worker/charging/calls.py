@@ -69,7 +69,7 @@ class Calls:
     def room(self, pg: str) -> int:
         """Return how many more charges of a PG to claim now; 0 for fewer than are worth the round trips."""
         pace = self._paces.get(pg)
-        ahead = 0 if pace is None else min(self._ahead, pace.per_second(self._monotonic()))
+        ahead = 0 if pace is None else min(self._ahead, pace.per_second(self._monotonic()) // 2)
         worth = max(1, ahead // 2 or min(self._ahead, self._slots.limit(pg) // 20))
         room = self._slots.free(pg) + ahead - len(self._waiting.get(pg, ()))
         return room if room >= worth else 0

@@ -70,6 +70,7 @@ class Pump:
         limits: RunLimits,
         policy: RetryPolicy,
         stopping: Callable[[], bool],
+        tell_others: Callable[[], None] = lambda: None,
         monotonic: Callable[[], float] = elapsed_seconds,
         wall: Clock = system_clock,
     ) -> None:
@@ -79,6 +80,7 @@ class Pump:
         self._limits = limits
         self._policy = policy
         self._stopping = stopping
+        self._tell_others = tell_others
         self._monotonic, self._wall = monotonic, wall
         self._pre_send_check = PreSendCheck(sessions=sessions, gateway=gateway, clock=clock, prefix=limits.prefix)
         self._queue = WriteBackQueue(self._write_back, patience=limits.send_within, monotonic=monotonic)
@@ -92,7 +94,8 @@ class Pump:
     async def run(self) -> PumpResult:
         """Charge until nothing is due, time is up or the worker is told to stop.
 
-        Waits for the calls in flight, as long as answers come and the time is not up.
+        Waits for the calls in flight, as long as answers come and the time is not up. Others are told once when more is
+        due than this process has slots for.
         """
         self._begin_run()
         if problem := await self._gateway.ready():
@@ -130,6 +133,7 @@ class Pump:
         self._not_sent_in_a_row = 0
         self._conflicts_in_a_row = 0
         self._batches_seen = 0
+        self._told: asyncio.Task[None] | None = None
 
     # --- claiming ---------------------------------------------------------------------------------------------------
 
@@ -148,6 +152,8 @@ class Pump:
                 claimed = True
                 await self._claim_chunk(wanted)
             elif not self._walk.is_exhausted:
+                if not self._told:
+                    self._told = asyncio.create_task(asyncio.to_thread(self._tell_others))
                 await self._queue.next_one(LOOK_AGAIN_SECONDS)
             elif (reason := await self._wait_for_more()) is not None:
                 return reason

@@ -88,7 +88,7 @@ class Settings(BaseModel):
     merchant_uid_prefix: Annotated[str, AfterValidator(_prefix)] = "again"
 
     max_in_flight: Annotated[int, Field(ge=1, le=5000)] = 200
-    claim_chunk: Annotated[int, Field(ge=1, le=1000)] = 100
+    claim_chunk: Annotated[int, Field(ge=1, le=1000)] = 200
     pump_seconds: Seconds = 20
     tick_seconds: Seconds | None = None
     catch_up_limit: Annotated[int, Field(ge=1, le=1000)] = 12

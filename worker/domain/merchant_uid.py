@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 MAX_LENGTH = 40  # PortOne's limit (documented); some PGs cut off or refuse anything but letters and digits
 PREFIX = re.compile(r"[a-z][a-z0-9]{0,7}")
@@ -70,8 +71,9 @@ def parse(text: str) -> MerchantUid | None:
     return MerchantUid(match["prefix"], match["subscription_code"], start, number) if number else None
 
 
+@lru_cache(maxsize=4096)
 def _instant(digits: str) -> datetime:
-    """Return the instant of fourteen digits; raises ValueError. By strptime it would be a tenth of a charge's CPU."""
+    """Return the instant of fourteen digits, which many charges share; raises ValueError."""
     month, day, hour, minute, second = (int(digits[place : place + 2]) for place in range(4, 14, 2))
     return datetime(int(digits[:4]), month, day, hour, minute, second, tzinfo=UTC)
 

@@ -83,9 +83,9 @@ def test_charges_are_claimed_ahead_by_the_pace_of_their_pg():
         assert line.calls.room("kakaopay") == 2  # its slots
         await line.add("kakaopay", 1, 2)
         await line.answer(1, 2)
-        assert line.calls.room("kakaopay") == 4  # two calls have ended in this second
+        assert line.calls.room("kakaopay") == 3  # two calls have ended in this second: half a second ahead
         line.now += 1
-        assert line.calls.room("kakaopay") == 4
+        assert line.calls.room("kakaopay") == 3
         line.now += 1
         assert line.calls.room("kakaopay") == 2
 
