@@ -15,7 +15,7 @@ from worker.ledger import blockers, queues
 from worker.operations import violation_queries
 from worker.operations.changed_rows import Touched
 from worker.operations.invariant_queries import QUERIES, subject_of
-from worker.operations.invariant_subjects import Subject
+from worker.operations.invariant_subjects import CAN_BREAK, Subject
 from worker.operations.invariants import INVARIANTS, Invariant, Thresholds
 
 MAX_COUNTED = 1000
@@ -71,9 +71,11 @@ class Judge:
 
     def judge(self, touched: Touched) -> None:
         """Evaluate the invariants that are asked about charges or subscriptions for some of them."""
-        for subject, ids in ((Subject.CHARGES, touched.charges), (Subject.SUBSCRIPTIONS, touched.subscriptions)):
-            for part in _slices(ids):
-                self._ask(subject, {subject.value: part})
+        for charges in _slices(touched.charges):
+            rows = self._session.execute(violation_queries.STATUSES, {"charges": charges}).all()
+            self._ask(Subject.CHARGES, {"charges": charges}, {row.status: row.ids for row in rows})
+        for subscriptions in _slices(touched.subscriptions):
+            self._ask(Subject.SUBSCRIPTIONS, {"subscriptions": subscriptions})
 
     def broken(self) -> list[BrokenInvariant]:
         """Return the invariants that do not hold, of what was judged by now."""
@@ -83,11 +85,19 @@ class Judge:
             if (found := self._found[invariant.name]).count
         ]
 
-    def _ask(self, subject: Subject, asked: Mapping[str, Any]) -> None:
+    def _ask(
+        self, subject: Subject, asked: Mapping[str, Any], by_status: Mapping[str, Sequence[int]] | None = None
+    ) -> None:
         for invariant in self._invariants:
             found = self._found[invariant.name]
             if subject_of(invariant.name) is not subject or found.count >= MAX_COUNTED:
                 continue
+            if by_status is not None and (statuses := CAN_BREAK.get(invariant.name)):
+                asked = {"charges": [each for status in statuses for each in by_status.get(status, ())]}
+                if not asked["charges"]:
+                    continue
+            elif by_status is not None:
+                asked = {"charges": [each for ids in by_status.values() for each in ids]}
             query = violation_queries.FOUND.format(query=QUERIES[invariant.name], most=MAX_COUNTED)
             row = self._session.execute(text(query), {**self._parameters, **asked}).one()
             found.ids.update(row.ids)

@@ -20,6 +20,19 @@ class Subject(StrEnum):
     ALL = "all"
 
 
+CAN_BREAK = {
+    "paid_charge_has_a_paid_attempt": {"paid"},
+    "paid_attempt_pays_its_charge": {"due", "charging", "past_due", "uncollectible", "void"},
+    "charging_has_an_open_attempt": {"charging"},
+    "open_attempt_has_a_charge_in_flight": {"due", "past_due", "uncollectible", "void"},
+    "past_due_charge_has_a_next_attempt": {"past_due"},
+    "subscription_that_is_over_owes_nothing": {"due", "past_due"},
+    "due_charge_is_claimed": {"due", "past_due"},
+    "deferred_charge_comes_to_an_end": {"due", "past_due"},
+}
+"""The statuses of the charges that can break an invariant, as its query says too: of most, nearly all are paid."""
+
+
 def charges(alias: str = "c") -> str:
     """Return the FROM clause of the charges that are asked about."""
     return f"""unnest(CAST(:charges AS bigint[])) AS asked(id)

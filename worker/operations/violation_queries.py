@@ -26,6 +26,12 @@ OVERDUE = text("""
         ORDER BY next_attempt_at, id LIMIT :most)
 """)
 
+STATUSES = text("""
+    SELECT c.status, array_agg(c.id) AS ids FROM unnest(CAST(:charges AS bigint[])) AS asked(id)
+    CROSS JOIN LATERAL (SELECT id, status FROM charges WHERE id = asked.id OFFSET 0) c
+    GROUP BY c.status
+""")
+
 KNOWN = text("SELECT name, ids FROM violations")
 
 # Two workers that check at the same time would both log that something is new.

@@ -303,7 +303,8 @@ def test_damage_is_found_by_the_next_check_and_by_every_one_after_it(name: str, 
 
 @pytest.mark.parametrize("name", ["merchant_uid_names_its_period", "deferred_charge_comes_to_an_end"])
 def test_change_that_no_trigger_audits_is_left_to_a_full_pass(name: str, session: Session):
-    session.execute(text(DAMAGE[name][0]))
+    # What is in flight is looked at all the time.
+    session.execute(text(DAMAGE[name][0].replace(f"id = {IN_FLIGHT}", f"id = {PAID}")))
     assert look_and_record(session, INVARIANTS, now=NOW, thresholds=THRESHOLDS).broken == []
     assert names(look(session)) == [name]
 
