@@ -26,7 +26,7 @@ from worker.sandbox.store.reports import AGAIN
 
 VARIABLES = {
     "AGAIN_TICK_SECONDS": "1",
-    "AGAIN_MAX_IN_FLIGHT": "6",
+    "AGAIN_MAX_IN_FLIGHT": "3",  # through each of two PGs: the charges must last for all faults
     "AGAIN_PUMP_SECONDS": "3",
     "AGAIN_CONNECT_TIMEOUT_SECONDS": "1",
     "AGAIN_READ_TIMEOUT_SECONDS": "2",
