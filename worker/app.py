@@ -6,7 +6,9 @@ bring along what tasks need, or the client of the broker: beat, flower and `cele
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
+from itertools import cycle
 from typing import Any
 
 import structlog
@@ -24,6 +26,9 @@ from worker.messaging.forced_exit import exit_within
 from worker.messaging.registration import register_transport
 
 QUEUE = "again"
+
+OWN_TICK_EVERY = 6
+"""Of so many ticks of beat, a worker sends one itself; and every one while the broker is full, when beat cannot."""
 
 log = structlog.get_logger()
 
@@ -145,15 +150,22 @@ def _look_without_beat(sender: Any, **_: object) -> None:
     """Send the ticks now and then ourselves: with every beat down, charges are late by minutes, not forgotten."""
     for entry in beat_table(Settings.from_env().tick):
         if isinstance(entry.every, timedelta):
-            interval = max(entry.every * 6, timedelta(minutes=1))
-            sender.timer.call_repeatedly(interval.total_seconds(), send, (entry,))
+            turns = cycle(range(OWN_TICK_EVERY))
+            sender.timer.call_repeatedly(entry.every.total_seconds(), _tick_ourselves, (sender, entry, turns))
 
 
-def send(entry: Entry) -> None:
-    """Send one tick ourselves; when the broker is away, beat or the next try will do."""
+def _tick_ourselves(consumer: Any, entry: Entry, turns: Iterator[int]) -> None:
+    """Send a tick with the consumer's connection, by which the worker tells itself while the broker is full."""
+    is_turn = next(turns) == OWN_TICK_EVERY - 1
+    if is_turn or getattr(consumer.connection.transport, "is_full", False):
+        send(entry, connection=consumer.connection)
+
+
+def send(entry: Entry, connection: Any = None) -> None:
+    """Send one tick ourselves; when the broker is away or full, beat or the next try will do."""
     from redis import RedisError
 
     try:
-        app.send_task(entry.task, expires=entry.expires.total_seconds(), retry=False)
+        app.send_task(entry.task, expires=entry.expires.total_seconds(), retry=False, connection=connection)
     except (OperationalError, RedisError) as error:
-        log.warning("tick not sent, the broker is not reached", task=entry.task, error=str(error))
+        log.warning("tick not sent, the broker is not reached or full", task=entry.task, error=str(error))

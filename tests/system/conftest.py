@@ -48,6 +48,7 @@ class Site:
     portone: SandboxAdmin
     logs: Path
     parts: list[Part] = field(default_factory=list)
+    book: Book | None = None
 
     def start(self, name: str, *command: str) -> Part:
         environment = self.settings.environment(
@@ -66,11 +67,13 @@ class Site:
 
     def subscribe(self, *stories: tuple[int, tuple[Behaviour, ...]]) -> int:
         """Make `count` due subscriptions per story; returns the total."""
-        book, now, total = Book(self.sessions), datetime.now(UTC), 0
-        book.plan(now=now, charge_hour="0")
+        now, total = datetime.now(UTC), 0
+        if self.book is None:
+            self.book = Book(self.sessions)
+            self.book.plan(now=now, charge_hour="0")
         for count, story in stories:
             for _ in range(count):
-                subscribed = book.subscribe(now=now)
+                subscribed = self.book.subscribe(now=now)
                 self.portone.create_key(subscribed.customer_uid, *story)
                 total += 1
         return total

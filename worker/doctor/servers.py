@@ -29,7 +29,9 @@ _TAKES_WRITES = text("SELECT pg_is_in_recovery(), current_setting('transaction_r
 MIN_REDIS = (6, 2)
 
 _TRIAL = "again.doctor"
-_WRITABLE = "set AGAIN_BROKER_URL to the primary, or give the server memory and its user the rights"
+_WRITABLE = "set AGAIN_BROKER_URL to the primary, or give its user the rights"
+_ROOM = "raise its maxmemory, or remove what fills it; until then workers tell themselves what is due"
+_FULL = "its memory is full"
 
 
 def database(context: CheckContext) -> Finding:
@@ -115,6 +117,8 @@ def _broker_finding(
     if tuple(int(part) for part in version.split(".")[:2]) < MIN_REDIS:
         return broken("broker", f"{shown} is too old", "upgrade to Redis 6.2 or Valkey")
     if refusal:
+        if refusal == _FULL:
+            return broken("broker", f"{shown} is full and accepts no messages", _ROOM)
         return broken("broker", f"{shown} answers, but accepts no writes: {refusal}", _WRITABLE)
     if policy != "noeviction":
         return warning("broker", f"{shown} may evict messages ({policy})", "set maxmemory-policy noeviction")
@@ -128,6 +132,8 @@ def _refusal_to_write(broker: redis.Redis) -> str:
     try:
         broker.set(_TRIAL, "", ex=60)
         broker.delete(_TRIAL)
+    except redis.OutOfMemoryError:
+        return _FULL
     except redis.ResponseError as error:
         return str(error)
     return ""

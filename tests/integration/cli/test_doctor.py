@@ -147,7 +147,7 @@ def test_last_run_of_each_task_is_reported_and_a_late_one_named(again: Again, se
     assert found["health"] == "ok", "what runs every five minutes may not have run yet"
 
 
-def test_read_only_broker_is_broken(again: Again, server_folder: Path):
+def test_broker_that_is_read_only_or_full_is_broken(again: Again, server_folder: Path):
     broker = Valkey(server_folder / "unwritable")
     try:
         with redis.Redis.from_url(broker.url) as server:
@@ -158,6 +158,11 @@ def test_read_only_broker_is_broken(again: Again, server_folder: Path):
             [found] = again("doctor", "broker", "--json", code=1, again_broker_url=broker.url).document
             assert "accepts no writes" in found["finding"]
             assert "set AGAIN_BROKER_URL to the primary" in found["remedy"]
+            server.replicaof("NO", "ONE")
+            server.config_set("maxmemory", "1")
+            [found] = again("doctor", "broker", "--json", code=1, again_broker_url=broker.url).document
+            assert "is full" in found["finding"]
+            assert "raise its maxmemory" in found["remedy"]
     finally:
         broker.close()
 
