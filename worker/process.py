@@ -141,8 +141,10 @@ def share_with_children() -> None:
 
     import worker.portone.adapter
     import worker.portone.client  # noqa: F401 - a runtime imports both when it first makes a gateway
+    from worker.portone.transport import tls_context
 
     configure_mappers()
+    tls_context()
     gc.collect()
     gc.freeze()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from worker.config.settings import Settings
+from worker.devstack.addresses import NOTE
+from worker.devstack.servers import Valkey
 
 BEAT = "import worker.app"
 STATUS = "import sys; sys.argv = ['again', 'status', '--json']; from worker.cli import main; main()"
@@ -49,6 +52,15 @@ def test_process_starts_without_what_it_does_not_need(
     assert loaded(code, names, database_url, tmp_path) == []
 
 
+def test_status_that_finds_a_note_asks_its_broker_without_the_client(database_url: str, tmp_path: Path):
+    broker = Valkey(tmp_path / "valkey")
+    (tmp_path / NOTE).write_text(json.dumps({"database_url": "", "broker_url": broker.url}))
+    try:
+        assert loaded(STATUS, ("celery", "redis"), database_url, tmp_path) == []
+    finally:
+        broker.close()
+
+
 def test_parent_shares_what_its_children_need_and_starts_no_thread():
     code = """
 import gc, sys, threading
@@ -58,6 +70,8 @@ process.share_with_children()
 from worker.database.tables.base import Base
 assert gc.get_freeze_count() > 100_000 > gc.get_count()[0]
 assert all(mapper.configured for mapper in Base.registry.mappers)
+from worker.portone.transport import tls_context
+assert tls_context.cache_info().currsize == 1
 assert {"httpx", "worker.portone.adapter", "worker.portone.client"} <= sys.modules.keys()
 assert threading.active_count() == 1
 """

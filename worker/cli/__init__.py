@@ -7,12 +7,17 @@ database is not migrated. `worker.cli.exits` has the table.
 
 from __future__ import annotations
 
+import gc
 import io
 import sys
+
+GC_ALLOCATIONS = 200_000
+"""Objects between two looks of the garbage collector: what a command imports stays to its end."""
 
 
 def main() -> None:
     """Run the command line of this process."""
+    gc.set_threshold(GC_ALLOCATIONS, 10, 10)
     from worker.cli.commands import app
 
     for stream in (sys.stdout, sys.stderr):

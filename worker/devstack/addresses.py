@@ -11,6 +11,7 @@ from typing import Any
 
 from worker.config.settings import Settings
 from worker.devstack.servers import NotAvailable, Postgres, Valkey, make_private, remove_postgres
+from worker.devstack.valkey_ping import answers
 
 __all__ = [
     "Addresses",
@@ -30,6 +31,9 @@ __all__ = [
 
 NOTE = "addresses.json"
 """In the data folder while `again up` runs, so that other commands find what it started."""
+
+PATIENCE = 2.0
+"""Seconds that a noted broker may take to answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,18 +166,7 @@ def _noted(settings: Settings) -> Addresses | None:
         addresses = Addresses(**json.loads((settings.data_dir / NOTE).read_text()))
     except (OSError, ValueError, TypeError):
         return None
-    return addresses if not addresses.broker_url or _answers(addresses.broker_url) else None
-
-
-def _answers(broker_url: str) -> bool:
-    import redis
-
-    try:
-        with redis.Redis.from_url(broker_url, socket_timeout=2) as broker:
-            broker.ping()
-    except (OSError, ValueError, TypeError, redis.RedisError):
-        return False
-    return True
+    return addresses if not addresses.broker_url or answers(addresses.broker_url, timeout=PATIENCE) else None
 
 
 def _has_database(folder: Path) -> bool:

@@ -15,6 +15,7 @@ from worker.config.settings import inherited_environment
 from worker.devstack.folder_lock import SharedUse, serialized
 from worker.devstack.postgres_cluster import Cluster, remove_cluster
 from worker.devstack.private_folders import NotAvailable, make_private
+from worker.devstack.valkey_ping import answers
 from worker.devstack.wheels import wheel
 
 DATABASE = "again"
@@ -158,17 +159,11 @@ class Valkey:
             standard_input.write("".join(f"{name} {value}\n" for name, value in settings.items()).encode())
 
     def _wait(self, log: Path, *, patience: float = 10.0) -> None:
-        import redis
-
         deadline = monotonic() + patience
-        with redis.Redis.from_url(self.url, socket_timeout=1) as broker:
-            while self.is_running and monotonic() < deadline:
-                try:
-                    broker.ping()
-                except redis.RedisError:
-                    sleep(0.02)
-                else:
-                    return
+        while self.is_running and monotonic() < deadline:
+            if answers(self.url, timeout=1.0):
+                return
+            sleep(0.02)
         self.kill()
         raise NotAvailable(f"The embedded Valkey did not start; its log is {log}.")
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache, lru_cache
+from ssl import SSLContext
 from weakref import WeakSet
 
 import aiohttp
@@ -93,6 +94,12 @@ class _Body(httpx.AsyncByteStream):
         self._connection.close()  # unless it was released: one whose body was not read to its end is not reused
 
 
+@cache
+def tls_context() -> SSLContext:
+    """Return what certificates are verified by. A worker's parent reads the authorities once, for all its children."""
+    return httpx.create_ssl_context()
+
+
 class AiohttpTransport(httpx.AsyncBaseTransport):
     """Keeps connections to the host; made inside the event loop that uses it.
 
@@ -101,7 +108,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
     def __init__(self, *, connections: int | None = None) -> None:
         self._connector = aiohttp.TCPConnector(
-            limit=connections or 0, keepalive_timeout=KEEP_ALIVE_SECONDS, ssl=httpx.create_ssl_context()
+            limit=connections or 0, keepalive_timeout=KEEP_ALIVE_SECONDS, ssl=tls_context()
         )
         self._destinations: dict[tuple[str, bytes, int | None], aiohttp.ClientRequest] = {}
         self._known: WeakSet[ResponseHandler] = WeakSet()
