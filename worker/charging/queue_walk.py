@@ -52,7 +52,8 @@ class QueueWalk:
         now = self._monotonic()
         taken: dict[str, list[Place]] = {queue: [] for queue in wanted}
         for attempt in claimed:
-            if attempt.charge.due_at is not None:
+            # One that stood in the queue of another PG says nothing about the place in its own.
+            if attempt.charge.due_at is not None and attempt.request.pg in taken:
                 taken[attempt.request.pg].append((attempt.charge.due_at, attempt.charge.id))
         for queue, places in taken.items():
             self._places[queue] = max(places, default=HEAD)

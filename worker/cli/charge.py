@@ -73,6 +73,20 @@ def show(
         _print({**shown, "discrepancies": discrepancies}, sentence, attempts, audit)
 
 
+@app.command("requeue")
+def requeue(*, as_json: Json = False) -> None:
+    """Put charges that no claim finds, or another PG's finds, into the queue of their PG."""
+    from worker.cli.context import command_runtime
+    from worker.operations.requeue import requeue
+
+    with command_runtime(as_json=as_json) as runtime:
+        count = requeue(runtime.sessions)
+    if as_json:
+        console.print_json({"requeued": count})
+    else:
+        console.say(f"{count:,} charges were put into the queue of their PG.")
+
+
 def print_charges(charges: Sequence[Mapping[str, Any]]) -> None:
     """Print charges, one a line; what was refunded has a column where any was."""
     refunds = any(row["refunded"] for row in charges)

@@ -18,7 +18,7 @@ from worker.database.mapping import OF_ITS_CHARGE
 from worker.database.planning import plan_by_index
 from worker.domain.blockers import Blocker
 from worker.domain.window_evidence import WINDOW_LIFE
-from worker.ledger.blockers import BLOCKER_TABLES, CLAIMABLE, CONDITIONS
+from worker.ledger.blockers import BLOCKER_TABLES, CLAIMABLE, OWNER, none_of
 
 Place = tuple[datetime, int]
 """A place in a queue: when its charge is due, and the charge's id."""
@@ -27,6 +27,12 @@ HEAD: Place = (datetime.min.replace(tzinfo=UTC), 0)
 
 LEAVE_AT_ONCE = 1000
 """Charges that leave their queue per transaction."""
+
+LEAVES = frozenset({Blocker.SUBSCRIPTION, Blocker.BILLING_KEY, Blocker.CONSENT})
+"""The blockers with which a charge cannot be charged for long."""
+
+MISPLACED = f"(c.queue IS DISTINCT FROM k.pg AND (c.queue IS NOT NULL OR {none_of(LEAVES)}))"
+"""The condition that a charge `c` stands in another queue than its PG's, or in none though it could be charged."""
 
 # From one queue to the next by the index, never through what stands in one.
 _WAITING = text("""
@@ -81,12 +87,28 @@ _LEAVE = text(f"""
         SELECT c.id FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
         JOIN billing_keys k ON k.id = s.billing_key_id
         WHERE c.queue = ANY(:queues) AND c.status IN ('due', 'past_due') AND c.next_attempt_at <= :now
-          AND ({CONDITIONS[Blocker.SUBSCRIPTION]} OR {CONDITIONS[Blocker.BILLING_KEY]} OR {CONDITIONS[Blocker.CONSENT]})
+          AND NOT ({none_of(LEAVES)})
         LIMIT :limit
         FOR SHARE OF s, k SKIP LOCKED
         FOR UPDATE OF c SKIP LOCKED
     ) blocked
     WHERE charges.id = blocked.id
+    RETURNING charges.id
+""")  # noqa: S608 - constants only
+
+_IDS = text("SELECT id FROM charges WHERE id > :after ORDER BY id LIMIT :limit")
+
+# What is being changed just now is put into its queue by that, or by the next time.
+_RETURN = text(f"""
+    UPDATE charges SET queue = misplaced.pg
+    FROM (
+        SELECT c.id, k.pg FROM unnest(CAST(:ids AS bigint[])) AS asked(id)
+        JOIN charges c ON c.id = asked.id {OWNER}
+        WHERE c.status IN ('due', 'past_due') AND {MISPLACED}
+        FOR SHARE OF s SKIP LOCKED
+        FOR UPDATE OF c SKIP LOCKED
+    ) misplaced
+    WHERE charges.id = misplaced.id
     RETURNING charges.id
 """)  # noqa: S608 - constants only
 
@@ -131,3 +153,11 @@ def leave_queues(session: Session, *, now: datetime, limit: int = LEAVE_AT_ONCE)
     plan_by_index(session)
     queues = list(waiting_queues(session))
     return len(session.execute(_LEAVE, {"queues": queues, "now": now, "limit": limit}).all())
+
+
+def return_misplaced(session: Session, *, after: int, limit: int) -> tuple[int, int | None]:
+    """Put misplaced ones of the next charges by id into the queue of their PG; return how many, and the last id."""
+    plan_by_index(session)
+    ids = session.scalars(_IDS, {"after": after, "limit": limit}).all()
+    returned = session.execute(_RETURN, {"ids": list(ids)}).all()
+    return len(returned), ids[-1] if ids else None

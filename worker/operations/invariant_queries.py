@@ -14,6 +14,7 @@ from worker.domain.blockers import FAULTS, Blocker
 from worker.domain.discrepancy_rules import DiscrepancyKind
 from worker.ledger.blockers import CONDITIONS, all_but, none_of
 from worker.ledger.charges import OWED
+from worker.ledger.queues import MISPLACED
 from worker.operations.invariant_subjects import (
     CHARGES,
     HELD,
@@ -129,6 +130,10 @@ QUERIES: Mapping[str, str] = {
         SELECT a.id FROM {CHARGES} {ITS_ATTEMPTS}
         WHERE a.status IN ('started', 'unknown') AND c.status NOT IN ('charging', 'paid')
           AND (a.via = 'again' OR c.status <> 'uncollectible')
+    """,
+    # Triggers keep the queues, in the transaction that changes a subscription, its key or a consent.
+    "charge_stands_in_the_queue_of_its_pg": f"""
+        SELECT c.id FROM {CHARGES} {ITS_OWNER} WHERE c.status IN ('due', 'past_due') AND {MISPLACED}
     """,
     # Only a refusal of the key itself leaves no next attempt; it kills the key, and another key wakes the charge,
     # unless the customer has not agreed to that.

@@ -25,6 +25,7 @@ CAN_BREAK = {
     "paid_attempt_pays_its_charge": {"due", "charging", "past_due", "uncollectible", "void"},
     "charging_has_an_open_attempt": {"charging"},
     "open_attempt_has_a_charge_in_flight": {"due", "past_due", "uncollectible", "void"},
+    "charge_stands_in_the_queue_of_its_pg": {"due", "past_due"},
     "past_due_charge_has_a_next_attempt": {"past_due"},
     "subscription_that_is_over_owes_nothing": {"due", "past_due"},
     "due_charge_is_claimed": {"due", "past_due"},

@@ -110,6 +110,12 @@ INVARIANTS: tuple[Invariant, ...] = (
         _REPORT,
     ),
     Invariant(
+        "charge_stands_in_the_queue_of_its_pg",
+        "charge",
+        "Nothing blocks the charge for long, and it stands in no queue, or another PG's: it may never be claimed.",
+        "`again charge requeue`, and find out who has changed the tables with triggers off",
+    ),
+    Invariant(
         "past_due_charge_has_a_next_attempt",
         "charge",
         "The charge is past due, its subscription runs and its key is good, and yet it will never be tried again.",

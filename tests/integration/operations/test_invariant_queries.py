@@ -173,6 +173,7 @@ DAMAGE: dict[str, tuple[str, str]] = {
         f"UPDATE charges SET status = 'due', next_attempt_at = :now WHERE id = {IN_FLIGHT}",
         f"{IN_FLIGHT}",
     ),
+    "charge_stands_in_the_queue_of_its_pg": (f"UPDATE charges SET queue = NULL WHERE id = {LATER}", f"{LATER}"),
     "past_due_charge_has_a_next_attempt": (
         f"UPDATE billing_keys SET status = 'active' WHERE id = {HARD}",
         f"{HARD}",
@@ -277,6 +278,10 @@ UNGUARDED = """
 
 # What moves on with a change of a status, and not without one.
 IN_PASSING = {
+    "charge_stands_in_the_queue_of_its_pg": f"""
+        UPDATE charges SET status = 'charging', next_attempt_at = NULL, wait_reason = NULL WHERE id = {LATER};
+        UPDATE charges SET status = 'due', queue = NULL, next_attempt_at = CAST(:now AS timestamptz)
+            + interval '1 hour' WHERE id = {LATER}""",
     "merchant_uid_names_its_period": f"""UPDATE attempts SET merchant_uid = left(merchant_uid, -3) || '007',
         status = 'unknown', next_lookup_at = :now WHERE id = {IN_FLIGHT}""",
     "deferred_charge_comes_to_an_end": f"""

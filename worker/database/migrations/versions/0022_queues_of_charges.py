@@ -60,6 +60,10 @@ ALWAYS = {
     "billing_keys_return_charges": "billing_keys",
 }
 
+# A key that workers of the release before replace meanwhile would leave its charges in the queue of the old one, or in
+# none. What opens charges and what replaces keys begins with a subscription.
+QUIET = "LOCK TABLE subscriptions, billing_keys, charges IN SHARE ROW EXCLUSIVE MODE"
+
 # Those that cannot be charged at present are taken out of their queue by the first run that meets them.
 FILL = """
 UPDATE charges c SET queue = k.pg
@@ -81,6 +85,7 @@ def _with_owners_rights() -> None:
 
 
 def upgrade() -> None:
+    op.execute(QUIET)
     op.add_column("charges", sa.Column("queue", sa.String(16), nullable=True))
     op.execute(FILL)
     op.drop_index("charges_claimable_idx", "charges")
