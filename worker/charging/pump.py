@@ -101,8 +101,7 @@ class Pump:
         if problem := await self._gateway.ready():
             log.error("the gateway is not ready; nothing was claimed", reason=problem.answer.message)
             return self._result(f"gateway not ready: {problem.reason.value}")
-        if self._settler is None or self._settler.done():
-            self._settler = asyncio.create_task(self._queue.write_all_back())
+        self._settle()
         ended = await self._claim_all()
         if ended not in {BUDGET_SPENT, NOTHING_DUE}:
             await self._queue.drained()
@@ -113,12 +112,17 @@ class Pump:
 
     async def close(self) -> None:
         """Wait until the calls in flight have ended and are written back."""
-        if self._settler is None:
-            return
+        settler = self._settle()
         await self._queue.drained()
-        self._settler.cancel()
+        settler.cancel()
         with suppress(asyncio.CancelledError):
-            await self._settler
+            await settler
+
+    def _settle(self) -> asyncio.Task[None]:
+        """Let outcomes be written back from now on, as long as the loop runs."""
+        if self._settler is None or self._settler.done():
+            self._settler = asyncio.create_task(self._queue.write_all_back())
+        return self._settler
 
     @property
     def in_flight(self) -> int:
@@ -130,9 +134,7 @@ class Pump:
         self._counted_before = {**self._counts, "lost": self._queue.lost}
         self._walk = QueueWalk(monotonic=self._monotonic)
         self._claimed: dict[str, Total] = {}
-        self._not_sent_in_a_row = 0
-        self._conflicts_in_a_row = 0
-        self._batches_seen = 0
+        self._not_sent_in_a_row = self._conflicts_in_a_row = self._batches_seen = 0
         self._told: asyncio.Task[None] | None = None
 
     # --- claiming ---------------------------------------------------------------------------------------------------
