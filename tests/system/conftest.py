@@ -36,6 +36,9 @@ VARIABLES = {
     "AGAIN_NOT_CHARGED_DELAY_SECONDS": "1",
 }
 
+PROCESSES = 2
+"""Children of each worker."""
+
 
 @dataclass
 class Site:
@@ -60,7 +63,9 @@ class Site:
 
     def start_worker(self, name: str = "worker") -> Part:
         quiet = ("--without-gossip", "--without-mingle")
-        return self.start(name, "worker", "-P", "prefork", "-c", "2", "-l", "INFO", "-n", f"{name}@%h", *quiet)
+        return self.start(
+            name, "worker", "-P", "prefork", "-c", str(PROCESSES), "-l", "INFO", "-n", f"{name}@%h", *quiet
+        )
 
     def start_beat(self, name: str = "beat") -> Part:
         return self.start(name, "beat", "-l", "INFO")
