@@ -67,6 +67,8 @@ def configuration() -> dict[str, Any]:
         # Only a process that hangs is ended; a pump ends itself long before. No soft limit: it would raise anywhere.
         "task_time_limit": int(limit.total_seconds()),
         "worker_soft_shutdown_timeout": limit.total_seconds(),
+        # Calls in flight belong to no task: without one, they would be cut off, and have to be looked up.
+        "worker_enable_soft_shutdown_on_idle": True,
         "worker_send_task_events": True,
         "task_send_sent_event": True,
         "worker_hijack_root_logger": False,

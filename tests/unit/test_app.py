@@ -42,6 +42,11 @@ def test_message_in_another_format_is_rejected_before_it_is_read(configured: dic
     assert loads(b"[]", "application/json", "utf-8", accept=accepted) == []
 
 
+def test_soft_shutdown_waits_for_calls_in_flight_though_no_task_runs(configured: dict[str, object]):
+    assert configured["worker_enable_soft_shutdown_on_idle"] is True
+    assert configured["worker_soft_shutdown_timeout"] == task_time_limit(Settings.from_env()).total_seconds()
+
+
 def test_half_open_broker_connection_is_noticed(configured: dict[str, object]):
     options = configured["broker_transport_options"]
     assert isinstance(options, dict)

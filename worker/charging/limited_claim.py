@@ -21,6 +21,9 @@ from worker.ledger import stops, subscription_holds
 from worker.ledger.claiming import claim, may_claim
 from worker.ledger.queues import Wanted
 
+MOST_RELEASES = 20
+"""Transactions of one run that take charges out of their queues."""
+
 
 def claim_within_limits(
     sessions: Sessions,
@@ -69,9 +72,12 @@ def queue_names(sessions: Sessions) -> Sequence[str]:
 
 
 def release_blocked(sessions: Sessions, clock: Clock) -> None:
-    """Take charges that cannot be charged for long out of their queues, so that no claim looks at them again."""
-    while True:
+    """Take charges that cannot be charged for long out of their queues, so that no claim looks at them again.
+
+    At most so many that the run ends in time; the others leave with the next one.
+    """
+    for _ in range(MOST_RELEASES):
         with sessions.begin() as session:
-            left = charge_queues.leave_queues(session, now=clock())
+            left = charge_queues.leave_queues(session, now=clock(), limit=charge_queues.LEAVE_AT_ONCE)
         if left < charge_queues.LEAVE_AT_ONCE:
             return

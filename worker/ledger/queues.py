@@ -145,7 +145,7 @@ def due_charges(
     return session.execute(_DUE, parameters).all()
 
 
-def leave_queues(session: Session, *, now: datetime, limit: int = LEAVE_AT_ONCE) -> int:
+def leave_queues(session: Session, *, now: datetime, limit: int) -> int:
     """Take charges out of their queues that cannot be charged for long; return how many, `limit` if there may be more.
 
     They would be looked at by each claim, for as long as their key is not replaced.

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from tests.integration.conftest import LEASE, NOW, claim_now, open_all
 from tests.support.book import Book
+from worker.charging.limited_claim import release_blocked
 from worker.database.engine import Sessions
 from worker.database.planning import plan_by_index
 from worker.ledger.claiming import claim
@@ -122,3 +123,18 @@ def test_claim_takes_what_is_wanted_of_each_queue_behind_a_place(book: Book, ses
     behind = claimed({"payco": Wanted(5, after=(place[0], of_payco[1]))})
     assert [charge_id for _, _, charge_id in behind] == of_payco[2:]
     assert [charge_id for _, _, charge_id in claimed({"payco": Wanted(5), "toss": Wanted(5)})] == of_payco[1:2]
+
+
+def test_run_takes_no_more_out_of_the_queues_than_it_has_time_for(
+    book: Book, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("worker.ledger.queues.LEAVE_AT_ONCE", 1)
+    monkeypatch.setattr("worker.charging.limited_claim.MOST_RELEASES", 2)
+    for _ in range(3):
+        book.subscribe(now=NOW)
+    open_all(sessions)
+    run(sessions, DEAD_KEY)
+    release_blocked(sessions, lambda: NOW)
+    assert queues(sessions).count(None) == 2
+    release_blocked(sessions, lambda: NOW)
+    assert queues(sessions).count(None) == 3
