@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import signal
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import psutil
+from sqlalchemy import text
 
 from tests.system.conftest import Site
 from worker.database import heartbeats
 from worker.devstack.addresses import Valkey
 from worker.devstack.stack import Part, free_port, wait_for
 from worker.sandbox.rules.behaviours import Reply, pay, slow, troubled
+
+CLAIMED_BY = text("SELECT created_by FROM attempts")
+DEADLOCKS = text("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
 
 
 def children(pid: int) -> list[psutil.Process]:
@@ -47,6 +52,25 @@ def test_two_beats_and_two_workers_charge_every_customer_once(site: Site):
     site.until("all are paid", lambda: site.statuses() == {"paid": count})
     assert site.comparison().agrees
     assert site.portone.report().again_requests == count
+
+
+def test_two_workers_share_what_has_piled_up(site: Site):
+    site.settings = site.settings.model_copy(update={"max_in_flight": 10, "claim_chunk": 10})
+    site.portone.switch(latency_seconds=[0.5, 0.6])  # the slots are what limits each worker, not the processor
+    workers = [site.start_worker(f"worker{number}") for number in (1, 2)]
+    site.until("both are ready", lambda: all(" ready." in worker.log.read_text() for worker in workers))
+    count = site.subscribe((400, (pay(),)))
+    pids = [{child.pid for child in children(worker.process.pid)} for worker in workers]
+    site.start_beat()
+    site.until("all are paid", lambda: site.statuses() == {"paid": count})
+    with site.sessions() as session:
+        claimed = Counter(int(str(by).rpartition(":")[2]) for by in session.scalars(CLAIMED_BY))
+        deadlocks = session.scalar(DEADLOCKS)
+    shares = [sum(claimed[pid] for pid in of_worker) for of_worker in pids]
+    assert sum(shares) == count
+    assert min(shares) >= count // 4, shares
+    assert deadlocks == 0
+    assert site.comparison().agrees
 
 
 def test_sigterm_lets_calls_in_flight_finish_and_settles_them(site: Site):
