@@ -11,6 +11,7 @@ from worker.database.mapping import plan_of
 from worker.domain.errors import Refused
 from worker.domain.identifiers import read_code
 from worker.domain.states import SubscriptionStatus
+from worker.ledger import charges
 from worker.subscriptions.arrears import arrears_of
 from worker.subscriptions.locking import lock_running, move, open_missed_periods
 from worker.subscriptions.plans import plan_row
@@ -34,6 +35,7 @@ def resume(sessions: Sessions, code: str, *, reason: str, now: datetime, owed: i
     """
     with sessions.begin() as session:
         code = read_code(code)
+        charges.lock_open_charges(session, code)
         row = lock_running(session, code, "resumed")
         if row.status != SubscriptionStatus.PAUSED:
             raise Refused(f"Subscription {row.code} is {row.status}, not paused; there is nothing to resume.")

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import text
 
 from tests.integration.conftest import LEASE, NOW, claim_now, open_all
+from tests.integration.ledger.test_write_back import until
 from tests.support.book import Book
 from worker.charging.limited_claim import release_blocked
 from worker.database.engine import Sessions
 from worker.database.planning import plan_by_index
 from worker.ledger.claiming import claim
 from worker.ledger.queues import Wanted, leave_queues, waiting_queues
+from worker.subscriptions import pausing
 
 DEAD_KEY = "UPDATE billing_keys SET status = 'dead'"
 LIVE_KEY = "UPDATE billing_keys SET status = 'active'"
@@ -138,3 +141,21 @@ def test_run_takes_no_more_out_of_the_queues_than_it_has_time_for(
     assert queues(sessions).count(None) == 2
     release_blocked(sessions, lambda: NOW)
     assert queues(sessions).count(None) == 3
+
+
+def test_subscription_resumed_beside_a_write_back_of_its_charge_waits_for_it(book: Book, sessions: Sessions):
+    """What a window pays may stand in no queue: the resumption puts it back, and the write-back moves both."""
+    code = book.subscribe(now=NOW).code
+    open_all(sessions)
+    run(sessions, PAUSED)
+    assert left(sessions) == 1
+    run(sessions, "UPDATE charges SET status = 'charging', next_attempt_at = NULL")
+    with ThreadPoolExecutor(1) as pool:
+        with sessions.begin() as writing:
+            writing.execute(text("UPDATE charges SET status = 'due', next_attempt_at = :now"), {"now": NOW})
+            resuming = pool.submit(pausing.resume, sessions, code, reason="back", now=NOW)
+            with sessions() as watching:
+                until(lambda: bool(watching.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted"))))
+            writing.execute(text("UPDATE subscriptions SET status_reason = 'settled'"))
+        resuming.result()
+    assert queues(sessions) == ["kakaopay"]
