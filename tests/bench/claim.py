@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from tests.bench.book import Book
 from tests.bench.database_time import median_ms
@@ -57,7 +58,7 @@ def _filled(bench: Bench, due: int) -> Iterator[tuple[Database, Book]]:
 def _ms_per_claim(bench: Bench, database: Database) -> float:
     settings = bench.settings(portone_url="http://127.0.0.1:1", **NO_LIMITS)
     with open_runtime(settings, actor=ACTOR, database_url=database.url, check=Runtime.sync_clock) as runtime:
-        limits = run_limits(settings, runtime.hold_policy)
+        limits = replace(run_limits(settings, runtime.hold_policy), chunk=CLAIM)
 
         def claim() -> None:
             claimed = claim_within_limits(runtime.sessions, limits, {}, clock=runtime.clock)
