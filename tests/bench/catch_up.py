@@ -98,8 +98,8 @@ def _run(bench: Bench, url: str, workers: int) -> Run:
 def _rates(settled: Sequence[float]) -> list[float]:
     """Return the rate of each tenth of the time from the first write-back to the last."""
     length = (settled[-1] - settled[0]) / PARTS
-    ends = [bisect_right(settled, settled[0] + length * part) for part in range(PARTS)]
-    return [(end - start) / length for start, end in pairwise([*ends, len(settled)])]
+    ends = [bisect_right(settled, settled[0] + length * part) for part in range(1, PARTS)]
+    return [(end - start) / length for start, end in pairwise([0, *ends, len(settled)])]
 
 
 def _claimed(part: Part) -> int:
