@@ -22,9 +22,9 @@ from worker.database.engine import create_database_engine
 from worker.devstack.addresses import running_servers
 from worker.devstack.stack import start_part
 
-ROUNDS = 5
+ROUNDS = 3
 CHILDREN = 3
-TICKS = 24  # of each kind: so many that every child has run each several times
+TICKS = 12  # of each kind: so many that every child has run each several times
 NOBODY = "http://127.0.0.1:1"
 PATIENCE = 120.0  # seconds
 
