@@ -8,7 +8,8 @@ import pytest
 
 from tests.scenarios.conftest import World
 from worker import tasks
-from worker.sandbox.rules.behaviours import Behaviour, Reply, pay, troubled
+from worker.charging.queue_walk import LOOK_AGAIN_SECONDS
+from worker.sandbox.rules.behaviours import Behaviour, Reply, pay, slow, troubled
 
 HANGS = troubled(Reply.HANG, charged=False)
 
@@ -72,4 +73,13 @@ def test_subscription_with_fifty_arrears_holds_up_no_other(world: World):
     tasks.charge()
     assert {charge.status.value for code in others for charge in world.charges(code)} == {"paid"}
     assert {charge.status.value for charge in world.charges(late)} == {"paid"}
+    world.assert_books_agree()
+
+
+def test_run_ends_with_its_last_call_though_no_queue_has_a_name_any_more(world: World):
+    world.changed(read_timeout_seconds=10.0)
+    world.subscribe(slow(LOOK_AGAIN_SECONDS + 0.5), pay())
+    tasks.open_charges()
+    pumped = tasks.charge()
+    assert (pumped["paid"], pumped["ended"]) == (1, "nothing due")
     world.assert_books_agree()
