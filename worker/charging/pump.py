@@ -14,8 +14,9 @@ from contextlib import suppress
 import structlog
 
 from worker.charging.calls import Calls
+from worker.charging.charge_queues import queue_names, release_blocked
 from worker.charging.lease_check import lease_check
-from worker.charging.limited_claim import claim_within_limits, queue_names, release_blocked
+from worker.charging.limited_claim import claim_within_limits
 from worker.charging.pump_result import PumpResult
 from worker.charging.queue_walk import LOOK_AGAIN_SECONDS, QueueWalk
 from worker.charging.run_limits import RunLimits

@@ -1,4 +1,4 @@
-"""Write-back queue of one pump run: persists outcomes in batches while other calls are in flight."""
+"""Write-back queue of one worker process: persists outcomes in batches while other calls are in flight."""
 
 from __future__ import annotations
 

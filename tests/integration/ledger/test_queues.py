@@ -12,7 +12,7 @@ from sqlalchemy import text
 from tests.integration.conftest import LEASE, NOW, claim_now, open_all
 from tests.integration.ledger.test_write_back import until
 from tests.support.book import Book
-from worker.charging.limited_claim import release_blocked
+from worker.charging.charge_queues import release_blocked
 from worker.database.engine import Sessions
 from worker.database.planning import plan_by_index
 from worker.ledger.claiming import claim
@@ -132,7 +132,7 @@ def test_run_takes_no_more_out_of_the_queues_than_it_has_time_for(
     book: Book, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("worker.ledger.queues.LEAVE_AT_ONCE", 1)
-    monkeypatch.setattr("worker.charging.limited_claim.MOST_RELEASES", 2)
+    monkeypatch.setattr("worker.charging.charge_queues.MOST_RELEASES", 2)
     for _ in range(3):
         book.subscribe(now=NOW)
     open_all(sessions)
