@@ -45,7 +45,6 @@ class Process:
         self._thread: Thread | None = None
         self._gateway: Gateway | None = None
         self._pump: Pump | None = None
-        self._tell_others: Callable[[], None] = lambda: None
 
     @classmethod
     def open(cls) -> Self:
@@ -77,15 +76,14 @@ class Process:
 
     def charge(self, tell_others: Callable[[], None] = lambda: None) -> PumpResult:
         """Run this process's pump once; `tell_others` is called when more is due than it has slots for."""
-        self._tell_others = tell_others
-        return self.run(self._charge)
+        return self.run(lambda gateway: self._charge(gateway, tell_others))
 
     async def _with_gateway(self, work: Callable[[Gateway], Coroutine[Any, Any, T]]) -> T:
         if self._gateway is None:
             self._gateway = self.runtime.gateway()
         return await work(self._gateway)
 
-    async def _charge(self, gateway: Gateway) -> PumpResult:
+    async def _charge(self, gateway: Gateway, tell_others: Callable[[], None]) -> PumpResult:
         from worker.charging.pump import Pump
         from worker.charging.run_limits import run_limits
 
@@ -98,13 +96,9 @@ class Process:
                 limits=run_limits(runtime.settings, runtime.hold_policy),
                 policy=runtime.policy,
                 stopping=is_stopping,
-                tell_others=self._tell,
             )
             _settle_memory()
-        return await self._pump.run()
-
-    def _tell(self) -> None:
-        self._tell_others()
+        return await self._pump.run(tell_others)
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:

@@ -1,4 +1,4 @@
-"""What a pump run does with the queues of charges besides claiming: reads their names, and clears them of the blocked."""
+"""What a pump run does with the queues besides claiming: it reads their names, and clears them of blocked charges."""
 
 from __future__ import annotations
 

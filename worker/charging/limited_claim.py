@@ -31,7 +31,7 @@ def claim_within_limits(
     """Claim what is wanted of `queues` in one transaction; none while charging is held. `claimed` is this run's, by PG.
 
     Without `queues`, a chunk of each is claimed. Raises LimitExceeded after stopping the channel,
-    SubscriptionLimitsExceeded after holding the subscriptions, ClaimConflict and WrongDatabase. Nothing is claimed then.
+    SubscriptionLimitsExceeded after holding the subscriptions, ClaimConflict or WrongDatabase: nothing is claimed then.
     """
     check = None if limits.charge_limits is None else LimitCheck(limits.charge_limits, claimed)
     try:

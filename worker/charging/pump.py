@@ -71,7 +71,6 @@ class Pump:
         limits: RunLimits,
         policy: RetryPolicy,
         stopping: Callable[[], bool],
-        tell_others: Callable[[], None] = lambda: None,
         monotonic: Callable[[], float] = elapsed_seconds,
         wall: Clock = system_clock,
     ) -> None:
@@ -81,7 +80,6 @@ class Pump:
         self._limits = limits
         self._policy = policy
         self._stopping = stopping
-        self._tell_others = tell_others
         self._monotonic, self._wall = monotonic, wall
         self._pre_send_check = PreSendCheck(sessions=sessions, gateway=gateway, clock=clock, prefix=limits.prefix)
         self._queue = WriteBackQueue(self._write_back, patience=limits.send_within, monotonic=monotonic)
@@ -92,18 +90,18 @@ class Pump:
         self._counts: Counter[str] = Counter()
         self._begin_run()
 
-    async def run(self) -> PumpResult:
+    async def run(self, tell_others: Callable[[], None] = lambda: None) -> PumpResult:
         """Charge until nothing is due, time is up or the worker is told to stop.
 
-        Waits for the calls in flight, as long as answers come and the time is not up. Others are told once when more is
-        due than this process has slots for.
+        Waits for the calls in flight, as long as answers come and the time is not up. `tell_others` is called once
+        when more is due than this process has slots for.
         """
         self._begin_run()
         if problem := await self._gateway.ready():
             log.error("the gateway is not ready; nothing was claimed", reason=problem.answer.message)
             return self._result(f"gateway not ready: {problem.reason.value}")
         self._settle()
-        ended = await self._claim_all()
+        ended = await self._claim_all(tell_others)
         if ended not in {BUDGET_SPENT, NOTHING_DUE}:
             await self._queue.drained()
         pumped = self._result(ended)
@@ -140,7 +138,7 @@ class Pump:
 
     # --- claiming ---------------------------------------------------------------------------------------------------
 
-    async def _claim_all(self) -> str:
+    async def _claim_all(self, tell_others: Callable[[], None]) -> str:
         claimed = False  # nothing was asked for yet
         while True:
             if (reason := self._reason_to_end()) is not None:
@@ -156,7 +154,7 @@ class Pump:
                 await self._claim_chunk(wanted)
             elif not self._walk.is_exhausted:
                 if not self._told:
-                    self._told = asyncio.create_task(asyncio.to_thread(self._tell_others))
+                    self._told = asyncio.create_task(asyncio.to_thread(tell_others))
                 await self._queue.next_one(LOOK_AGAIN_SECONDS)
             elif (reason := await self._wait_for_more()) is not None:
                 return reason
