@@ -74,6 +74,10 @@ BEGIN
                             'audit_retimed_sweep', 'audit_status', 'audit_sent_again', 'keep_codes_only',
                             'close_audit_partition', 'check_archived', 'archive_answers', 'audit_archive',
                              'next_audit_month', 'make_audit_partitions',
+                            'check_may_act', 'check_period_end', 'audit_new_period_end', 'audit_new_terms', 'audit_discount',
+                            'charge_event', 'attempt_event', 'subscription_event', 'key_event', 'change_event', 'refund_event',
+                            'discrepancy_event', 'hold_event', 'stop_event', 'violation_event', 'notice_event', 'alert_event',
+                            'times_audited',
                             'charge_enters_queue', 'subscription_moves_charges', 'key_returns_charges')
     LOOP
         EXECUTE format('ALTER FUNCTION %s OWNER TO %I', known.name, owner_role);
@@ -86,13 +90,22 @@ BEGIN
             ('alembic_version', 'SELECT', 'SELECT'),
             ('audit', 'SELECT', 'SELECT'),
             ('archived_answers', 'SELECT', ''),
-            ('plans', 'SELECT, INSERT', 'SELECT'),
+            ('plan_prices', 'SELECT, INSERT', 'SELECT'),
+            ('charge_items', 'SELECT, INSERT', 'SELECT, INSERT'),
+            -- of a plan that is sold, nothing changes but what becomes of who does not pay, and what customers are told
+            ('plans', 'SELECT, INSERT, UPDATE (dunning_end, dunning_end_charges, key_deadline_days, grace_days, arrears,'
+             ' notices, gate)', 'SELECT'),
             ('consents', 'SELECT, INSERT', 'SELECT, INSERT'),
+            ('consent_terms', 'SELECT, INSERT', 'SELECT, INSERT'),
             -- what moves on and is never deleted
             ('billing_keys', 'SELECT, INSERT, UPDATE', 'SELECT, INSERT, UPDATE'),
-            ('subscriptions', 'SELECT, INSERT, UPDATE', 'SELECT, UPDATE'),
+            ('subscriptions', 'SELECT, INSERT, UPDATE',
+             'SELECT, UPDATE (billing_key_id, status, status_reason, status_at, anchor_on, current_period_start,'
+             ' current_period_end, next_charge_at, waiting_since, paused_next_charge_at, ends_at)'),
             ('charges', 'SELECT, INSERT, UPDATE', 'SELECT, INSERT, UPDATE'),
             ('attempts', 'SELECT, INSERT, UPDATE', 'SELECT, INSERT, UPDATE'),
+            ('adjustments', 'SELECT, INSERT, UPDATE', 'SELECT, INSERT, UPDATE (amount_left, periods_left, used_at)'),
+            ('discounts', 'SELECT, INSERT, UPDATE', 'SELECT'),
             ('heartbeats', 'SELECT, INSERT, UPDATE', ''),
             ('database_identity', 'SELECT, INSERT, UPDATE', 'SELECT, UPDATE'),
             ('sweeps', 'SELECT, INSERT, UPDATE', 'SELECT, INSERT'),
@@ -100,6 +113,12 @@ BEGIN
             ('holds', 'SELECT, INSERT, UPDATE', 'SELECT'),
             ('checkouts', 'SELECT, INSERT, UPDATE', 'SELECT, UPDATE'),
             ('window_orders', 'SELECT, INSERT, UPDATE', 'SELECT, INSERT, UPDATE'),
+            -- of changes, the pages end dunning and undo that: a trigger keeps them from every other kind
+            ('changes', 'SELECT, INSERT, UPDATE',
+             'SELECT, INSERT, UPDATE (status, status_reason, status_at, waits_for)'),
+            ('refunds', 'SELECT, INSERT, UPDATE', 'SELECT'),
+            ('bulk_runs', 'SELECT, INSERT, UPDATE', ''),
+            ('bulk_rows', 'SELECT, INSERT, UPDATE', ''),
             -- what comes and goes
             ('webhooks', 'SELECT, INSERT, UPDATE, DELETE', 'SELECT, INSERT, UPDATE'),
             ('stops', 'SELECT, INSERT, DELETE', 'SELECT'),
@@ -107,7 +126,18 @@ BEGIN
             ('channels', 'SELECT, INSERT, UPDATE', ''),
             ('refusals', 'SELECT, INSERT, UPDATE, DELETE', ''),
             ('day_totals', 'SELECT, INSERT, UPDATE', ''),
+            ('event_totals', 'SELECT, INSERT, UPDATE', ''),
+            ('call_totals', 'SELECT, INSERT, UPDATE', ''),
             ('violations', 'SELECT, INSERT, UPDATE, DELETE', ''),
+            ('alerts', 'SELECT, INSERT, UPDATE', ''),
+            -- written by triggers, and taken out by the relay
+            ('outbox', 'SELECT, DELETE', ''),
+            ('events', 'SELECT, INSERT, DELETE', ''),
+            ('destinations', 'SELECT, INSERT, UPDATE', ''),
+            ('deliveries', 'SELECT, INSERT, UPDATE, DELETE', ''),
+            ('notices', 'SELECT, INSERT, UPDATE, DELETE', 'SELECT'),
+            ('notice_walks', 'SELECT, INSERT, UPDATE', ''),
+            ('subscription_emails', 'SELECT, INSERT, UPDATE, DELETE', ''),
             ('invariant_position', 'SELECT, UPDATE', '')
         )
         SELECT c.oid::regclass AS name, c.relowner <> owner_id AS is_anothers,

@@ -13,6 +13,9 @@ from datetime import timedelta
 PUMP = "again.charge"
 """The task whose runs last for as long as charges are due; every other task ends soon."""
 
+RELAY = "again.relay"
+"""The task that is told to look every second: events are to arrive soon, and a look costs next to nothing."""
+
 KEPT_TICKS = 3
 """Ticks of one task that may wait while workers are away; more would tell them the same."""
 
@@ -30,12 +33,17 @@ class Entry:
 
 
 INTERVALS: tuple[tuple[str, timedelta | str], ...] = (
+    ("again.apply_changes", timedelta(seconds=30)),
     ("again.open_charges", timedelta(seconds=60)),
     (PUMP, timedelta(seconds=10)),
     ("again.reconcile", timedelta(seconds=30)),
     ("again.checkout_maintenance", timedelta(seconds=30)),
     ("again.sweep", timedelta(seconds=10)),
+    ("again.refunds", timedelta(seconds=60)),
+    (RELAY, timedelta(seconds=1)),
+    ("again.notices", timedelta(seconds=30)),
     ("again.check_invariants", timedelta(seconds=300)),
+    ("again.watch", timedelta(seconds=60)),
     ("again.make_partitions", timedelta(hours=1)),
 )
 

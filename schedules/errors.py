@@ -32,3 +32,17 @@ class InvalidDunning(InvalidTerm):
 
     term = "Dunning calendar"
     remedy = "Write for example '1,3,5,7' for retries that many days after the first decline, or 'none'."
+
+
+class InvalidArrears(InvalidTerm):
+    """A number of unpaid periods that no new key can be charged with."""
+
+    term = "Arrears"
+    remedy = "Write for example 'all', 'newest 1' or 'none': how many unpaid periods a new billing key pays."
+
+
+class InvalidNotices(InvalidTerm):
+    """Notices that no customer can get."""
+
+    term = "Notices"
+    remedy = "Write for example 'renewal 7, trial 7, price 30, declined, paid, refunded, canceled', or 'none'."

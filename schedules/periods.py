@@ -13,13 +13,16 @@ from functools import lru_cache
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
-from schedules.cadences import Cadence
+from schedules.cadences import Anchored, Cadence
 from schedules.local_time import instant_of
 from schedules.plans import CatchUp, Plan
 from schedules.wall_times import wall_times
 
 # With catch-up `skip`, a charge up to this late is still made: a deployment or a night's outage misses no period.
 CATCH_UP_GRACE = timedelta(days=1)
+
+_LOOKED_BACK = (40, 400, 4000)
+"""Days back that are searched for the last start before an instant: months, years, the longest period there is."""
 
 _CALENDARS_KEPT = 4096
 """Next starts that are kept: thousands of subscriptions, of many plans, stand at the same place of one calendar."""
@@ -65,6 +68,27 @@ def _next_start(cadence: Cadence, time_zone: ZoneInfo, charge_hour: int, anchor_
     since_on = max(anchor_on, _local_date(after, time_zone) - timedelta(days=2))
     starts = _starts(cadence, time_zone, charge_hour, anchor_on, since_on=since_on)
     return next(start for start in starts if start > after)
+
+
+def start_until(plan: Plan, anchor_on: date, at: datetime) -> datetime | None:
+    """Return the last start at or before an instant; None when the anchor is later. A cron is searched ten years back.
+
+    It is where the period that `at` falls into begins by the calendar, whatever was charged then.
+    """
+    on = _local_date(at, plan.time_zone)
+    for days in _LOOKED_BACK:
+        since_on = on - timedelta(days=days)
+        if isinstance(plan.cadence, Anchored):
+            since_on = max(since_on, anchor_on)
+        found: datetime | None = None
+        for start in _starts(plan.cadence, plan.time_zone, plan.charge_hour, anchor_on, since_on=since_on):
+            if start > at:
+                break
+            found = start
+        # A start on the first of these days may be another one's, which a clock change has put there: see _next_start.
+        if found is not None and (days == _LOOKED_BACK[-1] or _local_date(found, plan.time_zone) > since_on):
+            return found
+    return found
 
 
 def period_starting(plan: Plan, anchor_on: date, start: datetime) -> BillingPeriod:

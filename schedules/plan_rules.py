@@ -13,6 +13,8 @@ HIGHEST_AMOUNT = 1_000_000_000  # KRW; a higher price is a typing error
 LONGEST_NAME = 40  # characters; documented: PortOne's order name
 LONGEST_TRIAL = 730  # days
 MOST_OPEN_CHARGES = 1000  # charges; practically no limit
+LONGEST_KEY_DEADLINE = 365  # days
+LONGEST_GRACE = 365  # days
 
 EXPECTED = {
     "code": "1 to 40 characters of a-z, 0-9, - and _",
@@ -28,6 +30,13 @@ EXPECTED = {
     "catch_up": "all, latest or skip",
     "dunning": "days after the first decline such as '1,3,5,7', or none",
     "max_open_charges": f"a whole number of unpaid charges from 1 to {MOST_OPEN_CHARGES}",
+    "dunning_end": "leave, cancel or pause",
+    "dunning_end_charges": "uncollectible or void",
+    "key_deadline_days": f"none, or a whole number of days from 1 to {LONGEST_KEY_DEADLINE}",
+    "grace_days": f"a whole number of days from 0 to {LONGEST_GRACE}",
+    "arrears": "all, none or newest N, such as 'newest 1'",
+    "notices": "none, or notices such as 'renewal 7, trial 7, price 30, declined, paid, refunded, canceled'",
+    "gate": "strict, warn or off, or none for what the setting AGAIN_CONSENT_GATE says",
 }
 
 
@@ -62,9 +71,9 @@ def _is_right(field: str, values: Mapping[str, object]) -> bool:
             return isinstance(value, str) and _is_order_name(value)
         case "currency":
             return value == "KRW"
-        case "amount" | "tax_free" | "charge_hour" | "trial_days" | "max_open_charges":
+        case "amount" | "tax_free" | "charge_hour" | "trial_days" | "max_open_charges" | "grace_days":
             return _is_whole(value, *_bounds(field, values))
-        case "vat_amount":
+        case "vat_amount" | "key_deadline_days":
             return value is None or _is_whole(value, *_bounds(field, values))
         case _:
             return True  # typed values, which are valid by construction
@@ -82,6 +91,8 @@ def _bounds(field: str, values: Mapping[str, object]) -> tuple[int, int]:
         "charge_hour": (0, 23),
         "trial_days": (0, LONGEST_TRIAL),
         "max_open_charges": (1, MOST_OPEN_CHARGES),
+        "key_deadline_days": (1, LONGEST_KEY_DEADLINE),
+        "grace_days": (0, LONGEST_GRACE),
     }[field]
 
 

@@ -15,11 +15,14 @@ from zoneinfo import ZoneInfo
 
 from schedules.cadences import Cadence, parse_cadence
 from schedules.dunning import DEFAULT_DUNNING, DunningCalendar, parse_dunning
+from schedules.end_of_dunning import ALL_ARREARS, ArrearsPolicy, DunningEnd, GivenUpAs, parse_arrears
 from schedules.errors import InvalidTerm
+from schedules.notices import PlanNotices, parse_notices
 from schedules.plan_rules import EXPECTED, Problem, problems_in
 
 SEOUL = ZoneInfo("Asia/Seoul")
 DEFAULT_MAX_OPEN_CHARGES = 3
+NO_NOTICES = PlanNotices()
 
 
 class CatchUp(StrEnum):
@@ -28,6 +31,14 @@ class CatchUp(StrEnum):
     ALL = "all"  # each is charged
     LATEST = "latest"  # only the newest that has started is charged
     SKIP = "skip"  # none that was missed is charged
+
+
+class GateMode(StrEnum):
+    """What becomes of a charge that lacks a consent or a message which the consent gate wants."""
+
+    STRICT = "strict"  # it is held until that is there
+    WARN = "warn"  # it is charged, and what was lacking is noted
+    OFF = "off"  # it is charged
 
 
 class InvalidPlan(ValueError):
@@ -50,8 +61,8 @@ class Plan:
 
     With `vat_amount` None, PortOne calculates the VAT: an eleventh of the amount (documented for a `tax_free` of 0).
     `charge_hour` is local; with a cron cadence, which has its own times, it applies to retries only. While
-    `max_open_charges` are unpaid, later periods are not owed until one is paid or the key is replaced. Raises
-    InvalidPlan with all problems at once.
+    `max_open_charges` are unpaid, later periods are not owed until one is paid or the key is replaced. `dunning_end`
+    and what follows it say how dunning ends: docs/end-of-dunning.md. Raises InvalidPlan with all problems at once.
     """
 
     code: str
@@ -67,6 +78,13 @@ class Plan:
     catch_up: CatchUp = CatchUp.ALL
     dunning: DunningCalendar = DEFAULT_DUNNING
     max_open_charges: int = DEFAULT_MAX_OPEN_CHARGES
+    dunning_end: DunningEnd = DunningEnd.LEAVE
+    dunning_end_charges: GivenUpAs = GivenUpAs.UNCOLLECTIBLE
+    key_deadline_days: int | None = None  # to replace a dead key; None: for ever
+    grace_days: int = 0  # of access beyond what is paid
+    arrears: ArrearsPolicy = ALL_ARREARS
+    notices: PlanNotices = NO_NOTICES
+    gate: GateMode | None = None  # of the consent gate; None: the deployment's
 
     def __post_init__(self) -> None:
         if isinstance(self.name, str):
@@ -113,6 +131,14 @@ def _whole(text: str) -> int:
     return int(text)
 
 
+def _whole_or_none(text: str) -> int | None:
+    return None if text.lower() == "none" else _whole(text)
+
+
+def _gate(text: str) -> GateMode | None:
+    return None if text.lower() == "none" else GateMode(text.lower())
+
+
 def _order_name(text: str) -> str:
     """Return a name in NFC: macOS decomposes Korean syllables, and each has to count as one character."""
     return unicodedata.normalize("NFC", text)
@@ -130,7 +156,7 @@ _READERS: Mapping[str, Callable[[str], object]] = {
     "name": _order_name,
     "amount": _whole,
     "tax_free": _whole,
-    "vat_amount": lambda text: None if text.lower() == "none" else _whole(text),
+    "vat_amount": _whole_or_none,
     "currency": str.upper,
     "cadence": parse_cadence,
     "time_zone": _time_zone,
@@ -139,4 +165,11 @@ _READERS: Mapping[str, Callable[[str], object]] = {
     "catch_up": lambda text: CatchUp(text.lower()),
     "dunning": parse_dunning,
     "max_open_charges": _whole,
+    "dunning_end": lambda text: DunningEnd(text.lower()),
+    "dunning_end_charges": lambda text: GivenUpAs(text.lower()),
+    "key_deadline_days": _whole_or_none,
+    "grace_days": _whole,
+    "arrears": parse_arrears,
+    "notices": parse_notices,
+    "gate": _gate,
 }

@@ -19,6 +19,7 @@ from kombu.exceptions import OperationalError
 
 from schedules.beat import Entry, beat_table
 from worker import process
+from worker.config import tracing
 from worker.config.broker_url import BrokerAddress
 from worker.config.logs import configure_logs
 from worker.config.settings import InvalidSettings, Settings
@@ -33,7 +34,7 @@ OWN_TICK_EVERY = 6
 log = structlog.get_logger()
 
 register_transport()
-app = Celery("again", include=["worker.tasks"])
+app = Celery("again", include=["worker.tasks"], task_cls="worker.messaging.traced_task:TracedTask")
 
 
 def configuration() -> dict[str, Any]:
@@ -63,7 +64,7 @@ def configuration() -> dict[str, Any]:
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
         "worker_prefetch_multiplier": 1,
-        "worker_max_tasks_per_child": 500,
+        "worker_max_tasks_per_child": 2000,  # of which most are the relay's, one a second
         # Only a process that hangs is ended; a pump ends itself long before. No soft limit: it would raise anywhere.
         "task_time_limit": int(limit.total_seconds()),
         "worker_soft_shutdown_timeout": limit.total_seconds(),
@@ -142,9 +143,16 @@ def _share_with_children(**_: object) -> None:
     process.share_with_children()
 
 
+@signals.worker_process_init.connect(weak=False)
+def _trace(**_: object) -> None:
+    if Settings.from_env().traces:
+        tracing.start()
+
+
 @signals.worker_process_shutdown.connect(weak=False)
 def _close_process(**_: object) -> None:
     process.forget()
+    tracing.stop()
 
 
 @signals.worker_ready.connect(weak=False)

@@ -17,16 +17,31 @@ from multiprocessing.sharedctypes import RawValue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+import structlog
+
+from worker.config import tracing
+from worker.domain.clock import elapsed_seconds
+
 if TYPE_CHECKING:
     from worker.charging.pump import Pump
     from worker.charging.pump_result import PumpResult
     from worker.domain.gateway import Gateway
+    from worker.events.publishing import Published
+    from worker.events.relay import Relay, Relayed
     from worker.runtime import Runtime
 
 T = TypeVar("T")
 
+PUBLISH_SECONDS = 5.0
+"""In which one run of the relay writes events, before it lets other tasks of its process have their turn."""
+
+RELAY_SECONDS = 1.0
+"""Between two looks of the relay beside a pump run, as beat's ticks of it come."""
+
 GC_ALLOCATIONS = 5000
 """Objects between two looks of the garbage collector; each charge makes some hundred, and leaves none behind."""
+
+log = structlog.get_logger()
 
 _stopping = RawValue(ctypes.c_bool, False)
 """Shared by the worker's main process, which SIGTERM reaches, and its children, which inherit it over the fork.
@@ -45,6 +60,7 @@ class Process:
         self._thread: Thread | None = None
         self._gateway: Gateway | None = None
         self._pump: Pump | None = None
+        self._relay: Relay | None = None
 
     @classmethod
     def open(cls) -> Self:
@@ -67,7 +83,10 @@ class Process:
 
         In a copy of the caller's context: with it come the name and the id of the task into every line it logs.
         """
-        future = asyncio.run_coroutine_threadsafe(self._with_gateway(work), self._running_loop())
+        return self._in_loop(self._with_gateway(work))
+
+    def _in_loop(self, work: Coroutine[Any, Any, T]) -> T:
+        future = asyncio.run_coroutine_threadsafe(work, self._running_loop())
         try:
             return future.result()
         except BaseException:
@@ -77,6 +96,39 @@ class Process:
     def charge(self, tell_others: Callable[[], None] = lambda: None) -> PumpResult:
         """Run this process's pump once; `tell_others` is called when more is due than it has slots for."""
         return self.run(lambda gateway: self._charge(gateway, tell_others))
+
+    def publish(self) -> Published:
+        """Write the events of what has happened, and queue them for the destinations that there are by now."""
+        from worker.events import kept_destinations
+        from worker.events.notice_keeping import NoticeKeeper
+        from worker.events.publishing import publish
+
+        runtime, settings = self.runtime, self.runtime.settings
+        until = elapsed_seconds() + PUBLISH_SECONDS
+        kept = kept_destinations.of_settings(settings.events_task, settings.smtp_from, settings.alerts_to)
+        kept_destinations.keep(runtime.sessions, kept, now=runtime.clock())
+        return publish(
+            runtime.sessions,
+            stopping=lambda: is_stopping() or elapsed_seconds() > until,
+            keeper=NoticeKeeper(runtime.clock, runtime.notice_policy.quiet),
+        )
+
+    def relay(self) -> Relayed:
+        """Let this process's relay deliver what is due; returns at once, and deliveries go on."""
+        return self._in_loop(self._relay_events())
+
+    def wait_for_deliveries(self) -> None:
+        """Wait until this process's relay has nothing on its way."""
+        if self._relay is not None:
+            self._in_loop(self._relay.idle())
+
+    async def _relay_events(self) -> Relayed:
+        from worker.events.relay import Relay
+
+        if self._relay is None:
+            runtime = self.runtime
+            self._relay = Relay(runtime.sessions, runtime.senders(), clock=runtime.clock, stopping=is_stopping)
+        return await self._relay.run()
 
     async def _with_gateway(self, work: Callable[[Gateway], Coroutine[Any, Any, T]]) -> T:
         if self._gateway is None:
@@ -98,7 +150,21 @@ class Process:
                 stopping=is_stopping,
             )
             _settle_memory()
-        return await self._pump.run(tell_others)
+        beside = asyncio.create_task(self._relay_beside(), context=tracing.outliving())
+        try:
+            return await self._pump.run(tell_others)
+        finally:
+            beside.cancel()
+
+    async def _relay_beside(self) -> None:
+        """Relay every second of a pump run: every process may be in one, and none free for the tick of the relay."""
+        while True:
+            await asyncio.sleep(RELAY_SECONDS)
+            try:
+                await asyncio.to_thread(self.publish)
+                await self._relay_events()
+            except Exception as error:  # noqa: BLE001 - the tick meets it too, and says what it is
+                log.warning("nothing is relayed beside the pump run", error=type(error).__name__)
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
@@ -120,6 +186,8 @@ class Process:
     async def _finish(self) -> None:
         if self._pump is not None:
             await self._pump.close()
+        if self._relay is not None:
+            await self._relay.close()
         if self._gateway is not None:
             await self._gateway.aclose()
         await asyncio.get_running_loop().shutdown_default_executor()

@@ -19,14 +19,20 @@ from worker.config.settings import Settings
 from worker.database import migrations
 from worker.database.clock import DatabaseClock, warn
 from worker.database.engine import Sessions, create_database_engine, session_factory
-from worker.devstack.addresses import NotAvailable, database_address, effective_settings
+from worker.devstack.addresses import NotAvailable, broker_address, database_address, effective_settings
 from worker.domain.clock import Clock, system_clock
+from worker.ledger.consent_gate import set_gate
 from worker.ledger.database_identity import HoldPolicy, hold_policy_of, verify
 
 if TYPE_CHECKING:
+    from worker.changes.kind import ChangePolicy
+    from worker.changes.refunds import RefundDesk
     from worker.checkout.context import CheckoutContext
+    from worker.delivery.email_sender import Mailbox
+    from worker.domain.events.destinations import Senders
     from worker.domain.gateway import Gateway
     from worker.domain.retry_policy import RetryPolicy
+    from worker.notices.policy import NoticePolicy
     from worker.operations.invariants import Thresholds
     from worker.portone.client import PortOneClient
     from worker.reconciliation.slice_walk import StatementPolicy
@@ -40,6 +46,9 @@ class Runtime:
     clock: Clock
     engine: Engine
     sessions: Sessions
+
+    def __post_init__(self) -> None:
+        set_gate(self.sessions, self.settings.consent_gate)
 
     @classmethod
     def create(cls, settings: Settings, database_url: str, *, actor: str, clock: Clock = system_clock) -> Runtime:
@@ -80,6 +89,43 @@ class Runtime:
             prefix=self.settings.merchant_uid_prefix,
             hold_policy=self.hold_policy,
         )
+
+    def refund_desk(self, gateway: Gateway) -> RefundDesk:
+        """Return what refunds are asked for and carried out with."""
+        from worker.changes.refunds import RefundDesk
+        from worker.refunds.carry_out import RefundContext
+
+        context = RefundContext(self.sessions, gateway, self.clock, self.policy)
+        return RefundDesk(context, self.change_policy, self.settings.merchant_uid_prefix)
+
+    def senders(self) -> Senders:
+        """Make what sends events to each kind of destination; inside the event loop that will use it."""
+        from worker.config.smtp_url import SmtpServer
+        from worker.delivery.chat_sender import ChatSender
+        from worker.delivery.email_sender import EmailSender
+        from worker.delivery.task_sender import TaskSender
+        from worker.delivery.webhook_sender import WebhookSender
+        from worker.domain.events.destinations import DestinationKind
+
+        settings = self.settings
+        host_broker = settings.events_broker_url
+        smtp = None if settings.smtp_url is None else SmtpServer.read(settings.smtp_url.get_secret_value())
+        url = host_broker.get_secret_value() if host_broker is not None else broker_address(settings)
+        return {
+            DestinationKind.WEBHOOK: WebhookSender(settings.webhook_allowed_networks),
+            DestinationKind.CHAT: ChatSender(settings.webhook_allowed_networks),
+            DestinationKind.TASK: TaskSender(url, queue=settings.events_queue),
+            DestinationKind.EMAIL: EmailSender(smtp, settings.smtp_from, self._mailbox_of),
+        }
+
+    def _mailbox_of(self, code: str) -> Mailbox | None:
+        """Return where the notices of a subscription go, if it has an address."""
+        from worker.delivery.email_sender import Mailbox
+        from worker.subscriptions import email_queries
+
+        with self.sessions() as session:
+            found = email_queries.address_of(session, code)
+        return None if found is None else Mailbox(*found)
 
     @property
     def policy(self) -> RetryPolicy:
@@ -122,6 +168,29 @@ class Runtime:
         return Thresholds(
             lookup_backoff=last_look_up + timedelta(days=1),
             sweep_every=timedelta(seconds=self.settings.sweep_every_seconds),
+        )
+
+    @property
+    def change_policy(self) -> ChangePolicy:
+        """What the settings say about changes of subscriptions and charges."""
+        from worker.changes.kind import ChangePolicy
+
+        settings = self.settings
+        return ChangePolicy(max_amount=settings.max_amount, refund_review_amount=settings.refund_review_amount)
+
+    @property
+    def notice_policy(self) -> NoticePolicy:
+        """What the settings say about notices to customers."""
+        from worker.domain.notices.quiet_hours import parse_quiet_hours
+        from worker.domain.notices.texts import TEXTS
+        from worker.notices.policy import NoticePolicy
+
+        settings = self.settings
+        return NoticePolicy(
+            self.change_policy,
+            parse_quiet_hours(settings.quiet_hours),
+            texts=TEXTS if settings.notice_texts is None else settings.notice_texts.texts,
+            account_url=settings.account_url,
         )
 
     def sync_clock(self) -> None:

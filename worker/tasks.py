@@ -14,15 +14,22 @@ from sqlalchemy.orm import Session
 
 from schedules.beat import beat_table
 from worker import process
-from worker.app import app, send
+from worker.app import app, send, task_time_limit, visibility_timeout
+from worker.changes import refunds
+from worker.changes.apply_due import apply_due_changes
 from worker.charging.open_due import open_due_charges
 from worker.charging.pump import BUDGET_SPENT
 from worker.checkout.maintenance import run_maintenance
 from worker.database import audit_partitions, heartbeats
 from worker.database.clock import DatabaseClock
+from worker.devstack.addresses import broker_address
+from worker.doctor.finding import CheckContext
+from worker.doctor.watch import troubles
+from worker.domain.events.facts import NotInCatalogue
 from worker.domain.gateway import Gateway
 from worker.ledger import database_identity
-from worker.operations import invariant_check
+from worker.notices.sending import send_notices
+from worker.operations import alerts, invariant_check
 from worker.reconciliation import attempts, statement
 from worker.runtime import Runtime
 
@@ -37,6 +44,16 @@ class GatewayWork(Protocol):
     """A use case that asks PortOne, with the runtime and the gateway of this process."""
 
     def __call__(self, runtime: Runtime, gateway: Gateway, /) -> Coroutine[Any, Any, Summarized]: ...
+
+
+@app.task(name="again.apply_changes", bind=True, throws=database_identity.WrongDatabase)
+def apply_changes(self: Any) -> dict[str, object]:
+    """Apply the changes of subscriptions and charges whose time has come."""
+    runtime = _begin(self)
+    applied = apply_due_changes(
+        runtime.sessions, policy=runtime.change_policy, now=runtime.clock(), hold_policy=runtime.hold_policy
+    )
+    return applied.summary()
 
 
 @app.task(name="again.open_charges", bind=True, throws=database_identity.WrongDatabase)
@@ -78,6 +95,32 @@ def sweep(self: Any) -> dict[str, object]:
     return _ask_portone(self, _sweep)
 
 
+@app.task(name="again.refunds", bind=True, throws=database_identity.WrongDatabase)
+def go_on_with_refunds(self: Any) -> dict[str, object]:
+    """Go on with refunds that a crash, a lost answer or an outage has left open."""
+    return _ask_portone(self, _refunds)
+
+
+@app.task(name="again.relay", bind=True, throws=(database_identity.WrongDatabase, NotInCatalogue))
+def relay(self: Any) -> dict[str, object]:
+    """Write the events of what has happened, and let this process deliver what is due; waits for no answer."""
+    _begin(self)
+    try:
+        published = process.current().publish()
+    finally:
+        relayed = process.current().relay()  # what is published is delivered, whatever stands behind it
+    return {**published.summary(), **relayed.summary()}
+
+
+@app.task(name="again.notices", bind=True, throws=database_identity.WrongDatabase)
+def send_due_notices(self: Any) -> dict[str, object]:
+    """Send the notices that are due: of what has happened, and of what comes in some days."""
+    runtime = _begin(self)
+    return send_notices(
+        runtime.sessions, policy=runtime.notice_policy, now=runtime.clock(), stopping=process.is_stopping
+    ).summary()
+
+
 @app.task(name="again.check_invariants", bind=True, throws=database_identity.WrongDatabase)
 def check_invariants(self: Any) -> dict[str, object]:
     """Evaluate every invariant, and record and log those that do not hold."""
@@ -85,6 +128,20 @@ def check_invariants(self: Any) -> dict[str, object]:
     return invariant_check.check_invariants(
         runtime.sessions, now=runtime.clock(), thresholds=runtime.thresholds
     ).summary()
+
+
+@app.task(name="again.watch", bind=True, throws=database_identity.WrongDatabase)
+def watch(self: Any) -> dict[str, object]:
+    """Look for troubles, and open and close the alerts that operators are told of."""
+    runtime = _begin(self)
+    context = CheckContext(
+        runtime=runtime,
+        broker_url=broker_address(runtime.settings),
+        no_database="",
+        visibility_timeout=visibility_timeout(runtime.settings),
+        task_time_limit=int(task_time_limit(runtime.settings).total_seconds()),
+    )
+    return alerts.note(runtime.sessions, troubles(context), now=runtime.clock()).summary()
 
 
 @app.task(name="again.make_partitions", bind=True, throws=database_identity.WrongDatabase)
@@ -117,6 +174,12 @@ async def _sweep(runtime: Runtime, gateway: Gateway) -> Summarized:
         policy=runtime.statement_policy,
         budget=_budget(runtime),
         stopping=process.is_stopping,
+    )
+
+
+async def _refunds(runtime: Runtime, gateway: Gateway) -> Summarized:
+    return await refunds.go_on_with_changes(
+        runtime.refund_desk(gateway), budget=_budget(runtime), stopping=process.is_stopping
     )
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from asyncio import Protocol, Transport
 from collections.abc import Callable
 from time import time
+
+from tests.bench.http_stub import Connection
 
 LATENCY_SECONDS = 1.0
 HANGING_SECONDS = 65.0
@@ -22,40 +23,24 @@ HANGING = "hanging-"
 TOKEN_SECONDS = 1800
 
 
-class Connection(Protocol):
-    """HTTP/1.1 with keep-alive: the minimum that the clients here need."""
+class PortOne(Connection):
+    """Answers a token at once, and a charge after its PG's time."""
 
     def __init__(self, later: Callable[..., object], latency: float) -> None:
+        super().__init__()
         self._later = later
         self._latency = latency
-        self._buffer = b""
-        self._transport: Transport
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, Transport)
-        self._transport = transport
+    def received(self, head: bytes, body: bytes) -> None:
+        if b"/users/gettoken" in head:
+            self._say(_token())
+            return
+        request = json.loads(body)
+        seconds = HANGING_SECONDS if request["customer_uid"].startswith(HANGING) else self._latency
+        self._later(seconds, self._say, _payment(request["merchant_uid"], request["amount"]))
 
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
-            head = self._buffer[:end].lower()
-            length = int(head.partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
-            if len(self._buffer) < end + 4 + length:
-                return
-            body, self._buffer = self._buffer[end + 4 : end + 4 + length], self._buffer[end + 4 + length :]
-            if b"/users/gettoken" in head:
-                self._answer(_token())
-            else:
-                request = json.loads(body)
-                seconds = HANGING_SECONDS if request["customer_uid"].startswith(HANGING) else self._latency
-                self._later(seconds, self._answer, _payment(request["merchant_uid"], request["amount"]))
-
-    def _answer(self, response: dict[str, object]) -> None:
-        body = json.dumps({"code": 0, "message": None, "response": response}).encode()
-        if not self._transport.is_closing():
-            self._transport.write(
-                b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
-            )
+    def _say(self, response: dict[str, object]) -> None:
+        self.answer(json.dumps({"code": 0, "message": None, "response": response}).encode())
 
 
 def _token() -> dict[str, object]:
@@ -82,7 +67,7 @@ def _payment(merchant_uid: str, amount: int) -> dict[str, object]:
 
 async def serve(port: int, latency: float = LATENCY_SECONDS) -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(loop.call_later, latency), "127.0.0.1", port, backlog=4096)
+    server = await loop.create_server(lambda: PortOne(loop.call_later, latency), "127.0.0.1", port, backlog=4096)
     async with server:
         await server.serve_forever()
 

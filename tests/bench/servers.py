@@ -140,6 +140,15 @@ class Bench:
             yield f"http://127.0.0.1:{port}"
 
     @contextmanager
+    def hook(self) -> Iterator[str]:
+        """Run an endpoint of webhooks that answers after 50 ms, and yield its URL."""
+        port = free_port(9300)
+        command = ("-m", "tests.bench.hook_stub", str(port))
+        with self.process("hook", command, self.settings(portone_url="http://127.0.0.1:1").environment()) as part:
+            _until_open(port, part)
+            yield f"http://127.0.0.1:{port}"
+
+    @contextmanager
     def process(self, name: str, arguments: tuple[str, ...], environment: Mapping[str, str]) -> Iterator[Part]:
         """Run a Python process for as long as this lasts; then it and all its children are killed."""
         part = start_part(name, (sys.executable, *arguments), environment, self.folder)

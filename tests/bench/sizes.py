@@ -14,6 +14,7 @@ class Sizes:
     claim_due: tuple[int, ...]  # due charges at which claims are measured, rising; from 2,000 on
     subscriptions: int  # of the database in which ticks, look-ups and opening are measured
     opening_due: int
+    price_moves: int  # subscriptions that are moved to another price
     fairness_due: int  # at each of the two PGs
     fairness_patience: float  # after which a variant is judged by what it has done
     throughput_charges: int  # per round
@@ -32,6 +33,7 @@ TINY = Sizes(
     claim_due=(2_000, 4_000),
     subscriptions=3_000,
     opening_due=500,
+    price_moves=500,
     fairness_due=200,
     fairness_patience=8,
     throughput_charges=1_500,
@@ -49,6 +51,7 @@ SHORT = Sizes(
     claim_due=(10_000, 100_000),
     subscriptions=60_000,
     opening_due=20_000,
+    price_moves=20_000,
     fairness_due=1_500,
     fairness_patience=20,
     throughput_charges=5_000,
@@ -66,6 +69,7 @@ LONG = Sizes(
     claim_due=(10_000, 100_000, 600_000, 5_000_000),
     subscriptions=5_000_000,
     opening_due=100_000,
+    price_moves=100_000,
     fairness_due=5_000,
     fairness_patience=600,
     throughput_charges=20_000,

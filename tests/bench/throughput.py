@@ -56,7 +56,7 @@ def _rounds(bench: Bench, url: str, window: int, charges: int, count: int) -> li
             bare = _bare(url, window, charges)
             rounds = []
             for _ in range(count):
-                pumped = _pump(bench, database, book, usage, charges)
+                pumped = pump(bench, database, book, usage, charges)
                 after = _bare(url, window, charges)
                 bare_mean = {name: (bare[name] + after[name]) / 2 for name in bare}
                 rounds.append(Round(bare_rate=bare_mean["rate"], bare_cpu_ms=bare_mean["cpu_ms"], **pumped))
@@ -68,10 +68,15 @@ def _bare(url: str, window: int, charges: int) -> dict[str, float]:
     return printed(("-m", "tests.bench.bare_client", url, str(window), str(charges)), os.environ)
 
 
-def _pump(bench: Bench, database: Database, book: Book, usage: tuple[Usage, Usage], charges: int) -> dict[str, float]:
+def pump(bench: Bench, database: Database, book: Book, usage: tuple[Usage, Usage], charges: int) -> dict[str, float]:
     """Charge so many subscriptions, and return the rate and what each part has used."""
-    worker, postgres = usage
     book.fill_due(charges)
+    return charge(bench, database, usage, charges)
+
+
+def charge(bench: Bench, database: Database, usage: tuple[Usage, Usage], charges: int) -> dict[str, float]:
+    """Charge what is due, which are so many, and return the rate and what each part has used."""
+    worker, postgres = usage
     since = system_clock()
     before = worker.cpu_seconds(), postgres.cpu_seconds()
     bench.call("again.charge", times=CHILDREN)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -18,12 +19,28 @@ from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
 from starlette.exceptions import HTTPException
 
-from worker import Buyer, HostCheckout, Refused, read_object
+from worker import (
+    Buyer,
+    ChangeKind,
+    HostCheckout,
+    Preview,
+    PreviewChanged,
+    Refused,
+    ShownTerms,
+    customer_sentence,
+    read_object,
+)
 
 PAGES = Path(__file__).parent / "pages"
 PLAN = "letter"
 ZONE = ZoneInfo("Asia/Seoul")  # of the dates on the pages
+ACTS = {  # what a customer may do, by its address: the kind of change and its parameters are ours, never a browser's
+    "cancel": (ChangeKind.CANCEL, {}),
+    "plus": (ChangeKind.CHANGE_PLAN, {"plan": "letter-plus"}),
+}
 WORDING = "shop-2026-11"  # which text pages/checkout.html shows; a new name for each change of it
+TERMS = "I agree to pay {amount:,} won for each period from the end of the trial on."  # as pages/account.html shows it
+WITHDRAWAL = "You can withdraw until then: cancel here, at any hour."
 
 templates = Jinja2Templates(PAGES)
 
@@ -66,7 +83,9 @@ OWN_PAGE = [Depends(from_own_page)]
 @app.get("/")
 async def account(request: Request, again: Again, customer: Customer) -> Response:
     subscriptions = await again.subscriptions_of(customer)
-    return templates.TemplateResponse(request, "account.html", {"subscriptions": subscriptions, "zone": ZONE})
+    history = {each.code: each for each in await again.history(customer)}
+    shown = {"subscriptions": subscriptions, "history": history, "zone": ZONE}
+    return templates.TemplateResponse(request, "account.html", shown)
 
 
 @app.post("/checkout", dependencies=OWN_PAGE)
@@ -91,6 +110,87 @@ async def show(request: Request, again: Again, customer: Customer, code: str) ->
     return templates.TemplateResponse(request, "checkout.html", {"view": view, "zone": ZONE, **shown})
 
 
+# --- changes ----------------------------------------------------------------------------------------------------------
+
+
+@app.get("/subscriptions/{code}/{act}")
+async def consider(request: Request, again: Again, customer: Customer, code: str, act: str) -> Response:
+    kind, parameters = wanted(act)
+    preview = await again.preview(customer, kind, subscription=code, parameters=parameters)
+    return ask(request, act, preview)
+
+
+@app.post("/subscriptions/{code}/{act}", dependencies=OWN_PAGE)
+async def change(
+    request: Request,
+    again: Again,
+    customer: Customer,
+    code: str,
+    act: str,
+    fingerprint: Annotated[str, Form()],
+    key: Annotated[str, Form()],
+) -> Response:
+    """What was shown is what is done; pressed twice, it is done once."""
+    kind, parameters = wanted(act)
+    try:
+        await again.request(
+            customer,
+            kind,
+            subscription=code,
+            parameters=parameters,
+            reason="on the account page",
+            fingerprint=fingerprint,
+            idempotency_key=key,
+        )
+    except PreviewChanged as changed:
+        return ask(request, act, changed.preview)
+    return RedirectResponse("/", 303)
+
+
+@app.post("/changes/{change}/undo", dependencies=OWN_PAGE)
+async def undo(again: Again, customer: Customer, change: int) -> Response:
+    await again.undo(customer, change, reason="on the account page")
+    return RedirectResponse("/", 303)
+
+
+@app.post("/changes/{change}/agree", dependencies=OWN_PAGE)
+async def agree_to_change(
+    again: Again,
+    customer: Customer,
+    change: int,
+    consent: Annotated[Literal["on"], Form()],
+    fingerprint: Annotated[str, Form()],
+) -> Response:
+    await again.agree_to_change(customer, change, wording=WORDING, fingerprint=fingerprint)
+    return RedirectResponse("/", 303)
+
+
+@app.post("/consents/{code}", dependencies=OWN_PAGE)
+async def agree_to_terms(
+    again: Again,
+    customer: Customer,
+    code: str,
+    consent: Annotated[Literal["on"], Form()],
+    amount: Annotated[int, Form()],
+) -> Response:
+    """Before a trial becomes paid: what the page has shown is kept with the consent."""
+    terms = ShownTerms(TERMS.format(amount=amount), WITHDRAWAL)
+    await again.agree_to_terms(customer, code, wording=WORDING, amount=amount, terms=terms)
+    return RedirectResponse("/", 303)
+
+
+def wanted(act: str) -> tuple[ChangeKind, dict[str, str]]:
+    if act not in ACTS:
+        raise HTTPException(404, "There is no such page.")
+    return ACTS[act]
+
+
+def ask(request: Request, act: str, preview: Preview) -> Response:
+    """Show what a change comes to. The key makes two presses of its button one change."""
+    shown = {"act": act, "preview": preview, "key": token_urlsafe(), "zone": ZONE}
+    return templates.TemplateResponse(request, "change.html", shown)
+
+
 # --- the payment window -----------------------------------------------------------------------------------------------
 
 
@@ -104,8 +204,9 @@ async def agree(
     consent: Annotated[Literal["on"], Form()],
     wording: Annotated[Literal["shop-2026-11"], Form()],
     owed: Annotated[int, Form()],
+    given_up: Annotated[int, Form()],
 ) -> dict[str, Any]:
-    """Return what the page calls `IMP.request_pay` with. `owed` is the sum that it has shown."""
+    """Return what the page calls `IMP.request_pay` with. `owed` and `given_up` are the sums that it has shown."""
     return await again.agree(
         customer,
         code,
@@ -114,6 +215,7 @@ async def agree(
         buyer=Buyer(tel=tel),
         return_path=f"/checkout/{code}/return",
         owed=owed,
+        given_up=given_up,
     )
 
 
@@ -145,7 +247,8 @@ async def webhook(request: Request, again: Again) -> Response:
 
 @app.exception_handler(Refused)
 async def refused(_: Request, error: Refused) -> Response:
-    return PlainTextResponse(str(error), 409)
+    said = customer_sentence(error)  # `str(error)` is for operators: better left to your log
+    return PlainTextResponse(f"{said.en} {said.ko}", 409)
 
 
 @app.exception_handler(HTTPException)

@@ -25,21 +25,32 @@ SHIPPED = [
 ]
 
 
-OURS = {"migrate", "worker", "beat", "flower", "checkout", "sandbox"}
+OURS = {"migrate", "worker", "beat", "flower", "checkout", "sandbox", "metrics"}
 
 # By secret of .env: the services that need it, and no other.
 NEEDED = {
     "POSTGRES_PASSWORD": {"postgres", "roles", "rights"},
     "OWNER_PASSWORD": {"roles", "rights", "migrate"},
-    "WORKER_PASSWORD": {"roles", "rights", "worker", "beat"},
+    "WORKER_PASSWORD": {"roles", "rights", "worker", "beat", "metrics"},
     "CHECKOUT_PASSWORD": {"roles", "rights", "checkout"},
     "VALKEY_PASSWORD": {"valkey", "worker", "beat", "flower"},
     "AGAIN_PORTONE_KEY": {"worker", "checkout"},
     "AGAIN_PORTONE_SECRET": {"worker", "checkout"},
     "AGAIN_CHECKOUT_SECRET": {"worker", "checkout"},
+    "AGAIN_EVENTS_BROKER_URL": {"worker", "beat", "flower"},
+    "AGAIN_SMTP_URL": {"worker", "beat", "flower"},
     "FLOWER_BASIC_AUTH": {"flower"},
+    "GRAFANA_PASSWORD": {"grafana"},
 }
-HAVE_TO_BE_SET = NEEDED.keys() - {"AGAIN_PORTONE_KEY", "AGAIN_PORTONE_SECRET"}  # none is the sandbox
+# None is the sandbox, Again's own broker, no e-mail, and what Grafana asks for at its first login.
+OPTIONAL = {
+    "AGAIN_PORTONE_KEY",
+    "AGAIN_PORTONE_SECRET",
+    "AGAIN_EVENTS_BROKER_URL",
+    "AGAIN_SMTP_URL",
+    "GRAFANA_PASSWORD",
+}
+HAVE_TO_BE_SET = NEEDED.keys() - OPTIONAL
 
 
 def named(value: object) -> set[str]:
@@ -85,7 +96,15 @@ def test_secrets_are_in_environments_and_on_no_command_line():
 
 
 def test_settings_reach_the_worker_and_the_pages():
-    own = {"AGAIN_DATA_DIR", "AGAIN_BROKER_URL"}  # a container has no data folder, and the pages have no queue
+    own = {
+        "AGAIN_DATA_DIR",
+        "AGAIN_BROKER_URL",
+        "AGAIN_EVENTS_BROKER_URL",
+        "AGAIN_SMTP_URL",
+        "AGAIN_SMTP_FROM",
+        "AGAIN_ALERTS_TO",
+        "AGAIN_NOTICE_TEXTS",
+    }  # a container has no data folder, and the pages have no queue and send nothing
     for name in ("worker", "checkout"):
         known = {f"AGAIN_{each.upper()}" for each in Settings.model_fields} - own
         assert known - SERVICES[name]["environment"].keys() == set()
@@ -104,6 +123,7 @@ def test_containers_of_ours_never_connect_as_the_administrator():
         "worker": "again_worker",
         "beat": "again_worker",
         "checkout": "again_checkout",
+        "metrics": "again_worker",
     }
 
 
@@ -115,7 +135,7 @@ def test_roles_are_made_before_the_tables_and_narrowed_after_them():
     assert waits_for("migrate") == {"roles": "service_completed_successfully"}
     assert waits_for("rights") == {"migrate": "service_completed_successfully"}
     assert SERVICES["rights"]["command"] == SERVICES["roles"]["command"]
-    for name in ("worker", "beat", "flower", "checkout"):
+    for name in ("worker", "beat", "flower", "checkout", "metrics"):
         assert waits_for(name)["rights"] == "service_completed_successfully"
 
 
@@ -126,7 +146,7 @@ def test_queue_has_a_network_of_its_own_without_the_pages():
     assert networks["postgres"] == {"books"}
     assert networks["valkey"] == {"queue"}
     internal = {name for name, each in PARSED["networks"].items() if (each or {}).get("internal")}
-    assert internal == {"books", "queue"}
+    assert internal == {"books", "queue", "watch"}
 
 
 def test_queue_requires_a_password():
@@ -147,12 +167,14 @@ def test_container_is_hardened(name: str):
     assert "/tmp" in each["tmpfs"]
     assert each["pids_limit"] > 0
     assert each["mem_limit"]
-    assert name in OURS or each["user"] in {"postgres", "valkey"}, "ours run as the image's user"
+    assert name in OURS or each["user"] in {"postgres", "valkey", "nobody", "472"}, "ours run as the image's user"
 
 
 def test_images_can_be_named_by_digest():
     images = {each["image"] for name, each in SERVICES.items() if name not in OURS}
-    assert images == {"${POSTGRES_IMAGE:-postgres:17}", "${VALKEY_IMAGE:-valkey/valkey:8}"}
+    assert {re.sub(r":-.*", "", image) for image in images} == {
+        "${POSTGRES_IMAGE", "${VALKEY_IMAGE", "${PROMETHEUS_IMAGE", "${GRAFANA_IMAGE"
+    }  # fmt: skip
     dockerfile = (ROOT / "Dockerfile").read_text()
     assert set(re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)) == {"${PYTHON_IMAGE}"}
 
@@ -188,6 +210,8 @@ def test_containers_are_reached_from_their_own_machine_only():
     assert ports == {
         "flower": ["127.0.0.1:5555:5555"],
         "checkout": ["127.0.0.1:9102:9102", "127.0.0.1:9101:9101"],
+        "prometheus": ["127.0.0.1:9090:9090"],
+        "grafana": ["127.0.0.1:3000:3000"],
     }
 
 
@@ -238,3 +262,24 @@ def test_live_key_in_containers_is_served_portones_own_script():
 
 def test_image_runs_as_an_unprivileged_user():
     assert re.findall(r"^USER (\w+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE) == ["again"]
+
+
+def test_metrics_are_published_on_no_port_and_read_in_a_network_of_their_own():
+    assert "ports" not in service("metrics")
+    assert service("metrics")["profiles"] == service("prometheus")["profiles"] == ["monitoring"]
+    assert {name for name, each in SERVICES.items() if "watch" in each.get("networks", [])} == {
+        "metrics", "prometheus", "grafana"
+    }  # fmt: skip
+    for name in ("prometheus", "grafana"):
+        assert all(port.startswith("127.0.0.1:") for port in service(name)["ports"])
+    Settings.from_env(environment_of("metrics"))
+
+
+def test_prometheus_reads_the_metrics_and_the_rules_that_are_shipped():
+    folder = ROOT / "deploy" / "prometheus"
+    assert service("prometheus")["volumes"][0] == "./deploy/prometheus:/etc/prometheus:ro"
+    configured = yaml.safe_load((folder / "prometheus.yml").read_text())
+    assert [(folder / name).is_file() for name in configured["rule_files"]] == [True]
+    (scrape,) = configured["scrape_configs"]
+    assert scrape["static_configs"] == [{"targets": ["metrics:9103"]}]
+    assert scrape["job_name"] == "again"

@@ -31,14 +31,15 @@ def test_excerpt_is_in_the_example(name: str, excerpt: str):
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_example_host_is_short_and_calls_every_public_method(example: Path):
     source = example.read_text()
-    assert len(source.splitlines()) <= 210
+    assert len(source.splitlines()) <= 280
     called = {node.attr for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Attribute)}
-    public = {name for name in vars(HostCheckout) if not name.startswith("_")}
+    public = {name for name in dir(HostCheckout) if not name.startswith("_")}
     # A synchronous host has no end to close it at: its process ends.
     assert public - called <= {"close"}
 
 
 def test_methods_named_by_the_page_exist():
     named = {"subscriptions_of", "view", "create_checkout", "agree", "complete", "receive_webhook"}
+    named |= {"preview", "request", "undo", "agree_to_change", "agree_to_terms", "history"}
     assert named <= set(re.findall(r"`(\w+)`", PAGE))
     assert all(callable(getattr(HostCheckout, name)) for name in named)

@@ -72,7 +72,7 @@ def test_one_statement_makes_a_charge_void():
 
 def test_ledger_is_seen_to_write_charges_and_attempts():
     writers = {path.name for path in PRODUCT if sql_sources.money_writes(path.read_text())}
-    assert {"opening.py", "claiming.py", "write_back.py", "voiding.py", "waking.py"} <= writers
+    assert {"new_charges.py", "claiming.py", "write_back.py", "voiding.py", "waking.py"} <= writers
 
 
 # --- the checkers ---------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -14,12 +14,18 @@ from sqlalchemy import CursorResult, select, text
 
 from schedules.plans import Plan
 from tests.support.book import Book
+from tests.support.events import assert_events_tell_what_happened
 from tests.support.sandbox import RunningSandbox, running_sandbox
 from worker import process, tasks
+from worker.changes.request import ChangeRequest, preview_change, request_change
+from worker.changes.undo import undo_change
 from worker.config.settings import Settings
 from worker.database.tables import billing
 from worker.database.tables.charges import Attempt, Charge
+from worker.domain.changes import ChangeKind, When
 from worker.domain.merchant_uid import MerchantUid, parse
+from worker.domain.previews import Preview
+from worker.ledger.changes import Change
 from worker.operations import invariant_results
 from worker.process import Process
 from worker.runtime import Runtime
@@ -59,8 +65,14 @@ class World:
     # --- what happens -----------------------------------------------------------------------------------------------
 
     def tick(self) -> dict[str, Any]:
-        """Run one tick of each task: open, charge, reconcile, maintain checkouts."""
-        ticked = {"opened": tasks.open_charges(), "charged": tasks.charge(), "reconciled": tasks.reconcile()}
+        """Run one tick of each task: apply changes, open, charge, reconcile, maintain checkouts."""
+        applied = tasks.apply_changes()
+        ticked = {
+            "applied": applied,
+            "opened": tasks.open_charges(),
+            "charged": tasks.charge(),
+            "reconciled": tasks.reconcile(),
+        }
         tasks.checkout_maintenance()
         return ticked
 
@@ -83,8 +95,9 @@ class World:
     def wait(self, **span: float) -> None:
         self._clock[0] += timedelta(**span)
 
-    def live(self, *, days: int, step: timedelta = timedelta(hours=6)) -> None:
-        """Let time pass, with a tick after each step."""
+    def live(self, *, days: int, step: timedelta | None = None) -> None:
+        """Let time pass, with a tick after each step: every six hours, or once a day where it is more than a week."""
+        step = step or timedelta(hours=6 if days <= 7 else 24)
         end = self.now + timedelta(days=days)
         while self.now < end:
             self._clock[0] += step
@@ -94,6 +107,30 @@ class World:
         """Drop everything that a worker process keeps in memory."""
         process.forget()
         process._current = Process(self.runtime)
+
+    # --- what is asked for -------------------------------------------------------------------------------------------
+
+    def change(self, kind: ChangeKind, subject: str | int, when: When | None = None, **parameters: Any) -> Change:
+        """Ask for a change of a subscription, by its code, or of a charge, by its id, as it was previewed."""
+        preview = self.preview(kind, subject, when, **parameters)
+        request = replace(self._request(kind, subject, when, parameters), fingerprint=preview.fingerprint)
+        requested = request_change(self.runtime.sessions, request, policy=self.runtime.change_policy, now=self.now)
+        return requested.change
+
+    def preview(self, kind: ChangeKind, subject: str | int, when: When | None = None, **parameters: Any) -> Preview:
+        """Return what a change would come to."""
+        request = self._request(kind, subject, when, parameters)
+        return preview_change(self.runtime.sessions, request, policy=self.runtime.change_policy, now=self.now)
+
+    def undo(self, change: Change) -> None:
+        undo_change(self.runtime.sessions, change.id, reason="a story", policy=self.runtime.change_policy, now=self.now)
+
+    @staticmethod
+    def _request(
+        kind: ChangeKind, subject: str | int, when: When | None, parameters: Mapping[str, Any]
+    ) -> ChangeRequest:
+        about: dict[str, Any] = {"charge": subject} if isinstance(subject, int) else {"subscription": subject}
+        return ChangeRequest(kind=kind, when=when, parameters=parameters, reason="a story", **about)
 
     # --- what is true -----------------------------------------------------------------------------------------------
 
@@ -134,9 +171,17 @@ class World:
         really = self.paid_periods()
         assert [period for period, times in really.items() if times > 1] == []
         rows = self.sql("""SELECT s.code, c.period_start FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
-                           WHERE c.status = 'paid'""")
+                           WHERE c.status = 'paid' AND c.amount > 0""")
         assert {(row.code, row.period_start) for row in rows} == set(really)
         assert self.broken_invariants() == {}
+
+    def assert_money_agrees(self) -> None:
+        """Check that what our records say was charged and refunded is what the sandbox's ledger has, to the won."""
+        rows = self.sql(
+            "SELECT COALESCE(sum(amount), 0), COALESCE(sum(refunded), 0) FROM charges WHERE status = 'paid'"
+        )
+        report = self.portone.report()
+        assert tuple(rows[0]) == (report.charged_krw, report.refunded_krw)
 
     def broken_invariants(self) -> dict[str, tuple[int, ...]]:
         """Return the invariants that do not hold now, with ids of some rows that violate them."""
@@ -185,4 +230,7 @@ def world(
         session.execute(text("UPDATE database_identity SET seen_at = :now"), {"now": clock_box[0]})
     process._current = Process(runtime)
     yield World(runtime, sandbox.admin, Book(runtime.sessions), clock_box)
-    process.forget()
+    try:
+        assert_events_tell_what_happened(runtime.sessions)
+    finally:
+        process.forget()

@@ -80,8 +80,9 @@ async def gateway_to(
     try:
         if primed:  # the token comes in its own time
             short, connection._timeout = connection._timeout, httpx.Timeout(60).as_dict()
+            gateway._deadline = 60
             assert await gateway.ready() is None
-            connection._timeout = short
+            connection._timeout, gateway._deadline = short, deadline
         yield gateway
     finally:
         await gateway.aclose()

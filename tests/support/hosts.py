@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import re
 import threading
@@ -21,7 +20,7 @@ from fastapi import HTTPException, Request
 
 from tests.examples import fastapi_shop
 from tests.support.checkout import PATIENCE_SECONDS, Shop
-from worker import HostCheckout
+from worker import HostCheckout, SyncHostCheckout
 from worker.domain.clock import system_clock
 from worker.web.http.server import Server
 
@@ -68,6 +67,18 @@ class Customer:
         opened = admin.open_window(param, mobile=mobile, origin=str(self.http.base_url).rstrip("/"))
         return admin.decide(opened["window"]["window_id"], decision)
 
+    def register(self, pg: str = "kakaopay") -> str:
+        """Subscribe and register, the window's callback included; gives the checkout's address."""
+        checkout = self.begin()
+        told = self.pay(self.agree(checkout, pg).json())
+        completed = self.complete(checkout, told["callback"]["imp_uid"])
+        assert completed.json()["progress"] == "done", completed.text
+        return checkout
+
+    def press(self, page: str, having: str = "", *, to: str, **filled: str) -> httpx.Response:
+        """Send the form of a page that has a field, filled in; gives the answer, redirections followed."""
+        return self.http.post(to, data={**Form(page, having).fields, **filled}, follow_redirects=True)
+
     def complete(self, checkout: str, imp_uid: str | None) -> httpx.Response:
         form = Form(self.http.get(checkout).text, "wording").fields
         return self.http.post(f"{checkout}/complete", data={**form, "imp_uid": imp_uid or ""})
@@ -79,7 +90,7 @@ class Host:
 
     url: str
     shop: Shop
-    again: Callable[[], HostCheckout]
+    again: Callable[[], HostCheckout | SyncHostCheckout]
     cookies: Callable[[str], dict[str, str]]
 
     @contextmanager
@@ -104,6 +115,7 @@ def running_host(name: str, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Iter
     """Run an example host with an open plan, configured as the shop's worker is."""
     shop.open_today()  # hosts go by the database's
     shop.book.plan("letter", now=shop.now, name="아침 편지")
+    shop.book.plan("letter-plus", now=shop.now, name="아침 편지 플러스", amount="14900")
 
     def configure(url: str) -> None:
         more = {"AGAIN_DATABASE_URL": shop.runtime.engine.url.render_as_string(hide_password=False)}
@@ -163,7 +175,7 @@ def running_django(shop: Shop, configure: Callable[[str], None]) -> Iterator[Hos
         server.shutdown()
         thread.join(PATIENCE_SECONDS)
     with ThreadPoolExecutor(1) as elsewhere:  # this thread may belong to a browser's event loop
-        elsewhere.submit(asyncio.run, django_shop.again().close()).result()
+        elsewhere.submit(django_shop.again().close).result()
     django_shop._again.cache_clear()
 
 

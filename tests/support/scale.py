@@ -79,6 +79,12 @@ _ATTEMPTS = """
     WHERE c.id BETWEEN :first AND :last AND c.status <> 'void'
 """
 
+_ITEMS = """
+    INSERT INTO charge_items (charge_id, position, kind, description, quantity, unit_amount, amount, tax_free)
+    SELECT c.id, 1, 'plan', c.order_name, 1, c.amount, c.amount, c.tax_free
+    FROM charges c WHERE c.id BETWEEN :first AND :last
+"""
+
 _AUDIT = """
     INSERT INTO audit (at, actor, entity, entity_id, from_status, to_status, reason)
     SELECT c.status_at, 'again-worker', 'charge', c.id, 'charging', c.status, 'paid'
@@ -93,7 +99,7 @@ _SEEN = "UPDATE database_identity SET identity = current_identity(), seen_at = :
 _INDEXES = """
     SELECT c.relname AS name, pg_get_indexdef(c.oid) AS definition
     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid
-    WHERE t.relname = ANY(ARRAY['billing_keys', 'subscriptions', 'charges', 'attempts'])
+    WHERE t.relname = ANY(ARRAY['billing_keys', 'subscriptions', 'charges', 'charge_items', 'attempts'])
       AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = c.oid)
 """
 
@@ -127,6 +133,7 @@ def fill(engine: Engine, *, now: datetime, subscriptions: int, months: int = 1, 
     )
     first = 1 + subscriptions * (months - (attempted or months))
     _run(engine, [(_ATTEMPTS, part) for part in _parts(subscriptions * months, first)])
+    _run(engine, [(_ITEMS, part) for part in _parts(subscriptions * months)])
     _run(engine, [(_AUDIT, part) for part in _parts(subscriptions * months, first)])
     _run(engine, [(index.definition.replace(":", r"\:"), {}) for index in indexes])
 

@@ -26,6 +26,8 @@ _TAKEN = """
         SELECT FROM attempts WHERE status = 'started' AND lease_until <= :lease_until FOR UPDATE SKIP LOCKED)
 """
 
+_HOST_FAILS = "SELECT EXISTS (SELECT FROM destinations WHERE name = 'host' AND failures > 0)"
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -141,6 +143,28 @@ def kill_sandbox(site: FaultSite) -> Healed:
     return _at_once
 
 
+# --- the host -------------------------------------------------------------------------------------------------------
+
+
+def kill_hosts_worker(site: FaultSite) -> Healed:
+    site.host.kill("shop")
+    site.host.start_worker()
+    return _host_learns_again(site)
+
+
+def kill_hosts_broker(site: FaultSite) -> Healed:
+    site.host.kill_broker()
+    return _host_learns_again(site)
+
+
+def kill_receiver(site: FaultSite) -> Healed:
+    site.host.kill("receiver")
+    site.until("a delivery has failed", lambda: site.value(_HOST_FAILS))
+    site.host.start_receiver()
+    heard = site.host.heard()
+    return lambda: site.host.heard() > heard
+
+
 FAULTS = (
     Fault("kill -9 of a worker, main process and children", kill_worker),
     Fault("kill -9 of a worker's children", kill_children),
@@ -153,6 +177,9 @@ FAULTS = (
     Fault("SIGSTOP of PortOne (sandbox), SIGCONT", freeze_sandbox),
     Fault("PortOne (sandbox) hangs", hang_sandbox),
     Fault("kill -9 of PortOne (sandbox)", kill_sandbox),
+    Fault("kill -9 of the host's Celery worker", kill_hosts_worker),
+    Fault("kill -9 of the host's broker, which keeps", kill_hosts_broker),
+    Fault("kill -9 of the host's endpoint", kill_receiver),
 )
 
 
@@ -180,6 +207,12 @@ def _ticks_again(site: FaultSite) -> Healed:
             return bool(heartbeats.last_seen(session)[heartbeats.BEAT] > struck_at)
 
     return healed
+
+
+def _host_learns_again(site: FaultSite) -> Healed:
+    """Its worker works off events that it had not."""
+    seen = len(site.host.seen())
+    return lambda: len(site.host.seen()) > seen
 
 
 def _at_once() -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -69,11 +69,24 @@ def fill(sessions: Sessions, portone: SandboxAdmin, folder: Path, *, total: int,
     portone.create_keys(_key(number, share) for number, share in enumerate(dealt))
     plan = {"code": "letter", "name": "아침 편지", "amount": "9900", "cadence": "month", "charge_hour": "0"}
     add_plan(sessions, Plan.parse(plan), max_amount=MAX_AMOUNT, now=now)
+    _import(sessions, folder, enumerate(dealt), now)
+
+
+def fill_more(
+    sessions: Sessions, portone: SandboxAdmin, folder: Path, *, after: int, count: int, now: datetime
+) -> None:
+    """Add subscriptions that pay at once, with the numbers after those there are."""
+    more = [(number, Share(count, (pay(),))) for number in range(after, after + count)]
+    portone.create_keys(_key(number, share) for number, share in more)
+    _import(sessions, folder, more, now)
+
+
+def _import(sessions: Sessions, folder: Path, dealt: Iterable[tuple[int, Share]], now: datetime) -> None:
     path = folder / "book.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(["customer_reference", "plan", "customer_uid", "pg"])
-        for number, share in enumerate(dealt):
+        for number, share in dealt:
             rows.writerow([f"customer-{number:05d}", "letter", _customer_uid(number), share.pg])
     import_subscriptions(sessions, path, max_amount=MAX_AMOUNT, now=now)
     path.unlink()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,17 +15,20 @@ from typing import Any
 
 from sqlalchemy import text
 
+from tests.support.arrivals import Told
 from tests.system.conftest import Site
+from tests.system.faults_host import FaultHost, fault_host
 from tests.system.faults_servers import CrashingPostgres, ForgetfulValkey, Sandbox, family, thaw
 from worker.config.settings import Settings
 from worker.database import migrations
 from worker.database.engine import create_database_engine, session_factory
 from worker.devstack.stack import Part, start_part
+from worker.domain.events.types import EventType
 from worker.sandbox.http.client import SandboxAdmin
 from worker.sandbox.store.reports import AGAIN
 
 VARIABLES = {
-    "AGAIN_TICK_SECONDS": "1",
+    "AGAIN_TICK_SECONDS": "3",  # what waits in a broker for longer than three ticks expires: time for a busy machine
     "AGAIN_MAX_IN_FLIGHT": "3",  # through each of two PGs: the charges must last for all faults
     "AGAIN_PUMP_SECONDS": "3",
     "AGAIN_CONNECT_TIMEOUT_SECONDS": "1",
@@ -56,6 +59,7 @@ class FaultSite(Site):
     postgres: CrashingPostgres = field(kw_only=True)
     broker: ForgetfulValkey = field(kw_only=True)
     sandbox: Sandbox = field(kw_only=True)
+    host: FaultHost = field(kw_only=True)
     workers: list[Part] = field(default_factory=list)
     beats: list[Part] = field(default_factory=list)
     struck_at: float = 0.0
@@ -124,6 +128,18 @@ class FaultSite(Site):
         """Return how often a text is in the logs of all parts."""
         return sum(part.log.read_bytes().count(words) for part in self.parts)
 
+    def events(self) -> Sequence[Told]:
+        """Return every event that was published, in their order."""
+        with self.sessions() as session:
+            rows = session.execute(text("SELECT position, id, type, data FROM events ORDER BY position"))
+            return [Told(position=row.position, id=row.id, type=EventType(row.type), data=row.data) for row in rows]
+
+    def all_is_told(self) -> bool:
+        """Return whether every change has been told to the host's endpoint, and to its worker."""
+        if self.value("SELECT EXISTS (SELECT FROM outbox) OR EXISTS (SELECT FROM deliveries)"):
+            return False
+        return {event.id for event in self.events()} <= self.host.seen()
+
     # --- the end ----------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
@@ -140,8 +156,8 @@ def actors(part: Part) -> list[str]:
 
 
 @contextmanager
-def fault_site(folder: Path) -> Iterator[FaultSite]:
-    """Start servers of this run's own in a folder that PostgreSQL's user can enter."""
+def fault_site(folder: Path, **more: str) -> Iterator[FaultSite]:
+    """Start servers of this run's own in a folder that PostgreSQL's user can enter; `more` are other settings."""
     logs = folder / "logs"
     logs.mkdir()
     with ExitStack() as closing:
@@ -155,8 +171,9 @@ def fault_site(folder: Path) -> Iterator[FaultSite]:
         engine = create_database_engine(postgres.url, actor="test")
         closing.callback(engine.dispose)
         migrations.upgrade(engine)
-        settings = Settings.from_env({**VARIABLES, "AGAIN_SANDBOX_URL": sandbox.base_url})
         url = postgres.url.replace("postgres:@", f"postgres:{PASSWORD}@")
+        host = closing.enter_context(fault_host(folder / "host", url))
+        settings = Settings.from_env({**VARIABLES, **host.variables, "AGAIN_SANDBOX_URL": sandbox.base_url, **more})
         site = FaultSite(
             settings,
             url,
@@ -167,6 +184,8 @@ def fault_site(folder: Path) -> Iterator[FaultSite]:
             postgres=postgres,
             broker=broker,
             sandbox=sandbox,
+            host=host,
         )
         closing.callback(site.close)
+        host.listen(site.sessions)
         yield site

@@ -83,7 +83,9 @@ def press_ctrl_c(command: subprocess.Popen[str]) -> str:
     return said
 
 
-PORTS = {"sandbox": free_port(0), "checkout": free_port(0), "flower": free_port(0)}  # not another run's on this machine
+PORTS = {
+    part: free_port(0) for part in ("sandbox", "checkout", "flower", "metrics")
+}  # not another run's on this machine
 UP = ("up", *(word for part, port in PORTS.items() for word in (f"--{part}-port", str(port))))
 RUNNING = "Ctrl-C stops everything"
 

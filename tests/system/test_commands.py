@@ -18,6 +18,7 @@ def test_demo_ends_with_matching_records_and_leaves_nothing_running(folder: Path
     demo = again(folder, "demo", "--subscriptions", "200")
     assert demo.returncode == 0, demo.stdout + demo.stderr
     assert "The records agree" in demo.stdout
+    assert "charge.paid" in demo.stdout
     assert ours_in(folder) == []
 
 

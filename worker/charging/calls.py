@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 
 from worker.charging.pg_slots import PgSlots
+from worker.config import tracing
 from worker.domain.attempt import Attempt
 from worker.domain.gateway import LeaseCheck
 from worker.domain.outcomes import NotCharged, NotChargedReason, Outcome, Unknown, UnknownReason
@@ -62,7 +64,7 @@ class Calls:
         self._ahead = ahead
         self._monotonic = monotonic
         self._slots = PgSlots(max_in_flight)
-        self._waiting: dict[str, deque[tuple[Attempt, LeaseCheck]]] = {}
+        self._waiting: dict[str, deque[tuple[Attempt, LeaseCheck, Context]]] = {}
         self._paces: dict[str, _Pace] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -75,9 +77,13 @@ class Calls:
         return room if room >= worth else 0
 
     def add(self, attempts: Sequence[Attempt], holds_lease: LeaseCheck) -> None:
-        """Start the calls of claimed attempts, and keep those that have no slot yet."""
+        """Start the calls of claimed attempts, and keep those that have no slot yet.
+
+        Whatever makes room for a call, it belongs to the run that claimed it, in its lines and in its trace.
+        """
+        claimed_in = copy_context()
         for attempt in attempts:
-            self._waiting.setdefault(attempt.request.pg, deque()).append((attempt, holds_lease))
+            self._waiting.setdefault(attempt.request.pg, deque()).append((attempt, holds_lease, claimed_in))
         for pg in {attempt.request.pg for attempt in attempts}:
             self._start(pg)
         if any(self._waiting.values()):
@@ -87,7 +93,8 @@ class Calls:
         waiting = self._waiting[pg]
         while waiting and self._slots.free(pg) > 0:
             self._slots.start(pg)
-            task = asyncio.create_task(self._run(pg, *waiting.popleft()))
+            attempt, holds_lease, claimed_in = waiting.popleft()
+            task = asyncio.create_task(self._run(pg, attempt, holds_lease), context=claimed_in.copy())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -95,7 +102,7 @@ class Calls:
         """Release what is left of one claim: it was not sent, and is claimed again later."""
         for pg, waiting in self._waiting.items():
             kept = deque(each for each in waiting if each[1] is not holds_lease)
-            left = [attempt for attempt, lease in waiting if lease is holds_lease]
+            left = [attempt for attempt, lease, _ in waiting if lease is holds_lease]
             self._waiting[pg] = kept
             for attempt in left:
                 self._ended(attempt, NotCharged(NotChargedReason.LEASE_OVER))
@@ -103,7 +110,9 @@ class Calls:
     async def _run(self, pg: str, attempt: Attempt, holds_lease: LeaseCheck) -> None:
         outcome: Outcome = Unknown(UnknownReason.ABANDONED)  # when the call ends in no other way, as on cancellation
         try:
-            outcome = await self._call(attempt, holds_lease)
+            with tracing.span("call", {"pg": pg, "merchant_uid": attempt.request.merchant_uid}):
+                outcome = await self._call(attempt, holds_lease)
+                tracing.note(outcome=type(outcome).__name__)
         finally:
             answered = not (isinstance(outcome, Unknown) and outcome.reason in UNANSWERED)
             self._slots.end(pg, answered=answered)

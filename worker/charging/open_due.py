@@ -12,12 +12,11 @@ from schedules.periods import Opening
 from schedules.plans import Plan
 from worker.database.engine import Sessions
 from worker.database.mapping import plan_of
-from worker.ledger import ending
-from worker.ledger import opening as openings
+from worker.ledger import consent_gate, ending
 from worker.ledger.charging_hold import charging_is_allowed
 from worker.ledger.database_identity import HoldPolicy
 from worker.ledger.due_subscriptions import START, DueSubscriptions, Place, due_subscriptions
-from worker.ledger.opening import advanced, charges_of, opening_by
+from worker.ledger.opening import open_decided, opening_by
 
 CHUNK = 2000
 """Subscriptions per transaction: large enough for bulk to pay, small enough that a crash repeats little."""
@@ -32,7 +31,9 @@ class Opened:
     subscriptions: int = 0
     opened: int = 0
     void: int = 0
+    paid: int = 0  # with nothing to charge
     ended: int = 0  # canceled subscriptions whose paid time is over
+    released: int = 0  # by the consent gate: what they lacked is there
 
     def summary(self) -> dict[str, object]:
         return asdict(self)
@@ -45,7 +46,7 @@ def open_due_charges(sessions: Sessions, *, now: datetime, limit: int, hold_poli
     Nothing is opened while charging is held, as by `hold_policy` when the database may have forgotten payments: a
     period that was paid must not become void because it looks missed. Raises WrongDatabase.
     """
-    total = Opened(ended=_end_canceled(sessions, now, hold_policy))
+    total = Opened(ended=_end_canceled(sessions, now, hold_policy), released=_judge_held(sessions, now))
     after: Place | None = START
     while after is not None:
         chunk, after = _open_chunk(sessions, after, now, limit, hold_policy)
@@ -54,6 +55,7 @@ def open_due_charges(sessions: Sessions, *, now: datetime, limit: int, hold_poli
             subscriptions=total.subscriptions + chunk.subscriptions,
             opened=total.opened + chunk.opened,
             void=total.void + chunk.void,
+            paid=total.paid + chunk.paid,
         )
     if total.subscriptions:
         log.info("charges opened", subscriptions=total.subscriptions, opened=total.opened, void=total.void)
@@ -76,6 +78,15 @@ def _end_canceled(sessions: Sessions, now: datetime, hold_policy: HoldPolicy | N
             return ended
 
 
+def _judge_held(sessions: Sessions, now: datetime) -> int:
+    """Look again at what the consent gate has held for a while; return how many charges it releases."""
+    with sessions.begin() as session:
+        _, released = consent_gate.judge_held(session, now=now, limit=CHUNK)
+    if released:
+        log.info("charges released by the consent gate", charges=released)
+    return released
+
+
 def _open_chunk(
     sessions: Sessions, after: Place, now: datetime, limit: int, hold_policy: HoldPolicy | None
 ) -> tuple[Opened, Place | None]:
@@ -88,11 +99,10 @@ def _open_chunk(
             return Opened(), None
         due = due_subscriptions(session, after=after, now=now, limit=CHUNK)
         decided = list(_decided(due.groups, now, limit))
-        charges = [charge for group, opening in decided for charge in charges_of(group, opening)]
-        created = openings.open_charges(session, charges, now=now)
-        openings.advance(session, [advanced(group, opening) for group, opening in decided], now=now)
+        created = open_decided(session, decided, now=now)
     subscriptions = sum(len(group.ids) for group, _ in decided)
-    return Opened(subscriptions, len(created.due), created.void), due.last if due.size == CHUNK else None
+    opened = Opened(subscriptions, len(created.due), created.void, created.paid)
+    return opened, due.last if due.size == CHUNK else None
 
 
 def _decided(

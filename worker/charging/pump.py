@@ -13,6 +13,7 @@ from contextlib import suppress
 
 import structlog
 
+from worker.charging.call_times import CallTimes
 from worker.charging.calls import Calls
 from worker.charging.charge_queues import queue_names, release_blocked
 from worker.charging.lease_check import lease_check
@@ -21,14 +22,10 @@ from worker.charging.pump_result import PumpResult
 from worker.charging.queue_walk import LOOK_AGAIN_SECONDS, QueueWalk
 from worker.charging.run_limits import RunLimits
 from worker.charging.write_back_queue import Answered, WriteBackQueue
+from worker.config import tracing
 from worker.database.engine import Sessions
 from worker.domain.attempt import Attempt
-from worker.domain.charge_limits import (
-    LimitExceeded,
-    SubscriptionLimitsExceeded,
-    Total,
-    totals,
-)
+from worker.domain.charge_limits import LimitExceeded, SubscriptionLimitsExceeded, Total, totals
 from worker.domain.clock import Clock, elapsed_seconds, system_clock
 from worker.domain.gateway import Gateway, LeaseCheck
 from worker.domain.lookup_evidence import outcome_of_answer
@@ -86,6 +83,7 @@ class Pump:
         self._calls = Calls(
             self._charge, self._queue.add, max_in_flight=limits.max_in_flight, ahead=limits.chunk, monotonic=monotonic
         )
+        self._times = CallTimes(monotonic)
         self._settler: asyncio.Task[None] | None = None
         self._counts: Counter[str] = Counter()
         self._begin_run()
@@ -120,7 +118,7 @@ class Pump:
     def _settle(self) -> asyncio.Task[None]:
         """Let outcomes be written back from now on, as long as the loop runs."""
         if self._settler is None or self._settler.done():
-            self._settler = asyncio.create_task(self._queue.write_all_back())
+            self._settler = asyncio.create_task(self._queue.write_all_back(), context=tracing.outliving())
         return self._settler
 
     @property
@@ -190,7 +188,9 @@ class Pump:
         holds_lease = lease_check(self._limits.send_within, self._monotonic, self._wall, self._clock)
         self._batches_seen = self._queue.batches
         try:
-            attempts = await asyncio.to_thread(self._claim, wanted)
+            with tracing.span("claim"):
+                attempts = await asyncio.to_thread(self._claim, wanted)
+                tracing.note(attempts=len(attempts))
         except WrongDatabase as error:
             log.error("nothing is charged", reason=str(error))  # noqa: TRY400 - a setting is wrong, not the code
             attempts = []
@@ -232,7 +232,8 @@ class Pump:
 
     async def _send(self, attempt: Attempt, holds_lease: LeaseCheck) -> Outcome:
         reason = await self._pre_send_check.reason_not_to_send(attempt)
-        return reason or await self._gateway.charge(attempt.request, holds_lease=holds_lease)
+        call = self._gateway.charge
+        return reason or await self._times.measured(attempt, call(attempt.request, holds_lease=holds_lease))
 
     def _write_back(self, batch: list[Answered]) -> None:
         now = self._clock()
@@ -240,7 +241,8 @@ class Pump:
             settle(attempt, outcome_of_answer(attempt, outcome), now=now, policy=self._policy)
             for attempt, outcome in batch
         ]
-        write_back(self._sessions, settlements, now=now)
+        write_back(self._sessions, settlements, now=now, seconds=self._times.of(batch))
+        self._times.forget(batch)
         self._counts.update(settlement.attempt_status.value for settlement in settlements)
 
     def _result(self, ended: str) -> PumpResult:

@@ -9,6 +9,7 @@ from datetime import timedelta
 import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 
+from worker.config import tracing
 from worker.domain.attempt import Attempt
 from worker.domain.outcomes import Outcome
 
@@ -43,6 +44,7 @@ class WriteBackQueue:
         self._patience = patience
         self._monotonic = monotonic
         self._answered: list[Answered] = []
+        self._origins: set[tracing.Origin] = set()
         self._wake = asyncio.Event()
         self._worth = asyncio.Event()
         self._answer_came = asyncio.Event()
@@ -58,6 +60,8 @@ class WriteBackQueue:
 
     def add(self, attempt: Attempt, outcome: Outcome) -> None:
         self._answered.append((attempt, outcome))
+        if (origin := tracing.origin()) is not None:
+            self._origins.add(origin)
         self._wake.set()
         self._answer_came.set()
         if self._is_worth_writing:
@@ -91,7 +95,9 @@ class WriteBackQueue:
             if not self._answered:
                 self._wake.clear()
             if batch:
-                await self._write(batch)
+                origins, self._origins = self._origins, set()
+                with tracing.span("write back", {"attempts": len(batch)}, origins=origins, root=True):
+                    await self._write(batch)
                 self.awaited -= len(batch)
             self.batches += 1
             self._answer_came.set()

@@ -8,13 +8,14 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from worker.checkout import order_queries, queries
-from worker.checkout.consent import record_consent
+from worker.checkout.consent import agreed_to, record_consent
 from worker.checkout.links import find_checkout, offered_pgs, terms_of
 from worker.checkout.queries import CheckoutRow
 from worker.checkout.window_order import channel_entries, prepare_window
 from worker.config.settings import Settings
 from worker.database.engine import Sessions
-from worker.domain.errors import Refused
+from worker.domain.errors import RefusalCode, Refused
+from worker.domain.shown_terms import ShownTerms
 from worker.domain.states import CheckoutStatus, ConsentSource
 from worker.domain.window_evidence import WINDOW_LIFE
 from worker.ledger import window_attempts
@@ -41,14 +42,16 @@ def agree(
     pg_choice: str | None,
     callback_urls: CallbackUrls,
     owed: int | None = None,
+    given_up: int | None = None,
     source: ConsentSource = ConsentSource.CHECKOUT,
+    terms: ShownTerms | None = None,
     now: datetime,
 ) -> dict[str, Any]:
     """Record the consent, commit the attempt or the key, and return the parameters of `IMP.request_pay`.
 
     When a customer agrees again, in another tab or after a decline, the window is of the same order: PortOne takes each
-    once. `owed` is the sum that the customer was shown as owed. Raises Refused, and OwedAmountChanged when it is
-    another one by now; then nothing is changed.
+    once. `owed` is the sum that the customer was shown as owed, `given_up` the one that they were shown as not charged
+    to the new key. Raises Refused, and OwedAmountChanged when one is another by now; then nothing is changed.
     """
     if not 1 <= len(wording) <= MAX_WORDING_LENGTH or not wording.isprintable():
         raise Refused("The version of the wording is missing.")
@@ -58,10 +61,11 @@ def agree(
         checkout = _lock_usable(session, code, now)
         pg = _pg(session, settings, checkout, pg_choice)
         if not allowed or window_attempts.is_stopped(session, pg):
-            raise Refused(HELD)
+            raise Refused(HELD, code=RefusalCode.BUSY)
         prepared = prepare_window(session, settings, checkout, pg, now)
         use, order = prepared.use, prepared.order
-        record_consent(session, checkout, prepared.key_id, source=source, wording=wording, owed=owed, now=now)
+        agreed = agreed_to(session, checkout, owed=owed, given_up=given_up, now=now)
+        record_consent(session, checkout, prepared.key_id, agreed, source=source, wording=wording, terms=terms, now=now)
         request = WindowRequest(
             use=use,
             channel=channel_for(channel_entries(settings, use), pg, use, sandbox=not settings.live),
@@ -88,18 +92,20 @@ def agree(
             "next_lookup_at": now + queries.FIRST_LOOKUP_AFTER,
         }
         if not queries.mark_opened(session, checkout.id, values, now=now):
-            raise Refused("This link has been used already.")
+            raise Refused("This link has been used already.", code=RefusalCode.LINK)
     return parameters
 
 
 def _lock_usable(session: Session, code: str, now: datetime) -> CheckoutRow:
     checkout = queries.lock(session, code) or find_checkout(session, code)
     if checkout.status is CheckoutStatus.DONE:
-        raise Refused("This is done already; nothing more is to be paid or registered with this link.")
+        raise Refused(
+            "This is done already; nothing more is to be paid or registered with this link.", code=RefusalCode.LINK
+        )
     if checkout.status is CheckoutStatus.EXPIRED or now >= checkout.expires_at:
-        raise Refused("This link has expired; ask for a new one.")
+        raise Refused("This link has expired; ask for a new one.", code=RefusalCode.LINK)
     if checkout.windows >= MAX_WINDOWS:
-        raise Refused("This link was used too often; ask for a new one.")
+        raise Refused("This link was used too often; ask for a new one.", code=RefusalCode.LINK)
     return checkout
 
 
@@ -110,5 +116,5 @@ def _pg(session: Session, settings: Settings, checkout: CheckoutRow, choice: str
     if not choices:
         raise Refused("Nothing that is set up here can take this amount; please contact the shop.")
     if pg is None or pg not in choices:
-        raise Refused(f"Choose how to pay: {' or '.join(choices)}.")
+        raise Refused(f"Choose how to pay: {' or '.join(choices)}.", code=RefusalCode.HOW_TO_PAY)
     return pg

@@ -4,27 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from worker.domain.states import SubscriptionStatus
-from worker.ledger.charges import PAID_UNTIL, PAYABLE_BY_HAND
+from worker.ledger.charges import ACCESS_UNTIL, PAID_UNTIL, PAYABLE_BY_HAND
+from worker.ledger.terms import OWN_AMOUNT, OWN_PLAN, OWN_PRICE
 
 # By plan, of which there are few: that is how the index of running subscriptions begins.
 _RUNNING = text(f"""
-    SELECT s.id, s.code, s.status, s.next_charge_at, p.code AS plan, p.name, {PAID_UNTIL} AS paid_until
-    FROM plans p JOIN subscriptions s ON s.plan_id = p.id
+    SELECT s.id, s.code, s.status, s.anchor_on, s.next_charge_at, p.code AS plan, p.name, s.quantity,
+           {OWN_AMOUNT} AS amount, {PAID_UNTIL} AS paid_until, {ACCESS_UNTIL} AS access_until
+    FROM plans p JOIN subscriptions s ON s.plan_id = p.id {OWN_PRICE}
     WHERE s.customer_reference = :customer AND s.status NOT IN ('canceled', 'ended')
     ORDER BY s.id
 """)  # noqa: S608 - constants only
 
 _PAID_AHEAD = text(f"""
     SELECT * FROM (
-        SELECT s.id, s.code, s.status, s.next_charge_at, p.code AS plan, p.name, {PAID_UNTIL} AS paid_until
-        FROM subscriptions s JOIN plans p ON p.id = s.plan_id
+        SELECT s.id, s.code, s.status, s.anchor_on, s.next_charge_at, p.code AS plan, p.name, s.quantity,
+               {OWN_AMOUNT} AS amount, {PAID_UNTIL} AS paid_until, {ACCESS_UNTIL} AS access_until
+        FROM subscriptions s {OWN_PLAN}
         WHERE s.customer_reference = :customer AND s.status IN ('canceled', 'ended')
         OFFSET 0) over
     WHERE paid_until > :now
@@ -47,10 +50,14 @@ class OwnSubscription:
     id: int
     code: str
     status: SubscriptionStatus
+    anchor_on: date
     next_charge_at: datetime | None
     plan: str
     name: str
+    quantity: int
+    amount: int  # of a whole period, in won
     paid_until: datetime | None
+    access_until: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

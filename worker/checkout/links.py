@@ -12,14 +12,13 @@ from worker.checkout import queries, subject_queries
 from worker.checkout.queries import CheckoutRow
 from worker.config.settings import Settings
 from worker.database.engine import Sessions
-from worker.database.mapping import plan_of
-from worker.domain.errors import Refused
+from worker.domain.errors import RefusalCode, Refused
 from worker.domain.identifiers import is_code, new_code, read_code
 from worker.domain.states import ChargeStatus, CheckoutPurpose, SubscriptionStatus, Via
 from worker.ledger import window_attempts
+from worker.ledger.terms import own_terms
 from worker.pg import catalog
 from worker.pg.channels import entry_pgs
-from worker.subscriptions.plans import plan_row
 from worker.subscriptions.start_terms import Terms, amount_objection, anchor_of, pg_objection, starts_now
 
 _INSTEAD = {
@@ -76,17 +75,16 @@ def find_checkout(session: Session, code: str) -> CheckoutRow:
     """Return a checkout. Raises Refused for an unknown code."""
     found = queries.find(session, code) if is_code(code) else None
     if found is None:
-        raise Refused("This link leads to nothing; ask for a new one.")
+        raise Refused("This link leads to nothing; ask for a new one.", code=RefusalCode.LINK)
     return found
 
 
 def terms_of(session: Session, checkout: CheckoutRow) -> Terms:
-    """Return the amounts that a checkout is about: the charge's own terms when it pays one, else the plan's."""
+    """Return the amounts that a checkout is about: those of the charge that it pays, else of each whole period."""
     if checkout.purpose is CheckoutPurpose.PAY:
         assert checkout.charge_id is not None, "a checkout that pays has its charge"
         return subject_queries.charge_by_id(session, checkout.charge_id)
-    about = subject_queries.subscription_by_code(session, checkout.subscription_code)
-    return plan_of(plan_row(session, about.plan_code))
+    return own_terms(session, checkout.subscription_id).plan
 
 
 def offered_pgs(settings: Settings, purpose: CheckoutPurpose, terms: Terms) -> tuple[str, ...]:
@@ -132,14 +130,16 @@ def _to_register(
         raise Refused(f"There is no subscription {written!r:.60}. `again subscription list` shows those there are.")
     needed = CheckoutPurpose.REGISTER if found.status is SubscriptionStatus.PENDING else CheckoutPurpose.REPLACE
     if found.status in {SubscriptionStatus.CANCELED, SubscriptionStatus.ENDED}:
-        raise Refused(f"Subscription {code} is {found.status}, which is for good; it needs no billing key.")
+        raise Refused(
+            f"Subscription {code} is {found.status}, which is for good; it needs no billing key.", code=RefusalCode.OVER
+        )
     if purpose not in {None, needed}:
         raise Refused(f"Subscription {code} is {found.status}: {_INSTEAD[needed]}")
     if with_payment and needed is not CheckoutPurpose.REGISTER:
         raise Refused("Only the first key is registered with a payment. `--charge` makes a link that pays what is due.")
-    plan = plan_of(plan_row(session, found.plan_code))
+    plan = own_terms(session, found.id).plan
     if objection := amount_objection(plan, None, max_amount=settings.max_amount):
-        raise Refused(f"Plan {plan.code!r} costs {plan.amount:,} {plan.currency}, but {objection}.")
+        raise Refused(f"Subscription {code} costs {plan.amount:,} {plan.currency}, but {objection}.")
     if with_payment and not starts_now(plan, anchor_of(plan, found.anchor_on, now=now), now=now):
         raise Refused(f"Nothing of subscription {code} is due today, so its key is registered without a payment.")
     return {"purpose": needed, "subscription_id": found.id, "charge_id": None}, plan

@@ -11,12 +11,12 @@ from sqlalchemy.orm import Session
 from worker.checkout import order_queries
 from worker.checkout.queries import CheckoutRow
 from worker.config.settings import Settings
-from worker.database.mapping import plan_of
 from worker.domain.errors import Refused
 from worker.domain.merchant_uid import MAX_NUMBER, derive, key_only_uid
 from worker.domain.states import AttemptStatus, ChargeStatus, CheckoutPurpose, SubscriptionStatus, Via
 from worker.domain.window_evidence import KEY_KEPT, WINDOW_LIFE
 from worker.ledger import charges, discrepancies, window_attempts
+from worker.ledger.terms import own_terms
 from worker.ledger.window_attempts import LockedCharge
 from worker.pg import catalog
 from worker.pg.channels import channel_for
@@ -26,7 +26,6 @@ from worker.subscriptions import activation_queries
 from worker.subscriptions import queries as subscription_queries
 from worker.subscriptions.activation import first_charge
 from worker.subscriptions.activation_queries import LockedKey
-from worker.subscriptions.plans import plan_row
 from worker.subscriptions.queries import LockedSubscription
 from worker.subscriptions.start_terms import amount_objection
 
@@ -59,8 +58,8 @@ def prepare_window(
         case CheckoutPurpose.REGISTER:
             return _registration(session, settings, checkout, pg, now)
         case CheckoutPurpose.REPLACE:
-            subscription = _lock_running(session, checkout.subscription_code)
-            return _key_alone(session, settings, checkout, pg, subscription.plan_code, now)
+            _lock_running(session, checkout.subscription_code)
+            return _key_alone(session, settings, checkout, pg, now)
 
 
 def _registration(
@@ -74,11 +73,11 @@ def _registration(
         raise Refused(PAID_ELSEWHERE)
     charge = None
     if checkout.with_payment and catalog.charges_in_window(pg):
-        plan = plan_of(plan_row(session, subscription.plan_code))
+        plan = own_terms(session, subscription.id).plan
         charge_id = first_charge(session, subscription.id, plan, subscription.anchor_on, now=now)
         charge = None if charge_id is None else window_attempts.locked_charge(session, charge_id)
     if charge is None or charge.status == ChargeStatus.PAID:
-        return _key_alone(session, settings, checkout, pg, subscription.plan_code, now)
+        return _key_alone(session, settings, checkout, pg, now)
     use = WindowUse.REGISTRATION_WITH_PAYMENT
     key = _key_to_register(session, settings, checkout, pg, use, charge.last_key_id, now)
     activation_queries.move_anchor(session, subscription.id, charge.period_start.astimezone(plan.time_zone).date())
@@ -151,9 +150,7 @@ def _next_order(settings: Settings, charge: LockedCharge) -> tuple[int, str]:
     return number, derive(prefix, charge.subscription_code, charge.period_start, number)
 
 
-def _key_alone(
-    session: Session, settings: Settings, checkout: CheckoutRow, pg: str, plan_code: str, now: datetime
-) -> PreparedWindow:
+def _key_alone(session: Session, settings: Settings, checkout: CheckoutRow, pg: str, now: datetime) -> PreparedWindow:
     """Register a key and charge nothing, under an order that no period's payment can be taken for.
 
     PortOne wants another merchant_uid for every request (documented). No money moves by this one, so nothing needs an
@@ -161,7 +158,7 @@ def _key_alone(
     """
     known_id = _key_being_registered(session, checkout, pg)
     key = _key_to_register(session, settings, checkout, pg, WindowUse.REGISTRATION, known_id, now)
-    plan = plan_of(plan_row(session, plan_code))
+    plan = own_terms(session, checkout.subscription_id).plan
     if objection := amount_objection(plan, pg, max_amount=settings.max_amount):
         raise Refused(f"{plan.amount:,} {plan.currency} cannot be charged this way: {objection}.")
     shows = catalog.PGS[pg].window.keys is KeyRegistration.SHOWS

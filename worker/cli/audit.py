@@ -12,12 +12,17 @@ from worker.cli.options import Json, Limit
 
 
 def audit(
-    about: Annotated[str, typer.Argument(metavar="[stop|cap|sweep|plan|archive]", help="Only this kind.")] = "",
+    about: Annotated[
+        str, typer.Argument(metavar="KIND", help="Only stop, cap, sweep, plan, archive, discount, refund or change.")
+    ] = "",
     limit: Limit = 50,
     *,
     as_json: Json = False,
 ) -> None:
-    """List stops, starts, releases, sweeps and new plans, with who and why. Charges, keys and links show their own."""
+    """List what operators do, with who and why: stops, sweeps, plans, discount codes, refunds, changes.
+
+    Charges, keys and links show their own.
+    """
     from worker.cli.context import command_runtime
     from worker.ledger import history
 

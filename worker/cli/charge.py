@@ -12,7 +12,7 @@ import typer
 from worker.cli import console, formats
 from worker.cli.audit import print_audit
 from worker.cli.options import Json, Limit
-from worker.domain.states import AttemptStatus, ChargeStatus, Via
+from worker.domain.states import ChargeStatus, Via
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -53,7 +53,11 @@ def show(
 ) -> None:
     """Show a charge with every attempt, why it waits, and what happens next."""
     from worker.cli.context import command_runtime
+    from worker.cli.refund_details import refunds_of
     from worker.ledger import history
+    from worker.ledger.new_charges import items_of
+    from worker.operations.charge_state import charge_state
+    from worker.operations.explain_charge import explain_charge
     from worker.review import queries as review_queries
 
     with command_runtime(as_json=as_json) as runtime, runtime.sessions() as session:
@@ -61,16 +65,28 @@ def show(
         row = _found(session, charge, now)
         attempts = history.attempts(session, row.id)
         audit = history.charge_story(session, row.id)
+        items = [asdict(item) for item in items_of(session, row.id)]
         discrepancies = [asdict(each) for each in review_queries.open_discrepancies_of(session, row.id)]
-    sentence = _explanation(row, attempts, now)
+        refunds = refunds_of(session, row.id, row.refunded)
+    sentence = explain_charge(charge_state(row, attempts), now=now, shown=formats.in_zone(row.time_zone))
     hidden = {"first_charge_id", "discrepancy_id"}  # the sentence tells them
-    shown = {name: value for name, value in asdict(row).items() if name not in hidden}
+    shown = {**{name: value for name, value in asdict(row).items() if name not in hidden}, "items": items}
     if as_json:
         console.print_json(
-            {**shown, "next": sentence, "discrepancies": discrepancies, "attempts": attempts, "audit": audit}
+            {
+                **shown,
+                "next": sentence,
+                "discrepancies": discrepancies,
+                "attempts": attempts,
+                **refunds.document(),
+                "audit": audit,
+            }
         )
     else:
-        _print({**shown, "discrepancies": discrepancies}, sentence, attempts, audit)
+        _print({**shown, "discrepancies": discrepancies}, sentence, attempts)
+        refunds.print_them(row.time_zone)
+        console.head("History")
+        print_audit(audit, row.time_zone)
 
 
 @app.command("requeue")
@@ -105,7 +121,7 @@ def print_charges(charges: Sequence[Mapping[str, Any]]) -> None:
                 formats.local_date(row["period_start"], row["time_zone"]),
                 formats.money(row["amount"], row["currency"]),
                 *([formats.money(row["refunded"], row["currency"]) if row["refunded"] else ""] if refunds else []),
-                row["status"],
+                "paid elsewhere" if row["paid_elsewhere"] is not None else row["status"],
                 _when(row),
             )
             for row in charges
@@ -137,41 +153,7 @@ def _found(session: Session, text: str, now: datetime) -> ChargeDetails:
     return row
 
 
-def _explanation(row: ChargeDetails, attempts: Sequence[Mapping[str, Any]], now: datetime) -> str:
-    from worker.operations.explain_charge import ChargeState, LastAttempt, explain_charge
-
-    last = None
-    if attempts:
-        names = ("number", "status_reason", "started_at", "lease_until", "next_lookup_at", "flag_reason")
-        known = {name: attempts[-1][name] for name in names}
-        until = attempts[-1]["window_until"] if attempts[-1]["via"] == Via.WINDOW else None
-        last = LastAttempt(status=AttemptStatus(attempts[-1]["status"]), window_until=until, **known)
-    state = ChargeState(
-        status=row.status,
-        blocker=row.blocked_by,
-        status_reason=row.status_reason,
-        declines=row.declines,
-        next_attempt_at=row.next_attempt_at,
-        paid_at=row.paid_at,
-        subscription=row.subscription_status,
-        subscription_code=row.subscription,
-        key=row.key_status,
-        stop_scope=row.stop_scope,
-        stop_reason=row.stop_reason,
-        hold_reason=row.hold_reason,
-        first_charge_id=row.first_charge_id,
-        discrepancy_id=row.discrepancy_id,
-        attempt=last,
-        amount=row.amount,
-        refunded=row.refunded,
-        awaits_consent_since=row.awaits_consent_since,
-    )
-    return explain_charge(state, now=now, shown=formats.in_zone(row.time_zone))
-
-
-def _print(
-    shown: Mapping[str, Any], sentence: str, attempts: Sequence[Mapping[str, Any]], audit: Sequence[Mapping[str, Any]]
-) -> None:
+def _print(shown: Mapping[str, Any], sentence: str, attempts: Sequence[Mapping[str, Any]]) -> None:
     at = formats.in_zone(shown["time_zone"])
     key = "none" if shown["key_id"] is None else f"{shown['key_id']} ({shown['pg']}, {shown['key_status']})"
     console.details(
@@ -182,15 +164,35 @@ def _print(
             "key": key,
             "period": f"{at(shown['period_start'])} to {at(shown['period_end'])}",
             "amount": f"{formats.money(shown['amount'], shown['currency'])} ({shown['order_name']})",
+            "items": _items(shown["items"], shown["currency"]),
             "refunded": formats.money(shown["refunded"], shown["currency"]) if shown["refunded"] else None,
             "status": f"{shown['status']} since {at(shown['status_at'])}",
+            "paid elsewhere": shown["paid_elsewhere"],
+            "lacks": _lacks(shown["gate_lacks"]),
             "next": sentence,
             **{f"discrepancy {each['id']}": _discrepancy(each) for each in shown["discrepancies"]},
         }
     )
     print_attempts(attempts, shown["time_zone"])
-    console.head("History")
-    print_audit(audit, shown["time_zone"])
+
+
+def _items(items: Sequence[Mapping[str, Any]], currency: str) -> str | None:
+    """Return what a charge is made of, line by line; None when the plan, once, is all of it."""
+    if len(items) == 1 and items[0]["quantity"] == 1:
+        return None
+    return "\n".join(
+        f"{formats.spaced(each['kind'])}: {each['description']}"
+        + (f" x {each['quantity']:,}" if each["quantity"] > 1 else "")
+        + f", {formats.money(each['amount'], currency)}"
+        for each in items
+    )
+
+
+def _lacks(codes: Sequence[str] | None) -> str | None:
+    """Return what the consent gate has found lacking, a line each."""
+    from worker.domain.consent_gate.rules import BY_CODE, RuleCode
+
+    return "\n".join(BY_CODE[RuleCode(code)].lacks.en for code in codes) if codes else None
 
 
 def print_attempts(attempts: Sequence[Mapping[str, Any]], zone: str) -> None:
@@ -216,6 +218,7 @@ def _print_attempt(attempt: Mapping[str, Any], zone: str) -> None:
             "  settled": formats.local(attempt["settled_at"], zone) or None,
             **_said(attempt),
             "  imp_uid": attempt["imp_uid"],
+            "  receipt": attempt["receipt_url"],
             "  window until": formats.local(attempt["window_until"], zone) or None,
             "  flagged": attempt["flag_reason"],
         }

@@ -7,24 +7,33 @@ from typing import Annotated
 import typer
 
 from worker.cli import (
+    alert,
     archive,
     audit,
-    charge,
+    bulk,
+    change,
+    charge_acts,
     checkout,
+    consent,
     demo,
+    discount,
     doctor,
+    event,
     import_,
     key,
+    metrics,
     migrate,
-    plan,
+    notice,
+    plan_prices,
     review,
     sandbox,
     status,
     stop,
     subscribe,
-    subscription,
+    subscription_change,
     sweep,
     up,
+    webhook,
 )
 from worker.cli.exits import EPILOG, Commands
 
@@ -65,16 +74,25 @@ app.command(rich_help_panel=RUN)(migrate.migrate)
 app.command(rich_help_panel=RUN)(doctor.doctor)
 app.command(rich_help_panel=RUN)(sandbox.sandbox)
 
-app.add_typer(plan.app, name="plan", rich_help_panel=SELL)
+app.add_typer(plan_prices.app, name="plan", rich_help_panel=SELL)
 app.add_typer(key.app, name="key", rich_help_panel=SELL)
 app.command(rich_help_panel=SELL)(subscribe.subscribe)
-app.add_typer(subscription.app, name="subscription", rich_help_panel=SELL)
+app.add_typer(subscription_change.app, name="subscription", rich_help_panel=SELL)
+app.add_typer(discount.app, name="discount", rich_help_panel=SELL)
+app.add_typer(change.app, name="change", rich_help_panel=SELL)
+app.add_typer(bulk.app, name="bulk", rich_help_panel=SELL)
 app.add_typer(checkout.app, name="checkout", rich_help_panel=SELL)
+app.add_typer(consent.app, name="consent", rich_help_panel=SELL)
 app.command("import", rich_help_panel=SELL, epilog=import_.COLUMNS)(import_.import_file)
 
 app.command(rich_help_panel=LOOK)(status.status)
-app.add_typer(charge.app, name="charge", rich_help_panel=LOOK)
+app.add_typer(charge_acts.app, name="charge", rich_help_panel=LOOK)
 app.add_typer(review.app, name="review", rich_help_panel=LOOK)
+app.add_typer(event.app, name="events", rich_help_panel=LOOK)
+app.add_typer(notice.app, name="notices", rich_help_panel=LOOK)
+app.add_typer(webhook.app, name="webhook", rich_help_panel=LOOK)
+app.add_typer(metrics.app, name="metrics", rich_help_panel=LOOK)
+app.add_typer(alert.app, name="alert", rich_help_panel=LOOK)
 app.command(rich_help_panel=LOOK)(audit.audit)
 app.command(rich_help_panel=LOOK)(sweep.sweep)
 app.command(rich_help_panel=LOOK)(stop.stop)

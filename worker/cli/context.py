@@ -24,7 +24,12 @@ from worker.runtime import Runtime, open_runtime
 
 @contextmanager
 def command_runtime(
-    *, as_json: bool, migrated: bool = True, create: bool = False, actor_name: str = ""
+    *,
+    as_json: bool,
+    migrated: bool = True,
+    create: bool = False,
+    actor_name: str = "",
+    same_mode: bool = True,
 ) -> Iterator[Runtime]:
     """Open the database for one command.
 
@@ -32,13 +37,14 @@ def command_runtime(
     charged in another mode.
 
     An embedded database is made only with `create`: a command in the wrong folder says so instead of showing nothing.
+    Without `same_mode` it may have charged in another one: for what only reads, and is given no key of PortOne's.
     `actor_name` goes into the audit where it is not the person at the keyboard who acts.
     Nothing of the database's address but host and name is ever shown: it may hold a password.
     """
     settings = effective_settings()
     if not as_json:
         console.say_mode(live=settings.live)
-    check = _check_tables if migrated else Runtime.sync_clock
+    check = Runtime.sync_clock if not migrated else _check_tables if same_mode else _check_tables_alone
     who = actor_name or actor()
     with (
         database_address(settings, create=create) as url,
@@ -49,9 +55,13 @@ def command_runtime(
 
 
 def _check_tables(runtime: Runtime) -> None:
+    _check_tables_alone(runtime)
+    runtime.verify_database()
+
+
+def _check_tables_alone(runtime: Runtime) -> None:
     runtime.sync_clock()
     _require_tables(runtime)
-    runtime.verify_database()
 
 
 def actor() -> str:

@@ -27,7 +27,8 @@ def doctor(
         list[str] | None,
         typer.Argument(
             help="Checks to run: database migrations identity broker timeouts portone beat worker tasks stops "
-            "invariants discrepancies arrears trials look-ups sweeps schedules pages. All by default."
+            "invariants discrepancies arrears trials look-ups sweeps backlog relay destinations schedules pages. "
+            "All by default."
         ),
     ] = None,
     *,
@@ -91,11 +92,11 @@ def _check_context(*, full: bool, as_json: bool) -> Iterator[CheckContext]:
 
 
 def _say(check: str, health: str, finding: str, remedy: str) -> None:
-    line = Text.assemble((f"{health:<8}", STYLES[health]), (f"{check:<12}", "bold"), _indented(finding))
+    line = Text.assemble((f"{health:<8}", STYLES[health]), (f"{check:<13}", "bold"), _indented(finding))
     console.output().print(line)
     for each in remedy.splitlines():
-        console.output().print(Text(f"{'':20}-> {each}", STYLES[health]))
+        console.output().print(Text(f"{'':21}-> {each}", STYLES[health]))
 
 
 def _indented(lines: str) -> str:
-    return lines.replace("\n", f"\n{'':20}")
+    return lines.replace("\n", f"\n{'':21}")

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from worker.cli import console, formats
 from worker.cli.options import Json
+from worker.cli.status_events import print_events
 from worker.cli.status_json import StatusDetails, document
 from worker.config.terminal import plain
 
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
     from worker.database.tables.operations import Sweep, Violation
     from worker.ledger.channel_stops import BlamedSubscription
     from worker.ledger.subscription_holds import HeldSubscription
+    from worker.operations.count_queries import Count
     from worker.operations.explain_hold import HoldExplanation
-    from worker.operations.status_queries import Count, PaidTotal, WebhookCounts
+    from worker.operations.status_queries import PaidTotal, WebhookCounts
 
 # What each count is called, whose age it tells, and what it means; in red when it should be nothing.
 ROWS: Mapping[str, tuple[str, str, bool]] = {
@@ -36,11 +38,18 @@ ROWS: Mapping[str, tuple[str, str, bool]] = {
     "past_due": ("past due", "declined; on the dunning calendar", False),
     "waiting_for_key": ("waits for a key", "owed; no active billing key", True),
     "waiting_for_consent": ("waits for consent", "customer did not agree when the key was replaced", True),
+    "held_by_gate": ("held by the gate", "a consent or a message is missing; `again charge list`", True),
+    "charged_despite_gate": ("lacked a consent", "or a message, in the last 30 days, and were charged", True),
     "waiting_for_payment": ("waits for payment", "subscriptions with too many unpaid charges", True),
-    "uncollectible": ("uncollectible", "dunning calendar exhausted", False),
+    "uncollectible": ("uncollectible", "given up: dunning calendar exhausted, or written off", False),
     "void": ("void", "not owed", False),
+    "refunding": ("refunds under way", "sent or about to be, or looked up", False),
+    "waiting_for_approval": ("wait for approval", "refunds; `again change list --status scheduled`", True),
 }
 LATE = "red"
+
+SOON = timedelta(seconds=30)
+"""A part that was seen within this is not late, however often it should be."""
 
 
 def status(*, as_json: Json = False) -> None:
@@ -48,7 +57,7 @@ def status(*, as_json: Json = False) -> None:
     from schedules.plans import SEOUL
     from worker.cli.context import command_runtime
     from worker.database import heartbeats
-    from worker.operations import status_queries
+    from worker.operations import count_queries, status_queries
     from worker.operations.explain_hold import explain_hold
 
     with command_runtime(as_json=as_json) as runtime:
@@ -56,7 +65,7 @@ def status(*, as_json: Json = False) -> None:
         quiet_period = runtime.settings.quiet_period
         midnight = now.astimezone(SEOUL).replace(hour=0, minute=0, second=0, microsecond=0)
         with runtime.sessions() as session:
-            counts = status_queries.counts(session, now=now)
+            counts = count_queries.counts(session, now=now)
             paid = status_queries.paid_since(session, midnight)
             details = _details(session)
             heard = status_queries.webhooks_since(session, midnight)
@@ -82,11 +91,14 @@ def status(*, as_json: Json = False) -> None:
         console.output().print(Text(_failing(details.failing), LATE))
     console.head("Webhooks")
     console.say(_heard(heard))
+    console.head("Events")
+    print_events(details.relay, now)
     console.head("Last seen")
     console.table("PART", "AGO", rows=[(name, _seen(name, at, now)) for name, at in parts.items()])
 
 
 def _details(session: Session) -> StatusDetails:
+    from worker.events import lag_queries
     from worker.ledger import channel_stops, stops, subscription_holds
     from worker.operations import invariant_results, status_queries
 
@@ -98,6 +110,7 @@ def _details(session: Session) -> StatusDetails:
         status_queries.last_daily_sweep(session),
         invariant_results.recorded(session),
         status_queries.failing_sweep(session),
+        relay=lag_queries.relay_lag(session),
     )
 
 
@@ -110,6 +123,9 @@ def _print_counts(counts: Mapping[str, Count], paid: PaidTotal, details: StatusD
     rows.append(_violations_row(details.violations, now))
     back = f", {formats.money(paid.refunded)} of it refunded" if paid.refunded else ""
     rows.append(("paid today", f"{paid.count:,}", "", f"{formats.money(paid.amount)} since midnight in Seoul{back}"))
+    if paid.elsewhere:
+        amount = formats.money(paid.amount_elsewhere)
+        rows.append(("paid elsewhere", f"{paid.elsewhere:,}", "", f"{amount} since then, not through PortOne"))
     console.table("", "COUNT", "OLDEST", "", rows=rows, right=("COUNT", "OLDEST"), whole=("COUNT", "OLDEST"))
 
 
@@ -204,11 +220,14 @@ def _expected_parts() -> Iterator[str]:
 
 
 def _seen(name: str, at: datetime | None, now: datetime) -> Text:
-    """Return when a part was last seen; in red after three of its intervals, when its tick must have been missed."""
+    """Return when a part was last seen; in red after three of its intervals, when its tick must have been missed.
+
+    A tick of every second may wait for a moment while every worker process is busy.
+    """
     from schedules.beat import KEPT_TICKS, beat_table
 
     if at is None:
         return Text("never", LATE)
     intervals = {entry.task: entry.every for entry in beat_table() if isinstance(entry.every, timedelta)}
-    allowed = KEPT_TICKS * intervals.get(name, min(intervals.values()))
+    allowed = max(KEPT_TICKS * intervals.get(name, min(intervals.values())), SOON)
     return Text(formats.age(at, now), LATE if now - at > allowed else "")

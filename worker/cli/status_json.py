@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from worker.database.tables.operations import Stop, Sweep, Violation
+    from worker.events.lag_queries import RelayLag
     from worker.ledger.channel_stops import BlamedSubscription
     from worker.ledger.subscription_holds import HeldSubscription
+    from worker.operations.count_queries import Count
     from worker.operations.explain_hold import HoldExplanation
-    from worker.operations.status_queries import Count, PaidTotal, WebhookCounts
+    from worker.operations.status_queries import PaidTotal, WebhookCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,8 @@ class StatusDetails:
     holding: Sweep | None
     daily: Sweep | None
     violations: Sequence[Violation]
-    failing: Sweep | None = None  # whose list at PortOne cannot be read
+    failing: Sweep | None  # whose list at PortOne cannot be read
+    relay: RelayLag
 
 
 def document(
@@ -50,6 +53,8 @@ def document(
             "count": paid.count,
             "amount": paid.amount,
             "refunded": paid.refunded,
+            "count_elsewhere": paid.elsewhere,
+            "amount_elsewhere": paid.amount_elsewhere,
             "currency": "KRW",
             "since": paid.since,
         },
@@ -88,6 +93,11 @@ def document(
             "unknown": heard.unknown,
             "waiting": heard.waiting,
             "since": heard.since,
+        },
+        "events": {
+            "unpublished": details.relay.unpublished,
+            "oldest_at": details.relay.oldest_at,
+            "destinations": [asdict(each) for each in details.relay.destinations],
         },
         "last_seen": parts,
     }

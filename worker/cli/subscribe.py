@@ -29,16 +29,21 @@ def subscribe(
     backdate: Annotated[
         bool, typer.Option("--backdate", help="Also charge every period since a start date in the past.")
     ] = False,
+    email: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Where its notices are sent, if the customer wants that.")
+    ] = "",
     allow_duplicates: AllowDuplicates = False,
     *,
     as_json: Json = False,
 ) -> None:
     """Start a subscription; its first charge is due at the plan's charge hour, after the trial if there is one."""
     from worker.cli.context import command_runtime
+    from worker.domain.notices.addresses import read_address
     from worker.subscriptions import sign_up
     from worker.subscriptions.arrears import owed_by
+    from worker.subscriptions.emails import give_address
 
-    start_on = _date(start)
+    start_on, address = _date(start), read_address(email) if email else None
     with command_runtime(as_json=as_json) as runtime:
         subscribed = sign_up.subscribe(
             runtime.sessions,
@@ -51,6 +56,8 @@ def subscribe(
             max_amount=runtime.settings.max_amount,
             now=runtime.clock(),
         )
+        if address is not None:
+            give_address(runtime.sessions, subscribed.code, address, now=runtime.clock())
         shown = shown_subscription(runtime, subscribed.code)
         owed = owed_by(runtime.sessions, subscribed.code, now=runtime.clock())
     if as_json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,8 +14,10 @@ from worker.domain.states import SubscriptionStatus
 
 if TYPE_CHECKING:
     from worker.runtime import Runtime
+    from worker.subscriptions.arrears import Arrears
 
 SHOWN_CHARGES = 12
+SHOWN_CHANGES = 8
 
 app = typer.Typer(help="Subscriptions: list, show, pause, resume, cancel, replace the key.", no_args_is_help=True)
 
@@ -66,42 +69,28 @@ def list_subscriptions(
 @app.command("show")
 def show(code: Code, *, as_json: Json = False) -> None:
     """Show a subscription with its periods, charges and history."""
+    from worker.changes import queries as change_queries
+    from worker.changes.outlook import outlook
     from worker.cli.context import command_runtime
-    from worker.cli.subscription_details import print_subscription, upcoming_periods
+    from worker.cli.subscription_details import print_changes, print_subscription
     from worker.ledger import history
-    from worker.subscriptions import plan_queries
+    from worker.ledger.adjustments import open_of
 
     with command_runtime(as_json=as_json) as runtime:
-        shown = shown_subscription(runtime, code)
+        shown, now = shown_subscription(runtime, code), runtime.clock()
         with runtime.sessions() as session:
-            plan = plan_queries.named(session, shown["plan"])
-            charges = history.charges(
-                session, status=None, subscription=shown["code"], limit=SHOWN_CHARGES, now=runtime.clock()
-            )
+            charges = history.charges(session, status=None, subscription=shown["code"], limit=SHOWN_CHARGES, now=now)
             audit = history.audit(session, "subscription", shown["id"])
-    upcoming = upcoming_periods(plan, shown)
+            adjustments = [asdict(each) for each in open_of(session, [shown["id"]]).get(shown["id"], ())]
+            changes = change_queries.listed(session, subscription=shown["code"], limit=SHOWN_CHANGES)
+        periods = outlook(runtime.sessions, shown["code"], policy=runtime.change_policy, now=now)
+    shown = {**shown, "adjustments": adjustments}
+    upcoming = [asdict(each) for each in periods]
     if as_json:
-        console.print_json({**shown, "upcoming": upcoming, "charges": charges, "audit": audit})
+        console.print_json({**shown, "upcoming": upcoming, "charges": charges, "changes": changes, "audit": audit})
     else:
         print_subscription(shown, upcoming, charges, audit)
-
-
-@app.command("cancel")
-def cancel(code: Code, reason: Reason = "canceled by hand", *, as_json: Json = False) -> None:
-    """Cancel a subscription for good: nothing more falls due, and unpaid charges are voided."""
-    from worker.cli.context import command_runtime
-    from worker.subscriptions import cancellation
-
-    with command_runtime(as_json=as_json) as runtime:
-        canceled = cancellation.cancel(runtime.sessions, code, reason=reason, now=runtime.clock())
-        shown = shown_subscription(runtime, code)
-    if as_json:
-        console.print_json({**shown, "void_charges": canceled.void, "charges_in_flight": canceled.in_flight})
-        return
-    flight = f"; {canceled.in_flight} in flight ends by itself, paid or void" if canceled.in_flight else ""
-    console.say(f"Subscription {shown['code']} is canceled; {canceled.void} of its charges became void{flight}.")
-    if shown["paid_until"] is not None:
-        console.say(f"It is paid until {formats.local(shown['paid_until'], shown['time_zone'])}.")
+        print_changes(changes)
 
 
 @app.command("key")
@@ -130,12 +119,10 @@ def change_key(
             max_amount=max_amount,
             now=runtime.clock(),
         )
-        if arrears.count and not yes:
-            what = f"{formats.owed(arrears.count, arrears.amount)} would be charged to this billing key at once"
-            if under_way := sum(each.under_way for each in arrears.periods):
-                what += f" ({under_way:,} of them, under way, only if that comes to nothing)"
+        if (arrears.count or arrears.given_up) and not yes:
             confirm.require_consent(
-                what, instead=f"`again checkout link {code} --replace` lets the customer agree themselves."
+                _charged_and_given_up(arrears),
+                instead=f"`again checkout link {code} --replace` lets the customer agree themselves.",
             )
         changed = key_change.change_key(
             runtime.sessions,
@@ -145,11 +132,14 @@ def change_key(
             allow_duplicates=allow_duplicates,
             max_amount=max_amount,
             owed=arrears.amount,
+            given_up=arrears.given_up_amount,
             now=runtime.clock(),
         )
         shown = shown_subscription(runtime, code)
     if as_json:
-        console.print_json({**shown, "charges_woken": changed.woken, "charged_now": changed.amount})
+        console.print_json(
+            {**shown, "charges_woken": changed.woken, "charged_now": changed.amount} | {"given_up": changed.given_up}
+        )
         return
     at_once = ""
     if changed.woken:
@@ -157,13 +147,26 @@ def change_key(
         when = f"{charged} now" if shown["status"] != SubscriptionStatus.PAUSED else f"{charged} once it is resumed"
         at_once = f"; {formats.owed(changed.woken, changed.amount)} {when}"
     console.say(f"Subscription {shown['code']} is charged by billing key {changed.key_id} from now on{at_once}.")
+    if changed.given_up:
+        console.say(f"{changed.given_up:,} KRW that were unpaid are not charged any more, by the terms of its plan.")
     if shown["next_charge_at"] is not None:
         console.say(f"Its next charge is due on {formats.local(shown['next_charge_at'], shown['time_zone'])}.")
 
 
+def _charged_and_given_up(arrears: Arrears) -> str:
+    """Return what a new key would be charged with, and what it would not be."""
+    what = f"{formats.owed(arrears.count, arrears.amount)} would be charged to this billing key at once"
+    if under_way := sum(each.under_way for each in arrears.periods):
+        what += f" ({under_way:,} of them, under way, only if that comes to nothing)"
+    if arrears.given_up:
+        older = formats.owed(len(arrears.given_up), arrears.given_up_amount)
+        what += f", and {older} would be given up by the terms of its plan"
+    return what
+
+
 @app.command("release")
 def release(code: Code, reason: Reason = "released by hand", *, as_json: Json = False) -> None:
-    """Release a subscription that a charge limit has held; its charges of today are counted from zero."""
+    """Release a subscription that was held; its charges of today are counted from zero."""
     from worker.cli.context import command_runtime
     from worker.subscriptions import holds
 
@@ -177,44 +180,6 @@ def release(code: Code, reason: Reason = "released by hand", *, as_json: Json = 
     if owed.count:
         what = f"{formats.owed(owed.count, owed.amount)} {formats.is_or_are(owed.count)} charged again"
         console.say(f"{what}, at once or on the next dunning day.")
-
-
-@app.command("pause")
-def pause(code: Code, reason: Reason = "paused by hand", *, as_json: Json = False) -> None:
-    """Pause a subscription: nothing falls due and nothing is charged until it is resumed."""
-    from worker.cli.context import command_runtime
-    from worker.subscriptions import pausing
-
-    with command_runtime(as_json=as_json) as runtime:
-        pausing.pause(runtime.sessions, code, reason=reason, now=runtime.clock())
-        shown = shown_subscription(runtime, code)
-    if as_json:
-        console.print_json(shown)
-    else:
-        console.say(f"Subscription {shown['code']} is paused; `again subscription resume {shown['code']}` resumes it.")
-
-
-@app.command("resume")
-def resume(code: Code, reason: Reason = "resumed by hand", *, as_json: Json = False) -> None:
-    """Resume a paused subscription from its next period on. Periods during the pause are not owed; open charges are."""
-    from worker.cli.context import command_runtime
-    from worker.subscriptions import arrears, pausing
-
-    with command_runtime(as_json=as_json) as runtime:
-        now = runtime.clock()
-        open_before = arrears.owed_by(runtime.sessions, code, now=now).chargeable
-        next_charge_at = pausing.resume(runtime.sessions, code, reason=reason, now=now, owed=open_before.amount)
-        shown = shown_subscription(runtime, code)
-    if as_json:
-        console.print_json({**shown, "open_charges": open_before.count, "owed": open_before.amount})
-        return
-    at = formats.local(next_charge_at, shown["time_zone"])
-    console.say(f"Subscription {shown['code']} is {shown['status']}; its next charge is due on {at}.")
-    if open_before.count:
-        what = f"{formats.owed(open_before.count, open_before.amount)} open since before the pause"
-        console.say(
-            f"{what}, {formats.is_or_are(open_before.count)} charged again, at once or on the next dunning day."
-        )
 
 
 def shown_subscription(runtime: Runtime, code: str) -> Mapping[str, Any]:

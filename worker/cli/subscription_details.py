@@ -6,30 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from schedules.periods import period_starting
 from worker.cli import console, formats
 from worker.cli.audit import print_audit
 from worker.cli.charge import print_charges
-from worker.database.mapping import plan_of
-
-SHOWN_PERIODS = 3
-
-
-def upcoming_periods(plan_row: Any, shown: Mapping[str, Any]) -> list[Mapping[str, datetime]]:
-    """List the next periods that will be charged; none while nothing falls due."""
-    plan = plan_of(plan_row)
-    start: datetime | None = shown["next_charge_at"]
-    periods: list[Mapping[str, datetime]] = []
-    while start is not None and len(periods) < SHOWN_PERIODS:
-        period = period_starting(plan, shown["anchor_on"], start)
-        periods.append({"start": period.start, "end": period.end})
-        start = period.end
-    return periods
+from worker.domain.pricing.adjustments import AdjustmentKind
 
 
 def print_subscription(
     shown: Mapping[str, Any],
-    upcoming: Sequence[Mapping[str, datetime]],
+    upcoming: Sequence[Mapping[str, Any]],
     charges: Sequence[Mapping[str, Any]],
     audit: Sequence[Mapping[str, Any]],
 ) -> None:
@@ -39,14 +24,21 @@ def print_subscription(
         {
             "subscription": shown["code"],
             "customer": shown["customer_reference"],
-            "plan": shown["plan"],
+            "plan": _plan(shown),
+            "next charges": "\n".join(map(_adjustment, shown["adjustments"])) or None,
             "key": _key(shown),
             "status": f"{shown['status']} since {at(shown['status_at'])} ({shown['status_reason']})",
             "anchor": str(shown["anchor_on"]),
             "current period": f"{at(current)} to {at(shown['current_period_end'])}" if current else None,
             "paid until": at(shown["paid_until"]) if shown["paid_until"] else "nothing is paid",
+            "access until": at(shown["access_until"]) if shown["access_until"] else None,
             "waits": _waits(shown, at),
-            "next periods": "\n".join(f"{at(each['start'])} to {at(each['end'])}" for each in upcoming) or "none",
+            "next periods": "\n".join(
+                f"{at(each['start'])} to {at(each['end'])}: "
+                + (formats.money(each["amount"]) if each["owed"] else "not owed")
+                for each in upcoming
+            )
+            or "none",
         }
     )
     if charges:
@@ -54,6 +46,52 @@ def print_subscription(
         print_charges(charges)
     console.head("History")
     print_audit(audit, shown["time_zone"])
+
+
+def print_changes(changes: Sequence[Mapping[str, Any]]) -> None:
+    """Print the newest changes of a subscription, those to come included."""
+    if not changes:
+        return
+    console.head("Changes, the newest first")
+    console.table(
+        "ID",
+        "KIND",
+        "STATUS",
+        "TAKES EFFECT",
+        "WHAT",
+        rows=[
+            (
+                str(row["id"]),
+                formats.spaced(row["kind"]),
+                row["status"] if row["waits_for"] is None else f"waits for {row['waits_for']}",
+                formats.local(row["effective_at"], row["time_zone"]),
+                row["preview"]["sentence"]["en"],
+            )
+            for row in changes
+        ],
+        right=("ID",),
+        whole=("ID", "KIND", "STATUS", "TAKES EFFECT"),
+    )
+
+
+def _plan(shown: Mapping[str, Any]) -> str:
+    """Return the plan, how many of it, and what that comes to for a whole period."""
+    times = "" if shown["quantity"] == 1 else f" x {shown['quantity']:,}"
+    version = "" if shown["price_version"] == 1 else f", price version {shown['price_version']}"
+    return f"{shown['plan']}{times}, {formats.money(shown['amount'])} each period{version}"
+
+
+def _adjustment(each: Mapping[str, Any]) -> str:
+    """Return what the next charges differ by, as `12 first year: discount of 50 %, 3 more periods`."""
+    named = f"{each['id']} {each['description']}"
+    if each["kind"] == AdjustmentKind.DISCOUNT:
+        off = f"{each['percent']} %" if each["percent"] is not None else formats.money(each["amount"])
+        left = each["periods_left"]
+        how_long = "for ever" if left is None else f"{formats.counted(left, 'more period')}"
+        return f"{named}: discount of {off}, {how_long}"
+    if each["kind"] == AdjustmentKind.CREDIT:
+        return f"{named}: credit, {formats.money(each['left'])} left"
+    return f"{named}: {formats.money(each['amount'])} with the next charge"
 
 
 def _waits(shown: Mapping[str, Any], at: Callable[[datetime], str]) -> str | None:

@@ -36,8 +36,9 @@ def up(
         int, typer.Option(min=1, max=65_535, help="Port of the checkout pages, which also receive webhooks.")
     ] = 9102,
     flower_port: Annotated[int, typer.Option(min=1, max=65_535, help="Port of flower.")] = 5555,
+    metrics_port: Annotated[int, typer.Option(min=1, max=65_535, help="Port of the metrics.")] = 9103,
 ) -> None:
-    """Run everything that is not configured elsewhere: PostgreSQL, Valkey, sandbox, worker, beat, flower and pages.
+    """Run all that is not configured elsewhere: PostgreSQL, Valkey, sandbox, worker, beat, flower, metrics and pages.
 
     A port in use is replaced by a free one. Data is kept in the data folder (AGAIN_DATA_DIR, `.again`).
     """
@@ -57,6 +58,7 @@ def up(
     with ExitStack() as stopping:
         lock = stopping.enter_context(exclusive(settings.data_dir / "up.lock", "again up"))
         ports = {"flower_port": _port("flower", flower_port), "checkout_port": _port("checkout", checkout_port)}
+        ports["metrics_port"] = _port("metrics", metrics_port)
         ports["sandbox_port"] = sandbox_port if settings.live else _port("the sandbox", sandbox_port)
         with console.live_line("starting ...", shown=True):
             stack = stopping.enter_context(running_stack(settings, lock=lock, **ports))

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from worker.config.broker_url import broker_problems
 from worker.config.checkout_checks import sdk_problems, secret_problems
+from worker.config.event_checks import events_problems
 from worker.config.portone_url import live_problems, sandbox_problems
+from worker.config.smtp_url import smtp_problems
 
 if TYPE_CHECKING:
     from worker.config.settings import Settings
@@ -34,6 +36,10 @@ def contradictions(settings: Settings) -> Iterator[str]:
     yield from sandbox_problems(settings.portone_url, settings.sandbox_url, live=settings.live)
     if settings.broker_url is not None:
         yield from broker_problems(settings.broker_url.get_secret_value())
+    events_broker = None if settings.events_broker_url is None else settings.events_broker_url.get_secret_value()
+    yield from events_problems(settings.events_task, events_broker, settings.events_queue)
+    smtp_url = None if settings.smtp_url is None else settings.smtp_url.get_secret_value()
+    yield from smtp_problems(smtp_url, settings.smtp_from, settings.alerts_to)
     yield from _contradicting_limits(settings)
 
 

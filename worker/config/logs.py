@@ -10,10 +10,13 @@ from typing import TextIO
 import structlog
 from structlog.typing import ExcInfo, Processor
 
+from schedules.beat import RELAY
 from worker.config.terminal import plain, plain_event
+from worker.config.tracing import add_trace_id
 
 _SHARED: list[Processor] = [
     structlog.contextvars.merge_contextvars,
+    add_trace_id,
     structlog.stdlib.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
@@ -44,11 +47,23 @@ def configure_logs(level: str) -> None:
             ],
         )
     )
+    if level != "DEBUG":
+        handler.addFilter(_is_worth_a_line)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
     for name in _TOO_TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("opentelemetry").setLevel(logging.ERROR)  # its warnings are of tries that it repeats
+
+
+def _is_worth_a_line(record: logging.LogRecord) -> bool:
+    """Return False for the lines that the relay's tick would leave every second: sent, received, succeeded."""
+    if record.levelno > logging.INFO:
+        return True
+    if isinstance(record.msg, dict):  # ours
+        return not (record.msg.get("event") == "tick sent" and record.msg.get("task") == RELAY)
+    return not (isinstance(record.args, dict) and record.args.get("name") == RELAY)
 
 
 def log_errors_only() -> None:

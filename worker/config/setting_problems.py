@@ -45,7 +45,8 @@ def sentences(error: ValidationError, given: Mapping[str, str], fields: Mapping[
             yield reason
             continue
         name = str(problem["loc"][0])
-        yield _sentence(name, reason, given.get(name), fields[name])
+        for each in reason.splitlines():
+            yield _sentence(name, each, given.get(name), fields[name])
 
 
 def _sentence(name: str, reason: str, value: str | None, field: FieldInfo) -> str:

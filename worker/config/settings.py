@@ -22,20 +22,30 @@ from pydantic import (
     model_validator,
 )
 
+from schedules.plans import GateMode
 from worker.config.checkout_checks import (
     LIVE_SDK_URL,
     PORTONE_ADDRESSES,
     URL_IS_MISSING,
     base_address,
     missing_for_pages,
-    networks,
     script_address,
 )
 from worker.config.contradictions import contradictions
+from worker.config.event_checks import account_page, queue_name, quiet_times, task_name
 from worker.config.portone_url import LIVE_URL
 from worker.config.setting_problems import sentences, unknown_variables
-from worker.domain.merchant_uid import PREFIX
-from worker.pg.channels import key_channels, payment_channels
+from worker.config.setting_types import (
+    KeyChannels,
+    Networks,
+    NoticeFile,
+    PaymentChannels,
+    Seconds,
+    comma_list,
+    prefix,
+    rising,
+)
+from worker.config.tracing import traces_to
 
 DEFAULT_SANDBOX_URL = "http://127.0.0.1:9101"
 DEFAULT_CHECKOUT_URL = "http://127.0.0.1:9102"
@@ -43,28 +53,6 @@ DEFAULT_CHECKOUT_URL = "http://127.0.0.1:9102"
 
 class InvalidSettings(ValueError):
     """The settings do not work; the message lists every problem with its variable and what is expected."""
-
-
-def _comma_list(value: object) -> object:
-    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
-
-
-def _prefix(value: str) -> str:
-    if PREFIX.fullmatch(value) is None:
-        raise ValueError("must be 1 to 8 lower-case letters and digits, a letter first")
-    return value
-
-
-def _rising(value: tuple[float, ...]) -> tuple[float, ...]:
-    if list(value) != sorted(set(value)) or not value or value[0] <= 0:
-        raise ValueError("must be rising numbers above 0")
-    return value
-
-
-KeyChannels = Annotated[tuple[str, ...], BeforeValidator(_comma_list), AfterValidator(key_channels)]
-PaymentChannels = Annotated[tuple[str, ...], BeforeValidator(_comma_list), AfterValidator(payment_channels)]
-Networks = Annotated[tuple[str, ...], BeforeValidator(_comma_list), AfterValidator(networks)]
-Seconds = Annotated[float, Field(gt=0, le=366 * 86_400, allow_inf_nan=False)]
 
 
 def inherited_environment() -> dict[str, str]:
@@ -85,7 +73,7 @@ class Settings(BaseModel):
     portone_secret: SecretStr | None = None
     portone_url: str = LIVE_URL
     sandbox_url: str | None = None
-    merchant_uid_prefix: Annotated[str, AfterValidator(_prefix)] = "again"
+    merchant_uid_prefix: Annotated[str, AfterValidator(prefix)] = "again"
 
     max_in_flight: Annotated[int, Field(ge=1, le=5000)] = 200
     claim_chunk: Annotated[int, Field(ge=1, le=1000)] = 200
@@ -93,6 +81,8 @@ class Settings(BaseModel):
     tick_seconds: Seconds | None = None
     catch_up_limit: Annotated[int, Field(ge=1, le=1000)] = 12
     max_amount: Annotated[int, Field(ge=100)] = 2_000_000
+    consent_gate: GateMode = GateMode.WARN
+    refund_review_amount: Annotated[int, Field(ge=1)] | None = None
     max_run_charges: Annotated[int, Field(ge=1)] = 50_000
     max_run_sum: Annotated[int, Field(ge=100)] = 2_000_000_000
     max_day_charges: Annotated[int, Field(ge=1)] = 1_000_000
@@ -104,7 +94,7 @@ class Settings(BaseModel):
     write_back_seconds: Seconds = 30
     quiet_period_seconds: Seconds = 1800
     lookup_backoff_seconds: Annotated[
-        tuple[Seconds, ...], BeforeValidator(_comma_list), AfterValidator(_rising), Field(validate_default=True)
+        tuple[Seconds, ...], BeforeValidator(comma_list), AfterValidator(rising), Field(validate_default=True)
     ] = (300, 900, 1800, 3600, *(86_400 * day for day in range(1, 8)))
     not_charged_delay_seconds: Seconds = 60
     transient_delay_seconds: Seconds = 600
@@ -127,6 +117,17 @@ class Settings(BaseModel):
     webhook_addresses: Networks = PORTONE_ADDRESSES
     trusted_proxies: Networks = ()
 
+    webhook_allowed_networks: Networks = ()
+    events_task: Annotated[str, AfterValidator(task_name)] | None = None
+    events_broker_url: SecretStr | None = None
+    events_queue: Annotated[str, AfterValidator(queue_name)] | None = None
+    smtp_url: SecretStr | None = None
+    smtp_from: str | None = None
+    alerts_to: str | None = None
+    quiet_hours: Annotated[str, AfterValidator(quiet_times)] = "21:00-08:00"
+    notice_texts: NoticeFile | None = None
+    account_url: Annotated[str, AfterValidator(account_page)] | None = None
+    traces: Annotated[str, AfterValidator(traces_to)] | None = None
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
 
     @classmethod

@@ -13,18 +13,28 @@ from sqlalchemy import Row
 
 from schedules.cadences import parse_cadence
 from schedules.dunning import parse_dunning
-from schedules.plans import CatchUp, Plan
+from schedules.end_of_dunning import DunningEnd, GivenUpAs, parse_arrears
+from schedules.notices import parse_notices
+from schedules.plans import CatchUp, GateMode, Plan
 from worker.domain.attempt import Attempt, AttemptPlan, ChargeTerms, RetryTerms, WindowFacts
 from worker.domain.gateway import ChargeRequest
 from worker.domain.states import Via
 
-_AS_TEXT = frozenset({"cadence", "time_zone", "dunning"})
+_AS_TEXT = frozenset({"cadence", "time_zone", "dunning", "arrears", "notices"})
 
 PLAN_COLUMNS = """
     p.code, p.name, p.amount, p.tax_free, p.vat_amount, p.currency, p.cadence, p.time_zone, p.charge_hour,
-    p.trial_days, p.catch_up, p.dunning, p.max_open_charges
+    p.trial_days, p.catch_up, p.dunning, p.max_open_charges, p.dunning_end, p.dunning_end_charges, p.key_deadline_days,
+    p.grace_days, p.arrears, p.notices, p.gate
 """
 """The columns of a plan `p` that `plan_of` reads."""
+
+OWN_PLAN_COLUMNS = PLAN_COLUMNS.replace(
+    "p.amount, p.tax_free, p.vat_amount,",
+    """COALESCE(v.amount, p.amount) AS amount, COALESCE(v.tax_free, p.tax_free) AS tax_free,
+    CASE WHEN v.amount IS NULL THEN p.vat_amount ELSE v.vat_amount END AS vat_amount,""",
+)
+"""The same columns, with the price `v` of plan_prices where a subscription has a later version of it."""
 
 OF_ITS_CHARGE = """
     c.id AS charge_id, c.subscription_id, c.period_start, c.amount, c.tax_free, c.vat_amount, c.currency,
@@ -165,4 +175,11 @@ def plan_of(row: Any) -> Plan:
         catch_up=CatchUp(row.catch_up),
         dunning=parse_dunning(row.dunning),
         max_open_charges=row.max_open_charges,
+        dunning_end=DunningEnd(row.dunning_end),
+        dunning_end_charges=GivenUpAs(row.dunning_end_charges),
+        key_deadline_days=row.key_deadline_days,
+        grace_days=row.grace_days,
+        arrears=parse_arrears(row.arrears),
+        notices=parse_notices(row.notices),
+        gate=None if row.gate is None else GateMode(row.gate),
     )

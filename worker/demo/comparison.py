@@ -18,7 +18,10 @@ Period = tuple[str, datetime]
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Where PortOne and our records differ. `not_ours` are charged merchant_uids that are not ours."""
+    """Where PortOne and our records differ. `not_ours` are charged merchant_uids that are not ours.
+
+    `untold` are paid periods that have not exactly one event, and `events` how many there are of each type.
+    """
 
     periods: int
     really_paid: int
@@ -27,11 +30,13 @@ class Comparison:
     paid_only_there: tuple[Period, ...]
     not_ours: tuple[str, ...]
     unaccounted: int
+    untold: int
+    events: Mapping[str, int]
 
     @property
     def agrees(self) -> bool:
         discrepancies = (self.charged_twice, self.paid_only_here, self.paid_only_there, self.not_ours)
-        return not any(discrepancies) and self.unaccounted == 0
+        return not any(discrepancies) and self.unaccounted == self.untold == 0
 
 
 def compare(session: Session, really_charged: Mapping[str, int]) -> Comparison:
@@ -57,4 +62,6 @@ def compare(session: Session, really_charged: Mapping[str, int]) -> Comparison:
         paid_only_there=tuple(really.keys() - here),
         not_ours=tuple(not_ours),
         unaccounted=statuses.get("due", 0) + statuses.get("charging", 0),
+        untold=session.scalars(queries.UNTOLD_PERIODS).one(),
+        events={row.type: row.events for row in session.execute(queries.EVENTS_BY_TYPE)},
     )

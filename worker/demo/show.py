@@ -26,6 +26,7 @@ from worker.runtime import Runtime
 from worker.sandbox.http.client import SandboxAdmin
 
 PATIENCE_SECONDS = 80.0
+RELAY_PATIENCE_SECONDS = 20.0
 
 # Waiting times short enough to watch; the code that waits is the same.
 VARIABLES = {
@@ -71,6 +72,7 @@ def run_demo(console: Console, data_dir: Path, *, subscriptions: int) -> bool:
                     "sandbox_port": free_port(9101),
                     "checkout_port": free_port(9102),
                     "flower_port": free_port(5555),
+                    "metrics_port": free_port(9103),
                 }
                 starting = running_stack(settings, lock=lock, **ports)
                 stack = stopping.enter_context(starting)
@@ -87,6 +89,7 @@ def _play(console: Console, stack: Stack, subscriptions: int) -> bool:
         with console.status(f"importing {subscriptions:,} subscriptions ..."):
             fill(runtime, portone, stack.settings.data_dir, count=subscriptions, now=runtime.clock())
         seconds = _watch(console, runtime, portone, subscriptions)
+        _await_events(runtime)
         with runtime.sessions() as session:
             comparison = compare(session, portone.charges())
         requests = portone.report().again_requests
@@ -106,6 +109,16 @@ def _watch(console: Console, runtime: Runtime, portone: SandboxAdmin, subscripti
                 break
             sleep(0.25)
     return monotonic() - started
+
+
+def _await_events(runtime: Runtime) -> None:
+    """Wait until the worker's relay has published what happened last."""
+    started = monotonic()
+    while monotonic() - started < RELAY_PATIENCE_SECONDS:
+        with runtime.sessions() as session:
+            if not session.scalars(queries.UNPUBLISHED).one():
+                return
+        sleep(0.25)
 
 
 def _view(runtime: Runtime) -> View:
@@ -165,6 +178,7 @@ def _audit(comparison: Comparison, requests: int, seconds: float) -> RenderableT
         ("paid in the database, but not at the sandbox", len(comparison.paid_only_here), True),
         ("payments that are not ours", len(comparison.not_ours), True),
         ("charges whose outcome is still open", comparison.unaccounted, True),
+        ("paid periods without exactly one event", comparison.untold, True),
     )
     for question, answer, must_be_none in rows:
         style = "" if not must_be_none else "green" if answer == 0 else "bold red"
@@ -174,4 +188,13 @@ def _audit(comparison: Comparison, requests: int, seconds: float) -> RenderableT
         if comparison.agrees
         else Text("The records do not agree. See the rows in red, and the logs in .again/demo/logs.", "bold red")
     )
-    return Group(Text(), table, verdict)
+    return Group(Text(), table, _events(comparison), verdict)
+
+
+def _events(comparison: Comparison) -> RenderableType:
+    table = Table(title="What others could learn of it: again events list")
+    table.add_column("event")
+    table.add_column("times", justify="right")
+    for name, times in comparison.events.items():
+        table.add_row(name, f"{times:,}")
+    return table

@@ -1,4 +1,4 @@
-"""Running all the parts of Again on one machine: the servers, the sandbox, a worker, beat, flower and the pages."""
+"""Running all the parts of Again on one machine: the servers, the sandbox, the Celery processes, metrics and pages."""
 
 from __future__ import annotations
 
@@ -63,6 +63,7 @@ class Ports:
 
     checkout: int
     flower: int
+    metrics: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ class Stack:
 
 @contextmanager
 def running_stack(
-    settings: Settings, *, lock: int, sandbox_port: int, checkout_port: int, flower_port: int
+    settings: Settings, *, lock: int, sandbox_port: int, checkout_port: int, flower_port: int, metrics_port: int
 ) -> Iterator[Stack]:
     """Start every part and stop all of them at the end, the ones that charge first, even when this process is killed.
 
@@ -110,7 +111,8 @@ def running_stack(
             _migrate(servers.addresses.database_url)
         if servers.valkey is not None:
             guardian.guard(servers.valkey.pid)
-        parts = _start_parts(settings, servers, guardian, stopping, Ports(checkout_port, flower_port))
+        ports = Ports(checkout_port, flower_port, metrics_port)
+        parts = _start_parts(settings, servers, guardian, stopping, ports)
         yield Stack(settings, servers, parts)
 
 
@@ -141,11 +143,14 @@ def _start_parts(
     start("flower", *flower, url=f"http://127.0.0.1:{ports.flower}", patience=FLOWER_STOP_SECONDS)
     checkout = (*again, "checkout", "serve", "--port", str(ports.checkout))
     start("checkout", *checkout, url=f"http://127.0.0.1:{ports.checkout}")
+    metrics = (*again, "metrics", "serve", "--port", str(ports.metrics))
+    start("metrics", *metrics, url=f"http://127.0.0.1:{ports.metrics}")
     start("beat", *celery, "beat", "-l", settings.log_level)
     start("worker", *celery, "worker", "-P", "prefork", "-c", "2", "-l", settings.log_level, *_QUIET)
     found = {part.name: part for part in parts}
     wait_for(found["flower"], "/healthcheck")
     wait_for(found["checkout"], "/health")
+    wait_for(found["metrics"], "/health")
     return tuple(parts)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -33,6 +33,7 @@ class Finding:
     finding: str
     remedy: str = ""
     code: Code | None = None
+    subjects: tuple[str, ...] = ()  # what it is about, where that may become more
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +56,12 @@ def ok(check: str, finding: str) -> Finding:
     return Finding(check, Health.OK, finding)
 
 
-def warning(check: str, finding: str, remedy: str) -> Finding:
-    return Finding(check, Health.WARNING, finding, remedy)
+def warning(check: str, finding: str, remedy: str, *, subjects: Iterable[str] = ()) -> Finding:
+    return Finding(check, Health.WARNING, finding, remedy, subjects=tuple(subjects))
 
 
-def broken(check: str, finding: str, remedy: str, *, code: Code | None = None) -> Finding:
-    return Finding(check, Health.BROKEN, finding, remedy, code)
+def broken(check: str, finding: str, remedy: str, *, code: Code | None = None, subjects: Iterable[str] = ()) -> Finding:
+    return Finding(check, Health.BROKEN, finding, remedy, code, tuple(subjects))
 
 
 def skipped(check: str, needs: str) -> Finding:

@@ -9,14 +9,9 @@ from schedules.plans import SEOUL
 from worker.database import heartbeats
 from worker.doctor import servers
 from worker.doctor.finding import CheckContext, Finding, Health, broken, ok, skipped, warning
+from worker.domain.alarm_limits import MISSED_TICKS, SELDOM
 from worker.ledger import channel_stops, subscription_holds
 from worker.ledger import stops as halts
-
-MISSED_TICKS = 6
-"""Intervals without a tick after which beat, or every worker, counts as down."""
-
-SELDOM = timedelta(minutes=2)
-"""A task with a longer interval may not have run yet although beat and workers have just been started."""
 
 
 def beat(context: CheckContext) -> Finding:
@@ -45,7 +40,7 @@ def tasks(context: CheckContext) -> Finding:
         return skipped("tasks", "beat and a worker")
     if late:
         remedy = f"look for {', '.join(late)} in flower and in the worker's log; restart beat after an update"
-        return warning("tasks", f"late: {', '.join(late)}; last runs: {said}", remedy)
+        return warning("tasks", f"late: {', '.join(late)}; last runs: {said}", remedy, subjects=late)
     return ok("tasks", f"last runs: {said}")
 
 
@@ -84,6 +79,7 @@ def stops(context: CheckContext) -> Finding:
         standing = halts.active_stops(session)
         held = subscription_holds.held(session)
         blamed = channel_stops.blamed(session)
+    subjects = [stop.scope for stop in standing]
     found = [
         (f"{stop.scope} since {stop.stopped_at.astimezone(SEOUL):%Y-%m-%d %H:%M %Z}: {stop.reason}", _start(stop.scope))
         for stop in standing
@@ -91,16 +87,19 @@ def stops(context: CheckContext) -> Finding:
     if held:
         said = f"{held[0].held:,} held by a charge limit, {held[0].code} first: {held[0].reason}"
         found.append((said, "again subscription release CODE"))
+        subjects.append("held subscriptions")
     if blamed and not standing:
         said = (
             f"{blamed[0].customers:,} of {blamed[0].pg} refused because of the configuration, while others "
             f"are paid, {blamed[0].code} first"
         )
         found.append((said, f"again charge list --subscription {blamed[0].code}"))
+        subjects.append(f"refusals of {blamed[0].pg}")
     if not found:
         return ok("stops", "nothing is stopped")
     commands = ", ".join(f"`{command}`" for _, command in found)
-    return warning("stops", "; ".join(said for said, _ in found), f"once the cause is fixed: {commands}")
+    said = "; ".join(said for said, _ in found)
+    return warning("stops", said, f"once the cause is fixed: {commands}", subjects=subjects)
 
 
 def _start(scope: str) -> str:

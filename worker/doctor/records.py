@@ -9,12 +9,12 @@ from schedules.plans import SEOUL
 from worker.database.mapping import plan_of
 from worker.doctor.finding import CheckContext, Finding, broken, ok, warning
 from worker.domain.clock import elapsed_seconds
-from worker.operations import changed_rows, full_invariant_check, status_queries
+from worker.operations import changed_rows, count_queries, full_invariant_check, status_queries
 from worker.operations.changed_rows import CHANGES_AT_ONCE
 from worker.operations.explain_hold import explain_hold
 from worker.operations.invariant_check import judge_changes
 from worker.operations.invariant_judge import MAX_COUNTED, BrokenInvariant
-from worker.operations.invariant_results import listed_ids
+from worker.operations.invariant_results import listed_ids, recorded
 from worker.operations.invariants import INVARIANTS
 from worker.subscriptions import plan_queries, plans
 
@@ -43,6 +43,16 @@ def invariants(context: CheckContext) -> Finding:
     return ok("invariants", f"all {len(INVARIANTS)} hold{' for every row' if context.full is not None else ''}")
 
 
+def violations(context: CheckContext) -> Finding:
+    """Report what the workers' last check has found, and judge nothing."""
+    with context.runtime.sessions() as session:
+        found = recorded(session)
+    if not found:
+        return ok("invariants", "all held at the last check")
+    said = "\n".join(f"{each.name}: {each.count:,} ({each.examples})" for each in found)
+    return broken("invariants", said, "`again doctor invariants`", subjects=[each.name for each in found])
+
+
 def _judge_every_row(context: CheckContext, tell: Callable[[str], None]) -> None:
     told = elapsed_seconds()
     runtime = context.runtime
@@ -62,17 +72,18 @@ def _described(each: BrokenInvariant) -> str:
 def discrepancies(context: CheckContext) -> Finding:
     with context.runtime.sessions() as session:
         found = status_queries.open_discrepancies(session)
+        days = status_queries.days_of_discrepancies(session)
     if not found.count or found.oldest_at is None:
         return ok("discrepancies", "PortOne and our records agree, as far as they were compared")
     some = "1 discrepancy waits" if found.count == 1 else f"{found.count} discrepancies wait"
     said = f"{some} to be decided, the oldest since {_local(found.oldest_at)}"
-    return warning("discrepancies", said, "`again review list`")
+    return warning("discrepancies", said, "`again review list`", subjects=[str(day) for day in days])
 
 
 def arrears(context: CheckContext) -> Finding:
     """Report what is not charged until a customer agrees or pays."""
     with context.runtime.sessions() as session:
-        counts = status_queries.counts(session, now=context.now)
+        counts = count_queries.counts(session, now=context.now)
     consent, payment = counts["waiting_for_consent"].count, counts["waiting_for_payment"].count
     if not consent and not payment:
         return ok("arrears", "no charge waits for consent, and no subscription for a payment")
@@ -88,12 +99,16 @@ def arrears(context: CheckContext) -> Finding:
 
 
 def trials(context: CheckContext) -> Finding:
-    """Warn of plans whose trial outlasts the consent given at its start."""
+    """Warn of plans whose trial outlasts the consent given at its start, or whose end is told too late."""
     with context.runtime.sessions() as session:
-        said = plans.overlong_trials(plan_of(row) for row in plan_queries.known(session))
-    if said is None:
+        known = [plan_of(row) for row in plan_queries.known(session)]
+    overlong = plans.overlong_trials(known)
+    untold = plans.unannounced_trials(known, context.runtime.settings.consent_gate)
+    if overlong is None and untold is None:
         return ok("trials", f"no plan has a trial of more than {plans.MAX_TRIAL_DAYS} days")
-    return warning("trials", said, plans.TRIAL_REMEDY)
+    remedies = {overlong: plans.TRIAL_REMEDY, untold: plans.NOTICE_REMEDY}
+    said = [each for each in (overlong, untold) if each is not None]
+    return warning("trials", " ".join(said), " ".join(remedies[each] for each in said))
 
 
 def look_ups(context: CheckContext) -> Finding:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from worker.doctor import pages, portone_schedules, progress, records, servers
+from worker.doctor import backlog, deliveries, pages, portone_schedules, progress, records, servers
 from worker.doctor.finding import CheckContext, Code, Finding, Health, broken, skipped
 
 CHECKS: Mapping[str, Callable[[CheckContext], Finding]] = {
@@ -29,13 +29,16 @@ CHECKS: Mapping[str, Callable[[CheckContext], Finding]] = {
     "trials": records.trials,
     "look-ups": records.look_ups,
     "sweeps": records.sweeps,
+    "backlog": backlog.backlog,
+    "relay": deliveries.relay,
+    "destinations": deliveries.destinations,
     "schedules": portone_schedules.schedules,
     "pages": pages.pages,
 }
 ON_TABLES = (
     *("migrations", "identity", "beat", "worker", "tasks", "stops"),
-    *("invariants", "discrepancies", "arrears", "trials", "look-ups", "sweeps"),
-    "schedules",
+    *("invariants", "discrepancies", "arrears", "trials", "look-ups", "sweeps", "backlog"),
+    *("relay", "destinations", "schedules"),
 )
 ON_DATABASE = ("database", *ON_TABLES)
 

@@ -16,8 +16,9 @@ class Blocker(StrEnum):
     DISCREPANCY = "discrepancy"  # PortOne and our records differ about it, and that is not decided yet
     BILLING_KEY = "billing_key"  # none, or one that cannot be charged
     CONSENT = "consent"  # its key was replaced, and the customer has not agreed to pay it with the new one
+    GATE = "gate"  # a consent or a message is missing that the consent gate wants for it
     STOP = "stop"  # the kill switch is set, for everything or for the key's PG
-    SUBSCRIPTION_HELD = "subscription_held"  # a charge limit has stopped its subscription
+    SUBSCRIPTION_HELD = "subscription_held"  # a charge limit or reconciliation has stopped its subscription
     ATTEMPTS_SPENT = "attempts_spent"  # no merchant_uid is left for another attempt
     LAST_ATTEMPT = "last_attempt"  # its newest attempt is open or paid, which contradicts a charge that waits
     NO_NEXT_ATTEMPT = "no_next_attempt"  # its key was refused for good, and it waits for another one

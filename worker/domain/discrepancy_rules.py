@@ -18,7 +18,7 @@ class DiscrepancyKind(StrEnum):
     MISSING_HERE = "missing_here"  # paid there, unknown here, or proved absent: backfilled
     DECLINED_HERE = "declined_here"  # paid there, declined here (seen in September 2023): corrected
     REFUNDED_THERE = "refunded_there"  # refunded outside of Again: recorded on the charge
-    PAID_TWICE = "paid_twice"  # more than one payment for one billing period
+    PAID_TWICE = "paid_twice"  # more than one payment for one billing period, or one beside what was paid elsewhere
     NOT_OWED = "not_owed"  # paid there, void here
     NOT_IN_RECORDS = "not_in_records"  # a merchant_uid of ours, for a subscription or period that this database lacks
     OTHER_AMOUNT = "other_amount"
@@ -67,14 +67,16 @@ class LocalRecord:
     attempt_status: AttemptStatus | None
     imp_uid: str | None
     paid_by: str | None  # the merchant_uid of another attempt that has paid the same charge
+    paid_elsewhere: bool = False  # an operator has said so of the charge: PortOne was not to see its money
     flagged: bool
+    refunding: bool = False  # a refund of ours has no definite outcome yet, and is looked up by itself
 
 
 class Agreement(StrEnum):
     """Why a payment is no discrepancy."""
 
     SETTLED = "settled"
-    OPEN = "open"  # its attempt is still open: attempt reconciliation settles it
+    OPEN = "open"  # its attempt, or a refund of it, is still open: that is settled by itself
 
 
 ComparisonResult = Agreement | DiscrepancyKind
@@ -97,7 +99,7 @@ def judge(record: PaymentRecord, local: LocalRecord) -> ComparisonResult:
 
 def _judge_unknown(record: PaymentRecord, local: LocalRecord) -> DiscrepancyKind:
     """Return the discrepancy of a payment for one of our subscriptions that our records do not have."""
-    if local.attempt_status is AttemptStatus.PAID or local.paid_by is not None:
+    if local.attempt_status is AttemptStatus.PAID or local.paid_by is not None or local.paid_elsewhere:
         return DiscrepancyKind.PAID_TWICE
     if local.charge_status is ChargeStatus.VOID:
         return DiscrepancyKind.NOT_OWED
@@ -115,13 +117,17 @@ def _could_be_missing(local: LocalRecord) -> bool:
 
 
 def _judge_ours(record: PaymentRecord, local: LocalRecord) -> ComparisonResult:
+    if local.paid_elsewhere:  # what is refunded of this payment is no refund of the charge
+        return Agreement.SETTLED if refunded(record) >= record.amount else DiscrepancyKind.PAID_TWICE
     if local.paid_by is not None and local.paid_by < record.merchant_uid and refunded(record) < record.amount:
         return DiscrepancyKind.PAID_TWICE  # reported at the later of the two
     if (record.amount, record.currency) != (local.amount, local.currency):
         return DiscrepancyKind.OTHER_AMOUNT
     if local.charge_status is ChargeStatus.VOID:
         return DiscrepancyKind.NOT_OWED
-    return Agreement.SETTLED if refunded(record) == local.refunded else DiscrepancyKind.REFUNDED_THERE
+    if refunded(record) == local.refunded:
+        return Agreement.SETTLED
+    return Agreement.OPEN if local.refunding else DiscrepancyKind.REFUNDED_THERE  # or is it ours? That is looked up
 
 
 def refunded(record: PaymentRecord) -> int:

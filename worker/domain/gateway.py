@@ -26,6 +26,19 @@ class ChargeRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cancellation:
+    """One entry of a payment's `cancel_history` (documented): a refund by API or in PortOne's console.
+
+    `reason` is kept as PortOne shows it, without what may not be stored; `cancellation_id` is PortOne's own.
+    """
+
+    amount: int
+    canceled_at: datetime | None
+    reason: str | None
+    cancellation_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentRecord:
     """One payment as PortOne's look-ups show it; `status` is PortOne's word and may be one we do not know."""
 
@@ -40,6 +53,7 @@ class PaymentRecord:
     pg_tid: str | None
     customer_uid: str | None = field(default=None, repr=False)  # as good as a card: compared, never stored from here
     odd: str | None = None  # why its amounts are impossible: they are clamped, and an operator decides
+    cancellations: tuple[Cancellation, ...] = ()  # those that could be read; PortOne may show none of them
     raw: Mapping[str, Any] = field(repr=False)
 
 
@@ -118,17 +132,27 @@ class TooMany:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refund:
-    """A refund of the rest of one payment. `checksum` is that rest: PortOne rejects a refund if its own differs.
+    """A refund of one payment, whole or in part, in its currency.
 
-    `pg` is PortOne's code of the PG that took it, or empty; it decides which fields are required.
+    `checksum` is what is not refunded yet, as far as is known: PortOne rejects a refund if its own differs
+    (documented), so the same refund, sent again, refunds nothing twice. `amount` is at most that. `pg` is PortOne's
+    code of the PG that took the payment, or empty; it decides which fields are required. `reference` marks the refund
+    in PortOne's history, which then tells it from those of the console.
     """
 
     imp_uid: str
+    amount: int
     checksum: int
     tax_free: int  # the tax-free part of it; some PGs require it (documented for payco, kcp, kicc, nice)
     vat_amount: int | None = None  # the VAT of it; required where it was stated with the payment (documented)
     pg: str = ""
     reason: str
+    reference: str = ""
+
+    @property
+    def is_of_the_rest(self) -> bool:
+        """Whether nothing of the payment is kept after it."""
+        return self.amount == self.checksum
 
 
 @dataclass(frozen=True, slots=True)

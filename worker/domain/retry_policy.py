@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from schedules.dunning import DunningCalendar, first_hour_of_next_month, next_attempt_at
 from schedules.local_time import instant_of
-from worker.domain.attempt import Attempt
+from worker.domain.attempt import Attempt, RetryTerms
 from worker.domain.outcomes import DeclineKind
 from worker.domain.states import Via
 
@@ -39,22 +39,27 @@ def backoff(delay: timedelta, deferrals: int) -> timedelta:
 
 def next_dunning_try(attempt: Attempt, kind: DeclineKind, now: datetime) -> datetime | None:
     """Return the next retry of the dunning calendar after one more decline of a kind; None when it is spent."""
-    calendar = attempt.retry.dunning
+    return dunning_after(attempt.retry, kind, now)
+
+
+def dunning_after(retry: RetryTerms, kind: DeclineKind, now: datetime) -> datetime | None:
+    """Return when a charge is retried that is declined once more at an instant; None when its calendar is spent."""
+    calendar = retry.dunning
     if kind is DeclineKind.UNMATCHED:
         calendar = DunningCalendar(calendar.days[:UNMATCHED_RETRIES])
     planned = next_attempt_at(
         calendar,
-        first_declined_at=attempt.retry.first_declined_at or now,
-        declines=attempt.retry.declines + 1,
-        time_zone=attempt.retry.time_zone,
-        charge_hour=attempt.retry.charge_hour,
+        first_declined_at=retry.first_declined_at or now,
+        declines=retry.declines + 1,
+        time_zone=retry.time_zone,
+        charge_hour=retry.charge_hour,
     )
     if planned is None or planned > now:
         return planned
     # A calendar day that passed during a downtime is not skipped. But the issuer has declined just now: asked again at
     # once, for every missed day, it would decline again.
-    tomorrow = now.astimezone(attempt.retry.time_zone).date() + timedelta(days=1)
-    return instant_of(datetime.combine(tomorrow, time(attempt.retry.charge_hour)), attempt.retry.time_zone)
+    tomorrow = now.astimezone(retry.time_zone).date() + timedelta(days=1)
+    return instant_of(datetime.combine(tomorrow, time(retry.charge_hour)), retry.time_zone)
 
 
 def retry_after_monthly_quota(attempt: Attempt, now: datetime, policy: RetryPolicy) -> datetime:

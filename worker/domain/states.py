@@ -10,13 +10,13 @@ class ChargeStatus(StrEnum):
     DUE = "due"  # owed and never declined; a pump claims it once next_attempt_at has come
     CHARGING = "charging"  # claimed: its open attempt decides; a crash leaves it here for reconciliation
     PAST_DUE = "past_due"  # declined; the pump claims it again at next_attempt_at, or an operator must act
-    PAID = "paid"  # paid once, for good
-    UNCOLLECTIBLE = "uncollectible"  # the dunning calendar is spent; only a payment changes that: found, or by hand
-    VOID = "void"  # not owed: skipped by the catch-up policy, or the subscription was canceled
+    PAID = "paid"  # paid once, for good; by a payment at PortOne, or elsewhere
+    UNCOLLECTIBLE = "uncollectible"  # given up: its calendar is spent, or it was written off
+    VOID = "void"  # not owed: skipped by the catch-up policy, canceled with its subscription, or forgiven
 
 
 class WaitReason(StrEnum):
-    """Why a charge waits after its last attempt. Kept until its next attempt, though it may be due by then."""
+    """Why a charge waits, mostly after its last attempt. Kept until its next attempt, though it may be due by then."""
 
     MONTH_QUOTA = "month_quota"  # the key was charged as often as its contract allows in a month
     NOT_SENT = "not_sent"  # nothing was charged: the request did not leave, or proved absent
@@ -24,6 +24,7 @@ class WaitReason(StrEnum):
     CONFIGURATION = "configuration"  # the merchant's contract or settings are at fault, not the customer
     DUNNING = "dunning"  # declined; the dunning calendar decides
     OTHER_KEY = "other_key"  # declined for good: the subscription needs another billing key
+    POSTPONED = "postponed"  # until a date that was asked for
 
 
 class AttemptStatus(StrEnum):
@@ -115,13 +116,20 @@ class WebhookOutcome(StrEnum):
 
 
 CHARGE_TRANSITIONS: Mapping[ChargeStatus, frozenset[ChargeStatus]] = {
-    ChargeStatus.DUE: frozenset({ChargeStatus.CHARGING, ChargeStatus.PAID, ChargeStatus.VOID}),
+    ChargeStatus.DUE: frozenset(
+        {ChargeStatus.CHARGING, ChargeStatus.PAID, ChargeStatus.VOID, ChargeStatus.UNCOLLECTIBLE}
+    ),
     ChargeStatus.CHARGING: frozenset(
         {ChargeStatus.PAID, ChargeStatus.PAST_DUE, ChargeStatus.DUE, ChargeStatus.UNCOLLECTIBLE}
     ),
-    ChargeStatus.PAST_DUE: frozenset({ChargeStatus.CHARGING, ChargeStatus.PAID, ChargeStatus.VOID}),
+    ChargeStatus.PAST_DUE: frozenset(
+        {ChargeStatus.CHARGING, ChargeStatus.PAID, ChargeStatus.VOID, ChargeStatus.UNCOLLECTIBLE}
+    ),
     ChargeStatus.PAID: frozenset(),
-    ChargeStatus.UNCOLLECTIBLE: frozenset({ChargeStatus.PAID}),  # PortOne shows a payment after all
+    # paid after all, collected again (due if it was never declined), or forgiven
+    ChargeStatus.UNCOLLECTIBLE: frozenset(
+        {ChargeStatus.PAID, ChargeStatus.DUE, ChargeStatus.PAST_DUE, ChargeStatus.VOID}
+    ),
     ChargeStatus.VOID: frozenset(),
 }
 
@@ -136,6 +144,33 @@ ATTEMPT_TRANSITIONS: Mapping[AttemptStatus, frozenset[AttemptStatus]] = {
     AttemptStatus.DECLINED: frozenset({AttemptStatus.PAID}),  # by a backfill only: PortOne shows a payment after all
 }
 
+BILLED_SUBSCRIPTIONS = frozenset({SubscriptionStatus.TRIALING, SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE})
+"""The subscriptions whose periods fall due."""
+
+SUBSCRIPTION_TRANSITIONS: Mapping[SubscriptionStatus, frozenset[SubscriptionStatus]] = {
+    SubscriptionStatus.PENDING: frozenset(
+        {SubscriptionStatus.TRIALING, SubscriptionStatus.ACTIVE, SubscriptionStatus.CANCELED}
+    ),
+    SubscriptionStatus.TRIALING: frozenset(
+        {
+            SubscriptionStatus.ACTIVE,
+            SubscriptionStatus.PAST_DUE,
+            SubscriptionStatus.PAUSED,
+            SubscriptionStatus.CANCELED,
+        }
+    ),
+    SubscriptionStatus.ACTIVE: frozenset(
+        {SubscriptionStatus.PAST_DUE, SubscriptionStatus.PAUSED, SubscriptionStatus.CANCELED}
+    ),
+    SubscriptionStatus.PAST_DUE: frozenset(
+        {SubscriptionStatus.ACTIVE, SubscriptionStatus.PAUSED, SubscriptionStatus.CANCELED}
+    ),
+    # resumed as it stands by then
+    SubscriptionStatus.PAUSED: BILLED_SUBSCRIPTIONS | {SubscriptionStatus.CANCELED},
+    SubscriptionStatus.CANCELED: frozenset({SubscriptionStatus.ENDED}),
+    SubscriptionStatus.ENDED: frozenset(),
+}
+
 CHECKOUT_TRANSITIONS: Mapping[CheckoutStatus, frozenset[CheckoutStatus]] = {
     CheckoutStatus.CREATED: frozenset({CheckoutStatus.OPENED, CheckoutStatus.EXPIRED}),
     CheckoutStatus.OPENED: frozenset({CheckoutStatus.DONE, CheckoutStatus.EXPIRED}),
@@ -145,5 +180,5 @@ CHECKOUT_TRANSITIONS: Mapping[CheckoutStatus, frozenset[CheckoutStatus]] = {
 
 OPEN_ATTEMPTS = frozenset({AttemptStatus.STARTED, AttemptStatus.UNKNOWN})
 CLAIMABLE_CHARGES = frozenset(status for status, after in CHARGE_TRANSITIONS.items() if ChargeStatus.CHARGING in after)
-BILLED_SUBSCRIPTIONS = frozenset({SubscriptionStatus.TRIALING, SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE})
-"""The subscriptions whose periods fall due."""
+UNSETTLED_CHARGES = CLAIMABLE_CHARGES | {ChargeStatus.UNCOLLECTIBLE}
+"""The charges that are neither in flight nor settled for good: what a customer or an operator may still decide."""

@@ -46,7 +46,7 @@ EARLIER_CHARGES = """FROM charges other
       AND CASE other.status
         WHEN 'charging' THEN 'started' = ANY(ARRAY(SELECT a.status FROM attempts a WHERE a.charge_id = other.id))
         ELSE other.next_attempt_at <= :now AND other.period_start < c.period_start
-          AND other.awaits_consent_since IS NULL
+          AND other.awaits_consent_since IS NULL AND other.gate_held_since IS NULL
       END"""
 """The other charges `other` of its subscription that are charged before a charge `c`."""
 
@@ -59,6 +59,7 @@ CONDITIONS: Mapping[Blocker, str] = {
     Blocker.DISCREPANCY: f"EXISTS (SELECT {OPEN_DISCREPANCIES} OFFSET 0)",
     Blocker.BILLING_KEY: f"({WITHOUT_KEY} OR {KEY_NOT_ACTIVE})",
     Blocker.CONSENT: "c.awaits_consent_since IS NOT NULL",
+    Blocker.GATE: "c.gate_held_since IS NOT NULL",
     Blocker.STOP: "('all' = ANY(:stopped) OR k.pg = ANY(:stopped))",
     Blocker.SUBSCRIPTION_HELD: f"EXISTS (SELECT {ACTIVE_HOLD} OFFSET 0)",
     Blocker.ATTEMPTS_SPENT: f"COALESCE(last.number, 0) >= {MAX_NUMBER}",

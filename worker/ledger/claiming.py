@@ -41,7 +41,7 @@ _CLAIM = text("""
         UPDATE charges SET status = 'charging', status_reason = 'claimed', status_at = :now, next_attempt_at = NULL,
             wait_reason = NULL
         FROM v WHERE charges.id = v.charge_id AND (charges.status IN ('due', 'past_due')) IS TRUE
-          AND charges.awaits_consent_since IS NULL
+          AND charges.awaits_consent_since IS NULL AND charges.gate_held_since IS NULL
         RETURNING charges.id
     )
     INSERT INTO attempts AS a (charge_id, billing_key_id, number, merchant_uid, status, status_reason, status_at,

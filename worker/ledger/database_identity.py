@@ -97,6 +97,12 @@ def known_identity(session: Session, *, for_update: bool = False) -> KnownIdenti
     return KnownIdentity(**session.execute(_RECORDED).one()._mapping)  # noqa: SLF001 - public
 
 
+def is_held(session: Session) -> bool:
+    """Return whether charging is held, or will be once a worker looks at this copy; for acts that begin no hold."""
+    known = known_identity(session)
+    return known.held or not known.same
+
+
 def touch(session: Session, known: KnownIdentity, policy: HoldPolicy, now: datetime, *, set_back: bool = False) -> bool:
     """Note that the database was worked with; `set_back`, also when that was noted at a later time.
 

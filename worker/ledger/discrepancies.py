@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from worker.database.bulk import as_rows
 from worker.domain.attempt import Attempt
 from worker.domain.discrepancy_rules import MEANINGS, REPAIRABLE, DiscrepancyKind, DiscrepancyStatus, LocalRecord
-from worker.domain.gateway import PaymentRecord
+from worker.domain.gateway import Cancellation, PaymentRecord
 from worker.domain.merchant_uid import MerchantUid
 from worker.domain.states import AttemptStatus, ChargeStatus
 from worker.ledger.found_payments import WrittenAttempt
@@ -21,7 +21,9 @@ from worker.ledger.found_payments import WrittenAttempt
 _LOCAL_RECORDS = text("""
     SELECT v.place, s.id AS subscription_id, c.id AS charge_id, c.status AS charge_status, c.amount, c.currency,
            COALESCE(c.refunded, 0) AS refunded, a.id AS attempt_id, a.status AS attempt_status, a.imp_uid,
-           a.flagged_at IS NOT NULL AS flagged,
+           EXISTS (SELECT FROM refunds r WHERE r.imp_uid = a.imp_uid AND r.status IN ('requested', 'unclear')
+                   AND r.flagged_at IS NULL) AS refunding,
+           a.flagged_at IS NOT NULL AS flagged, c.paid_elsewhere IS NOT NULL AS paid_elsewhere,
            (SELECT min(o.merchant_uid) FROM attempts o
             WHERE o.charge_id = c.id AND o.status = 'paid' AND o.merchant_uid <> v.merchant_uid) AS paid_by
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(
@@ -72,7 +74,7 @@ _HAS_PAYMENT_NOT_IN_RECORDS = text("""
 _NOT_LISTED = text("""
     SELECT a.id AS attempt_id, a.charge_id, a.merchant_uid, a.imp_uid, c.amount, c.currency, c.paid_at
     FROM charges c JOIN attempts a ON a.charge_id = c.id AND a.status = 'paid'
-    WHERE c.paid_at >= :since AND c.paid_at < :until AND c.refunded < c.amount
+    WHERE c.paid_at >= :since AND c.paid_at < :until AND c.refunded < c.amount AND c.paid_elsewhere IS NULL
       AND NOT EXISTS (SELECT FROM unnest(CAST(:listed AS text[])) AS listed (imp_uid) WHERE listed.imp_uid = a.imp_uid)
       AND NOT EXISTS (
         SELECT FROM discrepancies d
@@ -178,9 +180,21 @@ def of_payment(
         attempt_id=local.attempt_id if written is None else written.id,
         evidence={
             "portone": record.raw,
+            **({"refunds": [_refund(each) for each in record.cancellations]} if record.cancellations else {}),
             "records": {**asdict(local), "subscription": parts.subscription_code, "period_start": parts.period_start},
         },
     )
+
+
+def _refund(cancellation: Cancellation) -> Mapping[str, Any]:
+    """Return what PortOne shows of one refund, ours or in its console."""
+    at = cancellation.canceled_at
+    return {
+        "amount": cancellation.amount,
+        "at": None if at is None else at.isoformat(),
+        "reason": cancellation.reason,
+        "cancellation_id": cancellation.cancellation_id,
+    }
 
 
 def of_unresolved_attempt(attempt: Attempt, reason: str) -> NewDiscrepancy:
@@ -208,7 +222,9 @@ def _local_record(row: Row[Any]) -> LocalRecord:
         attempt_status=None if row.attempt_status is None else AttemptStatus(row.attempt_status),
         imp_uid=row.imp_uid,
         paid_by=row.paid_by,
+        paid_elsewhere=row.paid_elsewhere,
         flagged=bool(row.flagged),
+        refunding=row.refunding,
     )
 
 

@@ -13,8 +13,12 @@ from datetime import UTC, date, datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from worker.database.mapping import PLAN_COLUMNS
+from worker.database.mapping import OWN_PLAN_COLUMNS
 from worker.database.planning import plan_by_index
+from worker.domain.pricing.amounts import Amounts
+from worker.domain.pricing.items import Item, plan_item
+from worker.ledger import changes
+from worker.ledger.adjustments import HAS_OPEN
 from worker.ledger.charges import UNPAID
 
 _LOCK = text("""
@@ -28,18 +32,23 @@ _LOCK = text("""
     SELECT array_agg(id ORDER BY next_charge_at, id) AS ids, max(next_charge_at) AS last_at FROM due
 """)
 
-# Each row is looked up by its id: OFFSET 0 keeps a subquery from becoming a join, whose order statistics would decide.
+# What is to change first is left to that change. Each row is looked up by its id: OFFSET 0 keeps a subquery from
+# becoming a join, whose order statistics would decide.
 _GROUPS = text(f"""
-    SELECT g.ids, g.anchor_on, g.next_charge_at, g.has_key, g.unpaid, g.queue, {PLAN_COLUMNS}
+    SELECT g.ids, g.anchor_on, g.next_charge_at, g.has_key, g.unpaid, g.queue, g.quantity, g.price_version,
+           g.adjusted IS NOT NULL AS is_adjusted, {OWN_PLAN_COLUMNS}
     FROM (
         SELECT s.plan_id, s.anchor_on, s.next_charge_at, k.status IS NOT DISTINCT FROM 'active' AS has_key,
-               {UNPAID} AS unpaid, k.pg AS queue, array_agg(s.id) AS ids
+               {UNPAID} AS unpaid, k.pg AS queue, s.quantity, s.price_version,
+               CASE WHEN {HAS_OPEN} THEN s.id END AS adjusted, array_agg(s.id) AS ids
         FROM unnest(CAST(:ids AS bigint[])) AS due(id)
         CROSS JOIN LATERAL (SELECT * FROM subscriptions WHERE id = due.id OFFSET 0) s
         LEFT JOIN LATERAL (SELECT * FROM billing_keys WHERE id = s.billing_key_id OFFSET 0) k ON true
-        WHERE s.next_charge_at <= :now
-        GROUP BY 1, 2, 3, 4, 5, 6
+        WHERE s.next_charge_at <= :now AND NOT {changes.OF_SUBSCRIPTION}
+        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
     ) g CROSS JOIN LATERAL (SELECT * FROM plans WHERE id = g.plan_id OFFSET 0) p
+    LEFT JOIN LATERAL (
+        SELECT * FROM plan_prices WHERE plan_id = g.plan_id AND version = g.price_version OFFSET 0) v ON true
 """)  # noqa: S608 - constants only
 
 
@@ -47,7 +56,8 @@ _GROUPS = text(f"""
 class DueSubscriptions:
     """Subscriptions of one plan whose next charge is due and which differ in nothing that decides what is opened.
 
-    The plan's columns are as they are in its row: they may be unreadable.
+    One whose charge differs by adjustments (`is_adjusted`) stands alone. The plan's columns are as they are in its row:
+    they may be unreadable. Its amounts are of one unit, by the version of its price that these subscriptions have.
     """
 
     ids: Sequence[int]
@@ -56,6 +66,9 @@ class DueSubscriptions:
     has_key: bool
     unpaid: int  # of each
     queue: str | None  # the PG of its billing key
+    quantity: int
+    price_version: int
+    is_adjusted: bool
     code: str  # the plan's, as everything below
     name: str
     amount: int
@@ -69,6 +82,18 @@ class DueSubscriptions:
     catch_up: str
     dunning: str
     max_open_charges: int
+    dunning_end: str
+    dunning_end_charges: str
+    key_deadline_days: int | None
+    grace_days: int
+    arrears: str
+    notices: str
+    gate: str | None
+
+    @property
+    def line(self) -> Item:
+        """What each pays for one whole period, before anything is taken off or added."""
+        return plan_item(self.name, Amounts(self.amount, self.tax_free, self.vat_amount), self.quantity)
 
 
 Place = tuple[datetime, int]

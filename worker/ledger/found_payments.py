@@ -13,13 +13,16 @@ from sqlalchemy.orm import Session
 from schedules.periods import BillingPeriod
 from schedules.plans import Plan
 from worker.database.bulk import as_rows
-from worker.database.mapping import PLAN_COLUMNS, plan_of
+from worker.database.mapping import OWN_PLAN_COLUMNS
 from worker.domain.discrepancy_rules import refunded
 from worker.domain.gateway import PaymentRecord
 from worker.domain.lookup_evidence import answer_of
 from worker.domain.merchant_uid import MerchantUid
+from worker.domain.pricing.amounts import Amounts
+from worker.domain.pricing.items import Item, plan_item
 from worker.domain.states import ChargeStatus
-from worker.ledger import opening
+from worker.ledger.adjustments import HAS_OPEN
+from worker.ledger.terms import OWN_PLAN, own_plan
 from worker.ledger.voiding import void
 
 _SUBSCRIPTIONS = text(f"""
@@ -27,13 +30,13 @@ _SUBSCRIPTIONS = text(f"""
            s.status = 'pending' AND NOT EXISTS (
                SELECT FROM charges c WHERE c.subscription_id = s.id AND c.status NOT IN ('void', 'due')
            ) AS has_not_started,
-           {PLAN_COLUMNS}
-    FROM subscriptions s JOIN plans p ON p.id = s.plan_id
+           s.quantity, {HAS_OPEN} AS is_adjusted, {OWN_PLAN_COLUMNS}
+    FROM subscriptions s {OWN_PLAN}
     WHERE s.code = ANY(:codes)
 """)  # noqa: S608 - constants only
 
-# The charge first: it may be missing, or wait for its next try; a void one stays void. Then the attempt: it may be
-# missing too, or have been declined or proved absent. Whatever settles them meanwhile wins, and nothing is written.
+# The charge first: it may be missing, or wait for its next try; void or paid elsewhere, it stays so. Then the attempt:
+# it may be missing too, or have been declined or proved absent. What settles them meanwhile wins; nothing is written.
 _BACKFILL = text("""
     WITH v AS (
         SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(
@@ -53,12 +56,20 @@ _BACKFILL = text("""
                 wait_reason = NULL
             -- What was claimed since it was judged is in flight under this very merchant_uid: look-ups settle it. But
             -- another attempt in flight must not keep a payment out: it would be sent again once that one has failed.
-            WHERE c.status <> 'void' AND NOT EXISTS (
+            WHERE c.status <> 'void' AND c.paid_elsewhere IS NULL AND NOT EXISTS (
                 SELECT FROM attempts a WHERE a.charge_id = c.id AND a.status = 'paid')
               AND (c.status <> 'charging' OR EXISTS (
                 SELECT FROM attempts a WHERE a.charge_id = c.id AND a.status IN ('started', 'unknown')
                 AND a.merchant_uid NOT IN (SELECT v.merchant_uid FROM v)))
-        RETURNING c.id, c.subscription_id, c.period_start
+        RETURNING c.id, c.subscription_id, c.period_start, c.order_name, c.amount, c.tax_free, c.vat_amount
+    ), itemised AS (  -- those that were missing: the others have their items
+        INSERT INTO charge_items (charge_id, position, kind, description, quantity, unit_amount, amount, tax_free,
+                                  vat_amount)
+        SELECT paid.id, 1, 'plan', paid.order_name, s.quantity, paid.amount / s.quantity, paid.amount, paid.tax_free,
+               paid.vat_amount
+        FROM paid CROSS JOIN LATERAL (SELECT quantity FROM subscriptions WHERE id = paid.subscription_id OFFSET 0) s
+        WHERE NOT EXISTS (SELECT FROM charge_items i WHERE i.charge_id = paid.id)
+        ON CONFLICT (charge_id, position) DO NOTHING
     )
     INSERT INTO attempts AS a (charge_id, billing_key_id, number, merchant_uid, status, status_reason, status_at, sends,
                                started_at, lease_until, settled_at, imp_uid, pg_tid, http_status, code, message, raw)
@@ -73,8 +84,6 @@ _BACKFILL = text("""
         WHERE a.status IN ('declined', 'not_charged')
     RETURNING a.id, a.charge_id, a.merchant_uid
 """)
-
-_CHARGE_ID = text("SELECT id FROM charges WHERE subscription_id = :subscription_id AND period_start = :period_start")
 
 _DUE_FOR_EARLIER_DAYS = text("""
     SELECT c.id FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(id bigint, period_start timestamptz)
@@ -103,7 +112,7 @@ _REVIVE_KEYS = text("""
 _RECORD_REFUNDS = text("""
     UPDATE charges c SET refunded = v.refunded
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(charge_id bigint, refunded bigint)
-    WHERE c.id = v.charge_id AND c.status = 'paid'
+    WHERE c.id = v.charge_id AND c.status = 'paid' AND c.paid_elsewhere IS NULL
 """)
 
 
@@ -114,7 +123,9 @@ class KnownSubscription:
     id: int
     anchor_on: date
     has_not_started: bool
-    plan: Plan | None
+    plan: Plan | None  # with the amounts of a whole period of this subscription
+    line: Item
+    is_adjusted: bool  # a missing charge differs from its plan by adjustments
     plan_error: str = ""
 
 
@@ -150,6 +161,7 @@ class Backfill:
     reason: str
     as_planned: bool  # the amount is the charge's, or what the plan asks for
     anchor_on: date | None = None  # the day from which its subscription counts, if it has not started yet
+    line: Item | None = None  # what its plan comes to, where the charge may be missing
 
 
 def subscriptions_by_code(session: Session, codes: Iterable[str]) -> Mapping[str, KnownSubscription]:
@@ -168,26 +180,6 @@ def backfill_payments(
     rows = [_row(backfill) for backfill in backfills]
     written = session.execute(_BACKFILL, {"rows": as_rows(rows), "now": now})
     return {row.merchant_uid: WrittenAttempt(row.id, row.charge_id, row.merchant_uid) for row in written}
-
-
-def open_unpaid_charge(session: Session, backfill: Backfill, *, now: datetime) -> int:
-    """Open the missing charge of a payment with another amount, on the plan's terms, and return its id."""
-    terms = backfill.terms
-    missing = opening.NewCharge(
-        subscription_ids=[backfill.subscription_id],
-        period_start=backfill.period.start,
-        period_end=backfill.period.end,
-        amount=terms.amount,
-        tax_free=terms.tax_free,
-        vat_amount=terms.vat_amount,
-        currency=terms.currency,
-        order_name=terms.order_name,
-        status=ChargeStatus.DUE,
-        reason="its period began, and PortOne shows a payment of another amount",
-    )
-    opening.open_charges(session, [missing], now=now)
-    known = {"subscription_id": backfill.subscription_id, "period_start": backfill.period.start}
-    return int(session.execute(_CHARGE_ID, known).scalar_one())
 
 
 def move_anchors(session: Session, backfills: Iterable[Backfill], *, now: datetime) -> None:
@@ -220,11 +212,17 @@ def record_refunds(session: Session, refunded: Mapping[int, int]) -> None:
 def _known_subscription(row: Row[Any]) -> KnownSubscription:
     plan, error = None, ""
     try:
-        plan = plan_of(row)
+        plan = own_plan(row)
     except (ValueError, LookupError, OSError) as unreadable:
         error = str(unreadable)
     return KnownSubscription(
-        id=row.id, anchor_on=row.anchor_on, has_not_started=row.has_not_started, plan=plan, plan_error=error
+        id=row.id,
+        anchor_on=row.anchor_on,
+        has_not_started=row.has_not_started,
+        plan=plan,
+        line=plan_item(row.name, Amounts(row.amount, row.tax_free, row.vat_amount), row.quantity),
+        is_adjusted=row.is_adjusted,
+        plan_error=error,
     )
 
 

@@ -29,7 +29,7 @@ _CHARGE_COLUMNS = """
     c.id, s.code AS subscription, s.customer_reference, p.code AS plan, p.time_zone, c.period_start, c.period_end,
     c.amount, c.tax_free, c.vat_amount, c.currency, c.order_name, c.status, c.status_reason, c.status_at,
     c.next_attempt_at, c.wait_reason, c.paid_at, c.declines, c.first_declined_at, c.deferrals, c.refunded,
-    c.awaits_consent_since, c.created_at
+    c.paid_elsewhere, c.written_off_at, c.awaits_consent_since, c.gate_held_since, c.gate_lacks, c.created_at
 """
 
 # The rows that are wanted first, and only of those what blocks them.
@@ -60,18 +60,25 @@ _CHARGE = text(f"""
 _ATTEMPTS = text(f"""
     SELECT number, merchant_uid, status, status_reason, status_at, sends, started_at, lease_until, settled_at, imp_uid,
            pg_tid, http_status, code, message, {answer_of("a")} ->> 'status' AS payment_status, decline_kind, refusal,
-           lookups, next_lookup_at, flagged_at, flag_reason, via, window_until
+           {answer_of("a")} ->> 'receipt_url' AS receipt_url, lookups, next_lookup_at, flagged_at, flag_reason, via,
+           window_until
     FROM attempts a WHERE charge_id = :id ORDER BY number
 """)  # noqa: S608 - constants only
 
-ACTS = ("stop", "cap", "sweep", "plan", "archive")
-"""What in the audit is about an operator's acts and not about one charge, subscription or key."""
+ACTS = ("stop", "cap", "sweep", "plan", "archive", "discount", "refund", "change")
+"""What in the audit is about what operators do, and not about what becomes of one charge, subscription or key."""
 
+# The newest of each, by the index of these few: a stop is found though a bulk run has made a million changes since.
 _ACTS = text(f"""
-    SELECT id, at, actor, entity, coalesce(entity_name, CAST(entity_id AS text)) AS name, from_status, to_status, reason
-    FROM audit
-    WHERE entity IN ({", ".join(f"'{entity}'" for entity in ACTS)}) AND (:about = '' OR entity = :about)
-    ORDER BY id DESC LIMIT :limit
+    SELECT a.* FROM unnest(CAST(:entities AS text[])) AS asked(entity)
+    CROSS JOIN LATERAL (
+        SELECT id, at, actor, entity, coalesce(entity_name, CAST(entity_id AS text)) AS name, from_status, to_status,
+               reason
+        FROM audit
+        WHERE entity = asked.entity AND entity IN ({", ".join(f"'{entity}'" for entity in ACTS)})
+        ORDER BY id DESC LIMIT :limit
+    ) a
+    ORDER BY a.id DESC LIMIT :limit
 """)  # noqa: S608 - constants only
 
 _AUDIT = text("""
@@ -154,7 +161,11 @@ class ChargeDetails:
     first_declined_at: datetime | None
     deferrals: int
     refunded: int
+    paid_elsewhere: str | None
+    written_off_at: datetime | None
     awaits_consent_since: datetime | None
+    gate_held_since: datetime | None
+    gate_lacks: Sequence[str] | None
     created_at: datetime
     blocked_by: Blocker | None
     subscription_status: SubscriptionStatus
@@ -206,8 +217,9 @@ def charge_story(session: Session, charge_id: int) -> Sequence[Mapping[str, Any]
 
 
 def operator_acts(session: Session, *, about: str = "", limit: int) -> Sequence[Mapping[str, Any]]:
-    """List what was stopped, started, swept, released and sold, by whom and why; the newest first."""
-    return _rows(session, _ACTS, about=about, limit=limit)
+    """List what was stopped, swept, sold, offered, refunded and changed, by whom and why; the newest first."""
+    plan_by_index(session)
+    return _rows(session, _ACTS, entities=[about] if about else list(ACTS), limit=limit)
 
 
 def _charges_query(status: ChargeStatus | None, subscription: str | None) -> TextClause:

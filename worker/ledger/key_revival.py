@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.domain.blockers import Blocker
+from worker.ledger import end_of_dunning
 from worker.ledger.blockers import CONDITIONS, none_of
 from worker.ledger.waking import wake_behind_key
 
@@ -25,6 +26,8 @@ _SUBSCRIPTIONS = text("""
     SELECT code FROM subscriptions
     WHERE billing_key_id = :key AND status NOT IN ('canceled', 'ended', 'pending') ORDER BY code
 """)
+
+_IDS = text("SELECT id FROM subscriptions WHERE billing_key_id = :key ORDER BY id")
 
 _REVIVE = text("""
     UPDATE billing_keys SET status = 'active', status_reason = :reason, status_at = :now
@@ -72,6 +75,8 @@ def revive(session: Session, key_id: int, *, reason: str, now: datetime) -> bool
     if session.execute(_REVIVE, {"key": key_id, "reason": reason, "now": now}).first() is None:
         return False
     wake_behind_key(session, key_id, now=now)
+    ids = session.scalars(_IDS, {"key": key_id}).all()
+    end_of_dunning.undo_settled(session, ids, reason="its billing key was revived", now=now)
     return True
 
 

@@ -76,7 +76,7 @@ def discrepancy_of(settlement: Settlement, row: WriteBackRow) -> NewDiscrepancy:
     elif row.charge_before == ChargeStatus.VOID:
         kind, reason = DiscrepancyKind.NOT_OWED, "its charge is void"
     else:
-        kind, reason = DiscrepancyKind.PAID_TWICE, "its charge was paid by another payment"
+        kind, reason = DiscrepancyKind.PAID_TWICE, "its charge was paid by another payment, or elsewhere"
     return NewDiscrepancy(
         kind=kind,
         status=DiscrepancyStatus.OPEN,

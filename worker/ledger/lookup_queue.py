@@ -16,22 +16,24 @@ from worker.domain.outcomes import UnknownReason
 
 log = structlog.get_logger()
 
+# An array of ids, and statuses that no index serves: the partial index, long after a burst, is not read from end to end
+# once for each of the ids.
 _EXPIRE = text("""
     UPDATE attempts SET status = 'unknown', status_reason = :reason, status_at = :now, next_lookup_at = :now
-    WHERE status = 'started' AND id IN (
+    WHERE (status = 'started') IS TRUE AND id = ANY(ARRAY(
         SELECT id FROM attempts WHERE status = 'started' AND lease_until < :now
         ORDER BY lease_until LIMIT :limit FOR UPDATE SKIP LOCKED
-    )
+    ))
     RETURNING id
 """)
 
 _LEASE = text(f"""
     WITH taken AS (
         UPDATE attempts SET next_lookup_at = :taken_until, lookups = lookups + 1
-        WHERE status = 'unknown' AND id IN (
+        WHERE (status = 'unknown') IS TRUE AND id = ANY(ARRAY(
             SELECT id FROM attempts WHERE status = 'unknown' AND next_lookup_at <= :now
             ORDER BY next_lookup_at LIMIT :limit FOR UPDATE SKIP LOCKED
-        )
+        ))
         RETURNING id, charge_id, billing_key_id, number, merchant_uid, sends, lookups, started_at, refusal, via,
                   window_until, resume_at
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -12,40 +12,24 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from schedules.periods import BillingPeriod, Opening, due_periods, within
-from schedules.plans import Plan
+from schedules.plans import CatchUp, Plan
 from worker.database.bulk import as_rows
 from worker.database.mapping import plan_of
 from worker.domain.states import ChargeStatus
+from worker.ledger.billed_opening import BilledPeriod, open_billed
 from worker.ledger.due_subscriptions import DueSubscriptions
+from worker.ledger.new_charges import NOTHING_TO_CHARGE, NewCharge, OpenedCharge, OpenedCharges, open_charges
+from worker.ledger.subscription_status import settle_subscriptions
 
+BEGAN = "its period began"
 BEYOND = "it passed while as many charges were unpaid as the plan allows"
-
-_OPEN = text("""
-    WITH opened AS (
-        INSERT INTO charges (subscription_id, period_start, period_end, amount, tax_free, vat_amount, currency,
-                             order_name, status, status_reason, status_at, next_attempt_at, queue, created_at)
-        SELECT subscription_id, v.period_start, v.period_end, v.amount, v.tax_free, v.vat_amount, v.currency,
-               v.order_name, v.status, v.reason, :now, CASE WHEN v.status = 'due' THEN v.period_start END, v.queue, :now
-        FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(
-            subscription_ids bigint[], period_start timestamptz, period_end timestamptz, amount bigint, tax_free bigint,
-            vat_amount bigint, currency text, order_name text, status text, reason text, queue text),
-            unnest(v.subscription_ids) AS subscription_id
-        ON CONFLICT (subscription_id, period_start) DO NOTHING
-        RETURNING id, status
-    )
-    SELECT array_agg(id) FILTER (WHERE status = 'due') AS due, count(*) FILTER (WHERE status <> 'due') AS void
-    FROM opened
-""")
 
 # Not `=`: an index of instants must not be gone through for a row whose id is known.
 _ADVANCE = text("""
     UPDATE subscriptions s
     SET next_charge_at = v.next_charge_at, current_period_start = v.current_period_start,
         current_period_end = v.current_period_end,
-        waiting_since = CASE WHEN v.waits THEN COALESCE(s.waiting_since, CAST(:now AS timestamptz)) END,
-        status = CASE WHEN s.status = 'trialing' THEN 'active' ELSE s.status END,
-        status_reason = CASE WHEN s.status = 'trialing' THEN 'the trial is over' ELSE s.status_reason END,
-        status_at = CASE WHEN s.status = 'trialing' THEN CAST(:now AS timestamptz) ELSE s.status_at END
+        waiting_since = CASE WHEN v.waits THEN COALESCE(s.waiting_since, CAST(:now AS timestamptz)) END
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(
         ids bigint[], expected timestamptz, next_charge_at timestamptz, current_period_start timestamptz,
         current_period_end timestamptz, waits boolean), unnest(v.ids) AS due_id
@@ -53,35 +37,46 @@ _ADVANCE = text("""
 """)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewCharge:
-    """A charge to be opened for the same period of each of these subscriptions."""
-
-    subscription_ids: Sequence[int]
-    period_start: datetime
-    period_end: datetime
-    amount: int
-    tax_free: int
-    vat_amount: int | None
-    currency: str
-    order_name: str
-    status: ChargeStatus
-    reason: str
-    queue: str | None = None  # the one of its billing key, if it is known; else the database looks it up
+Decision = tuple[DueSubscriptions, Opening]
+"""Due subscriptions, and what becomes of their periods that have started."""
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedCharges:
-    """Charges that have just been opened: the ids of those that are due, and how many are void."""
+def open_decided(session: Session, decided: Sequence[Decision], *, now: datetime) -> OpenedCharges:
+    """Open the charges of locked subscriptions, and move them on; a period that has its charge already is left alone.
 
-    due: Sequence[int]
-    void: int
+    In bulk where a charge is the plan's alone, and by bills of their own where it differs by adjustments. A trial is
+    not over for it: its first charge has to be paid, or is settled with nothing to pay.
+    """
+    plain = [charge for due, opening in decided for charge in charges_of(due, opening)]
+    opened = open_charges(session, plain, now=now)
+    adjusted = [each for each in decided if each[0].is_adjusted]
+    billed = _open_adjusted(session, adjusted, now) if adjusted else []
+    advance(session, [advanced(due, opening) for due, opening in decided], now=now)
+    if free := [each.subscription_id for each in billed if each.status is ChargeStatus.PAID]:
+        settle_subscriptions(session, free, reason=NOTHING_TO_CHARGE, now=now)
+    due_ids = [each.id for each in billed if each.status is ChargeStatus.DUE]
+    return OpenedCharges([*opened.due, *due_ids], opened.void, paid=len(billed) - len(due_ids))
 
 
-def open_charges(session: Session, new: Iterable[NewCharge], *, now: datetime) -> OpenedCharges:
-    """Open charges; a period that has its charge already is left alone. Returns the new ones."""
-    row = session.execute(_OPEN, {"rows": as_rows(map(_columns, new)), "now": now}).one()
-    return OpenedCharges(row.due or (), row.void)
+def _open_adjusted(session: Session, decided: Sequence[Decision], now: datetime) -> list[OpenedCharge]:
+    """Open the first due period of each, then the second: what one period leaves, the next one uses."""
+    opened: list[OpenedCharge] = []
+    for number in range(max(len(opening.open) for _, opening in decided)):
+        wanted = [_billed(due, opening.open[number]) for due, opening in decided if number < len(opening.open)]
+        opened += open_billed(session, wanted, now=now).values()
+    return opened
+
+
+def _billed(due: DueSubscriptions, period: BillingPeriod) -> BilledPeriod:
+    return BilledPeriod(
+        subscription_id=due.ids[0],
+        period=period,
+        line=due.line,
+        currency=due.currency,
+        order_name=due.name,
+        reason=BEGAN,
+        queue=due.queue,
+    )
 
 
 def advance(session: Session, rows: Iterable[Mapping[str, Any]], *, now: datetime) -> None:
@@ -89,16 +84,32 @@ def advance(session: Session, rows: Iterable[Mapping[str, Any]], *, now: datetim
     session.execute(_ADVANCE, {"rows": as_rows(rows), "now": now})
 
 
-def open_due_now(session: Session, due: DueSubscriptions, *, now: datetime) -> None:
-    """Open the charges of a locked subscription's periods that have started by now, however many no tick has opened."""
-    opening = opening_of(due, now=now)
-    open_charges(session, charges_of(due, opening), now=now)
-    advance(session, [advanced(due, opening)], now=now)
+def open_due_now(
+    session: Session,
+    due: DueSubscriptions,
+    *,
+    now: datetime,
+    until: datetime | None = None,
+    on_time: bool = False,
+    most: int | None = None,
+) -> bool:
+    """Open the charges of a locked subscription's periods that have started by now, however many no tick has opened.
+
+    Those of `until` are opened that had started by then, for something else follows from there on. `on_time`: as if
+    each had been opened when it began, as previews of what is to come want it, so that no catch-up policy skips any.
+    Returns False, with nothing opened, when there are more than `most`.
+    """
+    opening = opening_of(due, now=until or now, on_time=on_time, cap=sys.maxsize if most is None else most + 1)
+    if most is not None and len(opening.open) + len(opening.void) + len(opening.beyond) > most:
+        return False
+    open_decided(session, [(due, opening)], now=now)
+    return True
 
 
-def opening_of(due: DueSubscriptions, *, now: datetime) -> Opening:
-    """Return what becomes of every period of a subscription that has started by now and has no charge yet."""
-    return opening_by(plan_of(due), due, now=now, cap=sys.maxsize)
+def opening_of(due: DueSubscriptions, *, now: datetime, on_time: bool = False, cap: int = sys.maxsize) -> Opening:
+    """Return what becomes of the first `cap` periods of a subscription that have started and have no charge yet."""
+    plan = plan_of(due)
+    return opening_by(replace(plan, catch_up=CatchUp.ALL) if on_time else plan, due, now=now, cap=cap)
 
 
 def opening_by(plan: Plan, due: DueSubscriptions, *, now: datetime, cap: int) -> Opening:
@@ -113,9 +124,12 @@ def opening_by(plan: Plan, due: DueSubscriptions, *, now: datetime, cap: int) ->
 
 
 def charges_of(due: DueSubscriptions, opening: Opening) -> Iterator[NewCharge]:
-    """Return the charges to open. A period that the catch-up policy skips gets a void one: nothing due is forgotten."""
-    for period in opening.open:
-        yield _charge(due, period, ChargeStatus.DUE, "its period began")
+    """Return the charges to open in bulk: those that their plan alone makes up, and the void ones.
+
+    A period that the catch-up policy skips gets a void one: nothing due is forgotten. It uses up no adjustment.
+    """
+    for period in () if due.is_adjusted else opening.open:
+        yield _charge(due, period, ChargeStatus.DUE, BEGAN)
     for period in opening.void:
         yield _charge(due, period, ChargeStatus.VOID, f"skipped by the plan's catch-up policy ({due.catch_up})")
     for period in opening.beyond:
@@ -140,16 +154,12 @@ def _charge(due: DueSubscriptions, period: BillingPeriod, status: ChargeStatus, 
         subscription_ids=due.ids,
         period_start=period.start,
         period_end=period.end,
-        amount=due.amount,
-        tax_free=due.tax_free,
-        vat_amount=due.vat_amount,
+        amount=due.line.amount,
+        tax_free=due.line.tax_free,
+        vat_amount=due.line.vat_amount,
         currency=due.currency,
         order_name=due.name,
         status=status,
         reason=reason,
         queue=due.queue,
     )
-
-
-def _columns(new: NewCharge) -> Mapping[str, Any]:
-    return {field.name: getattr(new, field.name) for field in fields(new)}

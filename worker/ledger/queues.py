@@ -1,7 +1,7 @@
 """The queues that claims take charges from: one per PG, oldest first, so that no PG's charges are read for another's.
 
-`charges.queue` is kept by triggers. A charge that cannot be charged for long, for its key, its subscription or a
-consent, leaves its queue here, and returns with the change that lets it be charged.
+`charges.queue` is kept by triggers. A charge that cannot be charged for long, for its key, its subscription, a
+consent or the consent gate, leaves its queue here, and returns with the change that lets it be charged.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ HEAD: Place = (datetime.min.replace(tzinfo=UTC), 0)
 LEAVE_AT_ONCE = 1000
 """Charges that leave their queue per transaction."""
 
-LEAVES = frozenset({Blocker.SUBSCRIPTION, Blocker.BILLING_KEY, Blocker.CONSENT})
+LEAVES = frozenset({Blocker.SUBSCRIPTION, Blocker.BILLING_KEY, Blocker.CONSENT, Blocker.GATE})
 """The blockers with which a charge cannot be charged for long."""
 
 MISPLACED = f"(c.queue IS DISTINCT FROM k.pg AND (c.queue IS NOT NULL OR {none_of(LEAVES)}))"

@@ -1,4 +1,4 @@
-"""Holding one subscription, so that a limit which one customer exceeds stops no other."""
+"""Holding one subscription: for a limit that it alone exceeds, or a payment that no period of it accounts for."""
 
 from __future__ import annotations
 
@@ -26,6 +26,18 @@ _HOLD = text("""
     WHERE h.status = 'released'
 """)
 
+# Released since it was found, it stays so: an operator has looked at it.
+_UNACCOUNTED = text("""
+    SELECT s.id, d.merchant_uid
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(code text, merchant_uid text)
+    JOIN subscriptions s ON s.code = v.code AND s.status NOT IN ('canceled', 'ended')
+    JOIN discrepancies d ON d.merchant_uid = v.merchant_uid AND d.kind = 'not_in_records' AND d.status = 'open'
+    WHERE NOT EXISTS (
+        SELECT FROM holds h
+        WHERE h.subscription_id = s.id AND (h.status = 'held' OR h.status_at >= d.found_at) OFFSET 0)
+    ORDER BY s.id, d.merchant_uid
+""")
+
 _RELEASE = text("""
     UPDATE holds h SET status = 'released', status_reason = :reason, status_at = :now
     FROM subscriptions s
@@ -43,7 +55,7 @@ _HELD = text("""
 
 @dataclass(frozen=True, slots=True)
 class HeldSubscription:
-    """A subscription that a charge limit has stopped."""
+    """A subscription that a charge limit or reconciliation has stopped."""
 
     code: str
     reason: str
@@ -56,6 +68,18 @@ def hold(session: Session, reasons: Mapping[int, str], *, by: str, now: datetime
     """Hold subscriptions, each with its reason, in which `{code}` is the subscription's."""
     rows = as_rows({"subscription_id": each, "reason": reason} for each, reason in reasons.items())
     session.execute(_HOLD, {"rows": rows, "by": by, "now": now})
+
+
+def hold_unaccounted(session: Session, payments: Mapping[str, str], *, by: str, now: datetime) -> None:
+    """Hold the subscriptions of payments that no period of theirs accounts for: codes by merchant_uid.
+
+    What they are for was forgotten by a restore, such as another plan: the next period may be paid already.
+    """
+    rows = as_rows({"code": code, "merchant_uid": uid} for uid, code in payments.items())
+    found = session.execute(_UNACCOUNTED, {"rows": rows}).all()
+    reasons = {row.id: f"PortOne shows {row.merchant_uid}, for a period that is not in our records" for row in found}
+    if reasons:
+        hold(session, reasons, by=by, now=now)
 
 
 def release(session: Session, code: str, *, reason: str, now: datetime) -> bool:

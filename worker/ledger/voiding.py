@@ -9,14 +9,16 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from worker.domain.states import CLAIMABLE_CHARGES, ChargeStatus
+from worker.domain.states import CLAIMABLE_CHARGES, UNSETTLED_CHARGES, ChargeStatus
+from worker.ledger import adjustments
+from worker.ledger.charges import NOT_IN_FLIGHT
 
-_VOID = text("""
-    UPDATE charges SET status = 'void', status_reason = :reason, status_at = :now, next_attempt_at = NULL,
+_VOID = text(f"""
+    UPDATE charges c SET status = 'void', status_reason = :reason, status_at = :now, next_attempt_at = NULL,
         wait_reason = NULL
-    WHERE id = ANY(:ids) AND status = ANY(:expecting)
+    WHERE id = ANY(:ids) AND status = ANY(:expecting) AND {NOT_IN_FLIGHT}
     RETURNING id, subscription_id
-""")
+""")  # noqa: S608 - constants only
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +39,12 @@ def void(
 ) -> Sequence[VoidedCharge]:
     """Make charges void that are in one of the expected statuses, and return those; the others stay as they are.
 
-    A charge in flight, one that was paid and one that was given up are never void: their own outcome decides.
+    A charge in flight or paid is never void: its own outcome decides. One that was given up becomes void only where
+    `expecting` names it; the caller has locked it by a statement of its own, as a payment window may be opening for it.
+    What a void charge had used of credits, discounts and one-off items is there for the next one, and what was paid for
+    its days before, by a charge that was cut, is credited.
     """
-    statuses = CLAIMABLE_CHARGES & frozenset(expecting)
+    statuses = UNSETTLED_CHARGES & frozenset(expecting)
     if not charge_ids or not statuses:
         return []
     values = {
@@ -48,4 +53,6 @@ def void(
         "reason": reason,
         "now": now,
     }
-    return [VoidedCharge(**row._mapping) for row in session.execute(_VOID, values)]  # noqa: SLF001 - public, despite its name
+    voided = [VoidedCharge(**row._mapping) for row in session.execute(_VOID, values)]  # noqa: SLF001 - public, despite its name
+    adjustments.restore(session, [each.id for each in voided], now=now)
+    return voided

@@ -5,7 +5,7 @@ An answer to a charge and the result of a look-up end here alike.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -21,8 +21,9 @@ from worker.domain.discrepancy_rules import DiscrepancyKind
 from worker.domain.other_server import STOPPED_BY_OTHER_SERVER, reason_of_stop, was_paid_by_another
 from worker.domain.settlement import Settlement
 from worker.domain.states import CLAIMABLE_CHARGES, AttemptStatus, ChargeStatus, Via
-from worker.ledger import channel_stops, discrepancies, late_payments, stops
+from worker.ledger import call_totals, channel_stops, consents, discrepancies, end_of_dunning, late_payments, stops
 from worker.ledger.channel_stops import ChannelChanges
+from worker.ledger.end_of_dunning import SpentCharge
 from worker.ledger.late_payments import WriteBackRow, WrittenBack, is_late_payment
 from worker.ledger.settlement_values import values_of
 from worker.ledger.subscription_status import mark_past_due, settle_subscriptions
@@ -89,6 +90,7 @@ _KEYS_DEAD = text("""
     UPDATE billing_keys k SET status = 'dead', status_reason = v.reason, status_at = :now
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(id bigint, reason text)
     WHERE k.id = v.id AND k.status = 'active'
+    RETURNING k.id
 """)
 
 # What was in flight when its subscription was canceled, and did not end paid, is not claimed: it is not owed.
@@ -109,17 +111,21 @@ class WriteBack:
     settled: tuple[Settlement, ...]
     late: tuple[Settlement, ...]
     contradictions: tuple[Settlement, ...]
+    answered: tuple[Settlement, ...] = ()  # those settled whose call was under way until now, each of which is so once
     channels: ChannelChanges = field(default_factory=ChannelChanges)
 
 
-def write_back(sessions: Sessions, settlements: Sequence[Settlement], *, now: datetime) -> WriteBack:
-    """Write settlements back in one transaction, each guarded by the state it expects."""
+def write_back(
+    sessions: Sessions, settlements: Sequence[Settlement], *, now: datetime, seconds: Mapping[str, float] | None = None
+) -> WriteBack:
+    """Write settlements back in one transaction, each guarded, and count calls with their `seconds` by merchant_uid."""
     with sessions.begin() as session:
         result = apply_settlements(session, settlements, now=now)
         _stop_beside_another_server(session, result.settled, now)
+        if seconds:
+            call_totals.add(session, result.answered, seconds)
     for settlement in result.settled:
-        if settlement.attempt_status is not AttemptStatus.PAID:
-            _say(settlement)
+        _say(settlement)
     for settlement in result.late:
         log.info("late answer changed nothing", **_ids(settlement), outcome=settlement.attempt_status.value)
     for settlement in result.contradictions:
@@ -146,7 +152,10 @@ def _say(settlement: Settlement) -> None:
     write(
         "attempt settled",
         **_ids(settlement),
+        pg=settlement.attempt.request.pg,
         outcome=settlement.attempt_status.value,
+        **({"kind": settlement.decline_kind.value} if settlement.decline_kind else {}),
+        **({"code": settlement.answer.code} if settlement.answer.code else {}),
         reason=codes_only(settlement.reason),
         charge=settlement.charge_status.value,
         **({"needs_human": settlement.flag} if settlement.flag else {}),
@@ -172,6 +181,7 @@ def apply_settlements(session: Session, settlements: Sequence[Settlement], *, no
         settled=tuple(settlement for settlement, row in decided if row.settled),
         late=tuple(settlement for settlement, row in decided if not row.settled),
         contradictions=tuple(settlement for settlement, row in decided if is_late_payment(settlement, row)),
+        answered=tuple(s for s, row in decided if row.settled and row.status_before == AttemptStatus.STARTED),
     )
     written = [(settlement, row) for settlement, row in decided if row.charge_written]
     _follow_up(session, result.settled, written, now)
@@ -199,8 +209,10 @@ def _follow_up(session: Session, settled: Sequence[Settlement], written: Sequenc
         mark_past_due(session, dunned, now=now)
     if waiting := [s.attempt.charge.id for s in settled if s.charge_status in CLAIMABLE_CHARGES]:
         _void_of_canceled(session, waiting, now)
+        consents.give_up_returned(session, waiting, now=now)
     if dead := [{"id": s.attempt.charge.billing_key_id, "reason": s.reason} for s in declined if s.kills_key]:
-        session.execute(_KEYS_DEAD, {"rows": as_rows(dead), "now": now})
+        lost = session.scalars(_KEYS_DEAD, {"rows": as_rows(dead), "now": now}).all()
+        end_of_dunning.lost_keys(session, lost, now=now)
     if refused := [s.attempt.charge.subscription_id for s in declined if s.kills_key]:
         # The key may have been replaced while its last call was in flight.
         wake_charges(session, refused, now)
@@ -209,6 +221,23 @@ def _follow_up(session: Session, settled: Sequence[Settlement], written: Sequenc
     ]:
         # Or while a payment window was open.
         wake_charges(session, left, now)
+    _follow_up_of_dunning(session, written, now)
+
+
+def _follow_up_of_dunning(session: Session, written: Sequence[WrittenBack], now: datetime) -> None:
+    """Schedule the end of dunning where a calendar is spent, and undo it where something unpaid was paid."""
+    if spent := [
+        SpentCharge(row.subscription_id, row.charge_id, s.attempt.charge.billing_key_id)
+        for s, row in written
+        if s.charge_status is ChargeStatus.UNCOLLECTIBLE and row.subscription_id is not None and row.charge_id
+    ]:
+        end_of_dunning.spent(session, spent, now=now)
+    if settled := _subscriptions(
+        row
+        for s, row in written
+        if s.charge_status is ChargeStatus.PAID and (s.attempt.retry.declines or s.attempt.via is Via.WINDOW)
+    ):
+        end_of_dunning.undo_settled(session, settled, reason="it was paid", now=now)
 
 
 def _void_of_canceled(session: Session, charge_ids: Sequence[int], now: datetime) -> None:

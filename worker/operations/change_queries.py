@@ -57,6 +57,8 @@ TOUCHED = text("""
         CROSS JOIN LATERAL (SELECT charge_id FROM attempts WHERE id = known.id OFFSET 0) a
         UNION SELECT d.charge_id FROM unnest(CAST(:discrepancies AS bigint[])) AS known(id)
         CROSS JOIN LATERAL (SELECT charge_id FROM discrepancies WHERE id = known.id OFFSET 0) d
+        UNION SELECT r.charge_id FROM unnest(CAST(:refunds AS bigint[])) AS known(id)
+        CROSS JOIN LATERAL (SELECT charge_id FROM refunds WHERE id = known.id OFFSET 0) r
         UNION SELECT o.id FROM unnest(CAST(:subscriptions AS bigint[])) AS known(id)
         CROSS JOIN LATERAL (
             SELECT id FROM charges

@@ -29,6 +29,7 @@ ENTITIES = {
     "charge": "charges",
     "attempt": "attempts",
     "discrepancy": "discrepancies",
+    "refund": "refunds",
     "subscription": "subscriptions",
     "billing_key": "billing_keys",
     "consent": "consenting",
@@ -62,6 +63,7 @@ class Changes:
     charges: set[int] = field(default_factory=set)
     attempts: set[int] = field(default_factory=set)
     discrepancies: set[int] = field(default_factory=set)
+    refunds: set[int] = field(default_factory=set)
     subscriptions: set[int] = field(default_factory=set)
     billing_keys: set[int] = field(default_factory=set)
     consenting: set[int] = field(default_factory=set)
@@ -154,6 +156,7 @@ def touched(session: Session, changes: Changes) -> Touched:
         "charges": sorted(changes.charges),
         "attempts": sorted(changes.attempts),
         "discrepancies": sorted(changes.discrepancies),
+        "refunds": sorted(changes.refunds),
         "subscriptions": sorted(subscriptions),
         "consenting": sorted(changes.consenting),
         "consented": CONSENTED,

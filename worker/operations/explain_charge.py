@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from worker.domain.blockers import Blocker
+from worker.domain.consent_gate.rules import BY_CODE, RuleCode
 from worker.domain.merchant_uid import MAX_NUMBER
 from worker.domain.states import (
     OPEN_ATTEMPTS,
@@ -53,9 +54,15 @@ class ChargeState:
     first_charge_id: int | None  # another charge of the subscription that is charged before this one
     discrepancy_id: int | None  # the first of its discrepancies that wait for a decision; until then it is not claimed
     attempt: LastAttempt | None
-    amount: int = 0  # in won
+    amount: int = 1  # in won; 0 where nothing was to be charged
     refunded: int = 0  # the part that PortOne shows as refunded
+    charge_id: int = 0
+    paid_elsewhere: str | None = None  # how it was paid, when PortOne has not seen its money
+    written_off_at: datetime | None = None
+    is_postponed: bool = False
     awaits_consent_since: datetime | None = None  # its subscription's key was replaced without consent to this charge
+    gate_held_since: datetime | None = None
+    gate_lacks: tuple[RuleCode, ...] = ()  # what the consent gate has found lacking
 
 
 def explain_charge(state: ChargeState, *, now: datetime, shown: Shown) -> str:
@@ -63,7 +70,10 @@ def explain_charge(state: ChargeState, *, now: datetime, shown: Shown) -> str:
     match state.status:
         case ChargeStatus.PAID:
             assert state.paid_at is not None
-            return f"It was paid on {shown(state.paid_at)}{_refund(state)}; nothing more happens."
+            if not state.amount:
+                return f"Nothing was to be charged for it, so it was settled on {shown(state.paid_at)}; that was all."
+            elsewhere = "" if state.paid_elsewhere is None else f" elsewhere ({state.paid_elsewhere})"
+            return f"It was paid{elsewhere} on {shown(state.paid_at)}{_refund(state)}; nothing more happens."
         case ChargeStatus.UNCOLLECTIBLE:
             return _given_up(state, now, shown)
         case ChargeStatus.VOID:
@@ -82,12 +92,14 @@ def _refund(state: ChargeState) -> str:
 
 
 def _given_up(state: ChargeState, now: datetime, shown: Shown) -> str:
-    """Return what became of a charge whose calendar is spent; a customer may still pay it in a payment window."""
+    """Return what became of a charge that was given up; a customer may still pay it in a payment window."""
     times = "once" if state.declines == 1 else f"{state.declines} times"
-    spent = f"It was declined {times} and its dunning calendar is spent"
+    given_up = f"It was declined {times} and its dunning calendar is spent"
+    if state.written_off_at is not None:
+        given_up = f"It was written off on {shown(state.written_off_at)} ({state.status_reason})"
     if state.attempt is not None and state.attempt.status in OPEN_ATTEMPTS:
-        return f"{spent}. {_in_flight(state.attempt, now, shown)}"
-    return f"{spent}; nothing more happens."
+        return f"{given_up}. {_in_flight(state.attempt, now, shown)}"
+    return f"{given_up}; nothing more happens, unless `again charge collect {state.charge_id}` tries it once more."
 
 
 def _in_flight(attempt: LastAttempt | None, now: datetime, shown: Shown) -> str:
@@ -173,12 +185,24 @@ def _without_consent(state: ChargeState, shown: Shown) -> str:
     )
 
 
+def _held_by_gate(state: ChargeState, shown: Shown) -> str:
+    assert state.gate_held_since is not None
+    lacks = " and ".join(BY_CODE[code].lacks.en for code in state.gate_lacks)
+    return (
+        f"The consent gate holds it since {shown(state.gate_held_since)}: what it lacks is {lacks}. It is charged once "
+        f"that is there (`again consent add {state.subscription_code}` writes a consent down), or by `again charge "
+        f"override {state.charge_id} --reason`."
+    )
+
+
 def _key_command(state: ChargeState) -> str:
     return f"`again subscription key {state.subscription_code} KEY`"
 
 
 def _later(state: ChargeState, shown: Shown) -> str:
     assert state.next_attempt_at is not None
+    if state.is_postponed:
+        return f"It was postponed; it is charged on {shown(state.next_attempt_at)}."
     if state.attempt is None:
         return f"It is charged on {shown(state.next_attempt_at)}."
     ended = f"Attempt {state.attempt.number} ended {state.attempt.status} ({state.attempt.status_reason})"
@@ -190,6 +214,7 @@ _SENTENCES: Mapping[Blocker, Callable[[ChargeState, Shown], str]] = {
     Blocker.DISCREPANCY: _undecided,
     Blocker.BILLING_KEY: _without_key,
     Blocker.CONSENT: _without_consent,
+    Blocker.GATE: _held_by_gate,
     Blocker.STOP: _stopped,
     Blocker.SUBSCRIPTION_HELD: _held,
     Blocker.ATTEMPTS_SPENT: _attempts_spent,

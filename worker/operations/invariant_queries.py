@@ -17,11 +17,14 @@ from worker.ledger.charges import OWED
 from worker.ledger.queues import MISPLACED
 from worker.operations.invariant_subjects import (
     CHARGES,
+    COVERED,
     HELD,
+    ITEMS_ADD_UP,
     ITS_ATTEMPTS,
     ITS_OWNER,
     ITS_SUBSCRIPTION,
     OWED_OR_PAID,
+    REFUNDS_ARE_COUNTED,
     SUBSCRIPTIONS,
     Subject,
     charges,
@@ -30,18 +33,25 @@ from worker.operations.invariant_subjects import (
 from worker.operations.invariants import MAX_DEFERRALS
 
 QUERIES: Mapping[str, str] = {
-    # A second payment is written together with its discrepancy, in one transaction.
+    # A second payment, or one beside what was paid elsewhere, is written together with its discrepancy.
     "period_is_paid_once": f"""
         SELECT c.id FROM {CHARGES}
-        WHERE (SELECT count(*) FROM attempts a WHERE a.charge_id = c.id AND a.status = 'paid') > 1
+        WHERE (SELECT count(*) FROM attempts a WHERE a.charge_id = c.id AND a.status = 'paid')
+              + CASE WHEN c.paid_elsewhere IS NULL THEN 0 ELSE 1 END > 1
           AND NOT {explained(DiscrepancyKind.PAID_TWICE)}
     """,
-    # What pays a charge pays its attempt, in one statement; where that was settled otherwise, a discrepancy is noted.
+    # A charge is paid with its attempt, elsewhere, or with nothing; else a discrepancy is noted.
     "paid_charge_has_a_paid_attempt": f"""
         SELECT c.id FROM {CHARGES}
-        WHERE c.status = 'paid' AND NOT EXISTS (
+        WHERE c.status = 'paid' AND c.amount > 0 AND c.paid_elsewhere IS NULL AND NOT EXISTS (
             SELECT FROM attempts a WHERE a.charge_id = c.id AND a.status IN ('paid', 'started', 'unknown') OFFSET 0)
           AND NOT {explained(DiscrepancyKind.MISSING_HERE, DiscrepancyKind.DECLINED_HERE, DiscrepancyKind.UNRESOLVED)}
+    """,
+    "items_add_up_to_their_charge": f"SELECT c.id FROM {CHARGES} WHERE NOT {ITEMS_ADD_UP}",
+    # A refund is completed together with what PortOne shows of its payment, which of two payments is the other one's.
+    "completed_refunds_are_counted": f"""
+        SELECT c.id FROM {CHARGES}
+        WHERE c.status = 'paid' AND NOT {REFUNDS_ARE_COUNTED} AND NOT {explained(DiscrepancyKind.PAID_TWICE)}
     """,
     # An attempt and its charge become paid in one statement; where the charge is void already, a discrepancy is noted.
     "paid_attempt_pays_its_charge": f"""
@@ -64,11 +74,11 @@ QUERIES: Mapping[str, str] = {
         WHERE {OWED_OR_PAID} AND c.period_start < (
             SELECT other.period_end FROM charges other
             WHERE other.subscription_id = c.subscription_id AND other.period_start < c.period_start
-              AND other.status <> 'void' AND (other.status <> 'paid' OR other.refunded < other.amount)
+              AND other.status <> 'void'
+              AND (other.status <> 'paid' OR other.refunded < other.amount OR other.amount = 0)
             ORDER BY other.period_start DESC LIMIT 1)
     """,
-    # It is derived from exactly these parts, and none of them ever changes. That it holds letters and digits only is
-    # the table's own condition.
+    # It is derived from exactly these parts, none of which ever changes. The table itself takes letters and digits.
     "merchant_uid_names_its_period": f"""
         SELECT a.id FROM {CHARGES} {ITS_ATTEMPTS} {ITS_SUBSCRIPTION}
         WHERE right(a.merchant_uid, 30) <> concat(
@@ -102,21 +112,15 @@ QUERIES: Mapping[str, str] = {
             SELECT FROM consents t
             WHERE t.subscription_id = c.subscription_id AND t.billing_key_id = a.billing_key_id
               AND t.agreed_at BETWEEN c.period_start AND a.started_at OFFSET 0)
-          AND NOT EXISTS (
-            SELECT FROM consents other
-            WHERE other.subscription_id = c.subscription_id AND other.billing_key_id = a.billing_key_id
-              AND other.agreed_at <= a.started_at
-              AND (c.period_start > other.agreed_at OR EXISTS (
-                SELECT FROM jsonb_to_recordset(other.periods) AS v(period_start timestamptz, amount bigint)
-                WHERE v.period_start = c.period_start AND v.amount = c.amount)) OFFSET 0)
+          AND NOT {COVERED}
     """,
-    # The transaction that marks a charge waits for a claim of it to end; clocks may differ by `clocks`.
+    # The transaction that marks a charge waits for a claim of it to end, or opens it; clocks may differ by `clocks`.
     "charge_that_awaits_consent_is_not_sent": f"""
         SELECT a.id
-        FROM (SELECT id, awaits_consent_since FROM charges WHERE awaits_consent_since IS NOT NULL OFFSET 0) c
+        FROM (SELECT id, awaits_consent_since AS since FROM charges WHERE awaits_consent_since IS NOT NULL UNION ALL
+              SELECT id, gate_held_since FROM charges WHERE gate_held_since IS NOT NULL OFFSET 0) c
         {ITS_ATTEMPTS}
-        WHERE a.via = 'again' AND a.lease_until > a.started_at
-          AND a.started_at > c.awaits_consent_since + CAST(:clocks AS interval)
+        WHERE a.via = 'again' AND a.lease_until > a.started_at AND a.started_at > c.since + CAST(:clocks AS interval)
     """,
     # A claim makes both in one statement, and so does whatever settles them.
     "charging_has_an_open_attempt": f"""
@@ -140,7 +144,7 @@ QUERIES: Mapping[str, str] = {
     "past_due_charge_has_a_next_attempt": f"""
         SELECT c.id FROM {CHARGES} {ITS_OWNER}
         WHERE c.status = 'past_due' AND {CONDITIONS[Blocker.NO_NEXT_ATTEMPT]}
-          AND {none_of({Blocker.SUBSCRIPTION, Blocker.BILLING_KEY, Blocker.CONSENT})}
+          AND {none_of({Blocker.SUBSCRIPTION, Blocker.BILLING_KEY, Blocker.CONSENT, Blocker.GATE})}
     """,
     # The flag and the discrepancy are written in one transaction; deciding it settles the attempt. What is flagged has
     # no next look-up, by which an index finds it.

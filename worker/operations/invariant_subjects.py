@@ -22,6 +22,7 @@ class Subject(StrEnum):
 
 CAN_BREAK = {
     "paid_charge_has_a_paid_attempt": {"paid"},
+    "completed_refunds_are_counted": {"paid"},
     "paid_attempt_pays_its_charge": {"due", "charging", "past_due", "uncollectible", "void"},
     "charging_has_an_open_attempt": {"charging"},
     "open_attempt_has_a_charge_in_flight": {"due", "past_due", "uncollectible", "void"},
@@ -55,6 +56,30 @@ ITS_SUBSCRIPTION = "CROSS JOIN LATERAL (SELECT * FROM subscriptions WHERE id = c
 ITS_OWNER = f"""{ITS_SUBSCRIPTION}
         LEFT JOIN LATERAL (SELECT * FROM billing_keys WHERE id = s.billing_key_id OFFSET 0) k ON true"""
 """Joins the subscription `s` of a charge `c`, and its billing key `k` if there is one."""
+
+ITEMS_ADD_UP = """EXISTS (
+            SELECT FROM (
+                SELECT sum(amount) AS amount, sum(tax_free) AS tax_free, sum(vat_amount) AS vat_amount,
+                       count(*) AS items, count(vat_amount) AS stating
+                FROM (SELECT * FROM charge_items WHERE charge_id = c.id OFFSET 0) i) i
+            WHERE i.amount = c.amount AND i.tax_free = c.tax_free AND i.stating IN (0, i.items)
+              AND i.vat_amount IS NOT DISTINCT FROM c.vat_amount)"""
+"""The condition that the items of a charge `c` add up to its amounts; all of them state their VAT, or none."""
+
+REFUNDS_ARE_COUNTED = """(c.paid_elsewhere IS NOT NULL OR c.refunded >= (
+            SELECT COALESCE(sum(r.amount), 0)
+            FROM (SELECT * FROM refunds WHERE charge_id = c.id AND status = 'completed' OFFSET 0) r
+            WHERE NOT starts_with(r.status_reason, 'settled by hand')))"""
+"""The condition that a charge `c` shows what we have refunded of it; an operator's word alone refunds nothing."""
+
+COVERED = """EXISTS (
+            SELECT FROM consents other
+            WHERE other.subscription_id = c.subscription_id AND other.billing_key_id = a.billing_key_id
+              AND other.agreed_at <= a.started_at
+              AND (c.period_start > other.agreed_at OR EXISTS (
+                SELECT FROM jsonb_to_recordset(other.periods) AS v(period_start timestamptz, amount bigint)
+                WHERE v.period_start = c.period_start AND v.amount = c.amount)) OFFSET 0)"""
+"""The condition that a consent covers what an attempt `a` charges for a charge `c`."""
 
 OWED_OR_PAID = f"({OWED} OR c.status = 'paid')"
 """The condition that a charge `c` is owed or paid."""

@@ -50,7 +50,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         "period_is_paid_once",
         "charge",
-        "Two attempts of one charge are paid and no discrepancy says so: a customer has paid a period twice.",
+        "Two payments of a charge, here or elsewhere, and no discrepancy says so: a customer has paid a period twice.",
         "compare both payments in PortOne's console, and refund one of them",
     ),
     Invariant(
@@ -58,6 +58,18 @@ INVARIANTS: tuple[Invariant, ...] = (
         "charge",
         "The charge counts as paid, but no payment of it is on record: it may never have been paid.",
         "look for the payment in PortOne's console by the merchant_uids of `again charge show`; report it as a defect",
+    ),
+    Invariant(
+        "items_add_up_to_their_charge",
+        "charge",
+        "What the charge is made of does not come to its amount, or its tax: the customer is told another sum.",
+        "`again stop`, compare the items of `again charge show` with the amount; report it as a defect",
+    ),
+    Invariant(
+        "completed_refunds_are_counted",
+        "charge",
+        "More was refunded through us than the charge shows as refunded: the period counts as paid, for too much.",
+        "`again sweep` over its day, compare `again charge show` with PortOne's console; report it as a defect",
     ),
     Invariant(
         "paid_attempt_pays_its_charge",
@@ -93,7 +105,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         "charge_that_awaits_consent_is_not_sent",
         "attempt",
-        "The charge waits for its customer's consent, and was sent nevertheless.",
+        "The charge waits for its customer's consent, or the consent gate holds it, and it was sent nevertheless.",
         "`again stop`, refund what was paid without consent, and report it as a defect",
     ),
     # --- no period is forgotten -------------------------------------------------------------------------------------

@@ -1,86 +1,27 @@
-"""What is going on: counts and oldest instants, each from an index that holds only such rows.
+"""What is going on beside the counts: what was paid and heard, what fails, and what is compared with PortOne.
 
 Fast however many charges are settled, so nothing here may count all that were ever paid.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from worker.database.tables.operations import Sweep
-from worker.domain.blockers import Blocker
 from worker.domain.states import SweepReason, WebhookOutcome
-from worker.ledger.blockers import CONDITIONS, KEY_NOT_ACTIVE, WITHOUT_KEY, none_of
-
-_UNDECIDED = {Blocker.NOT_WAITING, Blocker.DISCREPANCY}
-
-# In two parts, each of which begins at the few: one condition over both would read every subscription.
-_WAITING_FOR_KEY = f"""
-    SELECT c.id, c.status_at
-    FROM billing_keys k JOIN subscriptions s ON s.billing_key_id = k.id JOIN charges c ON c.subscription_id = s.id
-    WHERE {KEY_NOT_ACTIVE} AND {none_of(_UNDECIDED)}
-    UNION ALL
-    SELECT c.id, c.status_at
-    FROM subscriptions s JOIN charges c ON c.subscription_id = s.id
-    WHERE {WITHOUT_KEY} AND {none_of(_UNDECIDED)}
-"""  # noqa: S608 - constants only
-
-# Every charge is in one row at most: one that waits for a key is not due, whatever its time, and one with a discrepancy
-# waits for nothing but a decision. What is stopped, held, paused or behind another charge is due all along.
-_COUNTS = text(f"""
-    WITH waiting AS MATERIALIZED ({_WAITING_FOR_KEY}),
-    ready AS NOT MATERIALIZED (
-        SELECT c.status, c.next_attempt_at, c.first_declined_at, c.status_at,
-               {CONDITIONS[Blocker.NOT_YET]} AND c.wait_reason IS NOT DISTINCT FROM 'month_quota' AS month_spent
-        FROM charges c
-        WHERE {none_of(_UNDECIDED | {Blocker.CONSENT})} AND NOT EXISTS (SELECT FROM waiting w WHERE w.id = c.id)
-    ),
-    needs_person AS (
-        SELECT found_at AS since FROM discrepancies WHERE status = 'open'
-        UNION ALL SELECT flagged_at FROM attempts a
-        WHERE a.status = 'unknown' AND a.flagged_at IS NOT NULL AND NOT EXISTS (
-            SELECT FROM discrepancies d
-            WHERE d.charge_id = a.charge_id AND d.attempt_id = a.id AND d.status = 'open')
-        UNION ALL SELECT status_at FROM ready c WHERE status = 'past_due' AND {CONDITIONS[Blocker.NO_NEXT_ATTEMPT]}
-    )
-    SELECT 'to_open' AS name, count(*) AS found, min(next_charge_at) AS oldest_at
-    FROM subscriptions WHERE next_charge_at <= :now
-    UNION ALL SELECT 'due', count(*), min(next_attempt_at) FROM ready c
-    WHERE {none_of({Blocker.NO_NEXT_ATTEMPT, Blocker.NOT_YET})}
-    UNION ALL SELECT 'deferred', count(*), min(status_at)
-    FROM ready c WHERE status = 'due' AND {CONDITIONS[Blocker.NOT_YET]} AND NOT month_spent
-    UNION ALL SELECT 'month_quota', count(*), min(status_at) FROM ready WHERE month_spent
-    UNION ALL SELECT 'in_flight', count(*), min(started_at)
-    FROM attempts WHERE status = 'started' AND lease_until >= :now
-    UNION ALL SELECT 'abandoned', count(*), min(started_at)
-    FROM attempts WHERE status = 'started' AND lease_until < :now
-    UNION ALL SELECT 'unknown', count(*), min(started_at)
-    FROM attempts WHERE status = 'unknown' AND flagged_at IS NULL
-    UNION ALL SELECT 'failing', count(*), min(failing_since)
-    FROM attempts WHERE status = 'unknown' AND failing_since IS NOT NULL
-    UNION ALL SELECT 'needs_person', count(*), min(since) FROM needs_person
-    UNION ALL SELECT 'past_due', count(*), min(first_declined_at)
-    FROM ready c WHERE status = 'past_due' AND {CONDITIONS[Blocker.NOT_YET]} AND NOT month_spent
-    UNION ALL SELECT 'waiting_for_key', count(*), min(status_at) FROM waiting
-    UNION ALL SELECT 'waiting_for_consent', count(*), min(awaits_consent_since) FROM charges c
-    WHERE {CONDITIONS[Blocker.CONSENT]} AND {none_of(_UNDECIDED)}
-      AND NOT EXISTS (SELECT FROM waiting w WHERE w.id = c.id)
-    UNION ALL SELECT 'waiting_for_payment', count(*), min(waiting_since)
-    FROM subscriptions WHERE waiting_since IS NOT NULL
-    UNION ALL SELECT 'uncollectible', count(*), min(status_at)
-    FROM charges WHERE status = 'uncollectible'
-    UNION ALL SELECT 'void', count(*), min(status_at)
-    FROM charges WHERE status = 'void'
-""")  # noqa: S608 - constants only
+from worker.operations.count_queries import Count
 
 _PAID_SINCE = text("""
-    SELECT count(*) AS found, COALESCE(sum(amount), 0)::bigint AS amount,
-           COALESCE(sum(refunded), 0)::bigint AS refunded
+    SELECT count(*) FILTER (WHERE paid_elsewhere IS NULL) AS found,
+           COALESCE(sum(amount) FILTER (WHERE paid_elsewhere IS NULL), 0)::bigint AS amount,
+           COALESCE(sum(refunded), 0)::bigint AS refunded,
+           count(paid_elsewhere) AS elsewhere,
+           COALESCE(sum(amount) FILTER (WHERE paid_elsewhere IS NOT NULL), 0)::bigint AS amount_elsewhere
     FROM charges WHERE paid_at >= :since AND status = 'paid'
 """)
 
@@ -103,27 +44,29 @@ _FAILURE = text("""
     ORDER BY failing_since LIMIT 1
 """)
 
+_DAYS_OF_DISCREPANCIES = text("""
+    SELECT DISTINCT CAST(found_at AT TIME ZONE 'Asia/Seoul' AS date) AS day_on FROM discrepancies WHERE status = 'open'
+    ORDER BY day_on
+""")
+
 _OPEN_DISCREPANCIES = text(
     "SELECT count(*) AS found, min(found_at) AS oldest_at FROM discrepancies WHERE status = 'open'"
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
-    """How many, and since when the oldest; None when there is none."""
-
-    count: int
-    oldest_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
 class PaidTotal:
-    """What was paid since an instant, in KRW, and how much of that was refunded by now."""
+    """What was paid through PortOne since an instant, in KRW, and how much of that was refunded by now.
+
+    What was paid elsewhere is none of it, and counted apart.
+    """
 
     count: int
     amount: int
     since: datetime
     refunded: int = 0
+    elsewhere: int = 0
+    amount_elsewhere: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,15 +79,10 @@ class WebhookCounts:
     since: datetime
 
 
-def counts(session: Session, *, now: datetime) -> Mapping[str, Count]:
-    """Count what is open and what was given up, by name."""
-    return {row.name: Count(row.found, row.oldest_at) for row in session.execute(_COUNTS, {"now": now})}
-
-
 def paid_since(session: Session, since: datetime) -> PaidTotal:
-    """Sum up what was paid since an instant, by PortOne's time of the payment."""
+    """Sum up what was paid since an instant, by PortOne's time of the payment, or when it was said that it was paid."""
     row = session.execute(_PAID_SINCE, {"since": since}).one()
-    return PaidTotal(row.found, row.amount, since, row.refunded)
+    return PaidTotal(row.found, row.amount, since, row.refunded, row.elsewhere, row.amount_elsewhere)
 
 
 def webhooks_since(session: Session, since: datetime) -> WebhookCounts:
@@ -175,6 +113,11 @@ def open_discrepancies(session: Session) -> Count:
     """Count the open discrepancies."""
     row = session.execute(_OPEN_DISCREPANCIES).one()
     return Count(row.found, row.oldest_at)
+
+
+def days_of_discrepancies(session: Session) -> Sequence[date]:
+    """Return the days, in Seoul, on which discrepancies were found that are open."""
+    return session.scalars(_DAYS_OF_DISCREPANCIES).all()
 
 
 def holding_sweep(session: Session) -> Sweep | None:

@@ -171,6 +171,9 @@ _PGS = (
 
 PGS: Mapping[str, Pg] = {each.pg: each for each in sorted(_PGS, key=lambda each: each.pg)}
 
+MINIMUM = max(each.min_amount for each in _PGS)
+"""The least that every PG takes at once, in won: what comes to less waits for the next charge, whatever its key is."""
+
 PGS_NAMING_REQUESTER = frozenset(pg for pg, facts in PGS.items() if facts.refunds.names_requester)
 
 PGS_TAKING_VAT_AMOUNT = frozenset(pg for pg, facts in PGS.items() if facts.takes_vat_amount)

@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from worker.domain.pricing.amounts import usual_vat
+
 
 class WindowUse(StrEnum):
     """What a payment window is opened for."""
@@ -172,4 +174,4 @@ class Pg:
 
 def vat_of(amount: int, tax_free: int, vat_amount: int | None) -> int:
     """Return the VAT in an amount; where PortOne works it out, an eleventh of the taxed part (documented)."""
-    return round((amount - tax_free) / 11) if vat_amount is None else vat_amount
+    return usual_vat(amount - tax_free) if vat_amount is None else vat_amount

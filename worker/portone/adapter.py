@@ -178,9 +178,10 @@ class PortOneGateway:
                 return await self._client.cancel(
                     imp_uid=refund.imp_uid,
                     checksum=refund.checksum,
+                    amount=None if refund.is_of_the_rest else refund.amount,
                     tax_free=refund.tax_free,
                     vat_amount=refund.vat_amount,
-                    reason=refund.reason,
+                    reason=marked(refund),
                     requester=_requester(refund.pg),
                 )
         except Rejected as error:
@@ -196,6 +197,11 @@ class PortOneGateway:
 
     async def aclose(self) -> None:
         await self._client.aclose()
+
+
+def marked(refund: Refund) -> str:
+    """Return the reason as it is sent: with the reference by which the refund is found in PortOne's history."""
+    return f"{refund.reason} ({refund.reference})" if refund.reference else refund.reason
 
 
 def _requester(pg: str) -> str | None:

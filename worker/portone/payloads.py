@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from json import JSONDecoder
 from typing import Any
 
-from worker.domain.gateway import ChargeRequest, PaymentRecord, Schedule, StoredKey
+from worker.domain.gateway import Cancellation, ChargeRequest, PaymentRecord, Schedule, StoredKey
 from worker.domain.merchant_uid import parse
 from worker.domain.outcomes import Answer
 from worker.pg.catalog import PGS_TAKING_VAT_AMOUNT
@@ -87,6 +87,7 @@ def read_payment(document: Any) -> PaymentRecord:
         pg_tid=_identifier(document.get("pg_tid")),
         customer_uid=document.get("customer_uid") if isinstance(document.get("customer_uid"), str) else None,
         odd=odd,
+        cancellations=_cancellations(document.get("cancel_history")),
         raw=kept(document),
     )
 
@@ -213,6 +214,21 @@ def _amounts(document: Mapping[str, Any]) -> tuple[int, int, str | None]:
     if not 0 <= refunded <= amount:
         return amount, min(max(refunded, 0), amount), "an impossible refund, below zero or above what was paid"
     return amount, refunded, None
+
+
+def _cancellations(history: Any) -> tuple[Cancellation, ...]:
+    """Return the refunds of a payment that can be read, in PortOne's order; what they come to is compared elsewhere."""
+    entries = [each for each in history if isinstance(each, dict)] if isinstance(history, list) else []
+    return tuple(
+        Cancellation(
+            amount=int(each["amount"]),
+            canceled_at=instant(each.get("cancelled_at")),
+            reason=_words(each.get("reason")),
+            cancellation_id=_identifier(each.get("cancellation_id")),
+        )
+        for each in entries
+        if type(each.get("amount")) in _NUMBERS and 0 < each["amount"] <= MOST_AMOUNT
+    )
 
 
 def _money(document: Mapping[str, Any], name: str) -> int:

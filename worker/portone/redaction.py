@@ -12,7 +12,7 @@ KEPT_FIELDS = frozenset(
         *("imp_uid", "merchant_uid", "name", "status", "amount", "cancel_amount", "currency", "sandbox"),
         *("pay_method", "channel", "pg_provider", "emb_pg_provider", "pg_tid", "pg_id", "customer_uid_usage"),
         *("card_code", "card_name", "card_issuer_code", "card_publisher_code", "card_quota", "card_type"),
-        *("started_at", "paid_at", "failed_at", "cancelled_at", "fail_reason", "cancel_reason"),
+        *("started_at", "paid_at", "failed_at", "cancelled_at", "fail_reason", "cancel_reason", "receipt_url"),
     )
 )
 """Fields of a payment that may be stored. An allow-list: a new field of PortOne's is not stored."""
@@ -20,9 +20,13 @@ KEPT_FIELDS = frozenset(
 IDENTIFIERS = frozenset(("imp_uid", "merchant_uid", "pg_tid", "pg_id"))
 """Fields that are not redacted: a PG's transaction id may be all digits, and is useless when cut."""
 
+ADDRESSES = frozenset(("receipt_url",))
+"""Fields that are addresses of a PG's page (documented). They are kept whole or not at all: cut, they lead nowhere."""
+
 LONGEST_TEXT = 500  # characters of any stored text
 LONGEST_IDENTIFIER = 100  # characters; PortOne's own limits are 32 to 80 (documented)
 
+_ADDRESS = re.compile(r"https?://[!-~]+")
 _LONG_NUMBER = re.compile(r"\d(?:[ -]?\d){9,}")
 _LEAST_DIGITS = 10  # of a long number
 _CUSTOMER_UID = re.compile(
@@ -65,5 +69,14 @@ def storable(text: str) -> str:
     return text.replace("\x00", "").encode("utf-8", "replace").decode()
 
 
-def _kept_text(name: str, value: str, customer_uid: object) -> str:
+def _kept_text(name: str, value: str, customer_uid: object) -> str | None:
+    if name in ADDRESSES:
+        return _kept_address(value, customer_uid)
     return storable(value)[:LONGEST_IDENTIFIER] if name in IDENTIFIERS else redacted(value, customer_uid)
+
+
+def _kept_address(value: str, customer_uid: object) -> str | None:
+    """Return an address that a page may link to; None for anything else, and for one that holds the billing key."""
+    if len(value) > LONGEST_TEXT or not _ADDRESS.fullmatch(value) or "customer_uid" in value:
+        return None
+    return None if isinstance(customer_uid, str) and customer_uid and customer_uid in value else value

@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy.orm import Session
 
+from worker.config import tracing
 from worker.database.clock import read
 from worker.database.engine import Sessions
 from worker.domain.attempt import Attempt
 from worker.domain.clock import Clock, elapsed_seconds
-from worker.domain.gateway import Gateway
+from worker.domain.gateway import Found, Gateway, LookUpFailed
 from worker.domain.lookup_evidence import outcome_of_lookup
 from worker.domain.retry_policy import RetryPolicy
 from worker.domain.settlement import settle
@@ -97,14 +98,20 @@ async def _look_up_and_settle(
 ) -> Counter[str]:
     # Evidence is as old as its question: a look-up of before the quiet period's end proves nothing after it either,
     # however long this process slept in between. So it counts as asked when the database gave the attempts out.
-    findings = await asyncio.gather(*(gateway.look_up(attempt.request.merchant_uid) for attempt in attempts))
+    findings = await asyncio.gather(*(_look_up(gateway, attempt.request.merchant_uid) for attempt in attempts))
     now = clock()
     settlements = []
     for attempt, finding in zip(attempts, findings, strict=True):
         outcome = outcome_of_lookup(attempt, finding, now=taken_at, quiet_period=policy.quiet_period)
         settlements.append(settle(attempt, outcome, now=now, policy=policy))
-    await asyncio.to_thread(write_back, sessions, settlements, now=now)
+    with tracing.span("write back", {"attempts": len(attempts)}):
+        await asyncio.to_thread(write_back, sessions, settlements, now=now)
     return Counter({"looked_up": len(attempts)}) + Counter(each.attempt_status.value for each in settlements)
+
+
+async def _look_up(gateway: Gateway, merchant_uid: str) -> Found | LookUpFailed:
+    with tracing.span("look up", {"merchant_uid": merchant_uid}):
+        return await gateway.look_up(merchant_uid)
 
 
 def _abandon(sessions: Sessions, clock: Clock, hold_policy: HoldPolicy | None) -> int:

@@ -15,7 +15,7 @@ from worker.domain.discrepancy_rules import MEANINGS, ComparisonResult, Discrepa
 from worker.domain.gateway import PaymentRecord
 from worker.domain.merchant_uid import MerchantUid
 from worker.domain.payment_time import can_be_paid_at
-from worker.ledger import discrepancies, found_payments
+from worker.ledger import discrepancies, end_of_dunning, found_payments, missing_charges
 from worker.ledger.discrepancies import NewDiscrepancy
 from worker.ledger.found_payments import Backfill, KnownSubscription, OpeningTerms
 from worker.ledger.subscription_status import settle_subscriptions
@@ -56,6 +56,7 @@ def backfill(session: Session, wanted: Sequence[ComparedPayment], *, now: dateti
     found_payments.revive_keys(session, [row.id for row in written.values()], now=now)
     paid = [each.subscription_id for each in planned if each.record.merchant_uid in written]
     settle_subscriptions(session, paid, reason="paid", now=now)
+    end_of_dunning.undo_settled(session, paid, reason="it was paid", now=now)
     return len(written), found
 
 
@@ -73,7 +74,7 @@ def _plan_all(
         period = (code, each.parts.period_start)
         if period in planned:
             found.append(each.discrepancy(DiscrepancyKind.PAID_TWICE))
-        elif (planned_backfill := _plan(each, subscriptions.get(code), anchors, now)) is None:
+        elif (planned_backfill := _plan(session, each, subscriptions.get(code), anchors, now)) is None:
             found.append(each.discrepancy(DiscrepancyKind.NOT_IN_RECORDS))
         elif planned_backfill.as_planned:
             planned[period] = planned_backfill
@@ -91,13 +92,13 @@ def _kept_then_oldest(each: ComparedPayment) -> tuple[bool, datetime, int]:
 
 def _of_other_amount(session: Session, unfit: Backfill, local: LocalRecord, now: datetime) -> NewDiscrepancy:
     """Leave a period that was paid with another amount to an operator; its charge is opened, so that it waits too."""
-    charge_id = found_payments.open_unpaid_charge(session, unfit, now=now)
+    charge_id = missing_charges.open_unpaid_charge(session, unfit, now=now)
     known = replace(local, charge_id=charge_id)
     return discrepancies.of_payment(DiscrepancyKind.OTHER_AMOUNT, unfit.record, known, unfit.parts)
 
 
 def _plan(
-    each: ComparedPayment, row: KnownSubscription | None, anchors: dict[str, date], now: datetime
+    session: Session, each: ComparedPayment, row: KnownSubscription | None, anchors: dict[str, date], now: datetime
 ) -> Backfill | None:
     """Return the backfill of a payment; None when it can pay no period of the subscription."""
     record, parts, local = each.record, each.parts, each.local
@@ -126,7 +127,23 @@ def _plan(
         vat_amount=plan.vat_amount,
     )
     reason = MEANINGS[DiscrepancyKind(each.verdict)]
-    return Backfill(record, parts, row.id, period, terms, reason, as_planned, anchor_on)
+    planned = Backfill(record, parts, row.id, period, terms, reason, as_planned, anchor_on, row.line)
+    if local.charge_id is None and row.is_adjusted and _is_billed_so(session, planned, now):
+        return replace(planned, as_planned=True)
+    return planned
+
+
+def _is_billed_so(session: Session, planned: Backfill, now: datetime) -> bool:
+    """Return whether a missing charge comes to what was paid by its own bill; it is opened then, and uses that up.
+
+    A restored database has forgotten the charge, and what it had used of discounts and credits with it.
+    """
+    billed = missing_charges.bill_of_missing(session, planned)
+    paid, currency = planned.record.amount, planned.record.currency
+    if (paid, currency) != (billed.amount, planned.terms.currency):
+        return False
+    missing_charges.open_missing(session, planned, reason=planned.reason, now=now)
+    return True
 
 
 def _log_impossible(record: PaymentRecord, reason: str) -> None:

@@ -13,10 +13,13 @@ from worker.database.engine import Sessions
 from worker.domain.discrepancy_rules import Agreement, DiscrepancyKind, DiscrepancyStatus, judge, refunded
 from worker.domain.gateway import PaymentRecord
 from worker.domain.merchant_uid import MerchantUid, parse
-from worker.ledger import discrepancies, found_payments, lookup_queue
+from worker.ledger import discrepancies, found_payments, lookup_queue, subscription_holds
 from worker.ledger.discrepancies import NewDiscrepancy
 from worker.reconciliation.backfill import ComparedPayment, backfill
 from worker.reconciliation.queries import SliceCounts
+
+HELD_BY = "reconciliation"
+"""Who has held a subscription whose payment no period accounts for."""
 
 MONEY_MOVED = ("paid", "cancelled")
 """PortOne's statuses of payments in which money moved."""
@@ -36,20 +39,22 @@ OwnPayment = tuple[PaymentRecord, MerchantUid]
 """A payment whose merchant_uid is ours, with the parts of that merchant_uid."""
 
 
-def compare_page(sessions: Sessions, payments: Sequence[PaymentRecord], *, prefix: str, now: datetime) -> SliceCounts:
+def compare_page(
+    sessions: Sessions, payments: Sequence[PaymentRecord], *, prefix: str, now: datetime, holds: bool = False
+) -> SliceCounts:
     """Compare payments in which money moved with our records, and write what follows, in one transaction.
 
     A payment that the database rejects does not keep the others out: they are then written one by one, and it becomes a
-    discrepancy.
+    discrepancy. `holds`: a subscription with a payment for a period that it does not have is held for an operator.
     """
     once = {record.imp_uid: record for record in payments}  # one that was cancelled between two lists stands in both
     own = list(own_payments(once.values(), prefix))
     counts = SliceCounts(payments=len(once), not_ours=len(once) - len(own))
     try:
-        return counts + (_compare(sessions, own, now) if own else SliceCounts())
+        return counts + (_compare(sessions, own, now, holds=holds) if own else SliceCounts())
     except DATABASE_REJECTS:
         for each in own:
-            counts += _compare_alone(sessions, each, now)
+            counts += _compare_alone(sessions, each, now, holds=holds)
         return counts
 
 
@@ -61,7 +66,7 @@ def own_payments(payments: Iterable[PaymentRecord], prefix: str) -> Iterator[Own
             yield record, parts
 
 
-def _compare(sessions: Sessions, own: Sequence[OwnPayment], now: datetime) -> SliceCounts:
+def _compare(sessions: Sessions, own: Sequence[OwnPayment], now: datetime, *, holds: bool) -> SliceCounts:
     with sessions.begin() as session:
         compared = _judge(session, own)
         # A settlement of one of them that is under way is waited for, and its result is compared.
@@ -70,12 +75,14 @@ def _compare(sessions: Sessions, own: Sequence[OwnPayment], now: datetime) -> Sl
             discrepancies.lock_charges(session, charges)
             compared = _judge(session, own)
         repaired, found = _write(session, compared, now)
+        if holds:
+            _hold_unaccounted(session, compared, now)
     return SliceCounts(repaired=repaired, found=found)
 
 
-def _compare_alone(sessions: Sessions, own: OwnPayment, now: datetime) -> SliceCounts:
+def _compare_alone(sessions: Sessions, own: OwnPayment, now: datetime, *, holds: bool) -> SliceCounts:
     try:
-        return _compare(sessions, [own], now)
+        return _compare(sessions, [own], now, holds=holds)
     except DATABASE_REJECTS as error:
         return _record_rejected(sessions, own, error, now)
 
@@ -128,6 +135,15 @@ def _write(session: Session, compared: Sequence[ComparedPayment], now: datetime)
     for each in found:
         log.warning("discrepancy", kind=each.kind.value, merchant_uid=each.merchant_uid, charge_id=each.charge_id)
     return written + len(refunds), new
+
+
+def _hold_unaccounted(session: Session, compared: Sequence[ComparedPayment], now: datetime) -> None:
+    """Hold the subscriptions of payments that are not in our records: which they are, the discrepancies say."""
+    payments = {
+        each.record.merchant_uid: each.parts.subscription_code for each in compared if each.local.charge_id is None
+    }
+    if payments:
+        subscription_holds.hold_unaccounted(session, payments, by=HELD_BY, now=now)
 
 
 def _close_agreeing(session: Session, compared: Sequence[ComparedPayment], now: datetime) -> None:

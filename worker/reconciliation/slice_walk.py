@@ -171,7 +171,8 @@ class SliceWalk:
         counts = SliceCounts()
         for start in range(0, len(payments), PAGE):
             page = payments[start : start + PAGE]
-            counts += compare_page(self._context.sessions, page, prefix=self._policy.prefix, now=self._clock())
+            prefix, now = self._policy.prefix, self._clock()
+            counts += compare_page(self._context.sessions, page, prefix=prefix, now=now, holds=True)
         return counts
 
     def _advance(self, position: datetime, counts: SliceCounts) -> bool | None:

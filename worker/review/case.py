@@ -42,6 +42,7 @@ class ChargeFacts:
     vat_amount: int | None = None  # as stated with the payment; None: the PG works it out
     currency: str
     counted: frozenset[str]
+    paid_elsewhere: bool = False  # then none of PortOne's payments counts
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,8 @@ _DETAILS = text(f"""
     SELECT {_LISTED_COLUMNS}, d.evidence, d.attempt_id, c.status AS charge_status, c.amount AS charge_amount,
            c.tax_free AS charge_tax_free, c.vat_amount AS charge_vat_amount, c.currency AS charge_currency,
            c.period_start, c.period_end,
-           CASE WHEN c.status = 'paid' THEN COALESCE(
+           c.paid_elsewhere IS NOT NULL AS paid_elsewhere,
+           CASE WHEN c.status = 'paid' AND c.paid_elsewhere IS NULL THEN COALESCE(
                (SELECT array_agg(a.imp_uid) FROM attempts a WHERE a.charge_id = c.id AND a.status = 'paid'),
                ARRAY[d.imp_uid]) ELSE '{{}}' END AS counted,
            ARRAY(SELECT a.merchant_uid FROM attempts a
@@ -68,7 +69,10 @@ _DETAILS = text(f"""
 _MERCHANT_UID = text("SELECT merchant_uid FROM discrepancies WHERE id = :id AND charge_id IS NULL")
 
 _CHARGE_COLUMNS = frozenset(
-    {"charge_status", "charge_amount", "charge_tax_free", "charge_vat_amount", "charge_currency", "counted"}
+    {
+        *("charge_status", "charge_amount", "charge_tax_free", "charge_vat_amount", "charge_currency", "counted"),
+        "paid_elsewhere",
+    }
 )
 """The columns of _DETAILS that make its `charge`."""
 
@@ -218,4 +222,5 @@ def _charge(row: Row[Any]) -> ChargeFacts | None:
         vat_amount=row.charge_vat_amount,
         currency=row.charge_currency,
         counted=frozenset(row.counted),
+        paid_elsewhere=row.paid_elsewhere,
     )

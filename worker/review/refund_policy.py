@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from datetime import timedelta
 from typing import assert_never
 
 from worker.domain.discrepancy_rules import DiscrepancyKind, refunded
 from worker.domain.errors import Refused
 from worker.domain.gateway import LookUpFailed, PaymentRecord, Refund
-from worker.pg.catalog import PGS, states_vat
-from worker.pg.facts import Pg
+from worker.pg.catalog import states_vat
+from worker.pg.refund_limits import final_en, is_final, is_too_old, too_old_en
 from worker.review.case import Case, Decision, DecisionRequest, money
 from worker.review.step import Caution, Step
-
-A_YEAR = timedelta(days=365)
-WALLET_MONEY = "point"
-"""PortOne's pay_method of a payment from a wallet's own balance (documented)."""
 
 _MONEY_MOVED = frozenset({"paid", "cancelled"})
 
@@ -44,6 +39,7 @@ def refund_step(case: Case, request: DecisionRequest) -> Step:
     tax_free = _tax_free(case, request, record, left)
     refund = Refund(
         imp_uid=record.imp_uid,
+        amount=left,
         checksum=left,
         tax_free=tax_free,
         vat_amount=_vat_amount(case, request, record, left - tax_free),
@@ -118,18 +114,19 @@ def _pg(record: PaymentRecord) -> str:
     return str(record.raw.get("pg_provider") or "")
 
 
+def _pay_method(record: PaymentRecord) -> str:
+    return str(record.raw.get("pay_method") or "")
+
+
 def _cautions(case: Case, record: PaymentRecord) -> Iterator[Caution]:
     if _is_counted(case, record):
         yield Caution.COUNTED
     if not _leaves_one(case, record):
         yield Caution.NOTHING_LEFT
-    facts = PGS.get(_pg(record))
-    if facts is not None and facts.refunds.is_final:
+    if is_final(_pg(record)):
         yield Caution.FINAL
-    if facts is not None and record.paid_at is not None:
-        years, _ = _refund_limit(facts, record)
-        if case.asked_at - record.paid_at > years * A_YEAR:
-            yield Caution.TOO_OLD
+    if is_too_old(_pg(record), _pay_method(record), record.paid_at, now=case.asked_at):
+        yield Caution.TOO_OLD
 
 
 def _sentence(record: PaymentRecord, refund: Refund, cautions: Collection[Caution]) -> str:
@@ -149,26 +146,16 @@ def _caution_text(caution: Caution, record: PaymentRecord) -> str:
         case Caution.NOTHING_LEFT:
             return "Nothing is left for the period then."
         case Caution.FINAL:
-            return f"With {PGS[_pg(record)].name} that cannot be undone."
+            return final_en(_pg(record))
         case Caution.TOO_OLD:
-            facts = PGS[_pg(record)]
-            years, means = _refund_limit(facts, record)
-            limit = "1 year" if years == 1 else f"{years} years"
-            return f"{facts.name} refunds {means} for {limit} only, so expect it to be refused."
+            return too_old_en(_pg(record), _pay_method(record))
         case _:
             assert_never(caution)
 
 
-def _refund_limit(facts: Pg, record: PaymentRecord) -> tuple[int, str]:
-    """Return for how many years the PG refunds such a payment, and what it was paid with."""
-    if record.raw.get("pay_method") == WALLET_MONEY and facts.refunds.money_years is not None:
-        return facts.refunds.money_years, "wallet money"
-    return facts.refunds.card_years, "card payments"
-
-
 def _leaves_one(case: Case, record: PaymentRecord) -> bool:
     """Return whether a period that was paid twice stays paid: the other payment may have been refunded already."""
-    if case.kind is not DiscrepancyKind.PAID_TWICE:
+    if case.kind is not DiscrepancyKind.PAID_TWICE or (case.charge is not None and case.charge.paid_elsewhere):
         return True
     others = (each for each in case.records if each.imp_uid != record.imp_uid)
     return any(each.status in _MONEY_MOVED and refunded(each) < each.amount for each in others)

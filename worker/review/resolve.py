@@ -23,11 +23,12 @@ from worker.domain.outcomes import Outcome, Unknown
 from worker.domain.retry_policy import RetryPolicy
 from worker.domain.settlement import settle
 from worker.domain.states import ChargeStatus
-from worker.ledger import found_payments
+from worker.ledger import end_of_dunning, found_payments
 from worker.ledger.lookup_queue import forget_refusal
 from worker.ledger.subscription_status import settle_subscriptions
 from worker.ledger.voiding import void
 from worker.ledger.write_back import apply_settlements
+from worker.refunds.carry_out import RefundContext
 from worker.review import decision_queries, queries
 from worker.review.case import Case, Decision, DecisionRequest, StartedRefund
 from worker.review.decisions import plan_step
@@ -74,16 +75,16 @@ class ReviewService:
         if step.fingerprint() != agreed.fingerprint():
             raise Refused(f"This has changed since you agreed. Now: {step.sentence} Nothing was done; decide again.")
         if step.refund is not None and step.payment is not None:
-            case = case.with_payment(
-                await refund_payment(
-                    self.sessions, self.gateway, case, step.refund, step.payment, by=self.by, clock=self.clock
-                )
-            )
+            case = case.with_payment(await refund_payment(self._refunds, case, step.refund, step.payment, by=self.by))
         resolution = await asyncio.to_thread(self._write, case, request, step)
         log.info(
             "discrepancy reviewed", discrepancy_id=case.id, decision=request.decision.value, open=resolution.is_open
         )
         return resolution
+
+    @property
+    def _refunds(self) -> RefundContext:
+        return RefundContext(self.sessions, self.gateway, self.clock, self.policy)
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
@@ -152,6 +153,7 @@ class ReviewService:
         if not found_payments.backfill_payments(session, [backfill], now=self.clock()):
             raise decided_meanwhile(case)
         settle_subscriptions(session, [backfill.subscription_id], reason="paid", now=self.clock())
+        end_of_dunning.undo_settled(session, [backfill.subscription_id], reason="it was paid", now=self.clock())
 
     def _settle(self, session: Session, case: Case, step: Step, outcome: Outcome, reason: str) -> None:
         """Settle the attempt as a look-up would; the operator's reason replaces that of a decision without evidence."""

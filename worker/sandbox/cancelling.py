@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from worker.sandbox import announcing
-from worker.sandbox.rules import payments, texts
-from worker.sandbox.rules.answers import Answer, ApiError, answered, as_json, bad_request, refusal
+from worker.sandbox.rules import payments, replies, texts
+from worker.sandbox.rules.answers import ApiError, Steps, bad_request, pause, refusal, unauthorized
+from worker.sandbox.rules.behaviours import Behaviour, Reply, Verdict
 from worker.sandbox.rules.calls import Call
 from worker.sandbox.rules.charge_requests import extra, whole_number
 from worker.sandbox.rules.payments import Payment
@@ -23,24 +25,49 @@ from worker.sandbox.rules.providers import (
     pay_method,
 )
 from worker.sandbox.sandbox import Sandbox
-from worker.sandbox.store import payment_rows
+from worker.sandbox.store import cancel_story, payment_rows
 from worker.sandbox.store.payment_rows import Taxes
 
 A_YEAR_SECONDS = 366 * 86_400  # the last day counts
 USUAL_REASON = "취소요청 api를 통한 취소"  # [assumed]
 
 
-def cancel(sandbox: Sandbox, call: Call) -> Answer:
-    """Cancel a payment, wholly (amount 0 or left out) or in part; refusals are HTTP 200 with code 1 [seen]."""
-    payment = _payment(sandbox, call)
+RESULTS = {Verdict.PAID: "cancelled", Verdict.DECLINED: "declined", Verdict.UNTOUCHED: "untouched"}
+
+
+def cancel(sandbox: Sandbox, call: Call) -> Steps:
+    """Cancel a payment, wholly (amount 0 or left out) or in part; refusals are HTTP 200 with code 1 [seen].
+
+    The steps go on whether or not the client still listens [assumed]. What is left is compared when the money moves:
+    of two cancels under way with one checksum, one is refused [documented].
+    """
+    payment, behaviour = _payment(sandbox, call), cancel_story.next_behaviour(sandbox.ledger)
     refuse_unasked(payment["pg_provider"], reason=call.text("reason"), requester=extra(call).get("requester"))
+    latency = sandbox.latency()
+    yield from pause(behaviour.wait_seconds + latency / 2)
+    changed = _carried_out(sandbox, call, behaviour)
+    yield from pause(behaviour.answer_seconds + latency / 2)
+    if behaviour.reply is Reply.UNAUTHORIZED:
+        sandbox.end_token()
+        yield unauthorized()
+    elif behaviour.verdict is Verdict.DECLINED:
+        honest = refusal(texts.DECLINED.format(reason=behaviour.reason), code=-1)
+        yield replies.delivered(behaviour.reply, honest)
+    else:
+        yield replace(replies.reply(behaviour, changed), result=RESULTS.get(behaviour.verdict, "answered"))
+
+
+def _carried_out(sandbox: Sandbox, call: Call, behaviour: Behaviour) -> Payment:
+    """Return the payment after the cancel, which is in the ledger before any answer leaves."""
+    payment = _payment(sandbox, call)
+    if behaviour.verdict in (Verdict.DECLINED, Verdict.UNTOUCHED):
+        return payment  # only to answer with
     amount = _amount(sandbox, payment, call)
     taxes = _taxes(sandbox, payment, call, amount)
     # Unless asked for, a cancel by API sends no webhook [documented].
     told = str(call.fields.get("enable_webhook", "")).lower() == "true"
     reason = call.text("reason") or USUAL_REASON
-    changed = _cancelled(sandbox, payment, amount, reason, taxes=taxes, told=told)
-    return answered(as_json(changed), result="cancelled")
+    return _cancelled(sandbox, payment, amount, reason, taxes=taxes, told=told)
 
 
 def refuse_unasked(provider: str, *, reason: str | None, requester: Any) -> None:

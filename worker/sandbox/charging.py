@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from worker.sandbox import announcing
 from worker.sandbox.rules import acceptance, charge_requests, payments, replies, texts
-from worker.sandbox.rules.answers import Answer, ApiError, Pause, Steps, refusal, unauthorized
+from worker.sandbox.rules.answers import Answer, ApiError, Pause, Steps, pause, refusal, unauthorized
 from worker.sandbox.rules.behaviours import Behaviour, Reply, Verdict, current, drawn
 from worker.sandbox.rules.billing_keys import BillingKey
 from worker.sandbox.rules.calls import Call
@@ -56,9 +56,9 @@ def again(sandbox: Sandbox, call: Call) -> Steps:
     charging = Charging(request, key, next_behaviour(sandbox, key), started_at, call.user_agent)
     latency = sandbox.latency()
     with sandbox.in_flight(request.merchant_uid):
-        yield from _pause(charging.behaviour.wait_seconds + latency / 2)
+        yield from pause(charging.behaviour.wait_seconds + latency / 2)
         payment = carried_out(sandbox, charging)
-    yield from _pause(charging.behaviour.answer_seconds + latency / 2)
+    yield from pause(charging.behaviour.answer_seconds + latency / 2)
     yield _reply(sandbox, charging.behaviour, payment)
 
 
@@ -136,11 +136,6 @@ def _reply(sandbox: Sandbox, behaviour: Behaviour, payment: Payment) -> Answer:
         sandbox.end_token()
         return unauthorized()
     return replace(replies.reply(behaviour, payment), result=RESULTS[behaviour.verdict])
-
-
-def _pause(seconds: float) -> Iterator[Pause]:
-    if seconds > 0:
-        yield Pause(seconds)
 
 
 def _refuse(answer: Answer | None) -> None:

@@ -10,8 +10,10 @@ from sqlalchemy.orm import Session
 from schedules.periods import BillingPeriod, first_start, period_starting
 from schedules.plans import Plan
 from worker.domain.states import ChargeStatus, SubscriptionStatus
-from worker.ledger import charges, opening
+from worker.ledger import charges
+from worker.ledger.billed_opening import BilledPeriod, open_billed
 from worker.ledger.charges import FirstCharge
+from worker.ledger.terms import own_terms
 from worker.ledger.voiding import void
 from worker.ledger.waking import charge_now
 from worker.subscriptions import activation_queries
@@ -22,14 +24,16 @@ from worker.subscriptions.start_terms import anchor_of, starts_now
 def first_charge(session: Session, subscription_id: int, plan: Plan, planned_on: date, *, now: datetime) -> int | None:
     """Open the charge of the first period, for a window to pay, and return its id; None when it is not today's.
 
-    One that a window may be paying is kept, whatever day it is: of two first periods, both could be paid.
+    None too when nothing is to be paid for it: it is opened with the key then. One that a window may be paying is kept,
+    whatever day it is: of two first periods, both could be paid.
     """
     kept, anchor_on = _kept(session, subscription_id, plan, planned_on, now)
     if kept is not None:
         return int(kept.id)
-    if not starts_now(plan, anchor_on, now=now):
+    period = period_starting(plan, anchor_on, first_start(plan, anchor_on))
+    if not starts_now(plan, anchor_on, now=now) or not own_terms(session, subscription_id).bills([period])[0].amount:
         return None
-    return _open(session, subscription_id, plan, period_starting(plan, anchor_on, first_start(plan, anchor_on)), now)
+    return _open(session, subscription_id, plan, period, now)
 
 
 def start(session: Session, row: LockedSubscription, plan: Plan, key_id: int, *, reason: str, now: datetime) -> bool:
@@ -93,17 +97,13 @@ def _anchored(
 
 
 def _open(session: Session, subscription_id: int, plan: Plan, period: BillingPeriod, now: datetime) -> int:
-    first = opening.NewCharge(
-        subscription_ids=[subscription_id],
-        period_start=period.start,
-        period_end=period.end,
-        amount=plan.amount,
-        tax_free=plan.tax_free,
-        vat_amount=plan.vat_amount,
+    """Open the charge of the first period by its bill, and return its id."""
+    first = BilledPeriod(
+        subscription_id=subscription_id,
+        period=period,
+        line=own_terms(session, subscription_id).line,
         currency=plan.currency,
         order_name=plan.name,
-        status=ChargeStatus.DUE,
         reason="its first period, started by a registration",
     )
-    (charge_id,) = opening.open_charges(session, [first], now=now).due
-    return charge_id
+    return open_billed(session, [first], now=now)[subscription_id].id

@@ -1,4 +1,4 @@
-"""Releasing a subscription that a charge limit has held."""
+"""Releasing a subscription that a charge limit or reconciliation has held."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from worker.subscriptions.locking import not_found
 
 
 def release(sessions: Sessions, code: str, *, reason: str, now: datetime) -> Arrears:
-    """Let a subscription be charged again that a charge limit has held, and return what it is charged with from now on.
+    """Let a subscription that was held be charged again, and return what it is charged with from now on.
 
     Raises Refused when it is not held.
     """
@@ -24,5 +24,5 @@ def release(sessions: Sessions, code: str, *, reason: str, now: datetime) -> Arr
         if row is None:
             raise not_found(code)
         if not subscription_holds.release(session, wanted, reason=reason, now=now):
-            raise Refused(f"Subscription {wanted} is not held by a charge limit.")
+            raise Refused(f"Subscription {wanted} is not held.")
         return arrears_of(session, row, now=now).chargeable

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -34,6 +34,11 @@ def add(session: Session, plan: Plan, *, now: datetime) -> int | None:
     """Add a plan and return its id; None when its code is taken."""
     row = insert(billing.Plan).values(**plan_columns(plan), created_at=now)
     return session.scalar(row.on_conflict_do_nothing(index_elements=[billing.Plan.code]).returning(billing.Plan.id))
+
+
+def change(session: Session, plan_id: int, values: Mapping[str, Any]) -> None:
+    """Change some columns of a plan; a trigger audits it."""
+    session.execute(update(billing.Plan).where(billing.Plan.id == plan_id).values(**values))
 
 
 def known(session: Session) -> Sequence[billing.Plan]:

@@ -8,16 +8,21 @@ from itertools import islice
 
 from sqlalchemy.orm import Session
 
+from schedules.notices import NoticeKind
 from schedules.periods import first_start, next_start
-from schedules.plans import Plan
+from schedules.plans import GateMode, Plan
 from worker.database.engine import Sessions
 from worker.database.tables import billing
+from worker.domain.consent_gate.facts import longest_trial_on_one_consent
+from worker.domain.consent_gate.rules import BY_CODE, RuleCode
 from worker.domain.errors import Refused
 from worker.subscriptions import plan_queries
 
-MAX_TRIAL_DAYS = 30
-"""A free service becomes a paid one only with consent given within the 30 days before that: Act on the Consumer
-Protection in Electronic Commerce, article 13(6), in force since 14 February 2025, as public pages report it."""
+MAX_TRIAL_DAYS = longest_trial_on_one_consent()
+"""A consent that is given as a longer trial begins is too old when it ends: rules of `worker.domain.consent_gate`."""
+
+DAYS_TOLD_AHEAD = BY_CODE[RuleCode.NOTICE_OF_PAID].days
+NOTICE_REMEDY = f"Let it be told: `again plan set CODE --notices 'trial {DAYS_TOLD_AHEAD}'`."
 
 TRIAL_REMEDY = "Ask these customers once more before their trial ends, or sell a plan with a shorter one."
 
@@ -65,5 +70,27 @@ def overlong_trials(plans: Iterable[Plan]) -> str | None:
     named = ", ".join(f"{code} ({days} days)" for code, days in sorted(overlong.items()))
     return (
         f"Trial of more than {MAX_TRIAL_DAYS} days: {named}. Consent to a first charge must be given within the "
-        f"{MAX_TRIAL_DAYS} days before it (E-Commerce Act 13(6)), and Again asks for it at the beginning only."
+        f"{MAX_TRIAL_DAYS} days before it (E-Commerce Act 13(6)), so the one given as the trial begins is too old, and "
+        "the consent gate holds or notes such a charge."
+    )
+
+
+def unannounced_trials(plans: Iterable[Plan], mode: GateMode) -> str | None:
+    """Return which plans have a trial whose end is told too late for a gate that holds charges; None for none.
+
+    `mode` is the deployment's, where a plan has none of its own.
+    """
+    late = {
+        plan.code: plan.trial_days
+        for plan in plans
+        if plan.trial_days
+        and (plan.gate or mode) is GateMode.STRICT
+        and plan.notices.ahead.get(NoticeKind.TRIAL, 0) < DAYS_TOLD_AHEAD
+    }
+    if not late:
+        return None
+    named = ", ".join(f"{code} ({days} days)" for code, days in sorted(late.items()))
+    return (
+        f"Trial without a message {DAYS_TOLD_AHEAD} days before it ends: {named}. The consent gate holds the first "
+        "charge of each."
     )

@@ -14,16 +14,18 @@ from worker.database.audit_reason import give_reason
 from worker.domain.customer_reference import normalized
 from worker.domain.identifiers import masked
 from worker.domain.states import SubscriptionStatus
-from worker.ledger.charges import PAID_UNTIL
+from worker.ledger import end_of_dunning
+from worker.ledger.charges import ACCESS_UNTIL, PAID_UNTIL
+from worker.ledger.terms import OWN_AMOUNT, OWN_PLAN, SOLD_VERSION
 
-_ADD = text("""
+_ADD = text(f"""
     INSERT INTO subscriptions (code, customer_reference, plan_id, billing_key_id, status, status_reason, status_at,
-                               anchor_on, next_charge_at, created_at)
+                               anchor_on, next_charge_at, created_at, price_version)
     VALUES (:code, :customer_reference, :plan_id, :billing_key_id, :status, :reason, :now, :anchor_on, :next_charge_at,
-            :now)
+            :now, {SOLD_VERSION.format(plan=":plan_id")})
     ON CONFLICT (plan_id, customer_reference) WHERE status NOT IN ('canceled', 'ended') DO NOTHING
     RETURNING id
-""")
+""")  # noqa: S608 - constants only
 
 _RUNNING = text("""
     SELECT code FROM subscriptions
@@ -36,7 +38,10 @@ _LOCKED = text("""
            EXISTS (
                SELECT FROM charges c
                WHERE c.subscription_id = s.id
-                 AND (c.status = 'past_due' OR c.status = 'charging' AND c.declines > 0)) AS owes
+                 AND (c.status = 'past_due' OR c.status = 'charging' AND c.declines > 0)) AS owes,
+           EXISTS (
+               SELECT FROM charges c
+               WHERE c.subscription_id = s.id AND c.status IN ('paid', 'uncollectible', 'void')) AS has_settled
     FROM subscriptions s JOIN plans p ON p.id = s.plan_id
     WHERE s.code = :code
     FOR UPDATE OF s
@@ -61,13 +66,14 @@ _CHANGE_KEY = text("""
 _COLUMNS = f"""
     s.id, s.code, s.customer_reference, p.code AS plan, p.time_zone, s.status, s.status_reason, s.status_at,
     s.anchor_on, s.current_period_start, s.current_period_end, s.next_charge_at, s.waiting_since, s.created_at,
-    p.max_open_charges, {PAID_UNTIL} AS paid_until,
+    p.max_open_charges, s.quantity, s.price_version, {OWN_AMOUNT} AS amount,
+    {PAID_UNTIL} AS paid_until, {ACCESS_UNTIL} AS access_until,
     k.id AS key_id, k.customer_uid, k.label AS key_label, k.pg, k.status AS key_status
 """
 
 _SHOWN = f"""
     SELECT {_COLUMNS}
-    FROM subscriptions s JOIN plans p ON p.id = s.plan_id LEFT JOIN billing_keys k ON k.id = s.billing_key_id
+    FROM subscriptions s {OWN_PLAN} LEFT JOIN billing_keys k ON k.id = s.billing_key_id
 """  # noqa: S608 - constants only
 
 
@@ -98,7 +104,10 @@ class FoundSubscription:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedSubscription:
-    """A subscription that this transaction alone may move. `owes`: a charge of it was declined and is not settled."""
+    """A subscription that this transaction alone may move.
+
+    `owes`: a charge of it was declined and is not settled. `has_settled`: one was paid, given up or forgiven.
+    """
 
     id: int
     code: str
@@ -109,6 +118,7 @@ class LockedSubscription:
     billing_key_id: int | None
     plan_code: str
     owes: bool
+    has_settled: bool
 
 
 def add(session: Session, row: Mapping[str, Any], *, now: datetime) -> int | None:
@@ -139,7 +149,9 @@ def change_key(session: Session, row: LockedSubscription, key_id: int, *, reason
     """Change the billing key of a locked subscription; False when it has yet another. A trigger audits it, and why."""
     give_reason(session, reason, now=now)
     values = {"id": row.id, "expected": row.billing_key_id, "key": key_id}
-    return session.execute(_CHANGE_KEY, values).first() is not None
+    changed = session.execute(_CHANGE_KEY, values).first() is not None
+    end_of_dunning.undo_settled(session, [row.id], reason="it has another billing key", now=now)
+    return changed
 
 
 def move(

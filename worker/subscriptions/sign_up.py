@@ -8,9 +8,10 @@ from datetime import date, datetime
 from worker.database.engine import Sessions
 from worker.database.mapping import plan_of
 from worker.domain.customer_reference import EXPECTED, is_customer_reference, normalized
-from worker.domain.errors import Refused
+from worker.domain.errors import RefusalCode, Refused
 from worker.domain.identifiers import new_code
 from worker.domain.states import SubscriptionStatus
+from worker.ledger.terms import as_sold
 from worker.subscriptions import queries
 from worker.subscriptions.billing_keys import usable_key
 from worker.subscriptions.duplicates import require_meant, require_no_look_alike, require_no_same_key
@@ -51,7 +52,7 @@ def subscribe(
         raise Refused(f"The customer reference {customer_reference!r:.60} must be {EXPECTED}.")
     with sessions.begin() as session:
         row = plan_row(session, plan)
-        terms = plan_of(row)
+        terms = as_sold(session, row.id, plan_of(row), now=now)
         billing_key = None if key is None else usable_key(session, key)
         pg = None if billing_key is None else billing_key.pg
         if objection := amount_objection(terms, pg, max_amount=max_amount):
@@ -71,7 +72,8 @@ def subscribe(
             code = queries.running(session, plan_id=row.id, customer_reference=customer_reference)
             raise Refused(
                 f"{customer_reference!r} has a running subscription to plan {plan!r} already: {code}. "
-                "Cancel that one first."
+                "Cancel that one first.",
+                code=RefusalCode.HAS_PLAN,
             )
         if not allow_duplicates:
             require_no_look_alike(session, subscribed.code)

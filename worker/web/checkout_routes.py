@@ -97,6 +97,8 @@ class CheckoutRoutes:
                 pg=given["pg"],
                 callback_urls=self._same_origin.callback_urls(request, language),
                 owed=view.owed,
+                given_up=view.given_up,
+                terms=render.shown_terms(self._site, view, language),
                 source=ConsentSource.CHECKOUT,
             )
         except Refused as refused:

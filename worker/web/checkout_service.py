@@ -1,4 +1,4 @@
-"""The checkout use cases for pages: awaited in any event loop, run in one background loop and its threads."""
+"""The use cases for pages: awaited in any event loop, run in one background loop and its threads."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from time import monotonic
 from typing import Any, ParamSpec, TypeVar
 
 from worker import checkout
+from worker.changes.refunds import RefundDesk
 from worker.checkout.context import CheckoutContext
 from worker.config.logs import keep_out_of_logs
 from worker.database.clock import DatabaseClock
 from worker.domain.gateway import Gateway
+from worker.domain.shown_terms import ShownTerms
 from worker.domain.states import ConsentSource
 from worker.pg.window.request import Buyer, CallbackUrls
 from worker.runtime import Runtime
@@ -40,7 +42,7 @@ class CheckoutService:
 
     async def view(self, code: str) -> checkout.CheckoutView:
         """Return a checkout as a page shows it. Raises Refused for an unknown code."""
-        runtime = await self._synced_runtime()
+        runtime = await self.synced_runtime()
         return await self.run_in_thread(checkout.view, runtime.sessions, runtime.settings, code, now=runtime.clock())
 
     async def agree(
@@ -52,10 +54,12 @@ class CheckoutService:
         pg: str | None,
         callback_urls: CallbackUrls,
         owed: int | None,
+        given_up: int | None,
+        terms: ShownTerms | None = None,
         source: ConsentSource,
     ) -> dict[str, object]:
         """Return the parameters of the payment window. Raises Refused with what stands against it."""
-        runtime = await self._synced_runtime()
+        runtime = await self.synced_runtime()
         await self._loop.run(self._look_up_earlier_attempts, code)
         return await self.run_in_thread(
             checkout.agree,
@@ -67,19 +71,34 @@ class CheckoutService:
             pg_choice=pg,
             callback_urls=callback_urls,
             owed=owed,
+            given_up=given_up,
+            terms=terms,
             source=source,
             now=runtime.clock(),
         )
 
     async def complete(self, code: str, *, imp_uid: str | None) -> checkout.Completion:
         """Ask PortOne what became of a checkout. Raises Refused for what was not asked for, and RateLimited."""
-        await self._synced_runtime()
+        await self.synced_runtime()
         return await self._loop.run(self._complete, code, imp_uid)
+
+    async def with_refund_desk(self, work: Callable[[RefundDesk], Coroutine[Any, Any, T]]) -> T:
+        """Do something with what refunds are asked for with, in the background loop."""
+        await self.synced_runtime()
+        return await self._loop.run(self._at_refund_desk, work)
 
     async def receive_webhook(self, event: checkout.WebhookEvent) -> None:
         """Store a webhook event and process it."""
-        await self._synced_runtime()
+        await self.synced_runtime()
         await self._loop.run(self._receive, event)
+
+    async def synced_runtime(self) -> Runtime:
+        """Synchronize with the database's clock once a minute, since this machine's clock may be corrected later."""
+        clock, asked_at = self.runtime.clock, monotonic()
+        if isinstance(clock, DatabaseClock) and asked_at - self._synced_at > SYNC_EVERY_SECONDS:
+            self._synced_at = asked_at
+            await self.run_in_thread(clock.sync, self.runtime.engine)
+        return self.runtime
 
     async def run_in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a blocking function on a thread."""
@@ -96,16 +115,11 @@ class CheckoutService:
             await self._loop.run(gateway.aclose)
         await self._loop.stop()
 
-    async def _synced_runtime(self) -> Runtime:
-        """Synchronize with the database's clock once a minute, since this machine's clock may be corrected later."""
-        clock, asked_at = self.runtime.clock, monotonic()
-        if isinstance(clock, DatabaseClock) and asked_at - self._synced_at > SYNC_EVERY_SECONDS:
-            self._synced_at = asked_at
-            await self.run_in_thread(clock.sync, self.runtime.engine)
-        return self.runtime
-
     async def _complete(self, code: str, imp_uid: str | None) -> checkout.Completion:
         return await checkout.complete(self._context(), code, imp_uid=imp_uid, may_ask=self._lookup_limit.allow)
+
+    async def _at_refund_desk(self, work: Callable[[RefundDesk], Coroutine[Any, Any, T]]) -> T:
+        return await work(self.runtime.refund_desk(self._running_gateway()))
 
     async def _look_up_earlier_attempts(self, code: str) -> None:
         await checkout.look_up_earlier_attempts(self._context(), code, may_ask=self._lookup_limit.allow)

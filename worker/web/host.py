@@ -6,18 +6,23 @@ import asyncio
 import atexit
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any, Self
 
 from starlette.exceptions import HTTPException
 
 from worker import checkout
-from worker.domain.errors import Refused
+from worker.changes.outlook import planned_next_charges
+from worker.domain.errors import RefusalCode, Refused
+from worker.domain.previews import PreviewedPeriod
+from worker.domain.shown_terms import ShownTerms
 from worker.domain.states import ConsentSource
 from worker.pg.window.request import NO_BUYER, Buyer, CallbackUrls
 from worker.runtime import Runtime
 from worker.subscriptions import sign_up
 from worker.web.app import SANDBOX_IMP_CODE
 from worker.web.checkout_service import CheckoutService
+from worker.web.host_changes import HostChanges
 from worker.web.host_runtime import open_host_runtime
 from worker.web.http.sampled_log import SampledLog
 from worker.web.http.source_addresses import SourceAddresses
@@ -25,12 +30,11 @@ from worker.web.webhook_queue import WebhookQueue
 from worker.web.webhook_route import is_of_another_shop, read_event
 
 
-class HostCheckout:
+class HostCheckout(HostChanges):
     """One per process, created after the fork, and closed at the end; its methods may be awaited in any event loop.
 
     `customer` is always the host's own reference of who is logged in: what belongs to another is refused. Methods raise
-    Refused, whose text is a sentence for people; then nothing was changed. `runtime` is for everything else, such
-    as `worker.subscriptions.cancellation.cancel(again.runtime.sessions, code, reason=..., now=again.runtime.clock())`.
+    Refused, whose text is a sentence for people; then nothing was changed.
     """
 
     def __init__(self, runtime: Runtime) -> None:
@@ -77,16 +81,29 @@ class HostCheckout:
     async def subscriptions_of(self, customer: str) -> tuple[checkout.CustomerSubscription, ...]:
         """Return a customer's subscriptions, with what is overdue and can be paid by hand, and until when each is paid.
 
-        A canceled one is listed until then: its customer has paid for that time.
+        The next charge is the one that comes with all that is planned: after a cancellation, none. A canceled
+        subscription is listed until its paid time ends: its customer has paid for that.
         """
-        now = self.runtime.clock()
-        return await self._service.run_in_thread(checkout.subscriptions_of, self.runtime.sessions, customer, now=now)
+        own = await self._own_subscriptions(customer)
+        runtime, codes = self.runtime, [each.code for each in own]
+        policy, now = runtime.change_policy, runtime.clock()
+        planned = await self._service.run_in_thread(
+            planned_next_charges, runtime.sessions, codes, policy=policy, now=now
+        )
+        return tuple(_as_planned(each, planned[each.code]) if each.code in planned else each for each in own)
+
+    async def _own_subscriptions(self, customer: str) -> tuple[checkout.CustomerSubscription, ...]:
+        runtime = await self._service.synced_runtime()
+        now = runtime.clock()
+        return await self._service.run_in_thread(checkout.subscriptions_of, runtime.sessions, customer, now=now)
 
     async def view(self, customer: str, code: str) -> checkout.CheckoutView:
         """Return what a checkout is about, and its state."""
         view = await self._service.view(code)
-        if all(view.subscription != each.code for each in await self.subscriptions_of(customer)):
-            raise Refused("This checkout is another customer's, or its subscription has ended.")
+        if all(view.subscription != each.code for each in await self._own_subscriptions(customer)):
+            raise Refused(
+                "This checkout is another customer's, or its subscription has ended.", code=RefusalCode.NOT_YOURS
+            )
         return view
 
     # --- what a customer does ---------------------------------------------------------------------------------------
@@ -122,11 +139,11 @@ class HostCheckout:
 
         `with_payment` lets a window that can (Kakao Pay's) charge the first period while it registers the key.
         """
-        own = await self.subscriptions_of(customer)
+        own = await self._own_subscriptions(customer)
         if subscription is not None and all(subscription != each.code for each in own):
-            raise Refused("There is no such subscription of yours.")
+            raise Refused("There is no such subscription of yours.", code=RefusalCode.NOT_YOURS)
         if charge is not None and all(charge != overdue.id for each in own for overdue in each.overdue):
-            raise Refused("There is no such charge of yours that is overdue.")
+            raise Refused("There is no such charge of yours that is overdue.", code=RefusalCode.NOT_YOURS)
         link = await self._service.run_in_thread(
             checkout.create_link,
             self.runtime.sessions,
@@ -148,12 +165,16 @@ class HostCheckout:
         buyer: Buyer = NO_BUYER,
         return_path: str,
         owed: int | None = None,
+        given_up: int | None = None,
+        terms: ShownTerms | None = None,
     ) -> dict[str, object]:
         """Record the consent, and return the parameters of `IMP.request_pay`. `wording` names what was agreed to.
 
+        `terms` are the text that the page has shown and what it said about withdrawing, kept word by word.
+
         `owed` is the sum that the page has shown, `CheckoutView.owed`: pass it on, so that no more is paid than
-        was shown.
-        Raises OwedAmountChanged when it is another one by now. Without it, what is owed at this instant is agreed to.
+        was shown; and `given_up` the one that it has shown as not charged any more. Raises OwedAmountChanged when one
+        is another one by now. Without them, what is owed and given up at this instant is agreed to.
 
         The window reports to `return_path` and to /webhooks/portone, both below AGAIN_CHECKOUT_URL.
         """
@@ -161,7 +182,15 @@ class HostCheckout:
         base = self.runtime.settings.pages_url
         callback_urls = CallbackUrls(m_redirect_url=f"{base}{return_path}", notice_url=f"{base}/webhooks/portone")
         return await self._service.agree(
-            code, wording=wording, buyer=buyer, pg=pg, callback_urls=callback_urls, owed=owed, source=ConsentSource.HOST
+            code,
+            wording=wording,
+            buyer=buyer,
+            pg=pg,
+            callback_urls=callback_urls,
+            owed=owed,
+            given_up=given_up,
+            terms=terms,
+            source=ConsentSource.HOST,
         )
 
     # --- what becomes of it -----------------------------------------------------------------------------------------
@@ -193,3 +222,9 @@ class HostCheckout:
 
     async def _put(self, event: checkout.WebhookEvent) -> bool:
         return self._queue.put(event)
+
+
+def _as_planned(listed: checkout.CustomerSubscription, charge: PreviewedPeriod | None) -> checkout.CustomerSubscription:
+    if charge is None:
+        return replace(listed, next_charge_at=None, next_amount=None)
+    return replace(listed, next_charge_at=charge.start, next_amount=charge.amount)

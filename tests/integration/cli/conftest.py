@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import Engine, text
 from typer.testing import CliRunner
 
+from tests.support.pricing import GIVE_ITEMS
 from worker.cli.commands import app
 from worker.database.engine import create_database_engine
 from worker.devstack.addresses import Postgres
@@ -131,14 +132,14 @@ class Tables:
             "period_end": self.now - timedelta(days=30 * months_ago - 29),
         } | columns
         names = ", ".join(values)
-        return int(
-            self.sql(
-                f"INSERT INTO charges (subscription_id, {names}) SELECT id, {', '.join(f':{name}' for name in values)} "
-                "FROM subscriptions WHERE code = :code RETURNING id",
-                code=subscription,
-                **values,
-            )[0].id
+        (row,) = self.sql(
+            f"INSERT INTO charges (subscription_id, {names}) SELECT id, {', '.join(f':{name}' for name in values)} "
+            "FROM subscriptions WHERE code = :code RETURNING id",
+            code=subscription,
+            **values,
         )
+        self.sql(GIVE_ITEMS)
+        return int(row.id)
 
     def discrepancy(self, merchant_uid: str, status: str = "open", **columns: Any) -> None:
         """Record a discrepancy between PortOne and our records."""

@@ -119,11 +119,33 @@ def test_acts_are_listed_the_newest_first_and_shown_in_words(again: Again):
     assert "plan gold sold" in said
 
 
+def test_discount_codes_are_written_down_when_they_are_added_and_ended(again: Again, tables: Tables):
+    again("discount", "add", "spring", "--percent", 10, "--periods", 3, "--max-uses", 100)
+    again("discount", "add", "gift", "--amount", 3000)
+    tables.sql("UPDATE discounts SET uses = uses + 1 WHERE code = 'SPRING'")
+    again("discount", "end", "spring")
+    added, other, ended = acts(again, "discount")
+    assert (added["name"], added["from_status"], added["to_status"]) == ("SPRING", None, "added")
+    assert (added["actor"], added["reason"]) == (actor(), "10 percent off, 3 periods, 100 uses at most")
+    assert (other["name"], other["reason"]) == ("GIFT", "3000 won off")
+    assert (ended["name"], ended["from_status"], ended["to_status"]) == ("SPRING", "added", "ended")
+    assert (ended["actor"], ended["reason"]) == (actor(), "used 1 times")
+
+
+def test_changes_are_listed_with_who_has_asked_for_them(again: Again, subscription: str):
+    again("subscription", "pause", subscription, "--reason", "holiday")
+    again("change", "undo", 1, "--reason", "stays at home")
+    asked, undone = acts(again, "change")
+    assert (asked["name"], asked["to_status"], asked["reason"]) == ("1", "scheduled", "holiday")
+    assert (undone["to_status"], undone["reason"], undone["actor"]) == ("undone", "stays at home", actor())
+    assert [act["entity"] for act in again("audit", "--json").document][:2] == ["change", "change"]
+
+
 def test_acts_of_no_known_kind_are_asked_for_in_vain(again: Again):
     assert "give one of stop, cap, sweep, plan, archive" in again("audit", "charge", code=2).said
 
 
 def test_acts_are_found_by_their_own_index_among_millions(tables: Tables):
     """The few rows among those of all charges, whatever the statistics say."""
-    plan = tables.sql(f"EXPLAIN {history._ACTS.text}", about="", limit=50)
+    plan = tables.sql(f"EXPLAIN {history._ACTS.text}", entities=list(history.ACTS), limit=50)
     assert "audit_default_acts_idx" in " ".join(row[0] for row in plan)

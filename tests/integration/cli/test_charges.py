@@ -66,6 +66,14 @@ def test_a_charge_shows_every_attempt_and_what_comes_next(again: Again, subscrip
         assert part in shown
 
 
+def test_paid_attempt_shows_the_receipt_that_the_pg_has_made(again: Again, subscription: str, tables: Tables):
+    charge = tables.charge(subscription, "paid", paid_at=tables.now)
+    tables.attempt(charge, "paid", raw='{"status": "paid", "receipt_url": "https://pg.example.com/receipt?1"}')
+    shown = again("charge", "show", charge, "--json").document
+    assert [row["receipt_url"] for row in shown["attempts"]] == ["https://pg.example.com/receipt?1"]
+    assert "https://pg.example.com/receipt?1" in again("charge", "show", charge).said
+
+
 @pytest.mark.parametrize(
     ("answer", "shown"),
     [

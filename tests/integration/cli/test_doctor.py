@@ -27,9 +27,12 @@ ON_TABLES = {
     "discrepancies",
     "arrears",
     "sweeps",
+    "backlog",
     "schedules",
     "trials",
     "look-ups",
+    "relay",
+    "destinations",
 }
 
 LATE = "again.checkout_maintenance"
@@ -140,7 +143,7 @@ def test_last_run_of_each_task_is_reported_and_a_late_one_named(again: Again, se
     seen(1, heartbeats.BEAT, *often)
     [found] = again("doctor", "tasks", "--json").document
     assert found["health"] == "warning"
-    assert found["finding"].startswith(f"late: {LATE}; last runs: again.open_charges ")
+    assert found["finding"].startswith(f"late: {LATE}; last runs: again.apply_changes ")
     assert "again.check_invariants never" in found["finding"]
     seen(1, LATE)
     [found] = again("doctor", "tasks", "--json").document
@@ -244,3 +247,38 @@ def test_failing_sweep_is_reported_before_any_has_finished(again: Again, tables:
     assert "no answer within the deadline" in found["finding"]
     assert "cannot be read since" in again("status").out
     assert again("status", "--json").document["failing_sweep"]["failure"] == "no answer within the deadline"
+
+
+def test_disabled_destination_is_reported_with_what_to_do(again: Again, tables: Tables):
+    assert again("doctor", "destinations", "--json").document[0]["finding"] == "events are sent nowhere"
+    again("webhook", "add", "https://shop.example/hook", "--name", "shop")
+    assert again("doctor", "destinations", "--json").document[0]["health"] == "ok"
+    tables.sql("INSERT INTO deliveries (destination_id, position, next_try_at) VALUES (1, 1764547200000000, now())")
+    [found] = again("doctor", "destinations", "--json").document
+    assert "shop is behind; 1 event not delivered, the oldest of 2025-12-01 09:00 KST" in found["finding"]
+    tables.sql("UPDATE destinations SET failures = 1, failing_since = now(), last_error = 'answered 500'")
+    assert "answered 500" in again("doctor", "destinations", "--json").document[0]["finding"]
+    again("webhook", "disable", "shop", "--reason", "it moves")
+    [found] = again("doctor", "destinations", "--json").document
+    assert "it moves" in found["finding"]
+    for command in ("again webhook test shop", "again webhook enable shop", "again events resend --since"):
+        assert command in found["remedy"]
+
+
+def test_changes_that_no_relay_publishes_are_reported_once_they_are_old(
+    again: Again, subscription: str, tables: Tables
+):
+    assert again("doctor", "relay", "--json").document[0]["health"] == "ok"
+    assert tables.sql("SELECT count(*) FROM outbox")[0][0] > 0
+    tables.sql("UPDATE outbox SET at = now() - interval '6 minutes'")
+    [found] = again("doctor", "relay", "--json", code=1).document
+    assert "not published yet, the oldest 36" in found["finding"]
+    assert "again.relay" in found["remedy"]
+
+
+def test_task_that_no_setting_names_is_no_trouble(again: Again, tables: Tables):
+    tables.sql(
+        "INSERT INTO destinations (name, kind, target, secrets, types, status, status_reason, status_at, created_at) "
+        "VALUES ('task', 'task', 'shop.events', '{}', '{}', 'disabled', 'AGAIN_EVENTS_TASK is not set', now(), now())"
+    )
+    assert again("doctor", "destinations", "--json").document[0]["health"] == "ok"

@@ -235,7 +235,7 @@ def test_rows_that_contradict_the_database_are_found(
 
 def test_canceled_subscription_may_be_imported_again(again: Again, gold: str, tables: Tables, write: Write):
     again("import", write(line(1)))
-    again("subscription", "cancel", tables.sql("SELECT code FROM subscriptions")[0].code)
+    again("subscription", "cancel", tables.sql("SELECT code FROM subscriptions")[0].code, "--at", "now")
     again("import", write(line(1)))
     assert tables.statuses("subscriptions") == ["canceled", "active"]
 

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 from tests.integration.cli.conftest import MINUTE, Again, Tables
 from worker.database import heartbeats
 from worker.database.engine import Sessions
-from worker.operations import status_queries
+from worker.operations import count_queries, status_queries
 
 
 def test_status_counts_rows_with_the_age_of_the_oldest(again: Again, subscription: str, key: int, tables: Tables):
@@ -54,15 +54,21 @@ def test_status_counts_rows_with_the_age_of_the_oldest(again: Again, subscriptio
         "past_due": 1,
         "waiting_for_key": 0,
         "waiting_for_consent": 0,
+        "held_by_gate": 0,
+        "charged_despite_gate": 0,
         "waiting_for_payment": 0,
         "uncollectible": 1,
         "failing": 0,
         "void": 1,
+        "refunding": 0,
+        "waiting_for_approval": 0,
     }
     assert document["paid_today"] | {"since": ""} == {
         "count": 1,
         "amount": 9900,
         "refunded": 3000,
+        "count_elsewhere": 0,
+        "amount_elsewhere": 0,
         "currency": "KRW",
         "since": "",
     }
@@ -177,6 +183,23 @@ def test_status_shows_when_beat_and_each_task_were_last_seen(again: Again, sessi
     assert "3 min" in again("status").out
 
 
+def test_destinations_and_unpublished_changes_are_shown(again: Again, subscription: str, tables: Tables):
+    again("webhook", "add", "https://shop.example/hook", "--name", "shop")
+    tables.sql("UPDATE outbox SET at = :at", at=tables.now - timedelta(hours=2))
+    tables.sql("INSERT INTO deliveries (destination_id, position, next_try_at) VALUES (1, 1764547200000000, now())")
+    again("webhook", "disable", "shop", "--reason", "it moves")
+    events = again("status", "--json").document["events"]
+    assert events["unpublished"] == tables.sql("SELECT count(*) FROM outbox")[0][0]
+    assert datetime.fromisoformat(events["oldest_at"]) == tables.now - timedelta(hours=2)
+    [shop] = events["destinations"]
+    assert (shop["name"], shop["status"], shop["waiting"], shop["status_reason"]) == ("shop", "disabled", 1, "it moves")
+    assert shop["oldest_at"].startswith("2025-12-01T00:00:00")
+    assert "target" not in shop
+    said = again("status").said
+    assert "not published yet, the oldest 2 h ago" in said
+    assert "it moves; `again doctor destinations`" in said
+
+
 def test_webhooks_of_the_day_are_counted_and_those_of_unknown_payments_named(again: Again, tables: Tables):
     seen_to = ["done", *status_queries.UNKNOWN_PAYMENTS]
     today, earlier = tables.now, tables.now - timedelta(days=2)
@@ -209,7 +232,8 @@ def test_counts_do_not_read_settled_charges(subscription: str, tables: Tables, e
     tables.sql("ANALYZE charges")
     with engine.connect() as connection:
         for query, values in (
-            (status_queries._COUNTS, {"now": tables.now}),
+            (count_queries._MOVING, {"now": tables.now}),
+            (count_queries._STANDING, {"now": tables.now}),
             (status_queries._PAID_SINCE, {"since": tables.now}),
         ):
             plan = "\n".join(connection.scalars(text(f"EXPLAIN {query}"), values))

@@ -118,7 +118,7 @@ def test_database_lost_midway_leaves_nothing_half_written(
     with psycopg.connect(database_url) as other, ThreadPoolExecutor() as pool:
         other.execute("SELECT FROM subscriptions FOR UPDATE")  # where the command has to wait
         ended_one = pool.submit(_end_whoever_waits, database_url)
-        ended = again("subscription", "cancel", subscription, code=4)
+        ended = again("subscription", "cancel", subscription, "--at", "now", code=4)
         assert ended_one.result()
     assert "does not answer" in ended.said
     assert tables.statuses("subscriptions") == ["active"]

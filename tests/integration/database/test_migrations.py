@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 
 from worker.database import migrations
-from worker.database.tables.checkout import Checkout
+from worker.database.tables.all_tables import metadata
 from worker.domain.errors import Refused
 
 
@@ -20,7 +20,7 @@ def test_the_migrations_build_exactly_the_tables_of_the_models(engine: Engine):
         context = MigrationContext.configure(
             connection, opts={"include_name": lambda name, kind, _: kind != "table" or name not in partitions}
         )
-        assert compare_metadata(context, Checkout.metadata) == []
+        assert compare_metadata(context, metadata) == []
 
 
 def test_every_migration_can_be_undone_and_done_again(engine: Engine):

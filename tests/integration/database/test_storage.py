@@ -10,7 +10,10 @@ from worker.database.engine import Sessions
 
 SETTINGS = text("SELECT reloptions FROM pg_class WHERE oid = CAST(:table AS regclass)")
 GROWING = ("charges", "attempts", "subscriptions")
-BUSY = ("sweeps", "day_totals", "channels", "heartbeats", "database_identity", "last_stopped", "invariant_position")
+BUSY = (
+    *("sweeps", "day_totals", "channels", "heartbeats", "database_identity", "last_stopped", "invariant_position"),
+    *("event_totals", "call_totals"),
+)
 VACUUMED_AFTER = text("""
     SELECT CAST(substring(set FROM 'autovacuum_vacuum_threshold=([0-9]+)') AS bigint)
            + CAST(substring(set FROM 'autovacuum_vacuum_scale_factor=([0-9.]+)') AS numeric) * :rows

@@ -13,12 +13,13 @@ from sqlalchemy.orm import Session
 
 from tests.integration.conftest import NOW, claim_now
 from tests.support.book import Book
-from worker.cli.charge import _explanation
 from worker.database.engine import Sessions
 from worker.domain.blockers import Blocker
 from worker.domain.merchant_uid import MAX_NUMBER
 from worker.domain.states import BILLED_SUBSCRIPTIONS, ChargeStatus
 from worker.ledger import history
+from worker.operations.charge_state import charge_state
+from worker.operations.explain_charge import explain_charge
 
 HOUR = timedelta(hours=1)
 MONTH = timedelta(days=30)
@@ -26,9 +27,9 @@ MONTH = timedelta(days=30)
 _CHARGE = text("""
     INSERT INTO charges (subscription_id, period_start, period_end, amount, tax_free, currency, order_name, status,
                          status_reason, status_at, next_attempt_at, paid_at, declines, first_declined_at,
-                         awaits_consent_since, created_at)
+                         awaits_consent_since, gate_held_since, gate_judged_at, gate_lacks, created_at)
     VALUES (:subscription, :start, :end, 9900, 0, 'KRW', 'Plan', :status, '', :now, :next, :paid_at, :declines,
-            :declined_at, :awaits, :now)
+            :declined_at, :awaits, :gated, :gated, :lacks, :now)
     RETURNING id
 """)
 
@@ -91,6 +92,7 @@ class Variety:
         if status == "past_due":
             next_attempt_at = self._seldom(None, usually=next_attempt_at)
         declined = status in {"past_due", "uncollectible"}
+        gated = self._seldom(NOW, usually=None)
         charge = self._session.scalar(
             _CHARGE,
             {
@@ -103,6 +105,8 @@ class Variety:
                 "declines": int(declined),
                 "declined_at": NOW if declined else None,
                 "awaits": self._seldom(NOW, usually=None),
+                "gated": gated,
+                "lacks": None if gated is None else ["notice_free_to_paid"],
                 "now": NOW,
             },
         )
@@ -145,7 +149,8 @@ def test_claim_takes_exactly_the_charges_that_nothing_blocks(book: Book, session
         rows = {charge_id: row for charge_id, row in found if row is not None}
         listed = history.charges(session, status=None, subscription=None, limit=1000, now=NOW)
         said = {
-            charge_id: _explanation(row, history.attempts(session, charge_id), NOW) for charge_id, row in rows.items()
+            charge_id: explain_charge(charge_state(row, history.attempts(session, charge_id)), now=NOW, shown=str)
+            for charge_id, row in rows.items()
         }
     blocked_by = {charge_id: row.blocked_by for charge_id, row in rows.items()}
     claimed = {attempt.charge.id for attempt in claim_now(sessions, limit=1000)}
@@ -157,7 +162,7 @@ def test_claim_takes_exactly_the_charges_that_nothing_blocks(book: Book, session
 def test_variety_meets_every_blocker_and_charges_without_one(book: Book, sessions: Sessions):
     with sessions.begin() as session:
         variety = Variety(0, session, book)
-        for _ in range(250):
+        for _ in range(350):
             variety.subscription()
         session.execute(text("INSERT INTO stops VALUES ('payco', 'test', 'me', :now)"), {"now": NOW})
     with sessions() as session:
@@ -194,6 +199,8 @@ BLOCKED = {
         SELECT 'other_amount', 'open', now(), 'm', id, '{}', now(), now() FROM charges""",
     Blocker.BILLING_KEY: "UPDATE billing_keys SET status = 'dead'",
     Blocker.CONSENT: "UPDATE charges SET awaits_consent_since = now()",
+    Blocker.GATE: """
+        UPDATE charges SET gate_held_since = now(), gate_judged_at = now(), gate_lacks = '{notice_free_to_paid}'""",
     Blocker.SUBSCRIPTION_HELD: """
         INSERT INTO holds (subscription_id, status, status_at, held_by)
         SELECT id, 'held', now(), 'me' FROM subscriptions""",
@@ -209,6 +216,7 @@ def test_blocker_that_is_named_is_the_first_of_the_order(book: Book, sessions: S
         Variety(0, session, book)
         values = {"subscription": subscribed.id, "start": NOW - HOUR, "end": NOW + MONTH, "status": ChargeStatus.DUE}
         times = {"next": NOW, "paid_at": None, "declines": 0, "declined_at": None, "awaits": None, "now": NOW}
+        times |= {"gated": None, "lacks": None}
         charge = session.scalar(_CHARGE, {**values, **times})
         assert isinstance(charge, int)
         for blocker, statement in reversed(BLOCKED.items()):

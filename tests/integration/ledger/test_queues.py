@@ -11,13 +11,13 @@ from sqlalchemy import text
 
 from tests.integration.conftest import LEASE, NOW, claim_now, open_all
 from tests.integration.ledger.test_write_back import until
+from tests.support import acts
 from tests.support.book import Book
 from worker.charging.charge_queues import release_blocked
 from worker.database.engine import Sessions
 from worker.database.planning import plan_by_index
 from worker.ledger.claiming import claim
 from worker.ledger.queues import Wanted, leave_queues, waiting_queues
-from worker.subscriptions import pausing
 
 DEAD_KEY = "UPDATE billing_keys SET status = 'dead'"
 LIVE_KEY = "UPDATE billing_keys SET status = 'active'"
@@ -153,7 +153,7 @@ def test_subscription_resumed_beside_a_write_back_of_its_charge_waits_for_it(boo
     with ThreadPoolExecutor(1) as pool:
         with sessions.begin() as writing:
             writing.execute(text("UPDATE charges SET status = 'due', next_attempt_at = :now"), {"now": NOW})
-            resuming = pool.submit(pausing.resume, sessions, code, reason="back", now=NOW)
+            resuming = pool.submit(acts.resume, sessions, code, reason="back", now=NOW)
             with sessions() as watching:
                 until(lambda: bool(watching.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted"))))
             writing.execute(text("UPDATE subscriptions SET status_reason = 'settled'"))

@@ -13,7 +13,9 @@ from sqlalchemy.orm import Session
 
 from tests.integration.conftest import NOW, claim_now, open_all
 from tests.integration.ledger.test_claiming import POLICY
+from tests.support import acts
 from tests.support.book import Book
+from tests.support.pricing import GIVE_ITEMS
 from worker.database.engine import Sessions, create_database_engine, session_factory
 from worker.devstack.addresses import Postgres
 from worker.domain.discrepancy_rules import DiscrepancyKind
@@ -38,7 +40,6 @@ from worker.operations.invariant_judge import MAX_COUNTED, MAX_EXAMPLES, BrokenI
 from worker.operations.invariant_queries import QUERIES
 from worker.operations.invariants import INVARIANTS, MAX_DEFERRALS, Thresholds
 from worker.reconciliation import queries as reconciliation_queries
-from worker.subscriptions import cancellation, pausing
 
 THRESHOLDS = Thresholds(lookup_backoff=timedelta(days=8), sweep_every=timedelta(days=1))
 
@@ -69,8 +70,8 @@ def a_book(sessions: Sessions) -> None:
     ]
     write_back(sessions, settlements, now=NOW)
     canceled, paused = book.subscribe(now=NOW), book.subscribe(now=NOW)
-    cancellation.cancel(sessions, canceled.code, reason="moved", now=NOW)
-    pausing.pause(sessions, paused.code, reason="holiday", now=NOW)
+    acts.cancel(sessions, canceled.code, reason="moved", now=NOW)
+    acts.pause(sessions, paused.code, reason="holiday", now=NOW)
     # Written side by side, so PostgreSQL decides which of them gets which number.
     with sessions() as session:
         fates = session.execute(text("SELECT id, charge_id FROM attempts WHERE id <> charge_id")).all()
@@ -114,15 +115,16 @@ def test_healthy_records_violate_nothing(session: Session):
     assert look(session) == []
 
 
-A_CHARGE = """
+A_CHARGE = f"""
     INSERT INTO charges (subscription_id, period_start, period_end, amount, tax_free, currency, order_name, status,
                          status_at, created_at, paid_at)
     SELECT subscription_id, period_start + interval '1 day', period_end, amount, 0, 'KRW', '', 'paid', :now, :now, :now
-    FROM charges WHERE id = {of};
+    FROM charges WHERE id = {{of}};
+    {GIVE_ITEMS};
     INSERT INTO attempts (charge_id, billing_key_id, number, merchant_uid, status, status_at, sends, started_at,
                           lease_until, imp_uid)
     SELECT c.id, a.billing_key_id, 1, replace(a.merchant_uid, '20260105', '20260106'), 'paid', :now, 1, :now, :now, 'i'
-    FROM charges c, attempts a WHERE c.id = (SELECT max(id) FROM charges) AND a.id = {of}
+    FROM charges c, attempts a WHERE c.id = (SELECT max(id) FROM charges) AND a.id = {{of}}
 """
 AN_ATTEMPT = """
     INSERT INTO attempts (charge_id, billing_key_id, number, merchant_uid, status, status_at, sends, started_at,
@@ -142,6 +144,14 @@ A_CONSENT = """
     FROM charges c JOIN attempts a ON a.charge_id = c.id WHERE c.id = {of}
 """
 
+A_REFUND = """
+    INSERT INTO refunds (charge_id, imp_uid, merchant_uid, pg, currency, paid, checksum, amount, tax_free, reference,
+                         reason, status, status_reason, status_at, started_at, sends, sent_at, settled_at)
+    SELECT a.charge_id, a.imp_uid, a.merchant_uid, 'kakaopay', 'KRW', 9900, 9900, 3000, 0, 'r-1', 'late', 'completed',
+           '{reason}', :now, :now, 1, :now, :now
+    FROM attempts a WHERE a.charge_id = {of}
+"""
+
 DAMAGE: dict[str, tuple[str, str]] = {
     # what breaks it, and the id that must be told
     "period_is_paid_once": (AN_ATTEMPT.format(of=PAID), f"{PAID}"),
@@ -149,6 +159,11 @@ DAMAGE: dict[str, tuple[str, str]] = {
         f"UPDATE attempts SET status = 'declined', decline_kind = 'soft' WHERE id = {PAID}",
         f"{PAID}",
     ),
+    "items_add_up_to_their_charge": (
+        f"UPDATE charge_items SET amount = amount + 1 WHERE charge_id = {LATER}",
+        f"{LATER}",
+    ),
+    "completed_refunds_are_counted": (A_REFUND.format(of=PAID, reason="PortOne shows it"), f"{PAID}"),
     "paid_attempt_pays_its_charge": (AN_ATTEMPT.format(of=SOFT), "SELECT max(id) FROM attempts"),
     "periods_do_not_overlap": (A_CHARGE.format(of=PAID), "SELECT max(id) FROM charges"),
     "merchant_uid_names_its_period": (
@@ -288,6 +303,11 @@ IN_PASSING = {
         UPDATE charges SET status = 'charging', next_attempt_at = NULL, wait_reason = NULL WHERE id = {LATER};
         UPDATE charges SET status = 'due', deferrals = {MAX_DEFERRALS},
             next_attempt_at = CAST(:now AS timestamptz) + interval '1 hour' WHERE id = {LATER}""",
+    "items_add_up_to_their_charge": f"""
+        UPDATE charge_items SET amount = amount + 1 WHERE charge_id = {LATER};
+        UPDATE charges SET status = 'charging', next_attempt_at = NULL, wait_reason = NULL WHERE id = {LATER};
+        UPDATE charges SET status = 'due', next_attempt_at = CAST(:now AS timestamptz) + interval '1 hour'
+            WHERE id = {LATER}""",
     "charge_that_awaits_consent_is_not_sent": DAMAGE["charge_that_awaits_consent_is_not_sent"][0],
 }
 
@@ -398,6 +418,23 @@ def test_charge_that_another_consent_of_its_key_covers_is_in_order(session: Sess
     for statement in (A_CONSENT.format(of=PAID, due_now=0, periods="'[]'"), later):
         session.execute(text(statement), {"now": NOW})
     assert look(session) == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "refunded", "broken"),
+    [
+        ("PortOne shows it", 2999, ["completed_refunds_are_counted"]),
+        ("PortOne shows it", 3000, []),
+        ("PortOne shows it", 9900, []),  # more was refunded in PortOne's console
+        ("settled by hand: as the PG says", 0, []),
+    ],
+)
+def test_refund_is_in_order_once_its_charge_shows_as_much(
+    session: Session, reason: str, refunded: int, broken: list[str]
+):
+    session.execute(text(A_REFUND.format(of=PAID, reason=reason)), {"now": NOW})
+    session.execute(text(f"UPDATE charges SET refunded = {refunded} WHERE id = {PAID}"))
+    assert names(look(session)) == broken
 
 
 def test_uncommitted_rows_are_not_seen(healthy: Sessions, session: Session):

@@ -319,7 +319,15 @@ def test_payco_refund_requires_the_tax_free_amount(sandbox):
 def test_refund_sends_the_fields_that_its_pg_requires(sandbox, pg: str, vat_amount: int | None):
     taxes = {"tax_free": 5500} | ({} if vat_amount is None else {"vat_amount": vat_amount})
     imp_uid = paid(sandbox, "m1", pg=pg, amount=11_000, **taxes)
-    refund = Refund(imp_uid=imp_uid, checksum=11_000, tax_free=5500, vat_amount=vat_amount, pg=pg, reason="paid twice")
+    refund = Refund(
+        imp_uid=imp_uid,
+        amount=11_000,
+        checksum=11_000,
+        tax_free=5500,
+        vat_amount=vat_amount,
+        pg=pg,
+        reason="paid twice",
+    )
     given_back = with_gateway(sandbox, lambda gateway: gateway.refund(refund))
     assert isinstance(given_back, PaymentRecord), given_back
     (row,) = sandbox.admin.payments()

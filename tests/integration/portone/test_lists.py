@@ -18,7 +18,7 @@ from tests.support.wire_server import Request, Wire, envelope, http, wire_server
 from worker.domain.gateway import Found, ListChanged, LookUpFailed, PaymentRecord, Refund, RefundRefused, TooMany
 
 SINCE, UNTIL = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
-REFUND = Refund(imp_uid="imps_000000000001", checksum=9900, tax_free=0, reason="paid twice")
+REFUND = Refund(imp_uid="imps_000000000001", amount=9900, checksum=9900, tax_free=0, reason="paid twice")
 
 
 def page(*numbers: int, total: int, following: int = 0) -> bytes:

@@ -12,7 +12,9 @@ from sqlalchemy import Engine, text
 from tests.integration.conftest import NOW, claim_now, open_all
 from tests.integration.ledger.test_claiming import POLICY
 from tests.integration.ledger.test_write_back import PAID, SOFT
+from tests.support.acts import cancel, no_longer_owed
 from tests.support.book import Book, Subscribed
+from worker.changes.request import RequestedChange
 from worker.database.engine import Sessions
 from worker.domain.outcomes import (
     NO_ANSWER,
@@ -26,10 +28,9 @@ from worker.domain.outcomes import (
 )
 from worker.domain.settlement import settle
 from worker.domain.states import ChargeStatus
-from worker.ledger import opening
+from worker.ledger import new_charges
 from worker.ledger.due_subscriptions import START, due_subscriptions
 from worker.ledger.write_back import apply_settlements, write_back
-from worker.subscriptions.cancellation import Canceled, cancel
 
 
 def statuses(sessions: Sessions, table: str) -> list[str]:
@@ -59,7 +60,9 @@ def test_charge_in_flight_at_a_cancellation_ends_paid_or_void(
     subscribed: Subscribed, sessions: Sessions, outcome: Outcome, expected: str
 ):
     (attempt,) = claim_now(sessions)
-    assert cancel(sessions, subscribed.code, reason="moved", now=NOW) == Canceled(void=0, in_flight=1)
+    canceled = cancel(sessions, subscribed.code, reason="moved", now=NOW)
+    assert canceled.preview is not None
+    assert [caution.en for caution in canceled.preview.effect.cautions] != []  # it says that a charge is in flight
     write_back(sessions, [settle(attempt, outcome, now=NOW, policy=POLICY)], now=NOW)
     assert statuses(sessions, "charges") == [expected]
     assert statuses(sessions, "subscriptions") == ["canceled"]
@@ -92,7 +95,7 @@ def test_a_cancellation_waits_for_a_write_back_that_is_half_done(
         )
         canceled = _meanwhile(engine, lambda: cancel(sessions, subscribed.code, reason="moved", now=NOW))
         session.commit()
-    assert canceled.result(10) == Canceled(void=1, in_flight=0)
+    assert no_longer_owed(canceled.result(10)) == 9900
     assert statuses(sessions, "charges") == ["void"]
 
 
@@ -101,7 +104,7 @@ def test_a_cancellation_waits_for_a_tick_that_is_opening_charges(book: Book, ses
     with sessions() as session:
         (row,) = due_subscriptions(session, after=START, now=NOW, limit=1).groups
         canceled = _meanwhile(engine, lambda: cancel(sessions, subscribed.code, reason="moved", now=NOW))
-        due = opening.NewCharge(
+        due = new_charges.NewCharge(
             subscription_ids=row.ids,
             period_start=row.next_charge_at,
             period_end=NOW.replace(month=2),
@@ -113,13 +116,13 @@ def test_a_cancellation_waits_for_a_tick_that_is_opening_charges(book: Book, ses
             status=ChargeStatus.DUE,
             reason="its period began",
         )
-        opening.open_charges(session, [due], now=NOW)
+        new_charges.open_charges(session, [due], now=NOW)
         session.commit()
-    assert canceled.result(10) == Canceled(void=1, in_flight=0)
+    assert no_longer_owed(canceled.result(10)) == 9900
     assert statuses(sessions, "charges") == ["void"]
 
 
-def _meanwhile(engine: Engine, work: Callable[[], Canceled]) -> Future[Canceled]:
+def _meanwhile(engine: Engine, work: Callable[[], RequestedChange]) -> Future[RequestedChange]:
     """Begin work on a thread, and return when it waits for a lock that the caller holds."""
     pool = ThreadPoolExecutor(1)
     future = pool.submit(work)

@@ -10,11 +10,11 @@ import httpx
 import psycopg
 
 from tests.browser.story import LOST, overdue
+from tests.support import acts
 from tests.support.checkout import Shop
 from worker.devstack.addresses import Postgres
 from worker.domain.states import CheckoutPurpose
 from worker.sandbox.rules.behaviours import misrecorded
-from worker.subscriptions import cancellation
 from worker.web.pages.wording import Language, wording_version
 
 KO = {"wording": wording_version(Language.KOREAN), "consent": True, "pg": "kakaopay", "buyer": {}}
@@ -163,7 +163,7 @@ def test_older_link_says_that_the_subscription_has_its_key(shop: Shop, http: htt
 def test_link_says_that_its_subscription_is_over(shop: Shop, http: httpx.Client):
     code = shop.pending()
     path = shop.link(code)
-    cancellation.cancel(shop.runtime.sessions, code, reason="test", now=shop.now)
+    acts.cancel(shop.runtime.sessions, code, reason="test", now=shop.now)
     assert_says(http, path, "종료된 구독입니다", "This subscription is over")
     assert agree(http, path).json() == {"state": "over"}
 
@@ -232,7 +232,7 @@ def test_payment_by_hand_without_a_working_key_asks_for_one(shop: Shop, http: ht
     assert http.post(f"{path}/complete", json={}).json()["state"] == "done"
     assert "다음 결제 전에 구독을 신청한 서비스에서 결제 수단을 새로 등록해 주세요" in http.get(path).text
     assert "please register another one where you signed up" in http.get(f"{path}?lang=en").text
-    cancellation.cancel(shop.runtime.sessions, code, reason="test", now=shop.now)  # then there is no next payment
+    acts.cancel(shop.runtime.sessions, code, reason="test", now=shop.now)  # then there is no next payment
     assert "등록해 주세요" not in http.get(path).text
 
 

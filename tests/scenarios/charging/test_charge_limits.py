@@ -8,11 +8,12 @@ from datetime import date
 from typer.testing import CliRunner
 
 from tests.scenarios.conftest import World
+from tests.support import acts
 from worker.charging import kill_switch
 from worker.cli.commands import app
 from worker.domain import charge_limits
 from worker.ledger import stops
-from worker.subscriptions import cancellation, holds
+from worker.subscriptions import holds
 
 
 def set_caps(world: World, **settings: int) -> None:
@@ -76,7 +77,7 @@ def test_charge_of_fifty_million_won_holds_only_its_own_subscription(world: Worl
     world.wait(minutes=1)
     world.tick()
     assert world.portone.report().charges == 2  # nothing has changed, and it is held again
-    cancellation.cancel(world.runtime.sessions, dear, reason="a typing error", now=world.now)
+    acts.cancel(world.runtime.sessions, dear, reason="a typing error", now=world.now)
     world.tick()
     assert "AGAIN_MAX_AMOUNT" not in again("status")
     assert world.statuses() == {"paid": 2, "void": 1}

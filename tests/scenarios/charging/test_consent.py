@@ -169,10 +169,10 @@ def test_period_after_the_agreement_is_charged_on_the_agreed_terms(world: World,
 def test_consent_is_on_record_with_its_terms_and_each_period(world: World, till: Till):
     code = lost_card(world, cadence="day", periods=2)
     link = till.link(code)
-    till.agree(link, "payco", wording="2026-11-ko", owed=19800)
+    till.agree(link, "payco", wording="2026-12-ko", owed=19800)
     ((row),) = world.sql("SELECT * FROM consents")
     starts = [charge.period_start for charge in world.charges(code)]
-    assert (row.source, row.wording, row.amount, row.cadence) == ("checkout", "2026-11-ko", 9900, "day")
+    assert (row.source, row.wording, row.amount, row.cadence) == ("checkout", "2026-12-ko", 9900, "day")
     assert (row.due_now, row.agreed_at, row.next_charge_at) == (19800, world.now, starts[-1] + DAY)
     assert [each["amount"] for each in row.periods] == [9900, 9900]
     with pytest.raises(Exception, match="never changed or deleted"):

@@ -68,7 +68,13 @@ class Till:
         return checkout.view(runtime.sessions, runtime.settings, code, now=self.world.now)
 
     def agree(
-        self, code: str, pg: str | None = None, *, wording: str = "ko-1", owed: int | None = None
+        self,
+        code: str,
+        pg: str | None = None,
+        *,
+        wording: str = "ko-1",
+        owed: int | None = None,
+        given_up: int | None = None,
     ) -> dict[str, Any]:
         runtime = self.world.runtime
         return checkout.agree(
@@ -80,6 +86,7 @@ class Till:
             pg_choice=pg,
             callback_urls=LINKS,
             owed=owed,
+            given_up=given_up,
             now=self.world.now,
         )
 

@@ -8,12 +8,12 @@ import pytest
 
 from tests.scenarios.checkout.story import Till
 from tests.scenarios.conftest import World
+from tests.support import acts
 from worker.checkout import Progress
 from worker.domain.errors import Refused
 from worker.domain.states import SubscriptionStatus
 from worker.ledger import stops
 from worker.sandbox.rules.behaviours import Behaviour, Reply, decline, pay, troubled
-from worker.subscriptions import cancellation
 
 NO_BALANCE = decline("LACK_BALANCE", "잔액이 부족합니다")
 LOST_CARD = decline("CC04", "분실 또는 사용불가 카드")
@@ -238,7 +238,7 @@ def test_charge_voided_while_its_window_is_open_becomes_paid(world: World, till:
     subscription, charge_id = overdue(world)
     code = till.link(charge=charge_id, pg="kakaopay")
     window = till.open(code)
-    cancellation.cancel(world.runtime.sessions, subscription, reason="left", now=world.now)
+    acts.cancel(world.runtime.sessions, subscription, reason="left", now=world.now)
     assert till.complete(code, till.approve(window)).progress is Progress.DONE
     assert [charge.status for charge in world.charges(subscription)] == ["paid"]
     world.assert_books_agree()

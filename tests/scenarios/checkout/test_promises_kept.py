@@ -8,6 +8,7 @@ import pytest
 
 from tests.scenarios.checkout.story import Till
 from tests.scenarios.conftest import World
+from tests.support import acts
 from tests.support.sandbox import Api, RunningSandbox
 from worker import process
 from worker.checkout import Progress
@@ -16,7 +17,6 @@ from worker.domain.outcomes import Answer
 from worker.portone.adapter import PortOneGateway
 from worker.reconciliation.attempts import reconcile
 from worker.sandbox.rules.behaviours import decline
-from worker.subscriptions import cancellation
 
 NO_BALANCE = decline("LACK_BALANCE", "잔액이 부족합니다")
 
@@ -62,7 +62,7 @@ def test_first_payment_for_a_canceled_subscription_is_left_to_an_operator(world:
     subscription = till.pending()
     code = till.link(subscription, pg="kakaopay", with_payment=True)
     window = till.open(code)
-    cancellation.cancel(world.runtime.sessions, subscription, reason="changed their mind", now=world.now)
+    acts.cancel(world.runtime.sessions, subscription, reason="changed their mind", now=world.now)
     assert till.complete(code, till.approve(window)).progress is Progress.DONE
     world.sweep()
     assert [status for _, status in world.discrepancies()] == ["open"]

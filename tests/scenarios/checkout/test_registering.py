@@ -10,13 +10,14 @@ import pytest
 
 from tests.scenarios.checkout.story import Till
 from tests.scenarios.conftest import World
+from tests.support import acts
 from worker import checkout, process
 from worker.checkout import Progress
 from worker.domain.errors import Refused
 from worker.domain.gateway import Gateway
 from worker.domain.merchant_uid import parse
 from worker.domain.states import CheckoutPurpose, CheckoutStatus, SubscriptionStatus
-from worker.subscriptions import cancellation, key_change
+from worker.subscriptions import key_change
 
 
 @pytest.fixture
@@ -205,7 +206,7 @@ def test_new_key_of_a_canceled_subscription_is_deleted_at_portone(world: World, 
     subscription = till.pending()
     code = till.link(subscription, pg="payco")
     window = till.open(code)
-    cancellation.cancel(world.runtime.sessions, subscription, reason="changed their mind", now=world.now)
+    acts.cancel(world.runtime.sessions, subscription, reason="changed their mind", now=world.now)
     callback(till, code, till.approve(window))
     till.run_maintenance()
     assert (till.keys(), till.keys_at_portone()) == (["deleted"], set())

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -17,16 +18,22 @@ from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
 from typer.testing import CliRunner
 
+from tests.scenarios.charging.test_consent import lost_card
 from tests.scenarios.checkout.story import Till
 from tests.scenarios.conftest import World
-from worker import tasks
+from worker import HostCheckout, Moment, SyncHostCheckout, tasks
+from worker.changes.prices import NewPrice, add_price
 from worker.cli.commands import app
 from worker.database import migrations
 from worker.database.engine import create_database_engine
+from worker.domain.changes import ChangeKind
+from worker.domain.pricing.adjustments import AdjustmentKind
+from worker.domain.pricing.amounts import Amounts
 from worker.domain.states import CheckoutPurpose
 from worker.runtime import Runtime
 from worker.sandbox.rules.behaviours import Reply, decline, pay, troubled
 
+ENDS = {"dunning_end": "cancel", "key_deadline_days": "365"}
 SCRIPT = (Path(__file__).parents[3] / "deploy" / "roles.sql").read_text()
 
 
@@ -95,12 +102,43 @@ def test_worker_and_pages_tell_a_whole_story_of_checkouts(world: World, pages: W
     """Links are made and looked after by the worker; the customer sees the pages alone."""
     till, shop = Till(pages), Till(world)
     subscription = shop.pending()
+    world.change(ChangeKind.DISCOUNT, subscription, percent=50, periods=1)
     first = shop.link(subscription, pg="kakaopay", with_payment=True)
     till.receive_webhook(till.webhook(till.approve(till.open(first))))
     another = shop.link(subscription, pg="payco", purpose=CheckoutPurpose.REPLACE)
     till.complete(another, till.approve(till.open(another)))
     world.live(days=1)
     assert (shop.status(first), shop.status(another), shop.keys()) == ("done", "done", ["deleted", "active"])
+    world.assert_books_agree()
+
+
+def test_a_host_with_the_workers_role_acts_and_shows_to_the_won(world: World):
+    """Another plan at once by days, a higher price agreed to, a refund by days, and the end: as the host previewed."""
+    again, sessions, gildong = SyncHostCheckout(HostCheckout(world.runtime)), world.runtime.sessions, "customer-1"
+    code = world.subscribe(pay())
+    world.book.plan("gold", now=world.now, amount="19900")
+    world.tick()
+    world.wait(days=10)
+    upgrade: dict[str, Any] = {"subscription": code, "parameters": {"plan": "gold"}, "when": Moment.NOW}
+    preview = again.preview(gildong, ChangeKind.CHANGE_PLAN, **upgrade)
+    again.request(gildong, ChangeKind.CHANGE_PLAN, **upgrade, reason="grows", fingerprint=preview.fingerprint)
+    world.tick()
+    newest, first = again.history(gildong)[0].charges
+    assert (newest.status, newest.amount) == ("paid", preview.effect.charged)
+    assert [item.kind for item in newest.items] == ["plan", "proration"]
+    assert first.period_end == newest.period_start
+    version = add_price(sessions, "gold", NewPrice(Amounts(24_900)), max_amount=99_999, now=world.now).version
+    change = world.change(ChangeKind.CHANGE_PRICE, code, version=version)
+    assert again.agree_to_change(gildong, change.id, wording="2027", fingerprint=change.fingerprint).waits_for is None
+    back = again.request(
+        gildong, ChangeKind.REFUND, charge=newest.id, parameters={"unused_days": True}, reason="leaves after all"
+    )
+    again.request(gildong, ChangeKind.CANCEL, subscription=code, when=Moment.NOW, reason="leaves")
+    world.live(days=40)
+    (shown,) = again.history(gildong)
+    assert (shown.status, shown.changes) == ("ended", ())
+    assert [each.refunded for each in shown.charges] == [back.refunded, 0]
+    again.close()
     world.assert_books_agree()
 
 
@@ -121,24 +159,46 @@ def test_pages_take_an_overdue_payment_and_notice_a_restored_database(world: Wor
     world.assert_books_agree()
 
 
+def test_new_key_on_the_pages_undoes_the_end_of_dunning_and_gives_up_arrears(world: World, pages: World):
+    till, shop = Till(pages), Till(world)
+    code = lost_card(world, cadence="month", periods=3, arrears="newest 1", dunning_end_charges="void", **ENDS)
+    world.change(ChangeKind.DISCOUNT, code, percent=50, periods=3)
+    world.change(ChangeKind.CREDIT, code, amount=3000)
+    world.live(days=31)
+    assert [row.status for row in world.sql("SELECT status FROM changes WHERE kind = 'end_dunning'")] == ["scheduled"]
+    link = shop.link(code, pg="payco")
+    till.complete(link, till.approve(till.open(link)))
+    assert [row.status for row in world.sql("SELECT status FROM changes WHERE kind = 'end_dunning'")] == ["undone"]
+    world.live(days=1)
+    assert [charge.status for charge in world.charges(code)] == ["void", "void", "paid", "void"]
+    world.assert_books_agree()
+
+
 def test_the_worker_can_do_what_every_command_does(world: World, database_url: str, tmp_path: Path):
     world.plan()
     for uid in ("customer_uid_one_1", "customer_uid_two_2"):
         again(database_url, "key", "add", uid, "--pg", "kakaopay")
     again(database_url, "plan", "add", "gold", "--name", "Gold", "--amount", 9900, "--cadence", "month")
+    again(database_url, "plan", "set", "gold", "--dunning-end", "cancel", "--grace-days", "3", "--past-due-too")
     start = datetime.now(UTC).date() + timedelta(days=2)
     again(database_url, "subscribe", "gildong", "--plan", "gold", "--key", "1", "--start", start)
     (code,) = (row.code for row in world.sql("SELECT code FROM subscriptions"))
     again(database_url, "audit")
     again(database_url, "archive", "--before", "2020-01")
-    again(database_url, "subscription", "pause", code)
+    again(database_url, "subscription", "change", code, "--quantity", "2")
+    again(database_url, "discount", "add", "SPRING", "--percent", "10")
+    again(database_url, "subscription", "discount", code, "--code", "spring")
+    again(database_url, "subscription", "credit", code, "--amount", "3000")
+    again(database_url, "subscription", "add-item", code, "--amount", "500", "--name", "Fee")
+    again(database_url, "discount", "end", "SPRING")
+    again(database_url, "subscription", "pause", code, "--at", "now")
     again(database_url, "subscription", "resume", code)
     again(database_url, "subscription", "key", code, "2")
     again(database_url, "stop", "--reason", "audit")
     again(database_url, "start")
     again(database_url, "status")
     again(database_url, "charge", "list")
-    again(database_url, "subscription", "cancel", code)
+    again(database_url, "subscription", "cancel", code, "--at", "now")
     rows = tmp_path / "rows.csv"
     rows.write_text("customer_reference,plan,customer_uid,pg\ncheolsu,gold,customer_uid_three_3,kakaopay\n")
     again(database_url, "import", rows)
@@ -201,6 +261,16 @@ FORBIDDEN_TO_PAGES = [
     "INSERT INTO checkouts (code) VALUES ('x')",
     "INSERT INTO subscriptions (code) VALUES ('x')",
     "SET ROLE again_worker",
+    "UPDATE subscriptions SET plan_id = plan_id",
+    "UPDATE subscriptions SET quantity = 1",
+    "UPDATE subscriptions SET price_version = 1",
+    "UPDATE adjustments SET removed_at = now()",
+    "UPDATE adjustments SET amount = 1",
+    "INSERT INTO refunds (reason) VALUES ('x')",
+    "UPDATE changes SET parameters = '{}'",
+    "UPDATE changes SET effective_at = now()",
+    "UPDATE changes SET approved_by = 'x', approved_at = now()",
+    "UPDATE changes SET kind = 'refund'",
 ]
 
 
@@ -223,6 +293,43 @@ def test_the_worker_can_do_nothing_that_again_never_does(world: World):
 
 def test_the_pages_can_do_nothing_that_pages_never_do(pages: World):
     assert allowed(pages, [*FORBIDDEN, *FORBIDDEN_TO_PAGES]) == []
+
+
+_ADD_CHANGE = """
+    INSERT INTO changes (kind, subscription_id, charge_id, parameters, effective_at, status, status_reason, status_at,
+                         waits_for, reason, digest, preview, fingerprint, created_at)
+    SELECT {kind}, c.subscription_id, c.id, '{{}}', now(), 'scheduled', 'x', now(), {waits_for}, 'x', 'x',
+           '{{"refunded": 9900}}', '', now()
+    FROM charges c
+"""
+
+
+def test_the_pages_ask_for_no_change_but_the_end_of_dunning(world: World, pages: World):
+    world.subscribe(pay())
+    world.tick()
+    asked = {kind: _ADD_CHANGE.format(kind=f"'{kind}'", waits_for="NULL") for kind in ChangeKind}
+    sent = _ADD_CHANGE.format(kind="'refund'", waits_for="'portone'")
+    assert allowed(pages, [*asked.values(), sent]) == [asked[ChangeKind.END_DUNNING]]
+    assert [row.kind for row in world.sql("SELECT kind FROM changes")] == ["end_dunning"]
+
+
+def test_the_pages_end_and_release_no_change_of_an_operator(world: World, pages: World):
+    code = world.subscribe(pay())
+    world.tick()
+    world.book.plan("gold", now=world.now, amount="19900")
+    world.change(ChangeKind.CHANGE_PLAN, code, plan="gold")
+    statements = ["UPDATE changes SET status = 'applied'", "UPDATE changes SET waits_for = 'portone'"]
+    assert allowed(pages, statements) == []
+    assert [row.status for row in world.sql("SELECT status FROM changes")] == ["scheduled"]
+
+
+def test_the_pages_make_no_discount_and_no_item(world: World, pages: World):
+    world.subscribe(pay())
+    add = "INSERT INTO adjustments (subscription_id, kind, description, amount, periods, periods_left, created_at) "
+    asked = [f"{add} SELECT id, '{kind}', 'x', 100, NULL, NULL, now() FROM subscriptions" for kind in AdjustmentKind]
+    asked = [each for each in asked if "'credit'" not in each and "'carried'" not in each]
+    assert len(asked) == 2
+    assert allowed(pages, asked) == []
 
 
 # What a row says for good, whatever role writes. Each is tried on rows of a charge that is paid and one that waits.
@@ -253,8 +360,6 @@ FIXED = [
     "DELETE FROM billing_keys",
     "UPDATE subscriptions SET code = '0000000000000'",
     "UPDATE subscriptions SET customer_reference = 'another' || id",
-    "UPDATE subscriptions SET plan_id = plan_id + 1",
-    "UPDATE subscriptions SET anchor_on = anchor_on - 1",
     "DELETE FROM subscriptions",
     "UPDATE database_identity SET prefix = 'other'",
     "UPDATE database_identity SET mode = 'live'",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from tests.scenarios.conftest import World
 from worker.operations import status_queries
 from worker.sandbox.rules.behaviours import Reply, pay, troubled
@@ -38,7 +40,7 @@ def test_attempt_never_looked_up_until_its_backoff_ends_becomes_a_discrepancy(wo
     world.subscribe(troubled(Reply.DROP, charged=True))
     world.tick()
     world.portone.switch(outage="unavailable")
-    world.live(days=10)
+    world.live(days=10, step=timedelta(hours=6))
     assert world.discrepancies() == [("unresolved", "open")]
     (attempt,) = world.attempts()
     assert attempt.flag_reason == "still look_up_failed after the last look-up"

@@ -9,14 +9,15 @@ import pytest
 from sqlalchemy import text
 
 from tests.scenarios.conftest import World
+from tests.support.acts import cancel
 from tests.support.backup import dump, restore
 from tests.support.sandbox import Api, RunningSandbox
 from worker.charging import kill_switch
+from worker.domain.changes import ChangeKind
 from worker.domain.merchant_uid import derive
 from worker.ledger import charging_hold
 from worker.sandbox.rules.behaviours import Reply, decline, pay, troubled
 from worker.sandbox.switches import Repeat
-from worker.subscriptions.cancellation import cancel
 
 
 class Backup:
@@ -275,6 +276,24 @@ def test_payment_refunded_after_the_backup_is_not_charged_again(
     assert world.portone.report().again_requests == 1
 
 
+def test_discounted_payments_after_the_backup_are_charges_with_that_discount(
+    world: World, database_url: str, backup_file: Path
+):
+    code = world.subscribe(pay(), starts_on=world.now.date() + timedelta(days=1))
+    world.change(ChangeKind.DISCOUNT, code, percent=50, periods=2)
+    world.change(ChangeKind.CREDIT, code, amount=3000)
+    backup = Backup(world, database_url, backup_file)
+    world.live(days=33, step=timedelta(days=1))
+    assert [charge.amount for charge in world.charges()] == [1950, 4950]
+    backup.restore()
+    catch_up(world)
+    assert [(charge.status, charge.amount) for charge in world.charges()] == [("paid", 1950), ("paid", 4950)]
+    assert world.sql("SELECT FROM adjustments WHERE used_at IS NULL") == []
+    assert world.portone.report().charges == 2
+    world.assert_books_agree()
+    world.assert_money_agrees()
+
+
 def test_long_silence_holds_charging_until_portone_is_compared(world: World):
     world.changed(silence_before_hold_seconds=300)
     world.subscribe(pay())
@@ -282,7 +301,7 @@ def test_long_silence_holds_charging_until_portone_is_compared(world: World):
     # As a snapshot of the disk would have it: the same database, older.
     with world.runtime.sessions.begin() as session:
         session.execute(text("SET LOCAL session_replication_role = replica"))  # past "never deleted"
-        for table in ("discrepancies", "attempts", "charges"):
+        for table in ("discrepancies", "attempts", "charges", "outbox WHERE charge_id IS NOT NULL"):
             session.execute(text(f"DELETE FROM {table}"))
     world.sql("UPDATE subscriptions SET next_charge_at = anchor_on + interval '1 hour'")
     world.wait(hours=1)

@@ -7,11 +7,12 @@ from datetime import date, timedelta
 import pytest
 
 from tests.scenarios.conftest import World
+from tests.support import acts
 from worker.domain.errors import Refused
 from worker.domain.states import BillingKeyStatus
 from worker.ledger import subscription_holds
 from worker.sandbox.rules.behaviours import decline, pay
-from worker.subscriptions import arrears, holds, key_revival, pausing
+from worker.subscriptions import arrears, holds, key_revival
 
 
 def key_of(world: World, code: str) -> int:
@@ -102,7 +103,7 @@ def test_key_that_owes_another_sum_by_then_stays_dead(world: World):
 def test_paused_subscription_of_a_revived_key_is_told_apart(world: World):
     code = world.subscribe(decline("8350", "도난"), pay())
     world.tick()
-    pausing.pause(world.runtime.sessions, code, reason="a month off", now=world.now)
+    acts.pause(world.runtime.sessions, code, reason="a month off", now=world.now)
     agreed = preview(world, key_of(world, code))
     assert (agreed.total.amount, agreed.total.waiting_amount) == (0, 9900)
     revive(world, agreed)

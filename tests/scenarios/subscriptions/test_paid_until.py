@@ -8,10 +8,10 @@ import pytest
 
 from tests.scenarios.checkout.story import Till
 from tests.scenarios.conftest import World
+from tests.support import acts
 from worker import checkout
 from worker.domain.states import SubscriptionStatus
 from worker.sandbox.rules.behaviours import Reply, troubled
-from worker.subscriptions import cancellation
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def test_canceled_subscription_is_listed_for_its_host_until_its_paid_period_ends
     world.tick()
     (charge,) = world.charges(code)
     link = till.link(code)
-    cancellation.cancel(world.runtime.sessions, code, reason="moved", now=world.now)
+    acts.cancel(world.runtime.sessions, code, reason="moved", now=world.now)
     (listed,) = checkout.subscriptions_of(world.runtime.sessions, "customer-1", now=world.now)
     assert (listed.status, listed.paid_until, listed.next_charge_at) == (
         SubscriptionStatus.CANCELED,
@@ -40,7 +40,7 @@ def test_canceled_subscription_ends_when_its_paid_period_is_over(world: World):
     code = world.subscribe()
     world.tick()
     (charge,) = world.charges(code)
-    cancellation.cancel(world.runtime.sessions, code, reason="moved", now=world.now)
+    acts.cancel(world.runtime.sessions, code, reason="moved", now=world.now)
     world.tick()
     assert (world.subscription(code).status, world.subscription(code).ends_at) == ("canceled", charge.period_end)
     world._clock[0] = charge.period_end
@@ -51,7 +51,7 @@ def test_canceled_subscription_ends_when_its_paid_period_is_over(world: World):
 
 def test_canceled_subscription_without_paid_time_ends_with_the_next_tick(world: World):
     code = world.subscribe(starts_on=(world.now + timedelta(days=9)).date())
-    cancellation.cancel(world.runtime.sessions, code, reason="never mind", now=world.now)
+    acts.cancel(world.runtime.sessions, code, reason="never mind", now=world.now)
     assert world.tick()["opened"]["ended"] == 1
     assert world.subscription(code).status == SubscriptionStatus.ENDED
 
@@ -59,7 +59,7 @@ def test_canceled_subscription_without_paid_time_ends_with_the_next_tick(world: 
 def test_charge_in_flight_at_the_cancellation_is_waited_for_before_the_end(world: World):
     code = world.subscribe(troubled(Reply.DROP, charged=True))
     world.tick()
-    cancellation.cancel(world.runtime.sessions, code, reason="moved", now=world.now)
+    acts.cancel(world.runtime.sessions, code, reason="moved", now=world.now)
     world.live(days=2, step=timedelta(hours=1))
     (charge,) = world.charges(code)
     assert (charge.status, world.subscription(code).status) == ("paid", "canceled")

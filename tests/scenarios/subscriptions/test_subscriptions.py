@@ -5,18 +5,19 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 from tests.scenarios.conftest import World
+from tests.support import acts
 from worker.sandbox.rules.behaviours import decline, pay
-from worker.subscriptions import cancellation, key_change, pausing
+from worker.subscriptions import key_change
 
 DAY = timedelta(days=1)
 
 
 def pause(world: World, code: str) -> None:
-    pausing.pause(world.runtime.sessions, code, reason="holiday", now=world.now)
+    acts.pause(world.runtime.sessions, code, reason="holiday", now=world.now)
 
 
 def resume(world: World, code: str) -> None:
-    pausing.resume(world.runtime.sessions, code, reason="back", now=world.now)
+    acts.resume(world.runtime.sessions, code, reason="back", now=world.now)
 
 
 def test_charge_due_before_a_pause_is_charged_after_it(world: World):
@@ -32,7 +33,7 @@ def test_charge_due_before_a_pause_is_charged_after_it(world: World):
 
 def test_charge_due_before_a_cancellation_is_recorded_as_void(world: World):
     code = world.subscribe()
-    cancellation.cancel(world.runtime.sessions, code, reason="moved", now=world.now)
+    acts.cancel(world.runtime.sessions, code, reason="moved", now=world.now)
     world.live(days=3)
     assert world.statuses() == {"void": 1}
     world.assert_books_agree()

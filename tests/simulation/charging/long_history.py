@@ -13,10 +13,12 @@ from tests.simulation.charging.one_period import due_in
 from tests.simulation.engine.database import emptied
 from tests.simulation.engine.faults import Fault, Kind, Point, applies, nothing
 from tests.simulation.engine.mishaps import DAY, HOUR, Mishaps
+from tests.simulation.engine.relaying import RELAY
 from tests.simulation.engine.stories import CLOSED, SPOILT
 from tests.simulation.engine.verdict import Violation, judge
 from tests.simulation.engine.worker_process import TICKS, WorkerProcess
 from tests.simulation.engine.world import World
+from tests.support.arrivals import HostReply
 from worker.sandbox.rules.behaviours import Behaviour, Reply, Shape, decline, flaky, misrecorded, pay, slow, troubled
 from worker.sandbox.store import key_rows
 from worker.sandbox.switches import Repeat
@@ -43,6 +45,8 @@ MIX = (
     (1, misrecorded()),
     *((1, troubled(reply, charged=charged)) for reply in SPOILT for charged in (True, False)),
 )
+REPLIES = (*(HostReply.TAKE,) * 12, HostReply.LOSE, HostReply.HANG, HostReply.REFUSE, HostReply.REFUSE)
+RELAYED = (*TICKS, RELAY)
 LONGEST_FREEZE_IN_ALL = 600.0  # in one pump run: with the slowest landing above, still within the quiet period
 
 
@@ -82,6 +86,7 @@ class LongHistory:
 
     def _people(self) -> None:
         draw, world = self._random, self._world
+        self._host = world.listen(lambda: draw.choice(REPLIES))
         for number, terms in enumerate(PLANS):
             world.book.plan(f"plan{number}", now=world.now(), **terms)
         for number in range(draw.randint(5, 12)):
@@ -102,7 +107,7 @@ class LongHistory:
         while world.time < self._ends:
             # Beat sends a statement reconciliation twice a minute; each run does one slice.
             sweeps = ("sweep",) * 3 if self._mishaps.is_held() else ()
-            for kind in (*sweeps, *draw.sample(TICKS, k=len(TICKS))):
+            for kind in (*sweeps, *draw.sample(RELAYED, k=len(RELAYED))):
                 for _ in range(draw.choice((0, 1, 1, 1, 1, 1, 1, 1, 1, 2))):  # lost, or delivered twice
                     late = draw.choice((0.0, 0.0, 0.0, draw.uniform(0, 2 * HOUR)))
                     world.after(late, partial(self._deliver, kind))
@@ -136,6 +141,7 @@ class LongHistory:
         world = self._world
         world.plan = nothing
         key_rows.set_story(world.sandbox.ledger, (pay(),), None)
+        self._host.reply = lambda: HostReply.TAKE
         self._mishaps.end()
         while self._mishaps.is_held():  # whatever has piled up: each run does one slice
             (world.living() or [self._start_worker()])[-1].tick("sweep")
@@ -144,12 +150,13 @@ class LongHistory:
         while world.time < ends:
             worker = next((each for each in world.living() if not each.frozen), None) or self._start_worker()
             self._mishaps.end()
-            worker.tick(*TICKS, *TICKS)  # what was hidden the first time is visible the second time
+            worker.tick(*TICKS, *RELAYED)  # what was hidden the first time is visible the second time
             world.run_until_idle(until=world.time + HOUR)
             due = min((at for at in due_in(world).values() if at > world.time), default=ends)
             world.run(until=min(max(due, world.time) + 121, world.time + DAY))
-        world.start_worker().tick()
+        world.start_worker().tick(*RELAYED)
         world.run_until_idle(until=world.time + HOUR)
+        world.deliver_everything()
 
     # --- what goes wrong --------------------------------------------------------------------------------------------
 

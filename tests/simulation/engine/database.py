@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 from sqlalchemy import Engine, text
 
-from worker.database.tables.checkout import Checkout
+from worker.database.tables.all_tables import metadata
 
-TABLES = tuple(table.name for table in reversed(Checkout.metadata.sorted_tables) if table.name != "database_identity")
+TABLES = tuple(table.name for table in reversed(metadata.sorted_tables) if table.name != "database_identity")
 """Every table but `database_identity`, which always has its one row."""
 
 _EMPTY = "; ".join(f"DELETE FROM {table}" for table in TABLES)

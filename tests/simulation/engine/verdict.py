@@ -8,7 +8,7 @@ from typing import Any
 
 from schedules.periods import due_periods, first_start
 from schedules.plans import Plan
-from tests.simulation.engine import checks
+from tests.simulation.engine import checks, told
 from tests.simulation.engine.checks import Period, payments, period_of, shown
 from tests.simulation.engine.world import World
 from worker.database.mapping import plan_of
@@ -36,6 +36,7 @@ def judge(world: World) -> None:
     charges = world.sql(_CHARGES)
     problems = [*_paid_twice(world), *_forgotten(world, charges), *_stuck(charges), *_disagreements(world, charges)]
     problems += checks.problems(world)
+    problems += told.problems(world)
     problems += [f"{worker.name}: {trouble}" for worker in world.workers for trouble in worker.loop.troubles]
     if problems:
         raise Violation("\n".join([*problems, *world.struck, *world.failed_ticks]))

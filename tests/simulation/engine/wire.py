@@ -12,7 +12,7 @@ import aiohttp
 import httpx
 from aiohttp.client_reqrep import ConnectionKey
 
-from tests.simulation.engine.faults import ANSWER_UNDER_WAY, ANSWERED, NOT_SENT, SENT, STANDSTILLS, Kind
+from tests.simulation.engine.faults import ANSWER_UNDER_WAY, ANSWERED, NOT_SENT, SENT, Kind
 from worker.portone.transport import _as_httpx_errors
 from worker.sandbox.charging import TURN_SECONDS
 from worker.sandbox.http.endpoints import handle
@@ -70,13 +70,7 @@ class Wire(httpx.AsyncBaseTransport):
             seconds = PATIENT_TURN_SECONDS if step.seconds == TURN_SECONDS else step.seconds
             world.after(seconds, lambda: self._serve(steps, name, home))
             return
-        fault = world.reach(worker, f"{name}: {ANSWER_UNDER_WAY}")
-        if fault is not None and fault.kind is Kind.CRASH:
-            worker.die()
-        if fault is not None and fault.kind in STANDSTILLS:
-            worker.stand_still(fault)
-        if fault is not None:
-            world.set_clocks(worker, fault)
+        worker.point_on_the_way(f"{name}: {ANSWER_UNDER_WAY}")
         if step.delivery is not Delivery.HANG:
             world.after(TRAVEL_SECONDS, lambda: worker.loop.call_soon(_arrive, home, step))
 

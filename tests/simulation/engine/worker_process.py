@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tests.simulation.engine.faults import STANDSTILLS, Fault, Kind
 from tests.simulation.engine.loops import HandLoop
+from tests.simulation.engine.relaying import RELAY, Relaying
 from tests.simulation.engine.wire import Wire
 from worker.charging.open_due import open_due_charges
 from worker.charging.pump import BUDGET_SPENT, Pump
@@ -23,6 +24,8 @@ from worker.portone.client import PortOneClient
 from worker.portone.connection import Connection
 from worker.reconciliation.attempts import reconcile
 from worker.reconciliation.statement import reconcile_statement
+from worker.refunds.carry_out import RefundContext
+from worker.refunds.open_refunds import go_on_with_refunds
 
 if TYPE_CHECKING:
     from tests.simulation.engine.world import World
@@ -53,6 +56,7 @@ class WorkerProcess:
         self.loop = HandLoop(lambda: world.time - self._slept, crash=self.die)
         self._ticks: asyncio.Queue[str] = asyncio.Queue()
         self._pump: Pump | None = None
+        self._relaying = Relaying(self)
         settings = world.settings
         connection = Connection(
             "http://portone.invalid",
@@ -80,9 +84,8 @@ class WorkerProcess:
 
     def is_idle(self) -> bool:
         charging = self._pump is not None and self._pump.in_flight > 0
-        return not self.alive or not (
-            self.busy or charging or self._ticks.qsize() or self.frozen or self.loop.has_work()
-        )
+        at_work = self.busy or charging or self._relaying.busy
+        return not self.alive or not (at_work or self._ticks.qsize() or self.frozen or self.loop.has_work())
 
     def next_time(self) -> float | None:
         """Return when the next timer of this process is due."""
@@ -135,15 +138,31 @@ class WorkerProcess:
         await asyncio.sleep(0)
         return None
 
+    def point_on_the_way(self, what: str) -> None:
+        """Stop here if that is planned, whatever it does while an answer is on its way."""
+        if (fault := self.world.reach(self, what)) is None:
+            return
+        if fault.kind is Kind.CRASH:
+            self.die()
+        if fault.kind in STANDSTILLS:
+            self.stand_still(fault)
+        self.world.set_clocks(self, fault)
+
     # --- what it does -----------------------------------------------------------------------------------------------
 
-    async def _work(self) -> None:
-        does: Mapping[str, Callable[[], Awaitable[None]]] = {
+    def does(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """Return what each kind of tick does."""
+        return {
             "open": self._open,
             "charge": self._charge,
             "reconcile": self._reconcile,
             "sweep": self._sweep,
+            "refunds": self._refunds,
+            RELAY: self._relaying.tick,
         }
+
+    async def _work(self) -> None:
+        does = self.does()
         while True:
             kind = await self._ticks.get()
             self.busy = True
@@ -202,6 +221,17 @@ class WorkerProcess:
             clock=self.clock,
             policy=world.statement_policy,
             budget=timedelta(seconds=world.settings.pump_seconds),
+            stopping=lambda: False,
+            monotonic=self.loop.time,
+        )
+
+    def refund_context(self) -> RefundContext:
+        return RefundContext(self.world.sessions, self._gateway, self.clock, self.world.policy)
+
+    async def _refunds(self) -> None:
+        await go_on_with_refunds(
+            self.refund_context(),
+            budget=timedelta(seconds=self.world.settings.pump_seconds),
             stopping=lambda: False,
             monotonic=self.loop.time,
         )

@@ -15,12 +15,19 @@ from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import OperationalError
 
 from tests.simulation.engine.faults import AFTER_COMMIT, BEFORE_COMMIT, STANDSTILLS, Crash, Fault, Kind, Plan, Point
+from tests.simulation.engine.host import Host
 from tests.simulation.engine.idle_ticks import IdleTicks
+from tests.simulation.engine.relaying import RELAY
 from tests.simulation.engine.worker_process import WorkerProcess
+from tests.support.arrivals import HostReply
 from tests.support.book import Book
 from worker.charging.run_limits import run_limits
 from worker.config.settings import Settings
 from worker.database.engine import session_factory
+from worker.domain.events.destinations import DestinationKind
+from worker.events import destination_queries
+from worker.events.destination_queries import NewDestination
+from worker.events.drain import LEASE
 from worker.runtime import Runtime
 from worker.sandbox.rules.behaviours import Behaviour
 from worker.sandbox.rules.billing_keys import BillingKey
@@ -31,6 +38,9 @@ from worker.sandbox.store.ledger import Ledger
 from worker.sandbox.switches import Settings as SandboxSettings
 from worker.sandbox.switches import Switches
 
+HOST = NewDestination(
+    name="host", kind=DestinationKind.WEBHOOK, target="https://host.invalid/hook", secrets=["whsec_c2lt"]
+)
 SWEEP_EVERY = timedelta(days=1)
 SWEEP_SPAN = timedelta(days=5)
 START = datetime(2026, 1, 5, 3, 0, tzinfo=UTC)
@@ -57,6 +67,7 @@ class World:
         self.book = Book(self.sessions)
         settings = SandboxSettings(seed="simulation", switches=Switches().changed(rules or {}))
         self.sandbox = Sandbox(Ledger(":memory:"), self.now, settings)
+        self.host: Host | None = None
         self.workers: list[WorkerProcess] = []
         self.points: list[Point] = []
         self.struck: list[str] = []
@@ -151,6 +162,25 @@ class World:
         key = BillingKey(subscribed.customer_uid, channel(pg, sandbox=True), instrument, story)
         key_rows.put(self.sandbox.ledger, [key])
         return subscribed.code
+
+    def listen(self, reply: Callable[[], HostReply]) -> Host:
+        """Let a host listen from now on: every event that is published goes there."""
+        self.host = Host(reply)
+        with self.sessions.begin() as session:
+            destination_queries.add(session, HOST, now=self.now())
+        return self.host
+
+    @property
+    def relays(self) -> Sequence[str]:
+        """The ticks for what a host is told; none where none listens."""
+        return () if self.host is None else (RELAY,)
+
+    def deliver_everything(self) -> None:
+        """Relay what is left, with what a worker that has died holds a lease on."""
+        for _ in range(3):
+            self.start_worker().tick(RELAY)
+            self.run_until_idle(until=self.time + LEASE.total_seconds())
+            self.run(until=self.time + LEASE.total_seconds())
 
     def close(self) -> None:
         event.remove(self.engine, "commit", self._on_commit)

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from tests.simulation.charging.breakages import look_at_no_earlier_number
 from tests.simulation.engine.worker_process import WorkerProcess
 from worker.domain.states import SweepReason
 from worker.ledger import charging_hold, settlement_values, write_back
-from worker.reconciliation import backfill
+from worker.reconciliation import backfill, compare
 from worker.reconciliation import queries as reconciliation_queries
 
 _THIS_SEND = " AND a.sends = v.sends AND a.started_at = v.started_at"
@@ -26,14 +27,15 @@ class BlindWorker(WorkerProcess):
 
 
 def backfill_known_attempts_only(patch: pytest.MonkeyPatch) -> None:
-    """Backfill a payment only if its attempt exists; insert no missing rows."""
+    """Backfill a payment only if its attempt exists; insert no missing rows, and hold no subscription for them."""
     look_at_no_earlier_number(patch)
     plan = backfill._plan
 
-    def timid(each: Any, *given: Any) -> Any:
-        return None if each.local.attempt_id is None else plan(each, *given)
+    def timid(session: Session, each: Any, *given: Any) -> Any:
+        return None if each.local.attempt_id is None else plan(session, each, *given)
 
     patch.setattr(backfill, "_plan", timid)
+    patch.setattr(compare, "_hold_unaccounted", lambda *_: None)
 
 
 def end_the_hold_at_once(patch: pytest.MonkeyPatch) -> None:

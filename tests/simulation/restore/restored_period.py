@@ -19,6 +19,7 @@ from tests.simulation.engine.stories import RULES
 from tests.simulation.engine.verdict import Violation, judge
 from tests.simulation.engine.worker_process import TICKS, WorkerProcess
 from tests.simulation.engine.world import World
+from tests.support.arrivals import HostReply
 from worker.sandbox.rules.behaviours import decline, pay, slow
 
 DAY = 86_400.0
@@ -49,7 +50,7 @@ def forgotten_day(world: World) -> None:
     world.start_worker()
     for tick in (1.0, 90.0, DAY, DAY + 90.0):
         world.run(until=tick)
-        world.workers[0].tick("open", "charge")
+        world.workers[0].tick("open", "charge", *world.relays)
     world.run(until=DAY + 100.0)
     restore(world)
 
@@ -62,6 +63,7 @@ class Restored:
     rules: dict[str, Any] = field(default_factory=dict)
     plan: Plan = nothing
     worker_class: type[WorkerProcess] = WorkerProcess
+    listens: bool = False  # a host, which is told of everything
     daily: bool = False  # with the regular reconciliation too, beside the one that holds charging
 
 
@@ -83,8 +85,12 @@ def tell_restored(engine: Engine, history: Restored) -> Told:
         world.worker_class = history.worker_class
         try:
             world.change(_SWEPT, now=world.now())  # the regular reconciliation has just run
+            if history.listens:
+                world.listen(lambda: HostReply.TAKE)
             history.scene(world)
             first, last = len(world.points), _live(world)
+            if history.listens:
+                world.deliver_everything()
             judge(world)
             _sent_nothing_twice(world)
             return Told(world.points, first, last)
@@ -107,6 +113,16 @@ def tell_every_crash(engine: Engine, *, thorough: bool) -> int:
     return number
 
 
+def tell_what_was_told(engine: Engine) -> int:
+    """Restore a backup that a host was told more than, with crashes on the way; returns how many histories."""
+    told = Restored(rules=RULES[0], listens=True)
+    calm = _checked(engine, told, "restored, with a host")
+    struck = calm.points[calm.first : calm.last : TURNS]
+    for point in struck:
+        _checked(engine, replace(told, plan=at({point.number: CRASH})), f"restored, with a host, crash at {point}")
+    return 1 + len(struck)
+
+
 def _checked(engine: Engine, history: Restored, name: str) -> Told:
     try:
         return tell_restored(engine, history)
@@ -124,7 +140,8 @@ def _live(world: World) -> int:
         before = due_in(world)
         for worker in world.living():
             if not worker.frozen:
-                worker.tick(*(kind for kind in TICKS if kind == "sweep" or before.get(kind, AT_MOST) <= world.time))
+                due_now = (kind for kind in TICKS if kind == "sweep" or before.get(kind, AT_MOST) <= world.time)
+                worker.tick(*due_now, *world.relays)
         world.run_until_idle(until=world.time + 3600)
         over = over or (len(world.points) if world.sql(_HOLD_OVER) else 0)
         due = due_in(world)

@@ -10,9 +10,10 @@ from sqlalchemy import Engine
 
 from tests.simulation.engine.stories import RULES
 from tests.simulation.engine.verdict import Violation
+from tests.simulation.relay.breakages import number_events_by_chance
 from tests.simulation.restore import restore_breakages
 from tests.simulation.restore.restore_breakages import BlindWorker
-from tests.simulation.restore.restored_period import Restored, tell_every_crash, tell_restored
+from tests.simulation.restore.restored_period import Restored, tell_every_crash, tell_restored, tell_what_was_told
 from tests.simulation.restore.stale_workers import (
     LANDS_LATER,
     backed_up_under_way,
@@ -42,6 +43,16 @@ def test_write_back_of_a_stale_worker_changes_nothing_else(engine: Engine, lost:
 
 def test_crash_of_the_statement_reconciliation_after_a_restore_is_harmless(engine: Engine, thorough: bool):
     assert tell_every_crash(engine, thorough=thorough) > 60
+
+
+def test_host_is_told_of_a_fact_that_is_found_again_under_the_same_id(engine: Engine):
+    assert tell_what_was_told(engine) > 5
+
+
+def test_ids_that_are_not_made_of_facts_are_noticed_after_a_restore(engine: Engine, monkeypatch: pytest.MonkeyPatch):
+    number_events_by_chance(monkeypatch)
+    with pytest.raises(Violation, match="is told under"):
+        tell_restored(engine, Restored(rules=RULES[0], listens=True))
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,12 @@ from contextlib import suppress
 from random import Random
 
 from tests.simulation.windows.world import WindowWorld
+from tests.support import acts
 from worker.domain.errors import Refused
 from worker.sandbox.rules.billing_keys import BillingKey
 from worker.sandbox.rules.providers import Instrument, channel
 from worker.sandbox.store import key_rows
-from worker.subscriptions import cancellation, key_change, pausing
+from worker.subscriptions import key_change
 from worker.subscriptions.billing_keys import NewKey, add_key
 
 MOST_TO_CHANGE = 3
@@ -52,19 +53,19 @@ class Shop:
 
     def pause(self, code: str) -> None:
         world = self._world
-        pausing.pause(world.sessions, code, reason="holiday", now=world.now())
+        acts.pause(world.sessions, code, reason="holiday", now=world.now())
         world.pauses.append((code, world.now(), None))
 
     def resume(self, code: str) -> None:
         world = self._world
-        pausing.resume(world.sessions, code, reason="back again", now=world.now())
+        acts.resume(world.sessions, code, reason="back again", now=world.now())
         world.pauses[:] = [
             (paused, since, world.now()) if paused == code and until is None else (paused, since, until)
             for paused, since, until in world.pauses
         ]
 
     def cancel(self, code: str) -> None:
-        cancellation.cancel(self._world.sessions, code, reason="moved away", now=self._world.now())
+        acts.cancel(self._world.sessions, code, reason="moved away", now=self._world.now())
 
     def change_key(self, code: str) -> None:
         """Bring another key along, as an operator does with `again subscription key`."""

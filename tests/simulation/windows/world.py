@@ -19,14 +19,14 @@ from tests.simulation.engine.outside import let_a_person_start
 from tests.simulation.engine.world import World
 from tests.simulation.windows.pages import PageServer, WindowWorker
 from worker.checkout import create_link
-from worker.database.tables.checkout import Checkout
+from worker.database.tables.all_tables import metadata
 from worker.sandbox.rules.webhooks import Webhook
 from worker.sandbox.store import webhook_rows
 from worker.subscriptions import sign_up
 
 TABLES = tuple(
     name
-    for name in reversed([each.name for each in Checkout.metadata.sorted_tables])
+    for name in reversed([each.name for each in metadata.sorted_tables])
     if name not in (*EVERY, "database_identity")
 )
 """What windows have of their own, beside the tables of every history: those that refer to others first."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 
 from tests.support.attempts import attempt, request
 from worker.charging import calls as in_flight
@@ -11,6 +12,9 @@ from worker.charging.calls import Calls
 from worker.domain.attempt import Attempt
 from worker.domain.gateway import LeaseCheck
 from worker.domain.outcomes import NotCharged, NotChargedReason, Outcome, Unknown, UnknownReason
+
+RUN: ContextVar[str] = ContextVar("run")
+"""The run of the pump that a call was claimed in, as log lines and traces have it."""
 
 TIMEOUT = Unknown(UnknownReason.TIMEOUT)
 ANSWERED = Unknown(UnknownReason.DUPLICATE)  # whatever it says, it is an answer
@@ -23,12 +27,15 @@ class Line:
         self.now = 100.0
         self.open: dict[int, asyncio.Future[Outcome]] = {}
         self.outcomes: dict[int, Outcome] = {}
+        self.runs: dict[int, str] = {}
         self.one_ended = asyncio.Event()
         self.calls = Calls(
             self._call, self._ended, max_in_flight=max_in_flight, ahead=ahead, monotonic=lambda: self.now
         )
 
     async def _call(self, each: Attempt, _: LeaseCheck) -> Outcome:
+        self.runs[each.charge.id] = RUN.get("")
+        RUN.set("another")  # what a call does to its context is seen by no other
         self.open[each.charge.id] = asyncio.get_running_loop().create_future()
         return await self.open[each.charge.id]
 
@@ -63,6 +70,19 @@ def test_calls_start_as_far_as_their_pg_has_slots():
         assert set(line.open) == {1, 2, 4}
         await line.answer(1)
         assert set(line.open) == {2, 3, 4}
+
+    told(story)
+
+
+def test_call_belongs_to_the_run_that_claimed_it_whatever_made_room_for_it():
+    async def story(line: Line) -> None:
+        RUN.set("first")
+        await line.add("payco", 1, 2, 3)
+        RUN.set("second")
+        await line.add("payco", 4)
+        await line.answer(1)
+        await line.answer(2)
+        assert line.runs == {1: "first", 2: "first", 3: "first", 4: "second"}
 
     told(story)
 

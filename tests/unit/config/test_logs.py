@@ -88,3 +88,27 @@ def test_configured_structlog_of_a_host_is_kept():
     before = structlog.get_config()["processors"]
     log_through_the_host()
     assert structlog.get_config()["processors"] is before
+
+
+def lines_about(task: str) -> None:
+    """Log what beat and a worker say of one tick, and what goes wrong with it."""
+    structlog.get_logger().info("tick sent", task=task)
+    context = {"name": task, "id": "1", "runtime": 0.01, "return_value": "{}"}
+    logging.getLogger("celery.worker.strategy").info("Task %(name)s[%(id)s] received", context)
+    logging.getLogger("celery.app.trace").info("Task %(name)s[%(id)s] succeeded in %(runtime)ss", context)
+    logging.getLogger("celery.app.trace").error("Task %(name)s[%(id)s] failed", context)
+    structlog.get_logger().info("it has done something", task=task)
+
+
+@pytest.mark.parametrize(
+    ("level", "task", "lines"),
+    [("INFO", "again.relay", 2), ("INFO", "again.charge", 5), ("DEBUG", "again.relay", 5)],
+)
+def test_tick_of_every_second_leaves_lines_only_of_what_it_has_done(
+    level: str, task: str, lines: int, written: io.StringIO, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(sys, "stderr", written)
+    configure_logs(level)
+    lines_about(task)
+    assert written.getvalue().count(task) == lines
+    assert "failed" in written.getvalue()

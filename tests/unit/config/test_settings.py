@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from schedules.plans import GateMode
+from worker.config.notice_texts import notice_texts
 from worker.config.setting_problems import RENAMED
 from worker.config.settings import DEFAULT_SANDBOX_URL, InvalidSettings, Settings
 
@@ -16,6 +18,12 @@ SECRETS = {
     **LIVE,
     "AGAIN_BROKER_URL": "redis://:broker-password@broker/0",
 }
+
+TASK = {"AGAIN_EVENTS_TASK": "shop.on_event"}
+
+MAIL = {"AGAIN_SMTP_URL": "smtp://mail.example", "AGAIN_SMTP_FROM": "billing@shop.example"}
+
+OWN_TEXTS = str(Path(__file__).parents[2] / "support" / "notice_texts.toml")
 
 EVERY_VARIABLE = [
     # variable, what is written, what is read
@@ -33,6 +41,8 @@ EVERY_VARIABLE = [
     ("AGAIN_TICK_SECONDS", "0.5", 0.5),
     ("AGAIN_CATCH_UP_LIMIT", "3", 3),
     ("AGAIN_MAX_AMOUNT", "50000", 50_000),
+    ("AGAIN_CONSENT_GATE", "strict", GateMode.STRICT),
+    ("AGAIN_REFUND_REVIEW_AMOUNT", "100000", 100_000),
     ("AGAIN_MAX_RUN_CHARGES", "200", 200),
     ("AGAIN_MAX_RUN_SUM", "5000000", 5_000_000),
     ("AGAIN_MAX_DAY_CHARGES", "1000", 1000),
@@ -61,6 +71,17 @@ EVERY_VARIABLE = [
     ("AGAIN_COMPANY_CONTACT", "help@letter.example", "help@letter.example"),
     ("AGAIN_WEBHOOK_ADDRESSES", "52.78.5.241, 192.0.2.0/24", ("52.78.5.241", "192.0.2.0/24")),
     ("AGAIN_TRUSTED_PROXIES", "10.0.0.1", ("10.0.0.1",)),
+    ("AGAIN_WEBHOOK_ALLOWED_NETWORKS", "10.0.0.0/8, fd00::/8", ("10.0.0.0/8", "fd00::/8")),
+    ("AGAIN_EVENTS_TASK", "shop.tasks.on_event", "shop.tasks.on_event"),
+    ("AGAIN_EVENTS_BROKER_URL", "amqp://shop/", "amqp://shop/"),
+    ("AGAIN_EVENTS_QUEUE", "events", "events"),
+    ("AGAIN_TRACES", "otlp", "otlp"),
+    ("AGAIN_SMTP_URL", "smtp://mail.example", "smtp://mail.example"),
+    ("AGAIN_SMTP_FROM", "billing@shop.example", "billing@shop.example"),
+    ("AGAIN_ALERTS_TO", "ops@shop.example", "ops@shop.example"),
+    ("AGAIN_QUIET_HOURS", "22:00-07:30", "22:00-07:30"),
+    ("AGAIN_NOTICE_TEXTS", OWN_TEXTS, notice_texts(OWN_TEXTS)),
+    ("AGAIN_ACCOUNT_URL", "https://shop.example/a/{subscription}", "https://shop.example/a/{subscription}"),
     ("AGAIN_LOG_LEVEL", "DEBUG", "DEBUG"),
 ]
 
@@ -84,6 +105,8 @@ def test_settings_are_all_in_the_table_above():
 @pytest.mark.parametrize(("variable", "written", "read"), EVERY_VARIABLE)
 def test_variables_are_read(variable, written, read):
     pair = LIVE if variable.startswith("AGAIN_PORTONE_") else {}
+    pair = TASK if variable.startswith("AGAIN_EVENTS_") else pair
+    pair = MAIL if variable.startswith(("AGAIN_SMTP_", "AGAIN_ALERTS_")) else pair
     settings = Settings.from_env({**pair, variable: written})
     value = getattr(settings, variable.removeprefix("AGAIN_").lower())
     assert (value.get_secret_value() if hasattr(value, "get_secret_value") else value) == read
@@ -112,6 +135,7 @@ def test_a_key_means_real_money():
     ("environ", "says"),
     [
         ({"AGAIN_MAX_IN_FLIGHT": "many"}, "AGAIN_MAX_IN_FLIGHT is many but must be a whole number, 1 to 5000. See"),
+        ({"AGAIN_TRACES": "jaeger"}, "AGAIN_TRACES: must be otlp, or empty for no traces. See"),
         ({"AGAIN_MAX_IN_FLIGHT": "0"}, "AGAIN_MAX_IN_FLIGHT is 0 but must be a whole number, 1 to 5000. See"),
         ({"AGAIN_MAX_IN_FLIGHT": "5001"}, "AGAIN_MAX_IN_FLIGHT is 5001 but must be"),
         ({"AGAIN_CLAIM_CHUNK": "0"}, "AGAIN_CLAIM_CHUNK is 0 but"),
@@ -189,6 +213,25 @@ def test_a_key_means_real_money():
         ({"AGAIN_BROKER_URL": "rediss://broker/0?ssl_check_hostname=no"}, "ssl_check_hostname must be true"),
         ({"AGAIN_BROKER_URL": "rediss://broker/0?ssl_password=x"}, "has ssl_password, which Again does not know; it"),
         ({"AGAIN_BROKER_URL": "redis://broker/0?ssl_cert_reqs=required"}, "so it must begin with rediss://"),
+        # the host's task
+        ({"AGAIN_EVENTS_TASK": "no task"}, "AGAIN_EVENTS_TASK: must be the name of a Celery task"),
+        ({"AGAIN_EVENTS_TASK": "again.charge"}, "AGAIN_EVENTS_TASK: must be a task of the host's"),
+        ({"AGAIN_EVENTS_QUEUE": "events"}, "are for AGAIN_EVENTS_TASK, which is not set"),
+        ({"AGAIN_SMTP_URL": "smtp://mail.example"}, "AGAIN_SMTP_URL and AGAIN_SMTP_FROM belong together"),
+        ({"AGAIN_ALERTS_TO": "ops@shop.example"}, "AGAIN_ALERTS_TO needs AGAIN_SMTP_URL"),
+        ({**MAIL, "AGAIN_ALERTS_TO": "ops"}, "AGAIN_ALERTS_TO must be an e-mail address"),
+        ({**MAIL, "AGAIN_SMTP_FROM": "billing"}, "AGAIN_SMTP_FROM must be an e-mail address"),
+        ({**MAIL, "AGAIN_SMTP_URL": "mail.example"}, "AGAIN_SMTP_URL must begin with smtp:// or smtps://"),
+        ({"AGAIN_NOTICE_TEXTS": "/no/such.toml"}, "AGAIN_NOTICE_TEXTS: /no/such.toml cannot be read: No such file"),
+        ({"AGAIN_ACCOUNT_URL": "http://shop.example/"}, "AGAIN_ACCOUNT_URL: must be an https:// address"),
+        ({"AGAIN_ACCOUNT_URL": "https://shop.example/{customer}"}, "AGAIN_ACCOUNT_URL: must be an https:// address"),
+        ({"AGAIN_QUIET_HOURS": "22-7"}, "AGAIN_QUIET_HOURS: must be two times such as 21:00-08:00, or none"),
+        ({**TASK, "AGAIN_EVENTS_QUEUE": "two words"}, "AGAIN_EVENTS_QUEUE: must be the name of a queue"),
+        ({**TASK, "AGAIN_EVENTS_QUEUE": "again"}, "AGAIN_EVENTS_QUEUE must not be again on Again's own broker"),
+        ({**TASK, "AGAIN_EVENTS_BROKER_URL": "kafka://x"}, "AGAIN_EVENTS_BROKER_URL cannot be read; give redis://, "),
+        ({**TASK, "AGAIN_EVENTS_BROKER_URL": "redis://h/x"}, "AGAIN_EVENTS_BROKER_URL ends in '/x'"),
+        ({**TASK, "AGAIN_EVENTS_BROKER_URL": "amqp://h:port/"}, "AGAIN_EVENTS_BROKER_URL cannot be read"),
+        ({"AGAIN_WEBHOOK_ALLOWED_NETWORKS": "shop.internal"}, "AGAIN_WEBHOOK_ALLOWED_NETWORKS: must be IP addresses"),
         ({"AGAIN_QUIET_PERIOD_SECONDS": "200"}, "must exceed twice the lease of an attempt (200, from the time-outs)"),
         ({"AGAIN_READ_TIMEOUT_SECONDS": "900"}, "must exceed twice the lease of an attempt (1870, from"),
         ({**LIVE, "AGAIN_QUIET_PERIOD_SECONDS": "1199"}, "must be at least 1200 when AGAIN_PORTONE_KEY is set"),

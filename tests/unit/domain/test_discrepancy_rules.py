@@ -39,6 +39,7 @@ DECLINED: dict[str, Any] = {"attempt_status": AttemptStatus.DECLINED, "imp_uid":
 PAST_DUE: dict[str, Any] = {"charge_status": ChargeStatus.PAST_DUE}
 NO_CHARGE: dict[str, Any] = {**NO_ATTEMPT, "charge_id": None, "charge_status": None, "amount": None, "currency": None}
 BY_ANOTHER: dict[str, Any] = {"paid_by": "another"}
+ELSEWHERE: dict[str, Any] = {"paid_elsewhere": True}
 
 
 @pytest.mark.parametrize(
@@ -63,6 +64,10 @@ BY_ANOTHER: dict[str, Any] = {"paid_by": "another"}
         ({"imp_uid": "imps_000000000002"}, DiscrepancyKind.PAID_TWICE),
         ({**DECLINED, **BY_ANOTHER}, DiscrepancyKind.PAID_TWICE),
         ({**NO_ATTEMPT, **BY_ANOTHER}, DiscrepancyKind.PAID_TWICE),
+        # once at PortOne and once elsewhere
+        ({**NO_ATTEMPT, **ELSEWHERE}, DiscrepancyKind.PAID_TWICE),
+        ({**DECLINED, **ELSEWHERE}, DiscrepancyKind.PAID_TWICE),
+        (ELSEWHERE, DiscrepancyKind.PAID_TWICE),
         # not owed, not known, not as asked
         ({**NO_ATTEMPT, "charge_status": ChargeStatus.VOID}, DiscrepancyKind.NOT_OWED),
         ({"charge_status": ChargeStatus.VOID}, DiscrepancyKind.NOT_OWED),
@@ -81,9 +86,15 @@ def test_payment_is_classified_by_our_record(local: dict[str, Any], expected: Co
         ({}, DiscrepancyKind.REFUNDED_THERE),
         ({"refunded": 9900}, Agreement.SETTLED),
         ({"refunded": 4000}, DiscrepancyKind.REFUNDED_THERE),
+        # it may be a refund of ours, which is looked up
+        ({"refunding": True}, Agreement.OPEN),
+        ({"refunding": True, "refunded": 9900}, Agreement.SETTLED),
         # the duplicate has been refunded: nothing is left of it
         ({"imp_uid": "imps_000000000002"}, Agreement.SETTLED),
         ({**DECLINED, **BY_ANOTHER}, Agreement.SETTLED),
+        # and no refund of a charge that was paid elsewhere
+        (ELSEWHERE, Agreement.SETTLED),
+        ({**NO_ATTEMPT, **ELSEWHERE}, Agreement.SETTLED),
         ({**NO_ATTEMPT, "charge_status": ChargeStatus.VOID}, Agreement.SETTLED),
         ({**NO_CHARGE, "subscription_id": None}, Agreement.SETTLED),
         # a decline stays one: what the PG took and refunded at once was no payment

@@ -28,6 +28,8 @@ from worker.domain.states import (
     CHECKOUT_TRANSITIONS,
     CLAIMABLE_CHARGES,
     OPEN_ATTEMPTS,
+    SUBSCRIPTION_TRANSITIONS,
+    UNSETTLED_CHARGES,
     AttemptStatus,
     ChargeStatus,
     CheckoutStatus,
@@ -42,6 +44,7 @@ from worker.domain.states import (
         (CHARGE_TRANSITIONS, ChargeStatus),
         (ATTEMPT_TRANSITIONS, AttemptStatus),
         (CHECKOUT_TRANSITIONS, CheckoutStatus),
+        (SUBSCRIPTION_TRANSITIONS, SubscriptionStatus),
     ],
 )
 def test_every_status_lists_its_successors_and_never_itself(transitions, statuses):
@@ -55,8 +58,17 @@ def test_final_status_has_no_successor():
     assert ATTEMPT_TRANSITIONS[AttemptStatus.PAID] == frozenset()
 
 
-def test_given_up_status_changes_only_for_money_that_moved():
-    assert CHARGE_TRANSITIONS[ChargeStatus.UNCOLLECTIBLE] == {ChargeStatus.PAID}
+def test_given_up_charge_is_claimed_only_once_it_is_owed_again():
+    assert ChargeStatus.CHARGING not in CHARGE_TRANSITIONS[ChargeStatus.UNCOLLECTIBLE]
+    assert set(CLAIMABLE_CHARGES) < CHARGE_TRANSITIONS[ChargeStatus.UNCOLLECTIBLE]
+
+
+def test_charge_in_flight_is_neither_voided_nor_written_off_but_by_its_outcome():
+    assert set(UNSETTLED_CHARGES) == {ChargeStatus.DUE, ChargeStatus.PAST_DUE, ChargeStatus.UNCOLLECTIBLE}
+    assert {each for each, after in CHARGE_TRANSITIONS.items() if ChargeStatus.VOID in after} == UNSETTLED_CHARGES
+
+
+def test_declined_attempt_changes_only_for_money_that_moved():
     assert ATTEMPT_TRANSITIONS[AttemptStatus.DECLINED] == {AttemptStatus.PAID}
 
 

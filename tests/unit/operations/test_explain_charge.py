@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from worker.domain.blockers import Blocker
+from worker.domain.consent_gate.rules import RuleCode
 from worker.domain.merchant_uid import MAX_NUMBER
 from worker.domain.states import CLAIMABLE_CHARGES, AttemptStatus, BillingKeyStatus, ChargeStatus, SubscriptionStatus
 from worker.operations.explain_charge import ChargeState, LastAttempt, explain_charge
@@ -28,6 +29,7 @@ UNKNOWN = replace(STARTED, status=AttemptStatus.UNKNOWN, status_reason="timeout"
 DECLINED = replace(STARTED, status=AttemptStatus.DECLINED, status_reason="soft: [CC61] 한도초과")
 
 DUE = ChargeState(
+    charge_id=7,
     status=ChargeStatus.DUE,
     blocker=None,
     status_reason="its period began",
@@ -59,6 +61,7 @@ def said(state: ChargeState) -> str:
     ("state", "expected"),
     [
         (replace(DUE, status=ChargeStatus.PAID, paid_at=NOW), "paid on 03:00"),
+        (replace(DUE, status=ChargeStatus.PAID, paid_at=NOW, amount=0), "Nothing was to be charged for it"),
         (
             replace(DUE, status=ChargeStatus.PAID, paid_at=NOW, amount=9900, refunded=3000),
             "3,000 of 9,900 KRW of it was",
@@ -66,7 +69,14 @@ def said(state: ChargeState) -> str:
         (replace(DUE, status=ChargeStatus.PAID, paid_at=NOW, amount=9900, refunded=9900), "and all of it was refunded"),
         (replace(DUE, status=ChargeStatus.UNCOLLECTIBLE, declines=1), "declined once"),
         (replace(DUE, status=ChargeStatus.UNCOLLECTIBLE, declines=5), "declined 5 times"),
-        (replace(GIVEN_UP, attempt=DECLINED), "its dunning calendar is spent; nothing more happens."),
+        (replace(GIVEN_UP, attempt=DECLINED), "its dunning calendar is spent; nothing more happens, unless"),
+        (GIVEN_UP, "unless `again charge collect 7` tries it once more."),
+        (replace(GIVEN_UP, declines=0, written_off_at=NOW, status_reason="moved away"), "off on 03:00 (moved away); n"),
+        (
+            replace(DUE, status=ChargeStatus.PAID, paid_at=NOW, paid_elsewhere="bank 12"),
+            "paid elsewhere (bank 12) on 0",
+        ),
+        (replace(PAST_DUE, is_postponed=True), "It was postponed; it is charged on 04:00."),
         (
             replace(GIVEN_UP, attempt=replace(STARTED, window_until=NOW + HOUR)),
             "is spent. Only the customer can pay it, in the payment window of attempt 2, until 04:00.",
@@ -78,6 +88,17 @@ def said(state: ChargeState) -> str:
             replace(PAST_DUE, blocker=Blocker.CONSENT, awaits_consent_since=NOW),
             "`again subscription key 0000000000001 KEY` with the same key",
         ),
+        (
+            replace(
+                DUE,
+                blocker=Blocker.GATE,
+                charge_id=7,
+                gate_held_since=NOW,
+                gate_lacks=(RuleCode.CONSENT_TO_PAID, RuleCode.NOTICE_OF_PAID),
+            ),
+            "what it lacks is the customer's consent to paying, given within the 30 days before and a message to",
+        ),
+        (replace(DUE, blocker=Blocker.GATE, charge_id=7, gate_held_since=NOW), "`again charge override 7 --reason`"),
         # in flight
         (
             replace(CHARGING, attempt=replace(UNKNOWN, window_until=NOW + HOUR)),
@@ -130,7 +151,7 @@ def test_explanation_says_what_happens_to_a_charge_next(state: ChargeState, expe
 
 @pytest.mark.parametrize("blocker", [each for each in Blocker if each is not Blocker.NOT_WAITING])
 def test_blocked_charge_is_never_said_to_be_charged_next(blocker: Blocker):
-    sentence = said(replace(PAST_DUE, blocker=blocker, stop_scope="all", awaits_consent_since=NOW))
+    sentence = said(replace(PAST_DUE, blocker=blocker, stop_scope="all", awaits_consent_since=NOW, gate_held_since=NOW))
     assert sentence != said(DUE)
     assert sentence
 

@@ -326,7 +326,7 @@ def test_arbitrary_answer_to_a_list_is_a_whole_list_or_a_failed_look_up(portone,
 @given(http_statuses, bodies)
 @settings(max_examples=200, deadline=None, derandomize=True)
 def test_arbitrary_answer_to_a_refund_is_a_payment_a_refusal_or_no_answer(portone, status, body):
-    refund = Refund(imp_uid="imps_000000000001", checksum=9900, tax_free=0, reason="paid twice")
+    refund = Refund(imp_uid="imps_000000000001", amount=9900, checksum=9900, tax_free=0, reason="paid twice")
     given_back = portone.run(portone.gateway.refund(refund), status, body)
     assert isinstance(given_back, PaymentRecord | RefundRefused | LookUpFailed)
     if not isinstance(given_back, PaymentRecord):

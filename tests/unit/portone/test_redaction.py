@@ -53,6 +53,24 @@ def test_known_customer_uid_is_removed_from_text_unless_too_short():
     assert redacted("refused", None) == redacted("refused", "") == redacted("refused", 17) == "refused"
 
 
+@pytest.mark.parametrize(
+    ("told", "stored"),
+    [
+        ("https://mockup-pg-web.kakao.com/v1/confirmation/p/T1234567890123456789", True),  # its digits are no card
+        ("http://pg.example.com/receipt?tid=1234567890123", True),
+        ("javascript:alert(1)", False),
+        ("https://pg.example.com/a b", False),
+        ("https://pg.example.com/\x00", False),
+        (f"https://pg.example.com/?key={CUSTOMER_UID}", False),
+        (f"https://pg.example.com/{'x' * LONGEST_TEXT}", False),
+        ("", False),
+    ],
+)
+def test_address_of_a_receipt_is_kept_whole_or_not_at_all(told: str, stored: bool):
+    raw = kept({"receipt_url": told, "customer_uid": CUSTOMER_UID})
+    assert raw == {"receipt_url": told if stored else None}
+
+
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),

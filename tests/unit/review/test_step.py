@@ -18,7 +18,7 @@ from worker.review.step import Caution, ChargeEffect, Step
 IMP_UID = "imps_000000000001"
 NOT_FOUND = NotCharged(NotChargedReason.NOT_FOUND)
 CHARGE = ChargeEffect(charge_id=17, becomes=ChargeStatus.DUE, owed=9900, currency="KRW", merchant_uid=MERCHANT_UID)
-REFUND = Refund(imp_uid=IMP_UID, checksum=9900, tax_free=0, pg="kakaopay", reason="paid twice")
+REFUND = Refund(imp_uid=IMP_UID, amount=9900, checksum=9900, tax_free=0, pg="kakaopay", reason="paid twice")
 PAYMENT = record(imp_uid=IMP_UID)
 PAID = Paid(STARTED_AT, replace(NOT_FOUND.answer, imp_uid=IMP_UID))
 DECLINED = Declined(DeclineKind.SOFT, NOT_FOUND.answer)

@@ -15,12 +15,17 @@ def seconds(table: tuple[Entry, ...]) -> dict[str, float]:
 
 def test_every_task_has_one_row_with_its_interval():
     assert seconds(beat_table()) == {
+        "again.apply_changes": 30,
         "again.open_charges": 60,
         "again.charge": 10,
         "again.reconcile": 30,
         "again.checkout_maintenance": 30,
         "again.sweep": 10,
+        "again.refunds": 60,
+        "again.relay": 1,
+        "again.notices": 30,
         "again.check_invariants": 300,
+        "again.watch": 60,
         "again.make_partitions": 3600,
     }
     assert len(beat_table()) == len(seconds(beat_table()))
@@ -50,9 +55,9 @@ def test_pump_ticks_expire_before_those_of_other_tasks(tick: timedelta | None):
 @pytest.mark.parametrize(
     ("tick", "intervals"),
     [
-        (1, [1, 1, 1, 1, 1, 1, 1]),
-        (20, [20, 10, 20, 20, 10, 20, 20]),  # an interval that is shorter already stays
-        (3600, [60, 10, 30, 30, 10, 300, 3600]),
+        (1, [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]),
+        (20, [20, 20, 10, 20, 20, 10, 20, 1, 20, 20, 20, 20]),  # an interval that is shorter already stays
+        (3600, [30, 60, 10, 30, 30, 10, 60, 1, 30, 300, 60, 3600]),
     ],
 )
 def test_one_setting_shortens_every_interval(tick: int, intervals: list[float]):

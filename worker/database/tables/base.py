@@ -8,9 +8,16 @@ from enum import StrEnum
 from sqlalchemy import BigInteger, Date, DateTime, Enum, Identity, MetaData, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from schedules.plans import CatchUp
+from schedules.end_of_dunning import DunningEnd, GivenUpAs
+from schedules.notices import NoticeKind
+from schedules.plans import CatchUp, GateMode
+from worker.domain.changes import BulkRowStatus, ChangeKind, ChangeStatus, WaitsFor
 from worker.domain.discrepancy_rules import DiscrepancyKind, DiscrepancyStatus
+from worker.domain.events.destinations import DestinationKind, DestinationStatus
 from worker.domain.outcomes import DeclineKind
+from worker.domain.pricing.adjustments import AdjustmentKind
+from worker.domain.pricing.items import ItemKind
+from worker.domain.refunds import RefundStatus
 from worker.domain.states import (
     AttemptStatus,
     BillingKeyStatus,
@@ -55,6 +62,9 @@ class Base(DeclarativeBase):
         datetime: DateTime(timezone=True),
         date: Date,
         CatchUp: _stored_by_value(CatchUp),
+        GateMode: _stored_by_value(GateMode),
+        DunningEnd: _stored_by_value(DunningEnd),
+        GivenUpAs: _stored_by_value(GivenUpAs),
         AttemptStatus: _stored_by_value(AttemptStatus),
         BillingKeyStatus: _stored_by_value(BillingKeyStatus),
         ChargeStatus: _stored_by_value(ChargeStatus),
@@ -71,6 +81,16 @@ class Base(DeclarativeBase):
         DeclineKind: _stored_by_value(DeclineKind),
         DiscrepancyKind: _stored_by_value(DiscrepancyKind),
         DiscrepancyStatus: _stored_by_value(DiscrepancyStatus),
+        ChangeKind: _stored_by_value(ChangeKind),
+        ChangeStatus: _stored_by_value(ChangeStatus),
+        WaitsFor: _stored_by_value(WaitsFor),
+        RefundStatus: _stored_by_value(RefundStatus),
+        BulkRowStatus: _stored_by_value(BulkRowStatus),
+        AdjustmentKind: _stored_by_value(AdjustmentKind),
+        ItemKind: _stored_by_value(ItemKind),
+        DestinationKind: _stored_by_value(DestinationKind),
+        DestinationStatus: _stored_by_value(DestinationStatus),
+        NoticeKind: _stored_by_value(NoticeKind),
     }
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, String, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, SmallInteger, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from schedules.plans import CatchUp
+from schedules.end_of_dunning import DunningEnd, GivenUpAs
+from schedules.plans import CatchUp, GateMode
 from worker.database.tables.base import Base, HasStatus, identity
 from worker.domain.states import BillingKeyStatus, SubscriptionStatus
 
@@ -18,7 +19,7 @@ def look_alike(text: str) -> str:
 
 
 class Plan(Base):
-    """What is sold. A change of price touches no charge that is already open."""
+    """What is sold. Of a plan that exists, only how its dunning ends and what customers are told may be changed."""
 
     __tablename__ = "plans"
     __table_args__ = (
@@ -28,6 +29,9 @@ class Plan(Base):
         CheckConstraint("charge_hour BETWEEN 0 AND 23", name="charge_hour"),
         CheckConstraint("trial_days >= 0", name="trial_days"),
         CheckConstraint("max_open_charges >= 1", name="max_open_charges"),
+        CheckConstraint("key_deadline_days >= 1", name="key_deadline_days"),
+        CheckConstraint("grace_days >= 0", name="grace_days"),
+        CheckConstraint("arrears ~ '^(all|none|newest [1-9][0-9]*)$'", name="arrears"),
         CheckConstraint("name IS NFC NORMALIZED", name="name"),
     )
 
@@ -45,6 +49,13 @@ class Plan(Base):
     catch_up: Mapped[CatchUp]
     dunning: Mapped[str]
     max_open_charges: Mapped[int] = mapped_column(SmallInteger, server_default="3")  # unpaid; then later ones are void
+    dunning_end: Mapped[DunningEnd] = mapped_column(server_default="leave")
+    dunning_end_charges: Mapped[GivenUpAs] = mapped_column(server_default="uncollectible")
+    key_deadline_days: Mapped[int | None] = mapped_column(SmallInteger)  # to replace a dead key
+    grace_days: Mapped[int] = mapped_column(SmallInteger, server_default="0")  # of access beyond what is paid
+    arrears: Mapped[str] = mapped_column(server_default="all")  # how many unpaid periods a new key pays
+    gate: Mapped[GateMode | None]  # what becomes of a charge that lacks a consent or a message; none: the deployment's
+    notices: Mapped[str] = mapped_column(server_default="none")  # what customers are told, and how many days ahead
     created_at: Mapped[datetime]
 
 
@@ -83,6 +94,8 @@ class Subscription(HasStatus, Base):
         CheckConstraint("(ends_at IS NOT NULL) = (status = 'canceled')", name="ends_at"),
         CheckConstraint("(paused_next_charge_at IS NOT NULL) = (status = 'paused')", name="paused_next_charge_at"),
         CheckConstraint("current_period_start < current_period_end", name="current_period"),
+        CheckConstraint("quantity >= 1", name="quantity"),
+        CheckConstraint("price_version >= 1", name="price_version"),
         # Those that wait for their first key.
         Index("subscriptions_pending_idx", "id", postgresql_where=text("status = 'pending'")),
         # What looks the same is the same: in Unicode's other forms one customer would be two, and charged twice.
@@ -123,6 +136,8 @@ class Subscription(HasStatus, Base):
     customer_reference: Mapped[str]
     plan_id: Mapped[int] = mapped_column(ForeignKey(Plan.id))
     billing_key_id: Mapped[int | None] = mapped_column(ForeignKey(BillingKey.id), index=True)
+    quantity: Mapped[int] = mapped_column(Integer, server_default="1")  # of the plan: seats, licences
+    price_version: Mapped[int] = mapped_column(SmallInteger, server_default="1")  # 1: the plan's own amount
     status: Mapped[SubscriptionStatus]
     anchor_on: Mapped[date]  # in the plan's time zone; every period is computed from it
     current_period_start: Mapped[datetime | None]

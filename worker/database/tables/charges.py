@@ -13,6 +13,7 @@ from sqlalchemy import (
     Index,
     SmallInteger,
     String,
+    Text,
     UniqueConstraint,
     text,
 )
@@ -26,20 +27,28 @@ from worker.domain.states import AttemptStatus, ChargeStatus, Via, WaitReason
 
 
 class Charge(HasStatus, Base):
-    """What one subscription owes for one period: one row for ever, with the plan's amounts of the day it opened."""
+    """What one subscription owes for one period: one row for ever, with the amounts of the day it opened."""
 
     __tablename__ = "charges"
     __table_args__ = (
         # Promise 1 starts here: a period has one charge, however often it is opened.
         UniqueConstraint("subscription_id", "period_start"),
         CheckConstraint("period_start < period_end", name="period"),
-        CheckConstraint("amount > 0 AND tax_free BETWEEN 0 AND amount", name="amount"),
+        CheckConstraint("period_start <= covers_until AND covers_until <= period_end", name="covers_until"),
+        # What comes to nothing was never to be paid: it is settled as it is opened.
+        CheckConstraint(
+            "tax_free BETWEEN 0 AND amount AND (amount > 0 OR amount = 0 AND status IN ('paid', 'void'))", name="amount"
+        ),
         CheckConstraint("(status = 'paid') = (paid_at IS NOT NULL)", name="paid_at"),
         CheckConstraint("status <> 'due' OR next_attempt_at IS NOT NULL", name="due"),
         CheckConstraint("status IN ('due', 'past_due') OR next_attempt_at IS NULL", name="next_attempt_at"),
         CheckConstraint("wait_reason IS NULL OR status IN ('due', 'past_due')", name="wait_reason"),
         CheckConstraint("(declines > 0) = (first_declined_at IS NOT NULL)", name="declines"),
         CheckConstraint("refunded >= 0 AND (refunded = 0 OR status = 'paid')", name="refunded"),
+        CheckConstraint(
+            "paid_elsewhere IS NULL OR status = 'paid' AND refunded = 0 AND length(paid_elsewhere) BETWEEN 1 AND 200",
+            name="paid_elsewhere",
+        ),
         # What the pump scans, queue by queue.
         Index(
             "charges_queue_idx",
@@ -61,6 +70,25 @@ class Charge(HasStatus, Base):
             "subscription_id",
             postgresql_where=text("awaits_consent_since IS NOT NULL"),
         ),
+        # The few that the consent gate holds: of a subscription, and in the order in which they are judged again.
+        CheckConstraint(
+            "(gate_held_since IS NULL) = (gate_judged_at IS NULL) "
+            "AND (gate_held_since IS NULL OR gate_lacks IS NOT NULL)",
+            name="gate",
+        ),
+        CheckConstraint(
+            "gate_lacks <@ ARRAY['consent_free_to_paid', 'consent_price_increase', 'notice_free_to_paid'] "
+            "AND cardinality(gate_lacks) > 0",
+            name="gate_lacks",
+        ),
+        Index("charges_gate_held_idx", "subscription_id", postgresql_where=text("gate_held_since IS NOT NULL")),
+        Index(
+            "charges_gate_judged_idx",
+            "gate_judged_at",
+            postgresql_where=text("gate_judged_at IS NOT NULL AND status NOT IN ('paid', 'void')"),
+        ),
+        # Those that were opened without what the gate wants, by their time.
+        Index("charges_gate_lacks_idx", "period_start", postgresql_where=text("gate_lacks IS NOT NULL")),
         # What status counts among the many that are settled: a day's paid ones, and the few that never were.
         Index("charges_paid_at_idx", "paid_at", postgresql_where=text("paid_at IS NOT NULL")),
         Index(
@@ -75,6 +103,7 @@ class Charge(HasStatus, Base):
     subscription_id: Mapped[int] = mapped_column(ForeignKey(Subscription.id))
     period_start: Mapped[datetime]
     period_end: Mapped[datetime]
+    covers_until: Mapped[datetime | None]  # until when its money pays for days, if not to its end; later ones are given
     amount: Mapped[int]
     tax_free: Mapped[int]
     vat_amount: Mapped[int | None]
@@ -84,12 +113,17 @@ class Charge(HasStatus, Base):
     next_attempt_at: Mapped[datetime | None]
     queue: Mapped[str | None] = mapped_column(String(16))  # the PG of its key; NULL while it cannot be charged with it
     paid_at: Mapped[datetime | None]
-    wait_reason: Mapped[WaitReason | None]  # of its last attempt, while it is due or past due
+    paid_elsewhere: Mapped[str | None]  # how it was paid, when PortOne has not seen its money
+    written_off_at: Mapped[datetime | None]  # when it was last given up though its calendar was not spent
+    wait_reason: Mapped[WaitReason | None]  # of its last attempt, or postponed, while it is due or past due
     declines: Mapped[int] = mapped_column(SmallInteger, server_default="0")  # those that count for dunning
     first_declined_at: Mapped[datetime | None]
     deferrals: Mapped[int] = mapped_column(SmallInteger, server_default="0")  # in a row; no fault of the customer's
     refunded: Mapped[int] = mapped_column(server_default="0")  # how much of it PortOne shows as refunded
     awaits_consent_since: Mapped[datetime | None]  # its key was replaced without consent to this charge
+    gate_held_since: Mapped[datetime | None]  # the consent gate holds it: no claim takes it
+    gate_lacks: Mapped[list[str] | None] = mapped_column(ARRAY(Text))  # what the gate has found lacking, by its rules
+    gate_judged_at: Mapped[datetime | None]  # when it was last looked at again, while it is held
     created_at: Mapped[datetime]
 
 

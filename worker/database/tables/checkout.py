@@ -56,6 +56,22 @@ class Checkout(HasStatus, Base):
     decline_message: Mapped[str | None]  # what the PG said when the customer was declined last, for them to read
 
 
+class ConsentTerms(Base):
+    """A text that customers have agreed to, whole, and how they were told to withdraw. Append-only; each text once.
+
+    What differs from customer to customer, such as amounts and dates, may stand in it or in its consents.
+    """
+
+    __tablename__ = "consent_terms"
+
+    id: Mapped[int] = identity()
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    wording: Mapped[str]  # version and language, or whatever name the text has
+    shown: Mapped[str]  # the text as it was shown
+    withdrawal: Mapped[str]  # how to withdraw, as it was shown
+    first_shown_at: Mapped[datetime]
+
+
 class Consent(Base):
     """What a customer has agreed to: the plan's terms, and to the won each period that is charged at once. Append-only.
 
@@ -65,7 +81,8 @@ class Consent(Base):
     __tablename__ = "consents"
     __table_args__ = (
         CheckConstraint("due_now >= 0 AND amount > 0", name="due_now"),
-        CheckConstraint("(source = 'operator') = (checkout_id IS NULL)", name="source"),
+        # With a change there is no checkout, though a host may have asked the customer.
+        CheckConstraint("source <> 'checkout' OR checkout_id IS NOT NULL", name="source"),
         Index("consents_subscription_id_idx", "subscription_id", "billing_key_id"),
         Index("consents_checkout_id_idx", "checkout_id"),
         Index("consents_agreed_at_idx", "agreed_at"),
@@ -77,12 +94,14 @@ class Consent(Base):
     billing_key_id: Mapped[int | None] = mapped_column(ForeignKey(BillingKey.id))  # what is charged; none: by hand
     source: Mapped[ConsentSource]
     wording: Mapped[str]  # version and language of the text
+    terms_id: Mapped[int | None] = mapped_column(ForeignKey(ConsentTerms.id))  # the text, if it was handed in
     amount: Mapped[int]  # of every later period, in won
     currency: Mapped[str] = mapped_column(String(3))
     cadence: Mapped[str]
     next_charge_at: Mapped[datetime | None]  # when the next period was said to be charged
     due_now: Mapped[int]  # what may be charged at once: the sum of `periods`
     periods: Mapped[Any] = mapped_column(JSONB)  # [{"period_start": ..., "amount": ...}]
+    given_up: Mapped[Any] = mapped_column(JSONB, server_default=text("'[]'"))  # unpaid, and not charged: as `periods`
     agreed_at: Mapped[datetime]
     agreed_by: Mapped[str] = mapped_column(server_default=text("current_setting('application_name')"))
 

@@ -47,6 +47,9 @@ class Admin:
             self._route("GET", "/keys", self._keys),
             self._route("POST", "/keys", self._make_keys),
             self._route("POST", "/behaviours", self._set_story),
+            self._route(
+                "POST", "/cancel_behaviours", lambda _, values: console.set_cancel_story(self._sandbox, values)
+            ),
             self._route("GET", "/switches", self._switches),
             self._route("POST", "/switches", self._change_switches),
             self._route("POST", "/token/end", self._end_token),

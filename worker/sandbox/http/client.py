@@ -102,6 +102,10 @@ class SandboxAdmin:
         told: int = self._post("behaviours", body)["told"]
         return told
 
+    def behave_cancels(self, *behaviours: Behaviour) -> None:
+        """Start a new story for `POST /payments/cancel`: `troubled(Reply.DROP, charged=True)` loses the answer."""
+        self._post("cancel_behaviours", {"behaviours": stories.written(behaviours)})
+
     # troubles of the whole sandbox
 
     def switches(self) -> dict[str, Any]:

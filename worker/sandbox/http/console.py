@@ -7,10 +7,11 @@ from dataclasses import asdict
 from typing import Any
 
 from worker.sandbox import cancelling
+from worker.sandbox.rules import stories
 from worker.sandbox.rules.charge_requests import HIGHEST_NUMBER
 from worker.sandbox.rules.windows import Window
 from worker.sandbox.sandbox import Sandbox
-from worker.sandbox.store import webhook_rows, window_rows
+from worker.sandbox.store import cancel_story, webhook_rows, window_rows
 
 USUAL_REASON = "관리자 취소"  # [assumed]
 
@@ -45,6 +46,12 @@ def cancel(sandbox: Sandbox, values: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError("reason is text.")  # noqa: TRY004 (a caller's mistake, not a program's)
     with sandbox.ledger.transaction():
         return cancelling.cancel_in_console(sandbox, str(values.get("imp_uid")), amount=amount, reason=reason)
+
+
+def set_cancel_story(sandbox: Sandbox, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Set how the next calls of `POST /payments/cancel` go; raises ValueError."""
+    cancel_story.set_story(sandbox.ledger, stories.read(values.get("behaviours")))
+    return {}
 
 
 def _shown(window: Window) -> dict[str, Any]:

@@ -126,7 +126,7 @@ ENDPOINTS = (
     Endpoint("GET", "/payments/status/{status}", at_once(lookups.by_status)),
     Endpoint("GET", "/payments/{imp_uid}", at_once(lookups.by_imp_uid)),
     Endpoint("GET", "/payments", at_once(lookups.by_ids)),
-    Endpoint("POST", "/payments/cancel", at_once(cancelling.cancel)),
+    Endpoint("POST", "/payments/cancel", cancelling.cancel),
     Endpoint("GET", "/subscribe/customers", at_once(customers.read_many)),
     Endpoint("GET", "/subscribe/customers/{customer_uid}", at_once(customers.read)),
     Endpoint("DELETE", "/subscribe/customers/{customer_uid}", at_once(customers.delete)),

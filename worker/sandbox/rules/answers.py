@@ -52,6 +52,12 @@ class Answer:
 Steps = Iterator[Pause | Answer]
 
 
+def pause(seconds: float) -> Iterator[Pause]:
+    """Return the step that waits so long; none for no time."""
+    if seconds > 0:
+        yield Pause(seconds)
+
+
 class ApiError(Exception):
     """Ends a request with an error answer; `endpoints.handle` turns it into the last step."""
 

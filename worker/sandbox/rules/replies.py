@@ -1,4 +1,4 @@
-"""The answer to a charge, spoilt or not. Pure."""
+"""The answer to a charge or a cancel, spoilt or not. Pure."""
 
 from __future__ import annotations
 
@@ -20,17 +20,21 @@ OTHER_IDS = {"imp_uid": "imps_999999999999", "merchant_uid": "somebodyelses"}
 
 
 def reply(behaviour: Behaviour, payment: Payment) -> Answer:
-    """Return the answer to a charge that went as its behaviour says."""
-    if behaviour.reply in INSTEAD:
-        return INSTEAD[behaviour.reply]()
-    honest = _honest(behaviour, _spoilt(behaviour.reply, payment))
-    match behaviour.reply:
+    """Return the answer to a charge or a cancel that went as its behaviour says."""
+    return delivered(behaviour.reply, _honest(behaviour, _spoilt(behaviour.reply, payment)))
+
+
+def delivered(how: Reply, honest: Answer) -> Answer:
+    """Return what arrives of an answer."""
+    if how in INSTEAD:
+        return INSTEAD[how]()
+    match how:
         case Reply.TRUNCATED:
             return replace(honest, body=honest.body[: len(honest.body) // 2])
         case Reply.EMPTY:
             return replace(honest, body=b"")
         case _:
-            return replace(honest, delivery=DELIVERIES.get(behaviour.reply, Delivery.WHOLE))
+            return replace(honest, delivery=DELIVERIES.get(how, Delivery.WHOLE))
 
 
 def _honest(behaviour: Behaviour, payment: Payment) -> Answer:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from worker.database.engine import without_values
 from worker.database.tables.billing import look_alike
+from worker.ledger.terms import SOLD_VERSION
 
 _STAGE = text("""
     CREATE TEMPORARY TABLE import_rows (
@@ -99,12 +100,12 @@ _ADD_KEYS = text("""
     RETURNING id
 """)
 
-_ADD_SUBSCRIPTIONS = text("""
+_ADD_SUBSCRIPTIONS = text(f"""
     WITH added AS (
         INSERT INTO subscriptions (code, customer_reference, plan_id, billing_key_id, status, status_reason, status_at,
-                                   anchor_on, next_charge_at, created_at)
+                                   anchor_on, next_charge_at, created_at, price_version)
         SELECT r.code, r.customer_reference, r.plan_id, k.id, r.status, 'imported', :now, r.anchor_on,
-               r.next_charge_at, :now
+               r.next_charge_at, :now, {SOLD_VERSION.format(plan="r.plan_id")}
         FROM import_rows r JOIN billing_keys k USING (customer_uid)
         WHERE k.pg = r.pg AND k.status = 'active'
         ORDER BY r.line
@@ -114,7 +115,7 @@ _ADD_SUBSCRIPTIONS = text("""
     SELECT count(*) AS added, count(*) FILTER (WHERE next_charge_at <= :now) AS due_now,
            min(next_charge_at) AS first_charge_at
     FROM added
-""")
+""")  # noqa: S608 - constants only
 
 
 _PGS = text("SELECT pg, count(*) AS rows FROM import_rows GROUP BY pg ORDER BY pg")

@@ -15,6 +15,7 @@ from worker.database.engine import Sessions
 from worker.database.mapping import plan_of
 from worker.domain.errors import Refused
 from worker.domain.states import SubscriptionStatus
+from worker.ledger.terms import as_sold
 from worker.subscriptions import plan_queries
 from worker.subscriptions.csv_import import queries
 from worker.subscriptions.csv_import.files import Progress, columns_of, read_csv
@@ -85,7 +86,10 @@ class _Check:
 
     def __init__(self, session: Session, path: Path, *, max_amount: int, backdate: bool, now: datetime) -> None:
         self._path = path
-        known = {row.code: Known(row.id, plan_of(row)) for row in plan_queries.known(session)}
+        known = {
+            row.code: Known(row.id, as_sold(session, row.id, plan_of(row), now=now))
+            for row in plan_queries.known(session)
+        }
         self._plans = {each.id: each.plan for each in known.values()}
         self._with_trial: set[int] = set()
         self._reader = partial(RowReader, plans=known, max_amount=max_amount, backdate=backdate, now=now)

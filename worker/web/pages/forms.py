@@ -24,7 +24,8 @@ def consent_problem(given: Mapping[str, Any], view: CheckoutView, language: Lang
     words, pg = WORDS[language], given.get("pg")
     if given.get("consent") is not True:
         return error_response(words["agree_first"], 422)
-    if given.get("wording") != wording_version(language) or given.get("owed", view.owed) != view.owed:
+    shown = given.get("owed", view.owed), given.get("given_up", view.given_up)
+    if given.get("wording") != wording_version(language) or shown != (view.owed, view.given_up):
         return error_response(words["reload"], 409)
     if pg not in view.pgs:
         return error_response(words["choose_pg"], 422)

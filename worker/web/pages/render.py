@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from worker.checkout import CheckoutView
 from worker.checkout.view_status import KeyAvailability
+from worker.domain.shown_terms import ShownTerms
 from worker.domain.states import CheckoutPurpose, CheckoutStatus
 from worker.web.pages import formats, terms
 from worker.web.pages.wording import WORDS, Language, wording_version
@@ -50,6 +51,7 @@ def agreement(site: Site, view: CheckoutView, token: str, language: Language, *,
         address=f"{site.base}/c/{token}",
         wording=wording_version(language),
         owed=view.owed,
+        given_up=view.given_up,
         check=view.status is CheckoutStatus.OPENED,
         plan_name=view.name,
         price=amount,
@@ -64,6 +66,15 @@ def agreement(site: Site, view: CheckoutView, token: str, language: Language, *,
         button=terms.button_of(view, kind, amount, language),
         notice=notice,
     )
+
+
+def shown_terms(site: Site, view: CheckoutView, language: Language) -> ShownTerms:
+    """Return what the page has shown of the terms, line by line, for the record of the consent."""
+    lines = [f"{view.name}: {formats.won(view.amount, language)}, {terms.vat_of(view, language)}"]
+    lines += [f"{fact.name}: {fact.text}" for fact in terms.facts_of(view, site.company, language)]
+    lines += [note.text for note in terms.notes_of(view, language)]
+    lines.append(terms.consent_of(view, language))
+    return ShownTerms("\n".join(lines), terms.cancel_of(site.contact, language))
 
 
 def done(site: Site, view: CheckoutView, token: str, language: Language) -> str:

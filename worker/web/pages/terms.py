@@ -14,6 +14,8 @@ from worker.web.pages import formats
 from worker.web.pages.wording import WORDS, Language
 
 BUYER = frozenset({"buyer_name", "buyer_tel", "buyer_email"})
+MOST_DATES = 3
+"""Dates that are listed one by one."""
 EXAMPLES: Mapping[str, str] = {"tel": "010-1234-5678", "email": "name@example.com"}
 
 
@@ -109,6 +111,8 @@ def _when(view: CheckoutView, language: Language) -> Iterator[Fact]:
         owed = words["periods" if view.owed_periods > 1 else "one_period"]
         amount = formats.won(view.owed, language)
         yield Fact("owed", words["owed"], owed.format(amount=amount, count=view.owed_periods))
+    if view.given_up:
+        yield Fact("given-up", words["given_up"], _given_up(view, language))
     yield Fact("cadence", words["cadence"], formats.cadence(view.cadence, language))
     if view.purpose is CheckoutPurpose.REGISTER and view.charges_now:
         yield Fact("first-charge", words["first_charge"], words["first_now"])
@@ -119,6 +123,28 @@ def _when(view: CheckoutView, language: Language) -> Iterator[Fact]:
         yield Fact("first-charge", words["first_charge"], formats.moment(view.first_charge_at, zone, language))
     if view.next_charge_at:
         yield Fact("next-charge", words["next_charge"], formats.moment(view.next_charge_at, zone, language))
+    yield from _ahead(view, language)
+
+
+def _ahead(view: CheckoutView, language: Language) -> Iterator[Fact]:
+    """Yield what the next periods come to, where that differs from the price, and what is planned."""
+    words = WORDS[language]
+    if view.coming:
+        amounts = " → ".join(formats.won(amount, language) for amount in view.coming)
+        yield Fact("coming", words["coming"], words["coming_are"].format(amounts=amounts))
+    for number, sentence in enumerate(view.planned, 1):
+        text = sentence.ko if language is Language.KOREAN else sentence.en
+        yield Fact(f"planned-{number}", words["planned"], text)
+
+
+def _given_up(view: CheckoutView, language: Language) -> str:
+    """Return the sum that no new key is charged with, and the periods: each by its first day, or the first and last."""
+    days = [formats.day(each, view.time_zone, language) for each in view.given_up_periods]
+    dates = ", ".join(days)
+    if len(days) > MOST_DATES:
+        dates = WORDS[language]["from_to"].format(start=days[0], end=days[-1])
+    amount = formats.won(view.given_up, language)
+    return WORDS[language]["given_up_periods"].format(amount=amount, count=len(days), dates=dates)
 
 
 def done_facts_of(view: CheckoutView, company: str, language: Language) -> Iterator[Fact]:
@@ -136,15 +162,17 @@ def notes_of(view: CheckoutView, language: Language) -> Iterator[Note]:
     if view.purpose is CheckoutPurpose.REPLACE and view.owed:
         yield Note(words["replace_owed"].format(owed=formats.won(view.owed, language)), view.pgs)
     elif use is not WindowUse.PAYMENT:
-        amount = formats.won(view.amount, language)
+        amount = formats.won(view.first_amount, language)
         yield Note(words["charged_now"].format(amount=amount) if view.charges_now else words["no_charge_now"], view.pgs)
+    if view.given_up:
+        yield Note(words["given_up_note"].format(given_up=formats.won(view.given_up, language)), view.pgs)
     for pg in view.pgs:
         window = PGS[pg].window
         for notice in (window.notice, window.key_notice if use is not WindowUse.PAYMENT else None):
             if notice is not None:
                 yield Note(notice.ko if language is Language.KOREAN else notice.en, (pg,))
         check_from = PGS[pg].call_confirmation_from
-        if use is not WindowUse.REGISTRATION and check_from is not None and view.amount >= check_from:
+        if use is not WindowUse.REGISTRATION and check_from is not None and view.first_amount >= check_from:
             name, amount = pg_name(pg, language), formats.won(check_from, language)
             yield Note(words["spoken_check"].format(pg=name, amount=amount), (pg,))
 
@@ -154,6 +182,7 @@ def consent_of(view: CheckoutView, language: Language) -> str:
     owed = "_owed" if kind == "replace" and view.owed else "_now" if kind == "register" and view.charges_now else ""
     return words[f"consent_{kind}{owed}"].format(
         amount=formats.won(view.amount, language),
+        first=formats.won(view.first_amount, language),
         cadence=formats.cadence(view.cadence, language),
         owed=formats.won(view.owed, language),
     )
@@ -182,6 +211,7 @@ def button_of(view: CheckoutView, kind: str, amount: str, language: Language) ->
     words = WORDS[language]
     if len(view.pgs) != 1:
         return words["button_any"]
-    pays = kind == "register" and pays_in_window(view, view.pgs[0])
+    pays = kind == "register" and view.first_amount > 0 and pays_in_window(view, view.pgs[0])
+    amount = formats.won(view.first_amount, language) if pays else amount
     name = "register_pay" if pays else kind
     return words[f"button_{name}"].format(pg=pg_name(view.pgs[0], language), amount=amount)

@@ -11,7 +11,7 @@ from enum import StrEnum
 from worker.web.pages.wording_en import ENGLISH
 from worker.web.pages.wording_ko import KOREAN
 
-VERSION = "2026-11"
+VERSION = "2026-12"
 
 
 class Language(StrEnum):

@@ -29,8 +29,13 @@ ENGLISH: Mapping[str, str] = {
     "owed": "Overdue",
     "periods": "{amount} for {count} periods",
     "one_period": "{amount} for one period",
+    "given_up": "Overdue, not charged",
+    "given_up_periods": "{amount} ({count} periods that began on {dates})",
     "cadence": "Charged",
     "first_charge": "First payment",
+    "coming": "Next amounts",
+    "coming_are": "{amounts}, in this order, with discounts, credits and one-off items",
+    "planned": "Planned change",
     "next_charge": "Next payment",
     "first_now": "Today, with your registration",
     "trial": "Free trial",
@@ -50,6 +55,7 @@ ENGLISH: Mapping[str, str] = {
     "no_charge_now": "Nothing is charged now; your payment method is only registered.",
     "spoken_check": "{pg}: from {amount} on, its window may call you to confirm the payment.",
     "charged_now": "The first {amount} is charged today, as soon as you have registered.",
+    "given_up_note": "Of what is overdue, {given_up} is not charged to the new payment method.",
     "replace_owed": "The overdue {owed} is charged to the new payment method as soon as you have registered.",
     # the form
     "buyer": "Your details",
@@ -64,7 +70,7 @@ ENGLISH: Mapping[str, str] = {
         "to the payment method I register."
     ),
     "consent_register_now": (
-        "I have read the above and agree that {amount} is charged today, and then {amount} automatically {cadence}, "
+        "I have read the above and agree that {first} is charged today, and then {amount} automatically {cadence}, "
         "to the payment method I register."
     ),
     "consent_replace": (

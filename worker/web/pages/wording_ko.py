@@ -29,9 +29,14 @@ KOREAN: Mapping[str, str] = {
     "owed": "미납 요금",
     "periods": "{amount} ({count}회분)",
     "one_period": "{amount} (1회분)",
+    "given_up": "결제하지 않는 미납 요금",
+    "given_up_periods": "{amount} ({count}회분, {dates}에 시작한 이용 기간)",
     "cadence": "결제 주기",
     "first_charge": "첫 결제",
     "next_charge": "다음 결제",
+    "planned": "예정된 변경",
+    "coming": "결제 예정 금액",
+    "coming_are": "{amounts} (할인, 적립금 등을 반영한 순서입니다)",
     "first_now": "오늘 (등록과 함께 결제)",
     "trial": "무료 체험",
     "trial_until": "{date}까지 무료",
@@ -48,6 +53,7 @@ KOREAN: Mapping[str, str] = {
     "no_charge_now": "지금은 결제되지 않고 결제 수단만 등록됩니다.",
     "spoken_check": "{pg}: {amount} 이상은 결제창에서 전화(ARS) 확인이 있을 수 있습니다.",
     "charged_now": "등록을 마치면 첫 요금 {amount}이 오늘 바로 결제됩니다.",
+    "given_up_note": "미납 요금 중 {given_up}은 새 결제 수단으로 결제되지 않습니다.",
     "replace_owed": "등록을 마치면 미납 요금 {owed}이 새 결제 수단으로 바로 결제됩니다.",
     # the form
     "buyer": "결제자 정보",
@@ -61,7 +67,7 @@ KOREAN: Mapping[str, str] = {
         "위 내용을 확인했으며, {cadence} {amount}이 등록한 결제 수단에서 자동으로 결제되는 것에 동의합니다."
     ),
     "consent_register_now": (
-        "위 내용을 확인했으며, 오늘 첫 요금 {amount}이 결제되고 이후 {cadence} {amount}이 등록한 결제 "
+        "위 내용을 확인했으며, 오늘 첫 요금 {first}이 결제되고 이후 {cadence} {amount}이 등록한 결제 "
         "수단에서 자동으로 "
         "결제되는 것에 동의합니다."
     ),

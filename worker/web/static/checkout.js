@@ -100,7 +100,7 @@
     const given = new FormData(form);
     const buyer = {};
     form.querySelectorAll(".buyer input:enabled").forEach(function (input) { buyer[input.name] = input.value; });
-    return { wording: checkout.dataset.wording, owed: Number(checkout.dataset.owed), consent: given.get("consent") === "yes", pg: given.get("pg"), buyer: buyer };
+    return { wording: checkout.dataset.wording, owed: Number(checkout.dataset.owed), given_up: Number(checkout.dataset.givenUp), consent: given.get("consent") === "yes", pg: given.get("pg"), buyer: buyer };
   }
 
   async function agree() {

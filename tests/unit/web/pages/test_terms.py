@@ -14,7 +14,14 @@ from worker.web.pages.wording import Language
 
 def told(purpose: CheckoutPurpose, amount: int, language: Language = Language.KOREAN) -> list[str]:
     view: Any = SimpleNamespace(
-        purpose=purpose, amount=amount, owed=0, charges_now=False, with_payment=False, pgs=("kakaopay", "payco")
+        purpose=purpose,
+        amount=amount,
+        first_amount=amount,
+        owed=0,
+        given_up=0,
+        charges_now=False,
+        with_payment=False,
+        pgs=("kakaopay", "payco"),
     )
     return [note.text for note in notes_of(view, language) if note.pgs == ("payco",)]
 

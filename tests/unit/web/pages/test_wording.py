@@ -48,8 +48,9 @@ def test_consent_names_the_version_and_language_of_the_text():
 AGREED = (
     *("consent_register", "consent_register_now", "consent_replace", "consent_replace_owed", "consent_overdue"),
     *("cancel", "cancel_no_contact", "vat_included", "no_vat", "no_charge_now", "charged_now", "replace_owed"),
+    *("given_up", "given_up_periods", "given_up_note"),
 )
-KNOWN = {"2026-11": "c477066cbaec14de"}
+KNOWN = {"2026-12": "e9c4739cf668677e"}
 
 
 def test_changed_wording_needs_a_new_version():

@@ -1,0 +1,1 @@
+"""Events: what Again tells others of its changes of state, and where to. Pure."""

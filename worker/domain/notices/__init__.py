@@ -1,0 +1,1 @@
+"""Notices: what a customer is told about their subscription, and when. Pure."""

@@ -1,0 +1,1 @@
+"""Refunds: money of a payment goes back, once, whatever becomes of the answer."""
