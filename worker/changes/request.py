@@ -16,17 +16,10 @@ from worker.changes.preview import Trial, preview_of
 from worker.changes.progress import apply_due, apply_one, open_started
 from worker.changes.registry import KINDS
 from worker.changes.replacing import replaced, require_no_later_cancellation, scheduled_like
-from worker.changes.subjects import instant, lock_subject, relock
+from worker.changes.subjects import instant, lock_subject, no_earlier, relock
 from worker.changes.wording import day_en
 from worker.database.engine import Sessions
-from worker.domain.changes import (
-    LONGEST_KEY,
-    OF_A_CHARGE,
-    ChangeKind,
-    ChangeStatus,
-    When,
-    digest_of,
-)
+from worker.domain.changes import LONGEST_KEY, OF_A_CHARGE, ChangeKind, ChangeStatus, When, digest_of
 from worker.domain.errors import RefusalCode, Refused
 from worker.domain.previews import Preview, kept
 from worker.ledger import changes
@@ -79,7 +72,8 @@ class PreviewChanged(Refused):
 def preview_change(sessions: Sessions, request: ChangeRequest, *, policy: ChangePolicy, now: datetime) -> Preview:
     """Return what a change comes to. Nothing is written. Raises Refused as `request_change` does."""
     with sessions() as session:
-        preview = _considered(session, request, _locked(session, request), policy, now).preview
+        subject = _locked(session, request)
+        preview = _considered(session, request, subject, policy, no_earlier(session, subject, now=now)).preview
         session.rollback()
     return preview
 
@@ -120,6 +114,7 @@ def request_within(session: Session, request: ChangeRequest, *, policy: ChangePo
     # Looked for once the subject is locked: what asked at the same moment has been done by now.
     if key is not None and (known := changes.by_key(session, key)) is not None:
         return _repeated(known, request, subject)
+    now = no_earlier(session, subject, now=now)
     considered = _considered(session, request, subject, policy, now)
     preview = considered.preview
     if request.fingerprint not in {None, preview.fingerprint}:

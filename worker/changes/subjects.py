@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
@@ -11,10 +11,13 @@ from worker.database.mapping import plan_of
 from worker.domain.changes import Moment, When, start_of
 from worker.domain.errors import Refused
 from worker.domain.identifiers import read_code
-from worker.ledger import charges
+from worker.ledger import changes, charges
 from worker.subscriptions import queries
 from worker.subscriptions.locking import not_found
 from worker.subscriptions.plans import plan_row
+
+_LONGEST_WAIT = timedelta(minutes=1)
+"""Twice what a lock is waited for. What was done by a clock that is further ahead was not done meanwhile."""
 
 
 def lock_subject(session: Session, *, subscription: str | None, charge: int | None) -> Subject:
@@ -35,6 +38,16 @@ def relock(session: Session, code: str, charge: int | None = None) -> Subject:
     if row is None:
         raise not_found(code)
     return Subject(subscription=row, plan=plan_of(plan_row(session, row.plan_code)), charge_id=charge)
+
+
+def no_earlier(session: Session, subject: Subject, *, now: datetime) -> datetime:
+    """Return `now`, or the instant of what was done to a locked subject while its lock was waited for.
+
+    A clock that was read before the wait would have this one done before that one: a charge that was made due at once
+    would seem to wait for a time.
+    """
+    applied_at = changes.last_applied_at(session, subject.id)
+    return now if applied_at is None or applied_at - now > _LONGEST_WAIT else max(now, applied_at)
 
 
 def instant(subject: Subject, when: When, *, now: datetime) -> datetime:

@@ -46,6 +46,7 @@ _BY_KEY = text(f"SELECT {_COLUMNS} {_FROM} WHERE x.idempotency_key = :key")
 _SCHEDULED = text(f"""
     SELECT {_COLUMNS} {_FROM} WHERE x.subscription_id = :id AND x.status = 'scheduled' ORDER BY x.effective_at, x.id
 """)
+_LAST_APPLIED_AT = text("SELECT max(status_at) FROM changes WHERE subscription_id = :id AND status = 'applied'")
 # Nothing that is planned for the instant of a cancellation is done any more.
 _NEXT_DUE = text(f"""
     SELECT {_COLUMNS} {_FROM} WHERE x.subscription_id = :id AND {IS_DUE}
@@ -155,6 +156,11 @@ def scheduled(session: Session, subscription_id: int) -> Sequence[Change]:
     """Return what is still to come of a subscription, the next one first."""
     rows = session.execute(_SCHEDULED, {"id": subscription_id})
     return [change for row in rows if (change := _change(row)) is not None]
+
+
+def last_applied_at(session: Session, subscription_id: int) -> datetime | None:
+    """Return when a subscription was last changed, by the clock of the machine that did it; None if it never was."""
+    return session.execute(_LAST_APPLIED_AT, {"id": subscription_id}).scalar_one()
 
 
 def planned(session: Session, subscription_id: int) -> Sequence[Change]:

@@ -16,7 +16,7 @@ from tests.scenarios.checkout.story import Till
 from tests.scenarios.conftest import World
 from tests.support.acts import POLICY
 from worker import process, tasks
-from worker.changes.request import request_within
+from worker.changes.request import request_change, request_within
 from worker.domain.changes import ChangeKind
 from worker.domain.errors import Refused
 from worker.domain.lookup_evidence import outcome_of_lookup
@@ -117,12 +117,18 @@ def test_act_that_meets_a_claim_is_refused_and_the_charge_is_made_once(kind: Cha
     world.assert_books_agree()
 
 
-def test_two_collections_at_once_make_one_charge(world: World):
+@pytest.mark.parametrize("waited", [timedelta(0), timedelta(milliseconds=1), timedelta(seconds=29)], ids=str)
+def test_two_collections_at_once_make_one_charge(waited: timedelta, world: World):
     code, charge = given_up(world, pay())
+    asked_at = world.now - waited  # the clock is read before the lock is waited for
+
+    def collected() -> object:
+        return request_change(world.runtime.sessions, asked(ChangeKind.COLLECT, charge), policy=POLICY, now=asked_at)
+
     said = beside(
         world,
         lambda session: acted_in(world, session, ChangeKind.COLLECT, charge, {}),
-        lambda: refusal(lambda: act(world, ChangeKind.COLLECT, charge)),
+        lambda: refusal(collected),
     )
     assert "is due on 2026-01-05 as it is" in said
     world.tick()
