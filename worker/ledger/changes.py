@@ -160,7 +160,8 @@ def scheduled(session: Session, subscription_id: int) -> Sequence[Change]:
 
 def last_applied_at(session: Session, subscription_id: int) -> datetime | None:
     """Return when a subscription was last changed, by the clock of the machine that did it; None if it never was."""
-    return session.execute(_LAST_APPLIED_AT, {"id": subscription_id}).scalar_one()
+    last: datetime | None = session.execute(_LAST_APPLIED_AT, {"id": subscription_id}).scalar_one()
+    return last
 
 
 def planned(session: Session, subscription_id: int) -> Sequence[Change]:
