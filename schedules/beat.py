@@ -44,6 +44,7 @@ INTERVALS: tuple[tuple[str, timedelta | str], ...] = (
     ("again.notices", timedelta(seconds=30)),
     ("again.check_invariants", timedelta(seconds=300)),
     ("again.watch", timedelta(seconds=60)),
+    ("again.prune_events", timedelta(seconds=300)),
     ("again.make_partitions", timedelta(hours=1)),
 )
 

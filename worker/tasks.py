@@ -27,6 +27,7 @@ from worker.doctor.finding import CheckContext
 from worker.doctor.watch import troubles
 from worker.domain.events.facts import NotInCatalogue
 from worker.domain.gateway import Gateway
+from worker.events.pruning import prune_old_events
 from worker.ledger import database_identity
 from worker.notices.sending import send_notices
 from worker.operations import alerts, invariant_check
@@ -142,6 +143,19 @@ def watch(self: Any) -> dict[str, object]:
         task_time_limit=int(task_time_limit(runtime.settings).total_seconds()),
     )
     return alerts.note(runtime.sessions, troubles(context), now=runtime.clock()).summary()
+
+
+@app.task(name="again.prune_events", bind=True, throws=database_identity.WrongDatabase)
+def prune_events(self: Any) -> dict[str, object]:
+    """Delete events that are older than they are kept."""
+    runtime = _begin(self)
+    return prune_old_events(
+        runtime.sessions,
+        days=runtime.settings.events_days,
+        clock=runtime.clock,
+        hold_policy=runtime.hold_policy,
+        stopping=process.is_stopping,
+    ).summary()
 
 
 @app.task(name="again.make_partitions", bind=True, throws=database_identity.WrongDatabase)

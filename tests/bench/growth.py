@@ -45,7 +45,7 @@ TABLES = ("charges", "attempts", "audit", "subscriptions", "archived_answers")
 
 console = Console()
 
-_SUBSCRIBE = text("""
+SUBSCRIBE = text("""
     WITH plan AS (
         INSERT INTO plans (code, name, amount, tax_free, currency, cadence, time_zone, charge_hour, trial_days,
                            catch_up, dunning, created_at)
@@ -90,7 +90,7 @@ def main() -> None:
     with database() as engine:
         now = datetime.now(UTC).replace(microsecond=0)
         with engine.begin() as connection:
-            connection.execute(_SUBSCRIBE, {"now": now, "count": count})
+            connection.execute(SUBSCRIBE, {"now": now, "count": count})
         analyze(engine)
         empty, measured = sizes(engine), Measured()
         for month in range(months):

@@ -118,6 +118,7 @@ class Settings(BaseModel):
     trusted_proxies: Networks = ()
 
     webhook_allowed_networks: Networks = ()
+    events_days: Annotated[int, Field(ge=0, le=3660)] = 90
     events_task: Annotated[str, AfterValidator(task_name)] | None = None
     events_broker_url: SecretStr | None = None
     events_queue: Annotated[str, AfterValidator(queue_name)] | None = None

@@ -263,6 +263,20 @@ def queued_again(session: Session) -> None:
     assert resend_queries.queue(session, wanted, None, now=NOW, limit=BATCH)[1] == BATCH
 
 
+def read_events(session: Session) -> None:
+    """Read events of a type that all are of, of one that none is of, of both, of one subscription, and by an id."""
+    paid, refunded = EventType.CHARGE_PAID, EventType.REFUND_COMPLETED
+    for types in ([], [paid], [refunded], [paid, refunded]):
+        wanted = event_queries.Wanted(types=types)
+        many = 0 if types == [refunded] else LISTED
+        assert len(event_queries.newest(session, wanted, limit=LISTED)) == many
+        assert len(event_queries.after(session, 40_000, wanted, limit=LISTED)) == many
+    of_one = event_queries.Wanted(types=[paid], subscription="0000000000777")
+    assert event_queries.newest(session, of_one, limit=LISTED) == event_queries.after(session, 0, of_one, limit=LISTED)
+    assert event_queries.by_id(session, "evt_77777")
+    assert event_queries.last_position(session) == 80_000
+
+
 def judged(session: Session) -> None:
     judge = Judge(session, now=NOW, thresholds=THRESHOLDS)
     last = session.execute(text("SELECT max(id) FROM charges")).scalar_one()
@@ -326,6 +340,7 @@ ACTS: dict[str, tuple[Run, int]] = {
     "what a subscription pays": (in_session(shown_terms), 1),
     "deliver events": (in_session(delivered), 3 * BATCH),
     "queue events": (in_session(queued_again), 2 * BATCH),
+    "read events": (in_session(read_events), LISTED),
     "prune events": (in_session(lambda s: event_queries.prune(s, 70_000, limit=BATCH)), BATCH),
     "expire leases": (in_session(lambda s: lookup_queue.expire_leases(s, now=NOW, limit=BATCH)), BATCH),
     "take look-ups": (in_session(lambda s: lookup_queue.lease_due(s, now=NOW, limit=BATCH, lease=LEASE)), BATCH),

@@ -9,7 +9,7 @@ from worker.database import heartbeats
 from worker.database.engine import Sessions
 
 SETTINGS = text("SELECT reloptions FROM pg_class WHERE oid = CAST(:table AS regclass)")
-GROWING = ("charges", "attempts", "subscriptions")
+GROWING = ("charges", "attempts", "subscriptions", "events")
 BUSY = (
     *("sweeps", "day_totals", "channels", "heartbeats", "database_identity", "last_stopped", "invariant_position"),
     *("event_totals", "call_totals"),

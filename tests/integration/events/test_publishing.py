@@ -18,10 +18,9 @@ from tests.support.book import Book
 from worker.database.engine import Sessions
 from worker.domain.events.facts import NotInCatalogue
 from worker.domain.events.types import EventType
-from worker.events import publishing, queries
-from worker.events.pruning import prune_events
+from worker.events import publishing
 from worker.events.publishing import Published, publish
-from worker.events.queries import Event, Wanted
+from worker.events.queries import Event
 from worker.events.reading import read_events
 from worker.ledger import outbox, stops
 
@@ -173,15 +172,3 @@ def test_stop_and_start_are_told_each_time(sessions: Sessions):
     publish(sessions)
     assert [event.type for event in events(sessions)] == 2 * [EventType.CHANNEL_STOPPED, EventType.CHANNEL_STARTED]
     assert len({event.id for event in events(sessions)}) == 4
-
-
-def test_pruning_deletes_what_is_old_and_keeps_the_rest(book: Book, sessions: Sessions):
-    book.subscribe(now=NOW)
-    publish(sessions)
-    with sessions() as session:
-        now = session.scalar(text("SELECT clock_timestamp()"))
-    assert now is not None
-    assert prune_events(sessions, before=now - timedelta(days=1)) == 0
-    assert prune_events(sessions, before=now + timedelta(days=1)) == 1
-    with sessions() as session:
-        assert queries.newest(session, Wanted(), limit=10) == []

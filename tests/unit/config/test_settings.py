@@ -72,6 +72,7 @@ EVERY_VARIABLE = [
     ("AGAIN_WEBHOOK_ADDRESSES", "52.78.5.241, 192.0.2.0/24", ("52.78.5.241", "192.0.2.0/24")),
     ("AGAIN_TRUSTED_PROXIES", "10.0.0.1", ("10.0.0.1",)),
     ("AGAIN_WEBHOOK_ALLOWED_NETWORKS", "10.0.0.0/8, fd00::/8", ("10.0.0.0/8", "fd00::/8")),
+    ("AGAIN_EVENTS_DAYS", "0", 0),
     ("AGAIN_EVENTS_TASK", "shop.tasks.on_event", "shop.tasks.on_event"),
     ("AGAIN_EVENTS_BROKER_URL", "amqp://shop/", "amqp://shop/"),
     ("AGAIN_EVENTS_QUEUE", "events", "events"),
@@ -213,6 +214,7 @@ def test_a_key_means_real_money():
         ({"AGAIN_BROKER_URL": "rediss://broker/0?ssl_check_hostname=no"}, "ssl_check_hostname must be true"),
         ({"AGAIN_BROKER_URL": "rediss://broker/0?ssl_password=x"}, "has ssl_password, which Again does not know; it"),
         ({"AGAIN_BROKER_URL": "redis://broker/0?ssl_cert_reqs=required"}, "so it must begin with rediss://"),
+        ({"AGAIN_EVENTS_DAYS": "-1"}, "AGAIN_EVENTS_DAYS is -1 but must be a whole number, 0 to"),
         # the host's task
         ({"AGAIN_EVENTS_TASK": "no task"}, "AGAIN_EVENTS_TASK: must be the name of a Celery task"),
         ({"AGAIN_EVENTS_TASK": "again.charge"}, "AGAIN_EVENTS_TASK: must be a task of the host's"),

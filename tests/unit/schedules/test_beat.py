@@ -26,6 +26,7 @@ def test_every_task_has_one_row_with_its_interval():
         "again.notices": 30,
         "again.check_invariants": 300,
         "again.watch": 60,
+        "again.prune_events": 300,
         "again.make_partitions": 3600,
     }
     assert len(beat_table()) == len(seconds(beat_table()))
@@ -55,9 +56,9 @@ def test_pump_ticks_expire_before_those_of_other_tasks(tick: timedelta | None):
 @pytest.mark.parametrize(
     ("tick", "intervals"),
     [
-        (1, [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]),
-        (20, [20, 20, 10, 20, 20, 10, 20, 1, 20, 20, 20, 20]),  # an interval that is shorter already stays
-        (3600, [30, 60, 10, 30, 30, 10, 60, 1, 30, 300, 60, 3600]),
+        (1, [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]),
+        (20, [20, 20, 10, 20, 20, 10, 20, 1, 20, 20, 20, 20, 20]),  # an interval that is shorter already stays
+        (3600, [30, 60, 10, 30, 30, 10, 60, 1, 30, 300, 60, 300, 3600]),
     ],
 )
 def test_one_setting_shortens_every_interval(tick: int, intervals: list[float]):
