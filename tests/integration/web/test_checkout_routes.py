@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import psycopg
+from sqlalchemy import text
 
 from tests.browser.story import LOST, overdue
 from tests.support import acts
@@ -178,12 +179,35 @@ def test_link_says_that_its_charge_was_paid_by_another(shop: Shop, http: httpx.C
 
 
 def test_window_settled_by_reconciliation_ends_as_done(shop: Shop, http: httpx.Client):
-    shop.sandbox.admin.switch(webhook_delay_seconds=3600)
+    path = paid_without_a_webhook(shop, http)
+    shop.tick()  # reconciliation looks the window's attempt up
+    assert shop.sql("SELECT status FROM charges") == [("paid",)]
+    assert shop.sql("SELECT count(*) FROM webhooks") == [(0,)]
+    assert_says(http, path, "결제가 완료되었습니다")
+
+
+def paid_without_a_webhook(shop: Shop, http: httpx.Client) -> str:
+    """Pay an overdue charge in a window, and wait until its attempt is looked up; returns the link's path.
+
+    The sandbox sends webhooks by the same clock: one that came by then would settle the attempt beside the tick.
+    """
+    shop.sandbox.admin.switch(webhook_delay_seconds=86_400)
     _, charge = overdue(shop)
     path = shop.link(charge=charge)
     pay(shop, agree(http, path).json()["param"])
     shop.wait(hours=2)
-    shop.tick()  # reconciliation looks the window's attempt up
+    return path
+
+
+def test_attempt_that_a_page_is_settling_waits_for_the_next_look_up(shop: Shop, http: httpx.Client):
+    """A look-up takes what no other process has locked, and waits for none."""
+    path = paid_without_a_webhook(shop, http)
+    with shop.runtime.sessions.begin() as page:
+        for table in ("checkouts", "attempts"):
+            page.execute(text(f"SELECT FROM {table} FOR UPDATE"))
+        shop.tick()
+        assert shop.sql("SELECT status FROM charges") == [("charging",)]
+    shop.tick()
     assert shop.sql("SELECT status FROM charges") == [("paid",)]
     assert_says(http, path, "결제가 완료되었습니다")
 
