@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 from kombu.transport import redis, virtual
+from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import OutOfMemoryError
 
 log = structlog.get_logger()
@@ -43,6 +44,16 @@ class Channel(redis.Channel):
     """Pops a message before decoding it, so that an unreadable one is dropped and does not end the worker."""
 
     QoS = QoS
+
+    def _connparams(self, *given: Any, **more: Any) -> Any:
+        """Return how to connect; a connection that was given up does so no more, and says that it is lost.
+
+        kombu raises AttributeError then, which ends the worker: on closing a channel with messages that are not
+        acknowledged, after its broker was killed. The broker hands them out again by itself.
+        """
+        if self.connection is None or self.connection.client is None:
+            raise ConnectionLost("the connection to the broker was given up")
+        return super()._connparams(*given, **more)  # type: ignore[no-untyped-call]
 
     def _put(self, queue: str, message: Any, **options: Any) -> Any:
         """Send a message; to ourselves when the broker is full and this process reads that queue."""
