@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_ready
+from celery.bootsteps import StartStopStep
+from kombu.exceptions import OperationalError
 
 from worker import open_host_runtime, read_events
 
@@ -60,15 +61,22 @@ def on_event(**event: Any) -> None:
         database.execute(SET_FEATURE, row)
 
 
-@worker_ready.connect
-def look_back(**_: Any) -> None:
-    """Start to catch up whenever a worker has connected to its broker: see below."""
-    catch_up.delay()
+class LookBack(StartStopStep):  # type: ignore[misc]
+    """Start to catch up whenever a worker has connected to its broker, for the first time or again: see below."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def start(self, parent: Any) -> None:
+        with suppress(OperationalError):  # the broker is gone again: this comes once more, with the next connection
+            catch_up.delay()
+
+
+app.steps["consumer"].add(LookBack)
 
 
 @app.task(name="shop.catch_up", acks_late=False, **UNTIL_IT_WORKS)
 def catch_up() -> None:
-    """Read what may be lost: a message that a worker was just taking out of Redis when it was killed is nowhere."""
+    """Read what may be lost: a message that was just taken out of Redis when either end was killed is nowhere."""
     with transaction() as database:
         (newest,) = database.execute("SELECT coalesce(max(position), 0) FROM seen").fetchone()
         seen = {row[0] for row in database.execute(SEEN_AFTER, [newest - LOOK_BACK])}

@@ -99,13 +99,18 @@ class Site:
             return Counter({row.status: row.n for row in rows if row.status in {"started", "unknown"}})
 
     def until(self, what: str, reached: Callable[[], bool], *, patience: float = 60.0) -> None:
-        """Wait until something is true, and check that no process of ours has died meanwhile."""
+        """Wait until something is true."""
         deadline = monotonic() + patience
         while not reached():
             if monotonic() > deadline:
-                logs = "\n".join(f"{part.name}: {last_lines(part.log, 5)}" for part in self.parts)
-                pytest.fail(f"not within {patience} s: {what}; charges {self.statuses()}\n{logs}")
+                pytest.fail(f"not within {patience} s: {what}; {self.state()}")
             sleep(0.05)
+
+    def state(self) -> str:
+        """Return how things stand, for a wait that was too long to be judged by."""
+        ended = [f"{part.name} ({part.ended})" for part in self.parts if part.ended is not None]
+        logs = (f"{part.name}: {last_lines(part.log, 5)}" for part in self.parts)
+        return "\n".join((f"charges {self.statuses()}, attempts {self.open_attempts()}, ended: {ended}", *logs))
 
     def comparison(self) -> Comparison:
         with self.sessions() as session:

@@ -43,6 +43,8 @@ class FaultHost:
     database_url: str  # of Again: its worker reads events there that it may have missed
     port: int = field(default_factory=lambda: free_port(0))
     parts: dict[str, Part] = field(default_factory=dict)
+    worker_ended: int = 0
+    """How often its worker has ended by itself."""
 
     @property
     def variables(self) -> dict[str, str]:
@@ -58,6 +60,15 @@ class FaultHost:
     def start_worker(self) -> None:
         words = ("worker", "-P", "prefork", "-c", "2", "-l", "INFO", "--without-gossip", "--without-mingle")
         self._start("shop", "celery", "-A", "tests.system.shop_app", *words)
+
+    def replace_ended_worker(self) -> None:
+        """Start its worker again if that has ended, as any supervisor does: with kombu's own transport it may.
+
+        Its endpoint is not replaced, and neither is a part of Again: none of these may end by itself.
+        """
+        if self.parts["shop"].ended is not None:
+            self.worker_ended += 1
+            self.start_worker()
 
     def start_receiver(self) -> None:
         self._start("receiver", "tests.system.hook_receiver", str(self.port), str(self._arrived))

@@ -16,6 +16,7 @@ from tests.system import faults_book
 from tests.system.faults import Fault, in_order
 from tests.system.faults_secrets import assert_nothing_secret_was_printed
 from tests.system.faults_site import PASSWORD, FaultSite, actors, fault_site
+from worker.devstack.stack import last_lines
 from worker.domain.merchant_uid import MerchantUid, parse
 from worker.sandbox.switches import Repeat
 
@@ -111,8 +112,8 @@ class FaultRun:
         site.portone.switch(latency_seconds=[0.01, 0.05])
         faults_book.mend(site.portone, total=CHARGES)
         ends = faults_book.ends(CHARGES) + Counter(paid=self.total - CHARGES)
-        site.until("every story has ended", lambda: site.statuses() == ends, patience=90)
-        site.until("everything is told", site.all_is_told, patience=90)
+        site.until("every story has ended", lambda: site.statuses() == ends)
+        site.until("everything is told", site.all_is_told)
         self.seconds = monotonic() - self._began
 
     def judge(self) -> None:
@@ -129,7 +130,9 @@ class FaultRun:
         site.until("every invariant holds", lambda: site.value("SELECT count(*) FROM violations") == 0)
         self._judge_what_was_told()
         running = [*site.workers, *site.beats, *site.host.parts.values()]
-        ended = [part.name for part in running if part.ended is not None]
+        ended = [
+            f"{part.name} ({part.ended}): {last_lines(part.log, 30)}" for part in running if part.ended is not None
+        ]
         assert ended == [], f"ended by itself: {ended}"
 
     def _judge_what_was_told(self) -> None:
@@ -147,7 +150,10 @@ class FaultRun:
         told = " ".join(json.dumps(each.data, ensure_ascii=False) for each in arrived)
         assert [mark for mark in faults_book.MARKS if mark in told] == []
         repeated = len(arrived) - len({each.position for each in arrived})
-        self.told = f"{len(arrived):,} messages to the host's endpoint, {repeated:,} of them once more"
+        self.told = (
+            f"{len(arrived):,} messages to the host's endpoint, {repeated:,} of them once more; "
+            f"its worker has ended by itself {host.worker_ended} times, and was started again"
+        )
 
     def report(self) -> str:
         """What was struck, when, and how long it took until payments moved and the struck part worked again."""

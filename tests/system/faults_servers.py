@@ -15,6 +15,9 @@ from worker.config.settings import Settings
 from worker.devstack.addresses import Postgres, Valkey
 from worker.devstack.stack import Part, free_port, start_part, wait_for
 
+START_STOP_SECONDS = 120.0
+"""How long a server may take to start, or to end, on a busy machine."""
+
 
 class CrashingPostgres(Postgres):
     """A PostgreSQL that can crash; it comes back with the same data on the same socket."""
@@ -22,7 +25,7 @@ class CrashingPostgres(Postgres):
     def crash(self) -> None:
         """Do an immediate shutdown: no checkpoint, no goodbye; the next start recovers from the log."""
         os.kill(self.pid, signal.SIGQUIT)
-        deadline = monotonic() + 20
+        deadline = monotonic() + START_STOP_SECONDS
         while self.is_running:
             assert monotonic() < deadline
             sleep(0.01)
@@ -69,7 +72,7 @@ class Sandbox:
         command = (sys.executable, "-m", "worker.cli", "sandbox", "--port", str(self._port), "--ledger")
         environment = Settings.from_env({}).environment()
         self.part = start_part("sandbox", (*command, str(self.ledger)), environment, self._logs, url=self.base_url)
-        wait_for(self.part, "/_sandbox/health")
+        wait_for(self.part, "/_sandbox/health", patience=START_STOP_SECONDS)
 
     def kill(self) -> None:
         kill(self.part)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ from tests.system.faults_servers import CrashingPostgres, ForgetfulValkey, Sandb
 from worker.config.settings import Settings
 from worker.database import migrations
 from worker.database.engine import create_database_engine, session_factory
-from worker.devstack.stack import Part, start_part
+from worker.devstack.stack import Part, last_lines, start_part
 from worker.domain.events.types import EventType
 from worker.sandbox.http.client import SandboxAdmin
 from worker.sandbox.store.reports import AGAIN
@@ -39,6 +39,9 @@ VARIABLES = {
     "AGAIN_NOT_CHARGED_DELAY_SECONDS": "1",
     "AGAIN_TRANSIENT_DELAY_SECONDS": "1",
 }
+PATIENCE_SECONDS = 300.0
+"""For any recovery: each takes seconds, and on a machine with ten times as much to do, ten times as long."""
+
 PASSWORD = "perch-and-jess"
 """Stands in the database's address, and must never be printed."""
 
@@ -84,6 +87,22 @@ class FaultSite(Site):
     def add_beat(self) -> Part:
         name = f"beat{next(self._numbers)}"
         return self.start(name, "beat", "-l", "INFO")
+
+    def until(self, what: str, reached: Callable[[], bool], *, patience: float = PATIENCE_SECONDS) -> None:
+        """Wait until something is true; meanwhile the host's supervisor looks after its worker."""
+
+        def looked() -> bool:
+            self.host.replace_ended_worker()
+            return reached()
+
+        super().until(what, looked, patience=patience)
+
+    def state(self) -> str:
+        """Return how things stand, for a wait that was too long to be judged by."""
+        untold = {table: self.value(f"SELECT count(*) FROM {table}") for table in ("outbox", "deliveries")}
+        unseen = len({event.id for event in self.events()} - self.host.seen())
+        parts = [f"{part.name}: {last_lines(part.log, 5)}" for part in self.host.parts.values()]
+        return "\n".join((f"{untold}, not seen by the host's worker: {unseen}", *parts, super().state()))
 
     # --- what the ledger tells --------------------------------------------------------------------------------------
 

@@ -158,7 +158,7 @@ class Valkey:
         with suppress(BrokenPipeError), self._process.stdin as standard_input:
             standard_input.write("".join(f"{name} {value}\n" for name, value in settings.items()).encode())
 
-    def _wait(self, log: Path, *, patience: float = 10.0) -> None:
+    def _wait(self, log: Path, *, patience: float = 60.0) -> None:
         deadline = monotonic() + patience
         while self.is_running and monotonic() < deadline:
             if answers(self.url, timeout=1.0):
