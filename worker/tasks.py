@@ -223,6 +223,8 @@ def _begin(task: Any) -> Runtime:
     with Session(runtime.engine.execution_options(isolation_level="AUTOCOMMIT")) as session:
         if isinstance(runtime.clock, DatabaseClock):
             runtime.clock.sync(session)
+        # A task begins more often than any may run; where none did, no worker was there.
+        heartbeats.note_return(session, now=runtime.clock(), silence=task_time_limit(runtime.settings))
         heartbeats.beat(session, task.name, now=runtime.clock())
         if task.request.get("celery_beat_task"):
             heartbeats.beat(session, heartbeats.BEAT, now=runtime.clock())

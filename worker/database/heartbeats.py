@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import case, func, select
+from sqlalchemy import case, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -14,6 +14,17 @@ from worker.database.tables.operations import Heartbeat
 
 BEAT = "beat"
 
+RETURN = "return of the workers"
+"""The row that says when a worker was back after none had been there."""
+
+# One that lies far ahead is of before the clock was set back.
+_RETURNED = text("""
+    INSERT INTO heartbeats (name, seen_at) SELECT CAST(:name AS text), CAST(:now AS timestamptz)
+    WHERE NOT EXISTS (SELECT FROM heartbeats WHERE name <> :name AND seen_at >= :silent_since)
+       OR EXISTS (SELECT FROM heartbeats WHERE name = :name AND seen_at > :far_ahead)
+    ON CONFLICT (name) DO UPDATE SET seen_at = excluded.seen_at
+""")
+
 
 def beat(session: Session, name: str, *, now: datetime) -> None:
     """Note that `name` is alive; moves back only from a time that lies far ahead, before the clock was set back."""
@@ -21,6 +32,12 @@ def beat(session: Session, name: str, *, now: datetime) -> None:
     later = func.greatest(Heartbeat.seen_at, row.excluded.seen_at)
     seen_at = case((Heartbeat.seen_at > now + APART, row.excluded.seen_at), else_=later)
     session.execute(row.on_conflict_do_update(index_elements=[Heartbeat.name], set_={"seen_at": seen_at}))
+
+
+def note_return(session: Session, *, now: datetime, silence: timedelta) -> None:
+    """Note that the workers are back, if nothing was seen for so long; before this one's own sign of life."""
+    values = {"name": RETURN, "now": now, "silent_since": now - silence, "far_ahead": now + APART}
+    session.execute(_RETURNED, values)
 
 
 def last_seen(session: Session) -> Mapping[str, datetime]:

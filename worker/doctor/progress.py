@@ -34,9 +34,10 @@ def _seen(context: CheckContext, check: str, name: str, remedy: str) -> Finding:
 def tasks(context: CheckContext) -> Finding:
     """Report the age of each task's last run: one may be missing though beat and a worker are there."""
     ages = {entry.task: _age(context, entry.task) for entry in _table(context)}
+    back = _age(context, heartbeats.RETURN)
     said = ", ".join(f"{task} {'never' if age is None else f'{_seconds(age)} ago'}" for task, age in ages.items())
-    late = [task for task, age in ages.items() if _is_late(context, task, age)]
-    if PUMP in late or _is_late(context, heartbeats.BEAT, _age(context, heartbeats.BEAT)):
+    late = [task for task, age in ages.items() if _is_late(context, task, age, back)]
+    if PUMP in late or _is_late(context, heartbeats.BEAT, _age(context, heartbeats.BEAT), None):
         return skipped("tasks", "beat and a worker")
     if late:
         remedy = f"look for {', '.join(late)} in flower and in the worker's log; restart beat after an update"
@@ -44,8 +45,10 @@ def tasks(context: CheckContext) -> Finding:
     return ok("tasks", f"last runs: {said}")
 
 
-def _is_late(context: CheckContext, name: str, age: timedelta | None) -> bool:
-    return age > _allowed(context, name) if age is not None else _interval(context, name) < SELDOM
+def _is_late(context: CheckContext, name: str, age: timedelta | None, back: timedelta | None) -> bool:
+    """Return whether a part was not seen for too long; while no worker was there, it could not be."""
+    waited = [each for each in (age, back) if each is not None]
+    return min(waited) > _allowed(context, name) if waited else _interval(context, name) < SELDOM
 
 
 def _age(context: CheckContext, name: str) -> timedelta | None:

@@ -22,12 +22,21 @@ WATCHED: Mapping[str, Callable[[CheckContext], Finding]] = {
 }
 """By the name under which `again doctor` has it. What is no trouble of the operation, such as arrears, is not here."""
 
+FOR_OPERATORS = frozenset({"stops", "invariants", "discrepancies"})
+"""What waits for an operator, and passes by no work of the workers."""
+
 
 def troubles(context: CheckContext) -> Sequence[Trouble]:
     """Return what is wrong now, as operators are told of it."""
     findings = [check(context) for check in WATCHED.values()]
     return [
-        Trouble(check=each.check, subjects=frozenset(each.subjects), finding=each.finding, remedy=each.remedy)
+        Trouble(
+            check=each.check,
+            subjects=frozenset(each.subjects),
+            finding=each.finding,
+            remedy=each.remedy,
+            may_pass=each.check not in FOR_OPERATORS,
+        )
         for each in findings
         if each.health in {Health.WARNING, Health.BROKEN}
     ]

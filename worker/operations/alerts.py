@@ -8,6 +8,7 @@ from datetime import datetime
 
 import structlog
 
+from worker.database import heartbeats
 from worker.database.engine import Sessions
 from worker.domain.alerts import Trouble, decide
 from worker.operations import alert_queries
@@ -33,7 +34,8 @@ def note(sessions: Sessions, troubles: Sequence[Trouble], *, now: datetime) -> W
     with sessions.begin() as session:
         if not alert_queries.write_alone(session):
             return Watched(len(troubles))
-        decided = decide(troubles, alert_queries.standing(session), now=now)
+        back_at = heartbeats.last_seen(session).get(heartbeats.RETURN)
+        decided = decide(troubles, alert_queries.standing(session), now=now, back_at=back_at)
         alert_queries.write(session, decided, now=now)
     for trouble in (*decided.opened, *(trouble for _, trouble in decided.grown)):
         log.error("an alert is opened", check=trouble.check, finding=trouble.finding, remedy=trouble.remedy)

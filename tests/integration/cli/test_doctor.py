@@ -36,6 +36,7 @@ ON_TABLES = {
 }
 
 LATE = "again.checkout_maintenance"
+HOURLY = "again.make_partitions"
 
 
 def by_check(ended: Ended) -> dict[str, dict[str, str]]:
@@ -148,6 +149,26 @@ def test_last_run_of_each_task_is_reported_and_a_late_one_named(again: Again, se
     seen(1, LATE)
     [found] = again("doctor", "tasks", "--json").document
     assert found["health"] == "ok", "what runs every five minutes may not have run yet"
+
+
+def test_task_is_late_only_after_the_workers_were_back_for_its_time(again: Again, sessions: Sessions):
+    """None could run it while they were down, and what runs every hour may do so an hour later."""
+
+    def come_back(ago: timedelta, *tasks: str) -> None:
+        with sessions.begin() as session:
+            now = session.scalars(text("SELECT clock_timestamp()")).one() - ago
+            heartbeats.note_return(session, now=now, silence=timedelta(minutes=5))
+            for name in (heartbeats.BEAT, *tasks):
+                heartbeats.beat(session, name, now=now)
+
+    every = [entry.task for entry in beat_table()]
+    come_back(timedelta(days=2), *every)
+    come_back(timedelta(seconds=1), *[task for task in every if task != HOURLY])
+    assert again("doctor", "tasks", "--json").document[0]["health"] == "ok"
+    with sessions.begin() as session:
+        earlier = text("UPDATE heartbeats SET seen_at = seen_at - interval '8 hours' WHERE name = :name")
+        session.execute(earlier, {"name": heartbeats.RETURN})
+    assert again("doctor", "tasks", "--json").document[0]["finding"].startswith(f"late: {HOURLY};")
 
 
 def test_broker_that_is_read_only_or_full_is_broken(again: Again, server_folder: Path):

@@ -52,14 +52,15 @@ def start(world: World, scope: str) -> None:
     kill_switch.start_charging(world.runtime.sessions, scope, now=world.now)
 
 
-def pass_minutes(world: World, minutes: int) -> None:
-    """Let minutes pass with every task of beat's table, beat's own signs of life included."""
+def pass_minutes(world: World, minutes: int, *, without: str = "") -> None:
+    """Let minutes pass with every task of beat's table but one, beat's own signs of life included."""
     for _ in range(minutes):
         world.wait(minutes=1)
         with world.runtime.sessions.begin() as session:
             heartbeats.beat(session, heartbeats.BEAT, now=world.now)
         for entry in beat_table():
-            app.tasks[entry.task]()
+            if entry.task != without:
+                app.tasks[entry.task]()
         process.current().wait_for_deliveries()
     tasks.relay()
     process.current().wait_for_deliveries()
@@ -135,6 +136,41 @@ def test_chat_that_is_down_is_told_when_it_is_back_and_charging_goes_on(world: W
     world.wait(minutes=30)
     pass_minutes(world, 1)
     assert len({each.body for each in chat.received if "*stops*" in json.loads(each.body)["text"]}) == 1
+    world.assert_books_agree()
+
+
+def come_back(world: World, **down: float) -> None:
+    """Let every worker be down, and come back with the watch as its first task, before any other has run."""
+    pass_minutes(world, 5)
+    world.subscribe(pay())
+    world.wait(**down)
+    tasks.watch()
+
+
+def test_workers_that_come_back_tell_of_no_trouble_that_passes(world: World, chat: Receiver):
+    come_back(world, hours=12)
+    pass_minutes(world, 30)
+    assert texts(chat) == []
+    assert world.statuses() == {"paid": 1}
+    world.assert_books_agree()
+
+
+def test_trouble_that_stays_after_the_workers_came_back_is_told(world: World, chat: Receiver):
+    come_back(world, hours=12)
+    pass_minutes(world, 8, without="again.reconcile")
+    assert texts(chat) == []
+    pass_minutes(world, 4, without="again.reconcile")
+    (told,) = texts(chat)
+    assert "late: again.reconcile;" in told
+    world.assert_books_agree()
+
+
+def test_what_an_operator_has_to_do_is_told_at_once_after_a_return(world: World, chat: Receiver):
+    come_back(world, hours=12)
+    stop(world, "payco")
+    pass_minutes(world, 2)
+    (told,) = texts(chat)
+    assert "*stops*" in told
     world.assert_books_agree()
 
 

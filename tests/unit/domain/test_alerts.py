@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from worker.domain.alerts import GONE_FOR, TOLD_EVERY, StandingAlert, Trouble, decide
+from worker.domain.alerts import BACK_FOR, GONE_FOR, TOLD_EVERY, StandingAlert, Trouble, decide
 
 NOW = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 
 
-def trouble(*subjects: str) -> Trouble:
-    return Trouble(check="stops", subjects=frozenset(subjects), finding="it is stopped", remedy="again start")
+def trouble(*subjects: str, may_pass: bool = False) -> Trouble:
+    told = frozenset(subjects)
+    return Trouble(check="stops", subjects=told, finding="it is stopped", remedy="again start", may_pass=may_pass)
 
 
 def alert(*subjects: str, told_at: datetime = NOW, gone_at: datetime | None = None) -> StandingAlert:
@@ -50,3 +51,21 @@ def test_trouble_that_comes_back_before_its_end_goes_on():
     decided = decide([trouble("payco")], [alert("payco", gone_at=NOW)], now=NOW + SECOND)
     assert decided.returned == (7,)
     assert not any((decided.opened, decided.grown, decided.closed))
+
+
+def test_trouble_that_may_pass_is_told_when_the_workers_are_back_for_a_while():
+    found = trouble("again.reconcile", may_pass=True)
+    assert decide([found], [], now=NOW + BACK_FOR - SECOND, back_at=NOW).opened == ()
+    assert decide([found], [], now=NOW + BACK_FOR, back_at=NOW).opened == (found,)
+    assert decide([found], [], now=NOW, back_at=None).opened == (found,)
+
+
+def test_trouble_for_an_operator_is_told_whenever_the_workers_came_back():
+    assert decide([trouble("payco")], [], now=NOW, back_at=NOW).opened == (trouble("payco"),)
+
+
+def test_alert_that_was_open_stays_as_it_is_when_the_workers_come_back():
+    standing, found = alert("payco", gone_at=NOW), trouble("payco", "kakaopay", may_pass=True)
+    decided = decide([found], [standing], now=NOW + TOLD_EVERY, back_at=NOW + SECOND)
+    assert decided.returned == (7,)
+    assert not any((decided.opened, decided.grown, decided.gone, decided.closed))
