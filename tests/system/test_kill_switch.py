@@ -12,13 +12,13 @@ from worker.database import heartbeats
 from worker.domain.clock import system_clock
 from worker.sandbox.rules.behaviours import pay, slow
 
-CHARGES = 300
+CHARGES = 400
 IN_FLIGHT = 40  # two children of one worker, each with half of the concurrency limit
 
-# As slow as this, the charges would take eleven seconds: longer than a command takes on a busy machine. The time-outs
+# As slow as this, the charges would take half a minute: longer than a command takes on a busy machine. The time-outs
 # are long, so that no answer is late.
-SLOW = slow(1.5)
-PATIENT = {"window": IN_FLIGHT // 2, "read_timeout_seconds": 4.0, "quiet_period_seconds": 16.0}
+SLOW = slow(3.0)
+PATIENT = {"max_in_flight": IN_FLIGHT // 2, "read_timeout_seconds": 20.0, "quiet_period_seconds": 120.0}
 
 
 def again(site: Site, *arguments: str) -> str:

@@ -80,8 +80,8 @@ def each_attempt_has_a_line_with_its_trace(site: Site, collector: Collector, log
 
 
 def is_ours(line: dict[str, Any]) -> bool:
-    """Return False for what Celery says of its worker and of tasks, each by its name."""
-    return re.match(r"Task |.*(Connected|ready|Warm|mingle|sync)", line["event"]) is None
+    """Return False for what Celery says of its worker and of tasks, each by its name, and of ticks handed back."""
+    return re.match(r"Task |.*(Connected|ready|Warm|mingle|sync|Requeuing)", line["event"]) is None
 
 
 def test_collector_that_is_gone_holds_up_no_charge_and_no_end(site: Site, monkeypatch: pytest.MonkeyPatch):
