@@ -21,7 +21,9 @@ _SELECTED = {
     "charge paid": "SELECT id::text FROM charges WHERE status = 'paid'",
     "charge void": "SELECT id::text FROM charges WHERE status = 'void'",
     "charge uncollectible": "SELECT id::text FROM charges WHERE status = 'uncollectible'",
-    "charge held": "SELECT id::text FROM charges WHERE gate_held_since IS NOT NULL",
+    "charge held": "SELECT id::text FROM charges WHERE gate_held_since IS NOT NULL AND status NOT IN ('paid', 'void')",
+    "charge let go": "SELECT concat(id, COALESCE(gate_released_by, 'settled')) FROM charges "
+    "WHERE gate_released_by IS NOT NULL OR gate_held_since IS NOT NULL AND status IN ('paid', 'void')",
     "charge refunded": "SELECT id || ' ' || refunded FROM charges WHERE refunded > 0",
     "attempt declined": "SELECT merchant_uid FROM attempts WHERE status = 'declined'",
     "attempt paid": "SELECT merchant_uid FROM attempts WHERE status = 'paid'",
@@ -90,8 +92,11 @@ def _charges(events: Sequence[Event], rows: Rows) -> None:
     for charge in rows["charge uncollectible"]:
         assert given_up[charge] == reopened[charge] + 1
     held = _of(events, EventType.CHARGE_HELD, "charge", "id")
+    released = [event for event in events if event.type is EventType.CHARGE_RELEASED]
+    told = Counter(f"{event.data['charge']['id']}{event.data['released_by']}" for event in released)
+    assert told == rows["charge let go"]
     assert set(held.values()) <= {1}
-    assert rows["charge held"] - held == Counter()
+    assert held == rows["charge held"] + _of(events, EventType.CHARGE_RELEASED, "charge", "id")
     refunded = {
         event.data["charge"]["id"]: event.data["charge"]["refunded"]
         for event in events

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from zoneinfo import ZoneInfo
 
 from schedules.notices import NoticeKind
 from worker.domain.changes import ChangeKind
+from worker.domain.consent_gate.release import GateRelease, lacking
+from worker.domain.consent_gate.rules import RuleCode
 from worker.domain.discrepancy_rules import DiscrepancyKind
 from worker.domain.events.catalogue import CATALOGUE, Entry, schemas
 from worker.domain.events.facts import Fact, NewEvent, event_of
@@ -70,6 +73,7 @@ def envelope(event: NewEvent) -> Mapping[str, Any]:
 _SAID = About(
     kind=NoticeKind.RENEWAL, subscription=CODE, plan="Gold", zone=ZoneInfo("Asia/Seoul"), amount=9900, date=ENDS
 )
+_LACKED = (RuleCode.CONSENT_TO_PAID, RuleCode.NOTICE_OF_PAID)
 _NOTICE = {**content_of(_SAID), "notice": 77, "about": ENDS}
 
 
@@ -81,6 +85,7 @@ def _known(kind: EventType) -> Mapping[str, Any]:
         EventType.CHARGE_UNCOLLECTIBLE: ChargeStatus.UNCOLLECTIBLE,
         EventType.CHARGE_REOPENED: ChargeStatus.PAST_DUE,
         EventType.CHARGE_HELD: ChargeStatus.DUE,
+        EventType.CHARGE_RELEASED: ChargeStatus.DUE,
         EventType.CHARGE_VOIDED: ChargeStatus.VOID,
     }.get(kind, ChargeStatus.PAID)
     statuses = {
@@ -100,6 +105,8 @@ def _known(kind: EventType) -> Mapping[str, Any]:
             "imp_uid": "imp_000000000001",
             "receipt_url": RECEIPT if kind is EventType.CHARGE_PAID else None,
         },
+        "lacks": [asdict(each) for each in lacking(_LACKED, STARTS, ZoneInfo("Asia/Seoul"))],
+        "released_by": GateRelease.CONSENT,
         "decline": DeclineKind.SOFT,
         "code": "-780",
         "billing_key": 12,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -169,6 +169,7 @@ def _print(shown: Mapping[str, Any], sentence: str, attempts: Sequence[Mapping[s
             "status": f"{shown['status']} since {at(shown['status_at'])}",
             "paid elsewhere": shown["paid_elsewhere"],
             "lacks": _lacks(shown["gate_lacks"]),
+            "released": _released(shown, at),
             "next": sentence,
             **{f"discrepancy {each['id']}": _discrepancy(each) for each in shown["discrepancies"]},
         }
@@ -193,6 +194,13 @@ def _lacks(codes: Sequence[str] | None) -> str | None:
     from worker.domain.consent_gate.rules import BY_CODE, RuleCode
 
     return "\n".join(BY_CODE[RuleCode(code)].lacks.en for code in codes) if codes else None
+
+
+def _released(shown: Mapping[str, Any], at: Callable[[datetime], str]) -> str | None:
+    """Return when and how the consent gate let a charge go that it had held."""
+    if shown["gate_released_by"] is None:
+        return None
+    return f"by the consent gate, {at(shown['gate_released_at'])}: {formats.spaced(shown['gate_released_by'])}"
 
 
 def print_attempts(attempts: Sequence[Mapping[str, Any]], zone: str) -> None:

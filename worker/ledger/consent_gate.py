@@ -9,87 +9,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
-from zoneinfo import ZoneInfo
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from schedules.plans import GateMode
 from worker.database.bulk import as_rows
 from worker.database.engine import Sessions
 from worker.database.planning import plan_by_index
-from worker.domain.consent_gate.facts import ChargeFacts, EarlierCharge, GivenConsent, Verdict, verdict
-from worker.domain.consent_gate.rules import RULES, RuleCode
+from worker.domain.consent_gate.facts import Verdict, verdict
+from worker.domain.consent_gate.release import GateRelease, release_of
+from worker.domain.consent_gate.rules import RuleCode
+from worker.ledger import gate_facts
+from worker.ledger.gate_facts import GatedCharge
 
 JUDGE_EVERY = timedelta(minutes=10)
 """How often a charge that is held is looked at again by ticks."""
 
 _MODE = "consent_gate"
-_OLDEST = timedelta(days=max(rule.days for rule in RULES) + 2)
-"""How long before its charge a consent may have been given to count by any rule, and two days for time zones."""
-
-_REGULAR = """(
-    SELECT COALESCE(sum(i.unit_amount * i.quantity) FILTER (WHERE i.kind = 'plan'), {charge}.amount)::bigint
-    FROM charge_items i WHERE i.charge_id = {charge}.id OFFSET 0)"""
-"""What a whole period costs by the items of a charge, of which only some days may have been charged."""
-
-_WAS_FREE = """(e.amount = 0 AND COALESCE((
-    SELECT sum(i.amount) FROM charge_items i
-    WHERE i.charge_id = e.id AND i.kind IN ('plan', 'discount') OFFSET 0), 0) = 0)"""
-"""The condition that a discount left nothing of a charge `e`. What a credit has paid or is carried on was not free."""
-
-_AGREEMENTS = """(
-        SELECT t.agreed_at, t.amount FROM consents t
-        WHERE t.subscription_id = s.id AND t.agreed_at >= c.period_start - CAST(:oldest AS interval)
-          AND (t.billing_key_id = s.billing_key_id OR t.billing_key_id IS NULL AND t.checkout_id IS NULL)
-        UNION ALL
-        SELECT x.created_at, CAST(x.preview ->> 'after' AS bigint) FROM changes x
-        WHERE x.subscription_id = s.id AND x.kind = 'change_price' AND x.status = 'applied'
-          AND x.parameters ->> 'agreed' = 'true'
-          AND x.created_at >= c.period_start - CAST(:oldest AS interval)
-    ) t"""
-"""Consents to the key that a subscription has and to its terms alone, but none to pay once by hand; and prices of which
-an operator said that they are agreed to."""
-
-# Each looked up by its id, and a predecessor by the index of its subscription's periods, however old statistics are.
-_FACTS = text(f"""
-    SELECT c.id, c.period_start, p.time_zone, p.gate, s.status = 'trialing' AS in_trial, c.gate_held_since,
-           c.gate_lacks, {_REGULAR.format(charge="c")} AS regular, e.id AS earlier_id, e.regular AS earlier_regular,
-           e.was_free,
-           ARRAY(SELECT t.agreed_at FROM {_AGREEMENTS} ORDER BY 1, t.amount) AS agreed_at,
-           ARRAY(SELECT t.amount FROM {_AGREEMENTS} ORDER BY t.agreed_at, 1) AS agreed_to,
-           ARRAY(SELECT n.sent_at FROM notices n
-                 WHERE n.subscription_id = s.id AND n.kind IN ('trial', 'renewal') AND n.about = c.period_start
-                   AND n.sent_at IS NOT NULL) AS notices
-    FROM unnest(CAST(:ids AS bigint[])) AS asked(id)
-    CROSS JOIN LATERAL (SELECT * FROM charges WHERE id = asked.id OFFSET 0) c
-    CROSS JOIN LATERAL (SELECT * FROM subscriptions WHERE id = c.subscription_id OFFSET 0) s
-    CROSS JOIN LATERAL (SELECT time_zone, gate FROM plans WHERE id = s.plan_id OFFSET 0) p
-    LEFT JOIN LATERAL (
-        SELECT e.id, {_REGULAR.format(charge="e")} AS regular, {_WAS_FREE} AS was_free
-        FROM (
-            SELECT id, amount FROM charges
-            WHERE subscription_id = c.subscription_id AND period_start < c.period_start AND status <> 'void'
-              AND gate_held_since IS NULL
-            ORDER BY period_start DESC LIMIT 1
-        ) e
-    ) e ON true
-    WHERE c.amount > 0 AND (c.gate_held_since IS NOT NULL OR COALESCE(p.gate, :mode) <> 'off')
-      AND (c.gate_held_since IS NOT NULL
-           OR CASE WHEN e.id IS NULL THEN s.status = 'trialing'
-                   ELSE e.was_free OR {_REGULAR.format(charge="c")} > e.regular END)
-    ORDER BY c.id
-""")  # noqa: S608 - constants only
-
 # What is released is due from now on, and not as late as it was held.
 _WRITE = text("""
     UPDATE charges c
     SET gate_held_since = CASE WHEN v.held THEN COALESCE(c.gate_held_since, CAST(:now AS timestamptz)) END,
         gate_judged_at = CASE WHEN v.held THEN CAST(:now AS timestamptz) END, gate_lacks = v.lacks,
+        gate_released_by = v.released_by,
+        gate_released_at = CASE WHEN v.released_by IS NOT NULL THEN CAST(:now AS timestamptz) END,
         next_attempt_at = CASE WHEN c.gate_held_since IS NOT NULL AND NOT v.held AND c.next_attempt_at < :now
                                THEN CAST(:now AS timestamptz) ELSE c.next_attempt_at END
-    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(id bigint, held boolean, lacks text[])
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(id bigint, held boolean, lacks text[], released_by text)
     WHERE c.id = v.id
 """)
 
@@ -110,6 +57,7 @@ _LACKS = text("SELECT gate_lacks FROM charges WHERE id = :id AND gate_held_since
 
 _OVERRIDE = text("""
     UPDATE charges SET gate_held_since = NULL, gate_judged_at = NULL,
+        gate_released_by = :override, gate_released_at = CAST(:now AS timestamptz),
         next_attempt_at = CASE WHEN next_attempt_at < :now THEN CAST(:now AS timestamptz) ELSE next_attempt_at END
     WHERE id = :id AND gate_held_since IS NOT NULL
     RETURNING id
@@ -148,37 +96,31 @@ def override(session: Session, charge_id: int, *, now: datetime) -> bool:
 
     What it lacks stays noted, and the gate does not judge it again.
     """
-    return session.execute(_OVERRIDE, {"id": charge_id, "now": now}).first() is not None
+    return (
+        session.execute(_OVERRIDE, {"id": charge_id, "now": now, "override": GateRelease.OVERRIDE}).first() is not None
+    )
 
 
 def _judge(session: Session, charge_ids: Sequence[int], now: datetime) -> int:
     if not charge_ids:
         return 0
     mode = session.info.get(_MODE, GateMode.WARN)
-    asked = {"ids": list(charge_ids), "mode": mode, "oldest": _OLDEST}
-    judged = [(row, _verdict(row, mode, now)) for row in session.execute(_FACTS, asked)]
+    judged = [(each, verdict(each.facts, each.mode, now=now)) for each in gate_facts.read(session, charge_ids, mode)]
     written = [
-        {"id": row.id, "held": each.is_held, "lacks": list(each.lacks) or None}
-        for row, each in judged
-        if each.lacks or row.gate_held_since is not None
+        {
+            "id": each.id,
+            "held": found.is_held,
+            "lacks": list(found.lacks) or None,
+            "released_by": _released_by(each, found, now),
+        }
+        for each, found in judged
+        if found.lacks or each.is_held
     ]
     if written:
         session.execute(_WRITE, {"rows": as_rows(written), "now": now})
-    return sum(each.is_held for _, each in judged)
+    return sum(found.is_held for _, found in judged)
 
 
-def _verdict(row: Row[Any], mode: GateMode, now: datetime) -> Verdict:
-    own = mode if row.gate is None else GateMode(row.gate)
-    return verdict(_facts(row), own, now=now)
-
-
-def _facts(row: Row[Any]) -> ChargeFacts:
-    return ChargeFacts(
-        due_at=row.period_start,
-        zone=ZoneInfo(row.time_zone),
-        regular=row.regular,
-        before=None if row.earlier_id is None else EarlierCharge(row.earlier_regular, row.was_free),
-        in_trial=row.in_trial,
-        consents=[GivenConsent(at, amount) for at, amount in zip(row.agreed_at, row.agreed_to, strict=True)],
-        notices=row.notices,
-    )
+def _released_by(charge: GatedCharge, found: Verdict, now: datetime) -> GateRelease | None:
+    """Return how a charge that was held is let go; None for one that was not, or still is."""
+    return release_of(charge.facts, charge.lacked, now=now) if charge.is_held and not found.is_held else None

@@ -29,7 +29,8 @@ _CHARGE_COLUMNS = """
     c.id, s.code AS subscription, s.customer_reference, p.code AS plan, p.time_zone, c.period_start, c.period_end,
     c.amount, c.tax_free, c.vat_amount, c.currency, c.order_name, c.status, c.status_reason, c.status_at,
     c.next_attempt_at, c.wait_reason, c.paid_at, c.declines, c.first_declined_at, c.deferrals, c.refunded,
-    c.paid_elsewhere, c.written_off_at, c.awaits_consent_since, c.gate_held_since, c.gate_lacks, c.created_at
+    c.paid_elsewhere, c.written_off_at, c.awaits_consent_since, c.gate_held_since, c.gate_lacks, c.gate_released_at,
+    c.gate_released_by, c.created_at
 """
 
 # The rows that are wanted first, and only of those what blocks them.
@@ -60,8 +61,8 @@ _CHARGE = text(f"""
 _ATTEMPTS = text(f"""
     SELECT number, merchant_uid, status, status_reason, status_at, sends, started_at, lease_until, settled_at, imp_uid,
            pg_tid, http_status, code, message, {answer_of("a")} ->> 'status' AS payment_status, decline_kind, refusal,
-           {answer_of("a")} ->> 'receipt_url' AS receipt_url, lookups, next_lookup_at, flagged_at, flag_reason, via,
-           window_until
+           {answer_of("a")} ->> 'receipt_url' AS receipt_url, lookups, next_lookup_at, flagged_at, flag_reason,
+           via, window_until
     FROM attempts a WHERE charge_id = :id ORDER BY number
 """)  # noqa: S608 - constants only
 
@@ -166,6 +167,8 @@ class ChargeDetails:
     awaits_consent_since: datetime | None
     gate_held_since: datetime | None
     gate_lacks: Sequence[str] | None
+    gate_released_at: datetime | None
+    gate_released_by: str | None
     created_at: datetime
     blocked_by: Blocker | None
     subscription_status: SubscriptionStatus

@@ -7,8 +7,9 @@ which readers see them: one that has read up to a position has missed nothing be
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
@@ -16,6 +17,7 @@ from sqlalchemy.orm import Session
 from schedules.notices import NO_NOTICE
 from worker.database.bulk import as_rows
 from worker.database.planning import plan_by_index
+from worker.domain.consent_gate.release import lacking
 from worker.domain.events.facts import Fact, NewEvent
 from worker.domain.events.types import EventType
 from worker.ledger.charges import ACCESS_UNTIL, PAID_UNTIL
@@ -191,7 +193,16 @@ def _nothing(_: Row[Any]) -> Mapping[str, Any]:
     return {}
 
 
+def _of_charge(row: Row[Any]) -> Mapping[str, Any]:
+    """Return what a charge lacked as the gate began to hold it, each by its rule."""
+    codes = row.data.get("lacks")
+    if codes is None or row.period_start is None:
+        return {}
+    return {"lacks": [asdict(each) for each in lacking(codes, row.period_start, ZoneInfo(row.time_zone))]}
+
+
 _OF_KIND = {
+    "charge": _of_charge,
     "change": _of_change,
     "refund": _of_refund,
     "discrepancy": _of_discrepancy,

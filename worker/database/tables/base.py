@@ -12,6 +12,7 @@ from schedules.end_of_dunning import DunningEnd, GivenUpAs
 from schedules.notices import NoticeKind
 from schedules.plans import CatchUp, GateMode
 from worker.domain.changes import BulkRowStatus, ChangeKind, ChangeStatus, WaitsFor
+from worker.domain.consent_gate.release import GateRelease
 from worker.domain.discrepancy_rules import DiscrepancyKind, DiscrepancyStatus
 from worker.domain.events.destinations import DestinationKind, DestinationStatus
 from worker.domain.outcomes import DeclineKind
@@ -63,6 +64,7 @@ class Base(DeclarativeBase):
         date: Date,
         CatchUp: _stored_by_value(CatchUp),
         GateMode: _stored_by_value(GateMode),
+        GateRelease: _stored_by_value(GateRelease),
         DunningEnd: _stored_by_value(DunningEnd),
         GivenUpAs: _stored_by_value(GivenUpAs),
         AttemptStatus: _stored_by_value(AttemptStatus),

@@ -22,6 +22,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from worker.database.tables.base import Base, HasStatus, identity
 from worker.database.tables.billing import BillingKey, Subscription
+from worker.domain.consent_gate.release import GateRelease
 from worker.domain.outcomes import DeclineKind
 from worker.domain.states import AttemptStatus, ChargeStatus, Via, WaitReason
 
@@ -81,6 +82,11 @@ class Charge(HasStatus, Base):
             "AND cardinality(gate_lacks) > 0",
             name="gate_lacks",
         ),
+        CheckConstraint(
+            "(gate_released_by IS NULL) = (gate_released_at IS NULL) "
+            "AND (gate_released_by IS NULL OR gate_held_since IS NULL)",
+            name="gate_released",
+        ),
         Index("charges_gate_held_idx", "subscription_id", postgresql_where=text("gate_held_since IS NOT NULL")),
         Index(
             "charges_gate_judged_idx",
@@ -124,6 +130,8 @@ class Charge(HasStatus, Base):
     gate_held_since: Mapped[datetime | None]  # the consent gate holds it: no claim takes it
     gate_lacks: Mapped[list[str] | None] = mapped_column(ARRAY(Text))  # what the gate has found lacking, by its rules
     gate_judged_at: Mapped[datetime | None]  # when it was last looked at again, while it is held
+    gate_released_at: Mapped[datetime | None]  # when the gate let it go, if it had held it
+    gate_released_by: Mapped[GateRelease | None]  # and how that came to be
     created_at: Mapped[datetime]
 
 

@@ -24,8 +24,8 @@ class ChargeFacts:
     """One charge that comes to money. `regular` is what a whole period costs, in won, before anything is taken off.
 
     `before` is the last charge before it that is neither void nor held by the gate; None when there is none, and then
-    `in_trial` says whether its subscription has been free so far. `notices` are the instants at which messages about
-    this very payment were sent.
+    `in_trial` says whether its subscription has been free so far. What was settled while the gate held it, as by hand,
+    has not ended that. `notices` are the instants at which messages about this very payment were sent.
     """
 
     due_at: datetime  # when its period begins
@@ -77,7 +77,7 @@ def _is_there(rule: Rule, facts: ChargeFacts, due_on: date, now: datetime) -> bo
                 for each in facts.consents
                 if each.agreed_at <= now
             )
-        case Wanted.NOTICE:
+        case Wanted.MESSAGE:
             return any(_day(sent_at, facts) + days <= _day(now, facts) for sent_at in facts.notices)
 
 

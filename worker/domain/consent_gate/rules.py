@@ -25,7 +25,7 @@ class Event(StrEnum):
 
 class Wanted(StrEnum):
     CONSENT = "consent"  # of the customer, given at most so many days before
-    NOTICE = "notice"  # a message to the customer, sent at least so many days before
+    MESSAGE = "message"  # to the customer, sent at least so many days before
 
 
 class RuleCode(StrEnum):
@@ -103,7 +103,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         code=RuleCode.NOTICE_OF_PAID,
         event=Event.FREE_TO_PAID,
-        wanted=Wanted.NOTICE,
+        wanted=Wanted.MESSAGE,
         days=7,
         since=date(2021, 11, 18),
         says=Sentence(

@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from worker.domain.events.payloads import (
     Declined,
+    Held,
     OfAlert,
     OfChange,
     OfChannel,
@@ -23,6 +24,7 @@ from worker.domain.events.payloads import (
     OfSubscription,
     Paid,
     Payload,
+    Released,
     Test,
     Unresolved,
 )
@@ -55,7 +57,10 @@ CATALOGUE: Mapping[EventType, Entry] = {
     ),
     EventType.CHARGE_REOPENED: Entry("A charge that was given up is collected once more.", OfCharge),
     EventType.CHARGE_HELD: Entry(
-        "The consent gate holds a charge as it is opened, because a consent or a message is missing.", OfCharge
+        "The consent gate holds a charge as it is opened, because a consent or a message is missing.", Held
+    ),
+    EventType.CHARGE_RELEASED: Entry(
+        "The consent gate holds a charge no longer: `released_by` says why. Once for each that was held.", Released
     ),
     EventType.CHARGE_VOIDED: Entry("A charge is not owed: forgiven, skipped, or canceled with the rest.", OfCharge),
     EventType.CHARGE_REFUNDED: Entry(

@@ -5,12 +5,16 @@ A field is added under the same version. One that is removed or means something 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import date
 from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from schedules.notices import NoticeKind
 from worker.domain.changes import ChangeKind, ChangeStatus
+from worker.domain.consent_gate.release import GateRelease
+from worker.domain.consent_gate.rules import RuleCode, Wanted
 from worker.domain.discrepancy_rules import DiscrepancyKind, DiscrepancyStatus
 from worker.domain.outcomes import DeclineKind
 from worker.domain.refunds import RefundStatus
@@ -87,6 +91,33 @@ class Declined(OfCharge):
 
 class Unresolved(OfCharge):
     attempt: AttemptState
+
+
+class Lack(Payload):
+    """One thing that a charge lacks by the rules of the consent gate. Days are those of the plan's time zone."""
+
+    rule: RuleCode
+    wanted: Wanted
+    days: Annotated[int, Field(ge=0, description="how old a consent may be at most, and a message must be at least")]
+    not_before: Annotated[date | None, Field(description="the first day on which a consent counts")]
+    by: Annotated[
+        date | None,
+        Field(description="the last day on which a message was in time; a later one counts once its days are over"),
+    ]
+
+
+class Held(OfCharge):
+    lacks: Annotated[Sequence[Lack], Field(min_length=1)]
+
+
+class Released(OfCharge):
+    released_by: Annotated[
+        GateRelease,
+        Field(
+            description="a consent; a message whose days are over; an operator's override; a mode that is not strict "
+            "any more; that the rules want nothing of it now; or that it is settled, paid or void"
+        ),
+    ]
 
 
 class OfKey(OfSubscription):

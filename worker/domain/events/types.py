@@ -12,6 +12,7 @@ class EventType(StrEnum):
     CHARGE_UNCOLLECTIBLE = "charge.uncollectible"
     CHARGE_REOPENED = "charge.reopened"
     CHARGE_HELD = "charge.held"
+    CHARGE_RELEASED = "charge.released"
     CHARGE_VOIDED = "charge.voided"
     CHARGE_REFUNDED = "charge.refunded"
 
