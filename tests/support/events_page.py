@@ -74,7 +74,7 @@ _SAID = About(
     kind=NoticeKind.RENEWAL, subscription=CODE, plan="Gold", zone=ZoneInfo("Asia/Seoul"), amount=9900, date=ENDS
 )
 _LACKED = (RuleCode.CONSENT_TO_PAID, RuleCode.NOTICE_OF_PAID)
-_NOTICE = {**content_of(_SAID), "notice": 77, "about": ENDS}
+_NOTICE = {**content_of(_SAID), "notice": 77, "about": ENDS, "correction": 0}
 
 
 def _known(kind: EventType) -> Mapping[str, Any]:

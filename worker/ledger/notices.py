@@ -17,13 +17,15 @@ from worker.ledger.due_subscriptions import Place
 
 # A second worker, or the same one after a crash, adds nothing; nor does one that has not seen a cancellation.
 _ADD = text("""
-    INSERT INTO notices (subscription_id, kind, about, source, due_at, sent_at, content)
-    SELECT subscription_id, kind, about, source, due_at, CASE WHEN content IS NOT NULL THEN :now END, content
+    INSERT INTO notices (subscription_id, kind, about, source, correction, due_at, sent_at, content)
+    SELECT subscription_id, kind, about, source, correction, due_at,
+           CASE WHEN content IS NOT NULL THEN :now END, content
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(
-        subscription_id bigint, kind text, about timestamptz, source text, due_at timestamptz, content jsonb)
+        subscription_id bigint, kind text, about timestamptz, source text, correction smallint, due_at timestamptz,
+        content jsonb)
     WHERE v.kind NOT IN ('renewal', 'trial') OR EXISTS (
         SELECT FROM subscriptions s WHERE s.id = v.subscription_id AND s.next_charge_at = v.about OFFSET 0)
-    ON CONFLICT (subscription_id, kind, about, source) DO NOTHING
+    ON CONFLICT (subscription_id, kind, about, source, correction) DO NOTHING
     RETURNING id
 """)
 
@@ -55,13 +57,14 @@ class NewNotice:
     """A notice to be added: sent with its content, or kept without one until `due_at`.
 
     `about` is when the period begins, the trial is over or the price rises, or when it happened; `source` is the id of
-    the event that it follows, if it follows one.
+    the event that it follows, if it follows one. `correction` is how often its customer was told of it before.
     """
 
     subscription_id: int
     kind: NoticeKind
     about: datetime
     source: str = ""
+    correction: int = 0
     due_at: datetime
     content: Mapping[str, Any] | None = None
 
@@ -86,6 +89,7 @@ def add(session: Session, notices: Iterable[NewNotice], *, now: datetime) -> int
             "kind": each.kind,
             "about": each.about,
             "source": each.source,
+            "correction": each.correction,
             "due_at": each.due_at,
             "content": each.content,
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -13,13 +14,18 @@ from worker.changes.outlook import outlook
 from worker.changes.price_as_it_stands import as_it_stands, first_day
 from worker.database.engine import Sessions
 from worker.domain.notices.content import About, content_of
+from worker.domain.notices.corrections import Told
 from worker.domain.notices.due_times import due_ahead
 from worker.domain.states import SubscriptionStatus
 from worker.ledger import changes
 from worker.ledger.notices import NewNotice
 from worker.ledger.upcoming import upcoming_periods
+from worker.notices import told_queries
 from worker.notices.ahead_queries import NextCharge, NextPrice
 from worker.notices.policy import NoticePolicy
+
+OF_CHARGES = frozenset({NoticeKind.RENEWAL, NoticeKind.TRIAL})
+"""The notices of a next charge."""
 
 
 @lru_cache(maxsize=1024)
@@ -52,10 +58,16 @@ def price_due_at(coming: NextPrice, policy: NoticePolicy) -> datetime | None:
 def notice_of_charge(
     sessions: Sessions, coming: NextCharge, due_at: datetime, *, policy: NoticePolicy, now: datetime
 ) -> NewNotice | None:
-    """Return the notice of a next charge; None where, as things are planned, nothing is charged then."""
+    """Return the notice of a next charge; None where, as things are planned, nothing is charged then.
+
+    Where its customer was told of it before, it is a correction, and None unless it costs them more or earlier.
+    """
     amount = _amount(sessions, coming, policy, now)
     if not amount:
         return None
+    with sessions() as session:
+        if coming.times and not _is_worse(session, coming.id, OF_CHARGES, Told(amount, coming.next_charge_at)):
+            return None
     about = About(
         kind=kind_of(coming),
         subscription=coming.code,
@@ -68,19 +80,23 @@ def notice_of_charge(
         subscription_id=coming.id,
         kind=about.kind,
         about=coming.next_charge_at,
+        correction=coming.times,
         due_at=due_at,
         content=content_of(about, texts=policy.texts),
     )
 
 
 def notice_of_price(session: Session, coming: NextPrice, due_at: datetime, *, policy: NoticePolicy) -> NewNotice | None:
-    """Return the notice of a price that rises; None for one that does not, or was given up."""
+    """Return the notice of a price that rises, or its correction; None for one that does not, or was given up."""
     change = changes.found(session, coming.id)
     if change is None:
         return None
     shown = as_it_stands(session, change).preview
     before, after = shown.get("before"), shown.get("after")
     if before is None or after is None or after <= before:
+        return None
+    on = first_day(coming.effective_at, coming.next_charge_at)
+    if coming.times and not _is_worse(session, coming.subscription_id, {NoticeKind.PRICE}, Told(after, on)):
         return None
     about = About(
         kind=NoticeKind.PRICE,
@@ -89,15 +105,22 @@ def notice_of_price(session: Session, coming: NextPrice, due_at: datetime, *, po
         zone=ZoneInfo(coming.time_zone),
         amount=after,
         before=before,
-        date=first_day(coming.effective_at, coming.next_charge_at),
+        date=on,
     )
     return NewNotice(
         subscription_id=coming.subscription_id,
         kind=about.kind,
         about=coming.effective_at,
+        correction=coming.times,
         due_at=due_at,
         content=content_of(about, texts=policy.texts),
     )
+
+
+def _is_worse(session: Session, subscription_id: int, kinds: Collection[NoticeKind], now: Told) -> bool:
+    """Return whether what comes costs a customer more or earlier than they were told last."""
+    before = told_queries.last_told(session, subscription_id, kinds)
+    return before is None or now.is_worse_than(before)
 
 
 def _amount(sessions: Sessions, coming: NextCharge, policy: NoticePolicy, now: datetime) -> int | None:

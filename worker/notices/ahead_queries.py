@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Result, text
@@ -18,6 +18,23 @@ _WANTED = text("SELECT DISTINCT notices FROM plans WHERE notices <> 'none'")
 
 _PLAN = "CROSS JOIN LATERAL (SELECT name, time_zone, notices FROM plans WHERE id = s.plan_id OFFSET 0) p"
 
+MARGIN = timedelta(minutes=10)
+"""How long before a notice a change may have been asked for that was not seen when the notice was made."""
+
+# Whatever an operator, a customer or a host does to a subscription is a change, and what they agree to a consent. Codes
+# that are redeemed are adjustments.
+_CHANGED = """(told.times > 0 AND (
+               EXISTS (
+                   SELECT FROM changes y WHERE y.subscription_id = s.id
+                     AND GREATEST(y.created_at, y.status_at, y.approved_at) > told.last_at - CAST(:margin AS interval)
+                   OFFSET 0)
+               OR EXISTS (
+                   SELECT FROM consents t WHERE t.subscription_id = s.id
+                     AND t.agreed_at > told.last_at - CAST(:margin AS interval) OFFSET 0)
+               OR EXISTS (
+                   SELECT FROM adjustments j WHERE j.subscription_id = s.id
+                     AND j.created_at > told.last_at - CAST(:margin AS interval) OFFSET 0)))"""
+
 _IN_ORDER = """
         SELECT * FROM subscriptions
         WHERE next_charge_at > :now AND next_charge_at <= :until AND (next_charge_at, id) > (:after_at, :after_id)
@@ -30,15 +47,16 @@ _OF_ONE = """
 # Of a subscription that is past due it is not certain that its next period is charged.
 _CHARGES = """
     SELECT s.id, s.code, s.status, s.anchor_on, s.next_charge_at, p.name, p.time_zone, p.notices,
-           EXISTS (
-               SELECT FROM notices n
-               WHERE n.subscription_id = s.id AND n.about = s.next_charge_at AND n.source = ''
-                 AND n.kind = CASE s.status WHEN 'trialing' THEN 'trial' ELSE 'renewal' END OFFSET 0) AS is_told,
+           told.times, {changed} AS is_changed,
            s.status = 'past_due' OR s.waiting_since IS NOT NULL OR EXISTS (
                SELECT FROM changes x
                WHERE x.subscription_id = s.id AND x.status = 'scheduled' AND x.waits_for IS NULL
                  AND x.charge_id IS NULL OFFSET 0) AS is_planned
     FROM ({of}) s {plan}
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS times, max(n.sent_at) AS last_at FROM notices n
+        WHERE n.subscription_id = s.id AND n.about = s.next_charge_at AND n.source = ''
+          AND n.kind = CASE s.status WHEN 'trialing' THEN 'trial' ELSE 'renewal' END OFFSET 0) told
     ORDER BY s.next_charge_at, s.id
 """
 
@@ -57,23 +75,29 @@ _PRICES_OF_ONE = """
 
 _PRICES = """
     SELECT x.id, s.id AS subscription_id, s.code, x.effective_at, s.next_charge_at, p.name, p.time_zone, p.notices,
-           s.status NOT IN ('trialing', 'active', 'past_due', 'paused') OR EXISTS (
-               SELECT FROM notices n
-               WHERE n.subscription_id = s.id AND n.about = x.effective_at AND n.source = '' AND n.kind = 'price'
-               OFFSET 0) AS is_told
+           told.times, {changed} AS is_changed, s.status NOT IN ('trialing', 'active', 'past_due', 'paused') AS is_over
     FROM ({of}) x CROSS JOIN LATERAL (SELECT * FROM subscriptions WHERE id = x.subscription_id OFFSET 0) s {plan}
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS times, max(n.sent_at) AS last_at FROM notices n
+        WHERE n.subscription_id = s.id AND n.about = x.effective_at AND n.source = '' AND n.kind = 'price'
+        OFFSET 0) told
     ORDER BY x.effective_at, x.id
 """
 
-_NEXT_CHARGES, _NEXT_CHARGES_OF_ONE = (text(_CHARGES.format(of=of, plan=_PLAN)) for of in (_IN_ORDER, _OF_ONE))
+_NEXT_CHARGES, _NEXT_CHARGES_OF_ONE = (
+    text(_CHARGES.format(of=of, plan=_PLAN, changed=_CHANGED)) for of in (_IN_ORDER, _OF_ONE)
+)
 _NEXT_PRICES, _NEXT_PRICES_OF_ONE = (
-    text(_PRICES.format(of=of, plan=_PLAN)) for of in (_PRICES_IN_ORDER, _PRICES_OF_ONE)
+    text(_PRICES.format(of=of, plan=_PLAN, changed=_CHANGED)) for of in (_PRICES_IN_ORDER, _PRICES_OF_ONE)
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextCharge:
-    """A subscription whose next charge comes. `is_planned`: what it comes to depends on more than its own terms."""
+    """A subscription whose next charge comes. `is_planned`: what it comes to depends on more than its own terms.
+
+    `times` is how often its customer was told of it, and `is_changed` whether something was done to it since.
+    """
 
     id: int
     code: str
@@ -83,8 +107,14 @@ class NextCharge:
     name: str  # the plan's
     time_zone: str
     notices: str
-    is_told: bool
+    times: int
+    is_changed: bool
     is_planned: bool
+
+    @property
+    def is_told(self) -> bool:
+        """Return whether there is nothing more to tell of it."""
+        return self.times > 0 and not self.is_changed
 
     @property
     def place(self) -> Place:
@@ -93,7 +123,7 @@ class NextCharge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextPrice:
-    """A change of price that is to come; `is_told` too of a subscription that is over."""
+    """A change of price that is to come: `times` and `is_changed` as of a charge."""
 
     id: int  # of the change
     subscription_id: int
@@ -103,7 +133,14 @@ class NextPrice:
     name: str
     time_zone: str
     notices: str
-    is_told: bool
+    times: int
+    is_changed: bool
+    is_over: bool
+
+    @property
+    def is_told(self) -> bool:
+        """Return whether there is nothing more to tell of it, as of a subscription that is over."""
+        return self.is_over or (self.times > 0 and not self.is_changed)
 
     @property
     def place(self) -> Place:
@@ -129,16 +166,16 @@ def next_prices(session: Session, *, after: Place, until: datetime, now: datetim
 
 def next_charges_of(session: Session, code: str, *, until: datetime, now: datetime) -> Sequence[NextCharge]:
     """Return the next charge of one subscription, if it comes before an instant."""
-    return _charges(session.execute(_NEXT_CHARGES_OF_ONE, {"code": code, "until": until, "now": now}))
+    return _charges(session.execute(_NEXT_CHARGES_OF_ONE, {"code": code, "until": until, "now": now, "margin": MARGIN}))
 
 
 def next_prices_of(session: Session, code: str, *, until: datetime, now: datetime) -> Sequence[NextPrice]:
     """Return the changes of price of one subscription up to an instant."""
-    return _prices(session.execute(_NEXT_PRICES_OF_ONE, {"code": code, "until": until, "now": now}))
+    return _prices(session.execute(_NEXT_PRICES_OF_ONE, {"code": code, "until": until, "now": now, "margin": MARGIN}))
 
 
 def _parameters(after: Place, until: datetime, now: datetime, limit: int) -> dict[str, object]:
-    return {"after_at": after[0], "after_id": after[1], "until": until, "now": now, "limit": limit}
+    return {"after_at": after[0], "after_id": after[1], "until": until, "now": now, "limit": limit, "margin": MARGIN}
 
 
 def _charges(rows: Result[Any]) -> Sequence[NextCharge]:

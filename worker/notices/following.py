@@ -67,10 +67,9 @@ def _charge(fact: FollowedFact) -> Mapping[str, Any]:
 
 
 def _declined(fact: FollowedFact, policy: NoticePolicy) -> Mapping[str, Any]:
-    next_try = _charge(fact).get("next_attempt_at")
     return {
         "decline": DeclineKind(fact.data["decline"]),
-        "next_try": None if next_try is None else datetime.fromisoformat(next_try),
+        "next_try": fact.next_attempt_at,
         "link": policy.link(fact.code),
     }
 

@@ -15,7 +15,7 @@ from worker.ledger.archive import answer_of
 # Events have no unique id: one that was told again after a restore has it too, and says the same.
 _FACTS = text(f"""
     SELECT n.id, e.at, e.data, s.code, p.name, p.time_zone, c.id AS charge_id, c.status AS charge_status,
-           {answer_of("a")} ->> 'receipt_url' AS receipt_url
+           c.next_attempt_at,           {answer_of("a")} ->> 'receipt_url' AS receipt_url
     FROM unnest(CAST(:ids AS bigint[])) AS listed(id)
     CROSS JOIN LATERAL (SELECT * FROM notices WHERE id = listed.id OFFSET 0) n
     CROSS JOIN LATERAL (SELECT * FROM events WHERE id = n.source ORDER BY position LIMIT 1) e
@@ -40,6 +40,7 @@ class FollowedFact:
     time_zone: str
     charge_id: int | None
     charge_status: str | None
+    next_attempt_at: datetime | None  # of its charge, by now
     receipt_url: str | None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, String, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -19,9 +19,10 @@ class Notice(Base):
 
     __tablename__ = "notices"
     __table_args__ = (
-        UniqueConstraint("subscription_id", "kind", "about", "source", name="notices_about_key"),
+        UniqueConstraint("subscription_id", "kind", "about", "source", "correction", name="notices_about_key"),
         CheckConstraint("(sent_at IS NULL) = (content IS NULL)", name="content"),
         CheckConstraint("(kind IN ('renewal', 'trial', 'price')) = (source = '')", name="source"),
+        CheckConstraint("correction = 0 OR correction > 0 AND source = ''", name="correction"),
         # Those that wait for the end of quiet hours.
         Index("notices_waiting_idx", "due_at", "id", postgresql_where=text("sent_at IS NULL")),
     )
@@ -31,6 +32,7 @@ class Notice(Base):
     kind: Mapped[NoticeKind]
     about: Mapped[datetime]  # when the period begins, the trial is over, the price rises; or when it happened
     source: Mapped[str] = mapped_column(String(28), server_default="")  # the id of the event that it follows, if any
+    correction: Mapped[int] = mapped_column(SmallInteger, server_default="0")  # how often it was told before
     due_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
     content: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))  # what was said, to the word

@@ -183,6 +183,10 @@ class OfNotice(OfSubscription):
         AwareDatetime,
         Field(description="when the period begins, the trial is over or the price rises; or when it happened"),
     ]
+    correction: Annotated[
+        int,
+        Field(ge=0, description="how often the customer was told of it before: from 1 on, this is what is true now"),
+    ]
     follows: Annotated[str | None, Field(description="the id of the event that it follows; null of what is to come")]
     amount: Annotated[Won | None, Field(description="in won: what is, was or will be charged, or was refunded in all")]
     currency: Annotated[str | None, Field(pattern="^[A-Z]{3}$")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -42,6 +42,7 @@ def content_of(about: About, *, source: str = "", texts: Texts = TEXTS) -> Mappi
         "currency": None if about.amount is None else "KRW",
         "receipt_url": about.receipt,
         "follows": source or None,
+        "on": None if about.date is None else about.date.astimezone(UTC).isoformat(),
     }
 
 
