@@ -74,7 +74,7 @@ BEGIN
                             'audit_retimed_sweep', 'audit_status', 'audit_sent_again', 'keep_codes_only',
                             'close_audit_partition', 'check_archived', 'archive_answers', 'audit_archive',
                              'next_audit_month', 'make_audit_partitions',
-                            'check_may_act', 'check_period_end', 'audit_new_period_end', 'audit_new_terms', 'audit_discount',
+                            'check_may_act', 'check_period_end', 'audit_new_period_end', 'audit_new_terms', 'audit_discount', 'audit_destination',
                             'charge_event', 'attempt_event', 'subscription_event', 'key_event', 'change_event', 'refund_event',
                             'discrepancy_event', 'hold_event', 'stop_event', 'violation_event', 'notice_event', 'alert_event',
                             'times_audited',

@@ -13,13 +13,16 @@ from worker.cli.options import Json, Limit
 
 def audit(
     about: Annotated[
-        str, typer.Argument(metavar="KIND", help="Only stop, cap, sweep, plan, archive, discount, refund or change.")
+        str,
+        typer.Argument(
+            metavar="KIND", help="Only stop, cap, sweep, plan, archive, discount, refund, change or destination."
+        ),
     ] = "",
     limit: Limit = 50,
     *,
     as_json: Json = False,
 ) -> None:
-    """List what operators do, with who and why: stops, sweeps, plans, discount codes, refunds, changes.
+    """List what operators do, with who and why: stops, sweeps, plans, discount codes, refunds, changes, destinations.
 
     Charges, keys and links show their own.
     """

@@ -66,7 +66,7 @@ _ATTEMPTS = text(f"""
     FROM attempts a WHERE charge_id = :id ORDER BY number
 """)  # noqa: S608 - constants only
 
-ACTS = ("stop", "cap", "sweep", "plan", "archive", "discount", "refund", "change")
+ACTS = ("stop", "cap", "sweep", "plan", "archive", "discount", "refund", "change", "destination")
 """What in the audit is about what operators do, and not about what becomes of one charge, subscription or key."""
 
 # The newest of each, by the index of these few: a stop is found though a bulk run has made a million changes since.
@@ -220,7 +220,7 @@ def charge_story(session: Session, charge_id: int) -> Sequence[Mapping[str, Any]
 
 
 def operator_acts(session: Session, *, about: str = "", limit: int) -> Sequence[Mapping[str, Any]]:
-    """List what was stopped, swept, sold, offered, refunded and changed, by whom and why; the newest first."""
+    """List what was stopped, swept, sold, offered, refunded, changed and connected, by whom and why, newest first."""
     plan_by_index(session)
     return _rows(session, _ACTS, entities=[about] if about else list(ACTS), limit=limit)
 

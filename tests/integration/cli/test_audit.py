@@ -149,3 +149,29 @@ def test_acts_are_found_by_their_own_index_among_millions(tables: Tables):
     """The few rows among those of all charges, whatever the statistics say."""
     plan = tables.sql(f"EXPLAIN {history._ACTS.text}", entities=list(history.ACTS), limit=50)
     assert "audit_default_acts_idx" in " ".join(row[0] for row in plan)
+
+
+def test_destination_leaves_who_added_rotated_disabled_and_removed_it(again: Again, tables: Tables):
+    url, secret = "https://93.184.216.34/hooks?token=of-the-chat", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    again("webhook", "add", url, "--name", "shop", "--type", "charge.paid")
+    again("webhook", "rotate", "shop", "--secret", "-", stdin=secret)
+    again("webhook", "rotate", "shop", "--finish")
+    again("webhook", "disable", "shop", "--reason", "the shop moves")
+    again("webhook", "enable", "shop")
+    tables.sql("UPDATE destinations SET target = 'https://93.184.216.34/moved'")
+    tables.sql("UPDATE destinations SET failures = 1, failing_since = now()")  # how it does is no act
+    again("webhook", "remove", "shop", "--yes")
+    told = acts(again, "destination")
+    assert [(act["to_status"], act["reason"]) for act in told] == [
+        ("added", "webhook: charge.paid"),
+        ("rotated", "it is signed by another secret too"),
+        ("rotation finished", "it is signed by the newest secret alone"),
+        ("disabled", "the shop moves"),
+        ("enabled", "enabled"),
+        ("moved", "it leads elsewhere"),
+        ("removed", "removed"),
+    ]
+    assert {act["name"] for act in told} == {"shop"}
+    assert [act["actor"] for act in told] == [actor()] * 5 + ["test", actor()]
+    (kept,) = tables.sql("SELECT string_agg(audit::text, ' ') AS all FROM audit WHERE entity = 'destination'")
+    assert not any(word in kept.all for word in ("whsec", "93.184", "MfKQ9", "token"))

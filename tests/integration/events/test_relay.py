@@ -187,9 +187,9 @@ def test_destination_that_takes_nothing_for_three_days_is_disabled(stage: Stage)
     assert [
         row.to_status for row in stage.sql("SELECT to_status FROM audit WHERE entity = 'destination' ORDER BY id")
     ] == [
-        "active",
+        "added",
         "disabled",
-        "active",
+        "enabled",
     ]
 
 
