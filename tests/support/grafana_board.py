@@ -90,6 +90,10 @@ ROWS: Mapping[str, Sequence[Panel]] = {
             Line("again_stopped_scopes", "stopped"), Line("again_charging_held", "charging held"),
             Line("again_held_subscriptions", "held subscriptions"), Line("again_violated_invariants", "violated"),
         ], above=1),
+        Panel("Held by the consent gate", NUMBER, [
+            Line("again_gate_held_charges", "{{rule}}"),
+            Line('increase(again_gate_releases_total{released_by="override"}[1d])', "overrides in a day"),
+        ], width=24),
     ),
     "Parts and events": (
         Panel("Last seen", SECONDS, [Line("again_part_seen_age_seconds", "{{part}}")]),

@@ -68,7 +68,8 @@ def totals(session: Session) -> Sequence[EventTotal]:
 def counted(fact: Fact) -> tuple[Label, int]:
     """Return under which label a fact counts, and with how many won.
 
-    Of a payment and of what was given up, the kind is how many declines came before; of a decline, which kind it was.
+    Of a payment and of what was given up, the kind is how many declines came before; of a decline, which kind it was;
+    of a charge that the consent gate lets go, how that came to be.
     """
     known, kind = fact.known, ""
     charge: Mapping[str, Any] = known.get("charge") or {}
@@ -80,6 +81,8 @@ def counted(fact: Fact) -> tuple[Label, int]:
             kind = str(known.get("decline") or "")
         case EventType.CHARGE_VOIDED:
             pass
+        case EventType.CHARGE_RELEASED:
+            kind, amount = str(known.get("released_by") or ""), 0
         case EventType.CHARGE_REFUNDED:
             amount = int(known["refunded"]) - int(known.get("refunded_before") or 0)
         case EventType.REFUND_COMPLETED | EventType.REFUND_REFUSED:

@@ -46,6 +46,11 @@ STATE: Mapping[str, Family] = {
     "again_stopped": Family(_GAUGE, "1 for each scope that the kill switch stops: `all`, or a PG.", ("scope",)),
     "again_stopped_scopes": Family(_GAUGE, "How many scopes are stopped."),
     "again_held_subscriptions": Family(_GAUGE, "Subscriptions that are held until an operator releases them."),
+    "again_gate_held_charges": Family(
+        _GAUGE,
+        "Charges that the consent gate holds, by each rule that they lack something by, 10,000 charges at most.",
+        ("rule",),
+    ),
     "again_charging_held": Family(
         _GAUGE, "1 while nothing is charged until PortOne's payments are compared with the records."
     ),
@@ -98,6 +103,11 @@ TOTALS: Mapping[str, Family] = {
     "again_charges_void_won": Family(_COUNTER, "Their sum."),
     "again_refunds": Family(_COUNTER, "Times that PortOne has shown more of a payment as refunded than before."),
     "again_refunded_won": Family(_COUNTER, "What was refunded."),
+    "again_gate_releases": Family(
+        _COUNTER,
+        "Charges that the consent gate has held and that are free again, by how: `override` is an operator's decision.",
+        ("released_by",),
+    ),
     "again_events": Family(_COUNTER, "Events, by type: docs/events.md says what each means.", ("type",)),
 }
 
@@ -114,7 +124,8 @@ OWN: Mapping[str, Family] = {
     "again_counts_age_seconds": Family(
         _GAUGE,
         "How old `again_status_rows` are: of what moves (`to_open`, `due`, `in_flight`, `abandoned`, `unknown`, "
-        "`failing`, `waiting_for_consent`, `refunding`, `waiting_for_approval`), and of what is standing.",
+        "`failing`, `waiting_for_consent`, `held_by_gate`, `refunding`, `waiting_for_approval`), and of what is "
+        "standing.",
         ("kind",),
     ),
     "again_read_seconds": Family(_GAUGE, "How long the last reading of everything else has taken."),

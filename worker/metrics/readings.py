@@ -54,6 +54,7 @@ class Readings:
     unknown: Mapping[str, int]
     stopped: Sequence[Stop]
     held: int
+    held_by_gate: Mapping[str, int]
     holding: Sweep | None
     daily: Sweep | None
     failing: Sweep | None
@@ -96,6 +97,7 @@ def read(session: Session, censuses: Mapping[str, Census], *, now: datetime) -> 
         unknown=watch_queries.unknown_by_age(session, now=now),
         stopped=stops.active_stops(session),
         held=watch_queries.held_subscriptions(session),
+        held_by_gate=watch_queries.held_by_gate(session),
         holding=status_queries.holding_sweep(session),
         daily=status_queries.last_daily_sweep(session),
         failing=status_queries.failing_sweep(session),

@@ -77,6 +77,8 @@ def _troubles(readings: Readings, expected: Expected) -> Iterator[Sample]:
         yield Sample("again_stopped", (stop.scope,), 1)
     yield Sample("again_stopped_scopes", (), len(readings.stopped))
     yield Sample("again_held_subscriptions", (), readings.held)
+    for rule, count in readings.held_by_gate.items():
+        yield Sample("again_gate_held_charges", (rule,), count)
     yield Sample("again_charging_held", (), float(readings.holding is not None))
     for kind, count in sorted(readings.discrepancies.items()):
         yield Sample("again_open_discrepancies", (kind,), count)
@@ -128,6 +130,8 @@ def _event_total(total: EventTotal) -> Iterator[Sample]:
         EventType.CHARGE_VOIDED: ("again_charges_void", "again_charges_void_won", ()),
         EventType.CHARGE_REFUNDED: ("again_refunds", "again_refunded_won", ()),
     }
+    if kind == EventType.CHARGE_RELEASED:
+        yield Sample("again_gate_releases", (what,), total.events)
     if kind in names:
         count, amount, labels = names[kind]
         yield Sample(count, labels, total.events)

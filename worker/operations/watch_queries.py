@@ -9,6 +9,8 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from worker.domain.consent_gate.rules import RuleCode
+
 AGES: Mapping[str, timedelta | None] = {
     "under_5m": timedelta(minutes=5),
     "under_1h": timedelta(hours=1),
@@ -28,6 +30,17 @@ _UNKNOWN = text("""
 _DISCREPANCIES = text("SELECT kind, count(*) AS found FROM discrepancies WHERE status = 'open' GROUP BY kind")
 
 _HELD = text("SELECT count(*) FROM holds WHERE status = 'held'")
+
+MOST_HELD = 10_000
+"""Charges that the consent gate holds and that are counted, at most."""
+
+# By the index of what is looked at again: what was settled while it was held is in it no more.
+_HELD_BY_GATE = text("""
+    SELECT rule, count(*) AS found FROM (
+        SELECT gate_lacks FROM charges
+        WHERE gate_judged_at IS NOT NULL AND status NOT IN ('paid', 'void') LIMIT :most
+    ) held CROSS JOIN LATERAL unnest(held.gate_lacks) AS lacks(rule) GROUP BY rule
+""")
 
 _DAY = text("SELECT pg, sends, amount FROM day_totals WHERE day_on = :day_on ORDER BY pg")
 
@@ -56,6 +69,12 @@ def unknown_by_age(session: Session, *, now: datetime) -> Mapping[str, int]:
 def discrepancies_by_kind(session: Session) -> Mapping[str, int]:
     """Count the open discrepancies by kind."""
     return {row.kind: row.found for row in session.execute(_DISCREPANCIES)}
+
+
+def held_by_gate(session: Session) -> Mapping[str, int]:
+    """Count up to MOST_HELD charges that the consent gate holds, by what each lacks; every rule is there."""
+    found = {row.rule: row.found for row in session.execute(_HELD_BY_GATE, {"most": MOST_HELD})}
+    return {rule: found.get(rule, 0) for rule in RuleCode}
 
 
 def held_subscriptions(session: Session) -> int:

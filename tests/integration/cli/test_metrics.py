@@ -10,8 +10,14 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.integration.cli.conftest import Again, Tables
+from worker.database.engine import Sessions
+from worker.domain.consent_gate.rules import RuleCode
+from worker.events.publishing import publish
+from worker.ledger import consent_gate
 from worker.metrics.families import FAMILIES
 from worker.metrics.readings import MOST_OF_DATABASE, Census
+
+ALL_LACKED = ["consent_free_to_paid", "notice_free_to_paid"]
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -98,6 +104,32 @@ def test_metrics_of_a_random_book_are_the_numbers_of_status(
     assert only(samples, "again_outbox_rows") == document["events"]["unpublished"]
     waiting = {each["name"]: each["waiting"] for each in document["events"]["destinations"]}
     assert by_label(samples, "again_deliveries_waiting", "destination") == waiting
+
+
+def test_charges_that_the_gate_holds_and_lets_go_are_counted(
+    again: Again, subscription: str, tables: Tables, sessions: Sessions
+):
+    both, notice, overridden, settled = (
+        tables.charge(subscription, months_ago=month, status="due", next_attempt_at=tables.now) for month in range(4)
+    )
+    lacks = {both: ALL_LACKED, notice: ALL_LACKED[1:], overridden: ALL_LACKED, settled: ALL_LACKED}
+    for charge, codes in lacks.items():
+        tables.sql(
+            "UPDATE charges SET gate_held_since = now(), gate_judged_at = now(), gate_lacks = :codes WHERE id = :id",
+            id=charge,
+            codes=codes,
+        )
+    with sessions.begin() as session:
+        assert consent_gate.override(session, overridden, now=tables.now)
+    tables.sql("UPDATE charges SET status = 'void', next_attempt_at = NULL WHERE id = :id", id=settled)
+    publish(sessions)
+    samples = scraped(again)
+    assert by_label(samples, "again_gate_held_charges", "rule") == {
+        RuleCode.CONSENT_TO_PAID: 1,
+        RuleCode.CONSENT_TO_INCREASE: 0,
+        RuleCode.NOTICE_OF_PAID: 2,
+    }
+    assert by_label(samples, "again_gate_releases_total", "released_by") == {"override": 1, "settled": 1}
 
 
 def test_every_sample_is_of_a_documented_family_with_its_labels(again: Again, subscription: str, tables: Tables):
