@@ -16,7 +16,7 @@ WITH_INDEX = index=$${PIP_INDEX_URL:-$$($(BIN)/pip config get global.index-url 2
 	[ -z "$$index" ] || export UV_DEFAULT_INDEX="$$index";
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-simulation test-system test-dates torture check docs wheel audit format bench bench-long bench-publish lock clean
+.PHONY: help demo up test test-simulation test-system test-processes test-faults test-dates torture check docs wheel audit format bench bench-long bench-publish lock clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,15 +31,21 @@ up: $(READY) ## run everything until Ctrl-C, and print what runs where
 test: $(READY) ## the whole test suite, on real servers (ten minutes on two cores)
 	@$(PYTEST) $(SIDE_BY_SIDE) tests/unit tests/project
 	@$(PYTEST) -n 3 tests/integration tests/scenarios tests/browser
-	@$(MAKE) --no-print-directory --jobs=2 $(OUTPUT_SYNC) test-simulation test-system
+	@$(MAKE) --no-print-directory --jobs=3 $(OUTPUT_SYNC) test-simulation test-system
 
 test-simulation: $(READY)
 	@echo "The simulation:"
 	@nice -n 10 $(PYTEST) $(SIDE_BY_SIDE) --dist worksteal tests/simulation
 
-test-system: $(READY)
+# Both wait more than they compute.
+test-system: test-processes test-faults
+
+test-processes: $(READY)
 	@echo "Real processes:"
 	@$(PYTEST) -n 2 --dist loadfile tests/system --ignore tests/system/test_faults.py
+
+test-faults: $(READY)
+	@echo "The fault run:"
 	@$(PYTEST) tests/system/test_faults.py
 
 test-dates: $(READY) ## the fast layers on other dates and in other zones, every clock moved (five minutes on two cores)
