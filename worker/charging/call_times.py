@@ -30,6 +30,6 @@ class CallTimes:
         return {uid: seconds for uid in uids if (seconds := self._seconds.get(uid)) is not None}
 
     def forget(self, answered: Iterable[Answered]) -> None:
-        """Forget what was written back."""
+        """Forget what was written back, or never will be."""
         for attempt, _ in answered:
             self._seconds.pop(attempt.request.merchant_uid, None)

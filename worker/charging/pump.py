@@ -75,15 +75,16 @@ class Pump:
         self._gateway = gateway
         self._clock = clock
         self._limits = limits
-        self._policy = policy
-        self._stopping = stopping
+        self._policy, self._stopping = policy, stopping
         self._monotonic, self._wall = monotonic, wall
         self._pre_send_check = PreSendCheck(sessions=sessions, gateway=gateway, clock=clock, prefix=limits.prefix)
-        self._queue = WriteBackQueue(self._write_back, patience=limits.send_within, monotonic=monotonic)
+        self._times = CallTimes(monotonic)
+        self._queue = WriteBackQueue(
+            self._write_back, self._times.forget, patience=limits.send_within, monotonic=monotonic
+        )
         self._calls = Calls(
             self._charge, self._queue.add, max_in_flight=limits.max_in_flight, ahead=limits.chunk, monotonic=monotonic
         )
-        self._times = CallTimes(monotonic)
         self._settler: asyncio.Task[None] | None = None
         self._counts: Counter[str] = Counter()
         self._begin_run()
@@ -242,7 +243,6 @@ class Pump:
             for attempt, outcome in batch
         ]
         write_back(self._sessions, settlements, now=now, seconds=self._times.of(batch))
-        self._times.forget(batch)
         self._counts.update(settlement.attempt_status.value for settlement in settlements)
 
     def _result(self, ended: str) -> PumpResult:

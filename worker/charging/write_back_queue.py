@@ -38,9 +38,16 @@ class WriteBackQueue:
     """
 
     def __init__(
-        self, write_back: Callable[[list[Answered]], None], *, patience: timedelta, monotonic: Callable[[], float]
+        self,
+        write_back: Callable[[list[Answered]], None],
+        forget: Callable[[list[Answered]], None],
+        *,
+        patience: timedelta,
+        monotonic: Callable[[], float],
     ) -> None:
+        """Write outcomes back with `write_back`; `forget` is told of those that have left, written back or lost."""
         self._write_back = write_back
+        self._forget = forget
         self._patience = patience
         self._monotonic = monotonic
         self._answered: list[Answered] = []
@@ -98,6 +105,7 @@ class WriteBackQueue:
                 origins, self._origins = self._origins, set()
                 with tracing.span("write back", {"attempts": len(batch)}, origins=origins, root=True):
                     await self._write(batch)
+                self._forget(batch)
                 self.awaited -= len(batch)
             self.batches += 1
             self._answer_came.set()
