@@ -23,6 +23,7 @@ from worker.config import tracing
 from worker.config.broker_url import BrokerAddress
 from worker.config.logs import configure_logs
 from worker.config.settings import InvalidSettings, Settings
+from worker.config.task_limits import task_time_limit, visibility_timeout
 from worker.messaging.forced_exit import exit_within
 from worker.messaging.registration import register_transport
 
@@ -97,17 +98,6 @@ def configuration() -> dict[str, Any]:
         "beat_scheduler": "worker.messaging.beat_scheduler:StatelessScheduler",
         "timezone": "UTC",
     }
-
-
-def task_time_limit(settings: Settings) -> timedelta:
-    """No task reaches this: the pump's budget, its last call and its last write-back fit in, with a minute to spare."""
-    seconds = settings.pump_seconds + 2 * settings.write_back_seconds
-    return timedelta(seconds=seconds) + settings.call_deadline + timedelta(minutes=1)
-
-
-def visibility_timeout(settings: Settings) -> int:
-    """In seconds; longer than any task runs, or the broker would deliver a running task again."""
-    return max(600, 2 * int(task_time_limit(settings).total_seconds()))
 
 
 app.add_defaults(configuration)

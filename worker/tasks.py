@@ -14,12 +14,13 @@ from sqlalchemy.orm import Session
 
 from schedules.beat import beat_table
 from worker import process
-from worker.app import app, send, task_time_limit, visibility_timeout
+from worker.app import app, send
 from worker.changes import refunds
 from worker.changes.apply_due import apply_due_changes
 from worker.charging.open_due import open_due_charges
 from worker.charging.pump import BUDGET_SPENT
 from worker.checkout.maintenance import run_maintenance
+from worker.config.task_limits import task_time_limit
 from worker.database import audit_partitions, heartbeats
 from worker.database.clock import DatabaseClock
 from worker.devstack.addresses import broker_address
@@ -135,13 +136,7 @@ def check_invariants(self: Any) -> dict[str, object]:
 def watch(self: Any) -> dict[str, object]:
     """Look for troubles, and open and close the alerts that operators are told of."""
     runtime = _begin(self)
-    context = CheckContext(
-        runtime=runtime,
-        broker_url=broker_address(runtime.settings),
-        no_database="",
-        visibility_timeout=visibility_timeout(runtime.settings),
-        task_time_limit=int(task_time_limit(runtime.settings).total_seconds()),
-    )
+    context = CheckContext(runtime, broker_address(runtime.settings))
     return alerts.note(runtime.sessions, troubles(context), now=runtime.clock()).summary()
 
 

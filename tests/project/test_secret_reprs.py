@@ -23,7 +23,7 @@ HOLDERS = [
     ADDRESSES,
     Servers(ADDRESSES, None, None),
     BrokerAddress.read(BROKER),
-    CheckContext(RUNTIME, BROKER, "", 600, 300),
+    CheckContext(RUNTIME, BROKER),
 ]
 
 

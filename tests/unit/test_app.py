@@ -10,9 +10,10 @@ from kombu.exceptions import ContentDisallowed
 from kombu.serialization import loads, prepare_accept_content
 
 from schedules.beat import beat_table
-from worker.app import QUEUE, app, configuration, task_time_limit, visibility_timeout
+from worker.app import QUEUE, app, configuration
 from worker.charging.run_limits import RunLimits, run_limits
 from worker.config.settings import Settings
+from worker.config.task_limits import task_time_limit, visibility_timeout
 
 
 @pytest.fixture

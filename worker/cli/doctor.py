@@ -64,7 +64,6 @@ def doctor(
 
 @contextmanager
 def _check_context(*, full: bool, as_json: bool) -> Iterator[CheckContext]:
-    from worker.app import task_time_limit, visibility_timeout
     from worker.cli.context import actor
     from worker.devstack.addresses import NotAvailable, broker_address, database_address, effective_settings
     from worker.doctor.finding import CheckContext
@@ -85,8 +84,6 @@ def _check_context(*, full: bool, as_json: bool) -> Iterator[CheckContext]:
             runtime=runtime,
             broker_url=broker_address(settings),
             no_database=no_database,
-            visibility_timeout=visibility_timeout(settings),
-            task_time_limit=int(task_time_limit(settings).total_seconds()),
             full=tell if full else None,
         )
 

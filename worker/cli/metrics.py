@@ -50,7 +50,7 @@ def serve(
 
 
 def _registry(runtime: Runtime) -> CollectorRegistry:
-    from worker.app import task_time_limit
+    from worker.config.task_limits import task_time_limit
     from worker.metrics.collector import DatabaseCollector, registry
     from worker.metrics.expected import expected_of
 

@@ -42,9 +42,7 @@ class CheckContext:
 
     runtime: Runtime
     broker_url: str = field(repr=False)  # it may hold a password; empty when there is no broker
-    no_database: str
-    visibility_timeout: int  # of the broker, in seconds
-    task_time_limit: int  # in seconds
+    no_database: str = ""
     full: Callable[[str], None] | None = None  # judge every row by the invariants, and tell here how far that has come
 
     @property

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from schedules.beat import PUMP, Entry, beat_table
 from schedules.plans import SEOUL
+from worker.config.task_limits import task_time_limit
 from worker.database import heartbeats
 from worker.doctor import servers
 from worker.doctor.finding import CheckContext, Finding, Health, broken, ok, skipped, warning
@@ -59,7 +60,7 @@ def _age(context: CheckContext, name: str) -> timedelta | None:
 
 
 def _allowed(context: CheckContext, name: str) -> timedelta:
-    return MISSED_TICKS * _interval(context, name) + timedelta(seconds=context.task_time_limit)
+    return MISSED_TICKS * _interval(context, name) + task_time_limit(context.runtime.settings)
 
 
 def _interval(context: CheckContext, name: str) -> timedelta:

@@ -12,6 +12,7 @@ import redis
 from sqlalchemy import Connection, text
 
 from worker.config.broker_url import BrokerAddress
+from worker.config.task_limits import task_time_limit, visibility_timeout
 from worker.database import encodings
 from worker.database import migrations as schema
 from worker.database.transactions import missing_guards
@@ -140,7 +141,8 @@ def _refusal_to_write(broker: redis.Redis) -> str:
 
 
 def timeouts(context: CheckContext) -> Finding:
-    visible, limit = context.visibility_timeout, context.task_time_limit
+    settings = context.runtime.settings
+    visible, limit = visibility_timeout(settings), int(task_time_limit(settings).total_seconds())
     if visible <= limit:
         return broken(
             "timeouts", f"the broker redelivers after {visible} s, a task may run {limit} s", "raise visibility_timeout"

@@ -68,7 +68,7 @@ def beats(engine: Engine) -> list[str]:
 
 def examined(relay: Relay) -> tuple[Health, str]:
     runtime = Runtime.create(Settings.from_env({}), relay.url("postgres"), actor="doctor")
-    context = CheckContext(runtime=runtime, broker_url="", no_database="", visibility_timeout=600, task_time_limit=300)
+    context = CheckContext(runtime, "")
     (finding,) = run.examine(context, ["database"])
     runtime.close()
     return finding.health, finding.finding

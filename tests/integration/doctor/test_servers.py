@@ -32,7 +32,7 @@ def examined(url: str, *, live: bool) -> Finding:
     """What the doctor finds at an address. No setting can bring a live key to the sandbox, so it is brought here."""
     settings = Settings.from_env(LIVE if live else {}).model_copy(update={"portone_url": url, "sandbox_url": url})
     runtime = Runtime.create(settings, "postgresql:///again", actor="test")
-    finding = servers.portone(CheckContext(runtime, "redis://", "", 600, 300))
+    finding = servers.portone(CheckContext(runtime, "redis://"))
     runtime.close()
     return finding
 

@@ -172,7 +172,7 @@ def test_doctor_warns_of_unencrypted_connections_in_live_mode(
 
     def health(environment: dict[str, str]) -> list[Health]:
         runtime = Runtime.create(Settings.from_env(environment), database_url, actor="test")
-        context = CheckContext(runtime, valkey, "", 600, 300)
+        context = CheckContext(runtime, valkey)
         findings = [servers.database(context), servers.broker(context)]
         runtime.close()
         return [finding.health for finding in findings]
