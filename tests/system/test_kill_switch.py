@@ -18,7 +18,7 @@ IN_FLIGHT = 40  # two children of one worker, each with half of the concurrency 
 # As slow as this, the charges would take half a minute: longer than a command takes on a busy machine. The time-outs
 # are long, so that no answer is late.
 SLOW = slow(3.0)
-PATIENT = {"max_in_flight": IN_FLIGHT // 2, "read_timeout_seconds": 20.0, "quiet_period_seconds": 120.0}
+PATIENT = {"max_in_flight": IN_FLIGHT // 2, "read_timeout_seconds": 12.0, "quiet_period_seconds": 40.0}
 
 
 def again(site: Site, *arguments: str) -> str:
