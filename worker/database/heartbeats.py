@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import case, func, select, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from worker.database.clock import APART
@@ -16,6 +15,12 @@ BEAT = "beat"
 
 RETURN = "return of the workers"
 """The row that says when a worker was back after none had been there."""
+
+_SEEN = text("""
+    INSERT INTO heartbeats AS h (name, seen_at) VALUES (:name, :now)
+    ON CONFLICT (name) DO UPDATE
+    SET seen_at = CASE WHEN h.seen_at > :far_ahead THEN excluded.seen_at ELSE GREATEST(h.seen_at, excluded.seen_at) END
+""")
 
 # One that lies far ahead is of before the clock was set back.
 _RETURNED = text("""
@@ -28,10 +33,7 @@ _RETURNED = text("""
 
 def beat(session: Session, name: str, *, now: datetime) -> None:
     """Note that `name` is alive; moves back only from a time that lies far ahead, before the clock was set back."""
-    row = insert(Heartbeat).values(name=name, seen_at=now)
-    later = func.greatest(Heartbeat.seen_at, row.excluded.seen_at)
-    seen_at = case((Heartbeat.seen_at > now + APART, row.excluded.seen_at), else_=later)
-    session.execute(row.on_conflict_do_update(index_elements=[Heartbeat.name], set_={"seen_at": seen_at}))
+    session.execute(_SEEN, {"name": name, "now": now, "far_ahead": now + APART})
 
 
 def note_return(session: Session, *, now: datetime, silence: timedelta) -> None:
