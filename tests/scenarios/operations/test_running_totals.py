@@ -10,7 +10,7 @@ from sqlalchemy import text
 from tests.scenarios.changes.test_refunds import Operator
 from tests.scenarios.conftest import World
 from worker import process, tasks
-from worker.app import task_time_limit
+from worker.config.task_limits import task_time_limit
 from worker.metrics.collector import DatabaseCollector, registry
 from worker.metrics.expected import expected_of
 from worker.sandbox.rules.behaviours import Reply, decline, pay, troubled
