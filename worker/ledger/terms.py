@@ -5,9 +5,10 @@ The one home of that. What is shown, agreed to and checked is read here, and is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import text
@@ -16,6 +17,7 @@ from sqlalchemy.orm import Session
 from schedules.periods import BillingPeriod
 from schedules.plans import Plan
 from worker.database.mapping import OWN_PLAN_COLUMNS, plan_of
+from worker.database.planning import plan_by_index
 from worker.domain.pricing.adjustments import Adjustment, AdjustmentKind
 from worker.domain.pricing.amounts import Amounts
 from worker.domain.pricing.bill import Bill, after, bill
@@ -45,9 +47,11 @@ _SOLD = text("""
 """)
 
 _TERMS = text(f"""
-    SELECT s.quantity, s.price_version, {OWN_PLAN_COLUMNS}
-    FROM subscriptions s {OWN_PLAN}
-    WHERE s.id = :id
+    SELECT s.id, s.quantity, s.price_version, {OWN_PLAN_COLUMNS}
+    FROM unnest(CAST(:ids AS bigint[])) AS listed(id)
+    CROSS JOIN LATERAL (SELECT * FROM subscriptions WHERE id = listed.id OFFSET 0) s
+    CROSS JOIN LATERAL (SELECT * FROM plans WHERE id = s.plan_id OFFSET 0) p
+    {OWN_PRICE}
 """)  # noqa: S608 - constants only
 
 
@@ -93,11 +97,23 @@ def own_terms(session: Session, subscription_id: int, *, without: int | None = N
 
     `without` a charge, by its id: as they will be once that is void, and what it had used is there again.
     """
-    row = session.execute(_TERMS, {"id": subscription_id}).one()
+    row = session.execute(_TERMS, {"ids": [subscription_id]}).one()
     if without is None:
         open_ = adjustments.open_of(session, [subscription_id]).get(subscription_id, ())
     else:
         open_ = adjustments.open_without(session, subscription_id, without)
+    return _terms(row, open_)
+
+
+def terms_of(session: Session, subscription_ids: Collection[int]) -> Mapping[int, Callable[[], OwnTerms]]:
+    """Return what makes the terms of each of some subscriptions, which may raise as `own_terms` does."""
+    plan_by_index(session)
+    open_ = adjustments.open_of(session, subscription_ids)
+    rows = session.execute(_TERMS, {"ids": sorted(subscription_ids)})
+    return {row.id: partial(_terms, row, open_.get(row.id, ())) for row in rows}
+
+
+def _terms(row: Any, open_: Sequence[Adjustment]) -> OwnTerms:
     return OwnTerms(
         plan=own_plan(row),
         unit=Amounts(row.amount, row.tax_free, row.vat_amount),

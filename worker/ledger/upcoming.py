@@ -13,7 +13,7 @@ from schedules.plans import Plan
 from worker.domain.pricing.bill import Bill
 from worker.ledger.due_subscriptions import due_subscription
 from worker.ledger.opening import opening_of
-from worker.ledger.terms import own_terms
+from worker.ledger.terms import OwnTerms, own_terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,12 @@ def upcoming_periods(
     coming = periods_from(terms.plan, anchor_on, start, count=count)
     bills = terms.bills((*started, *coming))[len(started) :]
     return [UpcomingPeriod(period, bill) for period, bill in zip(coming, bills, strict=True)]
+
+
+def next_period(terms: OwnTerms, anchor_on: date, next_charge_at: datetime) -> UpcomingPeriod:
+    """Return the next period of a subscription of which none has started that is not opened."""
+    (period,) = periods_from(terms.plan, anchor_on, next_charge_at, count=1)
+    return UpcomingPeriod(period, terms.bills([period])[0])
 
 
 def periods_from(plan: Plan, anchor_on: date, start: datetime, *, count: int) -> Sequence[BillingPeriod]:

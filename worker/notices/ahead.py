@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -19,7 +19,8 @@ from worker.domain.notices.due_times import due_ahead
 from worker.domain.states import SubscriptionStatus
 from worker.ledger import changes
 from worker.ledger.notices import NewNotice
-from worker.ledger.upcoming import upcoming_periods
+from worker.ledger.terms import OwnTerms
+from worker.ledger.upcoming import next_period
 from worker.notices import told_queries
 from worker.notices.ahead_queries import NextCharge, NextPrice
 from worker.notices.policy import NoticePolicy
@@ -56,13 +57,20 @@ def price_due_at(coming: NextPrice, policy: NoticePolicy) -> datetime | None:
 
 
 def notice_of_charge(
-    sessions: Sessions, coming: NextCharge, due_at: datetime, *, policy: NoticePolicy, now: datetime
+    sessions: Sessions,
+    coming: NextCharge,
+    due_at: datetime,
+    *,
+    terms: Callable[[], OwnTerms] | None,
+    policy: NoticePolicy,
+    now: datetime,
 ) -> NewNotice | None:
     """Return the notice of a next charge; None where, as things are planned, nothing is charged then.
 
-    Where its customer was told of it before, it is a correction, and None unless it costs them more or earlier.
+    Where its customer was told of it before, it is a correction, and None unless it costs them more or earlier. `terms`
+    makes those of the subscription; None will do for one that `is_planned`.
     """
-    amount = _amount(sessions, coming, policy, now)
+    amount = _amount(sessions, coming, terms, policy, now)
     if not amount:
         return None
     with sessions() as session:
@@ -123,11 +131,12 @@ def _is_worse(session: Session, subscription_id: int, kinds: Collection[NoticeKi
     return before is None or now.is_worse_than(before)
 
 
-def _amount(sessions: Sessions, coming: NextCharge, policy: NoticePolicy, now: datetime) -> int | None:
+def _amount(
+    sessions: Sessions, coming: NextCharge, terms: Callable[[], OwnTerms] | None, policy: NoticePolicy, now: datetime
+) -> int | None:
     """Return what the period that begins then is charged with, in won; None where it is not."""
-    if coming.is_planned:
+    if coming.is_planned or terms is None:
         periods = outlook(sessions, coming.code, policy=policy.changes, now=now)
         return next((each.amount for each in periods if each.start == coming.next_charge_at and each.owed), None)
-    with sessions() as session:
-        (upcoming,) = upcoming_periods(session, coming.id, coming.anchor_on, coming.next_charge_at, now=now, count=1)
+    upcoming = next_period(terms(), coming.anchor_on, coming.next_charge_at)
     return upcoming.bill.amount if upcoming.period.start == coming.next_charge_at else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from schedules.notices import NoticeKind
 from worker.database.engine import Sessions
@@ -12,6 +13,7 @@ from worker.domain.errors import Refused
 from worker.domain.identifiers import read_code
 from worker.ledger.due_subscriptions import START
 from worker.ledger.notices import NewNotice
+from worker.ledger.terms import own_terms
 from worker.notices import ahead, ahead_queries, told_queries
 from worker.notices.ahead_queries import NextCharge, NextPrice
 from worker.notices.policy import NoticePolicy
@@ -46,7 +48,7 @@ def _coming(
     """Yield what comes, up to the limit of each sort; what cannot be worked out is left out."""
     last = now + timedelta(days=listing.days)
     for row in _rows(sessions, code, listing, now):
-        due_at = None if row.is_told else _due_at(row, policy)
+        due_at = _due_at(row, policy)
         if due_at is None or due_at > last:
             continue
         try:
@@ -72,7 +74,9 @@ def _made(
     sessions: Sessions, row: NextCharge | NextPrice, due_at: datetime, policy: NoticePolicy, now: datetime
 ) -> NewNotice | None:
     if isinstance(row, NextCharge):
-        return ahead.notice_of_charge(sessions, row, due_at, policy=policy, now=now)
+        with sessions() as session:
+            terms = partial(own_terms, session, row.id)
+            return ahead.notice_of_charge(sessions, row, due_at, terms=terms, policy=policy, now=now)
     with sessions() as session:
         return ahead.notice_of_price(session, row, due_at, policy=policy)
 
@@ -84,11 +88,11 @@ def _rows(sessions: Sessions, code: str | None, listing: Listing, now: datetime)
         until = now + far + timedelta(days=listing.days)
         if code is not None:
             return [
-                *ahead_queries.next_charges_of(session, code, until=until, now=now),
-                *ahead_queries.next_prices_of(session, code, until=until, now=now),
+                *ahead_queries.next_charges_of(session, code, until=until, now=now).untold,
+                *ahead_queries.next_prices_of(session, code, until=until, now=now).untold,
             ]
         limit = listing.limit
         return [
-            *ahead_queries.next_charges(session, after=START, until=until, now=now, limit=limit),
-            *ahead_queries.next_prices(session, after=START, until=until, now=now, limit=limit),
+            *ahead_queries.next_charges(session, after=START, until=until, now=now, limit=limit).untold,
+            *ahead_queries.next_prices(session, after=START, until=until, now=now, limit=limit).untold,
         ]

@@ -19,11 +19,12 @@ from worker.database.engine import Sessions
 from worker.domain.notices.due_times import told_ahead
 from worker.ledger.due_subscriptions import Place
 from worker.ledger.notices import NewNotice
+from worker.ledger.terms import terms_of
 from worker.notices import ahead, ahead_queries
-from worker.notices.ahead_queries import NextCharge, NextPrice
+from worker.notices.ahead_queries import NextCharge, NextPrice, Part
 from worker.notices.following import BATCH, send_kept
 from worker.notices.policy import NoticePolicy
-from worker.notices.walking import Walk, go_on
+from worker.notices.walking import Maker, Walk, go_on
 
 SLACK = timedelta(days=2)
 """Beyond the days ahead: the night, the margin, and the difference between local days and whole ones."""
@@ -71,31 +72,43 @@ def longest_ahead(said: Sequence[str], kinds: Sequence[NoticeKind]) -> timedelta
 
 
 def _of_charges(sessions: Sessions, policy: NoticePolicy, now: datetime, until: datetime) -> Walk[NextCharge]:
-    def read(session: Session, after: Place, limit: int) -> Sequence[NextCharge]:
+    def read(session: Session, after: Place, limit: int) -> Part[NextCharge]:
         return ahead_queries.next_charges(session, after=after, until=until, now=now, limit=limit)
 
-    def told_of(coming: NextCharge) -> NewNotice | None:
-        due_at = None if coming.is_told else ahead.charge_due_at(coming, policy)
-        if due_at is None or not _is_told_now(coming.next_charge_at, due_at, coming.time_zone, policy, now):
-            return None
-        return ahead.notice_of_charge(sessions, coming, due_at, policy=policy, now=now)
+    def due_at(coming: NextCharge) -> datetime | None:
+        due_at = ahead.charge_due_at(coming, policy)
+        return _if_told_now(coming.next_charge_at, due_at, coming.time_zone, policy, now)
 
-    return Walk("charges", read, told_of)
+    def maker(rows: Sequence[NextCharge]) -> Maker[NextCharge]:
+        with sessions() as session:
+            terms = terms_of(session, [each.id for each in rows if not each.is_planned])
+
+        def made(coming: NextCharge, due_at: datetime) -> NewNotice | None:
+            own = terms.get(coming.id)
+            return ahead.notice_of_charge(sessions, coming, due_at, terms=own, policy=policy, now=now)
+
+        return made
+
+    return Walk("charges", read, due_at, maker)
 
 
 def _of_prices(sessions: Sessions, policy: NoticePolicy, now: datetime, until: datetime) -> Walk[NextPrice]:
-    def read(session: Session, after: Place, limit: int) -> Sequence[NextPrice]:
+    def read(session: Session, after: Place, limit: int) -> Part[NextPrice]:
         return ahead_queries.next_prices(session, after=after, until=until, now=now, limit=limit)
 
-    def told_of(coming: NextPrice) -> NewNotice | None:
-        due_at = None if coming.is_told else ahead.price_due_at(coming, policy)
-        if due_at is None or not _is_told_now(coming.effective_at, due_at, coming.time_zone, policy, now):
-            return None
+    def due_at(coming: NextPrice) -> datetime | None:
+        return _if_told_now(coming.effective_at, ahead.price_due_at(coming, policy), coming.time_zone, policy, now)
+
+    def made(coming: NextPrice, due_at: datetime) -> NewNotice | None:
         with sessions() as session:
             return ahead.notice_of_price(session, coming, due_at, policy=policy)
 
-    return Walk("prices", read, told_of)
+    return Walk("prices", read, due_at, lambda _: made)
 
 
-def _is_told_now(about: datetime, due_at: datetime, zone: str, policy: NoticePolicy, now: datetime) -> bool:
-    return told_ahead(about, due_at, now=now, zone=ZoneInfo(zone), quiet=policy.quiet)
+def _if_told_now(
+    about: datetime, due_at: datetime | None, zone: str, policy: NoticePolicy, now: datetime
+) -> datetime | None:
+    """Return when something was due that is told now; None for what is not."""
+    is_now = due_at is not None and told_ahead(about, due_at, now=now, zone=ZoneInfo(zone), quiet=policy.quiet)
+    return due_at if is_now else None

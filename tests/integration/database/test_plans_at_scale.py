@@ -56,6 +56,7 @@ from worker.ledger.due_subscriptions import START
 from worker.ledger.end_of_dunning import SpentCharge
 from worker.ledger.outbox import WrittenEvent
 from worker.ledger.period_ends import charge_at
+from worker.ledger.terms import terms_of
 from worker.ledger.upcoming import upcoming_periods
 from worker.ledger.voiding import void
 from worker.ledger.write_back import write_back
@@ -141,10 +142,11 @@ _EVENTS = """
     SELECT n, 'evt_' || n, 'charge.paid', 1, :now, CASE WHEN n % 200 > 0 THEN n % 30000 + 1 END, '{}'
     FROM generate_series(1, 80000) n
 """
-# A notice of each renewal, and one that is kept for each event.
+# A notice of every other renewal, and one that is kept for each event.
 _NOTICES = """
     INSERT INTO notices (subscription_id, kind, about, due_at, sent_at, content)
-    SELECT id, 'renewal', next_charge_at, :now, :now, '{}' FROM subscriptions WHERE next_charge_at IS NOT NULL
+    SELECT id, 'renewal', next_charge_at, :now, :now, '{}' FROM subscriptions
+    WHERE next_charge_at IS NOT NULL AND id % 4 < 2
 """
 _KEPT = """
     INSERT INTO notices (subscription_id, kind, about, source, due_at)
@@ -263,6 +265,13 @@ def queued_again(session: Session) -> None:
     assert resend_queries.queue(session, wanted, None, now=NOW, limit=BATCH)[1] == BATCH
 
 
+def coming(session: Session) -> ahead_queries.Part[ahead_queries.NextCharge]:
+    """Read the next charges, of every other of which its customer was told."""
+    part = ahead_queries.next_charges(session, after=START, until=NOW + FAR, now=NOW, limit=BATCH)
+    assert (part.looked, len(part.untold) > BATCH / 4) == (BATCH, True)
+    return part
+
+
 def read_events(session: Session) -> None:
     """Read events of a type that all are of, of one that none is of, of both, of one subscription, and by an id."""
     paid, refunded = EventType.CHARGE_PAID, EventType.REFUND_COMPLETED
@@ -363,7 +372,7 @@ ACTS: dict[str, tuple[Run, int]] = {
     "notices to come": (
         in_session(
             lambda s: (
-                ahead_queries.next_charges(s, after=START, until=NOW + FAR, now=NOW, limit=BATCH),
+                terms_of(s, [each.id for each in coming(s).untold]),
                 ahead_queries.next_prices(s, after=START, until=NOW + FAR, now=NOW, limit=BATCH),
                 ahead_queries.next_charges_of(s, CODE, until=NOW + FAR, now=NOW),
                 ahead_queries.next_prices_of(s, CODE, until=NOW + FAR, now=NOW),
@@ -453,3 +462,13 @@ def test_statements_read_no_more_than_their_batch_whatever_the_statistics_say(ac
     most_rows, most_pages = ROWS_BESIDE + ROWS_EACH * batch, PAGES_BESIDE + PAGES_EACH * batch
     assert read, "nothing was read"
     assert [str(each) for each in read if each.rows > most_rows or each.pages > most_pages] == []
+
+
+def test_part_far_on_in_a_walk_of_notices_reads_no_more_pages_than_the_first(believing: Engine):
+    pages = []
+    for after in (START, (NOW + timedelta(days=28), 0)):
+        with believing.connect() as connection, Session(connection) as session, plans.readings(connection) as read:
+            ahead_queries.next_charges(session, after=after, until=NOW + FAR, now=NOW, limit=BATCH)
+        pages.append(sum(each.pages for each in read))
+    first, far = pages
+    assert far < first + 50
