@@ -25,6 +25,7 @@ days = st.integers(-2, 70)
 sums = st.sampled_from([0, 1, 50, 99, 100, 990, 9900, 33_000, 200_000])
 whens = st.one_of(st.none(), st.sampled_from(Moment), st.integers(-1, 70))
 UNPAID = (DECLINED, SPENT, DEAD, LOST, NOT_CHARGED)
+_HELD = "SELECT id FROM charges WHERE gate_held_since IS NOT NULL AND status NOT IN ('paid', 'void') ORDER BY id DESC"
 _NEXT = "SELECT next_charge_at AS at FROM subscriptions WHERE code = :code"
 _WAITING = "SELECT id FROM changes WHERE status = 'scheduled' AND waits_for = 'consent' ORDER BY id DESC"
 
@@ -162,6 +163,12 @@ class AnySequence(Sequence):
     @rule(nth=nths, unpaid=mostly, until=days)
     def postpone(self, nth: int, unpaid: bool, until: int) -> None:
         self._ask(ChangeKind.POSTPONE, self._charge(nth, unpaid), None, until=self._on(until))
+
+    @rule(nth=nths, held=mostly)
+    def override_gate(self, nth: int, held: bool) -> None:
+        """Override the gate for a charge that it holds, if there is one; else it is refused."""
+        ids = [row.id for row in self.office.world.sql(_HELD)] if held else []
+        self._ask(ChangeKind.OVERRIDE_GATE, ids[nth % len(ids)] if ids else self._charge(nth, unpaid=True), None)
 
     @rule(nth=nths, amount=st.none() | sums, by_days=st.booleans())
     def refund(self, nth: int, amount: int | None, by_days: bool) -> None:

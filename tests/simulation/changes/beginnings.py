@@ -19,6 +19,7 @@ PLANS: dict[str, dict[str, str]] = {
     "yearly": {"amount": "99000", "cadence": "year", "dunning_end": "cancel"},
     "new-york": {"amount": "7700", "time_zone": "America/New_York", "charge_hour": "3", "dunning_end": "pause"},
     "trial": {"amount": "5500", "trial_days": "14"},
+    "gated": {"amount": "6600", "trial_days": "7", "gate": "strict"},
 }
 LATER_PRICES = (("monthly", 2, 8800), ("monthly", 3, 12_900), ("gold", 2, 35_000), ("weekly", 2, 2900))
 """Later versions of prices, which are sold to new subscriptions in times that no sequence reaches."""

@@ -27,7 +27,7 @@ from worker.domain.pricing import bill
 from worker.domain.pricing.adjustments import Adjustment
 from worker.domain.refund_settlement import RefundSettlement
 from worker.domain.states import ChargeStatus
-from worker.ledger import changes, collecting, refunds
+from worker.ledger import changes, collecting, consent_gate, refunds
 from worker.ledger.voiding import VoidedCharge
 
 
@@ -86,6 +86,7 @@ _DOES: dict[ChangeKind, tuple[Any, str, Any]] = {
     ChangeKind.POSTPONE: (collecting, "postpone", True),
     ChangeKind.COLLECT: (collecting, "collect_now", ChargeStatus.PAST_DUE),
     ChangeKind.CANCEL: (cancel, "void", []),
+    ChangeKind.OVERRIDE_GATE: (consent_gate, "override", True),
 }
 
 

@@ -24,6 +24,7 @@ _CALM = """
 """
 _CHANGE = "SELECT status, status_reason FROM changes WHERE id = :id"
 _TRIED = "SELECT id FROM attempts WHERE charge_id = :id AND started_at >= :at"
+_HELD = "SELECT id FROM charges WHERE id = :id AND gate_held_since IS NOT NULL"
 _CHARGED_AT_ONCE = frozenset({ChangeKind.CHANGE_PLAN, ChangeKind.TRIAL})
 
 
@@ -65,6 +66,8 @@ class Promises:
         self.office.tick()
         if preview.at_once and preview.kind is ChangeKind.COLLECT and not preview.effect.cautions:
             self._check_collected(change)
+        if preview.at_once and preview.kind is ChangeKind.OVERRIDE_GATE:
+            self._check_released(change)
         if self.office.world.sql(_CALM, code=code)[0].calm:
             waiting = change.id if change.status is ChangeStatus.SCHEDULED and change.waits_for is None else None
             self._open[code] = Promise(
@@ -109,6 +112,10 @@ class Promises:
     def _check_collected(self, change: Change) -> None:
         if not self.office.world.sql(_TRIED, id=change.charge_id, at=change.created_at):
             self.broken.append(f"charge {change.charge_id} was to be collected at once, and was not tried")
+
+    def _check_released(self, change: Change) -> None:
+        if self.office.world.sql(_HELD, id=change.charge_id):
+            self.broken.append(f"charge {change.charge_id} was to be made in spite of the gate, which holds it")
 
     def _newest(self, code: str) -> int:
         return max((row.id for row in self.office.world.sql(_CHARGES, code=code, after=0)), default=0)

@@ -97,6 +97,33 @@ def test_act_on_what_is_unpaid_that_does_nothing_is_noticed(
         sequence.everything_adds_up()
 
 
+def held_by_the_gate(sequence: AnySequence) -> int:
+    """Let the trials of two subscriptions end, whose first charges the gate holds; return one of these."""
+    sequence.subscribe(plans=("gated", "gated"), beginnings=(BY_NAME["paid"],) * 2)
+    sequence.live(days=8)
+    sequence.everything_adds_up()
+    held = sequence.office.world.sql("SELECT id FROM charges WHERE gate_held_since IS NOT NULL ORDER BY id")
+    assert len(held) == 2
+    return int(held[-1].id)
+
+
+def test_overridden_charge_is_made_and_the_other_one_waits(sequence: AnySequence):
+    charge = held_by_the_gate(sequence)
+    sequence.override_gate(nth=0, held=True)
+    sequence.live(days=1)
+    sequence.everything_adds_up()
+    rows = sequence.office.world.sql("SELECT id, status FROM charges ORDER BY id")
+    assert [(row.id == charge, row.status) for row in rows] == [(False, "due"), (True, "paid")]
+
+
+def test_override_that_does_nothing_is_noticed(sequence: AnySequence, monkeypatch: pytest.MonkeyPatch):
+    breakages.say_done_and_do_nothing(monkeypatch, ChangeKind.OVERRIDE_GATE)
+    held_by_the_gate(sequence)
+    sequence.override_gate(nth=0, held=True)
+    with pytest.raises(AssertionError, match="was to be made in spite of the gate"):
+        sequence.everything_adds_up()
+
+
 def test_charge_that_is_void_before_its_outcome_is_noticed(sequence: AnySequence, monkeypatch: pytest.MonkeyPatch):
     breakages.forgive_in_flight(monkeypatch)
     begin(sequence, "answer lost")
