@@ -68,22 +68,37 @@ def _rows(node: Mapping[str, Any]) -> float:
 
 _SAID = """
     UPDATE pg_class SET {what}
-    WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'i') AND reltuples > 0
+    WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'i') AND {of}
 """
+_SPOILED = _SAID.format(what="{what}", of="reltuples > 0")
+_COUNTED = "VACUUM (DISABLE_PAGE_SKIPPING) {tables}"
+
+# As autovacuum leaves queues that it has met empty. It says nothing of what is in columns, and counts what it reads.
+_IN_ALL_ITS_PAGES = _SAID.format(what="relpages = pg_relation_size(oid) / 8192", of="reltuples = {rows}")
+_WHAT_GROWS = _COUNTED.format(tables="charges, attempts, subscriptions")
 
 WRONG = {
-    "a hundred times as many": _SAID.format(what="reltuples = reltuples * 100"),
-    "one row": _SAID.format(what="relpages = 1, reltuples = 1"),
-    "no row": f"""
-        {_SAID.format(what="relpages = 0, reltuples = 0")};
+    "a hundred times as many": [_SPOILED.format(what="reltuples = reltuples * 100")],
+    "one row": [_SPOILED.format(what="relpages = 1, reltuples = 1")],
+    "one row, but of what grows": [_WHAT_GROWS, _IN_ALL_ITS_PAGES.format(rows=1)],
+    "no row": [
+        _SPOILED.format(what="relpages = 0, reltuples = 0"),
+        """
         DELETE FROM pg_statistic WHERE starelid IN (
             SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace)
-    """,
+        """,
+    ],
+    "no row, but of what grows": [_WHAT_GROWS, _IN_ALL_ITS_PAGES.format(rows=0)],
+    "all rows, and not what is in them": [_COUNTED.format(tables="")],
 }
-"""What the planner may believe in error, of rows and columns: as after all but all was deleted, or not yet there."""
+"""What the planner may believe in error, of rows and columns: as after all but all was deleted, or not yet there.
+
+Each adds to what is said before it. A vacuum in between leaves a mixture: it counts the rows of what has changed, and
+what is known of columns stays as it was, or unknown.
+"""
 
 
 def believe(connection: Connection, wrong: str) -> None:
-    """Let the planner believe something of WRONG."""
-    for statement in WRONG[wrong].split(";"):
+    """Let the planner believe something of WRONG; the connection commits by itself, as a vacuum has to."""
+    for statement in WRONG[wrong]:
         connection.execute(text(statement))

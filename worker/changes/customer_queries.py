@@ -15,10 +15,10 @@ from worker.ledger.terms import OWN_AMOUNT, OWN_PLAN
 _OWNERS = {
     "subscription": text("SELECT customer_reference FROM subscriptions WHERE code = :of"),
     "charge": text("""
-        SELECT s.customer_reference FROM charges c JOIN subscriptions s ON s.id = c.subscription_id WHERE c.id = :of
+        SELECT customer_reference FROM subscriptions WHERE id = (SELECT subscription_id FROM charges WHERE id = :of)
     """),
     "change": text("""
-        SELECT s.customer_reference FROM changes x JOIN subscriptions s ON s.id = x.subscription_id WHERE x.id = :of
+        SELECT customer_reference FROM subscriptions WHERE id = (SELECT subscription_id FROM changes WHERE id = :of)
     """),
 }
 
@@ -55,7 +55,8 @@ _CHARGES = text(f"""
     LEFT JOIN LATERAL (
         SELECT COALESCE({answer_of("a")} ->> 'pg_provider', k.pg) AS pg,
                {answer_of("a")} ->> 'receipt_url' AS receipt_url
-        FROM attempts a LEFT JOIN billing_keys k ON k.id = a.billing_key_id
+        FROM attempts a
+        LEFT JOIN LATERAL (SELECT pg FROM billing_keys WHERE id = a.billing_key_id OFFSET 0) k ON true
         WHERE a.charge_id = c.id AND a.status = 'paid'
         ORDER BY a.number LIMIT 1
     ) paid ON true

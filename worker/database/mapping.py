@@ -62,10 +62,14 @@ Holds that were ended early, or started before a clock was set, hold no longer.
 """
 
 OF_AN_ATTEMPT = """
-    JOIN charges c ON c.id = a.charge_id
-    JOIN subscriptions s ON s.id = c.subscription_id
-    JOIN billing_keys k ON k.id = a.billing_key_id
-    JOIN plans p ON p.id = s.plan_id
+    CROSS JOIN LATERAL (SELECT * FROM charges WHERE id = a.charge_id OFFSET 0) c
+    CROSS JOIN LATERAL (SELECT * FROM subscriptions WHERE id = c.subscription_id OFFSET 0) s
+    CROSS JOIN LATERAL (SELECT * FROM billing_keys WHERE id = a.billing_key_id OFFSET 0) k
+    CROSS JOIN LATERAL (SELECT * FROM plans WHERE id = s.plan_id OFFSET 0) p
+"""
+"""The charge `c` of an attempt `a`, its subscription `s`, the key `k` it was made with, and the plan `p`: by their ids.
+
+OFFSET 0 keeps them from becoming a join, whose order statistics would decide: whole tables were read for a hundred.
 """
 
 

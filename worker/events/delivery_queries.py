@@ -16,11 +16,14 @@ from worker.domain.events.types import EventType
 from worker.ledger.outbox import WrittenEvent
 
 # Due since it happened; an instant that a clock had ahead counts as now.
+# BETWEEN and the order leave one index to choose: one that has the position second is gone through from end to end.
 _QUEUE = text("""
     INSERT INTO deliveries (destination_id, position, subscription_id, next_try_at)
     SELECT d.id, e.position, coalesce(e.subscription_id, 0), LEAST(e.at, clock_timestamp())
     FROM unnest(CAST(:positions AS bigint[])) AS written(position)
-    JOIN events e ON e.position = written.position
+    CROSS JOIN LATERAL (
+        SELECT * FROM events
+        WHERE position BETWEEN written.position AND written.position ORDER BY position LIMIT 1) e
     JOIN destinations d ON d.status = 'active' AND (d.types = '{}' OR e.type = ANY(d.types))
     ON CONFLICT (destination_id, position) DO NOTHING
 """)
@@ -28,24 +31,28 @@ _QUEUE = text("""
 _LISTENED = text("SELECT EXISTS (SELECT FROM destinations WHERE status = 'active')")
 
 # Of each subscription the first event only: the next one is claimed when that is delivered, and so deleted. The lease
-# is the time of the next try; a relay that dies leaves it, and the event is sent again, under the same id.
+# is the time of the next try; a relay that dies leaves it, and the event is sent again, under the same id. What comes
+# before it is looked for in the order of one index, whatever the planner believes of a queue that was empty just now.
 _CLAIM = text("""
     WITH first AS MATERIALIZED (
         SELECT d.position FROM deliveries d
         WHERE d.destination_id = :destination AND d.next_try_at <= :now
           AND NOT EXISTS (
               SELECT FROM deliveries earlier
-              WHERE earlier.destination_id = d.destination_id AND earlier.subscription_id = d.subscription_id
-                AND earlier.position < d.position)
+              WHERE earlier.destination_id = d.destination_id AND earlier.subscription_id >= d.subscription_id
+                AND (earlier.subscription_id, earlier.position) < (d.subscription_id, d.position)
+              ORDER BY earlier.subscription_id, earlier.position LIMIT 1 OFFSET 0)
         ORDER BY d.next_try_at, d.position
         LIMIT :limit FOR UPDATE OF d SKIP LOCKED
     ), claimed AS (
-        UPDATE deliveries d SET next_try_at = :leased_until, attempts = d.attempts + 1
-        FROM first WHERE d.destination_id = :destination AND d.position = first.position
-        RETURNING d.position, d.failing_since
+        UPDATE deliveries SET next_try_at = :leased_until, attempts = attempts + 1
+        WHERE destination_id = :destination AND position = ANY(ARRAY(SELECT position FROM first))
+        RETURNING position, failing_since
     )
     SELECT c.position, c.failing_since, e.id, e.type, e.version, e.at, e.data
-    FROM claimed c LEFT JOIN events e ON e.position = c.position
+    FROM claimed c
+    LEFT JOIN LATERAL (
+        SELECT * FROM events WHERE position BETWEEN c.position AND c.position ORDER BY position LIMIT 1) e ON true
     ORDER BY c.position
 """)
 
@@ -61,12 +68,22 @@ _POSTPONE = text("""
     ), moved AS (
         UPDATE deliveries d
         SET next_try_at = f.next_try_at, failing_since = f.failing_since, last_error = f.reason
-        FROM failed f WHERE d.destination_id = :destination AND d.position = f.position
+        FROM failed f
+        WHERE d.destination_id = :destination AND d.position = f.position
+          AND d.position = ANY(ARRAY(SELECT position FROM failed))
         RETURNING d.subscription_id, d.position, d.next_try_at
+    ), behind AS (
+        SELECT l.position FROM moved m
+        CROSS JOIN LATERAL (
+            SELECT position FROM deliveries
+            WHERE destination_id = :destination AND subscription_id BETWEEN m.subscription_id AND m.subscription_id
+              AND position > m.position
+            ORDER BY subscription_id, position OFFSET 0) l
     )
     UPDATE deliveries later SET next_try_at = m.next_try_at
     FROM moved m
     WHERE later.destination_id = :destination AND later.subscription_id = m.subscription_id
+      AND later.position = ANY(ARRAY(SELECT position FROM behind))
       AND later.position > m.position AND later.next_try_at < m.next_try_at
 """)
 

@@ -28,7 +28,7 @@ _DESTINATIONS = text("""
            (SELECT count(*) FROM (SELECT FROM deliveries WHERE destination_id = d.id LIMIT :most) w) AS waiting,
            (SELECT COALESCE(e.at, to_timestamp(oldest.position / 1000000.0))
             FROM (SELECT position FROM deliveries WHERE destination_id = d.id ORDER BY position LIMIT 1) oldest
-            LEFT JOIN events e ON e.position = oldest.position) AS oldest_at
+            LEFT JOIN LATERAL (SELECT at FROM events WHERE position = oldest.position OFFSET 0) e ON true) AS oldest_at
     FROM destinations d WHERE d.status <> 'removed' ORDER BY d.id
 """)
 

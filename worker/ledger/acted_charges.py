@@ -27,12 +27,11 @@ _CHARGE = text(f"""
     SELECT c.id, c.status, c.amount, c.period_start, c.next_attempt_at, c.declines, c.first_declined_at,
            open.via AS open_via, open.window_until AS open_until,
            c.status = 'uncollectible' AND {NOT_AGREED} AS lacks_consent, {_OBSTACLE} AS obstacle
-    FROM charges c
+    FROM (SELECT * FROM charges WHERE id = :id OFFSET 0) c
     {BLOCKER_TABLES}
     LEFT JOIN LATERAL (
         SELECT via, window_until FROM attempts WHERE charge_id = c.id AND status IN ('started', 'unknown')
     ) open ON true
-    WHERE c.id = :id
 """)  # noqa: S608 - constants only
 
 

@@ -18,10 +18,11 @@ from worker.domain.blockers import Blocker
 from worker.domain.merchant_uid import MAX_NUMBER
 
 OWNER = """
-    JOIN subscriptions s ON s.id = c.subscription_id
-    LEFT JOIN billing_keys k ON k.id = s.billing_key_id
+    CROSS JOIN LATERAL (SELECT * FROM subscriptions WHERE id = c.subscription_id OFFSET 0) s
+    LEFT JOIN LATERAL (SELECT * FROM billing_keys WHERE id = s.billing_key_id OFFSET 0) k ON true
 """
-"""The subscription `s` of a charge `c`, and its billing key `k` if there is one."""
+"""The subscription `s` of a charge `c`, and its billing key `k` if there is one: by their ids, as OFFSET 0 keeps them
+from becoming a join, whose order statistics would decide."""
 
 BLOCKER_TABLES = f"""{OWNER}
     LEFT JOIN LATERAL (

@@ -107,21 +107,19 @@ _OPEN = text(f"""
 
 # A charge in flight is waited for here, should it be about to be written back, and then left as that decided.
 # With them, in the order of their ids, those that an act is about or is scheduled for, whatever their status.
+# Each by its subscription, as a value and not by a join, whose order statistics would decide.
 _LOCK = text("""
+    WITH its AS (SELECT id FROM subscriptions WHERE code = :code)
     SELECT c.id FROM charges c
     WHERE c.id = ANY(ARRAY(
-        SELECT o.id FROM subscriptions s JOIN charges o ON o.subscription_id = s.id
-        WHERE s.code = :code AND o.status IN ('due', 'charging', 'past_due')
+        SELECT id FROM charges
+        WHERE subscription_id = (SELECT id FROM its) AND status IN ('due', 'charging', 'past_due')
         UNION
-        SELECT x.charge_id FROM subscriptions s JOIN changes x ON x.subscription_id = s.id
-        WHERE s.code = :code AND x.status = 'scheduled' AND x.charge_id IS NOT NULL
+        SELECT charge_id FROM changes
+        WHERE subscription_id = (SELECT id FROM its) AND status = 'scheduled' AND charge_id IS NOT NULL
         UNION
-        SELECT paid.id FROM subscriptions s
-        CROSS JOIN LATERAL (
-            SELECT id FROM charges
-            WHERE subscription_id = s.id AND status = 'paid' ORDER BY period_start DESC LIMIT 1
-        ) paid
-        WHERE s.code = :code
+        (SELECT id FROM charges
+         WHERE subscription_id = (SELECT id FROM its) AND status = 'paid' ORDER BY period_start DESC LIMIT 1)
         UNION
         SELECT CAST(:besides AS bigint)))
     ORDER BY c.id

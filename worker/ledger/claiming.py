@@ -40,9 +40,9 @@ _CLAIM = text("""
     ), claimed AS (
         UPDATE charges SET status = 'charging', status_reason = 'claimed', status_at = :now, next_attempt_at = NULL,
             wait_reason = NULL
-        FROM v WHERE charges.id = v.charge_id AND (charges.status IN ('due', 'past_due')) IS TRUE
-          AND charges.awaits_consent_since IS NULL AND charges.gate_held_since IS NULL
-        RETURNING charges.id
+        WHERE id = ANY(ARRAY(SELECT charge_id FROM v)) AND (status IN ('due', 'past_due')) IS TRUE
+          AND awaits_consent_since IS NULL AND gate_held_since IS NULL
+        RETURNING id
     )
     INSERT INTO attempts AS a (charge_id, billing_key_id, number, merchant_uid, status, status_reason, status_at,
                                sends, started_at, lease_until)

@@ -71,7 +71,8 @@ _HAS_FAILED = f"""
             SELECT FROM billing_keys k WHERE k.id = s.billing_key_id AND k.status = 'dead' OFFSET 0) AND {_OWES}
         ELSE EXISTS (
             SELECT FROM charges c
-            WHERE c.id = CAST(x.parameters ->> 'charge' AS bigint) AND c.status = 'uncollectible' OFFSET 0) END"""  # noqa: S608 - constants only
+            WHERE c.id = CAST(x.parameters ->> 'charge' AS bigint) AND (c.status = 'uncollectible') IS TRUE
+            OFFSET 0) END"""  # noqa: S608 - constants only
 """The condition that the reason of a change `x` that ends the dunning of a subscription `s` still holds."""
 
 _STILL_FAILED = text(f"""

@@ -36,9 +36,9 @@ _CHARGE_COLUMNS = """
 # The rows that are wanted first, and only of those what blocks them.
 _CHARGES = f"""
     SELECT {_CHARGE_COLUMNS}, {FIRST_BLOCKER} AS blocked_by
-    FROM (SELECT c.* FROM charges c {{owner}} {{where}} ORDER BY {{order}} DESC LIMIT :limit) c
+    FROM (SELECT c.* FROM charges c {{where}} ORDER BY {{order}} DESC LIMIT :limit) c
     {BLOCKER_TABLES}
-    JOIN plans p ON p.id = s.plan_id
+    CROSS JOIN LATERAL (SELECT * FROM plans WHERE id = s.plan_id OFFSET 0) p
     ORDER BY c.id DESC
 """  # noqa: S608 - constants only
 
@@ -49,13 +49,12 @@ _CHARGE = text(f"""
            (SELECT h.status_reason {ACTIVE_HOLD}) AS hold_reason,
            (SELECT min(other.id) {EARLIER_CHARGES}) AS first_charge_id,
            (SELECT min(d.id) {OPEN_DISCREPANCIES}) AS discrepancy_id
-    FROM charges c
+    FROM (SELECT * FROM charges WHERE id = :id OFFSET 0) c
     {BLOCKER_TABLES}
-    JOIN plans p ON p.id = s.plan_id
+    CROSS JOIN LATERAL (SELECT * FROM plans WHERE id = s.plan_id OFFSET 0) p
     LEFT JOIN LATERAL (
         SELECT scope, reason FROM stops WHERE scope IN ('all', k.pg) ORDER BY scope = 'all' DESC LIMIT 1
     ) stop ON true
-    WHERE c.id = :id
 """)  # noqa: S608 - constants only
 
 _ATTEMPTS = text(f"""
@@ -226,14 +225,14 @@ def operator_acts(session: Session, *, about: str = "", limit: int) -> Sequence[
 
 
 def _charges_query(status: ChargeStatus | None, subscription: str | None) -> TextClause:
-    wanted = {"c.status = :status": status, "s.code = :subscription": subscription}
+    is_its = "c.subscription_id = (SELECT id FROM subscriptions WHERE code = :subscription)"
+    wanted = {"c.status = :status": status, is_its: subscription}
     conditions = [condition for condition, value in wanted.items() if value is not None]
     if status is ChargeStatus.PAID:
         conditions.append("c.paid_at IS NOT NULL")  # as every paid charge; by this the index is known
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     order = "c.id + 0" if subscription is not None else _NEWEST.get(status, "c.id + 0")
-    owner = "" if subscription is None else "JOIN subscriptions s ON s.id = c.subscription_id"
-    return text(_CHARGES.format(owner=owner, where=where, order=order))
+    return text(_CHARGES.format(where=where, order=order))
 
 
 def _rows(session: Session, query: TextClause, **parameters: Any) -> Sequence[Mapping[str, Any]]:

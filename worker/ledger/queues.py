@@ -18,7 +18,7 @@ from worker.database.mapping import OF_ITS_CHARGE
 from worker.database.planning import plan_by_index
 from worker.domain.blockers import Blocker
 from worker.domain.window_evidence import WINDOW_LIFE
-from worker.ledger.blockers import BLOCKER_TABLES, CLAIMABLE, OWNER, none_of
+from worker.ledger.blockers import BLOCKER_TABLES, CLAIMABLE, none_of
 
 Place = tuple[datetime, int]
 """A place in a queue: when its charge is due, and the charge's id."""
@@ -71,7 +71,7 @@ _DUE = text(f"""
                {MAY_HAVE_LOST_WINDOWS} AS may_have_lost_windows
         FROM charges c
         {BLOCKER_TABLES}
-        JOIN plans p ON p.id = s.plan_id
+        CROSS JOIN LATERAL (SELECT * FROM plans WHERE id = s.plan_id OFFSET 0) p
         WHERE c.queue = wanted.queue AND (c.next_attempt_at, c.id) > (wanted.after_at, wanted.after_id)
           AND {CLAIMABLE} AND c.id <> ALL(:left_out)
         ORDER BY c.next_attempt_at, c.id
@@ -103,7 +103,8 @@ _RETURN = text(f"""
     UPDATE charges SET queue = misplaced.pg
     FROM (
         SELECT c.id, k.pg FROM unnest(CAST(:ids AS bigint[])) AS asked(id)
-        JOIN charges c ON c.id = asked.id {OWNER}
+        JOIN charges c ON c.id = asked.id
+        JOIN subscriptions s ON s.id = c.subscription_id LEFT JOIN billing_keys k ON k.id = s.billing_key_id
         WHERE c.status IN ('due', 'past_due') AND {MISPLACED}
         FOR SHARE OF s SKIP LOCKED
         FOR UPDATE OF c SKIP LOCKED

@@ -30,9 +30,9 @@ OWN_PRICE = """LEFT JOIN LATERAL (
 """Joins the later version `v` of its plan's price that a subscription `s` has, if any."""
 
 OWN_PLAN = f"""
-    JOIN plans p ON p.id = s.plan_id
+    CROSS JOIN LATERAL (SELECT * FROM plans WHERE id = s.plan_id OFFSET 0) p
     {OWN_PRICE}
-"""
+"""  # noqa: S608 - constants only
 """Joins the plan `p` of a subscription `s`, and the later version `v` of its price that it has, if any."""
 
 OWN_AMOUNT = "COALESCE(v.amount, p.amount) * s.quantity"

@@ -33,7 +33,8 @@ _DUE = text(f"""
     CROSS JOIN LATERAL (
         SELECT count(*) AS found FROM (
             SELECT FROM charges c
-            WHERE c.queue = queues.queue AND c.next_attempt_at <= :now AND c.status IN ('due', 'past_due') LIMIT :most
+            WHERE c.queue = queues.queue AND c.next_attempt_at <= :now AND c.status IN ('due', 'past_due')
+            ORDER BY c.next_attempt_at, c.id LIMIT :most
         ) come
     ) counted
     LEFT JOIN LATERAL (

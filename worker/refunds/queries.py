@@ -27,14 +27,16 @@ _CHARGE = text(f"""
            (SELECT count(*) FROM attempts o WHERE o.charge_id = c.id AND o.status = 'paid') AS payments,
            COALESCE(ours.amount, 0) AS our_amount, COALESCE(ours.tax_free, 0) AS our_tax_free,
            ours.vat_amount AS our_vat_amount, open.id AS open_refund, {CREDITED} AS credited
-    FROM charges c
-    JOIN subscriptions s ON s.id = c.subscription_id JOIN plans p ON p.id = s.plan_id
+    FROM (SELECT * FROM charges WHERE id = :id OFFSET 0) c
+    CROSS JOIN LATERAL (SELECT * FROM subscriptions WHERE id = c.subscription_id OFFSET 0) s
+    CROSS JOIN LATERAL (SELECT * FROM plans WHERE id = s.plan_id OFFSET 0) p
     LEFT JOIN LATERAL (
         SELECT a.imp_uid, a.merchant_uid, COALESCE({_ANSWER} ->> 'pg_provider', k.pg) AS pg,
                COALESCE({_ANSWER} ->> 'pay_method', '') AS pay_method,
                CASE WHEN jsonb_typeof({_ANSWER} -> 'amount') = 'number'
                    THEN trunc(({_ANSWER} ->> 'amount')::numeric)::bigint END AS amount
-        FROM attempts a LEFT JOIN billing_keys k ON k.id = a.billing_key_id
+        FROM attempts a
+        LEFT JOIN LATERAL (SELECT pg FROM billing_keys WHERE id = a.billing_key_id OFFSET 0) k ON true
         WHERE a.charge_id = c.id AND a.status = 'paid' ORDER BY a.number LIMIT 1
     ) paid ON true
     LEFT JOIN LATERAL (
@@ -43,7 +45,6 @@ _CHARGE = text(f"""
         FROM refunds r WHERE r.imp_uid = paid.imp_uid AND r.status = 'completed'
     ) ours ON true
     LEFT JOIN refunds open ON open.imp_uid = paid.imp_uid AND open.status IN ('requested', 'unclear')
-    WHERE c.id = :id
 """)  # noqa: S608 - constants only
 
 _OF_CHARGE = text("""

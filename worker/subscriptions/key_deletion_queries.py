@@ -9,11 +9,17 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from worker.database.planning import plan_by_index
+
 _SCHEDULE = text("UPDATE billing_keys SET forget_at = :at WHERE id = :id")
 
 # A key that a subscription is charged by stays; one with which a charge may be in flight waits until it is not, and one
 # that a checkout may still bring to life until that has ended. What is unneeded is put to no use from here on.
+# The ids are said as an array too: by the join alone, all keys are gone through where they are believed to be few.
 _TAKE = text("""
+    WITH t AS MATERIALIZED (
+        SELECT id FROM billing_keys WHERE forget_at <= :now ORDER BY forget_at LIMIT :limit FOR UPDATE SKIP LOCKED
+    )
     UPDATE billing_keys b
     SET forget_at = CASE WHEN needed.by_a_subscription THEN NULL ELSE :again_at END,
         status = CASE WHEN unneeded THEN 'deleted' ELSE b.status END,
@@ -21,7 +27,7 @@ _TAKE = text("""
         status_reason = CASE WHEN NOT unneeded OR b.status = 'deleted' THEN b.status_reason
             WHEN b.status = 'registering' THEN 'its window was left; being deleted at PortOne'
             ELSE 'not needed any more; being deleted at PortOne' END
-    FROM (SELECT id FROM billing_keys WHERE forget_at <= :now ORDER BY forget_at LIMIT :limit FOR UPDATE SKIP LOCKED) t
+    FROM t
     CROSS JOIN LATERAL (
         SELECT EXISTS (
                    SELECT FROM subscriptions s
@@ -37,7 +43,7 @@ _TAKE = text("""
     CROSS JOIN LATERAL (
         SELECT NOT by_a_subscription AND NOT in_flight AND NOT in_a_window AS unneeded
     ) judged
-    WHERE b.id = t.id
+    WHERE b.id = t.id AND b.id = ANY(ARRAY(SELECT id FROM t))
     RETURNING b.id AS key_id, b.customer_uid, b.pg, unneeded
 """)
 
@@ -60,6 +66,7 @@ def schedule_deletion(session: Session, key_id: int, *, at: datetime) -> None:
 
 def take(session: Session, *, now: datetime, pause: timedelta, limit: int) -> Sequence[UnneededKey]:
     """Take the keys to delete now; those that could not be deleted come again after a pause."""
+    plan_by_index(session)
     taken = session.execute(_TAKE, {"now": now, "again_at": now + pause, "limit": limit}).all()
     return [UnneededKey(row.key_id, row.customer_uid, row.pg) for row in taken if row.unneeded]
 

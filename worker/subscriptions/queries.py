@@ -34,15 +34,14 @@ _RUNNING = text("""
 
 _LOCKED = text("""
     SELECT s.id, s.code, s.status, s.anchor_on, s.next_charge_at, s.paused_next_charge_at, s.billing_key_id,
-           p.code AS plan_code,
+           (SELECT code FROM plans WHERE id = s.plan_id) AS plan_code,
            EXISTS (
-               SELECT FROM charges c
-               WHERE c.subscription_id = s.id
-                 AND (c.status = 'past_due' OR c.status = 'charging' AND c.declines > 0)) AS owes,
+               SELECT FROM (SELECT status, declines FROM charges WHERE subscription_id = s.id OFFSET 0) c
+               WHERE c.status = 'past_due' OR c.status = 'charging' AND c.declines > 0) AS owes,
            EXISTS (
-               SELECT FROM charges c
-               WHERE c.subscription_id = s.id AND c.status IN ('paid', 'uncollectible', 'void')) AS has_settled
-    FROM subscriptions s JOIN plans p ON p.id = s.plan_id
+               SELECT FROM (SELECT status FROM charges WHERE subscription_id = s.id OFFSET 0) c
+               WHERE c.status IN ('paid', 'uncollectible', 'void')) AS has_settled
+    FROM subscriptions s
     WHERE s.code = :code
     FOR UPDATE OF s
 """)
@@ -73,7 +72,8 @@ _COLUMNS = f"""
 
 _SHOWN = f"""
     SELECT {_COLUMNS}
-    FROM subscriptions s {OWN_PLAN} LEFT JOIN billing_keys k ON k.id = s.billing_key_id
+    FROM subscriptions s {OWN_PLAN}
+    LEFT JOIN LATERAL (SELECT * FROM billing_keys WHERE id = s.billing_key_id OFFSET 0) k ON true
 """  # noqa: S608 - constants only
 
 
@@ -184,7 +184,11 @@ def listed(
 ) -> Sequence[Mapping[str, Any]]:
     """List the newest subscriptions, as they may be shown."""
     customer = None if customer is None else normalized(customer)
-    wanted = {_HAS_STATUS[status is SubscriptionStatus.ACTIVE]: status, "p.code = :plan": plan, _OF_CUSTOMER: customer}
+    wanted = {
+        _HAS_STATUS[status is SubscriptionStatus.ACTIVE]: status,
+        "s.plan_id = (SELECT id FROM plans WHERE code = :plan)": plan,
+        _OF_CUSTOMER: customer,
+    }
     conditions = [condition for condition, value in wanted.items() if value is not None]
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     query = text(f"{_SHOWN} {where} ORDER BY {_order(status)} LIMIT :limit")
