@@ -194,8 +194,11 @@ class Runtime:
         )
 
     def sync_clock(self) -> None:
-        """Set a database's clock by the database; another clock stays as it is."""
+        """Set a database's clock by the database, in the sandbox as it was turned; another clock stays as it is."""
         if isinstance(self.clock, DatabaseClock):
+            # A database that is not migrated cannot say by how much.
+            has_tables = migrations.current(self.engine) == migrations.newest()
+            self.clock.follows_turns = has_tables and not self.settings.live
             self.clock.sync(self.engine)
 
     def verify_database(self) -> None:
@@ -238,7 +241,8 @@ def open_runtime(
     settings = effective_settings() if settings is None else settings
     with ExitStack() as stack:
         url = database_url or stack.enter_context(database_address(settings))
-        runtime = Runtime.create(settings, url, actor=actor, clock=DatabaseClock(tell=tell_clock))
+        clock = DatabaseClock(tell=tell_clock, follows_turns=not settings.live)
+        runtime = Runtime.create(settings, url, actor=actor, clock=clock)
         stack.callback(runtime.close)
         check(runtime)
         yield runtime

@@ -14,6 +14,7 @@ from worker.cli import (
     change,
     charge_acts,
     checkout,
+    clock,
     consent,
     demo,
     discount,
@@ -73,6 +74,7 @@ app.command(rich_help_panel=RUN)(up.up)
 app.command(rich_help_panel=RUN)(migrate.migrate)
 app.command(rich_help_panel=RUN)(doctor.doctor)
 app.command(rich_help_panel=RUN)(sandbox.sandbox)
+app.add_typer(clock.app, name="clock", rich_help_panel=RUN)
 
 app.add_typer(plan_prices.app, name="plan", rich_help_panel=SELL)
 app.add_typer(key.app, name="key", rich_help_panel=SELL)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -67,6 +68,7 @@ def _check_context(*, full: bool, as_json: bool) -> Iterator[CheckContext]:
     from worker.cli.context import actor
     from worker.devstack.addresses import NotAvailable, broker_address, database_address, effective_settings
     from worker.doctor.finding import CheckContext
+    from worker.ledger.clock_turns import known_ahead
     from worker.runtime import Runtime
 
     settings = effective_settings()
@@ -85,6 +87,7 @@ def _check_context(*, full: bool, as_json: bool) -> Iterator[CheckContext]:
             broker_url=broker_address(settings),
             no_database=no_database,
             full=tell if full else None,
+            ahead=known_ahead(runtime.engine) if not settings.live and not no_database else timedelta(0),
         )
 
 

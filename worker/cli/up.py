@@ -23,6 +23,7 @@ HINT = """In another terminal, in this folder (`. .venv/bin/activate` first, if 
   again checkout link CODE               a page on which the customer registers one
   again status                           what is due, in flight, unknown, past due, and how many webhooks came
   again charge list                      what was charged
+  again clock advance 1m                 a month on: what falls due on the way is done
   again doctor                           is everything in order?"""
 
 SANDBOX_HINT = """What the sandbox saw:
@@ -64,6 +65,8 @@ def up(
             stack = stopping.enter_context(running_stack(settings, lock=lock, **ports))
         console.say(f"Data and logs are in {shown(stack.settings.data_dir)}.")
         console.table("part", "where", "log", rows=_rows(stack), whole=("part",))
+        if not stack.settings.live:
+            console.say(_clock(stack))
         console.note(f"\n{hint(stack.settings)}\n\nCtrl-C stops everything.")
         ended = None
         while ended is None and not asked_to_stop:
@@ -93,6 +96,17 @@ def _port(name: str, wanted: int) -> int:
     if port != wanted:
         console.note(f"{wanted} is taken; {name} listens on {port}", style="yellow")
     return port
+
+
+def _clock(stack: Stack) -> str:
+    """Return what the sandbox's clock shows, which an earlier run may have turned."""
+    from worker.cli.clock import said
+    from worker.cli.context import actor
+    from worker.playback.turning import clock_now
+    from worker.runtime import open_runtime
+
+    with open_runtime(stack.settings, actor=actor(), database_url=stack.servers.addresses.database_url) as runtime:
+        return said(clock_now(runtime))
 
 
 def _rows(stack: Stack) -> list[tuple[str, str, str]]:

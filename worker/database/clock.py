@@ -3,6 +3,9 @@
 PostgreSQL's clock is the one clock that all workers share. Code that decides about money asks it in the transaction
 that decides (`read`). In between, the seconds since the last answer are counted by a monotonic clock, so setting the
 machine's clock changes nothing.
+
+In the sandbox that clock can be turned ahead (`worker.ledger.clock_turns`): what a turned clock shows is the database's
+time and how far it was turned. A turn is no step: it is made while nothing is under way, and holds no charging.
 """
 
 from __future__ import annotations
@@ -28,6 +31,12 @@ DRIFT = 0.001
 NONE = timedelta(0)
 
 _NOW = text("SELECT clock_timestamp()")  # now() is the transaction's start
+
+TURNING = 7_240_451_309
+"""The advisory lock of turns: shared by the transactions that decide by the clock, and a turn is alone."""
+
+_UNTURNED = text(f"SELECT pg_advisory_xact_lock_shared({TURNING})")
+_AHEAD = text("SELECT clock_ahead FROM database_identity")
 
 log = structlog.get_logger()
 
@@ -92,7 +101,8 @@ class DatabaseClock:
     """A Clock: the database's time when last asked, and what has elapsed since. Before that, the system's.
 
     One per process; calling it asks no server, so it is safe on an event loop. `tell` hears of a machine's wrong clock,
-    once per change: one that drifts by milliseconds is not worth a line every tick.
+    once per change: one that drifts by milliseconds is not worth a line every tick. With `follows_turns` it is ahead by
+    what the sandbox's clock was turned.
     """
 
     def __init__(
@@ -102,6 +112,7 @@ class DatabaseClock:
         tell: Callable[[timedelta], None] = warn,
         elapsed: Callable[[], float] = elapsed_seconds,
         ask: Callable[[Source], datetime] = ask,
+        follows_turns: bool = False,
     ) -> None:
         self._system, self._tell, self._elapsed, self._ask = system, tell, elapsed, ask
         self._told = NONE
@@ -109,8 +120,13 @@ class DatabaseClock:
         self._learnt = 0.0  # when it was last asked, in elapsed seconds
         self._agreed = 0.0  # when an answer was last what it was expected to be
         self._moved = NONE
+        self.follows_turns = follows_turns
+        self._ahead = NONE
 
     def __call__(self) -> datetime:
+        return self._real() + self._ahead
+
+    def _real(self) -> datetime:
         base = self._base
         return self._system() if base is None else base.after(self._elapsed())
 
@@ -126,10 +142,18 @@ class DatabaseClock:
             self._sync(source)
 
     def read(self, source: Source) -> datetime:
-        """Ask within a transaction for the instant by which it decides."""
+        """Ask within a transaction for the instant by which it decides; until it ends, the clock is not turned."""
+        if self.follows_turns:
+            source.execute(_UNTURNED)
+        self._follow(source)
         sample = self._sample(source)
         self._learn(sample)
-        return sample.theirs
+        return sample.theirs + self._ahead
+
+    @property
+    def ahead(self) -> timedelta:
+        """By how much the clock was turned, when it was last asked."""
+        return self._ahead
 
     @property
     def step(self) -> Step | None:
@@ -143,10 +167,15 @@ class DatabaseClock:
         self._moved -= step.by
         self._agreed = self._elapsed()
 
+    def _follow(self, source: Source) -> None:
+        if self.follows_turns:
+            self._ahead = source.execute(_AHEAD).scalar_one()
+
     def _sync(self, source: Source) -> None:
         best = min(self._samples(source), key=lambda sample: sample.took)
         self._learn(best)
-        ahead = self() - self._system()
+        self._follow(source)
+        ahead = self._real() - self._system()
         if abs(ahead - self._told) > APART:
             self._told = ahead
             self._tell(ahead)

@@ -56,7 +56,9 @@ def violations(context: CheckContext) -> Finding:
 def _judge_every_row(context: CheckContext, tell: Callable[[str], None]) -> None:
     told = elapsed_seconds()
     runtime = context.runtime
-    for progress in full_invariant_check.run(runtime.sessions, clock=runtime.clock, thresholds=runtime.thresholds):
+    for progress in full_invariant_check.run(
+        runtime.sessions, clock=lambda: context.now, thresholds=runtime.thresholds
+    ):
         if elapsed_seconds() - told >= TOLD_EVERY:
             told = elapsed_seconds()
             tell(progress.sentence())

@@ -15,6 +15,7 @@ from worker.config.broker_url import BrokerAddress
 from worker.config.task_limits import task_time_limit, visibility_timeout
 from worker.database import encodings
 from worker.database import migrations as schema
+from worker.database.clock import DatabaseClock
 from worker.database.transactions import missing_guards
 from worker.doctor.finding import CheckContext, Finding, broken, ok, warning
 from worker.doctor.tls import broker_concern, database_concern
@@ -35,10 +36,17 @@ _ROOM = "raise its maxmemory, or remove what fills it; until then workers tell t
 _FULL = "its memory is full"
 
 
+def _turned(context: CheckContext) -> timedelta:
+    clock = context.runtime.clock
+    return clock.ahead if isinstance(clock, DatabaseClock) else timedelta(0)
+
+
 def database(context: CheckContext) -> Finding:
     with context.runtime.engine.connect() as connection:
         version = int(connection.scalar(text("SHOW server_version_num")) or 0)
-        skew = abs(connection.scalars(text("SELECT clock_timestamp()")).one() - context.now)
+        skew = abs(
+            connection.scalars(text("SELECT clock_timestamp()")).one() + _turned(context) - context.runtime.clock()
+        )
         shown = f"PostgreSQL {version // 10_000}.{version % 10_000}"
         unusable = _unusable(connection, shown)
         missing = missing_guards(connection)

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from worker.database import clock
 from worker.database.engine import Sessions
 from worker.domain.clock import Clock, elapsed_seconds
 from worker.metrics.families import CALLS, FAMILIES, Kind
@@ -54,7 +55,7 @@ class DatabaseCollector(Collector):
 
     def _read(self) -> list[Metric]:
         with self._sessions() as session:
-            now = self._clock()
+            now = clock.read(session, self._clock)
             for kind in KINDS:
                 before = self._censuses.get(kind)
                 self._censuses[kind] = taken(session, kind, before, now=now, monotonic=self._monotonic)

@@ -7,6 +7,7 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from hashlib import sha1
 from random import Random
 from typing import Any
@@ -25,15 +26,20 @@ class Sandbox:
 
     def __init__(self, ledger: Ledger, clock: Clock, settings: Settings | None = None) -> None:
         self.ledger = ledger
-        self.clock = clock
+        self._clock = clock
         self.settings = settings or Settings()
         self.news: Callable[[], None] = lambda: None  # called when there is a webhook to be sent
         self.epoch = 0  # counts resets: a request from before a reset charges nothing after it
         self._in_flight: Counter[str] = Counter()
+        self._calls = 0
         self._last_number = payment_rows.last_number(ledger)
         self._switches: Switches
         self._token: Token | None
         self._start()
+
+    def clock(self) -> datetime:
+        """Return the time, as far ahead as it was turned."""
+        return self._clock() + self._ahead
 
     def now(self) -> int:
         """Return the time in whole UNIX seconds, as PortOne writes it."""
@@ -54,6 +60,25 @@ class Sandbox:
         self._switches = self._switches.changed(changes)
         kept = {**json.loads(self.ledger.read_state("switches") or "{}"), **changes}
         self.ledger.write_state("switches", as_json(kept))
+
+    # the clock, and the calls that it must not be turned under
+
+    @contextmanager
+    def carrying_out(self) -> Iterator[None]:
+        """Mark a call of the API while it is carried out."""
+        self._calls += 1
+        try:
+            yield
+        finally:
+            self._calls -= 1
+
+    def turn_clock(self, ahead: timedelta) -> bool:
+        """Turn the clock, for this ledger, restarts included; False, and nothing done, while a call is carried out."""
+        if self._calls:
+            return False
+        self._ahead = ahead
+        self.ledger.write_state("clock_ahead_seconds", str(ahead.total_seconds()))
+        return True
 
     # tokens
 
@@ -121,6 +146,7 @@ class Sandbox:
     def _start(self) -> None:
         kept = json.loads(self.ledger.read_state("switches") or "{}")
         token = self.ledger.read_state("token")
+        self._ahead = timedelta(seconds=float(self.ledger.read_state("clock_ahead_seconds") or 0))
         self._switches = Switches().changed({**self.settings.switches.as_json(), **kept})
         self._token = Token(**json.loads(token)) if token else None
         self._seed = self.settings.seed or self._kept_seed()

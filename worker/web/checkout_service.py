@@ -21,6 +21,8 @@ from worker.web.http.background_loop import BackgroundLoop
 from worker.web.http.rate_limit import RateLimit
 
 SYNC_EVERY_SECONDS = 60
+SYNC_TURNED_SECONDS = 1
+"""In the sandbox, whose clock may be turned while a page is open."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -95,7 +97,10 @@ class CheckoutService:
     async def synced_runtime(self) -> Runtime:
         """Synchronize with the database's clock once a minute, since this machine's clock may be corrected later."""
         clock, asked_at = self.runtime.clock, monotonic()
-        if isinstance(clock, DatabaseClock) and asked_at - self._synced_at > SYNC_EVERY_SECONDS:
+        if not isinstance(clock, DatabaseClock):
+            return self.runtime
+        every = SYNC_TURNED_SECONDS if clock.follows_turns else SYNC_EVERY_SECONDS
+        if asked_at - self._synced_at > every:
             self._synced_at = asked_at
             await self.run_in_thread(clock.sync, self.runtime.engine)
         return self.runtime

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
@@ -128,6 +128,7 @@ class DatabaseIdentity(Base):
     seen_at: Mapped[datetime]  # of the latest look for due work
     mode: Mapped[str | None]  # `live` or `sandbox`, from the first charge on
     prefix: Mapped[str | None]  # of every merchant_uid, from the first charge on
+    clock_ahead: Mapped[timedelta] = mapped_column(server_default="0")  # by what the sandbox's clock was turned
 
 
 class Sweep(Base):

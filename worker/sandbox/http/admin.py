@@ -52,6 +52,7 @@ class Admin:
             ),
             self._route("GET", "/switches", self._switches),
             self._route("POST", "/switches", self._change_switches),
+            self._route("POST", "/clock", lambda _, values: console.turn_clock(self._sandbox, values)),
             self._route("POST", "/token/end", self._end_token),
             self._route("POST", "/payments/correct", self._correct),
             self._route("GET", "/windows", self._windows),

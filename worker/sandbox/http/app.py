@@ -50,7 +50,9 @@ def create_app(
             return await deliver(bad_request(texts.BODY_UNREADABLE), request, carrying)
         except ClientDisconnect:
             return Response()  # the client has gone, and nothing was processed yet
-        return await deliver(await carrying.carry_out(handle(sandbox, call)), request, carrying)
+        with sandbox.carrying_out():
+            answer = await carrying.carry_out(handle(sandbox, call))
+        return await deliver(answer, request, carrying)
 
     async def asset(request: Request) -> Response:
         name = request.url.path.rpartition("/")[2]

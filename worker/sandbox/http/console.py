@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 from worker.sandbox import cancelling
@@ -12,6 +13,8 @@ from worker.sandbox.rules.charge_requests import HIGHEST_NUMBER
 from worker.sandbox.rules.windows import Window
 from worker.sandbox.sandbox import Sandbox
 from worker.sandbox.store import cancel_story, webhook_rows, window_rows
+
+MOST_AHEAD_SECONDS = 20 * 366 * 86_400
 
 USUAL_REASON = "관리자 취소"  # [assumed]
 
@@ -46,6 +49,14 @@ def cancel(sandbox: Sandbox, values: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError("reason is text.")  # noqa: TRY004 (a caller's mistake, not a program's)
     with sandbox.ledger.transaction():
         return cancelling.cancel_in_console(sandbox, str(values.get("imp_uid")), amount=amount, reason=reason)
+
+
+def turn_clock(sandbox: Sandbox, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn the clock `ahead_seconds` ahead of this machine's, unless a call is being carried out; raises ValueError."""
+    ahead = values.get("ahead_seconds")
+    if isinstance(ahead, bool) or not isinstance(ahead, (int, float)) or not abs(ahead) <= MOST_AHEAD_SECONDS:
+        raise ValueError(f"ahead_seconds is a number of seconds, {MOST_AHEAD_SECONDS:,} at most.")
+    return {"turned": sandbox.turn_clock(timedelta(seconds=ahead)), "now": sandbox.now()}
 
 
 def set_cancel_story(sandbox: Sandbox, values: Mapping[str, Any]) -> dict[str, Any]:
