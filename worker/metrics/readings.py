@@ -97,7 +97,6 @@ def read(session: Session, censuses: Mapping[str, Census], *, now: datetime) -> 
         unknown=watch_queries.unknown_by_age(session, now=now),
         stopped=stops.active_stops(session),
         held=watch_queries.held_subscriptions(session),
-        held_by_gate=watch_queries.held_by_gate(session),
         holding=status_queries.holding_sweep(session),
         daily=status_queries.last_daily_sweep(session),
         failing=status_queries.failing_sweep(session),
@@ -109,4 +108,5 @@ def read(session: Session, censuses: Mapping[str, Census], *, now: datetime) -> 
         calls=call_totals.totals(session),
         relay=relay_lag(session),  # from here on statements are planned by index
         queues=wait_queries.queue_heads(session, now=now),
+        held_by_gate=watch_queries.held_by_gate(session),
     )
