@@ -11,12 +11,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import redis
 
 from tests.support.arrivals import problems
 from tests.support.book import Book
 from tests.support.events import assert_events_tell_what_happened
 from tests.system.faults import empty_broker
-from tests.system.faults_servers import kill
+from tests.system.faults_servers import freeze, kill, thaw
 from tests.system.faults_site import FaultSite, fault_site
 from worker.domain.events.types import EventType
 from worker.sandbox.rules.behaviours import Behaviour, Reply, decline, pay, troubled
@@ -25,6 +26,9 @@ TICK_SECONDS = "4"
 """A worker that has only just started on a busy machine must come to its ticks before they expire."""
 
 PATIENCE_SECONDS = 120.0
+
+NOTHING_WAITS = "SELECT NOT EXISTS (SELECT FROM outbox) AND NOT EXISTS (SELECT FROM deliveries)"
+"""Every change is an event by now, and every event has arrived."""
 
 
 @pytest.fixture
@@ -101,6 +105,24 @@ def kill_hosts_worker(site: FaultSite) -> None:
 def kill_receiver(site: FaultSite) -> None:
     site.host.kill("receiver")
     site.host.start_receiver()
+
+
+def test_message_that_dies_with_the_hosts_broker_is_read_again_once_it_is_back(site: FaultSite):
+    """As one that a worker was just taking out of it: it is in no queue, and not in the hands of the worker either."""
+    first = subscribe(site, pay())
+    site.until("the host's worker works", lambda: first in site.host.open_features(), patience=PATIENCE_SECONDS)
+    freeze(site.host.parts["shop"])
+    code = subscribe(site, pay())
+    with redis.Redis.from_url(site.host.broker.url) as broker:
+        site.until(
+            "all is in its broker",
+            lambda: site.statuses() == {"paid": 2} and site.value(NOTHING_WAITS),
+            patience=PATIENCE_SECONDS,
+        )
+        assert broker.delete("celery", "unacked", "unacked_index") > 0
+    site.host.kill_broker()
+    thaw(site.host.parts["shop"])
+    site.until("its feature is open", lambda: code in site.host.open_features(), patience=PATIENCE_SECONDS)
 
 
 CRASHES: tuple[Callable[[FaultSite], object], ...] = (
