@@ -18,8 +18,9 @@ from worker.ledger import outbox
 _ORDER = """
           AND NOT EXISTS (
               SELECT FROM deliveries earlier
-              WHERE earlier.destination_id = d.destination_id AND earlier.subscription_id = d.subscription_id
-                AND earlier.position < d.position)"""
+              WHERE earlier.destination_id = d.destination_id AND earlier.subscription_id >= d.subscription_id
+                AND (earlier.subscription_id, earlier.position) < (d.subscription_id, d.position)
+              ORDER BY earlier.subscription_id, earlier.position LIMIT 1 OFFSET 0)"""
 
 
 def _with(patch: pytest.MonkeyPatch, module: Any, name: str, **replaced: str) -> None:
@@ -35,8 +36,8 @@ def delete_before_it_is_sent(patch: pytest.MonkeyPatch) -> None:
         patch,
         delivery_queries,
         "_CLAIM",
-        part="UPDATE deliveries d SET next_try_at = :leased_until, attempts = d.attempts + 1\n        FROM first",
-        by="DELETE FROM deliveries d USING (SELECT *, CAST(:leased_until AS timestamptz) FROM first) first",
+        part="UPDATE deliveries SET next_try_at = :leased_until, attempts = attempts + 1\n        WHERE",
+        by="DELETE FROM deliveries WHERE CAST(:leased_until AS timestamptz) IS NOT NULL AND",
     )
 
 
