@@ -76,6 +76,11 @@ def test_up_does_what_getting_started_says_until_ctrl_c(folder: Path):
         assert in_outline(listed) == in_outline(shown)
         assert again(folder, "charge", "show", "1").returncode == 0
         healthy(folder)
+        for line in re.findall(r"^again (clock .*)$", PAGE, re.MULTILINE):
+            turned = again(folder, *line.split())
+            assert turned.returncode == 0, turned.stderr
+        assert [row["status"] for row in json.loads(again(folder, "charge", "list", "--json").stdout)] == ["paid"] * 2
+        healthy(folder)
         said = press_ctrl_c(up)
     assert up.returncode == 0, said
     assert ours_in(folder) == []

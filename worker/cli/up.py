@@ -23,10 +23,11 @@ HINT = """In another terminal, in this folder (`. .venv/bin/activate` first, if 
   again checkout link CODE               a page on which the customer registers one
   again status                           what is due, in flight, unknown, past due, and how many webhooks came
   again charge list                      what was charged
-  again clock advance 1m                 a month on: what falls due on the way is done
   again doctor                           is everything in order?"""
 
-SANDBOX_HINT = """What the sandbox saw:
+SANDBOX_HINT = """A month on, with all that falls due on the way:
+  again clock advance 1m
+What the sandbox saw:
   curl {url}/_sandbox/windows     the payment windows that were opened, and what became of them
   curl {url}/_sandbox/webhooks    the webhooks that it sent, and how they were answered"""
 

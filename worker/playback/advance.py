@@ -25,6 +25,7 @@ MOST_ROUNDS = 1_000
 """Rounds of ticks at one instant; far more than any chain of consequences."""
 
 IN_ORDER: Mapping[str, Callable[[Process], Summarized]] = {
+    "sweep": ticks.sweep,  # while one holds charging, nothing else can be done
     "apply_changes": ticks.apply_changes,
     "open_charges": ticks.open_charges,
     "charge": lambda process: process.charge(),
@@ -39,6 +40,7 @@ WORK = (
     *("opened", "void", "paid", "ended", "released"),
     *("claimed", "abandoned", "declined", "not_charged"),
     *("done", "webhooks", "deleted_keys", "tried"),
+    *("finished", "repaired"),
 )
 """What the ticks count that moves something on, and may make more due at once."""
 
@@ -118,18 +120,21 @@ class Player:
             if sweep_is_due:
                 self._tick("sweep", ticks.sweep)
             self._tick("notices", ticks.send_due_notices)
+        before: frozenset[str] | None = None
         for _ in range(MOST_ROUNDS):
-            if not self._do_what_is_due():
+            due, done = self._do_what_is_due()
+            if not done and due == before:  # the first round may have found that a sweep has to come first
                 break
+            before = due
         self._publish()
 
-    def _do_what_is_due(self) -> bool:
-        """Run the ticks whose time has come; False when none of them has found anything to do."""
+    def _do_what_is_due(self) -> tuple[frozenset[str], bool]:
+        """Run the ticks whose time has come; return which these were, and whether one has found anything to do."""
         runtime = self.process.runtime
         with runtime.sessions() as session:
             due = queries.coming(session, now=runtime.clock()).due
         done = [self._tick(name, tick) for name, tick in IN_ORDER.items() if name in due]  # all of them
-        return any(done)
+        return due, any(done)
 
     def _tick(self, task: str, tick: Callable[[Process], Summarized]) -> bool:
         """Run one tick; True when it has found something to do."""

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 _INSTANTS = (
+    ("sweep", "until", "sweeps", "finished_at IS NULL AND holds_claims"),
     ("apply_changes", "effective_at", "changes", "status = 'scheduled' AND waits_for IS NULL"),
     ("open_charges", "next_charge_at", "subscriptions", "next_charge_at IS NOT NULL"),
     ("open_charges", "ends_at", "subscriptions", "status = 'canceled'"),

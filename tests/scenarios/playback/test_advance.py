@@ -154,6 +154,16 @@ def test_clock_is_not_turned_while_the_sandbox_carries_out_a_call(table: Table):
     table.assert_records_agree()
 
 
+def test_hold_after_a_silence_ends_before_time_goes_on(table: Table):
+    """A laptop that slept overnight: what was paid is compared first, as always."""
+    code = table.subscribe(pay())
+    with table.runtime.sessions.begin() as session:
+        session.execute(text("UPDATE database_identity SET seen_at = seen_at - interval '9 hours'"))
+    table.advance("1d")
+    assert table.charges(code) == [("paid", 0)]
+    table.assert_records_agree()
+
+
 def test_clock_that_is_set_charges_what_was_due_late(table: Table):
     code = table.subscribe(pay())
     table.advance("1h")
