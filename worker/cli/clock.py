@@ -108,12 +108,13 @@ def reset(*, admin_token_file: TokenFile = None, as_json: Json = False) -> None:
 @contextmanager
 def _sandbox(runtime: Runtime, token_file: Path | None) -> Iterator[SandboxAdmin]:
     """Connect to the sandbox's admin API. Raises Refused in live mode, before anything is sent."""
-    from worker.playback.turning import require_sandbox
+    from worker.playback.turning import require_running, require_sandbox
     from worker.sandbox.http.client import SandboxAdmin
 
     require_sandbox(runtime)
     token = None if token_file is None else token_file.read_text().strip()
     with SandboxAdmin(runtime.settings.gateway_url, admin_token=token) as portone:
+        require_running(runtime, portone)
         yield portone
 
 

@@ -41,6 +41,12 @@ def require_sandbox(runtime: Runtime) -> None:
         )
 
 
+def require_running(runtime: Runtime, portone: SandboxAdmin) -> None:
+    """Raise Refused when the sandbox does not answer, before anything is done on the way of a turn."""
+    if not portone.is_up():
+        raise _cannot_be_turned(runtime, "it does not answer")
+
+
 def turn_clock(
     runtime: Runtime,
     portone: SandboxAdmin,
@@ -75,14 +81,14 @@ def _turned(runtime: Runtime, portone: SandboxAdmin, ahead: timedelta) -> bool:
         try:
             turned = portone.turn_clock(ahead)
         except (httpx.TransportError, SandboxAdminError) as error:
-            raise Refused(
-                f"The sandbox at {runtime.settings.gateway_url} cannot be turned along ({_said(error)}), so nothing "
-                "was turned: `again up` or `again sandbox` starts it."
-            ) from None
+            raise _cannot_be_turned(runtime, str(error) or type(error).__name__) from None
         if turned:
             session.commit()
         return turned
 
 
-def _said(error: Exception) -> str:
-    return str(error) or type(error).__name__
+def _cannot_be_turned(runtime: Runtime, why: str) -> Refused:
+    return Refused(
+        f"The sandbox at {runtime.settings.gateway_url} cannot be turned along ({why}), so nothing was turned: "
+        "`again up` or `again sandbox` starts it."
+    )

@@ -79,9 +79,13 @@ def test_odd_times_are_refused_and_turn_nothing(words: tuple[str, ...], said: st
 
 
 @pytest.mark.parametrize("words", [("advance", "1d"), ("set", "2031-01-01"), ("reset",)])
-def test_without_the_sandbox_nothing_is_turned(words: tuple[str, ...], again: Again):
+def test_without_the_sandbox_nothing_is_turned_or_tried(words: tuple[str, ...], again: Again, tables: Tables):
+    book = Book(session_factory(tables._engine))
+    book.plan(now=tables.now, charge_hour="0")
+    book.subscribe(now=tables.now)
     assert "cannot be turned along" in again("clock", *words, again_sandbox_url=NOBODY, code=1).said
     assert again("clock", "show", "--json").document["ahead_seconds"] == 0
+    assert tables.count("charges") == 0
 
 
 @pytest.mark.parametrize("words", [("show",), ("advance", "1d"), ("set", "2031-01-01"), ("reset",)])
