@@ -135,9 +135,9 @@ def test_clock_is_turned_back_as_long_as_nothing_is_settled(sessions: Sessions):
 def test_clock_is_not_turned_back_before_what_is_settled(settled: str, book: Book, sessions: Sessions, engine: Engine):
     assert turned(sessions, MONTH)
     at = system_clock() + MONTH
-    book.plan(now=at)
+    book.plan(now=at, charge_hour="0")
     book.subscribe(now=at)
-    open_all(sessions, now=at)
+    assert open_all(sessions, now=at).opened == 1
     with sessions.begin() as session:
         session.execute(SETTLED[settled], {"at": at})
     with pytest.raises(Refused, match="cannot be turned back"):
