@@ -25,7 +25,7 @@ _ALONE = text(f"SELECT pg_try_advisory_xact_lock({TURNING})")
 # about to leave does not count either: sent twice, it is carried out once.
 _UNDER_WAY = text("SELECT EXISTS (SELECT FROM attempts WHERE status = 'started' AND via = 'again')")
 
-_STANDS = text("SELECT mode, clock_timestamp() AS real, clock_ahead AS ahead FROM database_identity")
+_STANDS = text("SELECT clock_timestamp() AS real, clock_ahead AS ahead FROM database_identity")
 
 _LAST_SETTLED = text("""
     SELECT GREATEST((SELECT max(settled_at) FROM attempts), (SELECT max(started_at) FROM attempts),
