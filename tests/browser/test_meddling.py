@@ -96,3 +96,15 @@ def test_form_sends_nothing_before_the_script_is_loaded(visitor: Visitor, shop: 
     expect(page.locator("#go")).to_be_disabled()
     assert "?" not in page.url
     visitor.complaints = [each for each in visitor.complaints if "ERR_FAILED" not in each]
+
+
+@BOTH_WAYS
+def test_payment_window_decides_nothing_before_its_script_is_loaded(visitor: Visitor, shop: Shop, pg: str):
+    """Else a quick click would be lost, and the page behind the window would wait without end."""
+    page = visitor.page()
+    page.route("**/v1/window.js", lambda route: route.abort())
+    page.goto(shop.pages.url + shop.link(shop.pending(), pg=pg))
+    visitor.agree(page)
+    for decision in ("approve", "decline", "close"):
+        expect(visitor.window(page).get_by_test_id(decision)).to_be_disabled()
+    visitor.complaints = [each for each in visitor.complaints if "ERR_FAILED" not in each]

@@ -72,6 +72,7 @@
       // in the list of reasons Escape closes the list
       if (event.key === "Escape" && event.target.tagName !== "SELECT") decide("close");
     });
+    lock(false); // disabled until here: a click before this would send the form to nowhere
   }
 
   var goOn = document.getElementById("go-on");
@@ -79,6 +80,7 @@
     goOn.addEventListener("click", function () {
       report(ended);
     });
+    goOn.disabled = false;
   }
 
   // Back may show this page as it was left, with buttons that have done their work: ask how it stands.
