@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from schedules.dunning import DunningCalendar, first_hour_of_next_month, next_attempt_at
 from schedules.local_time import instant_of
 from worker.domain.attempt import Attempt, RetryTerms
+from worker.domain.declines.rules import DeclineRules
 from worker.domain.outcomes import DeclineKind
 from worker.domain.states import Via
 
@@ -24,12 +25,13 @@ LONGEST_DELAY = timedelta(hours=6)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """The waiting times that settings decide."""
+    """The waiting times that settings decide, and the rules by which declines are classified."""
 
     quiet_period: timedelta  # after the last send, until "not found" is believed
     lookup_backoff: tuple[timedelta, ...]  # from an attempt's last send to each of its look-ups
     not_charged_delay: timedelta  # until what could not be sent is sent again; doubled by each deferral
     transient_delay: timedelta  # the same while a PG is in maintenance
+    rules: DeclineRules = field(repr=False)
 
 
 def backoff(delay: timedelta, deferrals: int) -> timedelta:

@@ -14,6 +14,7 @@ from schedules.dunning import DunningCalendar
 from tests.support.attempts import POLICY, SEOUL, STARTED_AT, attempt, changed
 from worker.domain.outcomes import (
     NO_ANSWER,
+    About,
     Answer,
     Declined,
     DeclineKind,
@@ -113,7 +114,7 @@ def test_spent_monthly_quota_postpones_to_next_month_and_uses_no_retry(started, 
     spent = Answer(http_status=200, code="-1", message="[-752] 월 결제 횟수 초과")
     sent = {"started_at": started, "time_zone": ZoneInfo(zone), "charge_hour": hour}
     for tried in (attempt(**sent), changed(ONCE_DECLINED, **sent)):
-        settlement = settle(tried, Declined(DeclineKind.SOFT, spent), now=now, policy=POLICY)
+        settlement = settle(tried, Declined(DeclineKind.SOFT, spent, About.MONTH_QUOTA), now=now, policy=POLICY)
         assert settlement.next_attempt_at == retry_at
         assert settlement.declines == tried.retry.declines
         assert settlement.charge_status is (ChargeStatus.PAST_DUE if tried.retry.declines else ChargeStatus.DUE)
