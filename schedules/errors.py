@@ -31,7 +31,10 @@ class InvalidDunning(InvalidTerm):
     """A dunning calendar that cannot be kept."""
 
     term = "Dunning calendar"
-    remedy = "Write for example '1,3,5,7' for retries that many days after the first decline, or 'none'."
+    remedy = (
+        "Write for example '1,3,5,7' for retries that many days after the first decline, 'none', or "
+        "'1,3,5,7; balance 1,payday; no weekends; no holidays'."
+    )
 
 
 class InvalidArrears(InvalidTerm):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeGuard
+
+from schedules.cadences import Anchored, Unit
+from schedules.dunning import DunningCalendar
 
 LOWEST_AMOUNT = 100  # KRW; assumed: card PGs decline a smaller payment
 HIGHEST_AMOUNT = 1_000_000_000  # KRW; a higher price is a typing error
@@ -15,6 +18,7 @@ LONGEST_TRIAL = 730  # days
 MOST_OPEN_CHARGES = 1000  # charges; practically no limit
 LONGEST_KEY_DEADLINE = 365  # days
 LONGEST_GRACE = 365  # days
+LONGEST_OF_UNIT = {Unit.DAY: 1, Unit.WEEK: 7, Unit.MONTH: 31, Unit.YEAR: 366}  # days
 
 EXPECTED = {
     "code": "1 to 40 characters of a-z, 0-9, - and _",
@@ -28,7 +32,7 @@ EXPECTED = {
     "charge_hour": "a whole hour from 0 to 23",
     "trial_days": f"a whole number of days from 0 to {LONGEST_TRIAL}",
     "catch_up": "all, latest or skip",
-    "dunning": "days after the first decline such as '1,3,5,7', or none",
+    "dunning": "days after the first decline such as '1,3,5,7', or none; docs/dunning.md has the rest",
     "max_open_charges": f"a whole number of unpaid charges from 1 to {MOST_OPEN_CHARGES}",
     "dunning_end": "leave, cancel or pause",
     "dunning_end_charges": "uncollectible or void",
@@ -55,11 +59,25 @@ class Problem:
 
 def problems_in(values: Mapping[str, object]) -> tuple[Problem, ...]:
     """Return every field among `values` that breaks its rule; missing fields are not checked."""
-    return tuple(
+    wrong = (
         Problem(field, values[field], expected)
         for field, expected in EXPECTED.items()
         if field in values and not _is_right(field, values)
     )
+    return (*wrong, *_problems_of_dunning(values))
+
+
+def _problems_of_dunning(values: Mapping[str, object]) -> Iterator[Problem]:
+    """Yield a problem where tries that come before the next period never come."""
+    calendar, cadence = values.get("dunning"), values.get("cadence")
+    if not isinstance(calendar, DunningCalendar) or not isinstance(cadence, Anchored) or calendar.is_plain:
+        return
+    longest = cadence.every * LONGEST_OF_UNIT[cadence.unit]
+    for rule in calendar.rules:
+        first = rule.days[0] if rule.days else 1
+        if rule.tries and first >= longest:
+            reason = f"no try of '{rule}' comes before the next period of a cadence of '{cadence}'"
+            yield Problem("dunning", str(calendar), f"{EXPECTED['dunning']} ({reason})")
 
 
 def _is_right(field: str, values: Mapping[str, object]) -> bool:

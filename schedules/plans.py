@@ -14,7 +14,8 @@ from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 from schedules.cadences import Cadence, parse_cadence
-from schedules.dunning import DEFAULT_DUNNING, DunningCalendar, parse_dunning
+from schedules.dunning import DEFAULT_DUNNING, DunningCalendar
+from schedules.dunning_text import parse_dunning
 from schedules.end_of_dunning import ALL_ARREARS, ArrearsPolicy, DunningEnd, GivenUpAs, parse_arrears
 from schedules.errors import InvalidTerm
 from schedules.notices import PlanNotices, parse_notices

@@ -12,7 +12,6 @@ from worker.changes.wording import day_en, day_ko, won
 from worker.domain.attempt import RetryTerms
 from worker.domain.changes import ChangeStatus, Moment
 from worker.domain.errors import RefusalCode, Refused
-from worker.domain.outcomes import DeclineKind
 from worker.domain.previews import Sentence
 from worker.domain.retry_policy import dunning_after
 from worker.domain.states import ChargeStatus, SubscriptionStatus, Via
@@ -88,8 +87,10 @@ def if_declined(charge: ActedCharge, subject: Subject, at: datetime) -> Sentence
         charge_hour=subject.plan.charge_hour,
         declines=charge.declines,
         first_declined_at=charge.first_declined_at,
+        period_end=charge.period_end,
+        next_charge_at=subject.subscription.next_charge_at,
     )
-    again_at = dunning_after(retry, DeclineKind.SOFT, at)
+    again_at = dunning_after(retry, None, at).at
     if again_at is None:
         return Sentence(
             "If it is declined, it is given up: its dunning calendar is spent.",

@@ -164,9 +164,7 @@ def _settle(
         return Proved() if by_hand else Waiting("It was charged in another way meanwhile.")
     if status is AttemptStatus.PAID:
         return verdict
-    outcome = outcome_of_lookup(
-        attempt, evidence.payments, now=evidence.asked_at, quiet_period=policy.quiet_period, rules=policy.rules
-    )
+    outcome = outcome_of_lookup(attempt, evidence.payments, now=evidence.asked_at, quiet_period=policy.quiet_period)
     decided = isinstance(outcome, Paid) or (isinstance(outcome, Unknown) and outcome.needs_human)
     if decided and (isinstance(outcome, Paid) or status in OPEN_ATTEMPTS):
         result = apply_settlements(session, [settle(attempt, outcome, now=now, policy=policy)], now=now)

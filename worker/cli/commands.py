@@ -19,6 +19,7 @@ from worker.cli import (
     demo,
     discount,
     doctor,
+    dunning,
     event,
     import_,
     key,
@@ -89,6 +90,7 @@ app.command("import", rich_help_panel=SELL, epilog=import_.COLUMNS)(import_.impo
 
 app.command(rich_help_panel=LOOK)(status.status)
 app.add_typer(charge_acts.app, name="charge", rich_help_panel=LOOK)
+app.add_typer(dunning.app, name="dunning", rich_help_panel=LOOK)
 app.add_typer(review.app, name="review", rich_help_panel=LOOK)
 app.add_typer(event.app, name="events", rich_help_panel=LOOK)
 app.add_typer(notice.app, name="notices", rich_help_panel=LOOK)

@@ -40,7 +40,10 @@ def add(
         str, typer.Option(help="Which periods missed during a downtime to charge: all, latest or skip.")
     ] = "all",
     dunning: Annotated[
-        str, typer.Option(help="Days after the first decline on which to retry, or 'none'.")
+        str,
+        typer.Option(
+            help="Days after the first decline on which to retry, such as '1,3,payday; no weekends', or 'none'."
+        ),
     ] = "1,3,5,7",
     max_open_charges: Annotated[
         str, typer.Option(metavar="N", help="Once this many charges are unpaid, later periods are not owed.")
@@ -221,7 +224,6 @@ def _show(plan: Plan, now: datetime, *, as_json: bool) -> None:
             "cadence": f"{plan.cadence}, {_hour(plan)}{plan.time_zone}",
             "trial": f"{plan.trial_days} days" if plan.trial_days else "none",
             "catch-up": plan.catch_up.value,
-            "dunning": f"{plan.dunning} days after the first decline" if plan.dunning.days else "none",
             "open charges": f"{plan.max_open_charges:,} at most may be unpaid; later periods are not owed",
             **dunning_terms(plan),
             "notices": str(plan.notices),

@@ -9,8 +9,10 @@ if TYPE_CHECKING:
 
 
 def dunning_terms(plan: Plan) -> dict[str, str]:
-    """Return what `plan show` says of the end of dunning, the days of grace and arrears."""
+    """Return what `plan show` says of dunning and its end, the days of grace and arrears."""
+    days = f"{plan.dunning} days after the first decline" if plan.dunning.days else str(plan.dunning)
     return {
+        "dunning": days if plan.dunning.is_plain else str(plan.dunning),
         "dunning ends": _dunning_end(plan),
         "key deadline": _key_deadline(plan),
         "grace": f"{plan.grace_days} days of access beyond what is paid" if plan.grace_days else "none",

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Row
 
 from schedules.cadences import parse_cadence
-from schedules.dunning import parse_dunning
+from schedules.dunning_text import parse_dunning
 from schedules.end_of_dunning import DunningEnd, GivenUpAs, parse_arrears
 from schedules.notices import parse_notices
 from schedules.plans import CatchUp, GateMode, Plan
@@ -36,17 +36,35 @@ OWN_PLAN_COLUMNS = PLAN_COLUMNS.replace(
 )
 """The same columns, with the price `v` of plan_prices where a subscription has a later version of it."""
 
-OF_ITS_CHARGE = """
-    c.id AS charge_id, c.subscription_id, c.period_start, c.amount, c.tax_free, c.vat_amount, c.currency,
+# Few calendars count that, so it is read for them alone. Keys are found by the subscriptions that have them now.
+_TRIED_AT = """
+    CASE WHEN p.dunning LIKE '%tries%' THEN ARRAY(
+        SELECT t.started_at
+        FROM subscriptions keyed
+        CROSS JOIN LATERAL (SELECT id FROM charges WHERE subscription_id = keyed.id OFFSET 0) tried
+        CROSS JOIN LATERAL (
+            SELECT id, started_at FROM attempts
+            WHERE charge_id = tried.id AND billing_key_id = k.id AND via = 'again' AND status <> 'not_charged'
+            OFFSET 0) t
+        WHERE keyed.billing_key_id = k.id {but}
+        ORDER BY t.started_at DESC LIMIT 99)
+    END AS tried_at
+"""
+
+_TERMS_OF_ITS_CHARGE = """
+    c.id AS charge_id, c.subscription_id, c.period_start, c.period_end, c.amount, c.tax_free, c.vat_amount, c.currency,
     c.order_name, c.declines, c.first_declined_at, c.deferrals,
     s.code AS subscription_code,
     k.id AS billing_key_id, k.customer_uid, k.pg, k.channel_key,
-    p.time_zone, p.charge_hour, p.dunning
+    s.next_charge_at, p.time_zone, p.charge_hour, p.dunning
 """
+
+OF_ITS_CHARGE = f"{_TERMS_OF_ITS_CHARGE}, {_TRIED_AT.format(but='')}"
 """The columns that a new attempt is made from: a charge `c` with subscription `s`, billing key `k` and plan `p`."""
 
 KNOWN_ATTEMPT = f"""
-    {OF_ITS_CHARGE}, a.id AS attempt_id, a.number, a.merchant_uid, a.sends, a.lookups, a.started_at, a.refusal,
+    {_TERMS_OF_ITS_CHARGE}, {_TRIED_AT.format(but="AND t.id <> a.id")},
+    a.id AS attempt_id, a.number, a.merchant_uid, a.sends, a.lookups, a.started_at, a.refusal,
     a.via, a.window_until, a.resume_at,
     (SELECT max(h.until) FROM sweeps h
      WHERE h.holds_claims AND (h.finished_at IS NULL OR h.finished_at >= h.until) AND h.id >= COALESCE((
@@ -95,7 +113,7 @@ def attempt_plan(
             earlier=tuple(earlier),
             may_have_lost_windows=may_have_lost_windows,
         ),
-        retry=_retry_terms(row),
+        retry=retry_terms(row),
         window=window,
     )
 
@@ -107,7 +125,7 @@ def known_attempt(row: Row[Any]) -> Attempt:
         number=row.number,
         request=_request(row, row.merchant_uid),
         charge=ChargeTerms(id=row.charge_id, subscription_id=row.subscription_id, billing_key_id=row.billing_key_id),
-        retry=_retry_terms(row),
+        retry=retry_terms(row),
         sends=row.sends,
         lookups=row.lookups,
         started_at=row.started_at,
@@ -132,7 +150,8 @@ def _request(row: Row[Any], merchant_uid: str) -> ChargeRequest:
     )
 
 
-def _retry_terms(row: Row[Any]) -> RetryTerms:
+def retry_terms(row: Row[Any]) -> RetryTerms:
+    """Return what the next try of a charge depends on, of a row with OF_ITS_CHARGE. Raises as `attempt_plan` does."""
     return RetryTerms(
         dunning=_dunning(row.dunning),
         time_zone=ZoneInfo(row.time_zone),
@@ -140,6 +159,9 @@ def _retry_terms(row: Row[Any]) -> RetryTerms:
         declines=row.declines,
         first_declined_at=row.first_declined_at,
         deferrals=row.deferrals,
+        period_end=row.period_end,
+        next_charge_at=row.next_charge_at,
+        tried_at=tuple(row.tried_at or ()),
     )
 
 

@@ -33,6 +33,14 @@ class RetryTerms:
     declines: int = 0
     first_declined_at: datetime | None = None
     deferrals: int = 0  # in a row
+    period_end: datetime | None = None  # when the period after its own begins, which is charged then
+    next_charge_at: datetime | None = None  # when its subscription's next period that has no charge yet falls due
+    tried_at: tuple[datetime, ...] = ()  # when its key was tried lately, where its calendar counts that
+
+    def next_period_at(self, declined_at: datetime) -> datetime | None:
+        """Return when the first period after a first decline is charged; of a charge that is late, not its own next."""
+        coming = (at for at in (self.period_end, self.next_charge_at) if at is not None and at > declined_at)
+        return next(coming, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
-from schedules.dunning import DunningCalendar, first_hour_of_next_month, next_attempt_at
-from schedules.local_time import instant_of
+from schedules.dunning import QUOTA_TIME_ZONE, DunningKind
+from schedules.dunning_days import first_hour_of_next_month
+from schedules.dunning_tries import Declines, NextTry, next_try, not_before
 from worker.domain.attempt import Attempt, RetryTerms
-from worker.domain.declines.rules import DeclineRules
-from worker.domain.outcomes import DeclineKind
+from worker.domain.dunning_kinds import dunning_kind
+from worker.domain.outcomes import Declined
 from worker.domain.states import Via
-
-UNMATCHED_RETRIES = 2
-"""Retries after a decline that no table classifies: it may be final, so the whole calendar would be too many."""
-
-QUOTA_TIME_ZONE = ZoneInfo("Asia/Seoul")
-"""Time zone in which PGs count monthly charge quotas (assumed)."""
 
 LONGEST_DELAY = timedelta(hours=6)
 """Ceiling of every back-off: a charge that waits for a gateway is retried at least four times a day."""
@@ -25,13 +19,12 @@ LONGEST_DELAY = timedelta(hours=6)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """The waiting times that settings decide, and the rules by which declines are classified."""
+    """The waiting times that settings decide."""
 
     quiet_period: timedelta  # after the last send, until "not found" is believed
     lookup_backoff: tuple[timedelta, ...]  # from an attempt's last send to each of its look-ups
     not_charged_delay: timedelta  # until what could not be sent is sent again; doubled by each deferral
     transient_delay: timedelta  # the same while a PG is in maintenance
-    rules: DeclineRules = field(repr=False)
 
 
 def backoff(delay: timedelta, deferrals: int) -> timedelta:
@@ -39,36 +32,45 @@ def backoff(delay: timedelta, deferrals: int) -> timedelta:
     return min(delay * (1 << min(deferrals, 16)), LONGEST_DELAY)
 
 
-def next_dunning_try(attempt: Attempt, kind: DeclineKind, now: datetime) -> datetime | None:
-    """Return the next retry of the dunning calendar after one more decline of a kind; None when it is spent."""
-    return dunning_after(attempt.retry, kind, now)
+def next_dunning_try(attempt: Attempt, outcome: Declined, now: datetime) -> datetime | None:
+    """Return the next try of the dunning calendar after one more decline; None when it is spent."""
+    kind = dunning_kind(attempt.request.pg, outcome.kind, outcome.answer.message)
+    tried_at = (*attempt.retry.tried_at, attempt.started_at)
+    return dunning_after(replace(attempt.retry, tried_at=tried_at), kind, now).at
 
 
-def dunning_after(retry: RetryTerms, kind: DeclineKind, now: datetime) -> datetime | None:
-    """Return when a charge is retried that is declined once more at an instant; None when its calendar is spent."""
-    calendar = retry.dunning
-    if kind is DeclineKind.UNMATCHED:
-        calendar = DunningCalendar(calendar.days[:UNMATCHED_RETRIES])
-    planned = next_attempt_at(
-        calendar,
-        first_declined_at=retry.first_declined_at or now,
+def dunning_after(retry: RetryTerms, kind: DunningKind | None, now: datetime) -> NextTry:
+    """Return when a charge is tried again that is declined once more at an instant, and why then."""
+    first_declined_at = retry.first_declined_at or now
+    facts = Declines(
+        first_declined_at=first_declined_at,
         declines=retry.declines + 1,
+        now=now,
         time_zone=retry.time_zone,
         charge_hour=retry.charge_hour,
+        next_period_at=retry.next_period_at(first_declined_at),
+        tried_at=retry.tried_at,
     )
-    if planned is None or planned > now:
-        return planned
-    # A calendar day that passed during a downtime is not skipped. But the issuer has declined just now: asked again at
-    # once, for every missed day, it would decline again.
-    tomorrow = now.astimezone(retry.time_zone).date() + timedelta(days=1)
-    return instant_of(datetime.combine(tomorrow, time(retry.charge_hour)), retry.time_zone)
+    return next_try(retry.dunning, kind, facts)
 
 
 def retry_after_monthly_quota(attempt: Attempt, now: datetime, policy: RetryPolicy) -> datetime:
-    """Return the plan's hour on the first day of the next month; soon, if that month has already started."""
+    """Return the plan's hour on the first day of the next month; soon, if that month has already started.
+
+    Later, where the charge's calendar keeps off that day or hour.
+    """
     zone, hour = attempt.retry.time_zone, attempt.retry.charge_hour
     planned = first_hour_of_next_month(attempt.started_at, months_of=QUOTA_TIME_ZONE, time_zone=zone, charge_hour=hour)
-    return planned if planned > now else now + policy.transient_delay
+    return _allowed(attempt.retry, planned if planned > now else now + policy.transient_delay)
+
+
+def put_off(retry: RetryTerms, until: datetime) -> datetime:
+    """Return when a charge is tried that was put off until an instant: in dunning, when its calendar allows that."""
+    return _allowed(retry, until) if retry.declines else until
+
+
+def _allowed(retry: RetryTerms, at: datetime) -> datetime:
+    return not_before(retry.dunning, None, at, time_zone=retry.time_zone, charge_hour=retry.charge_hour)
 
 
 def next_look_up(attempt: Attempt, now: datetime, policy: RetryPolicy) -> datetime | None:

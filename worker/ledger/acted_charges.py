@@ -24,7 +24,7 @@ _OBSTACLE = "CASE {} END".format(
 _LOCK = text("SELECT FROM charges WHERE id = :id FOR UPDATE")
 
 _CHARGE = text(f"""
-    SELECT c.id, c.status, c.amount, c.period_start, c.next_attempt_at, c.declines, c.first_declined_at,
+    SELECT c.id, c.status, c.amount, c.period_start, c.period_end, c.next_attempt_at, c.declines, c.first_declined_at,
            open.via AS open_via, open.window_until AS open_until,
            c.status = 'uncollectible' AND {NOT_AGREED} AS lacks_consent, {_OBSTACLE} AS obstacle
     FROM (SELECT * FROM charges WHERE id = :id OFFSET 0) c
@@ -47,6 +47,7 @@ class ActedCharge:
     status: ChargeStatus
     amount: int
     period_start: datetime
+    period_end: datetime
     next_attempt_at: datetime | None
     declines: int
     first_declined_at: datetime | None

@@ -21,6 +21,7 @@ PAGES = (
         "changes",
         "consent-gate",
         "discounts",
+        "dunning",
         "end-of-dunning",
         "one-charge",
         "plan-changes",

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schedules.dunning import DunningCalendar
+from schedules.dunning import UNMATCHED_RETRIES, DunningCalendar
+from schedules.dunning_text import parse_dunning
 from tests.support.attempts import POLICY, SEOUL, STARTED_AT, attempt, changed
 from worker.domain.outcomes import (
     NO_ANSWER,
-    About,
     Answer,
     Declined,
     DeclineKind,
@@ -24,7 +24,7 @@ from worker.domain.outcomes import (
     Unknown,
     UnknownReason,
 )
-from worker.domain.retry_policy import LONGEST_DELAY, UNMATCHED_RETRIES, backoff
+from worker.domain.retry_policy import LONGEST_DELAY, backoff
 from worker.domain.settlement import settle
 from worker.domain.states import AttemptStatus, ChargeStatus, WaitReason
 
@@ -38,10 +38,12 @@ def seoul(day: int, hour: int, minute: int = 0, *, month: int = 1, year: int = 2
     return datetime(year, month, day, hour, minute, tzinfo=SEOUL).astimezone(UTC)
 
 
-def walk(kind: DeclineKind, *, dunning: DunningCalendar, late: timedelta = timedelta(seconds=3)) -> list[datetime]:
+def walk(
+    kind: DeclineKind, *, dunning: DunningCalendar, late: timedelta = timedelta(seconds=3), answer: Answer = SAID
+) -> list[datetime]:
     """Decline again and again, each time `late` after the retry was due; returns when the retries were due."""
     tried, retries, now = attempt(dunning=dunning), [], NOW
-    while (settlement := settle(tried, Declined(kind, SAID), now=now, policy=POLICY)).next_attempt_at is not None:
+    while (settlement := settle(tried, Declined(kind, answer), now=now, policy=POLICY)).next_attempt_at is not None:
         retries.append(settlement.next_attempt_at)
         now = settlement.next_attempt_at + late
         tried = attempt(dunning=dunning, declines=settlement.declines, first_declined_at=settlement.first_declined_at)
@@ -114,7 +116,7 @@ def test_spent_monthly_quota_postpones_to_next_month_and_uses_no_retry(started, 
     spent = Answer(http_status=200, code="-1", message="[-752] 월 결제 횟수 초과")
     sent = {"started_at": started, "time_zone": ZoneInfo(zone), "charge_hour": hour}
     for tried in (attempt(**sent), changed(ONCE_DECLINED, **sent)):
-        settlement = settle(tried, Declined(DeclineKind.SOFT, spent, About.MONTH_QUOTA), now=now, policy=POLICY)
+        settlement = settle(tried, Declined(DeclineKind.SOFT, spent), now=now, policy=POLICY)
         assert settlement.next_attempt_at == retry_at
         assert settlement.declines == tried.retry.declines
         assert settlement.charge_status is (ChargeStatus.PAST_DUE if tried.retry.declines else ChargeStatus.DUE)
@@ -149,6 +151,77 @@ def test_unmatched_declines_are_retried_at_most_as_often_as_allowed():
     tried = attempt(declines=2, first_declined_at=FIRST_DECLINED_AT)
     settlement = settle(tried, Declined(DeclineKind.UNMATCHED, SAID), now=NOW, policy=POLICY)
     assert (settlement.charge_status, settlement.next_attempt_at) == (ChargeStatus.UNCOLLECTIBLE, None)
+
+
+def test_declines_of_each_kind_go_by_the_days_of_their_kind():
+    calendar = parse_dunning("1,3; balance 1,payday at 18-21; limit 10; no weekends")
+    declined = {
+        "잔액이 부족합니다": [seoul(5, 18), seoul(12, 18)],  # Friday's next day is a Saturday; the 10th is one too
+        "[8326]한도초과": [seoul(12, 10)],
+        "카드사 전화요망": [seoul(5, 10), seoul(6, 10)],
+    }
+    for said, retries in declined.items():
+        assert walk(DeclineKind.SOFT, dunning=calendar, answer=Answer(http_status=200, message=said)) == retries
+    assert walk(DeclineKind.UNMATCHED, dunning=calendar) == [seoul(5, 10), seoul(6, 10)]
+
+
+def test_charge_is_given_up_once_no_try_comes_before_the_next_period():
+    tried = attempt(dunning=parse_dunning("1,3,5 at 9-21"), period_end=seoul(6, 10), next_charge_at=seoul(6, 10))
+    first = settle(tried, Declined(DeclineKind.SOFT, SAID), now=NOW, policy=POLICY)
+    assert (first.charge_status, first.next_attempt_at) == (ChargeStatus.PAST_DUE, seoul(3, 10))
+    twice = changed(tried, declines=1, first_declined_at=NOW)
+    second = settle(twice, Declined(DeclineKind.SOFT, SAID), now=seoul(3, 10), policy=POLICY)
+    assert second.next_attempt_at == seoul(5, 10)
+    thrice = changed(tried, declines=2, first_declined_at=NOW)
+    last = settle(thrice, Declined(DeclineKind.SOFT, SAID), now=seoul(5, 10), policy=POLICY)
+    assert (last.charge_status, last.next_attempt_at, last.wait_reason) == (ChargeStatus.UNCOLLECTIBLE, None, None)
+    assert last.declines == 3
+
+
+def test_charge_that_is_late_is_tried_until_the_next_period_that_has_no_charge():
+    late = attempt(dunning=parse_dunning("1,3,5 at 9-21"), period_end=seoul(1, 10), next_charge_at=seoul(4, 10))
+    assert settle(late, Declined(DeclineKind.SOFT, SAID), now=NOW, policy=POLICY).next_attempt_at == seoul(3, 10)
+    # behind by so much that all of them are open by now: nothing is ahead that could cut the calendar
+    behind = changed(late, next_charge_at=seoul(2, 9))
+    assert settle(behind, Declined(DeclineKind.SOFT, SAID), now=NOW, policy=POLICY).next_attempt_at == seoul(3, 10)
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Declined(DeclineKind.TRANSIENT, SAID),
+        Declined(DeclineKind.CONFIG, SAID),
+        NotCharged(NotChargedReason.NOT_FOUND),
+        NotCharged(NotChargedReason.CONNECT_FAILED),
+    ],
+)
+def test_try_in_a_maintenance_keeps_to_the_hours_and_uses_no_day_up(outcome):
+    evening = seoul(5, 20, 55)
+    tried = changed(ONCE_DECLINED, dunning=parse_dunning("1,3 at 9-21"), deferrals=9)
+    put_off = settle(tried, outcome, now=evening, policy=POLICY)
+    assert put_off.next_attempt_at == seoul(6, 10), "not at three in the morning"
+    assert (put_off.declines, put_off.first_declined_at) == (1, FIRST_DECLINED_AT)
+    # what was never declined is no dunning
+    never = attempt(dunning=parse_dunning("1,3 at 9-21"), deferrals=9)
+    assert settle(never, outcome, now=evening, policy=POLICY).next_attempt_at == evening + LONGEST_DELAY
+
+
+def test_spent_monthly_quota_waits_for_a_day_that_the_calendar_allows():
+    spent = Declined(DeclineKind.SOFT, Answer(http_status=200, code="-1", message="[-752] 월 결제 횟수 초과"))
+    tried = attempt(dunning=parse_dunning("1,3; no weekends; no holidays"), started_at=seoul(2, 10, month=2))
+    settlement = settle(tried, spent, now=seoul(2, 10, 1, month=2), policy=POLICY)
+    # the 1st of March is a Sunday and a holiday, and the 2nd its substitute
+    assert settlement.next_attempt_at == seoul(3, 10, month=3)
+    assert settlement.declines == 0
+
+
+def test_key_with_its_tries_of_the_month_is_tried_in_the_next():
+    earlier = (seoul(1, 10), seoul(1, 11))
+    tried = attempt(dunning=parse_dunning("1,3; tries 3 a month"), tried_at=earlier)
+    settlement = settle(tried, Declined(DeclineKind.SOFT, SAID), now=NOW, policy=POLICY)
+    assert settlement.next_attempt_at == seoul(1, 10, month=2)
+    room = changed(tried, tried_at=earlier[:1])
+    assert settle(room, Declined(DeclineKind.SOFT, SAID), now=NOW, policy=POLICY).next_attempt_at == seoul(3, 10)
 
 
 def test_retries_missed_in_a_downtime_are_made_up_one_a_day():

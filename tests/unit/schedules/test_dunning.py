@@ -11,8 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schedules.dunning import DEFAULT_DUNNING, DunningCalendar, next_attempt_at, parse_dunning
+from schedules.dunning import DEFAULT_DUNNING, DunningCalendar, DunningKind, DunningRule
+from schedules.dunning_text import parse_dunning
+from schedules.dunning_tries import Declines, next_try
 from schedules.errors import InvalidDunning
+from tests.support.dunning import full_calendars
 
 SEOUL = ZoneInfo("Asia/Seoul")
 NEW_YORK = ZoneInfo("America/New_York")
@@ -63,6 +66,97 @@ def test_impossible_dunning_calendar_is_rejected_with_reason_and_example(text, r
     assert reason in refused.value.reason
     assert "Write for example '1,3,5,7'" in str(refused.value)
     assert str(pickle.loads(pickle.dumps(refused.value))) == str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        ("1, 3,payday", "1,3,payday"),
+        ("PAYDAY,Payday", "payday,payday"),
+        ("1,3 AT 9 - 21", "1,3 at 9-21"),
+        ("1,3 at 11", "1,3 at 11"),
+        ("1,3 at 11-12", "1,3 at 11"),
+        ("1;no  weekends ; No Holidays;", "1; no weekends; no holidays"),
+        # kinds in their order, one clause a line, blank lines left out
+        ("1,3\n\nunmatched none\nbalance payday at 18-24\n", "1,3; balance payday at 18-24; unmatched none"),
+        ("none; limit 1,31", "none; limit 1,31"),
+        ("none at 9-21; balance 1", "none at 9-21; balance 1"),
+        ("1,payday; paydays 5 , 31", "1,payday; paydays 5,31"),
+        ("1,payday; paydays 10,25", "1,payday"),  # as without
+        ("1,3,5; tries 04 a month", "1,3,5; tries 4 a month"),
+    ],
+)
+def test_more_than_days_is_read_in_all_spellings(text, canonical):
+    assert str(parse_dunning(text)) == canonical
+    assert parse_dunning(canonical) == parse_dunning(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        # where it stands
+        ("1,3; balance 3,1", "in 'balance 3,1': each day must be at least 1"),
+        ("1,3\n\nno weekend", "line 3, 'no weekend': after the days, a clause begins with balance, limit, unmatched"),
+        ("balance 1; 1,3", "in 'balance 1': it must be whole numbers of days, separated by commas, and then payday"),
+        ("no weekends", "whole numbers of days"),
+        # days
+        ("payday,1", "a number cannot follow payday"),
+        ("1,weekday", "whole numbers of days"),
+        ("1; limit", "in 'limit': it must be whole numbers of days"),
+        ("1; limit 61", "no day may be later than 60"),
+        ("payday,payday,payday,payday", "the last payday of 'payday,payday,payday,payday' may come later than 60 days"),
+        ("30,payday; paydays 25", "the last payday of '30,payday' may come later than 60 days"),
+        # hours that leave nothing
+        ("1 at 10-10", "two whole hours of one day, the second later, such as 'at 10-20'"),
+        ("1 at 20-8", "two whole hours of one day, the second later"),
+        ("1 at 9-25", "two whole hours of one day"),
+        ("1 at 24", "two whole hours of one day"),
+        ("1 at night", "hours are written 'at 10-20', or 'at 11'"),
+        ("1 at 9-12 at 13-18", "hours are there twice"),
+        # paydays
+        ("1,payday; paydays 25,10", "paydays are days of the month from 1 to 31 (its last day), each later than"),
+        ("1,payday; paydays 0", "paydays are days of the month"),
+        ("1,payday; paydays", "it must be days of the month, such as 'paydays 10,25'"),
+        ("1,3; paydays 5", "no days name one: write for example '1,3,payday'"),
+        # tries
+        ("1,3; tries 0 a month", "tries a month must be from 1 to 99"),
+        ("1,3; tries 3", "it is written 'tries 4 a month'"),
+        # twice
+        ("1; no weekends; no weekends", "in 'no weekends': no weekends is there twice"),
+        ("1; limit 1; limit 3", "in 'limit 3': limit is there twice"),
+        ("1,payday; paydays 5; paydays 6", "paydays is there twice"),
+        # never fires
+        ("none; no weekends", "no try is left in it; that is written as 'none' alone"),
+        ("none; balance none", "no try is left in it"),
+        ("none at 10", "no try is left in it"),
+        ("1" + "; no weekends" * 50, "it is longer than 500 characters"),
+    ],
+)
+def test_calendar_that_cannot_be_kept_is_refused_with_its_place_and_what_is_expected(text, reason):
+    with pytest.raises(InvalidDunning) as refused:
+        parse_dunning(text)
+    assert reason in refused.value.reason
+    assert refused.value.text == text
+
+
+def test_kinds_of_a_calendar_stand_in_one_order():
+    limit, balance = (DunningKind.LIMIT, DunningRule((1,))), (DunningKind.BALANCE, DunningRule((2,)))
+    assert DunningCalendar((1,), own=(balance, limit)) == parse_dunning("1; limit 1; balance 2")
+    with pytest.raises(ValueError, match="in their order"):
+        DunningCalendar((1,), own=(limit, balance))
+
+
+def test_calendar_with_a_clause_is_not_plain():
+    assert parse_dunning("1,3").is_plain
+    clauses = (" at 10", "; balance 1", "; no weekends", "; no holidays", "; tries 3 a month", ",payday")
+    assert [clause for clause in clauses if parse_dunning(f"1,3{clause}").is_plain] == []
+
+
+@given(full_calendars())
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_any_calendar_reads_back_from_its_text_and_from_lines(calendar):
+    assert parse_dunning(str(calendar)) == calendar
+    assert parse_dunning(str(calendar).replace("; ", "\n")) == calendar
 
 
 @given(calendars)
@@ -138,4 +232,7 @@ def test_retries_increase_and_end_with_the_calendar(calendar, declined_at, zone,
 def retry(
     calendar: DunningCalendar, declined_at: datetime, declines: int, *, zone: ZoneInfo = SEOUL, hour: int = 10
 ) -> datetime | None:
-    return next_attempt_at(calendar, first_declined_at=declined_at, declines=declines, time_zone=zone, charge_hour=hour)
+    facts = Declines(
+        first_declined_at=declined_at, declines=declines, now=declined_at, time_zone=zone, charge_hour=hour
+    )
+    return next_try(calendar, None, facts).at

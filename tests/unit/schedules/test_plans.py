@@ -180,6 +180,7 @@ def test_invalid_amount_blames_no_other_field():
         ("tax_free", "9901", "from 0 to the amount"),
         ("vat_amount", "some", "none, or a whole number"),
         ("cadence", "monthly", "('monthly' is not a unit; the units are day, week, month, year)"),
+        ("dunning", "1,3; balance 3,1", "(in 'balance 3,1': each day must be at least 1"),
         ("dunning", "3,1", "(each day must be at least 1 and later than the one before)"),
         ("time_zone", "Seoul", "such as Asia/Seoul"),
         ("time_zone", "Asia", "such as Asia/Seoul"),  # a folder
