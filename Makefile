@@ -21,7 +21,7 @@ WITH_INDEX = index=$${PIP_INDEX_URL:-$$($(BIN)/pip config get global.index-url 2
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(READY) ## charge 1,000 subscriptions on real parts, and compare the records (about a minute)
+demo: $(READY) ## charge 1,000 subscriptions on real parts, turn the clock a month on, compare the records (about a minute)
 	@$(BIN)/again demo
 
 up: $(READY) ## run everything until Ctrl-C, and print what runs where

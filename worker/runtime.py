@@ -75,7 +75,7 @@ class Runtime:
         """Make the gateway on a connection of its own; inside the event loop that will use it."""
         from worker.portone.adapter import PortOneGateway
 
-        return PortOneGateway(self.client(), deadline=self.settings.call_deadline)
+        return PortOneGateway(self.client(), deadline=self.settings.call_deadline, rules=self.policy.rules)
 
     def checkout_context(self, gateway: Gateway) -> CheckoutContext:
         """Return the dependencies of the checkout use cases."""
@@ -129,7 +129,8 @@ class Runtime:
 
     @property
     def policy(self) -> RetryPolicy:
-        """The waiting times of the settings, as settlement takes them."""
+        """The waiting times of the settings, as settlement takes them, and the rules of declines."""
+        from worker.config.decline_packs import shipped_rules
         from worker.domain.retry_policy import RetryPolicy
 
         settings = self.settings
@@ -138,6 +139,7 @@ class Runtime:
             lookup_backoff=tuple(timedelta(seconds=rung) for rung in settings.lookup_backoff_seconds),
             not_charged_delay=timedelta(seconds=settings.not_charged_delay_seconds),
             transient_delay=timedelta(seconds=settings.transient_delay_seconds),
+            rules=shipped_rules(),
         )
 
     @property

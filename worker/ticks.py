@@ -43,16 +43,18 @@ def begin(of: Process, name: str, *, from_beat: bool = False) -> None:
 
     Raises WrongDatabase: asking another PortOne about this database's attempts would make its "not found" believed.
     """
-    runtime = of.runtime
+    runtime, ahead = of.runtime, None
     # Each statement commits by itself: a worker that freezes here holds no row that others are waiting for.
     with Session(runtime.engine.execution_options(isolation_level="AUTOCOMMIT")) as session:
         if isinstance(runtime.clock, DatabaseClock):
             runtime.clock.sync(session)
+            ahead = runtime.clock.ahead
         # A task begins more often than any may run; where none did, no worker was there.
-        heartbeats.note_return(session, now=runtime.clock(), silence=task_time_limit(runtime.settings))
-        heartbeats.beat(session, name, now=runtime.clock())
+        silence = task_time_limit(runtime.settings)
+        heartbeats.note_return(session, now=runtime.clock(), silence=silence, ahead=ahead)
+        heartbeats.beat(session, name, now=runtime.clock(), ahead=ahead)
         if from_beat:
-            heartbeats.beat(session, heartbeats.BEAT, now=runtime.clock())
+            heartbeats.beat(session, heartbeats.BEAT, now=runtime.clock(), ahead=ahead)
         database_identity.verify(session, runtime.hold_policy)
 
 

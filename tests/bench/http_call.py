@@ -14,6 +14,7 @@ from statistics import median
 from time import monotonic, process_time, sleep
 
 from tests.bench import bare_client
+from worker.config.decline_packs import shipped_rules
 from worker.devstack.stack import free_port
 from worker.domain.gateway import ChargeRequest
 from worker.domain.outcomes import Paid
@@ -40,7 +41,7 @@ def measure_http_call(url: str, *, window: int = WINDOW, calls: int = CALLS, rou
 async def _charge(url: str, window: int, calls: int) -> float:
     """Charge with a fixed number in flight; returns CPU milliseconds per charge."""
     connection = Connection(url, ("key", "secret"), connect_timeout=10, read_timeout=65)
-    gateway = PortOneGateway(PortOneClient(connection), deadline=timedelta(seconds=75))
+    gateway = PortOneGateway(PortOneClient(connection), deadline=timedelta(seconds=75), rules=shipped_rules())
     left = iter(range(calls))
 
     async def slot() -> None:

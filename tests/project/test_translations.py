@@ -88,7 +88,7 @@ PLANTED = [
     ("examples", "docs/operations.md", "-P prefork -c 3", "-P prefork -c 4"),
     ("examples", "docs/ko/operations.md", "again review list\n```", "```"),
     ("examples", "README.md", "look -- the same --> settle", "look -- the same --> claim"),
-    ("examples", "README.ko.md", "│ payments really made                         │    880 │\n", ""),
+    ("examples", "README.ko.md", "│ payments really made                         │  2,325 │\n", ""),
     ("outline", "docs/operations.md", "\n### Flower", "\nOne more paragraph.\n\n### Flower"),
     ("outline", "docs/ko/operations.md", "## 불변 조건", "### 불변 조건"),
     ("outline", "README.md", "MIT licence.", "MIT licence.\n\n## Support"),

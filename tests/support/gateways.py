@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import httpx
 
 from tests.support.wire_server import token_reply
+from worker.config.decline_packs import shipped_rules
 from worker.domain.gateway import ChargeRequest
 from worker.domain.outcomes import Answer, Outcome
 from worker.portone.adapter import PortOneGateway
@@ -38,7 +39,7 @@ class Answered:
             transport=httpx.MockTransport(self._answer),
         )
         self.client = PortOneClient(connection)
-        self.gateway = PortOneGateway(self.client, deadline=timedelta(seconds=5))
+        self.gateway = PortOneGateway(self.client, deadline=timedelta(seconds=5), rules=shipped_rules())
 
     def charge(self, request: ChargeRequest, status: int, body: bytes) -> Outcome:
         return self.run(self.gateway.charge(request), status, body)
@@ -76,7 +77,7 @@ async def gateway_to(
     connection = Connection(
         url, credentials, connections=connections, connect_timeout=connect_timeout, read_timeout=read_timeout
     )
-    gateway = PortOneGateway(PortOneClient(connection), deadline=timedelta(seconds=deadline))
+    gateway = PortOneGateway(PortOneClient(connection), deadline=timedelta(seconds=deadline), rules=shipped_rules())
     try:
         if primed:  # the token comes in its own time
             short, connection._timeout = connection._timeout, httpx.Timeout(60).as_dict()

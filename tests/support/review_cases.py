@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.attempts import QUIET_PERIOD, STARTED_AT, attempt, record
+from tests.support.attempts import QUIET_PERIOD, RULES, STARTED_AT, attempt, record
 from worker.domain.discrepancy_rules import DiscrepancyKind, DiscrepancyStatus
 from worker.domain.errors import Refused
 from worker.domain.gateway import Found
@@ -45,6 +45,7 @@ def case(*records: Any, kind: DiscrepancyKind = DiscrepancyKind.PAID_TWICE, **ch
         others=(),
         asked_at=QUIET,
         quiet_period=QUIET_PERIOD,
+        rules=RULES,
     )
     return replace(usual, **changes)
 

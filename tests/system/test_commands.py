@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,14 @@ from tests.system.newcomer import (
 )
 
 
-def test_demo_ends_with_matching_records_and_leaves_nothing_running(folder: Path):
+def test_demo_charges_a_second_month_its_records_match_and_nothing_is_left(folder: Path):
     demo = again(folder, "demo", "--subscriptions", "200")
     assert demo.returncode == 0, demo.stdout + demo.stderr
     assert "The records agree" in demo.stdout
+    assert "The second month, day by day" in demo.stdout
+    periods = re.search(r"billing periods that fell due .*?([0-9,]+) ", demo.stdout)
+    assert periods is not None
+    assert int(periods[1].replace(",", "")) >= 500, "a month's, and two fortnights' after the first"
     assert "charge.paid" in demo.stdout
     assert ours_in(folder) == []
 

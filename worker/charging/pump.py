@@ -71,13 +71,13 @@ class Pump:
         monotonic: Callable[[], float] = elapsed_seconds,
         wall: Clock = system_clock,
     ) -> None:
-        self._sessions = sessions
-        self._gateway = gateway
-        self._clock = clock
-        self._limits = limits
+        self._sessions, self._gateway = sessions, gateway
+        self._clock, self._limits = clock, limits
         self._policy, self._stopping = policy, stopping
         self._monotonic, self._wall = monotonic, wall
-        self._pre_send_check = PreSendCheck(sessions=sessions, gateway=gateway, clock=clock, prefix=limits.prefix)
+        self._pre_send_check = PreSendCheck(
+            sessions=sessions, gateway=gateway, clock=clock, prefix=limits.prefix, rules=policy.rules
+        )
         self._times = CallTimes(monotonic)
         self._queue = WriteBackQueue(
             self._write_back, self._times.forget, patience=limits.send_within, monotonic=monotonic

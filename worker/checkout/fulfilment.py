@@ -164,7 +164,9 @@ def _settle(
         return Proved() if by_hand else Waiting("It was charged in another way meanwhile.")
     if status is AttemptStatus.PAID:
         return verdict
-    outcome = outcome_of_lookup(attempt, evidence.payments, now=evidence.asked_at, quiet_period=policy.quiet_period)
+    outcome = outcome_of_lookup(
+        attempt, evidence.payments, now=evidence.asked_at, quiet_period=policy.quiet_period, rules=policy.rules
+    )
     decided = isinstance(outcome, Paid) or (isinstance(outcome, Unknown) and outcome.needs_human)
     if decided and (isinstance(outcome, Paid) or status in OPEN_ATTEMPTS):
         result = apply_settlements(session, [settle(attempt, outcome, now=now, policy=policy)], now=now)

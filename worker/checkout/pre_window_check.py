@@ -27,7 +27,11 @@ async def look_up_earlier_attempts(
     if declined and not may_ask(code):
         raise RateLimited
     earlier = PreSendCheck(
-        sessions=context.sessions, gateway=context.gateway, clock=context.clock, prefix=context.prefix
+        sessions=context.sessions,
+        gateway=context.gateway,
+        clock=context.clock,
+        prefix=context.prefix,
+        rules=context.policy.rules,
     )
     reason = await earlier.reason_to_wait(declined)
     if reason is None:

@@ -16,7 +16,8 @@ def demo(
 ) -> None:
     """Charge a thousand subscriptions, some with failing cards, and compare the records; no settings, no real money.
 
-    It runs in a folder of its own, which the next demo empties; what `again up` runs is not touched.
+    Then the clock is turned a month on, and what falls due on the way is charged too. It runs in a folder of its own,
+    which the next demo empties; what `again up` runs is not touched.
     """
     from worker.config.settings import Settings
     from worker.demo.show import run_demo

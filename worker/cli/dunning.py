@@ -75,7 +75,7 @@ def _explain_charge(runtime: Runtime, text: str, kind: str, *, as_json: bool) ->
 
     with runtime.sessions() as session:
         charge_id = read_id(text)
-        charge = None if charge_id is None else dunned_charge(session, charge_id)
+        charge = None if charge_id is None else dunned_charge(session, charge_id, runtime.policy.rules)
     if charge is None:
         raise Refused(f"There is no charge with the id {text!r:.60}. `again charge list` shows some.")
     said, tries = tries_of_charge(charge, _kind(kind), now=runtime.clock())

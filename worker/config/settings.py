@@ -49,6 +49,7 @@ from worker.config.tracing import traces_to
 
 DEFAULT_SANDBOX_URL = "http://127.0.0.1:9101"
 DEFAULT_CHECKOUT_URL = "http://127.0.0.1:9102"
+FASTEST_SWEEP = 100  # requests per second; a sandbox need not be spared
 
 
 class InvalidSettings(ValueError):
@@ -102,7 +103,7 @@ class Settings(BaseModel):
     silence_before_hold_seconds: Seconds = 300
     sweep_every_seconds: Seconds = 86_400
     sweep_days: Annotated[int, Field(ge=2, le=3660)] = 31
-    sweep_requests_per_second: Annotated[float, Field(gt=0, le=100)] = 2
+    sweep_requests_per_second: Annotated[float, Field(gt=0, le=FASTEST_SWEEP)] = 2
 
     checkout_url: Annotated[str, AfterValidator(base_address)] | None = None
     checkout_secret: SecretStr | None = None

@@ -16,29 +16,41 @@ BEAT = "beat"
 RETURN = "return of the workers"
 """The row that says when a worker was back after none had been there."""
 
-_SEEN = text("""
-    INSERT INTO heartbeats AS h (name, seen_at) VALUES (:name, :now)
+# A clock that was turned since it was asked says it late: what it said is put on to the turned time. While a turn moves
+# all that was seen, no part is seen, so both statements below begin before it or after it.
+_AT = """
+    CAST(:now AS timestamptz)
+    + (SELECT clock_ahead - COALESCE(CAST(:ahead AS interval), clock_ahead) FROM database_identity)
+"""
+
+_SEEN = text(f"""
+    INSERT INTO heartbeats AS h (name, seen_at) SELECT CAST(:name AS text), {_AT}
     ON CONFLICT (name) DO UPDATE
-    SET seen_at = CASE WHEN h.seen_at > :far_ahead THEN excluded.seen_at ELSE GREATEST(h.seen_at, excluded.seen_at) END
-""")
+    SET seen_at = CASE WHEN h.seen_at > excluded.seen_at + :apart THEN excluded.seen_at
+                       ELSE GREATEST(h.seen_at, excluded.seen_at) END
+""")  # noqa: S608 - constants only
 
 # One that lies far ahead is of before the clock was set back.
-_RETURNED = text("""
-    INSERT INTO heartbeats (name, seen_at) SELECT CAST(:name AS text), CAST(:now AS timestamptz)
-    WHERE NOT EXISTS (SELECT FROM heartbeats WHERE name <> :name AND seen_at >= :silent_since)
-       OR EXISTS (SELECT FROM heartbeats WHERE name = :name AND seen_at > :far_ahead)
+_RETURNED = text(f"""
+    INSERT INTO heartbeats (name, seen_at) SELECT CAST(:name AS text), at.now
+    FROM (SELECT {_AT} AS now) at
+    WHERE NOT EXISTS (SELECT FROM heartbeats WHERE name <> :name AND seen_at >= at.now - CAST(:silence AS interval))
+       OR EXISTS (SELECT FROM heartbeats WHERE name = :name AND seen_at > at.now + CAST(:apart AS interval))
     ON CONFLICT (name) DO UPDATE SET seen_at = excluded.seen_at
-""")
+""")  # noqa: S608 - constants only
 
 
-def beat(session: Session, name: str, *, now: datetime) -> None:
-    """Note that `name` is alive; moves back only from a time that lies far ahead, before the clock was set back."""
-    session.execute(_SEEN, {"name": name, "now": now, "far_ahead": now + APART})
+def beat(session: Session, name: str, *, now: datetime, ahead: timedelta | None = None) -> None:
+    """Note that `name` is alive; moves back only from a time that lies far ahead, before the clock was set back.
+
+    `ahead` is by how much the clock was turned that said `now`, when that was asked before this transaction.
+    """
+    session.execute(_SEEN, {"name": name, "now": now, "ahead": ahead, "apart": APART})
 
 
-def note_return(session: Session, *, now: datetime, silence: timedelta) -> None:
+def note_return(session: Session, *, now: datetime, silence: timedelta, ahead: timedelta | None = None) -> None:
     """Note that the workers are back, if nothing was seen for so long; before this one's own sign of life."""
-    values = {"name": RETURN, "now": now, "silent_since": now - silence, "far_ahead": now + APART}
+    values = {"name": RETURN, "now": now, "ahead": ahead, "silence": silence, "apart": APART}
     session.execute(_RETURNED, values)
 
 

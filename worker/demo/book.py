@@ -37,7 +37,9 @@ class Temper:
 TEMPERS = (
     Temper(420, "kakaopay", "pays", (pay(),)),
     Temper(360, "payco", "pays", (pay(),)),
-    Temper(50, "kakaopay", "declines softly: no balance", (decline("LACK_BALANCE", "잔액이 부족합니다"),)),
+    Temper(
+        50, "kakaopay", "declines twice: no balance", (decline("LACK_BALANCE", "잔액이 부족합니다", times=2), pay())
+    ),
     Temper(30, "payco", "declines softly: limit", (decline("CC61", "한도초과", shape=Shape.MESSAGE),)),
     Temper(20, "kakaopay", "declines hard: key inactive", (decline("-751", "정기결제 비활성화"),)),
     Temper(20, "payco", "declines hard: expired", (decline("CC54", "유효기간 경과", shape=Shape.MESSAGE),)),

@@ -29,6 +29,7 @@ class Comparison:
     paid_only_here: tuple[Period, ...]
     paid_only_there: tuple[Period, ...]
     not_ours: tuple[str, ...]
+    waits_for_key: int
     unaccounted: int
     untold: int
     events: Mapping[str, int]
@@ -42,7 +43,8 @@ class Comparison:
 def compare(session: Session, really_charged: Mapping[str, int]) -> Comparison:
     """Compare the database with how often the sandbox really charged each merchant_uid.
 
-    A charge that is still open (`due` or `charging`) is unaccounted for: its story has not ended.
+    A charge that is still open (`due` or `charging`) is unaccounted for: its story has not ended. One whose key is dead
+    is not: it waits for its customer.
     """
     really: Counter[Period] = Counter()
     not_ours = []
@@ -61,6 +63,7 @@ def compare(session: Session, really_charged: Mapping[str, int]) -> Comparison:
         paid_only_here=tuple(here - really.keys()),
         paid_only_there=tuple(really.keys() - here),
         not_ours=tuple(not_ours),
+        waits_for_key=statuses.get("waits_for_key", 0),
         unaccounted=statuses.get("due", 0) + statuses.get("charging", 0),
         untold=session.scalars(queries.UNTOLD_PERIODS).one(),
         events={row.type: row.events for row in session.execute(queries.EVENTS_BY_TYPE)},

@@ -9,7 +9,14 @@ PAID_PERIODS = text("""
     WHERE c.status = 'paid'
 """)
 
-CHARGES_BY_STATUS = text("SELECT status, count(*) AS charges FROM charges GROUP BY status")
+# What is due and has no key is not charged, whatever happens here: its customer has to register another.
+CHARGES_BY_STATUS = text("""
+    SELECT CASE WHEN c.status = 'due' AND k.id IS NULL THEN 'waits_for_key' ELSE c.status END AS status,
+           count(*) AS charges
+    FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
+    LEFT JOIN billing_keys k ON k.id = s.billing_key_id AND k.status = 'active'
+    GROUP BY 1
+""")
 UNKNOWN_ATTEMPTS = text("SELECT count(*) FROM attempts WHERE status = 'unknown'")
 LOOKED_UP = text("SELECT count(DISTINCT entity_id) FROM audit WHERE entity = 'attempt' AND to_status = 'unknown'")
 UNPUBLISHED = text("SELECT count(*) FROM outbox")
@@ -24,3 +31,15 @@ UNTOLD_PERIODS = text("""
         SELECT count(*) FROM outbox o WHERE o.charge_id = c.id AND o.type = 'charge.paid')
 """)
 SENT_AGAIN = text("SELECT count(*) FROM attempts WHERE sends > 1")
+
+# Settled attempts by the day on which they were, in Seoul; a charge's first attempt that is paid is no retry.
+DAYS = text("""
+    SELECT CAST(a.settled_at AT TIME ZONE 'Asia/Seoul' AS date) AS day,
+           count(*) FILTER (WHERE a.status = 'paid') AS paid,
+           count(*) FILTER (WHERE a.status = 'paid' AND a.number > 1) AS retried,
+           count(*) FILTER (WHERE a.status = 'declined') AS declined,
+           COALESCE(sum(c.amount) FILTER (WHERE a.status = 'paid'), 0) AS won
+    FROM attempts a JOIN charges c ON c.id = a.charge_id
+    WHERE a.settled_at > :since AND a.settled_at <= :until AND a.status IN ('paid', 'declined')
+    GROUP BY 1 ORDER BY 1
+""")

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from worker.config.settings import Settings
+from worker.config.settings import FASTEST_SWEEP, Settings
 from worker.database import migrations
 from worker.database.engine import create_database_engine
 from worker.devstack.addresses import Servers, embedded_servers, make_private
@@ -116,6 +116,13 @@ def running_stack(
         yield Stack(settings, servers, parts)
 
 
+def _paced(settings: Settings) -> Settings:
+    """Return the settings with a pace of comparisons that a sandbox is good for, unless one was set."""
+    if settings.live or "sweep_requests_per_second" in settings.model_fields_set:
+        return settings
+    return settings.model_copy(update={"sweep_requests_per_second": FASTEST_SWEEP})
+
+
 def _start_parts(
     settings: Settings, servers: Servers, guardian: Watchdog, stopping: ExitStack, ports: Ports
 ) -> tuple[Part, ...]:
@@ -123,7 +130,9 @@ def _start_parts(
     logs = folder / "logs"
     make_private(logs)
     addresses = servers.addresses
-    environment = settings.environment(AGAIN_DATABASE_URL=addresses.database_url, AGAIN_BROKER_URL=addresses.broker_url)
+    environment = _paced(settings).environment(
+        AGAIN_DATABASE_URL=addresses.database_url, AGAIN_BROKER_URL=addresses.broker_url
+    )
     parts: list[Part] = []
 
     def start(name: str, *command: str, url: str | None = None, patience: float = STOP_SECONDS) -> Part:

@@ -6,13 +6,12 @@ no payment in between, do, whatever the words say; the less the words blame the 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from worker.domain.declines import alike, says_quota_is_spent
-from worker.domain.outcomes import DeclineKind, UnknownReason
+from worker.domain.declines import alike, without_answer_code
+from worker.domain.outcomes import About, DeclineKind, UnknownReason
 from worker.domain.settlement import Settlement
 from worker.domain.states import AttemptStatus, Via
 
@@ -30,8 +29,6 @@ of these: it is waited out."""
 
 PROVEN_FOR = timedelta(days=7)
 """How long a payment, or an operator's release, shows that a channel works: within it, no single customer stops it."""
-
-_PORTONES_CODE = re.compile(r"^-?\d+\s+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,12 +88,11 @@ def sentence(refusal: Refusal, *, customers: int) -> str:
 def _kind(settlement: Settlement) -> DeclineKind | None:
     if settlement.attempt_status is AttemptStatus.UNKNOWN:
         unknown_words = settlement.reason == UnknownReason.REFUSAL_NOT_KNOWN
-        return DeclineKind.UNMATCHED if unknown_words else None
+        return (settlement.supposed or DeclineKind.UNMATCHED) if unknown_words else None
     if settlement.attempt_status is not AttemptStatus.DECLINED:
         return None
-    spent = says_quota_is_spent(settlement.attempt.request.pg, settlement.answer.message)
-    return None if spent else settlement.decline_kind
+    return None if settlement.about is About.MONTH_QUOTA else settlement.decline_kind
 
 
 def _words(message: str | None) -> str:
-    return alike(_PORTONES_CODE.sub("", message or "")) or "no words"
+    return alike(without_answer_code(message or "")) or "no words"

@@ -6,7 +6,15 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from worker.domain.attempt import Attempt
-from worker.domain.declines import Duplicate, NeedsLookUp, classify, says_paid
+from worker.domain.declines import (
+    Decision,
+    DeclineRules,
+    Duplicate,
+    NeedsLookUp,
+    classify,
+    says_paid,
+    without_answer_code,
+)
 from worker.domain.gateway import Found, LookUpFailed, PaymentRecord
 from worker.domain.outcomes import (
     NO_ANSWER,
@@ -26,7 +34,7 @@ from worker.domain.window_evidence import paid_otherwise
 
 
 def outcome_of_lookup(
-    attempt: Attempt, finding: Found | LookUpFailed, *, now: datetime, quiet_period: timedelta
+    attempt: Attempt, finding: Found | LookUpFailed, *, now: datetime, quiet_period: timedelta, rules: DeclineRules
 ) -> Outcome:
     """Return the outcome of an open attempt by everything PortOne has under its merchant_uid.
 
@@ -43,7 +51,7 @@ def outcome_of_lookup(
         return Unknown(UnknownReason.CANCELED, answer_of(canceled[0]), needs_human=True)
     if attempt.via is Via.WINDOW:
         return _unpaid_window(attempt, records, now)
-    return _unpaid(attempt, _without_windows(attempt, records), now=now, quiet_period=quiet_period)
+    return _unpaid(attempt, _without_windows(attempt, records), now=now, quiet_period=quiet_period, rules=rules)
 
 
 def outcome_of_answer(attempt: Attempt, outcome: Outcome) -> Outcome:
@@ -52,19 +60,29 @@ def outcome_of_answer(attempt: Attempt, outcome: Outcome) -> Outcome:
     An unknown error text may be the PG's way to say that it knows the order: of the only send that says
     nothing new, but after a send whose answer was lost it is no decline until that one is accounted for.
     """
-    if isinstance(outcome, Declined) and outcome.kind is DeclineKind.UNMATCHED and attempt.sends > 1:
-        return Unknown(UnknownReason.REFUSAL_NOT_KNOWN, outcome.answer)
+    if isinstance(outcome, Declined) and attempt.sends > 1:
+        if outcome.kind is DeclineKind.UNMATCHED:
+            return Unknown(UnknownReason.REFUSAL_NOT_KNOWN, outcome.answer)
+        if outcome.on_merchants_word:
+            return Unknown(UnknownReason.REFUSAL_NOT_KNOWN, outcome.answer, supposed=outcome.kind)
     return outcome
 
 
-def _unpaid(attempt: Attempt, records: tuple[PaymentRecord, ...], *, now: datetime, quiet_period: timedelta) -> Outcome:
+def _unpaid(
+    attempt: Attempt,
+    records: tuple[PaymentRecord, ...],
+    *,
+    now: datetime,
+    quiet_period: timedelta,
+    rules: DeclineRules,
+) -> Outcome:
     quiet = attempt.is_quiet(now, quiet_period)
     others = [record for record in records if record.status != "failed"]
     if others:
         return Unknown(UnknownReason.IN_PROGRESS, answer_of(others[0]))
     if records:
-        return _failed(attempt, records, quiet=quiet)
-    return _nothing(attempt, quiet=quiet)
+        return _failed(attempt, records, rules, quiet=quiet)
+    return _nothing(attempt, rules, quiet=quiet)
 
 
 def _unpaid_window(attempt: Attempt, records: tuple[PaymentRecord, ...], now: datetime) -> Outcome:
@@ -150,22 +168,27 @@ def _paid_otherwise(attempt: Attempt, record: PaymentRecord) -> bool:
     return paid_otherwise(record, opened_pgs=opened_pgs, customer_uid=key) is not None
 
 
-def _failed(attempt: Attempt, records: tuple[PaymentRecord, ...], *, quiet: bool) -> Outcome:
+def _failed(attempt: Attempt, records: tuple[PaymentRecord, ...], rules: DeclineRules, *, quiet: bool) -> Outcome:
     """A `failed` record settles a decline once no send of the same merchant_uid can still land."""
     newest = records[0]
     if not quiet and not _of_this_send(attempt, records):
         return Unknown(UnknownReason.IN_PROGRESS, answer_of(newest))
-    verdict = classify(attempt.request.pg, None, newest.fail_reason)
-    if verdict is Duplicate and (not quiet or says_paid(newest.fail_reason)):
-        return Unknown(UnknownReason.DUPLICATE, answer_of(newest))
-    if verdict is Duplicate:  # "already", of no payment: by now PortOne's own record outweighs the word
-        return Declined(DeclineKind.UNMATCHED, answer_of(newest))
-    if verdict is NeedsLookUp and not quiet:
-        return Unknown(UnknownReason.GATEWAY_UNSURE, answer_of(newest))
-    if verdict is DeclineKind.UNMATCHED and len(records) < attempt.sends:
-        return Unknown(UnknownReason.REFUSAL_NOT_KNOWN, answer_of(newest))  # a send is not accounted for
-    kind = DeclineKind.TRANSIENT if verdict is NeedsLookUp else verdict
-    return Declined(kind, answer_of(newest))
+    decision = classify(rules, attempt.request.pg, None, newest.fail_reason)
+    reason = _why_open(decision, newest, quiet=quiet, is_complete=len(records) >= attempt.sends)
+    if reason is not None:
+        return Unknown(reason, answer_of(newest), supposed=decision.supposed)
+    return Declined(decision.kind_once_quiet, answer_of(newest), decision.about)
+
+
+def _why_open(decision: Decision, newest: PaymentRecord, *, quiet: bool, is_complete: bool) -> UnknownReason | None:
+    """Return why a `failed` record settles nothing yet; `is_complete`: every send has its record."""
+    if decision.verdict is Duplicate and (not quiet or says_paid(newest.fail_reason)):
+        return UnknownReason.DUPLICATE
+    if decision.verdict is NeedsLookUp and not quiet:
+        return UnknownReason.GATEWAY_UNSURE
+    if decision.ours is DeclineKind.UNMATCHED and not is_complete:
+        return UnknownReason.REFUSAL_NOT_KNOWN
+    return None
 
 
 def _of_this_send(attempt: Attempt, records: tuple[PaymentRecord, ...]) -> bool:
@@ -179,18 +202,22 @@ def _of_this_send(attempt: Attempt, records: tuple[PaymentRecord, ...]) -> bool:
     return len(records) >= attempt.sends and failed_at >= int(attempt.started_at.timestamp())
 
 
-def _nothing(attempt: Attempt, *, quiet: bool) -> Outcome:
+def _nothing(attempt: Attempt, rules: DeclineRules, *, quiet: bool) -> Outcome:
     if not quiet:
         return Unknown(UnknownReason.NOT_FOUND_YET)
     if attempt.refusal is None:
         return NotCharged(NotChargedReason.NOT_FOUND, NO_ANSWER)
     refusal = Answer(http_status=200, message=attempt.refusal)
-    if classify(attempt.request.pg, None, attempt.refusal) is Duplicate:
+    if classify(rules, attempt.request.pg, None, attempt.refusal).verdict is Duplicate:
         # The PG knows an order that PortOne does not show: neither a decline nor a proof.
         return Unknown(UnknownReason.DUPLICATE, refusal)
     if attempt.sends > 1:
         # The send before this one was only proved absent. Had it been charged and not been shown since, PortOne would
         # reject the repeat, with an unknown text.
         return Unknown(UnknownReason.REFUSAL_NOT_KNOWN, refusal)
-    # Rejected with an unknown text, and nothing was charged: so it was a decline.
+    # Rejected with a text that ours do not know, and nothing was charged: so it was a decline, of the kind that a
+    # merchant's own rule may know.
+    said = classify(rules, attempt.request.pg, None, without_answer_code(attempt.refusal))
+    if said.supposed is not None:
+        return Declined(said.supposed, refusal, said.about)
     return Declined(DeclineKind.UNMATCHED, refusal)

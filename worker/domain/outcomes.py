@@ -23,6 +23,29 @@ class DeclineKind(StrEnum):
     UNMATCHED = "unmatched"  # a text no table knows: soft with a low cap, and reported
 
 
+class About(StrEnum):
+    """What a decline is about, as far as the rule says that decided it: finer than its kind."""
+
+    BALANCE = "balance"  # not enough money in the account or the wallet
+    LIMIT = "limit"  # of a card, an account, a day
+    MONTH_QUOTA = "month_quota"  # the key was charged as often as its contract allows in a month
+    ISSUER = "issuer"  # the card company refuses without a reason, or wants to be called
+    SUSPENDED = "suspended"  # for a while
+    DETAILS = "details"  # a number, a date or a password that may be a slip
+    NOT_ACCEPTED = "not_accepted"  # this card is not taken here
+    NOT_ALLOWED = "not_allowed"
+    EXPIRED = "expired"
+    LOST = "lost"  # or stolen, or forged
+    REPLACED = "replaced"  # another card was issued
+    OVERDUE = "overdue"  # with the issuer
+    CLOSED = "closed"  # terminated, blocked, suspended for good
+    UNKNOWN_KEY = "unknown_key"  # no such key, card or account
+    MERCHANT = "merchant"  # its contract, registration or limit
+    REQUEST = "request"  # how we have asked
+    MAINTENANCE = "maintenance"
+    BUSY = "busy"
+
+
 class NotChargedReason(StrEnum):
     CONNECT_FAILED = "connect_failed"  # no connection, so not one byte was sent
     NO_TOKEN = "no_token"  # noqa: S105 - a reason, not a password; PortOne gave no access token
@@ -76,8 +99,12 @@ class Paid:
 
 @dataclass(frozen=True, slots=True)
 class Declined:
+    """`on_merchants_word`: only a merchant's own rule knows the text, so earlier sends are accounted for first."""
+
     kind: DeclineKind
     answer: Answer
+    about: About | None = None
+    on_merchants_word: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +115,15 @@ class NotCharged:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """`needs_human` flags the attempt at once: more look-ups will not make it clearer."""
+    """`needs_human` flags the attempt at once: more look-ups will not make it clearer.
+
+    `supposed` is the decline that a merchant's own rule takes a text for, of which PortOne has shown no record.
+    """
 
     reason: UnknownReason
     answer: Answer = NO_ANSWER
     needs_human: bool = False
+    supposed: DeclineKind | None = None
 
 
 Outcome = Paid | Declined | NotCharged | Unknown

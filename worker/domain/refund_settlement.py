@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from worker.domain.declines import Duplicate, NeedsLookUp, classify
+from worker.domain.declines import DeclineRules, classify
 from worker.domain.discrepancy_rules import refunded
 from worker.domain.gateway import LookUpFailed, PaymentRecord, Refund, RefundRefused
-from worker.domain.outcomes import NO_ANSWER, Answer
+from worker.domain.outcomes import NO_ANSWER, Answer, DeclineKind
 from worker.domain.refunds import MAX_SENDS, RefundStatus, Seen, Sighting, sighting_of
 from worker.domain.retry_policy import RetryPolicy, backoff
 
@@ -70,7 +70,7 @@ def settle_answer(
     seen = Sighting(Seen.NOT_CARRIED_OUT) if shown is None else sighting_of(known.refund, shown)
     if seen.seen is not Seen.NOT_CARRIED_OUT and shown is not None:
         return _by_sighting(seen, shown, said)
-    if not isinstance(answer, RefundRefused) or not is_certain(answer, known.refund.pg):
+    if not isinstance(answer, RefundRefused) or not is_certain(answer, known.refund.pg, policy.rules):
         return _unclear(known, now=now, policy=policy, answer=said)
     if not answer.sent and known.is_retried:
         return RefundSettlement(
@@ -115,9 +115,9 @@ def settle_unsent(known: OpenRefund) -> RefundSettlement:
     return RefundSettlement(status=RefundStatus.REFUSED, reason="it was not sent: decide the discrepancy again")
 
 
-def is_certain(refusal: RefundRefused, pg: str) -> bool:
+def is_certain(refusal: RefundRefused, pg: str, rules: DeclineRules) -> bool:
     """Return whether a refusal certainly refunded nothing. A time-out behind the PG, or "already", proves nothing."""
-    return not refusal.sent or classify(pg, None, refusal.answer.message) not in {Duplicate, NeedsLookUp}
+    return not refusal.sent or isinstance(classify(rules, pg, None, refusal.answer.message).verdict, DeclineKind)
 
 
 def _may_be_under_way(known: OpenRefund, now: datetime, policy: RetryPolicy) -> bool:

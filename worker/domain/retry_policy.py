@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from schedules.dunning import QUOTA_TIME_ZONE, DunningKind
 from schedules.dunning_days import first_hour_of_next_month
 from schedules.dunning_tries import Declines, NextTry, next_try, not_before
 from worker.domain.attempt import Attempt, RetryTerms
+from worker.domain.declines.rules import DeclineRules
 from worker.domain.dunning_kinds import dunning_kind
 from worker.domain.outcomes import Declined
 from worker.domain.states import Via
@@ -19,12 +20,13 @@ LONGEST_DELAY = timedelta(hours=6)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """The waiting times that settings decide."""
+    """The waiting times that settings decide, and the rules by which declines are classified."""
 
     quiet_period: timedelta  # after the last send, until "not found" is believed
     lookup_backoff: tuple[timedelta, ...]  # from an attempt's last send to each of its look-ups
     not_charged_delay: timedelta  # until what could not be sent is sent again; doubled by each deferral
     transient_delay: timedelta  # the same while a PG is in maintenance
+    rules: DeclineRules = field(repr=False)
 
 
 def backoff(delay: timedelta, deferrals: int) -> timedelta:
@@ -34,7 +36,7 @@ def backoff(delay: timedelta, deferrals: int) -> timedelta:
 
 def next_dunning_try(attempt: Attempt, outcome: Declined, now: datetime) -> datetime | None:
     """Return the next try of the dunning calendar after one more decline; None when it is spent."""
-    kind = dunning_kind(attempt.request.pg, outcome.kind, outcome.answer.message)
+    kind = dunning_kind(outcome.kind, outcome.about)
     tried_at = (*attempt.retry.tried_at, attempt.started_at)
     return dunning_after(replace(attempt.retry, tried_at=tried_at), kind, now).at
 

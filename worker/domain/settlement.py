@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from worker.domain.attempt import Attempt
-from worker.domain.declines import says_quota_is_spent
 from worker.domain.outcomes import (
     NO_ANSWER,
+    About,
     Answer,
     Declined,
     DeclineKind,
@@ -46,6 +46,7 @@ class Settlement:
     answer: Answer
     charge_status: ChargeStatus
     decline_kind: DeclineKind | None = None
+    about: About | None = None  # what the decline is about, as far as its rule says
     next_attempt_at: datetime | None = None
     wait_reason: WaitReason | None = None
     paid_at: datetime | None = None
@@ -57,6 +58,7 @@ class Settlement:
     flag: str | None = None
     refusal: str | None = None
     failure: str | None = None  # why the look-up gave no answer
+    supposed: DeclineKind | None = None  # what a merchant's rule takes it for, while it is looked up
 
     @property
     def kills_key(self) -> bool:
@@ -129,8 +131,8 @@ def _declined(attempt: Attempt, outcome: Declined, now: datetime, policy: RetryP
             retry_at = now + backoff(policy.transient_delay, attempt.retry.deferrals)
             wait = WaitReason.CONFIGURATION if outcome.kind is DeclineKind.CONFIG else WaitReason.MAINTENANCE
             reason = _words(outcome)
-            return _deferred(attempt, AttemptStatus.DECLINED, reason, outcome.answer, retry_at, wait, outcome.kind)
-        case DeclineKind.SOFT if says_quota_is_spent(attempt.request.pg, outcome.answer.message):
+            return _deferred(attempt, AttemptStatus.DECLINED, reason, outcome.answer, retry_at, wait, outcome)
+        case DeclineKind.SOFT if outcome.about is About.MONTH_QUOTA:
             return _quota_spent(attempt, outcome, now, policy)
         case DeclineKind.HARD:
             return _dunned(attempt, outcome, now, ChargeStatus.PAST_DUE, None, WaitReason.OTHER_KEY)
@@ -148,7 +150,7 @@ def _quota_spent(attempt: Attempt, outcome: Declined, now: datetime, policy: Ret
     retry_at = retry_after_monthly_quota(attempt, now, policy)
     reason = f"waits for the next month ({_words(outcome)})"
     wait = WaitReason.MONTH_QUOTA
-    return _deferred(attempt, AttemptStatus.DECLINED, reason, outcome.answer, retry_at, wait, outcome.kind)
+    return _deferred(attempt, AttemptStatus.DECLINED, reason, outcome.answer, retry_at, wait, outcome)
 
 
 def _dunned(
@@ -166,6 +168,7 @@ def _dunned(
         answer=outcome.answer,
         charge_status=status,
         decline_kind=outcome.kind,
+        about=outcome.about,
         next_attempt_at=retry_at,
         wait_reason=wait,
         declines=attempt.retry.declines + 1,
@@ -180,7 +183,7 @@ def _deferred(
     answer: Answer,
     retry_at: datetime,
     wait: WaitReason,
-    kind: DeclineKind | None = None,
+    declined: Declined | None = None,
 ) -> Settlement:
     """Deferred by the gateway, not declined for the customer: the charge waits, and no dunning try is used up."""
     return Settlement(
@@ -189,7 +192,8 @@ def _deferred(
         reason=reason,
         answer=answer,
         charge_status=ChargeStatus.PAST_DUE if attempt.retry.declines else ChargeStatus.DUE,
-        decline_kind=kind,
+        decline_kind=declined.kind if declined else None,
+        about=declined.about if declined else None,
         next_attempt_at=put_off(attempt.retry, retry_at),
         wait_reason=wait,
         declines=attempt.retry.declines,
@@ -218,6 +222,7 @@ def _unknown(attempt: Attempt, outcome: Unknown, now: datetime, policy: RetryPol
         # A look-up that failed says nothing about the payment: what PortOne said of it before stays.
         answer=NO_ANSWER if outcome.reason is UnknownReason.LOOK_UP_FAILED else outcome.answer,
         refusal=_refusal(attempt, outcome),
+        supposed=outcome.supposed,
         failure=failure,
         charge_status=ChargeStatus.CHARGING,
         declines=attempt.retry.declines,

@@ -38,6 +38,7 @@ _TURN = text("""
     SET clock_ahead = clock_ahead + :by, seen_at = seen_at + :by, mode = 'sandbox', prefix = COALESCE(prefix, :prefix)
 """)
 _TURN_SIGNS_OF_LIFE = (
+    text("LOCK TABLE heartbeats IN SHARE ROW EXCLUSIVE MODE"),  # before any of them is read, so that none is left out
     text("UPDATE heartbeats SET seen_at = seen_at + :by"),
     text("UPDATE sweeps SET lease_until = lease_until + :by WHERE finished_at IS NULL"),
 )

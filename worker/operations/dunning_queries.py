@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from schedules.dunning import DunningKind
 from worker.database.mapping import OF_ITS_CHARGE, retry_terms
 from worker.domain.attempt import RetryTerms
+from worker.domain.declines import DeclineRules, classify
 from worker.domain.dunning_kinds import dunning_kind
 from worker.domain.outcomes import DeclineKind
 from worker.domain.states import ChargeStatus, WaitReason
@@ -46,8 +47,11 @@ class DunnedCharge:
     kind: DunningKind | None
 
 
-def dunned_charge(session: Session, charge_id: int) -> DunnedCharge | None:
-    """Return a charge as its calendar sees it. Raises ValueError or LookupError for an unreadable plan."""
+def dunned_charge(session: Session, charge_id: int, rules: DeclineRules) -> DunnedCharge | None:
+    """Return a charge as its calendar sees it, its last decline being read by the rules as they are now.
+
+    Raises ValueError or LookupError for an unreadable plan.
+    """
     row = session.execute(_CHARGE, {"id": charge_id}).one_or_none()
     if row is None:
         return None
@@ -60,5 +64,5 @@ def dunned_charge(session: Session, charge_id: int) -> DunnedCharge | None:
         wait_reason=None if row.wait_reason is None else WaitReason(row.wait_reason),
         retry=retry_terms(row),
         last_declined_at=row.last_declined_at,
-        kind=dunning_kind(row.tried_pg or "", decline, row.message),
+        kind=dunning_kind(decline, classify(rules, row.tried_pg or "", None, row.message).about),
     )

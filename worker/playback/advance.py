@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from time import sleep
 
 from worker import ticks
+from worker.config.settings import FASTEST_SWEEP
 from worker.domain.errors import Refused
 from worker.playback import queries
-from worker.playback.turning import clock_now, turn_clock
+from worker.playback.turning import LOOK_SECONDS, clock_now, turn_clock
 from worker.process import Process
 from worker.runtime import Runtime
 from worker.sandbox.http.client import SandboxAdmin
@@ -55,13 +57,12 @@ class Advanced:
     paid: int
 
 
-SANDBOX_REQUESTS_PER_SECOND = 100.0
-"""A sandbox need not be spared."""
+COMPARES = "waiting for a worker that compares PortOne's payments with our records"
 
 
 def player_of(runtime: Runtime, portone: SandboxAdmin, tell: Tell) -> Player:
     """Return a player of this runtime; the caller closes its process."""
-    settings = runtime.settings.model_copy(update={"sweep_requests_per_second": SANDBOX_REQUESTS_PER_SECOND})
+    settings = runtime.settings.model_copy(update={"sweep_requests_per_second": FASTEST_SWEEP})
     return Player(Process(replace(runtime, settings=settings), close=lambda: None), portone, tell)
 
 
@@ -118,7 +119,7 @@ class Player:
                 every = runtime.statement_policy.every
                 sweep_is_due = queries.sweep_is_due(session, now=runtime.clock(), every=every)
             if sweep_is_due:
-                self._tick("sweep", ticks.sweep)
+                self._compare()
             self._tick("notices", ticks.send_due_notices)
         before: frozenset[str] | None = None
         for _ in range(MOST_ROUNDS):
@@ -127,6 +128,17 @@ class Player:
                 break
             before = due
         self._publish()
+
+    def _compare(self) -> None:
+        """Compare PortOne's payments with our records to the end, or wait for the worker that does."""
+        runtime = self.process.runtime
+        while True:
+            self._tick("sweep", ticks.sweep)
+            with runtime.sessions() as session:
+                if not queries.sweep_goes_on(session):
+                    return
+            self.tell(runtime.clock(), COMPARES)
+            sleep(LOOK_SECONDS)
 
     def _do_what_is_due(self) -> tuple[frozenset[str], bool]:
         """Run the ticks whose time has come; return which these were, and whether one has found anything to do."""

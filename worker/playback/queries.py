@@ -38,6 +38,8 @@ _SWEEP_IS_DUE = text("""
     SELECT COALESCE(bool_or(finished_at IS NULL), false) OR COALESCE(max(started_at) <= :now - :every, true) FROM sweeps
 """)
 
+_SWEEP_GOES_ON = text("SELECT EXISTS (SELECT FROM sweeps WHERE finished_at IS NULL AND failure IS NULL)")
+
 _LAST_EVENT = text("SELECT COALESCE(max(position), 0) FROM events")
 _HAPPENED = text("SELECT type, count(*) AS times FROM events WHERE position > :position GROUP BY type ORDER BY type")
 _PAID = text("""
@@ -65,6 +67,11 @@ def coming(session: Session, *, now: datetime) -> Coming:
 def sweep_is_due(session: Session, *, now: datetime, every: timedelta) -> bool:
     """Return whether a comparison with PortOne's payments is unfinished, or the next one is due."""
     return bool(session.execute(_SWEEP_IS_DUE, {"now": now, "every": every}).scalar_one())
+
+
+def sweep_goes_on(session: Session) -> bool:
+    """Return whether a comparison with PortOne's payments is unfinished, and has not failed at PortOne."""
+    return bool(session.execute(_SWEEP_GOES_ON).scalar_one())
 
 
 def last_event(session: Session) -> int:

@@ -59,9 +59,12 @@ def turn_clock(
 
     `meanwhile` is done again and again while it waits, and `tell` is called with what for, if that takes long. Raises
     Refused in live mode, for what `clock_turns.turn` refuses, and when the sandbox does not answer; then the clock is
-    as it was.
+    as it was. Raises ValueError for a runtime whose clock would not show it.
     """
     require_sandbox(runtime)
+    clock = runtime.clock
+    if not (isinstance(clock, DatabaseClock) and clock.follows_turns):
+        raise ValueError("The runtime's clock does not follow turns: who waits for what it shows would wait for ever.")
     started, told = elapsed_seconds(), False
     while not _turned(runtime, portone, ahead):
         if not told and elapsed_seconds() - started > TOLD_AFTER_SECONDS:
@@ -69,8 +72,7 @@ def turn_clock(
             told = True
         sleep(LOOK_SECONDS)
         meanwhile()
-    if isinstance(runtime.clock, DatabaseClock):
-        runtime.clock.sync(runtime.engine)
+    clock.sync(runtime.engine)
 
 
 def _turned(runtime: Runtime, portone: SandboxAdmin, ahead: timedelta) -> bool:

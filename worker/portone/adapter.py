@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import structlog
 
+from worker.domain.declines import DeclineRules
 from worker.domain.gateway import (
     ChargeRequest,
     Found,
@@ -41,8 +42,9 @@ T = TypeVar("T")
 class PortOneGateway:
     """The Gateway of `worker.domain.gateway`, on PortOne V1."""
 
-    def __init__(self, client: PortOneClient, *, deadline: timedelta) -> None:
+    def __init__(self, client: PortOneClient, *, deadline: timedelta, rules: DeclineRules) -> None:
         self._client = client
+        self._rules = rules
         self._deadline = deadline.total_seconds()
 
     async def ready(self) -> NotCharged | None:
@@ -58,7 +60,7 @@ class PortOneGateway:
     async def charge(self, request: ChargeRequest, *, holds_lease: LeaseCheck = always) -> Outcome:
         try:
             async with asyncio.timeout(self._deadline):
-                return read_charge(request, await self._client.again(request, holds_lease=holds_lease))
+                return read_charge(request, await self._client.again(request, holds_lease=holds_lease), self._rules)
         except NotSent as error:
             return NotCharged(error.reason, Answer(message=str(error)))
         except NoAnswer as error:

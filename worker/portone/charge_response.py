@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from worker.domain.declines import DeclineVerdict, Duplicate, NeedsLookUp, classify
+from worker.domain.declines import Decision, DeclineRules, Duplicate, NeedsLookUp, classify
 from worker.domain.gateway import ChargeRequest, PaymentRecord
 from worker.domain.outcomes import Answer, Declined, DeclineKind, Outcome, Paid, Unknown, UnknownReason
 from worker.portone.payloads import Envelope, Unreadable, read_payment
@@ -15,7 +15,7 @@ ANSWERING_STATUSES = frozenset({200, 400, 404})
 even with a readable body: a 408, 409 or 429 proves nothing about the payment."""
 
 
-def read_charge(request: ChargeRequest, envelope: Envelope) -> Outcome:
+def read_charge(request: ChargeRequest, envelope: Envelope, rules: DeclineRules) -> Outcome:
     """Return the outcome in an answer to `again`.
 
     A decline comes in two shapes: code 0 with a failed payment (documented), and another code with the PG's text
@@ -23,24 +23,24 @@ def read_charge(request: ChargeRequest, envelope: Envelope) -> Outcome:
     """
     status, code = envelope.http_status, envelope.code
     if status == 200 and code == 0:
-        return _read_payment(request, envelope)
+        return _read_payment(request, envelope, rules)
     answer = _words(request, envelope)
     if status not in ANSWERING_STATUSES or code == 0:
         return Unknown(UnknownReason.SERVER_ERROR, answer)
     if envelope.response:
         return Unknown(UnknownReason.STATUS_NOT_KNOWN, answer)  # an error code together with a payment: contradictory
-    return _rejected(answer, classify(request.pg, None, answer.message))
+    return _rejected(answer, classify(rules, request.pg, None, answer.message))
 
 
-def _read_payment(request: ChargeRequest, envelope: Envelope) -> Outcome:
+def _read_payment(request: ChargeRequest, envelope: Envelope, rules: DeclineRules) -> Outcome:
     try:
         record = read_payment(envelope.response)
     except Unreadable as error:
         return Unknown(UnknownReason.UNREADABLE, replace(_words(request, envelope), message=str(error)))
-    return _read_record(request, record, _answer(envelope, record))
+    return _read_record(request, record, _answer(envelope, record), rules)
 
 
-def _read_record(request: ChargeRequest, record: PaymentRecord, answer: Answer) -> Outcome:
+def _read_record(request: ChargeRequest, record: PaymentRecord, answer: Answer, rules: DeclineRules) -> Outcome:
     ours = (request.merchant_uid, request.amount, request.currency)
     other_key = record.customer_uid not in (None, request.customer_uid)
     if (record.merchant_uid, record.amount, record.currency) != ours or other_key or record.odd:
@@ -49,7 +49,7 @@ def _read_record(request: ChargeRequest, record: PaymentRecord, answer: Answer) 
         case "paid" if record.paid_at is not None:
             return Paid(record.paid_at, answer)
         case "failed":
-            return _failed(answer, classify(request.pg, None, record.fail_reason))
+            return _failed(answer, classify(rules, request.pg, None, record.fail_reason))
         case "ready":
             return Unknown(UnknownReason.IN_PROGRESS, answer)
         case "cancelled":
@@ -58,25 +58,27 @@ def _read_record(request: ChargeRequest, record: PaymentRecord, answer: Answer) 
             return Unknown(UnknownReason.STATUS_NOT_KNOWN, answer)
 
 
-def _failed(answer: Answer, verdict: DeclineVerdict) -> Outcome:
+def _failed(answer: Answer, decision: Decision) -> Outcome:
     """Return the outcome of a failed record: PortOne has recorded it, so even an unknown text is a decline."""
+    verdict = decision.verdict
     if verdict is Duplicate:
         return Unknown(UnknownReason.DUPLICATE, answer)
     if verdict is NeedsLookUp:
         return Unknown(UnknownReason.GATEWAY_UNSURE, answer)
-    return Declined(verdict, answer)
+    return Declined(verdict, answer, decision.about, decision.supposed is not None)
 
 
-def _rejected(answer: Answer, verdict: DeclineVerdict) -> Outcome:
+def _rejected(answer: Answer, decision: Decision) -> Outcome:
     """Return the outcome of an error code without a record.
 
-    An unknown text may then also mean "already paid", and "try later" that the payment is in progress.
+    An unknown text may then also mean "already paid", whatever a merchant's rule takes it for, and "try later" that
+    the payment is in progress.
     """
-    if verdict is DeclineKind.UNMATCHED:
-        return Unknown(UnknownReason.REFUSAL_NOT_KNOWN, answer)
-    if verdict is DeclineKind.TRANSIENT:
+    if decision.ours is DeclineKind.UNMATCHED:
+        return Unknown(UnknownReason.REFUSAL_NOT_KNOWN, answer, supposed=decision.supposed)
+    if DeclineKind.TRANSIENT in {decision.ours, decision.verdict}:
         return Unknown(UnknownReason.GATEWAY_UNSURE, answer)
-    return _failed(answer, verdict)
+    return _failed(answer, decision)
 
 
 def _words(request: ChargeRequest, envelope: Envelope) -> Answer:

@@ -102,7 +102,9 @@ async def _look_up_and_settle(
     now = clock()
     settlements = []
     for attempt, finding in zip(attempts, findings, strict=True):
-        outcome = outcome_of_lookup(attempt, finding, now=taken_at, quiet_period=policy.quiet_period)
+        outcome = outcome_of_lookup(
+            attempt, finding, now=taken_at, quiet_period=policy.quiet_period, rules=policy.rules
+        )
         settlements.append(settle(attempt, outcome, now=now, policy=policy))
     with tracing.span("write back", {"attempts": len(attempts)}):
         await asyncio.to_thread(write_back, sessions, settlements, now=now)

@@ -17,6 +17,7 @@ import structlog
 from worker.database.engine import Sessions
 from worker.domain.attempt import Attempt
 from worker.domain.clock import Clock
+from worker.domain.declines import DeclineRules
 from worker.domain.gateway import Found, Gateway, LookUpFailed, PaymentRecord
 from worker.domain.lookup_evidence import outcome_of_lookup, window_started_at
 from worker.domain.merchant_uid import MAX_NUMBER, derive, parse
@@ -35,6 +36,7 @@ class PreSendCheck:
     gateway: Gateway
     clock: Clock
     prefix: str
+    rules: DeclineRules
 
     async def reason_not_to_send(self, attempt: Attempt) -> Outcome | None:
         """Return why a claimed attempt must not be sent: an earlier number was paid, or may be. None: it may be sent.
@@ -50,7 +52,7 @@ class PreSendCheck:
             return NotCharged(NotChargedReason.EARLIER_UNCLEAR, own.answer)
         if any(record.status in MONEY_MOVED for record in own.records):
             log.warning("paid before a restore, so it is not sent", merchant_uid=attempt.request.merchant_uid)
-            return outcome_of_lookup(attempt, own, now=self.clock(), quiet_period=timedelta(0))
+            return outcome_of_lookup(attempt, own, now=self.clock(), quiet_period=timedelta(0), rules=self.rules)
         for merchant_uid in _all_other_numbers(attempt):
             finding = await self.gateway.look_up(merchant_uid)
             if (reason := await self._judge(merchant_uid, finding)) is not None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from worker.domain.attempt import Attempt
+from worker.domain.declines import DeclineRules
 from worker.domain.discrepancy_rules import DiscrepancyKind, DiscrepancyStatus, refunded
 from worker.domain.gateway import Found, LookUpFailed, PaymentRecord
 from worker.domain.states import ChargeStatus
@@ -72,6 +73,7 @@ class Case:
     others: tuple[PaymentRecord, ...]  # and under the other merchant_uids by which the charge was paid
     asked_at: datetime
     quiet_period: timedelta
+    rules: DeclineRules = field(repr=False)
 
     @property
     def records(self) -> tuple[PaymentRecord, ...]:

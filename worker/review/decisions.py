@@ -82,7 +82,9 @@ def _require_fitting(request: DecisionRequest) -> None:
 def _look_up(case: Case, _: DecisionRequest) -> Step:
     attempt = _unresolved(case)
     _require_answer(case)
-    outcome = outcome_of_lookup(attempt, case.finding, now=case.asked_at, quiet_period=case.quiet_period)
+    outcome = outcome_of_lookup(
+        attempt, case.finding, now=case.asked_at, quiet_period=case.quiet_period, rules=case.rules
+    )
     effect = ChargeEffect(charge_id=attempt.charge.id, becomes=None)
     match outcome:
         case Paid():

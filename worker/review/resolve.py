@@ -121,6 +121,7 @@ class ReviewService:
             others=tuple(record for each in others if isinstance(each, Found) for record in each.records),
             asked_at=asked_at,
             quiet_period=self.policy.quiet_period,
+            rules=self.policy.rules,
         )
 
     # --- writing ------------------------------------------------------------------------------------------------------
@@ -129,7 +130,9 @@ class ReviewService:
         """Write the decision: all of it, or nothing when another process was faster."""
         outcome = step.outcome
         if step.decision is Decision.REFUND and case.attempt is not None:
-            outcome = outcome_of_lookup(case.attempt, case.finding, now=case.asked_at, quiet_period=case.quiet_period)
+            outcome = outcome_of_lookup(
+                case.attempt, case.finding, now=case.asked_at, quiet_period=case.quiet_period, rules=case.rules
+            )
         reason = f"{step.decision}: {request.note} ({step.sentence.rstrip('.')})"
         if isinstance(outcome, Unknown):
             return _still_open(case, step, outcome)

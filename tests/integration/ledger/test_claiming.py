@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from tests.integration.conftest import LEASE, NOW, claim_now, open_all
 from tests.support.book import Book
 from worker.charging.kill_switch import set_switch, wait_for_claims
+from worker.config.decline_packs import shipped_rules
 from worker.database.engine import Sessions
 from worker.domain.attempt import Attempt
 from worker.domain.errors import Refused
@@ -29,6 +30,7 @@ POLICY = RetryPolicy(
     lookup_backoff=(timedelta(minutes=5),),
     not_charged_delay=timedelta(minutes=1),
     transient_delay=timedelta(minutes=10),
+    rules=shipped_rules(),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from sqlalchemy import Engine, text
 
 from tests.integration.conftest import NOW, claim_now, open_all
 from tests.support.book import Book
+from tests.support.sandbox import wait_until
 from worker.database import heartbeats
 from worker.database.clock import DatabaseClock
 from worker.database.engine import Sessions
@@ -29,6 +31,8 @@ SETTLED = {
     """),
 }
 
+WAITING = text("SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'heartbeats'::regclass AND NOT granted)")
+
 MONTH = timedelta(days=31)
 CLOSE = timedelta(seconds=30)
 POLICY = HoldPolicy(
@@ -39,6 +43,12 @@ POLICY = HoldPolicy(
 def turned(sessions: Sessions, ahead: timedelta) -> bool:
     with sessions.begin() as session:
         return turn(session, ahead, prefix="test")
+
+
+def is_waiting(sessions: Sessions) -> bool:
+    """Return whether a statement waits for a lock on the signs of life."""
+    with sessions() as session:
+        return bool(session.scalars(WAITING).one())
 
 
 @pytest.fixture(autouse=True)
@@ -93,6 +103,31 @@ def test_parts_that_were_seen_just_now_still_were(clock: DatabaseClock, engine: 
     clock.sync(engine)
     with sessions() as session:
         assert abs(clock() - heartbeats.last_seen(session)[heartbeats.BEAT]) < CLOSE
+
+
+def test_part_that_is_seen_while_the_clock_is_turned_is_seen_at_the_turned_time(
+    clock: DatabaseClock, sessions: Sessions
+):
+    seen = ["a part that asked before", "one that waits for the turn"]
+    now, ahead = clock(), clock.ahead
+    with sessions() as turning, ThreadPoolExecutor(1) as beside:
+        with sessions.begin() as session:
+            heartbeats.beat(session, seen[0], now=now, ahead=ahead)
+        assert turn(turning, MONTH, prefix="test")
+
+        def be_seen() -> None:
+            with sessions.begin() as session:
+                heartbeats.beat(session, seen[1], now=now, ahead=ahead)
+
+        waits = beside.submit(be_seen)
+        wait_until(lambda: is_waiting(sessions), "it did not wait for the turn")
+        turning.commit()
+        waits.result()
+    with sessions.begin() as session:
+        assert {part: heartbeats.last_seen(session).get(part) for part in seen} == dict.fromkeys(seen, now + MONTH)
+        for part in seen:  # whose process has not asked since
+            heartbeats.beat(session, part, now=now, ahead=ahead)
+        assert {part: heartbeats.last_seen(session).get(part) for part in seen} == dict.fromkeys(seen, now + MONTH)
 
 
 def test_clock_is_not_turned_under_a_call(book: Book, sessions: Sessions):

@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.gateways import Answered
 from tests.support.sandbox import Api, RunningSandbox, running_sandbox
+from worker.config.decline_packs import shipped_rules
 from worker.domain.gateway import Found, LookUpFailed, NoSuchKey, OpenSchedules, StillScheduled, StoredKey
 from worker.portone.adapter import PortOneGateway
 from worker.portone.client import PortOneClient
@@ -49,7 +50,7 @@ class Asked:
 
 async def _gateway(base_url: str) -> PortOneGateway:
     connection = Connection(base_url, ("sandbox", "sandbox"), connections=2, connect_timeout=30, read_timeout=30)
-    return PortOneGateway(PortOneClient(connection), deadline=timedelta(seconds=5))
+    return PortOneGateway(PortOneClient(connection), deadline=timedelta(seconds=5), rules=shipped_rules())
 
 
 @pytest.fixture

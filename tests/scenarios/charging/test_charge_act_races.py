@@ -296,7 +296,7 @@ def found_paid(world: World) -> Settlement:
     assert known is not None
     records = process.current().run(lambda gateway: gateway.look_up(merchant_uid))
     policy = world.runtime.policy
-    outcome = outcome_of_lookup(known[0], records, now=world.now, quiet_period=policy.quiet_period)
+    outcome = outcome_of_lookup(known[0], records, now=world.now, quiet_period=policy.quiet_period, rules=policy.rules)
     assert isinstance(outcome, Paid)
     return settle(known[0], outcome, now=world.now, policy=policy)
 

@@ -15,6 +15,7 @@ from tests.simulation.engine.wire import Wire
 from worker.charging.open_due import open_due_charges
 from worker.charging.pump import BUDGET_SPENT, Pump
 from worker.checkout.context import CheckoutContext
+from worker.config.decline_packs import shipped_rules
 from worker.database.clock import DatabaseClock
 from worker.domain.clock import Clock
 from worker.domain.gateway import Gateway
@@ -66,7 +67,9 @@ class WorkerProcess:
             transport=Wire(self),
             monotonic=self.loop.time,
         )
-        self._gateway = PortOneGateway(PortOneClient(connection), deadline=settings.call_deadline)
+        self._gateway = PortOneGateway(
+            PortOneClient(connection), deadline=settings.call_deadline, rules=shipped_rules()
+        )
         self.loop.create_task(self._work())
 
     # --- driven from outside ----------------------------------------------------------------------------------------

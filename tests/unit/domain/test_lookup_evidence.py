@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.attempts import POLICY, QUIET_PERIOD, STARTED_AT, attempt, record, request
+from tests.support.attempts import POLICY, QUIET_PERIOD, RULES, STARTED_AT, attempt, record, request
 from worker.domain.gateway import Found, LookUpFailed
 from worker.domain.lookup_evidence import outcome_of_lookup
 from worker.domain.outcomes import (
@@ -31,7 +31,7 @@ AT = int(STARTED_AT.timestamp())
 
 
 def concluded(*records, now=EARLY, **changes):
-    return outcome_of_lookup(attempt(**changes), Found(records), now=now, quiet_period=QUIET_PERIOD)
+    return outcome_of_lookup(attempt(**changes), Found(records), now=now, quiet_period=QUIET_PERIOD, rules=RULES)
 
 
 def reason(outcome) -> UnknownReason:
@@ -179,7 +179,7 @@ def test_duplicate_that_is_never_found_needs_an_operator():
     tried = attempt(refusal="1 이미 사용된 merchant_uid입니다.")
     for rung in POLICY.lookup_backoff:
         now = STARTED_AT + rung
-        outcome = outcome_of_lookup(tried, Found(()), now=now, quiet_period=QUIET_PERIOD)
+        outcome = outcome_of_lookup(tried, Found(()), now=now, quiet_period=QUIET_PERIOD, rules=RULES)
         settlement = settle(tried, outcome, now=now, policy=POLICY)
         assert settlement.charge_status is ChargeStatus.CHARGING
         assert settlement.refusal == tried.refusal
@@ -195,7 +195,9 @@ def test_the_quiet_period_counts_from_the_last_send():
 @pytest.mark.parametrize("now", [EARLY, QUIET, QUIET + timedelta(days=30)])
 def test_failed_look_up_proves_nothing(now):
     answer = Answer(http_status=503, message="away")
-    outcome = outcome_of_lookup(attempt(refusal="1 거절"), LookUpFailed(answer), now=now, quiet_period=QUIET_PERIOD)
+    outcome = outcome_of_lookup(
+        attempt(refusal="1 거절"), LookUpFailed(answer), now=now, quiet_period=QUIET_PERIOD, rules=RULES
+    )
     assert outcome == Unknown(UnknownReason.LOOK_UP_FAILED, answer)
 
 
@@ -218,7 +220,7 @@ elapsed = st.timedeltas(timedelta(0), timedelta(days=10))
 def test_no_evidence_allows_a_second_charge_of_a_payment(found, after, sends, refusal):
     now = STARTED_AT + after
     tried = attempt(sends=sends, refusal=refusal)
-    outcome = outcome_of_lookup(tried, Found(found), now=now, quiet_period=QUIET_PERIOD)
+    outcome = outcome_of_lookup(tried, Found(found), now=now, quiet_period=QUIET_PERIOD, rules=RULES)
     moved = [each for each in found if each.status in {"paid", "cancelled"}]
     if moved:
         assert isinstance(outcome, Paid | Unknown)
@@ -239,7 +241,8 @@ def test_no_evidence_allows_a_second_charge_of_a_payment(found, after, sends, re
 def test_evidence_does_not_depend_on_the_order_of_paid_and_failed_records(found, after):
     now = STARTED_AT + after
     forth, back = (
-        outcome_of_lookup(attempt(), Found(each), now=now, quiet_period=QUIET_PERIOD) for each in (found, found[::-1])
+        outcome_of_lookup(attempt(), Found(each), now=now, quiet_period=QUIET_PERIOD, rules=RULES)
+        for each in (found, found[::-1])
     )
     assert isinstance(forth, Paid) == isinstance(back, Paid)
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.support.attempts import POLICY, QUIET_PERIOD, STARTED_AT, attempt, record
+from tests.support.attempts import POLICY, QUIET_PERIOD, RULES, STARTED_AT, attempt, record
 from worker.domain.gateway import Found, LookUpFailed
 from worker.domain.lookup_evidence import outcome_of_lookup
 from worker.domain.outcomes import NO_ANSWER, Declined, NotCharged, NotChargedReason, Paid, Unknown
@@ -42,13 +42,13 @@ CONCLUSIONS = [
 @pytest.mark.parametrize(("records", "can_be_paid", "outcome"), CONCLUSIONS)
 def test_only_a_payment_ends_a_window_attempt_while_its_window_can_be_paid(records, can_be_paid, outcome):
     now = UNTIL - timedelta(seconds=1) if can_be_paid else UNTIL
-    concluded = outcome_of_lookup(WINDOW, Found(tuple(records)), now=now, quiet_period=QUIET_PERIOD)
+    concluded = outcome_of_lookup(WINDOW, Found(tuple(records)), now=now, quiet_period=QUIET_PERIOD, rules=RULES)
     assert isinstance(concluded, outcome)
 
 
 def test_window_attempt_without_an_answer_never_counts_as_left():
     failed = LookUpFailed(NO_ANSWER)
-    assert isinstance(outcome_of_lookup(WINDOW, failed, now=UNTIL, quiet_period=QUIET_PERIOD), Unknown)
+    assert isinstance(outcome_of_lookup(WINDOW, failed, now=UNTIL, quiet_period=QUIET_PERIOD, rules=RULES), Unknown)
 
 
 SENT_AFTERWARDS = [
@@ -63,7 +63,9 @@ SENT_AFTERWARDS = [
 def test_records_of_left_windows_prove_nothing_about_our_own_send(records, outcome):
     sent = attempt(payable_until=STARTED_AT - timedelta(hours=1), sends=3)
     later = STARTED_AT + QUIET_PERIOD
-    assert isinstance(outcome_of_lookup(sent, Found(tuple(records)), now=later, quiet_period=QUIET_PERIOD), outcome)
+    assert isinstance(
+        outcome_of_lookup(sent, Found(tuple(records)), now=later, quiet_period=QUIET_PERIOD, rules=RULES), outcome
+    )
 
 
 PLANNED = STARTED_AT + timedelta(days=5)
@@ -91,6 +93,6 @@ def test_charge_with_a_left_window_continues_where_it_was(before, resume_at, sta
 
 def test_window_attempt_is_looked_up_when_its_windows_have_expired():
     short = replace(POLICY, lookup_backoff=(timedelta(minutes=5),))
-    unclear = outcome_of_lookup(WINDOW, Found(()), now=STARTED_AT, quiet_period=QUIET_PERIOD)
+    unclear = outcome_of_lookup(WINDOW, Found(()), now=STARTED_AT, quiet_period=QUIET_PERIOD, rules=RULES)
     done = settle(WINDOW, unclear, now=STARTED_AT + timedelta(hours=1), policy=short)
     assert (done.attempt_status, done.next_lookup_at, done.flag) == (AttemptStatus.UNKNOWN, UNTIL, None)

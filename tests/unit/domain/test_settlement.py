@@ -15,6 +15,7 @@ from schedules.dunning_text import parse_dunning
 from tests.support.attempts import POLICY, SEOUL, STARTED_AT, attempt, changed
 from worker.domain.outcomes import (
     NO_ANSWER,
+    About,
     Answer,
     Declined,
     DeclineKind,
@@ -39,11 +40,13 @@ def seoul(day: int, hour: int, minute: int = 0, *, month: int = 1, year: int = 2
 
 
 def walk(
-    kind: DeclineKind, *, dunning: DunningCalendar, late: timedelta = timedelta(seconds=3), answer: Answer = SAID
+    kind: DeclineKind, *, dunning: DunningCalendar, late: timedelta = timedelta(seconds=3), about: About | None = None
 ) -> list[datetime]:
     """Decline again and again, each time `late` after the retry was due; returns when the retries were due."""
     tried, retries, now = attempt(dunning=dunning), [], NOW
-    while (settlement := settle(tried, Declined(kind, answer), now=now, policy=POLICY)).next_attempt_at is not None:
+    while (
+        settlement := settle(tried, Declined(kind, SAID, about), now=now, policy=POLICY)
+    ).next_attempt_at is not None:
         retries.append(settlement.next_attempt_at)
         now = settlement.next_attempt_at + late
         tried = attempt(dunning=dunning, declines=settlement.declines, first_declined_at=settlement.first_declined_at)
@@ -116,7 +119,7 @@ def test_spent_monthly_quota_postpones_to_next_month_and_uses_no_retry(started, 
     spent = Answer(http_status=200, code="-1", message="[-752] 월 결제 횟수 초과")
     sent = {"started_at": started, "time_zone": ZoneInfo(zone), "charge_hour": hour}
     for tried in (attempt(**sent), changed(ONCE_DECLINED, **sent)):
-        settlement = settle(tried, Declined(DeclineKind.SOFT, spent), now=now, policy=POLICY)
+        settlement = settle(tried, Declined(DeclineKind.SOFT, spent, About.MONTH_QUOTA), now=now, policy=POLICY)
         assert settlement.next_attempt_at == retry_at
         assert settlement.declines == tried.retry.declines
         assert settlement.charge_status is (ChargeStatus.PAST_DUE if tried.retry.declines else ChargeStatus.DUE)
@@ -156,12 +159,13 @@ def test_unmatched_declines_are_retried_at_most_as_often_as_allowed():
 def test_declines_of_each_kind_go_by_the_days_of_their_kind():
     calendar = parse_dunning("1,3; balance 1,payday at 18-21; limit 10; no weekends")
     declined = {
-        "잔액이 부족합니다": [seoul(5, 18), seoul(12, 18)],  # Friday's next day is a Saturday; the 10th is one too
-        "[8326]한도초과": [seoul(12, 10)],
-        "카드사 전화요망": [seoul(5, 10), seoul(6, 10)],
+        About.BALANCE: [seoul(5, 18), seoul(12, 18)],  # Friday's next day is a Saturday; the 10th is one too
+        About.LIMIT: [seoul(12, 10)],
+        About.ISSUER: [seoul(5, 10), seoul(6, 10)],
+        None: [seoul(5, 10), seoul(6, 10)],
     }
-    for said, retries in declined.items():
-        assert walk(DeclineKind.SOFT, dunning=calendar, answer=Answer(http_status=200, message=said)) == retries
+    for about, retries in declined.items():
+        assert walk(DeclineKind.SOFT, dunning=calendar, about=about) == retries
     assert walk(DeclineKind.UNMATCHED, dunning=calendar) == [seoul(5, 10), seoul(6, 10)]
 
 
@@ -207,7 +211,7 @@ def test_try_in_a_maintenance_keeps_to_the_hours_and_uses_no_day_up(outcome):
 
 
 def test_spent_monthly_quota_waits_for_a_day_that_the_calendar_allows():
-    spent = Declined(DeclineKind.SOFT, Answer(http_status=200, code="-1", message="[-752] 월 결제 횟수 초과"))
+    spent = Declined(DeclineKind.SOFT, SAID, About.MONTH_QUOTA)
     tried = attempt(dunning=parse_dunning("1,3; no weekends; no holidays"), started_at=seoul(2, 10, month=2))
     settlement = settle(tried, spent, now=seoul(2, 10, 1, month=2), policy=POLICY)
     # the 1st of March is a Sunday and a holiday, and the 2nd its substitute

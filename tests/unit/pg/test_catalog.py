@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.attempts import RULES
 from worker.config.settings import Settings
-from worker.domain.declines import CODES
 from worker.domain.errors import Refused
 from worker.pg.catalog import PGS, NotSupported, charges_in_window, limit_objection, require_key_by_api, states_vat
 from worker.pg.facts import CardRoute, KeyRegistration, MerchantIdKind, ResultDelivery, WindowUse
@@ -22,7 +22,7 @@ KAKAOPAY, PAYCO = PGS["kakaopay"], PGS["payco"]
 
 def test_table_has_both_wallets_and_every_pg_with_decline_codes():
     assert {"kakaopay", "payco"} <= set(PGS)
-    assert set(CODES) <= set(PGS)
+    assert set(RULES.codes) <= set(PGS)
 
 
 def test_table_has_every_pg_that_again_charges():

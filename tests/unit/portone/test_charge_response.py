@@ -10,7 +10,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.support.attempts import CUSTOMER_UID, MERCHANT_UID, QUIET_PERIOD, STARTED_AT, attempt, payment, request
+from tests.support.attempts import (
+    CUSTOMER_UID,
+    MERCHANT_UID,
+    QUIET_PERIOD,
+    RULES,
+    STARTED_AT,
+    attempt,
+    payment,
+    request,
+)
 from tests.support.gateways import Answered, assert_storable
 from tests.support.wire_server import envelope
 from worker.domain.declines.ambiguous_texts import says_before
@@ -300,7 +309,9 @@ def test_arbitrary_answer_to_a_look_up_is_evidence_or_a_failed_look_up(portone, 
         return
     assert 200 <= status < 300, "404 comes with another code than 0"
     assert {each.merchant_uid for each in finding.records} <= {MERCHANT_UID}
-    outcome = outcome_of_lookup(attempt(), finding, now=STARTED_AT + QUIET_PERIOD, quiet_period=QUIET_PERIOD)
+    outcome = outcome_of_lookup(
+        attempt(), finding, now=STARTED_AT + QUIET_PERIOD, quiet_period=QUIET_PERIOD, rules=RULES
+    )
     assert_storable(outcome.answer)
     if any(each["status"] == "paid" for each in listed):
         assert isinstance(outcome, Paid | Unknown)

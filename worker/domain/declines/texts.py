@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from worker.domain.declines.tables import RELAY_PREFIXES
 from worker.domain.outcomes import DeclineKind
 
 # In brackets; or a name in capitals; or a negative number that is no part of a telephone number. Korean letters may
@@ -23,6 +22,7 @@ ALIKE_LENGTH = 120
 
 _QUOTED = re.compile(rf"(?:^|\()(?:{'|'.join(DeclineKind)}): (.*)$", re.DOTALL)
 _ANSWER_CODE = re.compile(r"^-?[0-9]{1,4}(?= |$)")
+_PORTONES_CODE = re.compile(r"^-?\d+\s+")
 _BRACKETED_CODE = re.compile(r"\[(?=[^]]*[0-9_])-?[A-Za-z0-9_]{2,40}\]")
 
 
@@ -36,11 +36,18 @@ def squeezed(text: str) -> str:
     return _SPACES_IN_KOREAN.sub("", normalized(text))
 
 
-def codes_in(pg: str, code: str | None, text: str) -> list[str]:
-    """Return the PG's codes that come with a refusal, the one apart from the text first."""
+def searched(text: str) -> str:
+    """Return a text as the words of a merchant's rules are looked for in it: squeezed, and in lower case."""
+    return squeezed(text).casefold()
+
+
+def codes_in(code: str | None, text: str, *, prefix: str = "") -> list[str]:
+    """Return the PG's codes that come with a refusal, the one apart from the text first.
+
+    Those that begin with `prefix`, with which another PG relays them, come once more without it.
+    """
     found = [code] if code else []
     found += [next(filter(None, groups)) for groups in _CODES.findall(normalized(text))]
-    prefix = RELAY_PREFIXES.get(pg)
     return found + [each.removeprefix(prefix) for each in found if prefix and each.startswith(prefix)]
 
 
@@ -55,6 +62,11 @@ def codes_only(reason: str) -> str:
     said = quoted[1]
     codes = [*_ANSWER_CODE.findall(said), *_BRACKETED_CODE.findall(said)]
     return " ".join([reason[: quoted.start(1) - 1], *codes])
+
+
+def without_answer_code(text: str) -> str:
+    """Return a refusal as it is kept, PortOne's own code and the PG's words, without that code."""
+    return _PORTONES_CODE.sub("", text)
 
 
 def alike(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
 from typing import Final, Literal
 
@@ -20,3 +21,10 @@ NeedsLookUp: Final = _Unsure.NEEDS_LOOK_UP
 """The text leaves it open whether money moved (a time-out behind the PG, a lost line): ask, decide nothing."""
 
 DeclineVerdict = DeclineKind | Literal[_Unsure.DUPLICATE, _Unsure.NEEDS_LOOK_UP]
+
+VERDICTS: Mapping[str, DeclineVerdict] = {
+    **{kind.value: kind for kind in DeclineKind},
+    "duplicate": Duplicate,
+    "look_up": NeedsLookUp,
+}
+"""What `kind` may be in a pack of ours. In a merchant's rules it is a DeclineKind."""

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.domain.declines import (
-    CODES,
-    MONTHLY_QUOTA_CODES,
-    RELAY_PREFIXES,
-    DeclineVerdict,
-    Duplicate,
-    NeedsLookUp,
-    classify,
-    says_quota_is_spent,
-)
-from worker.domain.outcomes import DeclineKind
+from tests.support.attempts import RULES
+from worker.domain.declines import DeclineVerdict, Duplicate, NeedsLookUp
+from worker.domain.declines import classify as decide
+from worker.domain.outcomes import About, DeclineKind
 from worker.pg.catalog import PGS
 
 SOFT, HARD, CONFIG = DeclineKind.SOFT, DeclineKind.HARD, DeclineKind.CONFIG
 TRANSIENT, UNMATCHED = DeclineKind.TRANSIENT, DeclineKind.UNMATCHED
+CODES = RULES.codes
 
 KNOWN_CODES = [
     # --- Kakao Pay's own API
@@ -224,6 +216,10 @@ TRAPS = [
 ]
 
 
+def classify(pg: str, code: str | None, text: str | None) -> DeclineVerdict:
+    return decide(RULES, pg, code, text).verdict
+
+
 @pytest.mark.parametrize(("pg", "code", "verdict"), EACH_CODE)
 @pytest.mark.parametrize(
     "text",
@@ -250,23 +246,15 @@ def test_misleading_words_are_classified_correctly(pg, text, verdict):
     assert classify(pg, None, text) is verdict
 
 
-def test_every_value_of_every_table_is_a_verdict():
-    verdicts = set(DeclineKind) | {Duplicate, NeedsLookUp}
-    literals = {value for part in get_args(DeclineVerdict) for value in get_args(part)}
-    assert literals == {Duplicate, NeedsLookUp}
-    assert {value for table in CODES.values() for value in table.values()} <= verdicts
-
-
-def test_every_code_of_every_table_is_tested_here():
-    tested = {(pg, code) for pg, code, _ in EACH_CODE}
-    by_table = {id(table): {pg for pg in CODES if CODES[pg] is table} for table in CODES.values()}
-    for table in CODES.values():
-        prefixed = {RELAY_PREFIXES.get(pg, "") for pg in by_table[id(table)]}
-        known_by = {
-            code.removeprefix(prefix) for pg, code in tested if pg in by_table[id(table)] for prefix in prefixed
-        }
-        of_kcp = set(CODES["kcp"]) if "payco" in by_table[id(table)] else set()
-        assert set(table) - known_by - of_kcp == set()
+def test_every_code_of_every_pack_is_tested_here():
+    tested = {
+        (pack.name, code.removeprefix(pack.prefix))
+        for pg, code, _ in EACH_CODE
+        for pack in RULES.packs
+        if pg in pack.pgs
+    }
+    shipped = {(pack.name, code) for pack in RULES.packs for rule in pack.codes for code in rule.codes}
+    assert shipped - tested == set()
 
 
 @given(st.sampled_from([*sorted(CODES), "nice_v2", ""]), st.none() | st.text(max_size=12), st.none() | st.text())
@@ -301,9 +289,10 @@ def test_duplicate_in_any_wording_is_never_a_decline(row, words, first):
     ],
 )
 def test_spent_monthly_quota_is_recognized_by_its_code(pg, text, expected):
-    assert says_quota_is_spent(pg, text) is expected
+    assert (decide(RULES, pg, None, text).about is About.MONTH_QUOTA) is expected
 
 
 def test_pgs_with_a_monthly_quota_are_those_with_a_known_code_for_it():
-    assert set(MONTHLY_QUOTA_CODES) == {pg for pg, facts in PGS.items() if facts.monthly_quota}
-    assert all(CODES[pg][code] is SOFT for pg, codes in MONTHLY_QUOTA_CODES.items() for code in codes)
+    quotas = [(pack.pgs, rule) for pack in RULES.packs for rule in pack.codes if rule.about is About.MONTH_QUOTA]
+    assert {pg for pgs, _ in quotas for pg in pgs} == {pg for pg, facts in PGS.items() if facts.monthly_quota}
+    assert all(rule.verdict is SOFT for _, rule in quotas)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.attempts import RULES
 from worker.domain.declines import classify
 
 JUDGED = tomllib.loads(Path(__file__).with_name("refusal_texts.toml").read_text("utf-8"))["judged"]
@@ -17,7 +18,7 @@ PG_WITHOUT_TABLE = "smartro_v2"
 
 
 def verdict_on(text: str) -> str:
-    return str(classify(PG_WITHOUT_TABLE, None, text).value)
+    return str(classify(RULES, PG_WITHOUT_TABLE, None, text).verdict.value)
 
 
 @pytest.mark.parametrize(("text", "verdict"), TEXTS)
