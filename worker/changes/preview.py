@@ -107,7 +107,7 @@ def next_periods(
     tick has opened yet.
     """
     last, at = previewing.newest_charge(session, subscription_id), since
-    event = _next_event(session, subscription_id, code)
+    event = next_event(session, subscription_id, code)
     while event is not None and len(previewing.charges_after(session, subscription_id, last)) < SHOWN_PERIODS:
         at = max(at, event)
         try:
@@ -116,14 +116,15 @@ def next_periods(
             break
         open_started(session, subscription_id, now=at)
         previewing.assume_paid(session, subscription_id, now=at)
-        before, event = event, _next_event(session, subscription_id, code)
+        before, event = event, next_event(session, subscription_id, code)
         if event == before:
             break
     return tuple(previewing.charges_after(session, subscription_id, last)[:SHOWN_PERIODS])
 
 
-def _next_event(session: Session, subscription_id: int, code: str) -> datetime | None:
-    """Return when a period of the subscription begins next, or a change of it takes effect."""
+def next_event(session: Session, subscription_id: int, code: str, *, after: datetime | None = None) -> datetime | None:
+    """Return when a period of the subscription begins next, or a change of it takes effect: of those `after`, if so."""
     row = relock(session, code).subscription
     scheduled = [each.effective_at for each in changes.scheduled(session, subscription_id) if each.waits_for is None]
-    return min(filter(None, (row.next_charge_at, *scheduled)), default=None)
+    instants = [each for each in (row.next_charge_at, *scheduled) if each is not None]
+    return min((each for each in instants if after is None or each > after), default=None)

@@ -21,6 +21,7 @@ from worker.cli import (
     doctor,
     dunning,
     event,
+    forecast,
     import_,
     key,
     metrics,
@@ -89,6 +90,7 @@ app.add_typer(consent.app, name="consent", rich_help_panel=SELL)
 app.command("import", rich_help_panel=SELL, epilog=import_.COLUMNS)(import_.import_file)
 
 app.command(rich_help_panel=LOOK)(status.status)
+app.command(rich_help_panel=LOOK)(forecast.forecast)
 app.add_typer(charge_acts.app, name="charge", rich_help_panel=LOOK)
 app.add_typer(dunning.app, name="dunning", rich_help_panel=LOOK)
 app.add_typer(review.app, name="review", rich_help_panel=LOOK)

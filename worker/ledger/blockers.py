@@ -87,7 +87,14 @@ def all_but(*blockers: Blocker) -> frozenset[Blocker]:
 CLAIMABLE = none_of(all_but(Blocker.NO_NEXT_ATTEMPT))
 """The condition that a charge `c` can be claimed at `:now`: no blocker applies."""
 
-FIRST_BLOCKER = "CASE {} END".format(" ".join(f"WHEN {CONDITIONS[each]} THEN '{each.value}'" for each in Blocker))
+
+def first_of(blockers: Collection[Blocker]) -> str:
+    """Return what names the first of these blockers that applies to a charge `c`; it is NULL when none does."""
+    named = (f"WHEN {CONDITIONS[blocker]} THEN '{blocker.value}'" for blocker in Blocker if blocker in blockers)
+    return f"CASE {' '.join(named)} END"
+
+
+FIRST_BLOCKER = first_of(frozenset(Blocker))
 """What blocks a charge `c`, by the value of its Blocker; NULL when it is claimable."""
 
 _STOPPED = text("SELECT scope FROM stops ORDER BY scope")

@@ -18,12 +18,12 @@ from worker.domain.consent_gate.rules import RULES, Event
 _OLDEST = timedelta(days=max(rule.days for rule in RULES) + 2)
 """How long before its charge a consent may have been given to count by any rule, and two days for time zones."""
 
-_REGULAR = """(
+REGULAR = """(
     SELECT COALESCE(sum(i.unit_amount * i.quantity) FILTER (WHERE i.kind = 'plan'), {charge}.amount)::bigint
     FROM charge_items i WHERE i.charge_id = {charge}.id OFFSET 0)"""
 """What a whole period costs by the items of a charge, of which only some days may have been charged."""
 
-_WAS_FREE = """(e.amount = 0 AND COALESCE((
+WAS_FREE = """(e.amount = 0 AND COALESCE((
     SELECT sum(i.amount) FROM charge_items i
     WHERE i.charge_id = e.id AND i.kind IN ('plan', 'discount') OFFSET 0), 0) = 0)"""
 """The condition that a discount left nothing of a charge `e`. What a credit has paid or is carried on was not free."""
@@ -55,7 +55,7 @@ an operator said that they are agreed to."""
 # Each looked up by its id, and a predecessor by the index of its subscription's periods, however old statistics are.
 _READ = text(f"""
     SELECT c.id, c.period_start, p.time_zone, p.gate, {_FROM_TRIAL} AS in_trial, c.gate_held_since,
-           c.gate_lacks, {_REGULAR.format(charge="c")} AS regular, e.id AS earlier_id, e.regular AS earlier_regular,
+           c.gate_lacks, {REGULAR.format(charge="c")} AS regular, e.id AS earlier_id, e.regular AS earlier_regular,
            e.was_free,
            ARRAY(SELECT t.agreed_at FROM {_AGREEMENTS} ORDER BY 1, t.amount) AS agreed_at,
            ARRAY(SELECT t.amount FROM {_AGREEMENTS} ORDER BY t.agreed_at, 1) AS agreed_to,
@@ -67,7 +67,7 @@ _READ = text(f"""
     CROSS JOIN LATERAL (SELECT * FROM subscriptions WHERE id = c.subscription_id OFFSET 0) s
     CROSS JOIN LATERAL (SELECT time_zone, gate FROM plans WHERE id = s.plan_id OFFSET 0) p
     LEFT JOIN LATERAL (
-        SELECT e.id, {_REGULAR.format(charge="e")} AS regular, {_WAS_FREE} AS was_free
+        SELECT e.id, {REGULAR.format(charge="e")} AS regular, {WAS_FREE} AS was_free
         FROM (
             SELECT id, amount FROM charges
             WHERE subscription_id = c.subscription_id AND period_start < c.period_start AND status <> 'void'
@@ -78,7 +78,7 @@ _READ = text(f"""
     WHERE c.amount > 0 AND (c.gate_held_since IS NOT NULL OR COALESCE(p.gate, :mode) <> 'off')
       AND (c.gate_held_since IS NOT NULL
            OR CASE WHEN e.id IS NULL THEN {_FROM_TRIAL}
-                   ELSE e.was_free OR {_REGULAR.format(charge="c")} > e.regular END)
+                   ELSE e.was_free OR {REGULAR.format(charge="c")} > e.regular END)
     ORDER BY c.id
 """)  # noqa: S608 - constants only
 

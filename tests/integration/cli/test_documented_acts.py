@@ -23,6 +23,7 @@ PAGES = (
         "discounts",
         "dunning",
         "end-of-dunning",
+        "forecast",
         "one-charge",
         "plan-changes",
         "price-changes",
@@ -69,7 +70,12 @@ def test_commands_of_a_page_are_understood(
     ended: dict[str, int] = {}
     for line in shown:
         arguments = [
-            {CODE: subscription, CHARGE: charge, "goodwill.csv": str(tmp_path / "goodwill.csv")}.get(each, each)
+            {
+                CODE: subscription,
+                CHARGE: charge,
+                "goodwill.csv": str(tmp_path / "goodwill.csv"),
+                "charges.csv": str(tmp_path / "charges.csv"),
+            }.get(each, each)
             for each in shlex.split(ahead(line, today))[1:]
         ]
         environment = {"AGAIN_DATABASE_URL": database_url, "AGAIN_SANDBOX_URL": NOBODY, "COLUMNS": "200"}

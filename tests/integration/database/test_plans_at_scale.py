@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session, sessionmaker
 
+from schedules.plans import GateMode
 from tests.integration.conftest import LEASE, NOW
 from tests.integration.ledger.test_claiming import POLICY
 from tests.support import plans, scale
@@ -34,11 +35,14 @@ from worker.domain.attempt import Attempt
 from worker.domain.charge_limits import ChargeLimits, LimitCheck
 from worker.domain.events.destinations import Delivered, NotDelivered
 from worker.domain.events.types import EventType
+from worker.domain.forecast import day_of, days_from
 from worker.domain.outcomes import Answer, Declined, DeclineKind, Paid, Unknown, UnknownReason
 from worker.domain.settlement import settle
 from worker.domain.states import BillingKeyStatus, ChargeStatus, SubscriptionStatus
 from worker.events import delivery_queries, delivery_turn, destination_queries, resend_queries
 from worker.events import queries as event_queries
+from worker.forecast import queries as forecast_queries
+from worker.forecast.asked import Asked
 from worker.ledger import (
     changes,
     charging_hold,
@@ -121,6 +125,8 @@ _IN_FLIGHT = """
            CAST(:now AS timestamptz) - interval '1 second', CASE WHEN c.id % 2 = 1 THEN CAST(:now AS timestamptz) END
     FROM charges c WHERE c.status = 'charging'
 """
+# Half of what waits for its dunning day cannot be charged then.
+_OUT_OF_QUEUE = "UPDATE charges SET queue = NULL WHERE status = 'past_due' AND subscription_id % 100 = 1"
 _CREDITED = """
     INSERT INTO adjustments (subscription_id, kind, description, amount, amount_left, created_at)
     SELECT id, 'credit', 'credit', 3000, 3000, :now FROM subscriptions WHERE status = 'active' AND id % 10 = 3
@@ -175,6 +181,7 @@ def engine(postgres: Postgres) -> Iterator[Engine]:
             filled.execute(text("SET LOCAL session_replication_role = replica"))
             filled.execute(text(_DUE_CHARGES), {"now": NOW, "due": DUE})
             filled.execute(text(GIVE_ITEMS))
+            filled.execute(text(_OUT_OF_QUEUE))
             filled.execute(text(_CREDITED), {"now": NOW})
             filled.execute(text(_IN_FLIGHT), {"now": NOW})
             filled.execute(text(_TO_OPEN), {"now": NOW, "due": DUE})
@@ -269,6 +276,19 @@ def coming(session: Session) -> ahead_queries.Part[ahead_queries.NextCharge]:
     part = ahead_queries.next_charges(session, after=START, until=NOW + FAR, now=NOW, limit=BATCH)
     assert (part.looked, len(part.untold) > BATCH / 4) == (BATCH, True)
     return part
+
+
+def forecast_batches(session: Session) -> None:
+    """Read a batch of each walk of a forecast: of charges in a queue and in none, of renewals, and of changes."""
+    plan_by_index(session)
+    last = day_of(NOW + FAR)
+    days = days_from(last, last, now=NOW)
+    asked = Asked(days=days, now=NOW, policy=ChangePolicy(max_amount=10**6), gate=GateMode.STRICT).parameters(session)
+    for queue in ("kakaopay", None):
+        assert forecast_queries.waiting(session, queue, asked, after=START, limit=BATCH)
+    groups, _ = forecast_queries.coming(session, asked, after=START, limit=BATCH)
+    codes, _ = forecast_queries.changing(session, asked, after=START, limit=BATCH)
+    assert (sum(len(each.codes) for each in groups), len(codes)) == (BATCH, BATCH)
 
 
 def read_events(session: Session) -> None:
@@ -368,6 +388,7 @@ ACTS: dict[str, tuple[Run, int]] = {
     "take checkouts": (in_session(lambda s: checkout_queries.take_open(s, now=NOW, limit=BATCH)), BATCH),
     "expire links": (in_session(lambda s: checkout_queries.expire_unused(s, now=NOW, limit=BATCH)), BATCH),
     "take webhooks": (in_session(lambda s: webhook_queries.take(s, now=NOW, limit=BATCH)), BATCH),
+    "a forecast": (in_session(forecast_batches), 2 * BATCH),
     "notices to come": (
         in_session(
             lambda s: (
