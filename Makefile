@@ -101,8 +101,8 @@ bench-publish: $(READY) ## write what was measured last into docs/performance.md
 	@$(BIN)/python -m tests.bench --measured
 
 lock: $(READY) ## resolve the dependencies again into requirements.lock
-	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --upgrade --generate-hashes \
-		--no-header --no-annotate --no-emit-index-url --quiet --output-file requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --fork-strategy fewest --upgrade \
+		--generate-hashes --no-header --no-annotate --no-emit-index-url --quiet --output-file requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --extra otel --constraint requirements.lock --universal --python-version 3.11 --upgrade \
 		--generate-hashes --no-header --no-annotate --no-emit-index-url --quiet --output-file deploy/requirements.txt
 	@echo 'hatchling==1.33.0' | $(BIN)/uv pip compile - --constraint requirements.lock --universal --python-version 3.11 \

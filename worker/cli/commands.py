@@ -30,6 +30,7 @@ from worker.cli import (
     plan_prices,
     review,
     sandbox,
+    simulate,
     status,
     stop,
     subscribe,
@@ -76,6 +77,7 @@ app.command(rich_help_panel=RUN)(up.up)
 app.command(rich_help_panel=RUN)(migrate.migrate)
 app.command(rich_help_panel=RUN)(doctor.doctor)
 app.command(rich_help_panel=RUN)(sandbox.sandbox)
+app.command(rich_help_panel=RUN)(simulate.simulate)
 app.add_typer(clock.app, name="clock", rich_help_panel=RUN)
 
 app.add_typer(plan_prices.app, name="plan", rich_help_panel=SELL)

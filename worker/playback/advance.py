@@ -68,11 +68,16 @@ def player_of(runtime: Runtime, portone: SandboxAdmin, tell: Tell) -> Player:
 
 @dataclass(frozen=True, slots=True)
 class Player:
-    """Plays time with the ticks of one process."""
+    """Plays time with the ticks of one process.
+
+    The clock is turned by `step` at most; without `tells_others`, events are not published and no notices are sent.
+    """
 
     process: Process
     portone: SandboxAdmin
     tell: Tell = lambda _at, _waits: None
+    step: timedelta = STEP
+    tells_others: bool = True
 
     def advance(self, until: datetime) -> Advanced:
         """Advance the clock, and do on the way what falls due. Raises Refused for a time that has passed."""
@@ -82,21 +87,26 @@ class Player:
             raise Refused(f"The clock shows {since:%Y-%m-%d %H:%M} UTC: it advances to a later time than that.")
         with runtime.sessions() as session:
             position = queries.last_event(session)
-        self._settle(at_step=True)
-        stepped_at = runtime.clock()
-        while (now := runtime.clock()) < until:
-            with runtime.sessions() as session:
-                next_at = queries.coming(session, now=now).next_at
-            at_step = next_at is None or next_at > stepped_at + STEP
-            to = min(until, stepped_at + STEP if at_step else next_at or until)
-            self._turn_to(to)
-            self._settle(at_step=at_step or to == until)
-            stepped_at = to if at_step else stepped_at
+        self.play(until)
         self.process.wait_for_deliveries()
         self._tick("check_invariants", ticks.check_invariants)
         with runtime.sessions() as session:
             happened, paid = queries.happened_since(session, position), queries.paid_since(session, position)
         return Advanced(since, runtime.clock(), happened, paid)
+
+    def play(self, until: datetime) -> None:
+        """Turn the clock on to an instant, and do on the way what falls due."""
+        runtime = self.process.runtime
+        self._settle(at_step=True)
+        stepped_at = runtime.clock()
+        while (now := runtime.clock()) < until:
+            with runtime.sessions() as session:
+                next_at = queries.coming(session, now=now).next_at
+            at_step = next_at is None or next_at > stepped_at + self.step
+            to = min(until, stepped_at + self.step if at_step else next_at or until)
+            self._turn_to(to)
+            self._settle(at_step=at_step or to == until)
+            stepped_at = to if at_step else stepped_at
 
     def _turn_to(self, instant: datetime) -> None:
         runtime = self.process.runtime
@@ -120,14 +130,16 @@ class Player:
                 sweep_is_due = queries.sweep_is_due(session, now=runtime.clock(), every=every)
             if sweep_is_due:
                 self._compare()
-            self._tick("notices", ticks.send_due_notices)
+            if self.tells_others:
+                self._tick("notices", ticks.send_due_notices)
         before: frozenset[str] | None = None
         for _ in range(MOST_ROUNDS):
             due, done = self._do_what_is_due()
-            if not done and due == before:  # the first round may have found that a sweep has to come first
+            if not due or (not done and due == before):  # the first round may have found that a sweep has to come first
                 break
             before = due
-        self._publish()
+        if self.tells_others:
+            self._publish()
 
     def _compare(self) -> None:
         """Compare PortOne's payments with our records to the end, or wait for the worker that does."""

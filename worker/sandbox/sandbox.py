@@ -35,6 +35,7 @@ class Sandbox:
         self._last_number = payment_rows.last_number(ledger)
         self._switches: Switches
         self._token: Token | None
+        self._ahead: timedelta
         self._start()
 
     def clock(self) -> datetime:
@@ -73,9 +74,15 @@ class Sandbox:
             self._calls -= 1
 
     def turn_clock(self, ahead: timedelta) -> bool:
-        """Turn the clock, for this ledger, restarts included; False, and nothing done, while a call is carried out."""
+        """Turn the clock, for this ledger, restarts included; False, and nothing done, while a call is carried out.
+
+        The token lives on for as long as it would have: its caller counts that in real time.
+        """
         if self._calls:
             return False
+        if self._token is not None:
+            turned_by = round((ahead - self._ahead).total_seconds())
+            self._keep(Token(self._token.access_token, self._token.expires_at + turned_by))
         self._ahead = ahead
         self.ledger.write_state("clock_ahead_seconds", str(ahead.total_seconds()))
         return True
