@@ -203,9 +203,11 @@ def share_with_children() -> None:
 
     import worker.portone.adapter
     import worker.portone.client  # noqa: F401 - a runtime imports both when it first makes a gateway
+    from worker.config.decline_packs import shipped_rules
     from worker.portone.transport import tls_context
 
     configure_mappers()
+    shipped_rules()
     tls_context()
     gc.collect()
     gc.freeze()

@@ -130,7 +130,7 @@ class Runtime:
     @property
     def policy(self) -> RetryPolicy:
         """The waiting times of the settings, as settlement takes them, and the rules of declines."""
-        from worker.config.decline_packs import shipped_rules
+        from worker.config.decline_packs import rules_with
         from worker.domain.retry_policy import RetryPolicy
 
         settings = self.settings
@@ -139,7 +139,7 @@ class Runtime:
             lookup_backoff=tuple(timedelta(seconds=rung) for rung in settings.lookup_backoff_seconds),
             not_charged_delay=timedelta(seconds=settings.not_charged_delay_seconds),
             transient_delay=timedelta(seconds=settings.transient_delay_seconds),
-            rules=shipped_rules(),
+            rules=rules_with(settings.decline_rules),
         )
 
     @property

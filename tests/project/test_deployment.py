@@ -104,7 +104,8 @@ def test_settings_reach_the_worker_and_the_pages():
         "AGAIN_SMTP_FROM",
         "AGAIN_ALERTS_TO",
         "AGAIN_NOTICE_TEXTS",
-    }  # a container has no data folder, and the pages have no queue and send nothing
+        "AGAIN_DECLINE_RULES",
+    }  # a container has no data folder, and the pages have no queue, send nothing and classify nothing
     for name in ("worker", "checkout"):
         known = {f"AGAIN_{each.upper()}" for each in Settings.model_fields} - own
         assert known - SERVICES[name]["environment"].keys() == set()

@@ -16,6 +16,7 @@ from worker.cli import (
     checkout,
     clock,
     consent,
+    decline_reports,
     demo,
     discount,
     doctor,
@@ -94,6 +95,7 @@ app.command("import", rich_help_panel=SELL, epilog=import_.COLUMNS)(import_.impo
 app.command(rich_help_panel=LOOK)(status.status)
 app.command(rich_help_panel=LOOK)(forecast.forecast)
 app.add_typer(charge_acts.app, name="charge", rich_help_panel=LOOK)
+app.add_typer(decline_reports.app, name="declines", rich_help_panel=LOOK)
 app.add_typer(dunning.app, name="dunning", rich_help_panel=LOOK)
 app.add_typer(review.app, name="review", rich_help_panel=LOOK)
 app.add_typer(event.app, name="events", rich_help_panel=LOOK)

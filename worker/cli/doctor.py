@@ -28,7 +28,8 @@ def doctor(
         list[str] | None,
         typer.Argument(
             help="Checks to run: database migrations identity broker timeouts portone beat worker tasks stops "
-            "invariants discrepancies arrears trials look-ups sweeps backlog relay destinations schedules pages. "
+            "invariants discrepancies arrears trials look-ups sweeps backlog relay destinations schedules pages "
+            "declines. "
             "All by default."
         ),
     ] = None,

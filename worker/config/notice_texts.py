@@ -6,13 +6,12 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any
 
+from worker.config.toml_files import text_of
 from worker.domain.notices.merchant_texts import merchant_texts
 from worker.domain.notices.texts import Texts
 
-MOST_BYTES = 256 * 1024
 MOST_PROBLEMS = 20
 
 
@@ -47,29 +46,13 @@ def _read(path: str) -> NoticeTexts:
 
 def _tables(path: str) -> dict[str, Any]:
     """Return what is in a TOML file. Raises ValueError."""
-    try:
-        text = _bytes(Path(path)).decode("utf-8-sig")  # editors of Windows put a mark at the beginning
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not in UTF-8; save it in that encoding") from None
+    text = text_of(path)
     try:
         return tomllib.loads(text)
     except RecursionError:
         raise ValueError(f"{path} is no TOML: it is nested too deeply") from None
     except ValueError as error:
         raise ValueError(f"{path} is no TOML: {error}") from None
-
-
-def _bytes(path: Path) -> bytes:
-    """Return the bytes of a regular file: reading a pipe or a device might never end."""
-    if path.exists() and not path.is_file():
-        raise ValueError(f"{path} is no file")
-    with path.open("rb") as file:
-        content = file.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
-        raise ValueError(f"{path} is larger than {MOST_BYTES // 1024} KiB")
-    return content
 
 
 def _first(path: str, problems: list[str]) -> Iterator[str]:

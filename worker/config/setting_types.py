@@ -1,4 +1,4 @@
-"""The types of settings that texts become: lists, seconds, channels, networks, the texts of a file."""
+"""The types of settings that texts become: lists, seconds, channels, networks, the texts and the rules of files."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from worker.config.checkout_checks import networks
+from worker.config.decline_packs import DeclineFile, decline_file
 from worker.config.notice_texts import NoticeTexts, notice_texts
 from worker.domain.merchant_uid import PREFIX
 from worker.pg.channels import key_channels, payment_channels
@@ -33,6 +34,7 @@ def rising(value: tuple[float, ...]) -> tuple[float, ...]:
 
 KeyChannels = Annotated[tuple[str, ...], BeforeValidator(comma_list), AfterValidator(key_channels)]
 PaymentChannels = Annotated[tuple[str, ...], BeforeValidator(comma_list), AfterValidator(payment_channels)]
+DeclineRuleFile = Annotated[DeclineFile, BeforeValidator(decline_file)]
 NoticeFile = Annotated[NoticeTexts, BeforeValidator(notice_texts)]
 Networks = Annotated[tuple[str, ...], BeforeValidator(comma_list), AfterValidator(networks)]
 Seconds = Annotated[float, Field(gt=0, le=366 * 86_400, allow_inf_nan=False)]

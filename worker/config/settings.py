@@ -36,6 +36,7 @@ from worker.config.event_checks import account_page, queue_name, quiet_times, ta
 from worker.config.portone_url import LIVE_URL
 from worker.config.setting_problems import sentences, unknown_variables
 from worker.config.setting_types import (
+    DeclineRuleFile,
     KeyChannels,
     Networks,
     NoticeFile,
@@ -99,6 +100,7 @@ class Settings(BaseModel):
     ] = (300, 900, 1800, 3600, *(86_400 * day for day in range(1, 8)))
     not_charged_delay_seconds: Seconds = 60
     transient_delay_seconds: Seconds = 600
+    decline_rules: DeclineRuleFile | None = None
 
     silence_before_hold_seconds: Seconds = 300
     sweep_every_seconds: Seconds = 86_400

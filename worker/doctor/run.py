@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from worker.doctor import backlog, deliveries, pages, portone_schedules, progress, records, servers
+from worker.doctor import backlog, declines, deliveries, pages, portone_schedules, progress, records, servers
 from worker.doctor.finding import CheckContext, Code, Finding, Health, broken, skipped
 
 CHECKS: Mapping[str, Callable[[CheckContext], Finding]] = {
@@ -34,6 +34,7 @@ CHECKS: Mapping[str, Callable[[CheckContext], Finding]] = {
     "destinations": deliveries.destinations,
     "schedules": portone_schedules.schedules,
     "pages": pages.pages,
+    "declines": declines.declines,
 }
 ON_TABLES = (
     *("migrations", "identity", "beat", "worker", "tasks", "stops"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from worker.doctor import backlog, deliveries, progress, records
+from worker.doctor import backlog, declines, deliveries, progress, records
 from worker.doctor.finding import CheckContext, Finding, Health
 from worker.domain.alerts import Trouble
 
@@ -19,10 +19,11 @@ WATCHED: Mapping[str, Callable[[CheckContext], Finding]] = {
     "backlog": backlog.backlog,
     "relay": deliveries.relay,
     "destinations": deliveries.destinations,
+    "declines": declines.declines,
 }
 """By the name under which `again doctor` has it. What is no trouble of the operation, such as arrears, is not here."""
 
-FOR_OPERATORS = frozenset({"stops", "invariants", "discrepancies"})
+FOR_OPERATORS = frozenset({"stops", "invariants", "discrepancies", "declines"})
 """What waits for an operator, and passes by no work of the workers."""
 
 

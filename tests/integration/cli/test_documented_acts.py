@@ -20,6 +20,7 @@ PAGES = (
         "bulk",
         "changes",
         "consent-gate",
+        "declines",
         "discounts",
         "dunning",
         "end-of-dunning",
@@ -30,6 +31,7 @@ PAGES = (
         "refunds",
     ),
 )
+OWN_RULES = str(DOCS.parent / "tests" / "support" / "decline_rules.toml")
 CODE, CHARGE = "7ZK3M9QX2VB4C", "17"
 
 WRITTEN_ON = date(2026, 11, 30)
@@ -75,6 +77,7 @@ def test_commands_of_a_page_are_understood(
                 CHARGE: charge,
                 "goodwill.csv": str(tmp_path / "goodwill.csv"),
                 "charges.csv": str(tmp_path / "charges.csv"),
+                "rules.toml": OWN_RULES,
             }.get(each, each)
             for each in shlex.split(ahead(line, today))[1:]
         ]

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from schedules.notices import NoticeKind
-from worker.config.notice_texts import MOST_BYTES, MOST_PROBLEMS
+from worker.config.notice_texts import MOST_PROBLEMS
 from worker.config.settings import InvalidSettings, Settings
+from worker.config.toml_files import MOST_BYTES
 from worker.domain.notices.texts import ALWAYS_KNOWN, AT_TIMES_KNOWN, TEXTS
 
 GUIDE = Path(__file__).parents[3] / "docs" / "notices.md"

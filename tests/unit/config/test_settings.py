@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from schedules.plans import GateMode
+from worker.config.decline_packs import decline_file
 from worker.config.notice_texts import notice_texts
 from worker.config.setting_problems import RENAMED
 from worker.config.settings import DEFAULT_SANDBOX_URL, InvalidSettings, Settings
@@ -24,6 +25,7 @@ TASK = {"AGAIN_EVENTS_TASK": "shop.on_event"}
 MAIL = {"AGAIN_SMTP_URL": "smtp://mail.example", "AGAIN_SMTP_FROM": "billing@shop.example"}
 
 OWN_TEXTS = str(Path(__file__).parents[2] / "support" / "notice_texts.toml")
+OWN_RULES = str(Path(__file__).parents[2] / "support" / "decline_rules.toml")
 
 EVERY_VARIABLE = [
     # variable, what is written, what is read
@@ -82,6 +84,7 @@ EVERY_VARIABLE = [
     ("AGAIN_ALERTS_TO", "ops@shop.example", "ops@shop.example"),
     ("AGAIN_QUIET_HOURS", "22:00-07:30", "22:00-07:30"),
     ("AGAIN_NOTICE_TEXTS", OWN_TEXTS, notice_texts(OWN_TEXTS)),
+    ("AGAIN_DECLINE_RULES", OWN_RULES, decline_file(OWN_RULES)),
     ("AGAIN_ACCOUNT_URL", "https://shop.example/a/{subscription}", "https://shop.example/a/{subscription}"),
     ("AGAIN_LOG_LEVEL", "DEBUG", "DEBUG"),
 ]
@@ -225,6 +228,7 @@ def test_a_key_means_real_money():
         ({**MAIL, "AGAIN_SMTP_FROM": "billing"}, "AGAIN_SMTP_FROM must be an e-mail address"),
         ({**MAIL, "AGAIN_SMTP_URL": "mail.example"}, "AGAIN_SMTP_URL must begin with smtp:// or smtps://"),
         ({"AGAIN_NOTICE_TEXTS": "/no/such.toml"}, "AGAIN_NOTICE_TEXTS: /no/such.toml cannot be read: No such file"),
+        ({"AGAIN_DECLINE_RULES": "/no/such.toml"}, "AGAIN_DECLINE_RULES: /no/such.toml cannot be read: No such file"),
         ({"AGAIN_ACCOUNT_URL": "http://shop.example/"}, "AGAIN_ACCOUNT_URL: must be an https:// address"),
         ({"AGAIN_ACCOUNT_URL": "https://shop.example/{customer}"}, "AGAIN_ACCOUNT_URL: must be an https:// address"),
         ({"AGAIN_QUIET_HOURS": "22-7"}, "AGAIN_QUIET_HOURS: must be two times such as 21:00-08:00, or none"),

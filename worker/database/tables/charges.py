@@ -167,6 +167,8 @@ class Attempt(HasStatus, Base):
         # What reconciliation scans.
         Index("attempts_lease_idx", "lease_until", postgresql_where=text("status = 'started'")),
         Index("attempts_lookup_idx", "next_lookup_at", postgresql_where=text("status = 'unknown'")),
+        # Declines by kind and time: those that no rule knows, and those that other rules would decide otherwise.
+        Index("attempts_declined_idx", "decline_kind", "settled_at", postgresql_where=text("status = 'declined'")),
         # What PortOne could not be asked about.
         Index(
             "attempts_failing_idx",

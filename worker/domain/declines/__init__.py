@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from worker.domain.declines import ambiguous_texts, text_rules
 from worker.domain.declines.ambiguous_texts import says_paid
 from worker.domain.declines.rules import CodeRule, DeclineRules, OwnRule, Rule
-from worker.domain.declines.texts import alike, codes_in, codes_only, searched, without_answer_code
+from worker.domain.declines.texts import alike, codes_in, codes_only, impersonal, searched, without_answer_code
 from worker.domain.declines.verdicts import DeclineVerdict, Duplicate, NeedsLookUp
 from worker.domain.outcomes import About, DeclineKind
 
@@ -32,6 +32,7 @@ __all__ = [
     "alike",
     "classify",
     "codes_only",
+    "impersonal",
     "known_codes",
     "own_rule",
     "says_paid",

@@ -28,7 +28,7 @@ class PackText:
     file: str
     tables: Mapping[str, Any]
     lines: tuple[str, ...]
-    problems: list[str]
+    problems: list[tuple[int, str]]  # each with its line
 
     @classmethod
     def parse(cls, file: str, text: str) -> PackText:
@@ -39,8 +39,8 @@ class PackText:
             raise InvalidPack(f"{file}: it is nested too deeply") from None
         except tomllib.TOMLDecodeError as error:
             at = _AT.search(str(error))
-            place = file if at is None else f"{file}:{at[1]}"
-            raise InvalidPack(f"{place}: it is no TOML: {_AT.sub('', str(error))}") from None
+            line = at[1] if at else len(text.splitlines())  # without one it is the end of the document
+            raise InvalidPack(f"{file}:{line}: it is no TOML: {_AT.sub('', str(error))}") from None
         return cls(file, tables, tuple(text.splitlines()), [])
 
     @property
@@ -60,14 +60,16 @@ class PackText:
         return [Fields(self, values, line) for values, line in zip(found, known, strict=True)]
 
     def wrong(self, line: int | None, text: str) -> None:
-        self.problems.append(f"{self.file}: {text}" if line is None else f"{self.file}:{line}: {text}")
+        said = f"{self.file}: {text}" if line is None else f"{self.file}:{line}: {text}"
+        self.problems.append((line or 0, said))
 
     def refuse_if_wrong(self) -> None:
         """Raise InvalidPack with what was found wrong, if anything."""
         if self.problems:
             left = len(self.problems) - MOST_PROBLEMS
             more = [f"{self.file}: {left} more problems are left out"] if left > 0 else []
-            raise InvalidPack("\n".join([*self.problems[:MOST_PROBLEMS], *more]))
+            said = [text for _, text in sorted(self.problems, key=lambda problem: problem[0])]
+            raise InvalidPack("\n".join([*said[:MOST_PROBLEMS], *more]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,10 @@ _INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u2060\ufeff]")
 _SPACES_IN_KOREAN = re.compile(r"(?<=[가-힣])\s+(?=[가-힣A-Za-z])|(?<=[A-Za-z])\s+(?=[가-힣])")
 _TELEPHONE = re.compile(r"(?:tel\.?|☎)?\s*\(?0?\d{2,4}\)?[-)~ ]\d{3,4}(?:-\d{4})?(?:\(\d+\))?", re.IGNORECASE)
 _LONG_NUMBER = re.compile(r"\d{5,}")
-ALIKE_LENGTH = 120
+_MASKED_NUMBER = re.compile(r"(?<![0-9*])[0-9*]*\d[0-9*-]*\*[0-9*-]*|\d{3,}(?:-\d{2,}){2,}")
+_EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}")
+_NAME = re.compile(r"(?<![가-힣])(?!고객|회원|구매자|사용자|이용자|판매자|가맹점)[가-힣]{2,4}(?=\s?님)")
+ALIKE_LENGTH, SHOWN_LENGTH = 120, 200
 
 _QUOTED = re.compile(rf"(?:^|\()(?:{'|'.join(DeclineKind)}): (.*)$", re.DOTALL)
 _ANSWER_CODE = re.compile(r"^-?[0-9]{1,4}(?= |$)")
@@ -73,3 +76,10 @@ def alike(text: str) -> str:
     """Return what two customers' refusals have in common when they say the same: no telephone or account number."""
     said = _TELEPHONE.sub("", squeezed(text).casefold())
     return _LONG_NUMBER.sub("#", said)[:ALIKE_LENGTH]
+
+
+def impersonal(text: str) -> str:
+    """Return a refusal without what may name the buyer: telephone, account and card numbers, addresses, "...님"."""
+    said = _EMAIL.sub("@", normalized(text))
+    said = _LONG_NUMBER.sub("#", _TELEPHONE.sub(" #", _MASKED_NUMBER.sub("#", said)))
+    return _NAME.sub("○○", said)[:SHOWN_LENGTH]
