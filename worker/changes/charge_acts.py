@@ -90,7 +90,15 @@ def if_declined(charge: ActedCharge, subject: Subject, at: datetime) -> Sentence
         period_end=charge.period_end,
         next_charge_at=subject.subscription.next_charge_at,
     )
-    again_at = dunning_after(retry, None, at).at
+    kinds = (None, *(kind for kind, _ in subject.plan.dunning.own))
+    instants = {dunning_after(retry, kind, at).at for kind in kinds}
+    if len(instants) > 1 or subject.plan.dunning.tries_a_month is not None:
+        return Sentence(
+            "If it is declined, that uses up a day of its dunning calendar; when it is tried again depends on what it "
+            "is declined for, and on how often its key was tried.",
+            "결제가 거절되면 거절 사유에 따라 정해진 날에 다시 시도합니다.",
+        )
+    (again_at,) = instants
     if again_at is None:
         return Sentence(
             "If it is declined, it is given up: its dunning calendar is spent.",

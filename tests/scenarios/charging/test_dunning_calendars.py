@@ -8,8 +8,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.scenarios.conftest import World
+from tests.support.notices import notices, tell
+from worker.domain.changes import ChangeKind
+from worker.domain.events.types import EventType
 from worker.domain.states import SubscriptionStatus
-from worker.sandbox.rules.behaviours import Behaviour, decline, pay
+from worker.events.reading import read_events
+from worker.sandbox.rules.behaviours import Behaviour, Reply, decline, pay, troubled
 
 SEOUL = ZoneInfo("Asia/Seoul")
 
@@ -37,10 +41,11 @@ def live_until(world: World, day: str) -> None:
 
 
 def next_instant(world: World) -> datetime | None:
-    """Return when a charge is tried, a period begins or a change is applied next."""
+    """Return when a charge is tried or looked up, a period begins or a change is applied next."""
     rows = world.sql("""
         SELECT next_attempt_at AS at FROM charges UNION ALL SELECT next_charge_at FROM subscriptions
-        UNION ALL SELECT effective_at FROM changes WHERE status = 'scheduled'""")
+        UNION ALL SELECT effective_at FROM changes WHERE status = 'scheduled'
+        UNION ALL SELECT next_lookup_at FROM attempts""")
     return min((max(row.at, world.now) for row in rows if row.at is not None), default=None)
 
 
@@ -51,11 +56,15 @@ def tried(world: World) -> list[str]:
 
 @pytest.mark.parametrize("clock_box", ["2026-02-13"], indirect=True)
 def test_week_of_seollal_is_kept_off_and_the_charge_is_paid_after_it(world: World):
-    world.plan(dunning="1,3,5; no weekends; no holidays")
+    world.plan(dunning="1,3,5; no weekends; no holidays", notices="declined")
     code = world.subscribe(low_balance(times=2), pay())
     world.tick()
     (charge,) = world.charges(code)
     assert charge.next_attempt_at == datetime(2026, 2, 19, 1, tzinfo=UTC)
+    tell(world)
+    (told,), (declined,) = notices(world), read_events(world.runtime.sessions, types=[EventType.CHARGE_DECLINED])
+    assert "2026년 2월 19일에 다시 결제를 시도합니다" in told.content["texts"]["ko"]["body"]
+    assert declined.data["charge"]["next_attempt_at"] == "2026-02-19T01:00:00Z"
     live_until(world, "2026-02-20")
     assert tried(world) == ["02-13 12", "02-19 10", "02-20 10"]
     assert world.statuses() == {"paid": 1}
@@ -129,3 +138,27 @@ def test_key_has_its_tries_of_a_month_over_all_its_subscriptions(world: World):
     assert tried(world)[2:] == ["01-07 10", "02-01 10"]
     assert world.charges(code)[0].status == "paid"
     world.assert_books_agree()
+
+
+@pytest.mark.parametrize("clock_box", ["2026-01-06"], indirect=True)
+def test_try_without_an_answer_counts_once_among_those_of_the_month(world: World):
+    world.plan(dunning="1,2,3; tries 3 a month")
+    world.subscribe(over_limit(times=1), troubled(Reply.DROP, charged=False), over_limit(times=2), pay())
+    world.tick()
+    live_until(world, "2026-02-01")
+    # what was proved absent is sent again under its number: no try of its own
+    assert tried(world) == ["01-06 12", "01-07 10", "01-08 10", "02-01 10"]
+    assert world.statuses() == {"paid": 1}
+    world.assert_books_agree()
+
+
+@pytest.mark.parametrize("clock_box", ["2026-01-06"], indirect=True)
+def test_preview_promises_no_day_that_depends_on_what_the_next_decline_is_for(world: World):
+    for plan, dunning in (("same", "1,3; limit 1,3"), ("other", "1,3; balance 1,payday")):
+        world.plan(plan, dunning=dunning)
+        code = world.subscribe(over_limit(), plan=plan)
+        world.tick()
+        (charge,) = world.charges(code)
+        said = world.preview(ChangeKind.COLLECT, charge.id).effect.sentence.en
+        assert ("depends on what it is declined for" in said) is (plan == "other")
+        assert ("is tried again on 2026-01-09" in said) is (plan == "same")
