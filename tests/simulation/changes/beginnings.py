@@ -14,7 +14,12 @@ Story = tuple[Behaviour, ...]
 
 PLANS: dict[str, dict[str, str]] = {
     "monthly": {"amount": "9900"},
-    "gold": {"amount": "33000", "tax_free": "11000", "vat_amount": "2000", "dunning": "1, 3"},
+    "gold": {
+        "amount": "33000",
+        "tax_free": "11000",
+        "vat_amount": "2000",
+        "dunning": "1, 3 at 9-21; balance 1, 2; no holidays; tries 9 a month",
+    },
     "weekly": {"amount": "2500", "cadence": "week", "dunning": "2"},
     "yearly": {"amount": "99000", "cadence": "year", "dunning_end": "cancel"},
     "new-york": {"amount": "7700", "time_zone": "America/New_York", "charge_hour": "3", "dunning_end": "pause"},
