@@ -91,7 +91,7 @@ format: $(READY) ## put the code into its form
 	@$(BIN)/ruff check --fix .
 
 # PARTS="claim fairness" measures these alone. Results wait in .bench for `make bench-publish`, or for the next run.
-bench: $(READY) ## measure claims, fairness, throughput and more, each against a limit of the same run (three minutes)
+bench: $(READY) ## measure claims, fairness, throughput and more, each against a limit of the same run (four minutes)
 	@$(BIN)/python -m tests.bench $(PARTS)
 
 bench-long: $(READY) ## the same with five million subscriptions (about an hour, 15 GB of temporary files)

@@ -26,6 +26,7 @@ from tests.bench import (
     startup_cost,
     throughput,
     ticks,
+    year,
 )
 from tests.bench.figures import PartResult
 from tests.bench.servers import Bench, running_bench
@@ -41,6 +42,7 @@ PARTS: dict[str, ModuleType] = {
     "gateway_call": gateway_call,
     "startup": startup_cost,
     "price_move": price_move,
+    "year": year,
     "ticks": ticks,
     "opening": opening,
     "claim": claim,
@@ -57,6 +59,7 @@ SHOWN = (
     "out_of_the_box",
     "opening",
     "price_move",
+    "year",
     "catch_up",
     "startup",
     "gateway_call",

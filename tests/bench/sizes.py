@@ -24,6 +24,7 @@ class Sizes:
     catch_up_charges: int
     catch_up_workers: tuple[int, ...]
     call_rounds: int  # of one call's cost
+    year: tuple[int, int]  # subscriptions and months that are simulated
     obvious_charges: int  # of the comparison with one task per charge; 0 leaves it out
 
 
@@ -43,6 +44,7 @@ TINY = Sizes(
     catch_up_charges=3_000,
     catch_up_workers=(2,),
     call_rounds=1,
+    year=(20, 1),
     obvious_charges=20,
 )
 SHORT = Sizes(
@@ -61,6 +63,7 @@ SHORT = Sizes(
     catch_up_charges=8_000,
     catch_up_workers=(2,),
     call_rounds=3,
+    year=(1_000, 12),
     obvious_charges=0,
 )
 LONG = Sizes(
@@ -79,6 +82,7 @@ LONG = Sizes(
     catch_up_charges=300_000,
     catch_up_workers=(2, 4),
     call_rounds=11,
+    year=(1_000, 12),
     obvious_charges=200,
 )
 FORMS = {sizes.form: sizes for sizes in (TINY, SHORT, LONG)}

@@ -11,6 +11,7 @@ from worker import ticks
 from worker.config.settings import FASTEST_SWEEP
 from worker.domain.errors import Refused
 from worker.playback import queries
+from worker.playback.queries import Coming
 from worker.playback.turning import LOOK_SECONDS, clock_now, turn_clock
 from worker.process import Process
 from worker.runtime import Runtime
@@ -36,6 +37,9 @@ IN_ORDER: Mapping[str, Callable[[Process], Summarized]] = {
     "refunds": ticks.go_on_with_refunds,
 }
 """The ticks that wait for instants, in the order in which one makes work for the next."""
+
+COMES_OF: Mapping[str, str] = {"charge": "open_charges"}
+"""What is due at once when another tick has found something to do: nothing has to be asked in between."""
 
 WORK = (
     *("applied", "failed"),
@@ -70,14 +74,13 @@ def player_of(runtime: Runtime, portone: SandboxAdmin, tell: Tell) -> Player:
 class Player:
     """Plays time with the ticks of one process.
 
-    The clock is turned by `step` at most; without `tells_others`, events are not published and no notices are sent.
+    `alone`: no other process works with this database, so that ticks leave no heartbeats.
     """
 
     process: Process
     portone: SandboxAdmin
     tell: Tell = lambda _at, _waits: None
-    step: timedelta = STEP
-    tells_others: bool = True
+    alone: bool = False
 
     def advance(self, until: datetime) -> Advanced:
         """Advance the clock, and do on the way what falls due. Raises Refused for a time that has passed."""
@@ -87,28 +90,24 @@ class Player:
             raise Refused(f"The clock shows {since:%Y-%m-%d %H:%M} UTC: it advances to a later time than that.")
         with runtime.sessions() as session:
             position = queries.last_event(session)
-        self.play(until)
+        self._settle(at_step=True)
+        stepped_at = runtime.clock()
+        while (now := runtime.clock()) < until:
+            with runtime.sessions() as session:
+                next_at = queries.coming(session, now=now).next_at
+            at_step = next_at is None or next_at > stepped_at + STEP
+            to = min(until, stepped_at + STEP if at_step else next_at or until)
+            self.turn_to(to)
+            self._settle(at_step=at_step or to == until)
+            stepped_at = to if at_step else stepped_at
         self.process.wait_for_deliveries()
         self._tick("check_invariants", ticks.check_invariants)
         with runtime.sessions() as session:
             happened, paid = queries.happened_since(session, position), queries.paid_since(session, position)
         return Advanced(since, runtime.clock(), happened, paid)
 
-    def play(self, until: datetime) -> None:
-        """Turn the clock on to an instant, and do on the way what falls due."""
-        runtime = self.process.runtime
-        self._settle(at_step=True)
-        stepped_at = runtime.clock()
-        while (now := runtime.clock()) < until:
-            with runtime.sessions() as session:
-                next_at = queries.coming(session, now=now).next_at
-            at_step = next_at is None or next_at > stepped_at + self.step
-            to = min(until, stepped_at + self.step if at_step else next_at or until)
-            self._turn_to(to)
-            self._settle(at_step=at_step or to == until)
-            stepped_at = to if at_step else stepped_at
-
-    def _turn_to(self, instant: datetime) -> None:
+    def turn_to(self, instant: datetime) -> None:
+        """Turn the clock on to an instant, unless it shows a later one. Nothing is done on the way."""
         runtime = self.process.runtime
         state = clock_now(runtime)
         if instant > state.now:
@@ -117,12 +116,12 @@ class Player:
                 self.portone,
                 instant - state.real,
                 tell=lambda waits: self.tell(runtime.clock(), waits),
-                meanwhile=self._do_what_is_due,
+                meanwhile=self._do_a_round,
             )
         self.tell(runtime.clock(), "")
 
     def _settle(self, *, at_step: bool) -> None:
-        """Do all that is due by now, and what follows from it at once."""
+        """Do all that is due by now, and tell others."""
         runtime = self.process.runtime
         if at_step:
             with runtime.sessions() as session:
@@ -130,16 +129,22 @@ class Player:
                 sweep_is_due = queries.sweep_is_due(session, now=runtime.clock(), every=every)
             if sweep_is_due:
                 self._compare()
-            if self.tells_others:
-                self._tick("notices", ticks.send_due_notices)
+            self._tick("notices", ticks.send_due_notices)
+        self.do_what_is_due()
+        self._publish()
+
+    def do_what_is_due(self) -> datetime | None:
+        """Do all that is due by now, and what follows from it at once; return when something will fall due next."""
         before: frozenset[str] | None = None
+        next_at: datetime | None = None
         for _ in range(MOST_ROUNDS):
-            due, done = self._do_what_is_due()
-            if not due or (not done and due == before):  # the first round may have found that a sweep has to come first
+            coming, done = self._do_a_round()
+            next_at = coming.next_at
+            # The first round may have found that a sweep has to come first.
+            if not coming.due or (not done and coming.due == before):
                 break
-            before = due
-        if self.tells_others:
-            self._publish()
+            before = coming.due
+        return next_at
 
     def _compare(self) -> None:
         """Compare PortOne's payments with our records to the end, or wait for the worker that does."""
@@ -152,17 +157,21 @@ class Player:
             self.tell(runtime.clock(), COMPARES)
             sleep(LOOK_SECONDS)
 
-    def _do_what_is_due(self) -> tuple[frozenset[str], bool]:
-        """Run the ticks whose time has come; return which these were, and whether one has found anything to do."""
+    def _do_a_round(self) -> tuple[Coming, bool]:
+        """Run the ticks whose time has come; return what had come, and whether one has found anything to do."""
         runtime = self.process.runtime
         with runtime.sessions() as session:
-            due = queries.coming(session, now=runtime.clock()).due
-        done = [self._tick(name, tick) for name, tick in IN_ORDER.items() if name in due]  # all of them
-        return due, any(done)
+            coming = queries.coming(session, now=runtime.clock())
+        done: dict[str, bool] = {}
+        for name, tick in IN_ORDER.items():
+            if name in coming.due or done.get(COMES_OF.get(name, "")):
+                done[name] = self._tick(name, tick)
+        return coming, any(done.values())
 
     def _tick(self, task: str, tick: Callable[[Process], Summarized]) -> bool:
         """Run one tick; True when it has found something to do."""
-        ticks.begin(self.process, f"again.{task}")
+        if not self.alone:
+            ticks.begin(self.process, f"again.{task}")
         summary = tick(self.process).summary()
         return any(isinstance(count := summary.get(name), int) and count > 0 for name in WORK)
 

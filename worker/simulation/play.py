@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta
-from itertools import groupby
+from datetime import date, datetime
 from time import monotonic
 
 from dateutil.relativedelta import relativedelta
@@ -29,9 +29,6 @@ from worker.subscriptions.plans import add_plan
 Tell = Callable[[datetime], None]
 """Is called with how far the simulated clock has come."""
 
-STEP = timedelta(days=366)
-"""The clock goes from one instant at which something falls due to the next; nothing else has to be looked for."""
-
 
 def simulate(stage: Stage, book: Book, *, start_on: date, months: int, seed: int, tell: Tell) -> Year:
     """Play a book from the first day of a month on, on an empty stage, and return its figures."""
@@ -41,7 +38,7 @@ def simulate(stage: Stage, book: Book, *, start_on: date, months: int, seed: int
     customers = cast(book, seed=seed, start_on=start_on)
     turn_clock(runtime, portone, begin - runtime.clock(), tell=lambda _: None)
     _fill(stage, book, customers)
-    player = replace(player_of(runtime, portone, lambda at, _waits: tell(at)), step=STEP, tells_others=False)
+    player = replace(player_of(runtime, portone, lambda at, _waits: tell(at)), alone=True)
     try:
         with runtime.sessions() as session:
             codes = queries.codes(session)
@@ -57,14 +54,33 @@ def simulate(stage: Stage, book: Book, *, start_on: date, months: int, seed: int
     return replace(counted, restarted=actors.restarted, violations=violations, seconds=monotonic() - started)
 
 
-def _play(player: Player, actors: Actors, acts: Sequence[Act], *, begin: datetime, end: datetime) -> None:
-    """Let time go on from one act to the next. What lies before the beginning is done at once."""
-    in_time = sorted((act for act in acts if act.at < end), key=lambda act: (act.at, act.customer, act.deed.value))
-    for at, together in groupby(in_time, key=lambda act: max(act.at, begin)):
-        if at > begin:
-            player.play(at)
-        actors.carry_out(together)
-    player.play(end)
+def _play(player: Player, actors: Actors, acts: Iterable[Act], *, begin: datetime, end: datetime) -> None:
+    """Let time go on, customers act, and what falls due be done. What is due at the end is not part of it."""
+    waiting = deque(sorted((act for act in acts if act.at < end), key=lambda act: (act.at, act.customer, act.deed)))
+    at = begin
+    while at < end:
+        player.turn_to(at)
+        actors.carry_out(_until(at, waiting))
+        at = _next_stop(player.do_what_is_due() or end, waiting, end)
+    player.turn_to(end)
+
+
+def _until(at: datetime, waiting: deque[Act]) -> list[Act]:
+    """Take out of the acts that wait those up to an instant."""
+    taken = []
+    while waiting and waiting[0].at <= at:
+        taken.append(waiting.popleft())
+    return taken
+
+
+def _next_stop(due_at: datetime, waiting: Sequence[Act], end: datetime) -> datetime:
+    """Return where the clock stops next: where something is due, or where customers act.
+
+    Those who act earlier on the same day wait until then: nothing is due in between, so it makes no difference.
+    """
+    act_at = waiting[0].at if waiting else end
+    is_same_day = due_at.astimezone(SEOUL).date() == act_at.date()
+    return min(end, due_at if is_same_day and due_at > act_at else min(due_at, act_at))
 
 
 def _fill(stage: Stage, book: Book, customers: Sequence[Customer]) -> None:

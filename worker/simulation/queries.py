@@ -55,7 +55,10 @@ NO_FLUSHING = (
     "ALTER SYSTEM SET fsync = off",
     "ALTER SYSTEM SET full_page_writes = off",
     "ALTER SYSTEM SET synchronous_commit = off",
+    "ALTER SYSTEM SET checkpoint_timeout = '1d'",
+    "ALTER SYSTEM SET max_wal_size = '4GB'",
     "ALTER SYSTEM SET jit = off",
+    "ALTER SYSTEM SET update_process_title = off",
     "SELECT pg_reload_conf()",
 )
 """What is thrown away need not outlive its machine, and no plan is worth compiling for a thousand rows."""

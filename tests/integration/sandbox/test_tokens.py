@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -62,6 +63,17 @@ def test_ended_token_is_rejected_and_the_next_one_is_new(standing: RunningSandbo
         api.log_in()
         assert api.token != old
         assert api.get("/users/pg").status_code == 200
+
+
+def test_token_lives_as_long_in_real_time_when_the_clock_is_turned(standing: RunningSandbox, clock: HandClock):
+    with Api(standing.base_url) as api:
+        for ahead in (timedelta(days=40), timedelta(days=-3)):
+            assert standing.admin.turn_clock(ahead)
+            assert api.get("/users/pg").status_code == 200
+        clock.move(seconds=1799)
+        assert api.get("/users/pg").status_code == 200
+        clock.move(seconds=1)
+        assert api.get("/users/pg").status_code == 401
 
 
 def test_token_outlives_a_restart(standing: RunningSandbox):
