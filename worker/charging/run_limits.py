@@ -34,12 +34,17 @@ def run_limits(settings: Settings, hold_policy: HoldPolicy | None = None) -> Run
         send_within=timedelta(seconds=settings.write_back_seconds),
         prefix=settings.merchant_uid_prefix,
         hold_policy=hold_policy,
-        charge_limits=ChargeLimits(
-            amount=settings.max_amount,
-            run_charges=settings.max_run_charges,
-            run_sum=settings.max_run_sum,
-            day_charges=settings.max_day_charges,
-            day_sum=settings.max_day_sum,
-            subscription_charges_per_day=settings.max_subscription_charges_per_day,
-        ),
+        charge_limits=limits_of(settings),
+    )
+
+
+def limits_of(settings: Settings) -> ChargeLimits:
+    """Return the most that the settings let be charged through one PG."""
+    return ChargeLimits(
+        amount=settings.max_amount,
+        run_charges=settings.max_run_charges,
+        run_sum=settings.max_run_sum,
+        day_charges=settings.max_day_charges,
+        day_sum=settings.max_day_sum,
+        subscription_charges_per_day=settings.max_subscription_charges_per_day,
     )

@@ -42,6 +42,7 @@ def forecast(
 
     Nothing is written. It is what will be tried as things stand; nothing is known of declines yet to come.
     """
+    from worker.charging.run_limits import limits_of
     from worker.cli.context import command_runtime
     from worker.domain.forecast import days_from
     from worker.forecast.asked import Asked
@@ -56,14 +57,28 @@ def forecast(
             policy=runtime.change_policy,
             gate=runtime.settings.consent_gate,
         )
-        with _lines(csv_file) as write:
-            found = made(runtime.sessions, asked, tell=write)
+        limits = limits_of(runtime.settings)
+        with _lines(csv_file) as write, console.live_line("reading charges ...", shown=not as_json) as update:
+            found = made(
+                runtime.sessions,
+                asked,
+                tell=write,
+                progress=lambda number, of: _each_hundred(update, number, of),
+            )
+    exceeded = found.exceeded(limits)
     if as_json:
-        console.print_json(document(found))
+        console.print_json({**document(found), "limits": exceeded})
         return
     _print(found)
+    for each in exceeded:
+        console.note(f"a charge limit will stop it: {each}", style="red")
     if csv_file is not None:
         console.note(f"{csv_file} has a line for each charge")
+
+
+def _each_hundred(update: Callable[[str], None], number: int, of: int) -> None:
+    if number % 100 == 0:
+        update(f"{number:,} of {of:,} subscriptions that have to be played")
 
 
 def _date(option: str, text: str) -> date | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
@@ -14,7 +14,7 @@ from dateutil.relativedelta import relativedelta
 from schedules.plans import SEOUL
 from worker.domain.blockers import Blocker
 from worker.domain.changes import ChangeKind
-from worker.domain.charge_limits import Total
+from worker.domain.charge_limits import ChargeLimits, Total
 from worker.domain.errors import Refused
 
 MOST_DAYS = 92
@@ -130,7 +130,7 @@ class Forecast:
     """What will be charged in some days, what is held then, and what was paid on the same days a month before.
 
     `marked` counts charges once for each mark that they have. `changes` counts the changes that take effect until then,
-    and `unreadable` the subscriptions that cannot be billed, for their plan cannot be read.
+    and `unreadable` the subscriptions that cannot be billed, as their plan cannot be read.
     """
 
     days: Days
@@ -141,6 +141,7 @@ class Forecast:
     before: Mapping[Place, Total] = field(default_factory=dict)
     changes: Mapping[ChangeKind, int] = field(default_factory=Counter)
     unreadable: int = 0
+    largest: int = 0  # of the charges that will be made
 
     def add(self, coming: Coming) -> None:
         day = day_of(coming.at)
@@ -148,6 +149,7 @@ class Forecast:
             self.held[day, coming.held] += coming.total
             return
         self.charges[Place(day, coming.plan, coming.pg)] += coming.total
+        self.largest = max(self.largest, coming.amount)
         for mark in coming.marks:
             self.marked[mark] += coming.total
 
@@ -181,6 +183,14 @@ class Forecast:
             sums[blocker] += total
         return {blocker: sums[blocker] for blocker in Blocker if blocker in sums}
 
+    def exceeded(self, limits: ChargeLimits) -> Sequence[str]:
+        """Return what the charge limits will stop: by day and PG, and what is too much for one charge."""
+        sums = _sums(self.charges, lambda place: (place.day, place.pg))
+        said = [each for (day, pg), total in sorted(sums.items()) for each in _over(limits, day, pg, total)]
+        if self.largest > limits.amount:
+            said.append(f"AGAIN_MAX_AMOUNT allows {limits.amount:,} KRW, and one charge comes to {self.largest:,} KRW")
+        return said
+
     def _compared(self, key: Callable[[Place], str]) -> Sequence[tuple[str, Total, Total]]:
         coming, before = _sums(self.charges, key), _sums(self.before, key)
         return [(each, coming.get(each, Total()), before.get(each, Total())) for each in sorted({*coming, *before})]
@@ -191,6 +201,13 @@ def _sums(totals: Mapping[Place, Total], key: Callable[[Place], K]) -> dict[K, T
     for place, total in totals.items():
         sums[key(place)] += total
     return sums
+
+
+def _over(limits: ChargeLimits, day: date, pg: str, total: Total) -> Iterator[str]:
+    if total.charges > limits.day_charges:
+        yield f"AGAIN_MAX_DAY_CHARGES allows {limits.day_charges:,} of one PG, and {pg} has {total.charges:,} on {day}"
+    if total.amount > limits.day_sum:
+        yield f"AGAIN_MAX_DAY_SUM allows {limits.day_sum:,} KRW of one PG, and {pg} has {total.amount:,} KRW on {day}"
 
 
 def _day(place: Place) -> date:

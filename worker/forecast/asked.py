@@ -37,6 +37,5 @@ class Asked:
         return {
             **blockers.parameters(session, now=self.now),
             "until": self.until,
-            "gate": self.gate,
             "max_amount": self.policy.max_amount,
         }

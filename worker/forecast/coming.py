@@ -13,6 +13,7 @@ from worker.database.mapping import plan_of
 from worker.domain.forecast import Coming, Mark
 from worker.domain.pricing.adjustments import Adjustment
 from worker.forecast.asked import Asked
+from worker.forecast.gated import is_strict
 from worker.forecast.queries import ComingGroup
 from worker.ledger.due_subscriptions import DueSubscriptions
 from worker.ledger.opening import opening_by
@@ -26,10 +27,11 @@ Plans = dict[str, Plan]
 
 def coming_charges(
     group: ComingGroup, adjustments: Mapping[int, Sequence[Adjustment]], asked: Asked, plans: Plans
-) -> Iterator[Coming]:
+) -> list[Coming] | None:
     """Return what each of a group of subscriptions will be charged with in the days of a forecast.
 
-    Raises ValueError, LookupError or OSError for a plan that cannot be read.
+    None where a strict gate will judge a payment that follows a free one, which this does not know. Raises ValueError,
+    LookupError or OSError for a plan that cannot be read.
     """
     due = group.due
     if (plan := plans.get(due.code)) is None:
@@ -40,18 +42,22 @@ def coming_charges(
         amounts = [bill.amount for bill in bills(due.line, open_, [period for period, _ in charged])]
     else:
         amounts = [due.line.amount] * len(charged)
-    for number, ((period, at), amount) in enumerate(zip(charged, amounts, strict=True)):
-        if amount and asked.has(at):
-            yield Coming(
-                at=at,
-                plan=due.code,
-                pg=due.queue or "",
-                amount=amount,
-                period_start=period.start,
-                subscriptions=group.codes,
-                marks=list(_marks(group, number)),
-                held=group.held,
-            )
+    if is_strict(group, asked.gate) and 0 in amounts[:-1]:
+        return None
+    return [
+        Coming(
+            at=at,
+            plan=due.code,
+            pg=due.queue or "",
+            amount=amount,
+            period_start=period.start,
+            subscriptions=group.codes,
+            marks=list(_marks(group, number)),
+            held=group.held,
+        )
+        for number, ((period, at), amount) in enumerate(zip(charged, amounts, strict=True))
+        if amount and asked.has(at)
+    ]
 
 
 def _charged(plan: Plan, group: ComingGroup, asked: Asked) -> Sequence[tuple[BillingPeriod, datetime]]:

@@ -6,7 +6,7 @@ about is played afterwards, each subscription in a transaction that is rolled ba
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -15,12 +15,14 @@ from sqlalchemy.orm import Session
 from worker.database.engine import Sessions
 from worker.database.planning import plan_by_index
 from worker.domain.blockers import Blocker
+from worker.domain.errors import Refused
 from worker.domain.forecast import Coming, Forecast, Mark
 from worker.forecast import queries, summary_queries
 from worker.forecast.asked import Asked
 from worker.forecast.coming import Plans, coming_charges
+from worker.forecast.gated import held_by_gate, without
 from worker.forecast.playing import played
-from worker.forecast.queries import WaitingCharge
+from worker.forecast.queries import ComingGroup, WaitingCharge
 from worker.ledger import adjustments
 from worker.ledger.due_subscriptions import START, Place
 from worker.ledger.queues import waiting_queues
@@ -33,8 +35,17 @@ _READ_ONLY = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 log = structlog.get_logger()
 
 
-def forecast(sessions: Sessions, asked: Asked, *, tell: Callable[[Coming], None] = lambda _: None) -> Forecast:
-    """Return the forecast of some days; `tell` is called with every charge of it, which is not kept. Writes nothing."""
+def forecast(
+    sessions: Sessions,
+    asked: Asked,
+    *,
+    tell: Callable[[Coming], None] = lambda _: None,
+    progress: Callable[[int, int], None] = lambda _played, _of: None,
+) -> Forecast:
+    """Return the forecast of some days. Writes nothing.
+
+    `tell` is called with every charge of it, which is not kept, and `progress` with how many subscriptions are played.
+    """
     made = Forecast(asked.days, asked.now)
     look = _Look(asked)
     with sessions() as session, session.begin():
@@ -45,12 +56,18 @@ def forecast(sessions: Sessions, asked: Asked, *, tell: Callable[[Coming], None]
         for each in look.lines(session):
             made.add(each)
             tell(each)
-    for code in look.planned:
-        for each in played(sessions, code, asked):
-            if asked.has(each.at):
-                made.add(each)
-                tell(each)
     made.unreadable = look.unreadable
+    for number, code in enumerate(look.planned):
+        progress(number, len(look.planned))
+        try:
+            lines = [each for each in played(sessions, code, asked) if asked.has(each.at)]
+        except (Refused, ValueError, LookupError, OSError) as error:
+            made.unreadable += 1
+            log.error("subscription cannot be billed", subscription=code, reason=str(error))  # noqa: TRY400
+            continue
+        for each in lines:
+            made.add(each)
+            tell(each)
     return made
 
 
@@ -86,21 +103,39 @@ class _Look:
             groups, after = queries.coming(session, parameters, after=after, limit=BATCH)
             adjusted = [each.due.ids[0] for each in groups if each.due.is_adjusted and not each.is_planned]
             open_ = adjustments.open_of(session, adjusted) if adjusted else {}
-            for group in groups:
-                if group.is_planned:
-                    self.planned.update(dict.fromkeys(group.codes))
-                    continue
+            for group in self._told(session, groups):
                 try:
-                    yield from coming_charges(group, open_, self.asked, plans)
+                    found = coming_charges(group, open_, self.asked, plans)
                 except (ValueError, LookupError, OSError) as error:
                     self.unreadable += len(group.codes)
                     log.error("subscriptions cannot be billed", plan=group.due.code, reason=str(error))  # noqa: TRY400
+                    continue
+                if found is None:
+                    self._plan(group.codes)
+                else:
+                    yield from found
+
+    def _told(self, session: Session, groups: Sequence[ComingGroup]) -> Iterator[ComingGroup]:
+        """Return the groups whose charges are told by their terms, and plan to play the others."""
+        ordinary = [each for each in groups if not each.is_planned]
+        held = held_by_gate(session, ordinary, self.asked)
+        for group in groups:
+            if group.is_planned:
+                self._plan(group.codes)
+                continue
+            left, codes = without(group, held)
+            self._plan(codes)
+            if left is not None:
+                yield left
+
+    def _plan(self, codes: Iterable[str]) -> None:
+        self.planned.update(dict.fromkeys(codes))
 
     def _changing(self, session: Session, parameters: queries.Parameters) -> None:
         after: Place | None = START
         while after is not None:
             codes, after = queries.changing(session, parameters, after=after, limit=BATCH)
-            self.planned.update(dict.fromkeys(codes))
+            self._plan(codes)
 
 
 def _line(row: WaitingCharge, asked: Asked) -> Coming | None:

@@ -6,7 +6,7 @@ charge which is tried is paid.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -19,7 +19,7 @@ from worker.database.engine import Sessions
 from worker.domain.blockers import Blocker
 from worker.domain.forecast import Coming, Mark
 from worker.forecast.asked import Asked
-from worker.ledger import consent_gate, previewing
+from worker.ledger import blockers, consent_gate, previewing
 from worker.ledger.previewing import PlannedCharge
 
 _MOST_AT_ONCE = 100
@@ -39,6 +39,7 @@ def played(sessions: Sessions, code: str, asked: Asked) -> list[Coming]:
 class _Play:
     def __init__(self, session: Session, subscription_id: int, code: str, zone: ZoneInfo, asked: Asked) -> None:
         self._session, self._id, self._code, self._zone, self._asked = session, subscription_id, code, zone, asked
+        self._blockers = blockers.parameters(session, now=asked.now)
         self._is_changed = False
 
     def lines(self) -> Iterator[Coming]:
@@ -48,33 +49,31 @@ class _Play:
             applied, _ = apply_due(self._session, self._code, policy=self._asked.policy, now=now, previewed=True)
             self._is_changed = self._is_changed or applied > 0
             open_started(self._session, self._id, now=now)
-            self._judge_held(now)
-            yield from self._charged(now)
-            at = self._next(now)
-        for each in previewing.planned_charges(self._session, self._id, now=self._asked.until):
+            waiting = self._judged(now)
+            for _ in range(_MOST_AT_ONCE):
+                if not (free := [each for each in waiting if each.blocker is None]):
+                    break
+                yield from (self._line(each, now) for each in free)
+                previewing.take_as_paid(self._session, self._id, [each.id for each in free], now=now)
+                waiting = self._waiting(now)  # what that has let free is charged as well
+            at = self._next(now, waiting)
+        for each in self._waiting(self._asked.until):
             if each.next_attempt_at <= self._asked.until and each.blocker is not None:
                 yield self._line(each, max(each.next_attempt_at, self._asked.now))
 
-    def _judge_held(self, now: datetime) -> None:
-        """Let the consent gate judge once more what it holds: its ticks do so every few minutes."""
-        waiting = previewing.planned_charges(self._session, self._id, now=now)
-        if any(each.blocker is Blocker.GATE for each in waiting):
-            consent_gate.judge_held_of(self._session, self._id, now=now)
+    def _waiting(self, now: datetime) -> Sequence[PlannedCharge]:
+        return previewing.planned_charges(self._session, self._id, {**self._blockers, "now": now})
 
-    def _charged(self, now: datetime) -> Iterator[Coming]:
-        """Take as paid what a claim would take now, and then what that has let free."""
-        for _ in range(_MOST_AT_ONCE):
-            waiting = previewing.planned_charges(self._session, self._id, now=now)
-            free = [each for each in waiting if each.blocker is None]
-            if not free:
-                return
-            for each in free:
-                yield self._line(each, now)
-            previewing.take_as_paid(self._session, self._id, [each.id for each in free], now=now)
+    def _judged(self, now: datetime) -> Sequence[PlannedCharge]:
+        """Let the consent gate judge once more what it holds, as its ticks do, and return what waits then."""
+        waiting = self._waiting(now)
+        if not any(each.blocker is Blocker.GATE for each in waiting):
+            return waiting
+        consent_gate.judge_held_of(self._session, self._id, now=now)
+        return self._waiting(now)
 
-    def _next(self, now: datetime) -> datetime | None:
+    def _next(self, now: datetime, waiting: Sequence[PlannedCharge]) -> datetime | None:
         """Return the next instant at which something happens to it: what the gate holds is judged every day."""
-        waiting = previewing.planned_charges(self._session, self._id, now=now)
         instants = [each.next_attempt_at for each in waiting]
         if any(each.blocker is Blocker.GATE for each in waiting):
             instants.append(_midnight_after(now, self._zone))

@@ -22,7 +22,6 @@ from worker.ledger.charges import UNPAID
 from worker.ledger.due_subscriptions import DueSubscriptions
 from worker.ledger.due_subscriptions import Place as Position
 from worker.ledger.gate_facts import REGULAR, WAS_FREE
-from worker.ledger.terms import OWN_AMOUNT, OWN_PRICE
 
 TO_COME = "x.status = 'scheduled' AND x.waits_for IS NULL AND x.effective_at <= :until"
 """The condition that a change `x` takes effect until the last day."""
@@ -31,9 +30,7 @@ TO_COME = "x.status = 'scheduled' AND x.waits_for IS NULL AND x.effective_at <= 
 _OF_SUBSCRIPTION = f"""
     LEFT JOIN LATERAL (SELECT * FROM billing_keys WHERE id = s.billing_key_id OFFSET 0) k ON true
     CROSS JOIN LATERAL (
-        SELECT code, amount, max_open_charges, COALESCE(gate, :gate) AS gate FROM plans WHERE id = s.plan_id OFFSET 0
-    ) p
-    {OWN_PRICE}
+        SELECT code, amount, max_open_charges FROM plans WHERE id = s.plan_id OFFSET 0) p
     CROSS JOIN LATERAL (
         SELECT count(*) AS times, min(x.kind) AS kind, min(x.effective_at) AS at, count(x.charge_id) AS of_charges,
                min(CASE WHEN x.kind = 'change_price' THEN CAST(x.parameters ->> 'version' AS smallint) END) AS version
@@ -47,8 +44,8 @@ _OF_SUBSCRIPTION = f"""
         ) e
     ) e ON true
 """  # noqa: S608 - constants only
-"""Joins the key `k` of a subscription `s`, what decides of its plan `p`, the later version `v` of its price that it
-has, its changes to come `x` and its last charge `e`."""
+"""Joins the key `k` of a subscription `s`, what decides of its plan `p`, its changes to come `x` and its last charge
+`e`."""
 
 _IS_CANCELED = "x.times = 1 AND x.kind = 'cancel' AND x.of_charges = 0 AND x.at > :now"
 _IS_REPRICED = f"""x.times = 1 AND x.kind = 'change_price' AND x.at > :now AND x.at <= s.next_charge_at
@@ -58,14 +55,12 @@ _IS_REPRICED = f"""x.times = 1 AND x.kind = 'change_price' AND x.at > :now AND x
 _OTHERWISE_CHANGED = f"x.times > 0 AND (({_IS_CANCELED}) OR ({_IS_REPRICED})) IS NOT TRUE"
 """The condition that something else than a cancellation or another price is to come of a subscription `s`."""
 
-# What the gate makes of a charge is judged once there is one: so is what it may be about, or has held.
-_MAY_BE_GATED = f"""(EXISTS (
+# What the gate has held is judged again day by day.
+_IS_GATED = """EXISTS (
         SELECT FROM charges g WHERE g.subscription_id = s.id AND g.gate_held_since IS NOT NULL
-          AND g.status NOT IN ('paid', 'void') OFFSET 0)
-    OR p.gate = 'strict' AND s.next_charge_at <= :until
-       AND (e.id IS NULL OR e.was_free OR {OWN_AMOUNT} > e.regular OR x.version IS NOT NULL OR {HAS_OPEN}))"""
+          AND g.status NOT IN ('paid', 'void') OFFSET 0)"""
 
-_IS_PLANNED = f"""({_OTHERWISE_CHANGED} OR s.waiting_since IS NOT NULL OR {_MAY_BE_GATED}
+_IS_PLANNED = f"""({_OTHERWISE_CHANGED} OR s.waiting_since IS NOT NULL OR {_IS_GATED}
     OR k.status = 'active' AND {UNPAID} >= p.max_open_charges
     OR EXISTS (
         SELECT FROM charges o
@@ -115,7 +110,7 @@ _IDS = text("""
 """)
 
 _GROUPS = text(f"""
-    SELECT g.ids, g.codes, g.is_planned, g.canceled_at, g.held, g.is_repriced, g.regular_before,
+    SELECT g.ids, g.codes, g.is_planned, g.canceled_at, g.held, g.is_repriced, g.regular_before, g.was_free,
            g.anchor_on, g.next_charge_at, g.has_key, g.unpaid, g.queue, g.quantity, g.price_version,
            g.adjusted IS NOT NULL AS is_adjusted, {OWN_PLAN_COLUMNS}
     FROM (
@@ -125,12 +120,13 @@ _GROUPS = text(f"""
                CASE WHEN {HAS_OPEN} THEN s.id END AS adjusted, {_IS_PLANNED} AS is_planned,
                CASE WHEN {_IS_CANCELED} THEN x.at END AS canceled_at, {_HELD} AS held,
                COALESCE({_IS_REPRICED}, false) AS is_repriced, e.regular AS regular_before,
+               COALESCE(e.was_free, false) AS was_free,
                array_agg(s.id) AS ids, array_agg(s.code) AS codes
         FROM unnest(CAST(:ids AS bigint[])) AS due(id)
         CROSS JOIN LATERAL (SELECT * FROM subscriptions WHERE id = due.id OFFSET 0) s
         CROSS JOIN LATERAL (SELECT s.id AS subscription_id) c
         {_OF_SUBSCRIPTION}
-        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14
+        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
     ) g CROSS JOIN LATERAL (SELECT * FROM plans WHERE id = g.plan_id OFFSET 0) p
     LEFT JOIN LATERAL (
         SELECT * FROM plan_prices WHERE plan_id = g.plan_id AND version = g.price_version OFFSET 0) v ON true
@@ -181,6 +177,7 @@ class ComingGroup:
     canceled_at: datetime | None
     held: Blocker | None
     regular_before: int | None  # what a whole period cost at the charge before, if there was one
+    was_free: bool  # that charge, by a discount
 
 
 def waiting(
@@ -214,7 +211,7 @@ def changing(
     return codes, (rows[-1].effective_at, rows[-1].id) if rows else None
 
 
-_OF_GROUP = ("codes", "is_planned", "is_repriced", "canceled_at", "regular_before")
+_OF_GROUP = ("codes", "is_planned", "is_repriced", "canceled_at", "regular_before", "was_free")
 
 
 def _group(row: Row[Any]) -> ComingGroup:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,6 +12,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from schedules.plans import GateMode
+from worker.database.bulk import as_rows
 from worker.domain.consent_gate.facts import ChargeFacts, EarlierCharge, GivenConsent
 from worker.domain.consent_gate.rules import RULES, Event
 
@@ -45,7 +46,7 @@ _AGREEMENTS = """(
           AND (t.billing_key_id = s.billing_key_id OR t.billing_key_id IS NULL AND t.checkout_id IS NULL)
         UNION ALL
         SELECT x.created_at, CAST(x.preview ->> 'after' AS bigint) FROM changes x
-        WHERE x.subscription_id = s.id AND x.kind = 'change_price' AND x.status = 'applied'
+        WHERE x.subscription_id = s.id AND x.kind = 'change_price' AND {applied}
           AND x.parameters ->> 'agreed' = 'true'
           AND x.created_at >= c.period_start - CAST(:oldest AS interval)
     ) t"""
@@ -53,17 +54,16 @@ _AGREEMENTS = """(
 an operator said that they are agreed to."""
 
 # Each looked up by its id, and a predecessor by the index of its subscription's periods, however old statistics are.
-_READ = text(f"""
+_FACTS = f"""
     SELECT c.id, c.period_start, p.time_zone, p.gate, {_FROM_TRIAL} AS in_trial, c.gate_held_since,
-           c.gate_lacks, {REGULAR.format(charge="c")} AS regular, e.id AS earlier_id, e.regular AS earlier_regular,
+           c.gate_lacks, {{regular}} AS regular, e.id AS earlier_id, e.regular AS earlier_regular,
            e.was_free,
            ARRAY(SELECT t.agreed_at FROM {_AGREEMENTS} ORDER BY 1, t.amount) AS agreed_at,
            ARRAY(SELECT t.amount FROM {_AGREEMENTS} ORDER BY t.agreed_at, 1) AS agreed_to,
            ARRAY(SELECT n.sent_at FROM notices n
                  WHERE n.subscription_id = s.id AND n.kind IN ('trial', 'renewal') AND n.about = c.period_start
                    AND n.sent_at IS NOT NULL) AS notices
-    FROM unnest(CAST(:ids AS bigint[])) AS asked(id)
-    CROSS JOIN LATERAL (SELECT * FROM charges WHERE id = asked.id OFFSET 0) c
+    FROM {{charges}} c
     CROSS JOIN LATERAL (SELECT * FROM subscriptions WHERE id = c.subscription_id OFFSET 0) s
     CROSS JOIN LATERAL (SELECT time_zone, gate FROM plans WHERE id = s.plan_id OFFSET 0) p
     LEFT JOIN LATERAL (
@@ -78,9 +78,32 @@ _READ = text(f"""
     WHERE c.amount > 0 AND (c.gate_held_since IS NOT NULL OR COALESCE(p.gate, :mode) <> 'off')
       AND (c.gate_held_since IS NOT NULL
            OR CASE WHEN e.id IS NULL THEN {_FROM_TRIAL}
-                   ELSE e.was_free OR {REGULAR.format(charge="c")} > e.regular END)
+                   ELSE e.was_free OR {{regular}} > e.regular END)
     ORDER BY c.id
-""")  # noqa: S608 - constants only
+"""  # noqa: S608 - constants only
+
+_READ = text(
+    _FACTS.format(
+        regular=REGULAR.format(charge="c"),
+        applied="x.status = 'applied'",
+        charges="""unnest(CAST(:ids AS bigint[])) AS asked(id)
+    CROSS JOIN LATERAL (SELECT * FROM charges WHERE id = asked.id OFFSET 0)""",
+    )
+)
+
+# As the charges of these periods would be once they are opened, each with its subscription's id.
+_READ_COMING = text(
+    _FACTS.format(
+        regular="c.amount",
+        applied="""(x.status = 'applied' OR x.status = 'scheduled' AND x.waits_for IS NULL
+                                       AND x.effective_at <= c.period_start)""",
+        charges="""jsonb_to_recordset(CAST(:rows AS jsonb)) AS asked(
+        subscription_id bigint, period_start timestamptz, regular bigint)
+    CROSS JOIN LATERAL (
+        SELECT asked.subscription_id AS id, asked.subscription_id, asked.period_start, asked.regular AS amount,
+               CAST(NULL AS timestamptz) AS gate_held_since, CAST(NULL AS text[]) AS gate_lacks OFFSET 0)""",
+    )
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,22 +117,39 @@ class GatedCharge:
     facts: ChargeFacts
 
 
+@dataclass(frozen=True, slots=True)
+class ComingPeriod:
+    """A period of a subscription that is to come, and what a whole one costs then, in won."""
+
+    subscription_id: int
+    period_start: datetime
+    regular: int
+
+
 def read(session: Session, charge_ids: Sequence[int], mode: GateMode) -> Sequence[GatedCharge]:
     """Return what is known of those of the charges that a rule may be about, or that are held.
 
     `mode` is the deployment's, where a plan has none of its own.
     """
-    asked = {"ids": list(charge_ids), "mode": mode, "oldest": _OLDEST}
-    return [
-        GatedCharge(
-            id=row.id,
-            mode=mode if row.gate is None else GateMode(row.gate),
-            is_held=row.gate_held_since is not None,
-            lacked=row.gate_lacks or (),
-            facts=_facts(row),
-        )
-        for row in session.execute(_READ, asked)
-    ]
+    rows = session.execute(_READ, {"ids": list(charge_ids), "mode": mode, "oldest": _OLDEST})
+    return [_gated(row, mode) for row in rows]
+
+
+def read_coming(session: Session, coming: Iterable[ComingPeriod], mode: GateMode) -> Mapping[int, GatedCharge]:
+    """Return what is known of charges that are not opened yet and that a rule may be about, by their subscriptions."""
+    rows = as_rows(asdict(each) for each in coming)
+    found = session.execute(_READ_COMING, {"rows": rows, "mode": mode, "oldest": _OLDEST})
+    return {row.id: _gated(row, mode) for row in found}
+
+
+def _gated(row: Row[Any], mode: GateMode) -> GatedCharge:
+    return GatedCharge(
+        id=row.id,
+        mode=mode if row.gate is None else GateMode(row.gate),
+        is_held=row.gate_held_since is not None,
+        lacked=row.gate_lacks or (),
+        facts=_facts(row),
+    )
 
 
 def _facts(row: Row[Any]) -> ChargeFacts:

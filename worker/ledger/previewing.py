@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -12,7 +13,7 @@ from sqlalchemy.orm import Session
 from worker.domain.blockers import Blocker
 from worker.domain.previews import PreviewedPeriod
 from worker.ledger import end_of_dunning
-from worker.ledger.blockers import BLOCKER_TABLES, first_of, parameters
+from worker.ledger.blockers import BLOCKER_TABLES, first_of
 from worker.ledger.gate_facts import REGULAR
 from worker.ledger.subscription_status import settle_subscriptions
 
@@ -71,9 +72,12 @@ class PlannedCharge:
     regular_before: int | None
 
 
-def planned_charges(session: Session, subscription_id: int, *, now: datetime) -> Sequence[PlannedCharge]:
-    """Return the charges of a subscription that have a next attempt, and what blocks each at an instant."""
-    rows = session.execute(_WAITING, {"id": subscription_id, **parameters(session, now=now)}).mappings()
+def planned_charges(session: Session, subscription_id: int, asked: Mapping[str, Any]) -> Sequence[PlannedCharge]:
+    """Return the charges of a subscription that have a next attempt, and what blocks each.
+
+    `asked` are the parameters of the blockers.
+    """
+    rows = session.execute(_WAITING, {"id": subscription_id, **asked}).mappings()
     return [
         PlannedCharge(**{**row, "blocker": None if row["blocker"] is None else Blocker(row["blocker"])}) for row in rows
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -125,3 +126,22 @@ def test_page_shows_the_titles_and_columns_of_the_command(again: Again, book: Bo
     titles = [line for line in printed if line and not any(letter.isdigit() for letter in line)]
     assert len(titles) > 10
     assert [each for each in titles if each not in shown] == []
+
+
+def test_charge_limits_that_would_be_exceeded_are_named(again: Again, book: Book):
+    a_book(book)
+    low = {"again_claim_chunk": "1", "again_max_day_charges": "1", "again_max_amount": "9000"}
+    found = again(*OF_DAY, "--json", **low).document
+    assert [each.split(" ", 1)[0] for each in found["limits"]] == ["AGAIN_MAX_DAY_CHARGES", "AGAIN_MAX_AMOUNT"]
+    assert "payco has 2" in again(*OF_DAY, **low).said
+    assert again(*OF_DAY, "--json").document["limits"] == []
+
+
+def test_subscription_whose_plan_cannot_be_read_leaves_the_others_in(again: Again, book: Book, sessions: Sessions):
+    codes = a_book(book)
+    again("subscription", "pause", codes[0])
+    again("subscription", "cancel", codes[1])
+    with sessions.begin() as session:
+        session.execute(text("UPDATE plans SET cadence = 'now and then' WHERE code = 'monthly'"))
+    found = json.loads(again(*OF_DAY, "--json").out)  # and the log says which plan it is
+    assert (found["unreadable"], found["total"]) == (2, {"charges": 1, "amount": 7_700})

@@ -58,6 +58,7 @@ from worker.ledger.claiming import claim
 from worker.ledger.database_identity import HoldPolicy
 from worker.ledger.due_subscriptions import START
 from worker.ledger.end_of_dunning import SpentCharge
+from worker.ledger.gate_facts import ComingPeriod, read_coming
 from worker.ledger.outbox import WrittenEvent
 from worker.ledger.period_ends import charge_at
 from worker.ledger.terms import terms_of
@@ -287,6 +288,9 @@ def forecast_batches(session: Session) -> None:
     for queue in ("kakaopay", None):
         assert forecast_queries.waiting(session, queue, asked, after=START, limit=BATCH)
     groups, _ = forecast_queries.coming(session, asked, after=START, limit=BATCH)
+    read_coming(
+        session, [ComingPeriod(each, NOW, 10**6) for group in groups for each in group.due.ids], GateMode.STRICT
+    )
     codes, _ = forecast_queries.changing(session, asked, after=START, limit=BATCH)
     assert (sum(len(each.codes) for each in groups), len(codes)) == (BATCH, BATCH)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from schedules.plans import GateMode
 from tests.scenarios.changes.test_consent_gate import consent, in_trial, tell
 from tests.scenarios.conftest import World
 from tests.scenarios.forecast import random_books
@@ -34,6 +35,7 @@ def test_what_is_forecast_of_any_book_is_what_is_charged(world: World):
     )
     @given(st.integers(0, 10**9))
     def comes_true(number: int) -> None:
+        world.changed(consent_gate=(GateMode.WARN, GateMode.STRICT)[number % 2])
         codes = random_books.write(world, random_book(number))
         comes_true_in(world, random_book(number).first, random_book(number).length)
         random_books.end(world, codes)
@@ -99,6 +101,19 @@ def test_charge_that_the_gate_will_let_go_in_time_is_foreseen_on_that_day(world:
     tell(world, code)  # a week before it counts: five days after the trial
     forecast = comes_true_in(world, 1, 20, every_day=True)
     assert [(str(day), total.charges) for day, total, _ in forecast.by_day if total.charges] == [("2026-01-24", 1)]
+
+
+def test_price_rise_that_was_agreed_to_too_long_ago_is_foreseen_as_held(world: World):
+    world.changed(consent_gate=GateMode.STRICT)
+    random_books.sell(world)
+    early, late = world.subscribe(pay()), world.subscribe(pay())  # on the 5th
+    world.tick()
+    world.change(ChangeKind.CHANGE_PRICE, early, date(2026, 3, 5), version=2, agreed=True)
+    world.live(days=55)
+    world.change(ChangeKind.CHANGE_PRICE, late, date(2026, 3, 5), version=2, agreed=True)
+    forecast = comes_true_in(world, 1, 10)
+    assert forecast.total == forecast.marked[Mark.NEW_PRICE] == Total(1, 11_100)
+    assert forecast.held_by == {Blocker.GATE: Total(1, 11_100)}
 
 
 def test_forecast_of_a_later_day_knows_what_the_days_before_it_use_up(world: World):
