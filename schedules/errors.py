@@ -49,3 +49,13 @@ class InvalidNotices(InvalidTerm):
 
     term = "Notices"
     remedy = "Write for example 'renewal 7, trial 7, price 30, declined, paid, refunded, canceled', or 'none'."
+
+
+class InvalidOpenHours(InvalidTerm):
+    """Hours and maintenance of a PG that cannot be kept."""
+
+    term = "Open hours"
+    remedy = (
+        "Write hours such as '08:00-22:00', and maintenance such as '23:30-00:30', 'sun 02:00-06:00' or "
+        "'2027-02-06T00:00/2027-02-07T06:00', separated by commas; 'none' for neither."
+    )

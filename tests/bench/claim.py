@@ -61,7 +61,7 @@ def _ms_per_claim(bench: Bench, database: Database) -> float:
         limits = replace(run_limits(settings, runtime.hold_policy), chunk=CLAIM)
 
         def claim() -> None:
-            claimed = claim_within_limits(runtime.sessions, limits, {}, clock=runtime.clock)
+            claimed = claim_within_limits(runtime.sessions, limits, {}, clock=runtime.clock).attempts
             if len(claimed) != CLAIM:
                 raise SystemExit(f"a claim took {len(claimed)} of {CLAIM}: is charging held?")
 

@@ -17,7 +17,7 @@ from worker.charging.call_times import CallTimes
 from worker.charging.calls import Calls
 from worker.charging.charge_queues import queue_names, release_blocked
 from worker.charging.lease_check import lease_check
-from worker.charging.limited_claim import claim_within_limits
+from worker.charging.limited_claim import Claimed, claim_within_limits
 from worker.charging.pump_result import PumpResult
 from worker.charging.queue_walk import LOOK_AGAIN_SECONDS, QueueWalk
 from worker.charging.run_limits import RunLimits
@@ -41,11 +41,8 @@ from worker.reconciliation.pre_send_check import PreSendCheck
 MAX_CONSECUTIVE_FAILURES = 20
 """Circuit breaker: the run ends after this many calls in a row that failed before sending, or claim conflicts."""
 
-BUDGET_SPENT = "time budget spent"
-"""Why a run ended that could have gone on."""
-
-NOTHING_DUE = "nothing due"
-"""Why most runs end."""
+BUDGET_SPENT = "time budget spent"  # why a run ended that could have gone on
+NOTHING_DUE = "nothing due"  # why most runs end
 
 SETTLE_SECONDS = 5.0
 """How long a run with nothing left to claim waits for the next answer."""
@@ -151,6 +148,8 @@ class Pump:
             if wanted or not claimed:
                 claimed = True
                 await self._claim_chunk(wanted)
+            elif seconds := self._walk.seconds_to_wait:
+                await self._queue.next_one(seconds)
             elif not self._walk.is_exhausted:
                 if not self._told:
                     self._told = asyncio.create_task(asyncio.to_thread(tell_others))
@@ -190,11 +189,11 @@ class Pump:
         self._batches_seen = self._queue.batches
         try:
             with tracing.span("claim"):
-                attempts = await asyncio.to_thread(self._claim, wanted)
-                tracing.note(attempts=len(attempts))
+                taken = await asyncio.to_thread(self._claim, wanted)
+                tracing.note(attempts=len(taken.attempts))
         except WrongDatabase as error:
             log.error("nothing is charged", reason=str(error))  # noqa: TRY400 - a setting is wrong, not the code
-            attempts = []
+            taken = Claimed(asked=wanted)
         except ClaimConflict as conflict:
             log.warning("claim rolled back", reason=str(conflict))
             self._conflicts_in_a_row += 1
@@ -208,14 +207,15 @@ class Pump:
             log.error("a charge limit has stopped subscriptions", count=len(exceeded.reasons), reason=reason)  # noqa: TRY400
             return  # all others go on
         self._conflicts_in_a_row = 0
-        for pg, more in totals(attempts).items():
+        for pg, more in totals(taken.attempts).items():
             self._claimed[pg] = self._claimed.get(pg, Total()) + more
-        self._walk.note(wanted, attempts)
-        self._counts["claimed"] += len(attempts)
-        self._queue.awaited += len(attempts)
-        self._calls.add(attempts, holds_lease)
+        self._walk.note(taken.asked, taken.attempts)
+        self._walk.wait(taken.waits)
+        self._counts["claimed"] += len(taken.attempts)
+        self._queue.awaited += len(taken.attempts)
+        self._calls.add(taken.attempts, holds_lease)
 
-    def _claim(self, wanted: Mapping[str, Wanted] | None) -> list[Attempt]:
+    def _claim(self, wanted: Mapping[str, Wanted] | None) -> Claimed:
         return claim_within_limits(self._sessions, self._limits, self._claimed, queues=wanted, clock=self._clock)
 
     async def _charge(self, attempt: Attempt, holds_lease: LeaseCheck) -> Outcome:

@@ -26,6 +26,7 @@ class QueueWalk:
         self._read_at = self._headed_at = float("-inf")
         self._places: dict[str, Place] = {}
         self._exhausted: dict[str, float] = {}
+        self._waits_until: dict[str, float] = {}
 
     @property
     def needs_names(self) -> bool:
@@ -42,7 +43,7 @@ class QueueWalk:
         if now - self._headed_at >= FROM_THE_HEAD_SECONDS:
             self._places.clear()
             self._headed_at = now
-        rooms = {queue: room(queue) for queue in self._queues if not self._is_exhausted(queue, now)}
+        rooms = {queue: room(queue) for queue in self._queues if not self._is_passed_over(queue, now)}
         return {
             queue: Wanted(min(free, most), self._places.get(queue, HEAD)) for queue, free in rooms.items() if free > 0
         }
@@ -61,6 +62,18 @@ class QueueWalk:
                 self._exhausted[queue] = now
                 del self._places[queue]
 
+    def wait(self, waits: Mapping[str, float]) -> None:
+        """Pass over each of these queues for so many seconds: its PG has had the calls of just now."""
+        now = self._monotonic()
+        self._waits_until.update({queue: now + seconds for queue, seconds in waits.items()})
+
+    @property
+    def seconds_to_wait(self) -> float:
+        """How long the first of the queues that wait for their pace still does; 0 when none waits."""
+        now = self._monotonic()
+        left = (until - now for queue, until in self._waits_until.items() if not self._is_exhausted(queue, now))
+        return min((seconds for seconds in left if seconds > 0), default=0.0)
+
     @property
     def is_exhausted(self) -> bool:
         """Whether no queue has anything more to claim, for a while."""
@@ -70,6 +83,9 @@ class QueueWalk:
     def look_again(self) -> None:
         """Take no queue for exhausted any more: outcomes were written, and the next charges may be claimable."""
         self._exhausted.clear()
+
+    def _is_passed_over(self, queue: str, now: float) -> bool:
+        return self._is_exhausted(queue, now) or now < self._waits_until.get(queue, 0.0)
 
     def _is_exhausted(self, queue: str, now: float) -> bool:
         return now - self._exhausted.get(queue, float("-inf")) < LOOK_AGAIN_SECONDS

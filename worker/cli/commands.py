@@ -12,6 +12,7 @@ from worker.cli import (
     audit,
     bulk,
     change,
+    channel,
     charge_acts,
     checkout,
     clock,
@@ -105,6 +106,7 @@ app.add_typer(metrics.app, name="metrics", rich_help_panel=LOOK)
 app.add_typer(alert.app, name="alert", rich_help_panel=LOOK)
 app.command(rich_help_panel=LOOK)(audit.audit)
 app.command(rich_help_panel=LOOK)(sweep.sweep)
+app.add_typer(channel.app, name="channel", rich_help_panel=LOOK)
 app.command(rich_help_panel=LOOK)(stop.stop)
 app.command(rich_help_panel=LOOK)(stop.start)
 app.command(rich_help_panel=LOOK)(archive.archive)

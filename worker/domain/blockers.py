@@ -18,6 +18,7 @@ class Blocker(StrEnum):
     CONSENT = "consent"  # its key was replaced, and the customer has not agreed to pay it with the new one
     GATE = "gate"  # a consent or a message is missing that the consent gate wants for it
     STOP = "stop"  # the kill switch is set, for everything or for the key's PG
+    CHANNEL_CLOSED = "channel_closed"  # it is outside the PG's hours, or the PG is under maintenance
     SUBSCRIPTION_HELD = "subscription_held"  # a charge limit or reconciliation has stopped its subscription
     ATTEMPTS_SPENT = "attempts_spent"  # no merchant_uid is left for another attempt
     LAST_ATTEMPT = "last_attempt"  # its newest attempt is open or paid, which contradicts a charge that waits

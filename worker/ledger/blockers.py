@@ -2,7 +2,7 @@
 
 The claim takes charges without a blocker. `again charge`, `again status` and the invariants read the same conditions.
 They are about a charge `c` with what BLOCKER_TABLES joins to it, and take the parameters that `parameters` returns: the
-instant, and what is stopped, which as a list of values costs a plan nothing.
+instant, and what is stopped or closed, which as a list of values costs a plan nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.domain.blockers import Blocker
+from worker.domain.channel_rules import closed
 from worker.domain.merchant_uid import MAX_NUMBER
+from worker.ledger.channel_rules import channel_rules
 
 OWNER = """
     CROSS JOIN LATERAL (SELECT * FROM subscriptions WHERE id = c.subscription_id OFFSET 0) s
@@ -62,6 +64,7 @@ CONDITIONS: Mapping[Blocker, str] = {
     Blocker.CONSENT: "c.awaits_consent_since IS NOT NULL",
     Blocker.GATE: "c.gate_held_since IS NOT NULL",
     Blocker.STOP: "('all' = ANY(:stopped) OR k.pg = ANY(:stopped))",
+    Blocker.CHANNEL_CLOSED: "k.pg = ANY(:closed)",
     Blocker.SUBSCRIPTION_HELD: f"EXISTS (SELECT {ACTIVE_HOLD} OFFSET 0)",
     Blocker.ATTEMPTS_SPENT: f"COALESCE(last.number, 0) >= {MAX_NUMBER}",
     Blocker.LAST_ATTEMPT: "COALESCE(last.status, '') IN ('started', 'unknown', 'paid')",
@@ -102,4 +105,8 @@ _STOPPED = text("SELECT scope FROM stops ORDER BY scope")
 
 def parameters(session: Session, *, now: datetime) -> dict[str, Any]:
     """Return what the conditions are asked with, as things stand at this statement."""
-    return {"now": now, "stopped": list(session.scalars(_STOPPED))}
+    return {
+        "now": now,
+        "stopped": list(session.scalars(_STOPPED)),
+        "closed": closed(channel_rules(session), now),
+    }

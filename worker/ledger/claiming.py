@@ -97,7 +97,8 @@ def claim(
     plan_by_index(session)
     if queues is None:
         queues = {queue: Wanted(limit) for queue in waiting_queues(session)}
-    open_queues = {queue: each for queue, each in queues.items() if queue not in asked["stopped"]}
+    shut = {*asked["stopped"], *asked["closed"]}
+    open_queues = {queue: each for queue, each in queues.items() if queue not in shut}
     wanted = _due(session, asked, open_queues, prefix=prefix)
     if not wanted:
         return []

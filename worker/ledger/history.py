@@ -45,8 +45,8 @@ _CHARGES = f"""
 _CHARGE = text(f"""
     SELECT {_CHARGE_COLUMNS}, {FIRST_BLOCKER} AS blocked_by,
            s.status AS subscription_status, k.id AS key_id, k.pg, k.status AS key_status,
-           stop.scope AS stop_scope, stop.reason AS stop_reason,
-           (SELECT h.status_reason {ACTIVE_HOLD}) AS hold_reason,
+           stop.scope AS stop_scope, stop.reason AS stop_reason, (SELECT h.status_reason {ACTIVE_HOLD}) AS hold_reason,
+           (SELECT ARRAY[hours, maintenance] FROM channel_rules WHERE pg = k.pg) AS open_hours,
            (SELECT min(other.id) {EARLIER_CHARGES}) AS first_charge_id,
            (SELECT min(d.id) {OPEN_DISCREPANCIES}) AS discrepancy_id
     FROM (SELECT * FROM charges WHERE id = :id OFFSET 0) c
@@ -65,7 +65,7 @@ _ATTEMPTS = text(f"""
     FROM attempts a WHERE charge_id = :id ORDER BY number
 """)  # noqa: S608 - constants only
 
-ACTS = ("stop", "cap", "sweep", "plan", "archive", "discount", "refund", "change", "destination")
+ACTS = ("stop", "cap", "sweep", "plan", "archive", "discount", "refund", "change", "destination", "channel")
 """What in the audit is about what operators do, and not about what becomes of one charge, subscription or key."""
 
 # The newest of each, by the index of these few: a stop is found though a bulk run has made a million changes since.
@@ -176,6 +176,7 @@ class ChargeDetails:
     key_status: BillingKeyStatus | None
     stop_scope: str | None
     stop_reason: str | None
+    open_hours: Sequence[str] | None
     hold_reason: str | None
     first_charge_id: int | None
     discrepancy_id: int | None

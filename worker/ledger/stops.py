@@ -14,8 +14,10 @@ from worker.database.audit_reason import give_reason
 from worker.database.clock import APART
 from worker.database.tables.operations import Stop
 from worker.domain.channel_evidence import STOPPED_BY_REFUSALS
+from worker.domain.channel_rules import closed
 from worker.domain.outcomes import UnknownReason
 from worker.ledger import channel_stops
+from worker.ledger.channel_rules import channel_rules
 from worker.ledger.claiming import CLAIM_ADVISORY_LOCK, EVERYTHING
 
 __all__ = [
@@ -68,7 +70,8 @@ _MAY_STILL_MOVE = text("""
 
 # A time far ahead is from before the clock was set back.
 _RECORD_STANDING = text("""
-    INSERT INTO last_stopped AS l (scope, seen_at) SELECT scope, :now FROM stops
+    INSERT INTO last_stopped AS l (scope, seen_at)
+    SELECT scope, :now FROM (SELECT scope FROM stops UNION SELECT unnest(CAST(:closed AS text[]))) standing(scope)
     ON CONFLICT (scope) DO UPDATE SET seen_at = CASE
         WHEN l.seen_at > CAST(:now AS timestamptz) + CAST(:apart AS interval) THEN excluded.seen_at
         ELSE GREATEST(l.seen_at, excluded.seen_at) END
@@ -132,8 +135,8 @@ def active_stops(session: Session) -> Sequence[Stop]:
 
 
 def record_active(session: Session, *, now: datetime) -> None:
-    """Record when each standing stop was last seen: what waited then is not late once it is lifted."""
-    session.execute(_RECORD_STANDING, {"now": now, "apart": APART})
+    """Record when each standing stop, and each closed PG, was last seen: what waited then is not late once it ends."""
+    session.execute(_RECORD_STANDING, {"now": now, "apart": APART, "closed": closed(channel_rules(session), now)})
 
 
 def calls_in_flight(session: Session, *, now: datetime, scope: str = EVERYTHING) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from schedules.open_hours import OpenHours
 from worker.domain.consent_gate.rules import RuleCode
 from worker.domain.states import AttemptStatus, Via, WaitReason
 from worker.ledger.history import ChargeDetails
@@ -26,6 +27,7 @@ def charge_state(row: ChargeDetails, attempts: Sequence[Mapping[str, Any]]) -> C
         key=row.key_status,
         stop_scope=row.stop_scope,
         stop_reason=row.stop_reason,
+        open_hours=OpenHours(*(row.open_hours or ())),
         hold_reason=row.hold_reason,
         first_charge_id=row.first_charge_id,
         discrepancy_id=row.discrepancy_id,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from schedules.open_hours import OpenHours
 from worker.domain.blockers import Blocker
 from worker.domain.consent_gate.rules import BY_CODE, RuleCode
 from worker.domain.merchant_uid import MAX_NUMBER
@@ -50,6 +51,7 @@ class ChargeState:
     key: BillingKeyStatus | None
     stop_scope: str | None
     stop_reason: str | None
+    open_hours: OpenHours = field(default_factory=OpenHours)  # of its key's PG
     hold_reason: str | None = None  # a limit has stopped its subscription
     first_charge_id: int | None  # another charge of the subscription that is charged before this one
     discrepancy_id: int | None  # the first of its discrepancies that wait for a decision; until then it is not claimed
@@ -143,6 +145,13 @@ def _stopped(state: ChargeState, _: Shown) -> str:
     )
 
 
+def _closed(state: ChargeState, _: Shown) -> str:
+    return (
+        f"It is due, and its PG is not called now. Its hours are {state.open_hours} in Seoul; `again channel list` "
+        "says when it opens, and it is charged then."
+    )
+
+
 def _held(state: ChargeState, _: Shown) -> str:
     return f"Its subscription is held: {state.hold_reason}"
 
@@ -216,6 +225,7 @@ _SENTENCES: Mapping[Blocker, Callable[[ChargeState, Shown], str]] = {
     Blocker.CONSENT: _without_consent,
     Blocker.GATE: _held_by_gate,
     Blocker.STOP: _stopped,
+    Blocker.CHANNEL_CLOSED: _closed,
     Blocker.SUBSCRIPTION_HELD: _held,
     Blocker.ATTEMPTS_SPENT: _attempts_spent,
     Blocker.LAST_ATTEMPT: _contradicted,

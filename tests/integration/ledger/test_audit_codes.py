@@ -9,7 +9,7 @@ from tests.integration.conftest import NOW, claim_now, open_all
 from tests.support.attempts import POLICY
 from tests.support.book import Book
 from worker.database.engine import Sessions
-from worker.domain.outcomes import Answer, Declined, DeclineKind
+from worker.domain.outcomes import About, Answer, Declined, DeclineKind
 from worker.domain.settlement import settle
 from worker.ledger import stops
 from worker.ledger.write_back import write_back
@@ -44,7 +44,8 @@ def test_audit_and_logs_of_a_decline_keep_its_codes_and_not_its_words(
     book.subscribe(now=NOW)
     open_all(sessions)
     (attempt,) = claim_now(sessions)
-    declined = Declined(kind, Answer(http_status=200, code="0", message=message, imp_uid="imps_1"))
+    about = About.MONTH_QUOTA if "-752" in message else None
+    declined = Declined(kind, Answer(http_status=200, code="0", message=message, imp_uid="imps_1"), about)
     write_back(sessions, [settle(attempt, declined, now=NOW, policy=POLICY)], now=NOW)
     assert reasons(sessions, "attempt")[-1] == kept
     said = capfd.readouterr()

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from schedules.open_hours import SEOUL
 from tests.integration.conftest import NOW, claim_now
 from tests.support.book import Book
 from worker.database.engine import Sessions
@@ -165,9 +166,12 @@ def test_variety_meets_every_blocker_and_charges_without_one(book: Book, session
         for _ in range(350):
             variety.subscription()
         session.execute(text("INSERT INTO stops VALUES ('payco', 'test', 'me', :now)"), {"now": NOW})
+        session.execute(text(CLOSED))
     with sessions() as session:
         listed = history.charges(session, status=None, subscription=None, limit=1000, now=NOW)
-    found = Counter(row["blocked_by"] for row in listed)
+        session.execute(text("DELETE FROM channel_rules"))
+        listed_of_an_open_pg = history.charges(session, status=None, subscription=None, limit=1000, now=NOW)
+    found = Counter(row["blocked_by"] for row in (*listed, *listed_of_an_open_pg))
     assert set(found) == {None, *(blocker.value for blocker in Blocker if blocker is not Blocker.CHARGING_HOLD)}
     assert found[None] > 50
 
@@ -191,6 +195,11 @@ def _blocked_by(session: Session) -> dict[int, Blocker | None]:
     return {row["id"]: row["blocked_by"] for row in listed}
 
 
+# Of the hour in which NOW is, each day.
+CLOSED = "INSERT INTO channel_rules (pg, maintenance) VALUES ('kakaopay', '{span}')".format(
+    span=f"{NOW.astimezone(SEOUL):%H}:00-{NOW.astimezone(SEOUL) + HOUR:%H}:00"
+)
+
 BLOCKED = {
     Blocker.SUBSCRIPTION: """
         UPDATE subscriptions SET status = 'paused', paused_next_charge_at = next_charge_at, next_charge_at = NULL""",
@@ -201,6 +210,7 @@ BLOCKED = {
     Blocker.CONSENT: "UPDATE charges SET awaits_consent_since = now()",
     Blocker.GATE: """
         UPDATE charges SET gate_held_since = now(), gate_judged_at = now(), gate_lacks = '{notice_free_to_paid}'""",
+    Blocker.CHANNEL_CLOSED: CLOSED,
     Blocker.SUBSCRIPTION_HELD: """
         INSERT INTO holds (subscription_id, status, status_at, held_by)
         SELECT id, 'held', now(), 'me' FROM subscriptions""",

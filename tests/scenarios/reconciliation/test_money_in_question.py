@@ -16,7 +16,7 @@ from tests.support.attempts import record
 from tests.support.sandbox import Api, RunningSandbox
 from worker import tasks
 from worker.charging import pump as charging
-from worker.domain.attempt import Attempt
+from worker.charging.limited_claim import Claimed
 from worker.domain.merchant_uid import derive
 from worker.ledger import write_back as settlements
 from worker.ledger.database_identity import WrongDatabase
@@ -44,9 +44,9 @@ def test_restored_attempt_in_flight_gives_way_to_the_later_one_that_paid(
     backups: list[Backup] = []
     claim = charging.Pump._claim
 
-    def claim_and_dump(pump: charging.Pump, wanted: Mapping[str, Wanted] | None) -> list[Attempt]:
+    def claim_and_dump(pump: charging.Pump, wanted: Mapping[str, Wanted] | None) -> Claimed:
         claimed = claim(pump, wanted)
-        if claimed and not backups:
+        if claimed.attempts and not backups:
             backups.append(Backup(world, database_url, tmp_path / "in-flight.dump"))
         return claimed
 

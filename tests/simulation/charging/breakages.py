@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from tests.simulation.engine.worker_process import WorkerProcess
 from worker.charging import pump as charging
+from worker.charging.limited_claim import Claimed
 from worker.charging.pump import Pump
 from worker.charging.write_back_queue import Answered
 from worker.domain import lookup_evidence
@@ -41,10 +42,10 @@ class EffectBeforeIntent(Pump):
         super().__init__(*given, **named)
         self._in_hand: set[int] = set()
 
-    def _claim(self, wanted: Mapping[str, Wanted] | None) -> list[Attempt]:
+    def _claim(self, wanted: Mapping[str, Wanted] | None) -> Claimed:
         claimed = [each for each in self._uncommitted(wanted) if each.charge.id not in self._in_hand]
         self._in_hand.update(each.charge.id for each in claimed)
-        return claimed
+        return Claimed(claimed, wanted or {})
 
     def _uncommitted(self, wanted: Mapping[str, Wanted] | None) -> list[Attempt]:
         limits, now = self._limits, self._clock()
@@ -52,7 +53,7 @@ class EffectBeforeIntent(Pump):
             return claim(session, now=now, limit=limits.chunk, lease=limits.lease, prefix=limits.prefix, queues=wanted)
 
     def _write_back(self, batch: list[Answered]) -> None:
-        committed = {each.charge.id: each for each in super()._claim(None)}
+        committed = {each.charge.id: each for each in super()._claim(None).attempts}
         super()._write_back(
             [(committed[each.charge.id], outcome) for each, outcome in batch if each.charge.id in committed]
         )

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from schedules.open_hours import OpenHours
 from worker.domain.blockers import Blocker
 from worker.domain.consent_gate.rules import RuleCode
 from worker.domain.merchant_uid import MAX_NUMBER
@@ -130,6 +131,10 @@ def said(state: ChargeState) -> str:
         (
             replace(DUE, blocker=Blocker.STOP, stop_scope="payco", stop_reason="점검"),
             "(payco: 점검); it waits for `again start payco`",
+        ),
+        (
+            replace(DUE, blocker=Blocker.CHANNEL_CLOSED, open_hours=OpenHours("08:00-22:00", "sun 02:00-09:00")),
+            "Its hours are 08:00-22:00, less sun 02:00-09:00 in Seoul",
         ),
         (
             replace(DUE, blocker=Blocker.SUBSCRIPTION_HELD, hold_reason="too much on one day."),

@@ -27,6 +27,10 @@ _PASSES: Mapping[Blocker, Sentence] = {
         "Charging is stopped: it is charged once `again start` lifts that.",
         "지금은 결제가 중지되어 있어, 다시 시작된 뒤에 결제됩니다.",
     ),
+    Blocker.CHANNEL_CLOSED: Sentence(
+        "The payment gateway is not called at this hour: it is charged when its hours begin.",
+        "지금은 결제사 이용 시간이 아니어서, 이용 시간이 되면 결제됩니다.",
+    ),
     Blocker.CHARGING_HOLD: Sentence(
         "Charging is held until PortOne's payments are compared with our records: it is charged after that.",
         "지금은 결제 내역을 확인하고 있어, 확인이 끝난 뒤에 결제됩니다.",

@@ -47,6 +47,23 @@ class Channel(Base):
     released_at: Mapped[datetime | None]  # an operator's `again start` after refusals had stopped it
 
 
+class ChannelRule(Base):
+    """What an operator has set for a PG; NULL is no limit. The pace of its calls is kept here too, for all workers."""
+
+    __tablename__ = "channel_rules"
+    __table_args__ = (
+        CheckConstraint("calls_per_second > 0", name="calls_per_second"),
+        CheckConstraint("in_flight > 0", name="in_flight"),
+    )
+
+    pg: Mapped[str] = mapped_column(String(16), primary_key=True)
+    calls_per_second: Mapped[int | None]
+    in_flight: Mapped[int | None]
+    hours: Mapped[str] = mapped_column(server_default="")  # as schedules.open_hours reads them
+    maintenance: Mapped[str] = mapped_column(server_default="")
+    free_at: Mapped[datetime | None]  # when the calls claimed so far have used up their part of time
+
+
 class Refusal(Base):
     """One customer's refusal since a channel was last paid through: enough of them that are alike stop it."""
 
