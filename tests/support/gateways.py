@@ -13,6 +13,7 @@ import httpx
 
 from tests.support.wire_server import token_reply
 from worker.config.decline_packs import shipped_rules
+from worker.domain.declines import DeclineRules
 from worker.domain.gateway import ChargeRequest
 from worker.domain.outcomes import Answer, Outcome
 from worker.portone.adapter import PortOneGateway
@@ -27,7 +28,7 @@ T = TypeVar("T")
 class Answered:
     """A PortOne that answers every call but getToken with one HTTP status and body, without any network."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: DeclineRules | None = None) -> None:
         self.status, self.body = 200, b""
         self.calls: list[httpx.Request] = []
         self._runner = asyncio.Runner()
@@ -39,7 +40,7 @@ class Answered:
             transport=httpx.MockTransport(self._answer),
         )
         self.client = PortOneClient(connection)
-        self.gateway = PortOneGateway(self.client, deadline=timedelta(seconds=5), rules=shipped_rules())
+        self.gateway = PortOneGateway(self.client, deadline=timedelta(seconds=5), rules=rules or shipped_rules())
 
     def charge(self, request: ChargeRequest, status: int, body: bytes) -> Outcome:
         return self.run(self.gateway.charge(request), status, body)

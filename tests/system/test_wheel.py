@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.attempts import RULES
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -64,3 +66,12 @@ def test_host_example_passes_strict_mypy_against_the_wheel(python: Path, tmp_pat
     (tmp_path / "wrong.py").write_text("from worker import HostCheckout\n\nHostCheckout.from_env(actor=1)\n")
     wrong = subprocess.run((*mypy, "wrong.py"), cwd=tmp_path, capture_output=True, text=True, check=False)
     assert 'has incompatible type "int"; expected "str"' in wrong.stdout
+
+
+def test_installed_package_has_the_packs_of_decline_rules(python: Path, tmp_path: Path):
+    code = (
+        "from worker.config.decline_packs import shipped_rules\n"
+        "print(*sorted(f'{pack.file}:{len(pack.codes) + len(pack.states)}' for pack in shipped_rules().packs))"
+    )
+    here = sorted(f"{pack.file}:{len(pack.codes) + len(pack.states)}" for pack in RULES.packs)
+    assert run(python, "-c", code, cwd=tmp_path).split() == here

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.attempts import POLICY, QUIET_PERIOD, RULES, STARTED_AT, attempt, record, request
+from tests.support.declines import own
 from worker.domain.gateway import Found, LookUpFailed
-from worker.domain.lookup_evidence import outcome_of_lookup
+from worker.domain.lookup_evidence import outcome_of_answer, outcome_of_lookup
 from worker.domain.outcomes import (
     Answer,
     Declined,
@@ -266,3 +267,42 @@ def test_payment_found_long_after_its_period_started_counts():
     late = timedelta(days=200)
     outcome = concluded(record(paid_at=AT + int(late.total_seconds())), now=STARTED_AT + late)
     assert isinstance(outcome, Paid)
+
+
+# --- a merchant's own rule ------------------------------------------------------------------------------------------
+
+WORDS = "단지 결제기 꺼짐"  # what no rule of ours knows
+THEIRS = own("transient", WORDS)
+
+
+def with_theirs(*records, now=QUIET, **changes):
+    return outcome_of_lookup(attempt(**changes), Found(records), now=now, quiet_period=QUIET_PERIOD, rules=THEIRS)
+
+
+def test_refusal_without_a_record_becomes_the_merchants_kind_once_nothing_can_land():
+    assert reason(with_theirs(refusal=f"1 {WORDS}", now=ALMOST_QUIET)) is UnknownReason.NOT_FOUND_YET
+    outcome = with_theirs(refusal=f"1 {WORDS}")
+    assert outcome == Declined(DeclineKind.TRANSIENT, Answer(http_status=200, message=f"1 {WORDS}"))
+    assert reason(with_theirs(refusal=f"1 {WORDS}", sends=2)) is UnknownReason.REFUSAL_NOT_KNOWN
+    assert reason(with_theirs(refusal=f"1 {WORDS} 중복 주문")) is UnknownReason.DUPLICATE
+
+
+def test_failed_record_on_a_merchants_word_settles_nothing_until_each_send_has_one():
+    failed = record("failed", fail_reason=WORDS)
+    outcome = with_theirs(failed)
+    assert isinstance(outcome, Declined)
+    assert outcome.kind is DeclineKind.TRANSIENT
+    unaccounted = with_theirs(failed, sends=2)
+    assert reason(unaccounted) is UnknownReason.REFUSAL_NOT_KNOWN
+    assert unaccounted.supposed is DeclineKind.TRANSIENT
+
+
+def test_answer_on_a_merchants_word_is_no_decline_after_a_send_that_was_lost():
+    """As with words that nothing knows: they may be the PG's way to say that it knows the order."""
+    known = Declined(DeclineKind.SOFT, Answer(message="[8326]"))
+    theirs = Declined(DeclineKind.SOFT, Answer(message=WORDS), on_merchants_word=True)
+    assert outcome_of_answer(attempt(sends=1), theirs) == theirs
+    assert outcome_of_answer(attempt(sends=2), known) == known
+    outcome = outcome_of_answer(attempt(sends=2), theirs)
+    assert isinstance(outcome, Unknown)
+    assert (outcome.reason, outcome.supposed) == (UnknownReason.REFUSAL_NOT_KNOWN, DeclineKind.SOFT)

@@ -20,6 +20,7 @@ from tests.support.attempts import (
     payment,
     request,
 )
+from tests.support.declines import own
 from tests.support.gateways import Answered, assert_storable
 from tests.support.wire_server import envelope
 from worker.domain.declines.ambiguous_texts import says_before
@@ -384,3 +385,34 @@ def test_look_up_finds_the_payments_of_a_merchant_uid(portone, status, body, fou
 def test_unsure_answer_to_a_look_up_never_counts_as_nothing_found(portone, status, body):
     finding = portone.run(portone.gateway.look_up(MERCHANT_UID), status, body)
     assert isinstance(finding, LookUpFailed)
+
+
+# --- a merchant's own rule ------------------------------------------------------------------------------------------
+
+WORDS = "단지 결제기 꺼짐"  # what no rule of ours knows
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "expected"),
+    [
+        ("hard", envelope(payment("failed", fail_reason=WORDS)), DeclineKind.HARD),  # recorded, so it is a decline
+        ("hard", envelope(payment("failed", fail_reason=f"[8326]{WORDS}")), DeclineKind.HARD),
+        ("hard", envelope(code=-1, message=f"[8326]{WORDS}"), DeclineKind.HARD),  # ours know it for a decline too
+        ("hard", envelope(code=-1, message=WORDS), UnknownReason.REFUSAL_NOT_KNOWN),  # it may be "already paid"
+        ("soft", envelope(code=-1, message=f"[-7]{WORDS}"), UnknownReason.GATEWAY_UNSURE),  # or under way
+        ("transient", envelope(code=-1, message=f"[8326]{WORDS}"), UnknownReason.GATEWAY_UNSURE),
+        ("soft", envelope(code=-1, message=f"{WORDS} 중복"), UnknownReason.DUPLICATE),
+        ("soft", envelope(payment("failed", fail_reason=f"{WORDS} 이미 승인")), UnknownReason.DUPLICATE),
+        ("soft", envelope(payment("failed", fail_reason=f"[0010]{WORDS}")), UnknownReason.GATEWAY_UNSURE),
+    ],
+)
+def test_own_rule_decides_between_declines_and_never_that_it_is_one(kind: str, body: bytes, expected: object):
+    portone = Answered(own(kind, WORDS))
+    try:
+        outcome = portone.charge(OURS, 200, body)
+    finally:
+        portone.close()
+    assert kind_of(outcome) is expected
+    if expected is UnknownReason.REFUSAL_NOT_KNOWN:
+        assert isinstance(outcome, Unknown)
+        assert outcome.supposed is DeclineKind(kind)
