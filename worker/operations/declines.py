@@ -60,7 +60,7 @@ def unmatched(
         open_ones = decline_queries.looked_up(session, since=since, pg=pg)
     found: dict[tuple[str, str], UnmatchedText] = {}
     for each in declines:
-        _count(found, rules, each, without_answer_code(each.message or "") if each.bare else each.message or "")
+        _count(found, rules, each, _said(each))
     for looked_up in open_ones:
         _count(found, rules, looked_up, without_answer_code(looked_up.message))
     return sorted(found.values(), key=lambda each: (-each.declines - each.looked_up, each.pg, each.text))
@@ -72,44 +72,64 @@ def decided_otherwise(
     """Return the declines since an instant that the rules would decide otherwise now, the most frequent first."""
     with sessions() as session:
         declines = decline_queries.declined_alike(session, list(DeclineKind), since=since, pg=pg)
-    return [found for each in declines if (found := _otherwise(rules, each)) is not None]
+    groups: dict[tuple[object, ...], list[DeclinedAlike]] = {}
+    for each in declines:
+        now, rule = _now(rules, each)
+        if now is not each.kind:
+            groups.setdefault((each.pg, each.kind, alike(impersonal(_said(each))), now, rule), []).append(each)
+    found = [_otherwise(rules, group) for group in groups.values()]
+    return sorted(found, key=lambda each: (-each.declines, each.pg, each.text))
 
 
-def _otherwise(rules: DeclineRules, each: DeclinedAlike) -> DecidedOtherwise | None:
-    said = without_answer_code(each.message or "") if each.bare else each.message or ""
-    decision = classify(rules, each.pg, None, said)
+def _said(each: DeclinedAlike) -> str:
+    return without_answer_code(each.message or "") if each.bare else each.message or ""
+
+
+def _now(rules: DeclineRules, each: DeclinedAlike) -> tuple[DeclineKind, str | None]:
+    """Return the kind of a decline by the rules as they are, and the rule."""
+    decision = classify(rules, each.pg, None, _said(each))
     now = decision.kind_once_quiet
     if each.bare and now is DeclineKind.TRANSIENT and decision.supposed is None:
         now = DeclineKind.UNMATCHED  # "try later" of what PortOne has no record of is no decline at all
-    if now is each.kind:
-        return None
+    return now, None if decision.rule is None else decision.rule.place
+
+
+def _otherwise(rules: DeclineRules, group: Sequence[DeclinedAlike]) -> DecidedOtherwise:
+    first = group[0]
+    now, rule = _now(rules, first)
+    waiting, given_up, dead_keys = (
+        list(dict.fromkeys(each_id for each in group for each_id in getattr(each, name)))
+        for name in ("waiting", "given_up", "dead_keys")
+    )
     return DecidedOtherwise(
-        pg=each.pg,
-        text=impersonal(said),
-        was=each.kind,
+        pg=first.pg,
+        text=impersonal(_said(first)),
+        was=first.kind,
         now=now,
-        rule=None if decision.rule is None else decision.rule.place,
-        declines=each.declines,
-        last_at=each.last_at,
-        charges=tuple(each.charges),
-        waiting=len(each.waiting),
-        given_up=len(each.given_up),
-        dead_keys=len(each.dead_keys),
-        acts=tuple(_acts(each, now)),
+        rule=rule,
+        declines=sum(each.declines for each in group),
+        last_at=max(each.last_at for each in group),
+        charges=tuple([charge for each in group for charge in each.charges][:EXAMPLES]),
+        waiting=len(waiting),
+        given_up=len(given_up),
+        dead_keys=len(dead_keys),
+        acts=tuple(_acts(now, waiting=waiting, given_up=given_up, dead_keys=dead_keys)),
     )
 
 
-def _acts(each: DeclinedAlike, now: DeclineKind) -> Iterable[str]:
+def _acts(
+    now: DeclineKind, *, waiting: Sequence[int], given_up: Sequence[int], dead_keys: Sequence[int]
+) -> Iterable[str]:
     """Yield what an operator can do about what a decline has done, and that by the rules of now it would not have."""
-    if each.dead_keys:
-        ids = _listed([f"#{key}" for key in each.dead_keys])
-        yield f"again key revive ID: by the rules as they are, the key would live ({ids})"
-    if each.given_up and now is not DeclineKind.HARD:
-        yield f"again charge collect ID: tries once more what was given up ({_listed(each.given_up)})"
-    if each.waiting and now is DeclineKind.HARD:
-        yield f"again checkout link CODE: asks the customer for another key ({_listed(each.waiting)})"
-    elif each.waiting and not each.dead_keys:
-        yield f"none is needed: the next try is decided by the rules as they are ({_listed(each.waiting)})"
+    if dead_keys:
+        keys = _listed([f"#{key}" for key in dead_keys])
+        yield f"again key revive ID: by the rules as they are, the key would live ({keys})"
+    if given_up and now is not DeclineKind.HARD:
+        yield f"again charge collect ID: tries once more what was given up ({_listed(given_up)})"
+    if waiting and now is DeclineKind.HARD:
+        yield f"again checkout link CODE: asks the customer for another key ({_listed(waiting)})"
+    elif waiting and not dead_keys:
+        yield f"none is needed: the next try is decided by the rules as they are ({_listed(waiting)})"
 
 
 def _listed(ids: Sequence[object]) -> str:

@@ -109,6 +109,20 @@ def test_charge_that_was_given_up_by_an_unknown_text_can_be_collected(book: Book
     assert found.acts == (f"again charge collect ID: tries once more what was given up ({attempt.charge.id})",)
 
 
+def test_declines_that_differ_in_the_buyer_alone_are_one_row(book: Book, sessions: Sessions):
+    attempts = settled(
+        book,
+        sessions,
+        said(HARD, "[8326]홍길동님 한도초과"),
+        said(HARD, "[8326]김유신님 한도초과"),
+        said(HARD, "[8325]한도초과"),
+    )
+    first, second = declines.decided_otherwise(sessions, RULES, since=SINCE)
+    assert (first.text, first.declines, first.dead_keys) == ("[8326]○○님 한도초과", 2, 2)
+    assert all(f"#{each.charge.billing_key_id}" in first.acts[0] for each in attempts[:2])
+    assert (second.text, second.declines) == ("[8325]한도초과", 1)
+
+
 def test_what_waits_needs_no_act_unless_its_key_is_of_no_more_use(book: Book, sessions: Sessions):
     settled(book, sessions, said(UNMATCHED, "단지 결제기 꺼짐"))
     (found,) = declines.decided_otherwise(sessions, own("soft", "결제기 꺼짐"), since=SINCE)
