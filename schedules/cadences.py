@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from enum import StrEnum
 from functools import lru_cache
+from itertools import pairwise
 
 from croniter import CroniterBadDateError, croniter
 
@@ -25,6 +26,7 @@ class Unit(StrEnum):
 
 # Longest period in each unit: ten years. A longer one is a typing error, and no billing key lives that long.
 LONGEST = {Unit.DAY: 3650, Unit.WEEK: 520, Unit.MONTH: 120, Unit.YEAR: 10}
+LONGEST_OF_UNIT = {Unit.DAY: 1, Unit.WEEK: 7, Unit.MONTH: 31, Unit.YEAR: 366}  # days
 LONGEST_TEXT = 100  # characters; keeps hostile input from croniter's regular expressions
 CRON_FIELDS = ("minute", "hour", "day of month", "month", "day of week")
 
@@ -99,6 +101,21 @@ def parse_cadence(text: str) -> Cadence:
             raise InvalidCadence(text, "a cron expression needs the word cron before it")
         case _:
             raise InvalidCadence(text, "a cadence is a number and a unit, or cron and five fields")
+
+
+@lru_cache(maxsize=1024)
+def longest_period(cadence: Cadence) -> int:
+    """Return the most days from one start of a cadence to the next; of a cron, as the next 400 are.
+
+    >>> [longest_period(parse_cadence(text)) for text in ("2 weeks", "3 months", "cron 0 9 1 * *", "cron 0 9 * * 1-5")]
+    [14, 93, 31, 3]
+    """
+    if isinstance(cadence, Anchored):
+        return cadence.every * LONGEST_OF_UNIT[cadence.unit]
+    new_year = datetime.combine(date(_CALENDAR_CYCLE.start, 1, 1), time.min)
+    cron = croniter(cadence.expression, new_year, datetime, max_years_between_matches=SEARCH_YEARS)
+    starts: list[datetime] = [cron.get_next() for _ in range(400)]
+    return max((later - earlier).days for earlier, later in pairwise(starts))
 
 
 def _number(word: str, text: str) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from schedules.cadences import Anchored, Unit
+from schedules.cadences import Anchored, Cron, longest_period
 from schedules.dunning import DunningCalendar
 
 LOWEST_AMOUNT = 100  # KRW; assumed: card PGs decline a smaller payment
@@ -18,7 +18,6 @@ LONGEST_TRIAL = 730  # days
 MOST_OPEN_CHARGES = 1000  # charges; practically no limit
 LONGEST_KEY_DEADLINE = 365  # days
 LONGEST_GRACE = 365  # days
-LONGEST_OF_UNIT = {Unit.DAY: 1, Unit.WEEK: 7, Unit.MONTH: 31, Unit.YEAR: 366}  # days
 
 EXPECTED = {
     "code": "1 to 40 characters of a-z, 0-9, - and _",
@@ -70,9 +69,9 @@ def problems_in(values: Mapping[str, object]) -> tuple[Problem, ...]:
 def _problems_of_dunning(values: Mapping[str, object]) -> Iterator[Problem]:
     """Yield a problem where tries that come before the next period never come."""
     calendar, cadence = values.get("dunning"), values.get("cadence")
-    if not isinstance(calendar, DunningCalendar) or not isinstance(cadence, Anchored) or calendar.is_plain:
+    if not isinstance(calendar, DunningCalendar) or not isinstance(cadence, Anchored | Cron) or calendar.is_plain:
         return
-    longest = cadence.every * LONGEST_OF_UNIT[cadence.unit]
+    longest = longest_period(cadence)
     for rule in calendar.rules:
         first = rule.days[0] if rule.days else 1
         if rule.tries and first >= longest:

@@ -224,3 +224,36 @@ def test_invalid_plan_survives_pickling():
     with pytest.raises(InvalidPlan) as refused:
         gold(amount=50)
     assert str(pickle.loads(pickle.dumps(refused.value))) == str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("cadence", "dunning", "never"),
+    [
+        ("day", "1,3 at 9-21", "1,3 at 9-21"),
+        ("week", "7; no weekends", "7"),
+        ("week", "1,3; balance payday; limit 7,10", "7,10"),
+        ("2 weeks", "none; limit 14", "14"),
+        ("month", "1; balance 31,40", "31,40"),
+        ("cron 0 9 * * *", "1 at 9", "1 at 9"),
+        ("cron 0 9 * * 1-5", "3 at 9", "3 at 9"),
+    ],
+)
+def test_calendar_whose_tries_all_come_after_the_next_period_is_refused(cadence, dunning, never):
+    with pytest.raises(InvalidPlan) as refused:
+        Plan.parse(GOLD | {"cadence": cadence, "dunning": dunning})
+    assert f"no try of '{never}' comes before the next period of a cadence of '{cadence}'" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("cadence", "dunning"),
+    [
+        ("day", "1,3,5,7"),  # days alone are not cut
+        ("week", "6,7,8; no weekends"),
+        ("week", "payday"),
+        ("month", "30; limit none"),
+        ("cron 0 9 * * 1-5", "2 at 9"),  # from Friday to Monday
+        ("cron 0 9 29 2 *", "30 at 9"),
+    ],
+)
+def test_calendar_of_which_a_try_may_come_before_the_next_period_is_kept(cadence, dunning):
+    assert str(Plan.parse(GOLD | {"cadence": cadence, "dunning": dunning}).dunning) == dunning
