@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, Integer, String, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -57,8 +57,8 @@ class ChannelRule(Base):
     )
 
     pg: Mapped[str] = mapped_column(String(16), primary_key=True)
-    calls_per_second: Mapped[int | None]
-    in_flight: Mapped[int | None]
+    calls_per_second: Mapped[int | None] = mapped_column(Integer)
+    in_flight: Mapped[int | None] = mapped_column(Integer)
     hours: Mapped[str] = mapped_column(server_default="")  # as schedules.open_hours reads them
     maintenance: Mapped[str] = mapped_column(server_default="")
     free_at: Mapped[datetime | None]  # when the calls claimed so far have used up their part of time
