@@ -52,6 +52,23 @@ def test_process_starts_without_what_it_does_not_need(
     assert loaded(code, names, database_url, tmp_path) == []
 
 
+def test_worker_with_malformed_decline_rules_does_not_start_and_names_the_line(database_url: str, tmp_path: Path):
+    """Found as it starts, and not with the first charge that is refused."""
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[[rule]]\nwords = ["한도"]\nkind = "gentle"\n')
+    settings = Settings.from_env({"AGAIN_DATABASE_URL": database_url, "AGAIN_DATA_DIR": str(tmp_path)})
+    ended = subprocess.run(
+        [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "--pool", "solo"],
+        env=settings.environment(AGAIN_DECLINE_RULES=str(rules)),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert ended.returncode != 0
+    assert f"AGAIN_DECLINE_RULES: {rules}:3: kind is 'gentle', but must be one of soft, hard," in ended.stderr
+
+
 def test_status_that_finds_a_note_asks_its_broker_without_the_client(database_url: str, tmp_path: Path):
     broker = Valkey(tmp_path / "valkey")
     (tmp_path / NOTE).write_text(json.dumps({"database_url": "", "broker_url": broker.url}))

@@ -48,7 +48,7 @@ def _row(rule: ListedRule) -> tuple[str, ...]:
     return ", ".join(rule.pgs), rule.place, of, ", ".join(rule.kinds), rule.about or "", rule.why
 
 
-@app.command()
+@app.command(context_settings={"ignore_unknown_options": True})  # a text may begin with a code such as -750
 def explain(
     text: Annotated[str, typer.Argument(help="What the PG said, as `again charge show` has it.")],
     pg: Pg = None,

@@ -38,6 +38,16 @@ def test_explanation_names_the_rule_its_line_and_what_follows(again_without_data
     assert {each["because"] for each in found["not_by"]} == {"a rule of your own goes before it"}
 
 
+@pytest.mark.parametrize("arguments", [("-750",), ("-750 입니다",), ("거절", "--code", "-750")])
+def test_text_or_code_that_begins_with_a_minus_is_explained(again_without_database: Again, arguments: tuple[str, ...]):
+    found = again_without_database("declines", "explain", *arguments, "--pg", "kakaopay", "--json").document
+    assert (found["kind"], found["codes"]) == ("hard", ["-750"])
+
+
+def test_misspelt_option_of_an_explanation_is_a_wrong_command_line(again_without_database: Again):
+    again_without_database("declines", "explain", "거절", "--pgs", "kakaopay", code=2)
+
+
 def test_explanation_of_a_duplicate_says_that_no_rule_changes_it(again_without_database: Again):
     text = f"{TEXT} 이미 승인된 거래"
     said = again_without_database("declines", "explain", text, "--pg", "kakaopay", again_decline_rules=str(OWN)).said
