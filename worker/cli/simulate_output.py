@@ -16,7 +16,7 @@ WIDTH = 48
 """Characters of the longest bar."""
 
 BARS = (("charged", "blue", "█"), ("recovered", "cyan", "▓"), ("lost", "red", "░"))
-NUMBERS = ("CHARGED", "RECOVERED", "LOST", "REFUNDED", "KEPT", "LEFT", "DROPPED", "RUNNING")
+NUMBERS = ("CHARGED", "RECOVERED", "LOST", "REFUNDED", "LEFT", "DROPPED", "RUNNING")
 
 
 def title(subscriptions: int, year: Year, *, seed: int) -> str:
@@ -46,6 +46,7 @@ def _table(year: Year) -> None:
     rows = [_row(month) for month in (*year.months, year.total)]
     console.table("MONTH", *NUMBERS, rows=rows, right=NUMBERS, whole=("MONTH", *NUMBERS))
     total = year.total
+    console.say(f"{formats.money(total.kept)} were paid and not refunded.")
     if (percent := year.recovery_percent) is not None:
         console.say(
             f"Of {formats.money(total.recovered.won + total.lost.won)} that were declined at first, dunning recovered "
@@ -62,7 +63,7 @@ def _table(year: Year) -> None:
 
 
 def _row(month: Month) -> tuple[str, ...]:
-    won = (month.charged.won, month.recovered.won, month.lost.won, month.refunded.won, month.kept)
+    won = (month.charged.won, month.recovered.won, month.lost.won, month.refunded.won)
     return (month.name, *(f"{each:,}" for each in (*won, month.canceled, month.dropped, month.running)))
 
 
@@ -103,7 +104,9 @@ def _comparison(years: Sequence[Year]) -> None:
     console.head("Beside each other")
     first, second = (year.total for year in years)
     numbers = [(name, of(first), of(second)) for name, of in COMPARED.items()]
-    rows = [(name, f"{one:,}", f"{other:,}", f"{other - one:+,}") for name, one, other in numbers]
+    rows = [
+        (name, f"{one:,}", f"{other:,}", f"{other - one:+,}" if other != one else "0") for name, one, other in numbers
+    ]
     rates = ["" if (percent := year.recovery_percent) is None else f"{percent:.1f} %" for year in years]
     heads = tuple(year.dunning for year in years)
     columns = (*heads, "DIFFERENCE")

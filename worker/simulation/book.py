@@ -27,17 +27,17 @@ class Habits:
     """How customers behave. A chance is one customer's in one period, from 0 to 1."""
 
     pgs: Mapping[str, int] = field(default_factory=lambda: {KAKAOPAY: 50, PAYCO: 20, CARD: 30})  # weights
-    low_balance: float = 0.04  # the account is empty when the charge comes, and until a payday
+    low_balance: float = 0.03  # the account is empty when the charge comes, and until a payday
     paydays: tuple[int, ...] = (10, 25)  # days of the month
     filled_on_payday: float = 0.8  # the account is filled on the next one; otherwise on a later one, by the same chance
     over_limit: float = 0.01  # the card is over its limit when the charge comes
     over_limit_days: int = 14  # for so many days at most
-    dead_key: float = 0.004  # the card has expired, or was reported lost
+    dead_key: float = 0.003  # the card has expired, or was reported lost
     key_replaced: float = 0.6  # another one is registered
     key_replaced_days: int = 7  # after so many days at most
     lost_answer: float = 0.001  # the connection breaks after the money has moved
-    canceled: float = 0.015  # the customer cancels, for the end of the period
-    refunded: float = 0.005  # what was paid is refunded, within a week
+    canceled: float = 0.01  # the customer cancels, for the end of the period
+    refunded: float = 0.003  # what was paid is refunded, within a week
     refunded_days: int = 7
 
 
