@@ -42,7 +42,8 @@ _SELECTED = {
     },
     "alert": "SELECT id::text FROM alerts",
     "alert closed": "SELECT id::text FROM alerts WHERE closed_at IS NOT NULL",
-    "channel stopped": "SELECT scope FROM stops WHERE scope <> 'all'",
+    "channel stopped": "SELECT scope FROM stops WHERE scope <> 'all' AND plan_id IS NULL",
+    "plan stopped": "SELECT p.code FROM stops h JOIN plans p ON p.id = h.plan_id",
     "discrepancy open": "SELECT id::text FROM discrepancies WHERE status = 'open'",
 }
 _ALL = text(
@@ -132,6 +133,8 @@ def _others(events: Sequence[Event], rows: Rows) -> None:
     assert _of(events, EventType.ALERT_CLOSED, "alert") == rows["alert closed"]
     channels = (EventType.CHANNEL_STOPPED, EventType.CHANNEL_STARTED)
     _alternate(events, channels, ("pg",), rows["channel stopped"])
+    plans = (EventType.PLAN_STOPPED, EventType.PLAN_STARTED)
+    _alternate(events, plans, ("plan",), rows["plan stopped"])
     discrepancies = (EventType.DISCREPANCY_OPENED, EventType.DISCREPANCY_CLOSED)
     _alternate(events, discrepancies, ("discrepancy",), rows["discrepancy open"])
 

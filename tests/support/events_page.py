@@ -122,6 +122,7 @@ def _known(kind: EventType) -> Mapping[str, Any]:
         "currency": "KRW",
         "merchant_uid": merchant_uid,
         "pg": "kakaopay",
+        "plan": "gold",
         "name": "items_add_up_to_their_charge",
         "rows": 1,
         "destination": "shop",

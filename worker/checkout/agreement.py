@@ -60,7 +60,7 @@ def agree(
     with sessions.begin() as session:
         checkout = _lock_usable(session, code, now)
         pg = _pg(session, settings, checkout, pg_choice)
-        if not allowed or window_attempts.is_stopped(session, pg):
+        if not allowed or window_attempts.is_stopped(session, pg, checkout.subscription_id):
             raise Refused(HELD, code=RefusalCode.BUSY)
         prepared = prepare_window(session, settings, checkout, pg, now)
         use, order = prepared.use, prepared.order

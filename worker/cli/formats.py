@@ -7,6 +7,9 @@ from datetime import datetime, timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
 
+from worker.config.terminal import plain
+from worker.domain.stop_scopes import start_command
+
 _UNITS = (
     (timedelta(days=1), "d"),
     (timedelta(hours=1), "h"),
@@ -53,6 +56,12 @@ def counted(count: int, noun: str) -> str:
 
 def is_or_are(count: int) -> str:
     return "is" if count == 1 else "are"
+
+
+def stopped(scope: str, reason: str, stopped_by: str, stopped_at: datetime, zone: str | ZoneInfo) -> str:
+    """Write what stops charges: since when, by whom, why, and what lets them go on."""
+    since = local(stopped_at, zone)
+    return f"{scope} since {since} by {stopped_by}: {plain(reason)} (`{start_command(scope)}`)"
 
 
 def owed(count: int, amount: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,10 +11,11 @@ import typer
 
 from worker.cli import confirm, console, formats
 from worker.cli.options import Json, Reason
-from worker.cli.plan_details import dunning_terms, end_in_short
+from worker.cli.plan_details import dunning_terms, end_in_short, hour_in_words, stop_in_words
 
 if TYPE_CHECKING:
     from schedules.plans import Plan
+    from worker.ledger.standing_stops import PlanStop
 
 SHOWN_CHARGES = 5
 
@@ -192,6 +194,7 @@ def show(code: Annotated[str, typer.Argument(metavar="CODE")], *, as_json: Json 
     from worker.cli.context import command_runtime
     from worker.database.mapping import plan_of
     from worker.domain.errors import Refused
+    from worker.ledger import standing_stops
     from worker.subscriptions.plan_queries import problem
     from worker.subscriptions.plans import plan_row
 
@@ -201,17 +204,19 @@ def show(code: Annotated[str, typer.Argument(metavar="CODE")], *, as_json: Json 
             if said := problem(row):
                 raise Refused(f"Plan {code!r:.60} cannot be read here, so nothing of it is charged: {said}.")
             plan = plan_of(row)
-        _show(plan, runtime.clock(), as_json=as_json)
+            stopped = standing_stops.of_plan(session, row.id)
+        _show(plan, runtime.clock(), stopped, as_json=as_json)
 
 
-def _show(plan: Plan, now: datetime, *, as_json: bool) -> None:
+def _show(plan: Plan, now: datetime, stopped: PlanStop | None = None, *, as_json: bool) -> None:
     from worker.subscriptions import plans
     from worker.subscriptions.plans import next_charges
 
     charges = next_charges(plan, now=now, count=SHOWN_CHARGES)
     if as_json:
         warned = plans.overlong_trials([plan])
-        console.print_json({**_document(plan), "next_charges": charges, "warnings": [warned] if warned else []})
+        coming = {"next_charges": charges, "warnings": [warned] if warned else []}
+        console.print_json({**_document(plan), **coming, "stopped": stopped and asdict(stopped)})
         return
     vat = "as PortOne computes it" if plan.vat_amount is None else formats.money(plan.vat_amount, plan.currency)
     console.details(
@@ -221,23 +226,17 @@ def _show(plan: Plan, now: datetime, *, as_json: bool) -> None:
             "amount": formats.money(plan.amount, plan.currency),
             "tax-free": formats.money(plan.tax_free, plan.currency) if plan.tax_free else None,
             "VAT": vat,
-            "cadence": f"{plan.cadence}, {_hour(plan)}{plan.time_zone}",
+            "cadence": f"{plan.cadence}, {hour_in_words(plan)}{plan.time_zone}",
             "trial": f"{plan.trial_days} days" if plan.trial_days else "none",
             "catch-up": plan.catch_up.value,
             "open charges": f"{plan.max_open_charges:,} at most may be unpaid; later periods are not owed",
             **dunning_terms(plan),
             "notices": str(plan.notices),
             "consent gate": "as the setting AGAIN_CONSENT_GATE says" if plan.gate is None else plan.gate.value,
+            "stopped": stop_in_words(stopped, plan),
             "started today": "\n".join(formats.local(at, plan.time_zone) for at in charges),
         }
     )
-
-
-def _hour(plan: Plan) -> str:
-    """Return at what hour a period is charged; a cron cadence says that itself."""
-    from schedules.cadences import Cron
-
-    return "" if isinstance(plan.cadence, Cron) else f"at hour {plan.charge_hour}, "
 
 
 def _document(plan: Plan) -> Mapping[str, Any]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from worker.cli import formats
+
 if TYPE_CHECKING:
     from schedules.plans import Plan
+    from worker.ledger.standing_stops import PlanStop
 
 
 def dunning_terms(plan: Plan) -> dict[str, str]:
@@ -18,6 +21,22 @@ def dunning_terms(plan: Plan) -> dict[str, str]:
         "grace": f"{plan.grace_days} days of access beyond what is paid" if plan.grace_days else "none",
         "a new key pays": _new_key_pays(plan),
     }
+
+
+def hour_in_words(plan: Plan) -> str:
+    """Return at what hour a period is charged; a cron cadence says that itself."""
+    from schedules.cadences import Cron
+
+    return "" if isinstance(plan.cadence, Cron) else f"at hour {plan.charge_hour}, "
+
+
+def stop_in_words(stopped: PlanStop | None, plan: Plan) -> str | None:
+    """Return what `plan show` says of the stop of a plan; None while it is not stopped."""
+    if stopped is None:
+        return None
+    said = formats.stopped(stopped.scope, stopped.reason, stopped.stopped_by, stopped.stopped_at, plan.time_zone)
+    waiting = formats.counted(stopped.waiting, "charge")
+    return f"{said}; {waiting} {formats.is_or_are(stopped.waiting)} set aside meanwhile"
 
 
 def _dunning_end(plan: Plan) -> str:

@@ -156,8 +156,8 @@ def _print_stops(details: StatusDetails, waiting: HoldExplanation | None, now: d
 
 
 def _print_held(held: Sequence[HeldSubscription], now: datetime) -> None:
-    rows = [(Text(each.code, LATE), formats.age(each.held_at, now), plain(each.reason)) for each in held]
-    console.table("SUBSCRIPTION", "FOR", "REASON", rows=rows, whole=("SUBSCRIPTION", "FOR"))
+    rows = [(Text(each.code, LATE), formats.age(each.held_at, now), plain(each.reason), each.held_by) for each in held]
+    console.table("SUBSCRIPTION", "FOR", "REASON", "BY", rows=rows, whole=("SUBSCRIPTION", "FOR"))
     if (more := held[0].held - len(held)) > 0:
         console.say(f"... and {more:,} more")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,18 +13,30 @@ from worker.cli.exits import ExitCode
 from worker.cli.options import Json, Reason, read_reason
 
 if TYPE_CHECKING:
-    from worker.ledger.stops import MayStillMove
+    from collections.abc import Mapping
 
-Scope = Annotated[str, typer.Argument(metavar="[all|PG]", help="Everything, or one PG by its name.")]
+    from worker.charging.kill_switch import Stopped
+    from worker.ledger.stops import MayStillMove
+    from worker.runtime import Runtime
+
+Scope = Annotated[
+    str, typer.Argument(metavar="[all|PG]", help="Everything, or one PG by its name.", show_default="all")
+]
+PlanScope = Annotated[str, typer.Option("--plan", metavar="CODE", help="What is on this plan now, instead of a PG.")]
+SubscriptionScope = Annotated[
+    str, typer.Option("--subscription", metavar="CODE", help="One subscription, instead of a PG.")
+]
 
 
 def stop(
-    scope: Scope = "all",
+    scope: Scope = "",
+    *,
+    plan: PlanScope = "",
+    subscription: SubscriptionScope = "",
     reason: Annotated[
         str, typer.Option(callback=read_reason, help="Reason, shown by `again status`.")
     ] = "stopped by hand",
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until no call is in flight.")] = True,
-    *,
     as_json: Json = False,
 ) -> None:
     """Stop charging: nothing more is claimed; returns when no call is in flight any more.
@@ -32,37 +44,25 @@ def stop(
     Reports at the end where money may still move: unknown outcomes and open payment windows.
     """
     from worker.charging import kill_switch as stopping
-    from worker.cli.context import actor, command_runtime
+    from worker.cli.context import command_runtime
 
     with command_runtime(as_json=as_json) as runtime:
-        stopped = stopping.set_switch(runtime.sessions, scope, reason=reason, stopped_by=actor(), now=runtime.clock())
-        stopping.wait_for_claims(runtime.sessions, scope)
+        stopped = _set(runtime, _scope(scope, plan, subscription), reason)
+        stopping.wait_for_claims(runtime.sessions, stopped.scope)
         if not as_json:
             before = (
                 f", since {stopped.stopped_at:%Y-%m-%d %H:%M} UTC by {stopped.stopped_by}" if stopped.was_set else ""
             )
-            console.say(f"Stopped: {scope} ({stopped.reason}){before}. Nothing more of it is claimed.")
+            console.say(f"Stopped: {stopped.scope} ({stopped.reason}){before}. Nothing more of it is claimed.")
+        stopping.clear_queues(runtime.sessions, stopped.scope)
         if wait:
             with _telling(as_json=as_json) as tell:
-                stopping.wait_until_quiet(runtime.sessions, scope, clock=runtime.clock, tell=tell)
+                stopping.wait_until_quiet(runtime.sessions, stopped.scope, clock=runtime.clock, tell=tell)
         left = stopping.may_still_move(
-            runtime.sessions, scope, quiet_period=runtime.settings.quiet_period, now=runtime.clock()
+            runtime.sessions, stopped.scope, quiet_period=runtime.settings.quiet_period, now=runtime.clock()
         )
     if as_json:
-        console.print_json(
-            {
-                "scope": stopped.scope,
-                "reason": stopped.reason,
-                "stopped_by": stopped.stopped_by,
-                "stopped_at": stopped.stopped_at,
-                "was_set": stopped.was_set,
-                "waited": wait,
-                "unknown": left.unknown,
-                "unknown_until": left.lands_until,
-                "open_windows": left.windows,
-                "open_windows_until": left.windows_until,
-            }
-        )
+        console.print_json(_document(stopped, left, waited=wait))
         return
     if wait:
         console.say("No call is in flight.")
@@ -70,31 +70,79 @@ def stop(
 
 
 def start(
-    scope: Scope = "all",
+    scope: Scope = "",
+    *,
+    plan: PlanScope = "",
+    subscription: SubscriptionScope = "",
     reason: Reason = "started by hand",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    *,
     as_json: Json = False,
 ) -> None:
-    """Resume charging. `all` lifts the global stop only; a PG that was stopped by name has to be resumed by name."""
+    """Resume charging. `all` lifts the global stop only; what was stopped by name has to be resumed by name."""
     from worker.charging import kill_switch as stopping
     from worker.cli.context import command_runtime
+    from worker.cli.subscription import release_held
 
+    named = _scope(scope, plan, subscription)
     with command_runtime(as_json=as_json) as runtime:
         if runtime.settings.live and not yes:
             confirm.require(
-                f"Start charging real money again ({scope})?",
+                f"Start charging real money again ({named})?",
                 unasked="This would charge real money again",
                 declined="Not started.",
             )
-        started = stopping.start_charging(runtime.sessions, scope, reason=reason, now=runtime.clock())
+        if subscription:
+            release_held(runtime, subscription, reason, as_json=as_json)
+            return
+        started = stopping.start_charging(runtime.sessions, named, reason=reason, now=runtime.clock())
     if as_json:
-        console.print_json({"scope": scope, "still_stopped": [stop.scope for stop in started.left]})
+        console.print_json({"scope": named, "still_stopped": [stop.scope for stop in started.left]})
         return
     said = " A charge limit had stopped it; its charges of today are counted from zero." if started.resets_count else ""
-    console.say(f"Started: {scope}.{said}")
+    if started.returned:
+        said = f" {formats.counted(started.returned, 'charge')} that waited can be claimed again."
+    console.say(f"Started: {named}.{said}")
     for each in started.left:
         console.note(f"still stopped: {each.scope} ({each.reason})", style="yellow")
+
+
+def _scope(scope: str, plan: str, subscription: str) -> str:
+    """Return the scope that is meant; everything, when none is named. One command stops one thing."""
+    from worker.domain import stop_scopes
+
+    if sum(map(bool, (scope, plan, subscription))) > 1:
+        raise typer.BadParameter("give one of a PG, --plan and --subscription")
+    if plan:
+        return stop_scopes.of_plan(plan)
+    return stop_scopes.of_subscription(subscription) if subscription else scope or stop_scopes.EVERYTHING
+
+
+def _set(runtime: Runtime, scope: str, reason: str) -> Stopped:
+    from worker.charging import kill_switch as stopping
+    from worker.cli.context import actor
+    from worker.domain import stop_scopes
+    from worker.subscriptions import holds
+
+    if not scope.startswith(stop_scopes.SUBSCRIPTION):
+        return stopping.set_switch(runtime.sessions, scope, reason=reason, stopped_by=actor(), now=runtime.clock())
+    code = scope.removeprefix(stop_scopes.SUBSCRIPTION)
+    held, was_set = holds.hold(runtime.sessions, code, reason=reason, by=actor(), now=runtime.clock())
+    return stopping.Stopped(stop_scopes.of_subscription(held.code), held.reason, held.held_by, held.held_at, was_set)
+
+
+def _document(stopped: Stopped, left: MayStillMove, *, waited: bool) -> Mapping[str, Any]:
+    return {
+        "scope": stopped.scope,
+        "reason": stopped.reason,
+        "stopped_by": stopped.stopped_by,
+        "stopped_at": stopped.stopped_at,
+        "was_set": stopped.was_set,
+        "waited": waited,
+        "unknown": left.unknown,
+        "unknown_until": left.lands_until,
+        "open_windows": left.windows,
+        "open_windows_until": left.windows_until,
+    }
 
 
 def _say_what_may_still_move(left: MayStillMove) -> None:

@@ -73,18 +73,19 @@ def show(code: Code, *, as_json: Json = False) -> None:
     from worker.changes.outlook import outlook
     from worker.cli.context import command_runtime
     from worker.cli.subscription_details import print_changes, print_subscription
-    from worker.ledger import history
+    from worker.ledger import history, standing_stops
     from worker.ledger.adjustments import open_of
 
     with command_runtime(as_json=as_json) as runtime:
         shown, now = shown_subscription(runtime, code), runtime.clock()
         with runtime.sessions() as session:
+            stopped = standing_stops.of_subscription(session, shown["id"])
             charges = history.charges(session, status=None, subscription=shown["code"], limit=SHOWN_CHARGES, now=now)
             audit = history.audit(session, "subscription", shown["id"])
             adjustments = [asdict(each) for each in open_of(session, [shown["id"]]).get(shown["id"], ())]
             changes = change_queries.listed(session, subscription=shown["code"], limit=SHOWN_CHANGES)
         periods = outlook(runtime.sessions, shown["code"], policy=runtime.change_policy, now=now)
-    shown = {**shown, "adjustments": adjustments}
+    shown = {**shown, "adjustments": adjustments, "stopped": [asdict(each) for each in stopped]}
     upcoming = [asdict(each) for each in periods]
     if as_json:
         console.print_json({**shown, "upcoming": upcoming, "charges": charges, "changes": changes, "audit": audit})
@@ -168,11 +169,17 @@ def _charged_and_given_up(arrears: Arrears) -> str:
 def release(code: Code, reason: Reason = "released by hand", *, as_json: Json = False) -> None:
     """Release a subscription that was held; its charges of today are counted from zero."""
     from worker.cli.context import command_runtime
-    from worker.subscriptions import holds
 
     with command_runtime(as_json=as_json) as runtime:
-        owed = holds.release(runtime.sessions, code, reason=reason, now=runtime.clock())
-        shown = shown_subscription(runtime, code)
+        release_held(runtime, code, reason, as_json=as_json)
+
+
+def release_held(runtime: Runtime, code: str, reason: str, *, as_json: bool) -> None:
+    """Release a subscription, and tell what it is charged with from now on. Raises Refused when it is not held."""
+    from worker.subscriptions import holds
+
+    owed = holds.release(runtime.sessions, code, reason=reason, now=runtime.clock())
+    shown = shown_subscription(runtime, code)
     if as_json:
         console.print_json({**shown, "open_charges": owed.count, "owed": owed.amount})
         return

@@ -33,6 +33,7 @@ def print_subscription(
             "paid until": at(shown["paid_until"]) if shown["paid_until"] else "nothing is paid",
             "access until": at(shown["access_until"]) if shown["access_until"] else None,
             "waits": _waits(shown, at),
+            "stopped": "\n".join(formats.stopped(**each, zone=shown["time_zone"]) for each in shown["stopped"]) or None,
             "next periods": "\n".join(
                 f"{at(each['start'])} to {at(each['end'])}: "
                 + (formats.money(each["amount"]) if each["owed"] else "not owed")

@@ -11,6 +11,7 @@ from worker.database import heartbeats
 from worker.doctor import servers
 from worker.doctor.finding import CheckContext, Finding, Health, broken, ok, skipped, warning
 from worker.domain.alarm_limits import MISSED_TICKS, SELDOM
+from worker.domain.stop_scopes import start_command
 from worker.ledger import channel_stops, subscription_holds
 from worker.ledger import stops as halts
 
@@ -85,14 +86,17 @@ def stops(context: CheckContext) -> Finding:
         blamed = channel_stops.blamed(session)
     subjects = [stop.scope for stop in standing]
     found = [
-        (f"{stop.scope} since {stop.stopped_at.astimezone(SEOUL):%Y-%m-%d %H:%M %Z}: {stop.reason}", _start(stop.scope))
+        (
+            f"{stop.scope} since {stop.stopped_at.astimezone(SEOUL):%Y-%m-%d %H:%M %Z}: {stop.reason}",
+            start_command(stop.scope),
+        )
         for stop in standing
     ]
     if held:
-        said = f"{held[0].held:,} held by a charge limit, {held[0].code} first: {held[0].reason}"
+        said = f"{held[0].held:,} held, {held[0].code} first, by {held[0].held_by}: {held[0].reason}"
         found.append((said, "again subscription release CODE"))
         subjects.append("held subscriptions")
-    if blamed and not standing:
+    if blamed and all(stop.plan_id is not None for stop in standing):
         said = (
             f"{blamed[0].customers:,} of {blamed[0].pg} refused because of the configuration, while others "
             f"are paid, {blamed[0].code} first"
@@ -104,7 +108,3 @@ def stops(context: CheckContext) -> Finding:
     commands = ", ".join(f"`{command}`" for _, command in found)
     said = "; ".join(said for said, _ in found)
     return warning("stops", said, f"once the cause is fixed: {commands}", subjects=subjects)
-
-
-def _start(scope: str) -> str:
-    return "again start" if scope == halts.EVERYTHING else f"again start {scope}"

@@ -17,9 +17,9 @@ class Blocker(StrEnum):
     BILLING_KEY = "billing_key"  # none, or one that cannot be charged
     CONSENT = "consent"  # its key was replaced, and the customer has not agreed to pay it with the new one
     GATE = "gate"  # a consent or a message is missing that the consent gate wants for it
-    STOP = "stop"  # the kill switch is set, for everything or for the key's PG
+    STOP = "stop"  # the kill switch is set, for everything, for the key's PG or for its plan
     CHANNEL_CLOSED = "channel_closed"  # it is outside the PG's hours, or the PG is under maintenance
-    SUBSCRIPTION_HELD = "subscription_held"  # a charge limit or reconciliation has stopped its subscription
+    SUBSCRIPTION_HELD = "subscription_held"  # a limit, reconciliation or an operator has stopped its subscription
     ATTEMPTS_SPENT = "attempts_spent"  # no merchant_uid is left for another attempt
     LAST_ATTEMPT = "last_attempt"  # its newest attempt is open or paid, which contradicts a charge that waits
     NO_NEXT_ATTEMPT = "no_next_attempt"  # its key was refused for good, and it waits for another one

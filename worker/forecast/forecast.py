@@ -25,7 +25,7 @@ from worker.forecast.playing import played
 from worker.forecast.queries import ComingGroup, WaitingCharge
 from worker.ledger import adjustments
 from worker.ledger.due_subscriptions import START, Place
-from worker.ledger.queues import waiting_queues
+from worker.ledger.queues import queues_of_plans, waiting_queues
 
 BATCH = 2000
 """Charges or subscriptions that are read at once."""
@@ -81,7 +81,7 @@ class _Look:
 
     def lines(self, session: Session) -> Iterator[Coming]:
         parameters = self.asked.parameters(session)
-        for queue in (*waiting_queues(session), None):
+        for queue in (*waiting_queues(session), *queues_of_plans(session), None):
             yield from self._waiting(session, queue, parameters)
         yield from self._coming(session, parameters)
         self._changing(session, parameters)

@@ -63,7 +63,7 @@ CONDITIONS: Mapping[Blocker, str] = {
     Blocker.BILLING_KEY: f"({WITHOUT_KEY} OR {KEY_NOT_ACTIVE})",
     Blocker.CONSENT: "c.awaits_consent_since IS NOT NULL",
     Blocker.GATE: "c.gate_held_since IS NOT NULL",
-    Blocker.STOP: "('all' = ANY(:stopped) OR k.pg = ANY(:stopped))",
+    Blocker.STOP: "('all' = ANY(:stopped) OR k.pg = ANY(:stopped) OR s.plan_id = ANY(:stopped_plans))",
     Blocker.CHANNEL_CLOSED: "k.pg = ANY(:closed)",
     Blocker.SUBSCRIPTION_HELD: f"EXISTS (SELECT {ACTIVE_HOLD} OFFSET 0)",
     Blocker.ATTEMPTS_SPENT: f"COALESCE(last.number, 0) >= {MAX_NUMBER}",
@@ -100,13 +100,16 @@ def first_of(blockers: Collection[Blocker]) -> str:
 FIRST_BLOCKER = first_of(frozenset(Blocker))
 """What blocks a charge `c`, by the value of its Blocker; NULL when it is claimable."""
 
-_STOPPED = text("SELECT scope FROM stops ORDER BY scope")
+_STOPPED = text("SELECT scope, plan_id FROM stops ORDER BY scope")
 
 
 def parameters(session: Session, *, now: datetime) -> dict[str, Any]:
     """Return what the conditions are asked with, as things stand at this statement."""
+    standing = session.execute(_STOPPED).all()
+    plans = [row.plan_id for row in standing if row.plan_id is not None]
     return {
         "now": now,
-        "stopped": list(session.scalars(_STOPPED)),
+        "stopped": [row.scope for row in standing],
+        "stopped_plans": plans,
         "closed": closed(channel_rules(session), now),
     }

@@ -19,6 +19,7 @@ from worker.domain.charge_limits import LimitCheck, enforce_run_limits
 from worker.domain.clock import Clock
 from worker.domain.merchant_uid import derive
 from worker.domain.states import AttemptStatus
+from worker.domain.stop_scopes import EVERYTHING
 from worker.ledger.blockers import parameters
 from worker.ledger.charging_hold import charging_is_allowed
 from worker.ledger.database_identity import HoldPolicy
@@ -28,9 +29,6 @@ from worker.ledger.queues import Wanted, due_charges, waiting_queues
 log = structlog.get_logger()
 
 CLAIM_ADVISORY_LOCK = 0x6167_6169  # "agai": held shared by every claim, exclusively by `again stop`
-
-EVERYTHING = "all"
-"""The scope of a stop that stops every channel."""
 
 # IS TRUE hides the states from the planner, which would read the queues from end to end for them.
 _CLAIM = text("""

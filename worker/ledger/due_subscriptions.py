@@ -20,6 +20,7 @@ from worker.domain.pricing.items import Item, plan_item
 from worker.ledger import changes
 from worker.ledger.adjustments import HAS_OPEN
 from worker.ledger.charges import UNPAID
+from worker.ledger.plan_queues import QUEUE_OPENED_INTO
 
 _LOCK = text("""
     WITH due AS (
@@ -39,7 +40,7 @@ _GROUPS = text(f"""
            g.adjusted IS NOT NULL AS is_adjusted, {OWN_PLAN_COLUMNS}
     FROM (
         SELECT s.plan_id, s.anchor_on, s.next_charge_at, k.status IS NOT DISTINCT FROM 'active' AS has_key,
-               {UNPAID} AS unpaid, k.pg AS queue, s.quantity, s.price_version,
+               {UNPAID} AS unpaid, {QUEUE_OPENED_INTO} AS queue, s.quantity, s.price_version,
                CASE WHEN {HAS_OPEN} THEN s.id END AS adjusted, array_agg(s.id) AS ids
         FROM unnest(CAST(:ids AS bigint[])) AS due(id)
         CROSS JOIN LATERAL (SELECT * FROM subscriptions WHERE id = due.id OFFSET 0) s
@@ -65,7 +66,7 @@ class DueSubscriptions:
     next_charge_at: datetime
     has_key: bool
     unpaid: int  # of each
-    queue: str | None  # the PG of its billing key
+    queue: str | None  # into which its charges are opened
     quantity: int
     price_version: int
     is_adjusted: bool

@@ -44,16 +44,17 @@ _CHARGES = f"""
 
 _CHARGE = text(f"""
     SELECT {_CHARGE_COLUMNS}, {FIRST_BLOCKER} AS blocked_by,
-           s.status AS subscription_status, k.id AS key_id, k.pg, k.status AS key_status,
+           s.status AS subscription_status, k.id AS key_id, k.pg, k.status AS key_status, stop.stopped_by,
            stop.scope AS stop_scope, stop.reason AS stop_reason, (SELECT h.status_reason {ACTIVE_HOLD}) AS hold_reason,
            (SELECT ARRAY[hours, maintenance] FROM channel_rules WHERE pg = k.pg) AS open_hours,
-           (SELECT min(other.id) {EARLIER_CHARGES}) AS first_charge_id,
+           (SELECT h.held_by {ACTIVE_HOLD}) AS held_by, (SELECT min(other.id) {EARLIER_CHARGES}) AS first_charge_id,
            (SELECT min(d.id) {OPEN_DISCREPANCIES}) AS discrepancy_id
     FROM (SELECT * FROM charges WHERE id = :id OFFSET 0) c
     {BLOCKER_TABLES}
     CROSS JOIN LATERAL (SELECT * FROM plans WHERE id = s.plan_id OFFSET 0) p
     LEFT JOIN LATERAL (
-        SELECT scope, reason FROM stops WHERE scope IN ('all', k.pg) ORDER BY scope = 'all' DESC LIMIT 1
+        SELECT scope, reason, stopped_by FROM stops WHERE scope IN ('all', k.pg) OR plan_id = p.id
+        ORDER BY scope = 'all' DESC, plan_id IS NULL DESC LIMIT 1
     ) stop ON true
 """)  # noqa: S608 - constants only
 
@@ -83,8 +84,7 @@ _ACTS = text(f"""
 
 _AUDIT = text("""
     SELECT at, actor, from_status, to_status, reason
-    FROM audit WHERE entity = :entity AND entity_id = :id
-    ORDER BY id + 0  -- of these few, and not of all the audit
+    FROM audit WHERE entity = :entity AND entity_id = :id ORDER BY id + 0  -- of these few, and not of all the audit
 """)
 
 # The audit of a charge, and what its row and its attempts say of an ordinary one instead: that it was opened, that a
@@ -176,8 +176,10 @@ class ChargeDetails:
     key_status: BillingKeyStatus | None
     stop_scope: str | None
     stop_reason: str | None
+    stopped_by: str | None
     open_hours: Sequence[str] | None
     hold_reason: str | None
+    held_by: str | None
     first_charge_id: int | None
     discrepancy_id: int | None
 
@@ -242,9 +244,7 @@ def _rows(session: Session, query: TextClause, **parameters: Any) -> Sequence[Ma
 
 def _details(row: Row[Any]) -> ChargeDetails:
     values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
-    values["status"] = ChargeStatus(row.status)
-    values["wait_reason"] = None if row.wait_reason is None else WaitReason(row.wait_reason)
-    values["blocked_by"] = None if row.blocked_by is None else Blocker(row.blocked_by)
-    values["subscription_status"] = SubscriptionStatus(row.subscription_status)
-    values["key_status"] = None if row.key_status is None else BillingKeyStatus(row.key_status)
+    kinds = {"status": ChargeStatus, "wait_reason": WaitReason, "blocked_by": Blocker}
+    kinds |= {"subscription_status": SubscriptionStatus, "key_status": BillingKeyStatus}
+    values |= {name: kind(values[name]) for name, kind in kinds.items() if values[name] is not None}
     return ChargeDetails(**values)

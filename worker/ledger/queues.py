@@ -1,7 +1,8 @@
 """The queues that claims take charges from: one per PG, oldest first, so that no PG's charges are read for another's.
 
 `charges.queue` is kept by triggers. A charge that cannot be charged for long, for its key, its subscription, a
-consent or the consent gate, leaves its queue here, and returns with the change that lets it be charged.
+consent or the consent gate, leaves its queue here, and returns with the change that lets it be charged. What a stop of
+its plan keeps waiting stands in a queue of that plan's own (`worker.ledger.plan_queues`).
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from sqlalchemy.orm import Session
 from worker.database.mapping import OF_ITS_CHARGE
 from worker.database.planning import plan_by_index
 from worker.domain.blockers import Blocker
+from worker.domain.stop_scopes import PLAN
 from worker.domain.window_evidence import WINDOW_LIFE
-from worker.ledger.blockers import BLOCKER_TABLES, CLAIMABLE, none_of
+from worker.ledger.blockers import BLOCKER_TABLES, CLAIMABLE, none_of, parameters
 
 Place = tuple[datetime, int]
 """A place in a queue: when its charge is due, and the charge's id."""
@@ -31,11 +33,16 @@ LEAVE_AT_ONCE = 1000
 LEAVES = frozenset({Blocker.SUBSCRIPTION, Blocker.BILLING_KEY, Blocker.CONSENT, Blocker.GATE})
 """The blockers with which a charge cannot be charged for long."""
 
-MISPLACED = f"(c.queue IS DISTINCT FROM k.pg AND (c.queue IS NOT NULL OR {none_of(LEAVES)}))"
-"""The condition that a charge `c` stands in another queue than its PG's, or in none though it could be charged."""
+QUEUE_OF_PLAN = f"'{PLAN}' || s.plan_id"
+"""The queue of a subscription's plan, in which its charges stand while the plan is stopped: no claim reads it."""
+
+MISPLACED = f"""(c.queue IS DISTINCT FROM k.pg AND c.queue IS DISTINCT FROM {QUEUE_OF_PLAN}
+    AND (c.queue IS NOT NULL OR {none_of(LEAVES)}))"""
+"""The condition that a charge `c` stands in another queue than its PG's or plan's, or in none though it could be
+charged."""
 
 # From one queue to the next by the index, never through what stands in one.
-_WAITING = text("""
+_WAITING = text(f"""
     WITH RECURSIVE waiting AS (
         (SELECT queue FROM charges WHERE status IN ('due', 'past_due') AND queue > '' ORDER BY queue LIMIT 1)
         UNION ALL
@@ -43,8 +50,8 @@ _WAITING = text("""
                 WHERE c.status IN ('due', 'past_due') AND c.queue > waiting.queue ORDER BY c.queue LIMIT 1)
         FROM waiting WHERE waiting.queue IS NOT NULL
     )
-    SELECT queue FROM waiting WHERE queue IS NOT NULL
-""")
+    SELECT queue FROM waiting WHERE starts_with(queue, '{PLAN}') = :of_plans
+""")  # noqa: S608 - constants only
 
 MAY_HAVE_LOST_WINDOWS = """COALESCE(c.period_start < (
     SELECT max(w.started_at) FROM sweeps w
@@ -80,14 +87,16 @@ _DUE = text(f"""
     ) due
 """)  # noqa: S608 - constants only
 
-# What lets such a charge be charged again locks these rows too, and then returns it: none is left out for good.
+# What lets such a charge be charged again locks these rows too, and then returns it: none is left out for good. Of
+# what a stop keeps waiting, the queue itself says so.
 _LEAVE = text(f"""
-    UPDATE charges SET queue = NULL
+    UPDATE charges SET queue = blocked.queue
     FROM (
-        SELECT c.id FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
+        SELECT c.id, CASE WHEN {none_of(LEAVES)} THEN {QUEUE_OF_PLAN} END AS queue
+        FROM charges c JOIN subscriptions s ON s.id = c.subscription_id
         JOIN billing_keys k ON k.id = s.billing_key_id
         WHERE c.queue = ANY(:queues) AND c.status IN ('due', 'past_due') AND c.next_attempt_at <= :now
-          AND NOT ({none_of(LEAVES)})
+          AND (NOT ({none_of(LEAVES)}) OR s.plan_id = ANY(CAST(:stopped_plans AS bigint[])))
         LIMIT :limit
         FOR SHARE OF s, k SKIP LOCKED
         FOR UPDATE OF c SKIP LOCKED
@@ -123,8 +132,13 @@ class Wanted:
 
 
 def waiting_queues(session: Session) -> Sequence[str]:
-    """List the queues in which charges wait, due or not; the transaction is one of `plan_by_index`."""
-    return session.scalars(_WAITING).all()
+    """List the queues of PGs in which charges wait, due or not; the transaction is one of `plan_by_index`."""
+    return session.scalars(_WAITING, {"of_plans": False}).all()
+
+
+def queues_of_plans(session: Session) -> Sequence[str]:
+    """List the queues of plans in which charges wait, stopped or no more; the transaction is one of `plan_by_index`."""
+    return session.scalars(_WAITING, {"of_plans": True}).all()
 
 
 def due_charges(
@@ -134,7 +148,7 @@ def due_charges(
 
     `asked` are the parameters of the blockers; the transaction is one of `plan_by_index`.
     """
-    parameters = {
+    values = {
         **asked,
         "window_life": WINDOW_LIFE,
         "left_out": list(left_out),
@@ -143,17 +157,18 @@ def due_charges(
         "after_at": [each.after[0] for each in wanted.values()],
         "after_id": [each.after[1] for each in wanted.values()],
     }
-    return session.execute(_DUE, parameters).all()
+    return session.execute(_DUE, values).all()
 
 
 def leave_queues(session: Session, *, now: datetime, limit: int) -> int:
     """Take charges out of their queues that cannot be charged for long; return how many, `limit` if there may be more.
 
-    They would be looked at by each claim, for as long as their key is not replaced.
+    They would be looked at by each claim, for as long as their key is not replaced or their plan is stopped.
     """
     plan_by_index(session)
     queues = list(waiting_queues(session))
-    return len(session.execute(_LEAVE, {"queues": queues, "now": now, "limit": limit}).all())
+    asked = {**parameters(session, now=now), "queues": queues, "limit": limit}
+    return len(session.execute(_LEAVE, asked).all())
 
 
 def return_misplaced(session: Session, *, after: int, limit: int) -> tuple[int, int | None]:

@@ -1,4 +1,7 @@
-"""The kill switch as a row: while it stands, no claim takes a charge of its scope."""
+"""The kill switch as a row: while it stands, no claim takes a charge of its scope.
+
+The scopes are those of `worker.domain.stop_scopes`; what is asked about calls takes that of a subscription too.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,15 @@ from sqlalchemy.orm import Session
 
 from worker.database.audit_reason import give_reason
 from worker.database.clock import APART
+from worker.database.tables.billing import Plan
 from worker.database.tables.operations import Stop
 from worker.domain.channel_evidence import STOPPED_BY_REFUSALS
 from worker.domain.channel_rules import closed
 from worker.domain.outcomes import UnknownReason
+from worker.domain.stop_scopes import EVERYTHING, PLAN, SUBSCRIPTION
 from worker.ledger import channel_stops
 from worker.ledger.channel_rules import channel_rules
-from worker.ledger.claiming import CLAIM_ADVISORY_LOCK, EVERYTHING
+from worker.ledger.claiming import CLAIM_ADVISORY_LOCK
 
 __all__ = [
     "BY_HAND",
@@ -29,6 +34,7 @@ __all__ = [
     "calls_in_flight",
     "claims_under_way",
     "may_still_move",
+    "plan_id",
     "record_active",
     "start",
     "stop",
@@ -47,26 +53,32 @@ _CLAIMS_UNDER_WAY = text("""
     ORDER BY pid
 """)
 
+_OWNER = """
+    CROSS JOIN LATERAL (SELECT pg FROM billing_keys WHERE id = a.billing_key_id OFFSET 0) k
+    CROSS JOIN LATERAL (SELECT subscription_id FROM charges WHERE id = a.charge_id OFFSET 0) c
+    CROSS JOIN LATERAL (SELECT code, plan_id FROM subscriptions WHERE id = c.subscription_id OFFSET 0) s
+    CROSS JOIN LATERAL (SELECT code FROM plans WHERE id = s.plan_id OFFSET 0) p
+"""
+_IN_SCOPE = f"CAST(:scope AS text) IN ('{EVERYTHING}', k.pg, '{PLAN}' || p.code, '{SUBSCRIPTION}' || s.code)"
+
 # What a reconciler declared abandoned by its own clock may be on its way still, whatever a look-up has said since.
-_CALLS_IN_FLIGHT = text("""
-    SELECT count(*) FROM attempts a JOIN billing_keys k ON k.id = a.billing_key_id
-    WHERE a.via = 'again' AND a.lease_until >= :since AND k.pg = COALESCE(:pg, k.pg)
+_CALLS_IN_FLIGHT = text(f"""
+    SELECT count(*) FROM attempts a {_OWNER}
+    WHERE a.via = 'again' AND a.lease_until >= :since AND {_IN_SCOPE}
       AND (a.status = 'started' OR a.status = 'unknown' AND EXISTS (
         SELECT FROM audit
         WHERE entity = 'attempt' AND entity_id = a.id AND to_status = 'unknown' AND reason = :abandoned))
-""")
+""")  # noqa: S608 - constants only
 
 # A call whose answer was lost goes on at PortOne, and a payment window is the customer's to use or to leave.
-_MAY_STILL_MOVE = text("""
+_MAY_STILL_MOVE = text(f"""
     SELECT count(*) FILTER (WHERE a.via = 'again') AS unknown,
            max(a.started_at + :quiet_period) FILTER (WHERE a.via = 'again') AS lands_until,
            count(*) FILTER (WHERE a.window_until > :now) AS windows,
            max(a.window_until) FILTER (WHERE a.window_until > :now) AS windows_until
-    FROM attempts a JOIN billing_keys k ON k.id = a.billing_key_id
-    WHERE k.pg = COALESCE(:pg, k.pg)
-      AND (a.status = 'unknown' OR a.status = 'started' AND a.via = 'window')
-""")
-
+    FROM attempts a {_OWNER}
+    WHERE {_IN_SCOPE} AND (a.status = 'unknown' OR a.status = 'started' AND a.via = 'window')
+""")  # noqa: S608 - constants only
 
 # A time far ahead is from before the clock was set back.
 _RECORD_STANDING = text("""
@@ -94,6 +106,7 @@ class MayStillMove:
 def stop(session: Session, *, scope: str, reason: str, stopped_by: str, now: datetime) -> None:
     """Set the switch. Once this is committed, no claim that begins takes anything of the scope."""
     row = {"scope": scope, "reason": reason, "stopped_by": stopped_by, "stopped_at": now}
+    row["plan_id"] = plan_id(session, scope)
     by_refusals = (Stop.scope == scope, Stop.stopped_by == STOPPED_BY_REFUSALS)
     while True:
         # What refusals have stopped is lifted by a payment; what an operator stops stays stopped until one starts it.
@@ -102,6 +115,13 @@ def stop(session: Session, *, scope: str, reason: str, stopped_by: str, now: dat
         # Refusals may have stopped it while this waited for them.
         if session.scalar(select(Stop.scope).where(*by_refusals)) is None:
             return
+
+
+def plan_id(session: Session, scope: str) -> int | None:
+    """Return the id of the plan that a scope names; None for one that names none, or one that does not exist."""
+    if not scope.startswith(PLAN):
+        return None
+    return session.scalar(select(Plan.id).where(Plan.code == scope.removeprefix(PLAN)))
 
 
 def await_claims(session: Session, *, timeout: timedelta) -> None:
@@ -143,7 +163,7 @@ def calls_in_flight(session: Session, *, now: datetime, scope: str = EVERYTHING)
     """Count the attempts of a scope whose request may still be on its way, however much the clocks differ."""
     parameters = {
         "since": now - CLOCKS_APART,
-        "pg": None if scope == EVERYTHING else scope,
+        "scope": scope,
         "abandoned": UnknownReason.ABANDONED.value,
     }
     return int(session.scalar(_CALLS_IN_FLIGHT, parameters) or 0)
@@ -153,7 +173,7 @@ def may_still_move(
     session: Session, *, quiet_period: timedelta, now: datetime, scope: str = EVERYTHING
 ) -> MayStillMove:
     """Return what of a scope may still be paid although nothing more is sent."""
-    parameters = {"now": now, "quiet_period": quiet_period, "pg": None if scope == EVERYTHING else scope}
+    parameters = {"now": now, "quiet_period": quiet_period, "scope": scope}
     row = session.execute(_MAY_STILL_MOVE, parameters).one()
     landing = row.lands_until is not None and row.lands_until > now
     return MayStillMove(row.unknown, row.lands_until if landing else None, row.windows, row.windows_until)

@@ -1,4 +1,7 @@
-"""Holding one subscription: for a limit that it alone exceeds, or a payment that no period of it accounts for."""
+"""Holding one subscription: for a limit that it alone exceeds, a payment that no period of it accounts for, or by hand.
+
+Whatever has held it, only an operator releases it.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,13 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.database.bulk import as_rows
+from worker.domain.charge_limits import STOPPED_BY_LIMIT
+
+BY_RECONCILIATION = "reconciliation"
+"""`holds.held_by` when a sweep has found a payment that no period accounts for."""
+
+BY_THEMSELVES = (STOPPED_BY_LIMIT, BY_RECONCILIATION)
+"""Every `holds.held_by` that is no operator."""
 
 SHOWN = 20
 """How many held subscriptions `again status` names."""
@@ -45,6 +55,18 @@ _RELEASE = text("""
     RETURNING h.id
 """)
 
+# What an operator stops is held for that reason from then on, whatever had held it before.
+_TAKE_OVER = text("""
+    UPDATE holds SET status = 'released', status_reason = 'an operator has stopped it', status_at = :now
+    WHERE subscription_id = :id AND status = 'held' AND held_by = ANY(CAST(:by_themselves AS text[]))
+""")
+
+_OF = text("""
+    SELECT s.code, h.status_reason AS reason, h.status_at AS held_at, h.held_by, 1 AS held
+    FROM holds h JOIN subscriptions s ON s.id = h.subscription_id
+    WHERE h.subscription_id = :id AND h.status = 'held'
+""")
+
 _HELD = text("""
     SELECT s.code, h.status_reason AS reason, h.status_at AS held_at, h.held_by, count(*) OVER () AS held
     FROM holds h JOIN subscriptions s ON s.id = h.subscription_id
@@ -55,7 +77,7 @@ _HELD = text("""
 
 @dataclass(frozen=True, slots=True)
 class HeldSubscription:
-    """A subscription that a charge limit or reconciliation has stopped."""
+    """A subscription that a charge limit, reconciliation or an operator has stopped."""
 
     code: str
     reason: str
@@ -68,6 +90,18 @@ def hold(session: Session, reasons: Mapping[int, str], *, by: str, now: datetime
     """Hold subscriptions, each with its reason, in which `{code}` is the subscription's."""
     rows = as_rows({"subscription_id": each, "reason": reason} for each, reason in reasons.items())
     session.execute(_HOLD, {"rows": rows, "by": by, "now": now})
+
+
+def hold_by_hand(session: Session, subscription_id: int, *, reason: str, by: str, now: datetime) -> None:
+    """Hold a subscription for an operator; one that an operator has held already keeps its first reason."""
+    session.execute(_TAKE_OVER, {"id": subscription_id, "now": now, "by_themselves": list(BY_THEMSELVES)})
+    hold(session, {subscription_id: reason}, by=by, now=now)
+
+
+def hold_of(session: Session, subscription_id: int) -> HeldSubscription | None:
+    """Return what holds a subscription, and since when; None when nothing does."""
+    row = session.execute(_OF, {"id": subscription_id}).one_or_none()
+    return None if row is None else HeldSubscription(**row._mapping)  # noqa: SLF001 - public
 
 
 def hold_unaccounted(session: Session, payments: Mapping[str, str], *, by: str, now: datetime) -> None:

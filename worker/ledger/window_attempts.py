@@ -13,11 +13,13 @@ from worker.database.mapping import KNOWN_ATTEMPT, OF_AN_ATTEMPT, known_attempt
 from worker.domain.attempt import Attempt
 from worker.domain.blockers import Blocker
 from worker.domain.states import AttemptStatus, ChargeStatus, Via
+from worker.domain.stop_scopes import EVERYTHING
 from worker.domain.window_evidence import WINDOW_LIFE
 from worker.ledger.blockers import CONDITIONS
 from worker.ledger.charges import PAYABLE_BY_HAND
-from worker.ledger.claiming import CLAIM_ADVISORY_LOCK, EVERYTHING
+from worker.ledger.claiming import CLAIM_ADVISORY_LOCK
 from worker.ledger.queues import MAY_HAVE_LOST_WINDOWS
+from worker.ledger.subscription_holds import BY_THEMSELVES
 
 # No pump claims it and no other window opens for it meanwhile. Locked by a statement of its own: one that waits for the
 # lock sees the charge as it is then, and all else as it was before.
@@ -86,7 +88,14 @@ _DECLINED = text("""
     SELECT merchant_uid FROM attempts WHERE charge_id = :charge_id AND status = 'declined' ORDER BY number
 """)
 
-_STOPS = text("SELECT scope FROM stops WHERE scope IN (:everything, :pg)")
+# What a limit or a sweep has held, its customer may pay by hand; what an operator has stopped, not.
+_STOPS = text("""
+    SELECT 1 FROM stops
+    WHERE scope IN (:everything, :pg) OR plan_id = (SELECT plan_id FROM subscriptions WHERE id = :subscription_id)
+    UNION ALL
+    SELECT 1 FROM holds
+    WHERE subscription_id = :subscription_id AND status = 'held' AND held_by <> ALL(CAST(:by_themselves AS text[]))
+""")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,10 +180,14 @@ def attempt_of(session: Session, merchant_uid: str) -> tuple[Attempt, AttemptSta
     return None if row is None else (known_attempt(row), AttemptStatus(row.attempt_status))
 
 
-def is_stopped(session: Session, pg: str) -> bool:
-    """Return whether `again stop` holds this PG. A stop waits for what has asked here before, as for claims."""
+def is_stopped(session: Session, pg: str, subscription_id: int) -> bool:
+    """Return whether `again stop` holds this PG, this subscription or its plan.
+
+    A stop waits for what has asked here before, as for claims.
+    """
     session.execute(text("SELECT pg_advisory_xact_lock_shared(:lock)"), {"lock": CLAIM_ADVISORY_LOCK})
-    return session.execute(_STOPS, {"everything": EVERYTHING, "pg": pg}).first() is not None
+    asked = {"everything": EVERYTHING, "pg": pg, "subscription_id": subscription_id}
+    return session.execute(_STOPS, {**asked, "by_themselves": list(BY_THEMSELVES)}).first() is not None
 
 
 def _locked(row: Row[Any]) -> LockedCharge:

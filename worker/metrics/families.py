@@ -30,7 +30,9 @@ STATE: Mapping[str, Family] = {
     "again_status_oldest_age_seconds": Family(
         _GAUGE, "How old the oldest is of what `again status` counts; 0 where there is none.", ("row",)
     ),
-    "again_due_charges": Family(_GAUGE, "Charges that have come due, by PG, 10,000 at most.", ("pg",)),
+    "again_due_charges": Family(
+        _GAUGE, "Charges that have come due, by PG, 10,000 at most; of stopped plans, none.", ("pg",)
+    ),
     "again_due_wait_seconds": Family(
         _GAUGE,
         "For how long a charge has waited that nothing keeps from being claimed; 0 where there is none, as while its "
@@ -43,7 +45,9 @@ STATE: Mapping[str, Family] = {
     "again_unknown_attempts": Family(
         _GAUGE, "Attempts whose outcome is unknown, flagged ones included, by how long ago they were sent.", ("age",)
     ),
-    "again_stopped": Family(_GAUGE, "1 for each scope that the kill switch stops: `all`, or a PG.", ("scope",)),
+    "again_stopped": Family(
+        _GAUGE, "1 for each scope that the kill switch stops: `all`, a PG, or `plan:CODE`.", ("scope",)
+    ),
     "again_stopped_scopes": Family(_GAUGE, "How many scopes are stopped."),
     "again_held_subscriptions": Family(_GAUGE, "Subscriptions that are held until an operator releases them."),
     "again_gate_held_charges": Family(

@@ -9,6 +9,7 @@ from schedules.open_hours import OpenHours
 from worker.domain.consent_gate.rules import RuleCode
 from worker.domain.states import AttemptStatus, Via, WaitReason
 from worker.ledger.history import ChargeDetails
+from worker.ledger.subscription_holds import BY_THEMSELVES
 from worker.operations.explain_charge import ChargeState, LastAttempt
 
 
@@ -28,7 +29,9 @@ def charge_state(row: ChargeDetails, attempts: Sequence[Mapping[str, Any]]) -> C
         stop_scope=row.stop_scope,
         stop_reason=row.stop_reason,
         open_hours=OpenHours(*(row.open_hours or ())),
+        stopped_by=row.stopped_by,
         hold_reason=row.hold_reason,
+        held_by=None if row.held_by in BY_THEMSELVES else row.held_by,
         first_charge_id=row.first_charge_id,
         discrepancy_id=row.discrepancy_id,
         attempt=_last_of(attempts),

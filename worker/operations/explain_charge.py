@@ -17,6 +17,7 @@ from worker.domain.states import (
     ChargeStatus,
     SubscriptionStatus,
 )
+from worker.domain.stop_scopes import of_subscription, start_command
 
 Shown = Callable[[datetime], str]
 """How an instant is written for the reader."""
@@ -52,7 +53,9 @@ class ChargeState:
     stop_scope: str | None
     stop_reason: str | None
     open_hours: OpenHours = field(default_factory=OpenHours)  # of its key's PG
-    hold_reason: str | None = None  # a limit has stopped its subscription
+    stopped_by: str | None = None
+    hold_reason: str | None = None  # its subscription is held
+    held_by: str | None = None  # the operator who holds it; None for what is held by itself
     first_charge_id: int | None  # another charge of the subscription that is charged before this one
     discrepancy_id: int | None  # the first of its discrepancies that wait for a decision; until then it is not claimed
     attempt: LastAttempt | None
@@ -140,9 +143,10 @@ def _undecided(state: ChargeState, _: Shown) -> str:
 
 
 def _stopped(state: ChargeState, _: Shown) -> str:
-    return (
-        f"Charging is stopped ({state.stop_scope}: {state.stop_reason}); it waits for `again start {state.stop_scope}`."
-    )
+    assert state.stop_scope is not None
+    by = "" if state.stopped_by is None else f", by {state.stopped_by}"
+    command = start_command(state.stop_scope)
+    return f"Charging is stopped ({state.stop_scope}: {state.stop_reason}{by}); it waits for `{command}`."
 
 
 def _closed(state: ChargeState, _: Shown) -> str:
@@ -153,7 +157,10 @@ def _closed(state: ChargeState, _: Shown) -> str:
 
 
 def _held(state: ChargeState, _: Shown) -> str:
-    return f"Its subscription is held: {state.hold_reason}"
+    if state.held_by is None:
+        return f"Its subscription is held: {state.hold_reason}"
+    command = start_command(of_subscription(state.subscription_code))
+    return f"Its subscription is stopped ({state.hold_reason}, by {state.held_by}); it waits for `{command}`."
 
 
 def _charging_is_held(_: ChargeState, __: Shown) -> str:

@@ -66,7 +66,8 @@ class Judge:
     def judge_open(self) -> None:
         """Evaluate the invariants that are asked about everything that an index holds."""
         self._ask(Subject.ALL, {})
-        asked = {**self._parameters, "queues": list(queues.waiting_queues(self._session)), "most": MAX_COUNTED}
+        names = [*queues.waiting_queues(self._session), *queues.queues_of_plans(self._session)]
+        asked = {**self._parameters, "queues": names, "most": MAX_COUNTED}
         self.judge(Touched(self._session.scalars(violation_queries.OVERDUE, asked).all(), ()))
 
     def judge(self, touched: Touched) -> None:

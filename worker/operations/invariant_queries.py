@@ -17,11 +17,13 @@ from worker.ledger.charges import OWED
 from worker.ledger.queues import MISPLACED
 from worker.operations.invariant_subjects import (
     CHARGES,
+    CLAIMED_OF_PLAN,
     COVERED,
     HELD,
     ITEMS_ADD_UP,
     ITS_ATTEMPTS,
     ITS_OWNER,
+    ITS_STOPS,
     ITS_SUBSCRIPTION,
     OWED_OR_PAID,
     REFUNDS_ARE_COUNTED,
@@ -89,10 +91,10 @@ QUERIES: Mapping[str, str] = {
     """,
     # `again stop` returns when every claim that began before it has ended; clocks may differ by `clocks`. What a sweep
     # has adopted was never claimed: its lease is as long as nothing. A window may go through another PG than the key's.
-    "nothing_is_claimed_while_stopped": """
+    "nothing_is_claimed_while_stopped": f"""
         SELECT DISTINCT a.id FROM stops h
         CROSS JOIN LATERAL (
-            SELECT id, billing_key_id FROM (
+            SELECT id, billing_key_id, charge_id, started_at FROM (
                 (SELECT * FROM attempts ORDER BY id DESC LIMIT 1000)
                 UNION ALL
                 SELECT * FROM attempts WHERE status IN ('started', 'unknown')
@@ -101,7 +103,7 @@ QUERIES: Mapping[str, str] = {
             OFFSET 0
         ) a
         CROSS JOIN LATERAL (SELECT pg FROM billing_keys WHERE id = a.billing_key_id OFFSET 0) k
-        WHERE h.scope IN ('all', k.pg)
+        WHERE h.scope IN ('all', k.pg) OR h.plan_id IS NOT NULL AND {CLAIMED_OF_PLAN}
     """,
     # What was open when a key was replaced and is in none of its consents is marked in the same transaction, and the
     # claim passes it by. What a sweep has adopted was never claimed.
@@ -196,7 +198,7 @@ QUERIES: Mapping[str, str] = {
           AND NOT EXISTS (
             SELECT FROM holds h WHERE h.subscription_id = s.id AND h.status_at > :claiming OFFSET 0)
           AND NOT EXISTS (
-            SELECT FROM last_stopped h WHERE h.scope IN ('all', k.pg) AND h.seen_at > :claiming OFFSET 0)
+            SELECT FROM last_stopped h WHERE h.scope IN ({ITS_STOPS}) AND h.seen_at > :claiming OFFSET 0)
           AND NOT EXISTS (
             SELECT FROM charges other
             WHERE other.subscription_id = c.subscription_id AND other.id <> c.id AND other.status_at > :claiming
@@ -205,9 +207,7 @@ QUERIES: Mapping[str, str] = {
             SELECT FROM audit e WHERE e.entity = 'subscription' AND e.entity_id = s.id AND e.at > :claiming OFFSET 0)
     """,
     # Reconciliation takes it half a minute after its lease has ended, whatever is stopped or held.
-    "abandoned_attempt_is_looked_up": """
-        SELECT a.id FROM attempts a WHERE a.status = 'started' AND a.lease_until < :lease
-    """,
+    "abandoned_attempt_is_looked_up": "SELECT id FROM attempts a WHERE a.status = 'started' AND a.lease_until < :lease",
     # A look-up that fails gets another time at once.
     "look_up_is_made_in_time": """
         SELECT a.id FROM attempts a WHERE a.status = 'unknown' AND a.next_lookup_at < :look_up

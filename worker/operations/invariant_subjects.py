@@ -57,6 +57,18 @@ ITS_OWNER = f"""{ITS_SUBSCRIPTION}
         LEFT JOIN LATERAL (SELECT * FROM billing_keys WHERE id = s.billing_key_id OFFSET 0) k ON true"""
 """Joins the subscription `s` of a charge `c`, and its billing key `k` if there is one."""
 
+ITS_STOPS = "'all', k.pg, (SELECT 'plan:' || code FROM plans WHERE id = s.plan_id)"
+"""Every scope in which a stop concerns a subscription `s` with a key `k`."""
+
+CLAIMED_OF_PLAN = """EXISTS (
+            SELECT FROM (SELECT subscription_id FROM charges WHERE id = a.charge_id OFFSET 0) c
+            CROSS JOIN LATERAL (SELECT id, plan_id FROM subscriptions WHERE id = c.subscription_id OFFSET 0) s
+            WHERE s.plan_id = h.plan_id AND NOT EXISTS (
+                SELECT FROM changes x
+                WHERE x.subscription_id = s.id AND x.kind = 'change_plan' AND x.status = 'applied'
+                  AND x.status_at >= a.started_at OFFSET 0))"""
+"""The condition that an attempt `a` is of the plan of a stop `h`, and was so already when it was claimed."""
+
 ITEMS_ADD_UP = """EXISTS (
             SELECT FROM (
                 SELECT sum(amount) AS amount, sum(tax_free) AS tax_free, sum(vat_amount) AS vat_amount,

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.database.planning import plan_by_index
+from worker.domain.stop_scopes import PLAN
 from worker.ledger.blockers import BLOCKER_TABLES, CLAIMABLE, parameters
 
 MOST_COUNTED = 10_000
@@ -45,7 +46,7 @@ _DUE = text(f"""
             ORDER BY c.next_attempt_at, c.id LIMIT :head
         ) claimed_next
     ) head ON true
-    WHERE queues.queue IS NOT NULL
+    WHERE NOT starts_with(queues.queue, '{PLAN}')
 """)  # noqa: S608 - constants only
 
 _TO_OPEN = text("""

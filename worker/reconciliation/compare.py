@@ -18,9 +18,6 @@ from worker.ledger.discrepancies import NewDiscrepancy
 from worker.reconciliation.backfill import ComparedPayment, backfill
 from worker.reconciliation.queries import SliceCounts
 
-HELD_BY = "reconciliation"
-"""Who has held a subscription whose payment no period accounts for."""
-
 MONEY_MOVED = ("paid", "cancelled")
 """PortOne's statuses of payments in which money moved."""
 
@@ -143,7 +140,7 @@ def _hold_unaccounted(session: Session, compared: Sequence[ComparedPayment], now
         each.record.merchant_uid: each.parts.subscription_code for each in compared if each.local.charge_id is None
     }
     if payments:
-        subscription_holds.hold_unaccounted(session, payments, by=HELD_BY, now=now)
+        subscription_holds.hold_unaccounted(session, payments, by=subscription_holds.BY_RECONCILIATION, now=now)
 
 
 def _close_agreeing(session: Session, compared: Sequence[ComparedPayment], now: datetime) -> None:

@@ -121,7 +121,7 @@ DIFFERENCE = """
         ),
         ("UPDATE subscriptions SET billing_key_id = NULL", "Its subscription has no billing key"),
         ("UPDATE billing_keys SET status = 'dead'", "Its billing key is dead"),
-        ("INSERT INTO stops VALUES ('all', 'fire', 'me', now())", "Charging is stopped (all: fire)"),
+        ("INSERT INTO stops VALUES ('all', 'fire', 'me', now())", "Charging is stopped (all: fire, by me)"),
         ("INSERT INTO stops VALUES ('kakaopay', 'fire', 'me', now())", "`again start kakaopay`"),
         ("INSERT INTO stops VALUES ('payco', 'fire', 'me', now())", "the next pump run charges it"),  # another PG
         ("UPDATE charges SET next_attempt_at = now() + interval '1 day'", "It is charged on"),

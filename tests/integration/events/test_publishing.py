@@ -172,3 +172,14 @@ def test_stop_and_start_are_told_each_time(sessions: Sessions):
     publish(sessions)
     assert [event.type for event in events(sessions)] == 2 * [EventType.CHANNEL_STOPPED, EventType.CHANNEL_STARTED]
     assert len({event.id for event in events(sessions)}) == 4
+
+
+def test_stop_of_a_plan_is_told_with_the_code_of_the_plan(book: Book, sessions: Sessions):
+    book.plan("gold", now=NOW)
+    with sessions.begin() as session:
+        stops.stop(session, scope="plan:gold", reason="maintenance", stopped_by="test", now=NOW)
+    with sessions.begin() as session:
+        stops.start(session, scope="plan:gold", now=NOW)
+    publish(sessions)
+    told = [(event.type, event.data) for event in events(sessions)]
+    assert told == [(EventType.PLAN_STOPPED, {"plan": "gold"}), (EventType.PLAN_STARTED, {"plan": "gold"})]

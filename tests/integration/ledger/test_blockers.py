@@ -50,6 +50,12 @@ _HOLD = text("""
     VALUES (:id, :status, 'too much', :now, 'me')
 """)
 
+_STOP = text("""
+    INSERT INTO stops
+    SELECT scope, 'test', 'me', :now, (SELECT id FROM plans WHERE 'plan:' || code = scope)
+    FROM CAST(:scope AS text) AS scope
+""")
+
 _SUBSCRIPTION = text("""
     UPDATE subscriptions SET status = :status, billing_key_id = :key, next_charge_at = :billed,
                              paused_next_charge_at = :paused, ends_at = :canceled
@@ -62,11 +68,14 @@ class Variety:
 
     def __init__(self, seed: int, session: Session, book: Book) -> None:
         self._draw, self._session, self._book = Random(seed), session, book
+        self._made = 0
         # As an older release could have left them: today's triggers and guards would keep some from being written.
         session.execute(text("SET LOCAL session_replication_role = replica"))
 
     def subscription(self) -> None:
-        subscribed = self._book.subscribe(now=NOW, pg=self._one("kakaopay", "payco"))
+        self._made += 1
+        plan = "gold" if self._made % 3 == 0 else "monthly"
+        subscribed = self._book.subscribe(now=NOW, pg=self._one("kakaopay", "payco"), plan=plan)
         key = self._seldom(None, usually=subscribed.billing_key_id)
         status = self._seldom("paused", "canceled", "ended", "pending", usually=self._one("trialing", "active"))
         times = {
@@ -83,8 +92,8 @@ class Variety:
             self._charge(subscribed.id, subscribed.billing_key_id, place)
 
     def stop(self) -> None:
-        for scope in self._one((), (), ("payco",), ("all",), ("toss",)):
-            self._sql(text("INSERT INTO stops VALUES (:scope, 'test', 'me', :now)"), scope=scope)
+        for scope in self._one((), ("plan:gold",), ("payco",), ("all",), ("toss", "plan:gold")):
+            self._sql(_STOP, scope=scope)
 
     def _charge(self, subscription: int, key: int, place: int) -> None:
         status = self._seldom("charging", "paid", "void", "uncollectible", usually=self._one("due", "past_due"))

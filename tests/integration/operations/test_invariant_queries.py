@@ -474,3 +474,19 @@ def test_examples_and_counting_end_somewhere(session: Session):
 def test_a_stop_without_a_claim_after_it_is_in_order(session: Session):
     stops.stop(session, scope=stops.EVERYTHING, reason="audit", stopped_by="me", now=NOW)
     assert look(session) == []
+
+
+def test_claim_of_a_stopped_plan_is_found_unless_it_was_of_another_plan_then(session: Session):
+    session.execute(
+        text("""INSERT INTO stops SELECT 'plan:' || code, '', 'me', CAST(:now AS timestamptz) - interval '1 hour', id
+                FROM plans"""),
+        {"now": NOW},
+    )
+    assert names(look(session)) == ["nothing_is_claimed_while_stopped"]
+    session.execute(
+        text("""INSERT INTO changes (kind, subscription_id, parameters, effective_at, status, status_at, reason, digest,
+                                     preview, fingerprint, created_at)
+                SELECT 'change_plan', id, '{}', :now, 'applied', :now, 'x', '', '{}', '', :now FROM subscriptions"""),
+        {"now": NOW},
+    )
+    assert look(session) == []

@@ -9,11 +9,14 @@ import pytest
 from tests.scenarios.checkout.story import Till
 from tests.scenarios.conftest import World
 from tests.support import acts
+from worker.charging import kill_switch
 from worker.checkout import Progress
+from worker.domain.charge_limits import STOPPED_BY_LIMIT
 from worker.domain.errors import Refused
 from worker.domain.states import SubscriptionStatus
-from worker.ledger import stops
+from worker.ledger import stops, subscription_holds
 from worker.sandbox.rules.behaviours import Behaviour, Reply, decline, pay, troubled
+from worker.subscriptions import holds
 
 NO_BALANCE = decline("LACK_BALANCE", "잔액이 부족합니다")
 LOST_CARD = decline("CC04", "분실 또는 사용불가 카드")
@@ -215,6 +218,33 @@ def test_window_does_not_open_while_everything_is_stopped(world: World, till: Ti
     with pytest.raises(Refused, match="held just now"):
         till.agree(code, "kakaopay")
     assert [charge.status for charge in world.charges()] == ["past_due"]
+
+
+@pytest.mark.parametrize("stopped", ["plan", "subscription"])
+def test_window_does_not_open_while_its_plan_or_its_subscription_is_stopped(world: World, till: Till, stopped: str):
+    subscription, charge_id = overdue(world)
+    code, sessions = till.link(charge=charge_id), world.runtime.sessions
+    if stopped == "plan":
+        kill_switch.set_switch(sessions, "plan:monthly", reason="audit", stopped_by="test", now=world.now)
+    else:
+        holds.hold(sessions, subscription, reason="audit", by="test", now=world.now)
+    with pytest.raises(Refused, match="held just now"):
+        till.agree(code, "kakaopay")
+    world.live(days=2)
+    assert [charge.declines for charge in world.charges()] == [1]  # nor was it sent
+    if stopped == "plan":
+        kill_switch.start_charging(sessions, "plan:monthly", now=world.now)
+    else:
+        holds.release(sessions, subscription, reason="over", now=world.now)
+    till.agree(code, "kakaopay")
+
+
+def test_customer_may_pay_by_hand_what_a_limit_has_held(world: World, till: Till):
+    _, charge_id = overdue(world)
+    with world.runtime.sessions.begin() as session:
+        (row,) = world.sql("SELECT id FROM subscriptions")
+        subscription_holds.hold(session, {row.id: "too much"}, by=STOPPED_BY_LIMIT, now=world.now)
+    till.agree(till.link(charge=charge_id), "kakaopay")
 
 
 def test_charge_that_is_not_past_due_cannot_be_paid_by_hand(world: World, till: Till):

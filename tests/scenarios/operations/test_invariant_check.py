@@ -77,15 +77,16 @@ def test_workers_that_come_back_are_not_blamed_for_what_waited(world: World):
     world.assert_books_agree()
 
 
-def test_charge_of_a_lifted_stop_is_not_late_at_once(world: World):
+@pytest.mark.parametrize("scope", ["kakaopay", "plan:monthly"])
+def test_charge_of_a_lifted_stop_is_not_late_at_once(world: World, scope: str):
     world.subscribe()
     with world.runtime.sessions.begin() as session:
-        stops.stop(session, scope="kakaopay", reason="audit", stopped_by="me", now=world.now)
+        stops.stop(session, scope=scope, reason="audit", stopped_by="me", now=world.now)
     tasks.open_charges()
     for _ in range(20):
         assert check(world, minutes=10)[1] == []
     with world.runtime.sessions.begin() as session:
-        stops.start(session, scope="kakaopay", now=world.now)
+        stops.start(session, scope=scope, now=world.now)
     assert check(world, minutes=5)[1] == []
     logged = [each for _ in range(7) for each in check(world, minutes=10)[1]]
     assert logged == ["due_charge_is_claimed"], "an hour later, and nobody charges it"

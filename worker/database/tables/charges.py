@@ -117,7 +117,7 @@ class Charge(HasStatus, Base):
     order_name: Mapped[str] = mapped_column(String(40))
     status: Mapped[ChargeStatus]
     next_attempt_at: Mapped[datetime | None]
-    queue: Mapped[str | None] = mapped_column(String(16))  # the PG of its key; NULL while it cannot be charged with it
+    queue: Mapped[str | None] = mapped_column(String(16))  # its key's PG, or `plan:ID` while its plan is stopped
     paid_at: Mapped[datetime | None]
     paid_elsewhere: Mapped[str | None]  # how it was paid, when PortOne has not seen its money
     written_off_at: Mapped[datetime | None]  # when it was last given up though its calendar was not spent

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from worker.database.tables.base import Base, HasStatus, identity
-from worker.database.tables.billing import BillingKey, Subscription
+from worker.database.tables.billing import BillingKey, Plan, Subscription
 from worker.database.tables.charges import Attempt, Charge
 from worker.domain.discrepancy_rules import DiscrepancyKind, DiscrepancyStatus
 from worker.domain.outcomes import DeclineKind
@@ -18,14 +18,16 @@ from worker.domain.states import HoldStatus, SweepEnd, SweepReason
 
 
 class Stop(Base):
-    """The kill switch: while a row stands, nothing of its scope is claimed. `all`, or one channel's PG."""
+    """The kill switch: while a row stands, nothing of its scope is claimed. `all`, one channel's PG, or `plan:CODE`."""
 
     __tablename__ = "stops"
+    __table_args__ = (CheckConstraint("(plan_id IS NOT NULL) = (scope LIKE 'plan:%')", name="plan_id"),)
 
-    scope: Mapped[str] = mapped_column(String(16), primary_key=True)
+    scope: Mapped[str] = mapped_column(String(45), primary_key=True)
     reason: Mapped[str]
     stopped_by: Mapped[str]
     stopped_at: Mapped[datetime]
+    plan_id: Mapped[int | None] = mapped_column(ForeignKey(Plan.id))
 
 
 class LastStopped(Base):
@@ -33,7 +35,7 @@ class LastStopped(Base):
 
     __tablename__ = "last_stopped"
 
-    scope: Mapped[str] = mapped_column(String(16), primary_key=True)
+    scope: Mapped[str] = mapped_column(String(45), primary_key=True)
     seen_at: Mapped[datetime]
 
 
@@ -123,7 +125,7 @@ class DayTotal(Base):
 
 
 class Hold(HasStatus, Base):
-    """One subscription that a limit has stopped: nothing of it is claimed until an operator releases it."""
+    """One subscription that is stopped, by a limit, a sweep or an operator, until an operator releases it."""
 
     __tablename__ = "holds"
     __table_args__ = (Index("holds_held_idx", "status_at", postgresql_where=text("status = 'held'")),)

@@ -20,6 +20,7 @@ from worker.domain.events.payloads import (
     OfInvariant,
     OfKey,
     OfNotice,
+    OfPlan,
     OfRefund,
     OfSubscription,
     Paid,
@@ -85,7 +86,10 @@ CATALOGUE: Mapping[EventType, Entry] = {
         "Nothing more falls due, for good. What is paid runs on until `subscription.access_until`.", OfSubscription
     ),
     EventType.SUBSCRIPTION_ENDED: Entry("It was canceled, and what was paid is over too.", OfSubscription),
-    EventType.SUBSCRIPTION_HELD: Entry("A charge limit has held it: an operator looks at it.", OfSubscription),
+    EventType.SUBSCRIPTION_HELD: Entry(
+        "A charge limit, reconciliation or an operator has held it: nothing of it is charged by its key.",
+        OfSubscription,
+    ),
     EventType.SUBSCRIPTION_RELEASED: Entry("An operator has released it.", OfSubscription),
     EventType.BILLING_KEY_DEAD: Entry(
         "A key was refused for good: the customer has to register another one. Once per subscription of the key.",
@@ -111,6 +115,8 @@ CATALOGUE: Mapping[EventType, Entry] = {
         "Charging through one PG is stopped, by refusals, by a limit or by an operator.", OfChannel
     ),
     EventType.CHANNEL_STARTED: Entry("Charging through one PG goes on.", OfChannel),
+    EventType.PLAN_STOPPED: Entry("An operator has stopped charging what is on one plan.", OfPlan),
+    EventType.PLAN_STARTED: Entry("Charging what is on one plan goes on.", OfPlan),
     EventType.CHARGING_STOPPED: Entry("All charging is stopped.", OfCharging),
     EventType.CHARGING_STARTED: Entry("Charging goes on.", OfCharging),
     EventType.INVARIANT_VIOLATED: Entry("An invariant of the records does not hold: `again status`.", OfInvariant),

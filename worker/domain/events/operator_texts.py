@@ -33,10 +33,10 @@ def mail_text(message: Message) -> tuple[str, str]:
 
 
 def _about(data: Mapping[str, object]) -> str:
-    """Return what an event is about: a check, a destination, a PG, an invariant, or a subscription's code."""
+    """Return what an event is about: a check, a destination, a PG, a plan, an invariant, or a subscription."""
     subscription = data.get("subscription")
     code = subscription.get("code") if isinstance(subscription, Mapping) else None
-    named = (data.get(name) for name in ("check", "destination", "pg", "name"))
+    named = (data.get(name) for name in ("check", "destination", "pg", "plan", "name"))
     return str(next((each for each in named if each), code or ""))
 
 

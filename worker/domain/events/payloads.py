@@ -155,6 +155,10 @@ class OfChannel(Payload):
     pg: Annotated[str, Field(description="PortOne's pg_provider")]
 
 
+class OfPlan(Payload):
+    plan: Annotated[str, Field(description="its code")]
+
+
 class OfCharging(Payload):
     """All charging: there is nothing more to say."""
 

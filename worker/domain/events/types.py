@@ -49,6 +49,8 @@ class EventType(StrEnum):
 
     CHANNEL_STOPPED = "channel.stopped"
     CHANNEL_STARTED = "channel.started"
+    PLAN_STOPPED = "plan.stopped"
+    PLAN_STARTED = "plan.started"
     CHARGING_STOPPED = "charging.stopped"
     CHARGING_STARTED = "charging.started"
 
