@@ -28,5 +28,8 @@ class Blocker(StrEnum):
     ANOTHER_CHARGE = "another_charge"  # one of the same subscription is in flight, or is due and older
 
 
+ENDS_BY_ITSELF = frozenset({Blocker.CHARGING_HOLD, Blocker.CHANNEL_CLOSED})
+"""The blockers that are of no charge in particular and pass, mostly within hours: who looks ahead leaves them out."""
+
 FAULTS = frozenset({Blocker.ATTEMPTS_SPENT, Blocker.LAST_ATTEMPT})
 """The blockers that ordinary operation never leads to, and that nothing resolves without an operator."""

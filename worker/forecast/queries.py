@@ -15,7 +15,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from worker.database.mapping import OWN_PLAN_COLUMNS
-from worker.domain.blockers import Blocker
+from worker.domain.blockers import ENDS_BY_ITSELF, Blocker
 from worker.ledger.adjustments import CHARGED_ONCE, HAS_OPEN
 from worker.ledger.blockers import first_of
 from worker.ledger.charges import UNPAID
@@ -91,7 +91,7 @@ _WAITING_IN, _WAITING_IN_NONE = (
     text(
         _WAITING.format(
             queue=queue,
-            held=first_of(set(Blocker) - {Blocker.NOT_YET, Blocker.ANOTHER_CHARGE, Blocker.CHARGING_HOLD}),
+            held=first_of(set(Blocker) - ENDS_BY_ITSELF - {Blocker.NOT_YET, Blocker.ANOTHER_CHARGE}),
             canceled=_IS_CANCELED,
             planned=_IS_PLANNED,
             facts=_OF_SUBSCRIPTION,

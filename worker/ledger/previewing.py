@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from worker.domain.blockers import Blocker
+from worker.domain.blockers import ENDS_BY_ITSELF, Blocker
 from worker.domain.previews import PreviewedPeriod
 from worker.ledger import end_of_dunning
 from worker.ledger.blockers import BLOCKER_TABLES, first_of
@@ -32,11 +32,11 @@ _AFTER = text("""
     WHERE subscription_id = :id AND id > :last ORDER BY period_start
 """)
 
-# As a claim takes it, but for a hold of all charging, which ends.
+# As a claim takes it, but for what ends by itself.
 _WAITING = text(f"""
     SELECT c.id, c.amount, c.period_start, c.next_attempt_at, k.pg, p.code AS plan,
            last.number IS NOT NULL AS was_tried,
-           {first_of(set(Blocker) - {Blocker.CHARGING_HOLD})} AS blocker, {REGULAR.format(charge="c")} AS regular, (
+           {first_of(set(Blocker) - ENDS_BY_ITSELF)} AS blocker, {REGULAR.format(charge="c")} AS regular, (
                SELECT {REGULAR.format(charge="e")} FROM (
                    SELECT id, amount FROM charges
                    WHERE subscription_id = c.subscription_id AND period_start < c.period_start AND status <> 'void'

@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from worker.ledger.channel_rules import channel_rules
+
 _INSTANTS = (
     ("sweep", "until", "sweeps", "finished_at IS NULL AND holds_claims"),
     ("apply_changes", "effective_at", "changes", "status = 'scheduled' AND waits_for IS NULL"),
@@ -61,6 +63,9 @@ def coming(session: Session, *, now: datetime) -> Coming:
     rows = session.execute(_COMING, {"now": now}).all()
     due = frozenset(row.tick for row in rows if row.is_due)
     instants = [row.next_at for row in rows if row.next_at is not None]
+    if "charge" in due:  # and what is due may wait for a PG to open
+        opening = (rules.open_hours.opens_at(now) for rules in channel_rules(session).values())
+        instants += [at for at in opening if at > now]
     return Coming(due, min(instants, default=None))
 
 

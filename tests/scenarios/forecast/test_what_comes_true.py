@@ -8,15 +8,19 @@ from itertools import cycle
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from schedules.plans import GateMode
+from schedules.open_hours import OpenHours
+from schedules.plans import SEOUL, GateMode
 from tests.scenarios.changes.test_consent_gate import consent, in_trial, tell
 from tests.scenarios.conftest import World
 from tests.scenarios.forecast import random_books
 from tests.scenarios.forecast.random_books import ACTS, POOR, asked, foretold, of_lines, play, random_book
+from worker import tasks
 from worker.domain.blockers import Blocker
 from worker.domain.changes import ChangeKind
+from worker.domain.channel_rules import ChannelRules
 from worker.domain.charge_limits import Total
 from worker.domain.forecast import Forecast, Mark, day_of
+from worker.ledger.channel_rules import set_rules
 from worker.sandbox.rules.behaviours import pay
 
 EXAMPLES = 2
@@ -79,6 +83,17 @@ def test_retry_is_foreseen_on_its_day_and_marked(world: World):
     world.tick()
     forecast = comes_true_in(world, 0, 5)
     assert forecast.total == forecast.marked[Mark.RETRY] == Total(1, 9_900)
+
+
+def test_charges_of_a_pg_that_is_closed_just_now_are_foreseen_for_today(world: World):
+    world.subscribe(pay())
+    tasks.open_charges()
+    local = world.now.astimezone(SEOUL)
+    closed = OpenHours(maintenance=f"{local:%H}:00-{local + timedelta(hours=2):%H}:00")
+    with world.runtime.sessions.begin() as session:
+        set_rules(session, "kakaopay", ChannelRules(open_hours=closed), reason="test", now=world.now)
+    forecast = comes_true_in(world, 0, 1)
+    assert (forecast.total, forecast.held_by) == (Total(1, 9_900), {})
 
 
 def test_acts_on_a_charge_that_waits_are_foreseen(world: World):

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import text
 
+from schedules.open_hours import OpenHours
 from tests.support.book import Book
 from tests.support.events import assert_events_tell_what_happened
 from tests.support.sandbox import RunningSandbox, running_sandbox, wait_until
@@ -19,7 +20,9 @@ from worker import ticks
 from worker.config.settings import Settings
 from worker.database.clock import DatabaseClock
 from worker.demo.comparison import compare
+from worker.domain.channel_rules import ChannelRules
 from worker.domain.errors import Refused
+from worker.ledger.channel_rules import set_rules
 from worker.playback.advance import Advanced, Player, player_of
 from worker.playback.times import after_span
 from worker.playback.turning import clock_now, turn_clock
@@ -210,3 +213,17 @@ def test_sandbox_keeps_its_turned_clock_over_a_restart(table: Table, sandbox: Ru
 def test_time_that_has_passed_is_refused(table: Table):
     with pytest.raises(Refused, match="it advances to a later time than that"):
         table.player.advance(clock_now(table.runtime).now - timedelta(seconds=1))
+
+
+def test_charge_that_waits_for_its_pg_to_open_is_made_when_it_opens(table: Table):
+    opens = (clock_now(table.runtime).now.astimezone(SEOUL) + timedelta(hours=2)).replace(minute=0, second=0)
+    hours = OpenHours(maintenance=f"{opens - timedelta(hours=3):%H}:00-{opens:%H}:00")
+    with table.runtime.sessions.begin() as session:
+        set_rules(session, "kakaopay", ChannelRules(open_hours=hours), reason="test", now=clock_now(table.runtime).now)
+    code = table.subscribe(pay())
+    table.advance("5h")
+    assert table.charges(code) == [("paid", 0)]
+    with table.runtime.sessions() as session:
+        (paid_at,) = session.scalars(text("SELECT paid_at FROM charges")).all()
+    assert paid_at.astimezone(SEOUL).hour == opens.hour
+    table.assert_records_agree()
