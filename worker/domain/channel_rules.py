@@ -67,6 +67,11 @@ def closed(rules: Mapping[str, ChannelRules], now: datetime) -> list[str]:
     return sorted(pg for pg, each in rules.items() if not each.open_hours.is_open(now))
 
 
+def opens_at(rules: Mapping[str, ChannelRules], pg: str, at: datetime) -> datetime:
+    """Return the first instant from one on at which charges may be made through a PG."""
+    return at if pg not in rules else rules[pg].open_hours.opens_at(at)
+
+
 def _debt(rate: int, free_at: datetime | None, now: datetime) -> float:
     """Return the seconds by which calls were claimed ahead of their time; a clock that was set back leaves no more."""
     if free_at is None or free_at <= now:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from schedules.periods import BillingPeriod
 from schedules.plans import CatchUp, Plan
 from worker.database.mapping import plan_of
+from worker.domain.channel_rules import ChannelRules, opens_at
 from worker.domain.forecast import Coming, Mark
 from worker.domain.pricing.adjustments import Adjustment
 from worker.forecast.asked import Asked
@@ -21,12 +22,15 @@ from worker.ledger.terms import bills
 
 _INSTANT = timedelta(microseconds=1)
 
+Rules = Mapping[str, ChannelRules]
+"""The rules of the PGs that have any."""
+
 Plans = dict[str, Plan]
 """The plans that were read, each once, by their codes: their amounts are not asked for."""
 
 
 def coming_charges(
-    group: ComingGroup, adjustments: Mapping[int, Sequence[Adjustment]], asked: Asked, plans: Plans
+    group: ComingGroup, adjustments: Mapping[int, Sequence[Adjustment]], asked: Asked, plans: Plans, rules: Rules
 ) -> list[Coming] | None:
     """Return what each of a group of subscriptions will be charged with in the days of a forecast.
 
@@ -44,20 +48,24 @@ def coming_charges(
         amounts = [due.line.amount] * len(charged)
     if is_strict(group, asked.gate) and 0 in amounts[:-1]:
         return None
-    return [
-        Coming(
-            at=at,
-            plan=due.code,
-            pg=due.queue or "",
-            amount=amount,
-            period_start=period.start,
-            subscriptions=group.codes,
-            marks=list(_marks(group, number)),
-            held=group.held,
+    made = []
+    for number, ((period, due_at), amount) in enumerate(zip(charged, amounts, strict=True)):
+        at = opens_at(rules, due.queue or "", due_at)
+        if not amount or not asked.has(at) or (group.canceled_at is not None and group.canceled_at <= at):
+            continue
+        made.append(
+            Coming(
+                at=at,
+                plan=due.code,
+                pg=due.queue or "",
+                amount=amount,
+                period_start=period.start,
+                subscriptions=group.codes,
+                marks=list(_marks(group, number)),
+                held=group.held,
+            )
         )
-        for number, ((period, at), amount) in enumerate(zip(charged, amounts, strict=True))
-        if amount and asked.has(at)
-    ]
+    return made
 
 
 def _charged(plan: Plan, group: ComingGroup, asked: Asked) -> Sequence[tuple[BillingPeriod, datetime]]:

@@ -15,15 +15,17 @@ from sqlalchemy.orm import Session
 from worker.database.engine import Sessions
 from worker.database.planning import plan_by_index
 from worker.domain.blockers import Blocker
+from worker.domain.channel_rules import opens_at
 from worker.domain.errors import Refused
 from worker.domain.forecast import Coming, Forecast, Mark
 from worker.forecast import queries, summary_queries
 from worker.forecast.asked import Asked
-from worker.forecast.coming import Plans, coming_charges
+from worker.forecast.coming import Plans, Rules, coming_charges
 from worker.forecast.gated import held_by_gate, without
 from worker.forecast.playing import played
 from worker.forecast.queries import ComingGroup, WaitingCharge
 from worker.ledger import adjustments
+from worker.ledger.channel_rules import channel_rules
 from worker.ledger.due_subscriptions import START, Place
 from worker.ledger.queues import queues_of_plans, waiting_queues
 
@@ -78,9 +80,11 @@ class _Look:
     asked: Asked
     planned: dict[str, None] = field(default_factory=dict)  # in the order in which they were found
     unreadable: int = 0
+    rules: Rules = field(default_factory=dict)
 
     def lines(self, session: Session) -> Iterator[Coming]:
         parameters = self.asked.parameters(session)
+        self.rules = channel_rules(session)
         for queue in (*waiting_queues(session), *queues_of_plans(session), None):
             yield from self._waiting(session, queue, parameters)
         yield from self._coming(session, parameters)
@@ -92,7 +96,7 @@ class _Look:
             for row in rows:
                 if row.is_planned:
                     self.planned[row.subscription] = None
-                elif (each := _line(row, self.asked)) is not None:
+                elif (each := _line(row, self.asked, self.rules)) is not None:
                     yield each
             after = (rows[-1].next_attempt_at, rows[-1].id)
 
@@ -105,7 +109,7 @@ class _Look:
             open_ = adjustments.open_of(session, adjusted) if adjusted else {}
             for group in self._told(session, groups):
                 try:
-                    found = coming_charges(group, open_, self.asked, plans)
+                    found = coming_charges(group, open_, self.asked, plans, self.rules)
                 except (ValueError, LookupError, OSError) as error:
                     self.unreadable += len(group.codes)
                     log.error("subscriptions cannot be billed", plan=group.due.code, reason=str(error))  # noqa: TRY400
@@ -138,9 +142,9 @@ class _Look:
             self._plan(codes)
 
 
-def _line(row: WaitingCharge, asked: Asked) -> Coming | None:
+def _line(row: WaitingCharge, asked: Asked, rules: Rules) -> Coming | None:
     """Return what becomes of a charge that waits; None where it is not tried in these days, or void before."""
-    at = max(row.next_attempt_at, asked.now)
+    at = opens_at(rules, row.pg or "", max(row.next_attempt_at, asked.now))
     if not asked.has(at) or (row.canceled_at is not None and row.canceled_at <= at):
         return None
     return Coming(

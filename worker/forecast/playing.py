@@ -17,9 +17,11 @@ from worker.changes.progress import apply_due, open_started
 from worker.changes.subjects import lock_subject
 from worker.database.engine import Sessions
 from worker.domain.blockers import Blocker
+from worker.domain.channel_rules import opens_at
 from worker.domain.forecast import Coming, Mark
 from worker.forecast.asked import Asked
 from worker.ledger import blockers, consent_gate, previewing
+from worker.ledger.channel_rules import channel_rules
 from worker.ledger.previewing import PlannedCharge
 
 _MOST_AT_ONCE = 100
@@ -40,6 +42,7 @@ class _Play:
     def __init__(self, session: Session, subscription_id: int, code: str, zone: ZoneInfo, asked: Asked) -> None:
         self._session, self._id, self._code, self._zone, self._asked = session, subscription_id, code, zone, asked
         self._blockers = blockers.parameters(session, now=asked.now)
+        self._rules = channel_rules(session)
         self._is_changed = False
 
     def lines(self) -> Iterator[Coming]:
@@ -51,7 +54,9 @@ class _Play:
             open_started(self._session, self._id, now=now)
             waiting = self._judged(now)
             for _ in range(_MOST_AT_ONCE):
-                if not (free := [each for each in waiting if each.blocker is None]):
+                if not (
+                    free := [each for each in waiting if each.blocker is None and self._opens_at(each, now) == now]
+                ):
                     break
                 yield from (self._line(each, now) for each in free)
                 previewing.take_as_paid(self._session, self._id, [each.id for each in free], now=now)
@@ -64,6 +69,9 @@ class _Play:
     def _waiting(self, now: datetime) -> Sequence[PlannedCharge]:
         return previewing.planned_charges(self._session, self._id, {**self._blockers, "now": now})
 
+    def _opens_at(self, each: PlannedCharge, at: datetime) -> datetime:
+        return opens_at(self._rules, each.pg or "", at)
+
     def _judged(self, now: datetime) -> Sequence[PlannedCharge]:
         """Let the consent gate judge once more what it holds, as its ticks do, and return what waits then."""
         waiting = self._waiting(now)
@@ -74,7 +82,7 @@ class _Play:
 
     def _next(self, now: datetime, waiting: Sequence[PlannedCharge]) -> datetime | None:
         """Return the next instant at which something happens to it: what the gate holds is judged every day."""
-        instants = [each.next_attempt_at for each in waiting]
+        instants = [self._opens_at(each, max(each.next_attempt_at, now)) for each in waiting]
         if any(each.blocker is Blocker.GATE for each in waiting):
             instants.append(_midnight_after(now, self._zone))
         instants.append(next_event(self._session, self._id, self._code, after=now) or now)

@@ -144,6 +144,21 @@ def test_price_rise_that_was_agreed_to_too_long_ago_is_foreseen_as_held(world: W
     assert forecast.held_by == {Blocker.GATE: Total(1, 11_100)}
 
 
+def test_charge_of_a_closed_channel_is_foreseen_when_it_opens(world: World):
+    world.plan("late", cadence="day", charge_hour="23", amount="1100")
+    world.plan("early", cadence="day", charge_hour="9", amount="3300")
+    late, changing = (world.subscribe(pay(), plan="late", pg="payco") for _ in range(2))
+    world.subscribe(pay(), plan="early")
+    world.change(ChangeKind.CREDIT, changing, date(2026, 1, 7), amount=1_000)
+    with world.runtime.sessions.begin() as session:
+        rules = ChannelRules(open_hours=OpenHours("08:00-22:00"))
+        set_rules(session, "payco", rules, reason="a story", now=world.now)
+    world.change(ChangeKind.CANCEL, late, date(2026, 1, 8))  # at midnight, before the last one is made
+    world.wait(hours=11)  # closed as it is asked
+    forecast = comes_true_in(world, 1, 3)
+    assert [total for _, total, _ in forecast.by_day] == [Total(3, 5_500), Total(3, 5_500), Total(2, 3_400)]
+
+
 def test_forecast_of_a_later_day_knows_what_the_days_before_it_use_up(world: World):
     world.plan("daily", cadence="day", amount="1100")
     code = world.subscribe(pay(), plan="daily")
