@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 from sqlalchemy import text
 
 from tests.integration.cli.conftest import Again
 from tests.support.book import Book
+from worker.charging.open_due import open_due_charges
 from worker.database.engine import Sessions
 from worker.domain.forecast import a_month_before, day_of
 
@@ -86,6 +87,16 @@ def test_held_charges_are_in_no_sum(again: Again, book: Book):
     assert found["total"] == {"charges": 1, "amount": 9_900}
     assert found["held"] == {"stop": {"charges": 2, "amount": 17_600}}
     assert "Held, and in no sum above" in again(*OF_DAY).said
+
+
+def test_what_a_stopped_plan_has_set_aside_is_foreseen_as_held(again: Again, book: Book, sessions: Sessions):
+    book.subscribe(now=NOW)
+    again("stop", "--plan", "monthly", "--reason", "a test")
+    open_due_charges(sessions, now=NOW + timedelta(days=1), limit=12)
+    with sessions.begin() as session:
+        session.execute(text("UPDATE charges SET next_attempt_at = :at"), {"at": datetime.combine(DAY, time(3), UTC)})
+        assert session.scalar(text("SELECT queue FROM charges LIMIT 1")) == "plan:1"
+    assert "stop" in again(*OF_DAY, "--json").document["held"]
 
 
 def test_forecast_is_of_tomorrow_unless_days_are_given(again: Again):

@@ -51,7 +51,10 @@ from worker.ledger import (
     history,
     lookup_queue,
     notices,
+    plan_queues,
     refunds,
+    standing_stops,
+    stops,
     subscription_holds,
 )
 from worker.ledger.claiming import claim
@@ -61,6 +64,7 @@ from worker.ledger.end_of_dunning import SpentCharge
 from worker.ledger.gate_facts import ComingPeriod, read_coming
 from worker.ledger.outbox import WrittenEvent
 from worker.ledger.period_ends import charge_at
+from worker.ledger.queues import HEAD
 from worker.ledger.terms import terms_of
 from worker.ledger.upcoming import upcoming_periods
 from worker.ledger.voiding import void
@@ -243,6 +247,21 @@ def claim_and_write_back(sessions: Sessions) -> None:
     write_back(sessions, settlements, now=NOW)
 
 
+def plan_stopped_and_started(session: Session) -> None:
+    """Set charges of the large plan aside, ask what has stopped it and what is in flight, and return them."""
+    stops.stop(session, scope="plan:large", reason="a test", stopped_by="me", now=NOW)
+    stopped = stops.plan_id(session, "plan:large")
+    assert stopped is not None
+    moved, place = plan_queues.set_aside(session, stopped, queue="kakaopay", after=HEAD, limit=BATCH)
+    assert (moved > BATCH / 2, place is not None) == (True, True)
+    assert standing_stops.of_plan(session, stopped) is not None
+    assert standing_stops.of_subscription(session, 8)
+    stops.calls_in_flight(session, now=NOW, scope="plan:large")
+    assert plan_queues.unstopped(session) == []
+    stops.start(session, scope="plan:large", now=NOW)
+    assert plan_queues.return_charges(session, plan_queues.unstopped(session), limit=BATCH) == moved
+
+
 def dunning_ended(session: Session) -> None:
     """Do what a write-back does where calendars are spent, keys have died, and what was declined is paid."""
     plan_by_index(session)
@@ -360,6 +379,7 @@ CODE = "0000000077777"
 ACTS: dict[str, tuple[Run, int]] = {
     # what is done, and how many rows it is asked for
     "claim and write back": (claim_and_write_back, 3 * BATCH),
+    "stop and start a plan": (in_session(plan_stopped_and_started), BATCH),
     "end dunning": (in_session(dunning_ended), BATCH),
     "open": (lambda sessions: open_due_charges(sessions, now=NOW, limit=12, hold_policy=HOLD_POLICY), CHUNK),
     "apply changes, none of which is due": (
