@@ -280,7 +280,7 @@ def test_collecting_says_what_stands_in_its_way_and_what_to_do(world: World):
     code, charge = given_up(world, pay())
     obstacles = {  # each is named before those that were there already
         "INSERT INTO holds (subscription_id, status, status_reason, status_at, held_by) "
-        "SELECT id, 'held', 'too much', now(), 'me' FROM subscriptions": "is held: too much",
+        "SELECT id, 'held', 'dispute', now(), 'me' FROM subscriptions": f"`again start --subscription {code}`",
         "UPDATE charges SET awaits_consent_since = now()": "waits for consent",
         "UPDATE billing_keys SET status = 'dead'": "`again subscription key",
         "INSERT INTO discrepancies (kind, status, status_at, merchant_uid, charge_id, evidence, found_at, seen_at) "
