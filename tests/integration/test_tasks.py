@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, text
@@ -29,8 +29,8 @@ def test_worker_frozen_during_its_heartbeat_delays_no_other_worker(
     """All workers update the same few rows; one that kept them locked would stop every task of the others."""
     note, free = heartbeats.beat, []
 
-    def note_and_freeze(session: Session, name: str, *, now: datetime) -> None:
-        note(session, name, now=now)
+    def note_and_freeze(session: Session, name: str, *, now: datetime, ahead: timedelta | None) -> None:
+        note(session, name, now=now, ahead=ahead)
         with engine.begin() as other:
             free.append(other.execute(_LOCK, {"name": name}).scalar_one())
 
