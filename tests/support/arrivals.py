@@ -65,9 +65,12 @@ def _not_received(kept: Iterable[Told], arrivals: Iterable[Arrival]) -> Iterator
 
 
 def _out_of_order(kept: Iterable[Told], arrivals: Iterable[Arrival]) -> Iterator[str]:
-    """Nothing arrives of a subscription, not even to be refused, before all that stands before it was taken."""
+    """Nothing arrives of a subscription, not even to be refused, before all that stands before it was taken.
+
+    What was refused and is not kept was lost with a database: the restored one tells it in another place.
+    """
     of_each: dict[str, set[int]] = defaultdict(set)
-    for told in (*kept, *arrivals):
+    for told in (*kept, *(each for each in arrivals if each.taken)):
         if told.subscription is not None:
             of_each[told.subscription].add(told.position)
     taken: set[int] = set()
