@@ -7,7 +7,7 @@ from worker.domain.events.types import EventType
 
 
 def told(position: int, fact: str) -> Told:
-    return Told(position=position, id=fact, type=EventType.CHARGE_DECLINED, data={"subscription": {"code": "A"}})
+    return Told(position=position, id=fact, type=EventType.SUBSCRIPTION_PAUSED, data={"subscription": {"code": "A"}})
 
 
 def arrival(position: int, fact: str, reply: HostReply = HostReply.TAKE) -> Arrival:
