@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from worker.changes.request import ChangeRequest, request_change
@@ -46,6 +46,10 @@ def story_of(pg: str, deed: Deed) -> Story:
     return (_OF_KAKAOPAY if pg == KAKAOPAY else _OF_CARDS)[deed]
 
 
+WISHES = frozenset({Deed.REPLACES, Deed.CANCELS, Deed.REFUNDS})
+"""What customers do here; all else is how their keys behave at the sandbox."""
+
+
 @dataclass(slots=True)
 class Actors:
     """The customers with their subscriptions' codes and the number of each one's key."""
@@ -63,7 +67,7 @@ class Actors:
         stories: dict[Story, list[str]] = defaultdict(list)
         wishes: list[Act] = []
         for act in acts:
-            if act.deed in _DONE:
+            if act.deed in WISHES:
                 wishes.append(act)
             else:
                 customer = self.customers[act.customer]
@@ -72,10 +76,20 @@ class Actors:
             self.portone.behave(*story, customer_uids=customer_uids)
         for act in wishes:
             try:
-                _DONE[act.deed](self, self.customers[act.customer])
+                self._do(act)
             except Refused:
                 continue  # of a subscription that has ended by then, or nothing was paid
         self._start_what_was_stopped()
+
+    def _do(self, act: Act) -> None:
+        customer = self.customers[act.customer]
+        match act.deed:
+            case Deed.REPLACES:
+                self._replace(customer)
+            case Deed.CANCELS:
+                self._cancel(customer)
+            case Deed.REFUNDS:
+                self._refund(customer)
 
     def _customer_uid(self, customer: Customer) -> str:
         return customer.customer_uid(self.keys.get(customer.number, 0))
@@ -117,10 +131,3 @@ class Actors:
         for scope in stopped:
             start_charging(runtime.sessions, scope, reason=REASON, now=runtime.clock())
             self.restarted += 1
-
-
-_DONE: Mapping[Deed, Callable[[Actors, Customer], None]] = {
-    Deed.REPLACES: Actors._replace,
-    Deed.CANCELS: Actors._cancel,  # noqa: SLF001
-    Deed.REFUNDS: Actors._refund,  # noqa: SLF001
-}
