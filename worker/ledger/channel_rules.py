@@ -15,7 +15,10 @@ from worker.domain.channel_rules import ChannelRules
 
 _COLUMNS = "pg, calls_per_second, in_flight, hours, maintenance"
 _RULES = text(f"SELECT {_COLUMNS} FROM channel_rules")  # noqa: S608 - constants only
-_RULES_OF_ONE = text(f"SELECT {_COLUMNS} FROM channel_rules WHERE pg = :pg FOR UPDATE")  # noqa: S608 - constants only
+_RULES_OF_ONE = text(f"SELECT {_COLUMNS} FROM channel_rules WHERE pg = :pg")  # noqa: S608 - constants only
+
+# Of a PG without rules there is no row to lock.
+_ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended('channel rules', 0))")
 
 _SET = text("""
     INSERT INTO channel_rules (pg, calls_per_second, in_flight, hours, maintenance)
@@ -33,7 +36,8 @@ def channel_rules(session: Session) -> Mapping[str, ChannelRules]:
 
 
 def locked_rules(session: Session, pg: str) -> ChannelRules:
-    """Return the rules of a PG; they stay as they are until this transaction ends."""
+    """Return the rules of a PG; they stay as they are until this transaction ends, or sets others."""
+    session.execute(_ALONE)
     row = session.execute(_RULES_OF_ONE, {"pg": pg}).one_or_none()
     return ChannelRules() if row is None else _rules(row)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from threading import Barrier
 
 import pytest
 from sqlalchemy import text
@@ -14,6 +15,7 @@ from sqlalchemy.orm import Session
 from schedules.open_hours import SEOUL, OpenHours
 from tests.integration.conftest import LEASE, NOW, open_all
 from tests.support.book import Book
+from worker.charging.channel_rules import GivenRules, set_channel_rules
 from worker.charging.limited_claim import Claimed, claim_within_limits
 from worker.charging.run_limits import RunLimits
 from worker.database.engine import Sessions
@@ -108,6 +110,20 @@ def test_nothing_is_claimed_of_a_pg_that_is_closed_until_it_opens(due: Sessions)
     rule(due, "kakaopay", ChannelRules(open_hours=OpenHours(maintenance=f"{local:%H}:00-{opens:%H}:00")))
     assert {attempt.request.pg for attempt in claim(due, kakaopay=5, payco=5).attempts} == {"payco"}
     assert {attempt.request.pg for attempt in claim(due, now=opens, kakaopay=5).attempts} == {"kakaopay"}
+
+
+def test_rules_of_a_pg_that_are_set_at_once_for_the_first_time_are_all_kept(sessions: Sessions):
+    given = [GivenRules(calls_per_second="10"), GivenRules(in_flight="3"), GivenRules(hours="08:00-22:00")]
+    barrier = Barrier(len(given))
+
+    def set_one(rules: GivenRules) -> None:
+        barrier.wait()
+        set_channel_rules(sessions, "payco", rules, reason="test", now=NOW)
+
+    with ThreadPoolExecutor(len(given)) as operators:
+        list(operators.map(set_one, given))
+    with sessions() as session:
+        assert channel_rules.channel_rules(session) == {"payco": ChannelRules(10, 3, OpenHours("08:00-22:00"))}
 
 
 def test_rules_that_are_set_are_audited_and_their_pace_is_not(due: Sessions):
