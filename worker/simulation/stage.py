@@ -46,7 +46,7 @@ class Stage:
 
 @contextmanager
 def temporary_stage() -> Iterator[Stage]:
-    """Start a PostgreSQL and a sandbox, and remove both at the end, even when this process is killed.
+    """Start a PostgreSQL and a sandbox, and end both, even when this process is killed; only then does the folder stay.
 
     Raises NotAvailable without the extra `embedded`, and DidNotStart.
     """
